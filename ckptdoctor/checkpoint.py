@@ -1,0 +1,193 @@
+"""What a reader returns: the checkpoint as it lies in the file, nothing executed, nothing loaded."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from ckptdoctor.dtypes import BY_NAME, DType
+from ckptdoctor.finding import Evidence, Severity
+
+__all__ = [
+    "CallUse",
+    "Checkpoint",
+    "FileIdentity",
+    "GlobalUse",
+    "Problem",
+    "Role",
+    "Scalar",
+    "StorageRef",
+    "TensorRecord",
+]
+
+Scalar = str | int | float | bool | None
+"""A leaf of the checkpoint that is not a tensor."""
+
+
+class Role(enum.Enum):
+    """What part of the training state a tensor belongs to."""
+
+    MODEL = "model"
+    EMA = "ema"
+    OPTIMIZER = "optimizer"
+    SCHEDULER = "scheduler"
+    SCALER = "scaler"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageRef:
+    """Where the bytes of one storage (or of one other record) lie.
+
+    Attributes:
+        key: the name that the file gives it: a zip record, a legacy storage key, a tensor name.
+        offset: first byte in the file; of the compressed stream for a deflated record.
+        nbytes: size once decompressed.
+        crc32: the checksum that the file stores, or None where it stores none.
+        deflated_nbytes: size of the compressed stream, or None for plain bytes.
+        inline: the bytes themselves, where the file holds them only in an encoded form
+            (a numpy array in a protocol 2 pickle).
+    """
+
+    key: str
+    offset: int
+    nbytes: int
+    crc32: int | None = None
+    deflated_nbytes: int | None = None
+    inline: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorRecord:
+    """One tensor, as the file describes it.
+
+    Attributes:
+        fqn: the fully qualified name: the keys from the root of the file, joined by dots.
+        dtype: torch's name of the element type, such as ``bfloat16``.
+        shape: sizes of the dimensions; () for a scalar.
+        stride: steps between neighbours, in elements, one a dimension.
+        storage_offset: first element, counted in elements from the start of the storage.
+        storage: where the bytes lie; None for a tensor without data (the meta device).
+        role: the part of the training state it belongs to.
+        lost: whether the file ends, or lies, before the bytes that it promises.
+    """
+
+    fqn: str
+    dtype: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    storage_offset: int
+    storage: StorageRef | None
+    role: Role
+    lost: bool = False
+
+    @property
+    def dtype_info(self) -> DType:
+        """The bits of the element type."""
+        return BY_NAME[self.dtype]
+
+    @property
+    def numel(self) -> int:
+        """Number of elements that the shape claims."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the elements that the shape claims; views of one storage each count in full."""
+        return self.numel * self.dtype_info.itemsize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalUse:
+    """A class or function that the pickle names.
+
+    Attributes:
+        name: module and qualified name, joined by a dot.
+        count: how often it is named.
+        offset: the byte of the file at which it is named first.
+        runs_code: whether unpickling it can run code of the file's choosing.
+        allowed: whether it stands on the safe list of ``torch.load(weights_only=True)``.
+    """
+
+    name: str
+    count: int
+    offset: int
+    runs_code: bool
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallUse:
+    """A call of a global that runs code, spelled out: ``os.system('id')``, never made."""
+
+    name: str
+    call: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Damage that a reader met and went on from.
+
+    Attributes:
+        code: the code of the finding that it becomes.
+        severity: the severity of that finding.
+        subject: the record, tensor or structure concerned.
+        message: one sentence, with its figures.
+        evidence: the same figures for machines.
+        remedy: what to do, or "".
+    """
+
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileIdentity:
+    """What ``fstat`` said when the file was opened; a different answer later means it changed."""
+
+    device: int
+    inode: int
+    nbytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint file, described.
+
+    Attributes:
+        path: the file.
+        format: ``torch-zip``, ``torch-legacy``, ``torch-tar``, ``torchscript``, ``safetensors``
+            or ``pickle``.
+        nbytes: size of the file.
+        tensors: in the order of the file; each fqn once.
+        scalars: the other leaves by their path, numpy scalars and one-element tensors beside the
+            weights included.
+        globals: what the pickle names, in the order of first use.
+        calls: calls of globals that run code.
+        problems: damage that was met.
+        records: every byte range that holds a storage or carries a checksum.
+        byteorder: ``little`` or ``big``, of the storages.
+        identity: of the file when it was opened.
+    """
+
+    path: Path
+    format: str
+    nbytes: int
+    tensors: tuple[TensorRecord, ...]
+    scalars: Mapping[str, Scalar]
+    globals: tuple[GlobalUse, ...] = ()
+    calls: tuple[CallUse, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    records: Sequence[StorageRef] = ()
+    byteorder: str = "little"
+    identity: FileIdentity

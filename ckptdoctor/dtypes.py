@@ -1,0 +1,174 @@
+"""The element types of tensors, as bits: what a NaN and an Inf look like in each.
+
+Sources: IEEE 754-2019 (binary16, 32, 64); OCP 8-bit floating point specification 1.0
+(e4m3fn, e5m2); ``c10/util/Float8_*.h`` of PyTorch for the fnuz and e8m0 variants;
+``torch/storage.py`` for the storage classes; the safetensors README for its names.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["BY_NAME", "NUMPY", "SAFETENSORS", "STORAGE_CLASSES", "DType", "Kind"]
+
+
+class Kind(enum.Enum):
+    """How the bits of one element are to be read."""
+
+    FLOAT = "float"
+    COMPLEX = "complex"
+    SIGNED = "signed integer"
+    UNSIGNED = "unsigned integer"
+    EXPONENT = "bare exponent"  # float8_e8m0fnu: no sign, no mantissa
+    OPAQUE = "packed bits"  # several values a byte, or no numeric meaning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DType:
+    """One element type.
+
+    Attributes:
+        name: torch's name without the ``torch.`` prefix.
+        itemsize: bytes an element.
+        kind: how to read the bits.
+        component: for complex types, the type of each of the two parts.
+        inf_bits: the magnitude bits of Inf, or None where the type has no Inf.
+        nan_above: magnitudes above this are NaN; None where NaN is not a range of magnitudes.
+        max_finite: the largest finite value, or None for integers.
+    """
+
+    name: str
+    itemsize: int
+    kind: Kind
+    component: str | None = None
+    inf_bits: int | None = None
+    nan_above: int | None = None
+    max_finite: float | None = None
+
+    @property
+    def can_be_non_finite(self) -> bool:
+        """Whether a value of this type can be NaN or Inf at all."""
+        return self.kind in (Kind.FLOAT, Kind.COMPLEX, Kind.EXPONENT)
+
+
+def _float(name: str, itemsize: int, inf_bits: int, max_finite: float) -> DType:
+    return DType(
+        name=name,
+        itemsize=itemsize,
+        kind=Kind.FLOAT,
+        inf_bits=inf_bits,
+        nan_above=inf_bits,
+        max_finite=max_finite,
+    )
+
+
+def _plain(kind: Kind, itemsize: int, *names: str) -> list[DType]:
+    return [DType(name=name, itemsize=itemsize, kind=kind) for name in names]
+
+
+_ALL = [
+    _float("float64", 8, 0x7FF0_0000_0000_0000, 1.7976931348623157e308),
+    _float("float32", 4, 0x7F80_0000, 3.4028234663852886e38),
+    _float("float16", 2, 0x7C00, 65504.0),
+    _float("bfloat16", 2, 0x7F80, 3.3895313892515355e38),
+    _float("float8_e5m2", 1, 0x7C, 57344.0),
+    DType(
+        name="float8_e4m3fn", itemsize=1, kind=Kind.FLOAT, nan_above=0x7E, max_finite=448.0
+    ),  # no Inf: 0x7F and 0xFF are NaN
+    # fnuz: no Inf, no -0; the bits of -0 (0x80) are the only NaN.
+    DType(name="float8_e4m3fnuz", itemsize=1, kind=Kind.FLOAT, max_finite=240.0),
+    DType(name="float8_e5m2fnuz", itemsize=1, kind=Kind.FLOAT, max_finite=57344.0),
+    DType(name="float8_e8m0fnu", itemsize=1, kind=Kind.EXPONENT, max_finite=2.0**127),
+    DType(name="complex32", itemsize=4, kind=Kind.COMPLEX, component="float16"),
+    DType(name="complex64", itemsize=8, kind=Kind.COMPLEX, component="float32"),
+    DType(name="complex128", itemsize=16, kind=Kind.COMPLEX, component="float64"),
+    *_plain(Kind.SIGNED, 1, "int8", "qint8"),
+    *_plain(Kind.SIGNED, 2, "int16"),
+    *_plain(Kind.SIGNED, 4, "int32", "qint32"),
+    *_plain(Kind.SIGNED, 8, "int64"),
+    *_plain(Kind.UNSIGNED, 1, "uint8", "quint8", "bool"),
+    *_plain(Kind.UNSIGNED, 2, "uint16"),
+    *_plain(Kind.UNSIGNED, 4, "uint32"),
+    *_plain(Kind.UNSIGNED, 8, "uint64"),
+    *_plain(Kind.OPAQUE, 1, "quint4x2", "quint2x4", "float4_e2m1fn_x2"),
+    *_plain(Kind.OPAQUE, 1, "bits8", "bits1x8", "bits2x4", "bits4x2"),
+    *_plain(Kind.OPAQUE, 2, "bits16"),
+    *_plain(Kind.OPAQUE, 1, *(f"{sign}int{bits}" for sign in ("", "u") for bits in range(1, 8))),
+]
+
+BY_NAME: Mapping[str, DType] = {dtype.name: dtype for dtype in _ALL}
+"""torch's dtype name -> DType."""
+
+STORAGE_CLASSES: Mapping[str, DType] = {
+    f"{prefix}Storage": BY_NAME[name]
+    for prefix, name in {
+        "Double": "float64",
+        "Float": "float32",
+        "Half": "float16",
+        "BFloat16": "bfloat16",
+        "Long": "int64",
+        "Int": "int32",
+        "Short": "int16",
+        "Char": "int8",
+        "Byte": "uint8",
+        "Bool": "bool",
+        "ComplexDouble": "complex128",
+        "ComplexFloat": "complex64",
+        "QInt8": "qint8",
+        "QInt32": "qint32",
+        "QUInt8": "quint8",
+        "QUInt4x2": "quint4x2",
+        "QUInt2x4": "quint2x4",
+        "Untyped": "uint8",
+    }.items()
+}
+"""Class name in ``torch`` or ``torch.cuda`` -> DType of its elements."""
+
+SAFETENSORS: Mapping[str, DType] = {
+    header: BY_NAME[name]
+    for header, name in {
+        "F64": "float64",
+        "F32": "float32",
+        "F16": "float16",
+        "BF16": "bfloat16",
+        "F8_E4M3": "float8_e4m3fn",
+        "F8_E5M2": "float8_e5m2",
+        "F8_E8M0": "float8_e8m0fnu",
+        "F8_E4M3FNUZ": "float8_e4m3fnuz",
+        "F8_E5M2FNUZ": "float8_e5m2fnuz",
+        "C64": "complex64",
+        "I64": "int64",
+        "I32": "int32",
+        "I16": "int16",
+        "I8": "int8",
+        "U64": "uint64",
+        "U32": "uint32",
+        "U16": "uint16",
+        "U8": "uint8",
+        "BOOL": "bool",
+    }.items()
+}
+"""Name in a safetensors header -> DType."""
+
+NUMPY: Mapping[str, DType] = {
+    code: BY_NAME[name]
+    for code, name in {
+        "f8": "float64",
+        "f4": "float32",
+        "f2": "float16",
+        "c8": "complex64",
+        "c16": "complex128",
+        "i8": "int64",
+        "i4": "int32",
+        "i2": "int16",
+        "i1": "int8",
+        "u8": "uint64",
+        "u4": "uint32",
+        "u2": "uint16",
+        "u1": "uint8",
+        "b1": "bool",
+    }.items()
+}
+"""numpy's type code without its byte order -> DType."""

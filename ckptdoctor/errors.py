@@ -1,0 +1,91 @@
+"""Every exception that ckptdoctor raises on purpose.
+
+    Exception
+    └── CkptDoctorError
+        ├── CheckpointError            nothing could be read from a checkpoint
+        │   ├── UnknownFormatError         CD101  not a checkpoint: says what it is instead
+        │   ├── CorruptCheckpointError     CD104  a checkpoint, damaged beyond reading
+        │   ├── TruncatedCheckpointError   CD102  a checkpoint, cut before anything useful
+        │   ├── UnsupportedCheckpointError CD104  a checkpoint of a kind we do not read
+        │   └── LimitExceededError         CD107  asks for more time or memory than its size explains
+        └── UsageError                 the command line asks for something impossible
+
+``OSError`` is never wrapped: a missing file stays a ``FileNotFoundError``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+__all__ = [
+    "CheckpointError",
+    "CkptDoctorError",
+    "CorruptCheckpointError",
+    "LimitExceededError",
+    "TruncatedCheckpointError",
+    "UnknownFormatError",
+    "UnsupportedCheckpointError",
+    "UsageError",
+]
+
+
+class CkptDoctorError(Exception):
+    """The base of every error in this module."""
+
+
+class CheckpointError(CkptDoctorError):
+    """Nothing could be read from ``path``.
+
+    Args:
+        path: the checkpoint.
+        message: what is wrong, without the path.
+        offset: the byte of the file at which reading stopped, where that is known.
+        remedy: what the user can do about it, a full sentence, or "".
+    """
+
+    code: ClassVar[str] = "CD104"
+
+    def __init__(
+        self, path: str | Path, message: str, *, offset: int | None = None, remedy: str = ""
+    ) -> None:
+        self.path = Path(path)
+        self.message = message
+        self.offset = offset
+        self.remedy = remedy
+        super().__init__(path, message)
+
+    def __str__(self) -> str:
+        where = "" if self.offset is None else f" (at byte {self.offset})"
+        remedy = f". {self.remedy}" if self.remedy else ""
+        return f"{self.path}: {self.message}{where}{remedy}"
+
+
+class UnknownFormatError(CheckpointError):
+    """The file is no checkpoint; the message says what it looks like."""
+
+    code = "CD101"
+
+
+class CorruptCheckpointError(CheckpointError):
+    """The file was a checkpoint, and its structure contradicts itself."""
+
+
+class TruncatedCheckpointError(CheckpointError):
+    """The file ends before anything in it can be used."""
+
+    code = "CD102"
+
+
+class UnsupportedCheckpointError(CheckpointError):
+    """The file is a checkpoint of a kind that no reader here understands."""
+
+
+class LimitExceededError(CheckpointError):
+    """Reading on would cost more time or memory than a file of this size can need."""
+
+    code = "CD107"
+
+
+class UsageError(CkptDoctorError):
+    """The request contradicts itself; the CLI answers with exit code 2."""

@@ -1,0 +1,62 @@
+"""What a diagnosis returns: findings, and the verdict that follows from them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["Evidence", "Finding", "Severity", "Verdict"]
+
+Evidence = object
+"""A value that JSON can hold once non-finite floats are spelled out."""
+
+
+class Severity(enum.IntEnum):
+    """How much a finding matters; ordered, so that ``>=`` reads as "at least"."""
+
+    INFO = 10
+    WARNING = 20
+    ERROR = 30
+
+    @property
+    def label(self) -> str:
+        """The name in JSON and on the command line."""
+        return self.name.lower()
+
+
+class Verdict(enum.Enum):
+    """What a checkpoint is good for, best first."""
+
+    HEALTHY = "healthy"
+    SUSPECT = "suspect"  # finite, with something odd
+    SALVAGEABLE = "salvageable"  # sound model weights beside something that is not
+    CORRUPT = "corrupt"  # non-finite or lost model weights
+    UNREADABLE = "unreadable"
+
+    @property
+    def rank(self) -> int:
+        """0 for healthy up to 4 for unreadable."""
+        return list(Verdict).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a rule noticed.
+
+    Attributes:
+        code: ``CDnnn``; see ``ckptdoctor explain``.
+        severity: how much it matters.
+        subject: what it is about: an fqn, a record, a file.
+        message: one sentence, with its figures.
+        evidence: the same figures for machines.
+        remedy: what to do, or "".
+    """
+
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
+    remedy: str = ""

@@ -1,0 +1,186 @@
+"""The last step of every pickle reader: from a harvest to a Checkpoint, extents checked."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ckptdoctor.checkpoint import (
+    CallUse,
+    Checkpoint,
+    FileIdentity,
+    GlobalUse,
+    Problem,
+    Role,
+    Scalar,
+    StorageRef,
+    TensorRecord,
+)
+from ckptdoctor.finding import Severity
+from ckptdoctor.formats.pickle_globals import is_allowed
+from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.tree import Harvest
+
+__all__ = ["OpenFile", "assemble", "check_extents"]
+
+_MAX_SCALAR_TENSORS = 1000
+_MAX_EXTENT_PROBLEMS = 20
+
+_STRUCT = {
+    "float64": "d",
+    "float32": "f",
+    "float16": "e",
+    "int64": "q",
+    "int32": "i",
+    "int16": "h",
+    "int8": "b",
+    "uint8": "B",
+    "bool": "?",
+}
+
+
+class OpenFile:
+    """An open checkpoint file: its path, its descriptor and what ``fstat`` said of it."""
+
+    __slots__ = ("fd", "identity", "path")
+
+    def __init__(self, path: Path, fd: int, stat: os.stat_result) -> None:
+        self.path = path
+        self.fd = fd
+        self.identity = FileIdentity(
+            device=stat.st_dev, inode=stat.st_ino, nbytes=stat.st_size, mtime_ns=stat.st_mtime_ns
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the file."""
+        return self.identity.nbytes
+
+
+def assemble(
+    file: OpenFile,
+    kind: str,
+    harvest: Harvest,
+    machines: Iterable[PickleMachine] = (),
+    *,
+    problems: Iterable[Problem] = (),
+    records: Sequence[StorageRef] = (),
+    byteorder: str = "little",
+) -> Checkpoint:
+    """The checkpoint that a reader found.
+
+    Args:
+        file: the open file.
+        kind: the value of ``Checkpoint.format``.
+        harvest: tensors, scalars and problems of the tree.
+        machines: the pickle machines that ran, for the globals they saw.
+        problems: what the container's reader met.
+        records: every storage, and every other range with a checksum.
+        byteorder: of the storages.
+    """
+    tensors, lost = check_extents(harvest.tensors)
+    scalars = harvest.scalars
+    scalars.update(_scalar_tensors(file, tensors, byteorder))
+    machines = list(machines)
+    return Checkpoint(
+        path=file.path,
+        format=kind,
+        nbytes=file.nbytes,
+        tensors=tuple(tensors),
+        scalars=scalars,
+        globals=tuple(_globals(machines, kind)),
+        calls=tuple(
+            CallUse(name=call.name, call=call.call, offset=call.offset)
+            for machine in machines
+            for call in machine.calls
+        ),
+        problems=(*problems, *harvest.problems, *lost),
+        records=records,
+        byteorder=byteorder,
+        identity=file.identity,
+    )
+
+
+def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse]:
+    merged: dict[str, GlobalUse] = {}
+    for machine in machines:
+        for name, seen in machine.globals.items():
+            before = merged.get(name)
+            own_types = kind == "torchscript" and name.startswith(
+                ("__torch__.", "torch.jit._pickle.")
+            )
+            merged[name] = GlobalUse(
+                name=name,
+                count=seen.count + (before.count if before else 0),
+                offset=before.offset if before else seen.offset,
+                runs_code=seen.ref.runs_code,
+                allowed=is_allowed(name) or own_types,
+            )
+    return merged.values()
+
+
+def check_extents(tensors: Sequence[TensorRecord]) -> tuple[list[TensorRecord], list[Problem]]:
+    """The tensors, those that reach beyond their storage marked as lost, and the problems."""
+    checked: list[TensorRecord] = []
+    problems: list[Problem] = []
+    for tensor in tensors:
+        if tensor.storage is None or 0 in tensor.shape:
+            checked.append(tensor)
+            continue
+        last = tensor.storage_offset + sum(
+            (size - 1) * step for size, step in zip(tensor.shape, tensor.stride, strict=True)
+        )
+        needed = (last + 1) * tensor.dtype_info.itemsize
+        if needed <= tensor.storage.nbytes:
+            checked.append(tensor)
+            continue
+        checked.append(replace(tensor, lost=True))
+        problems.append(
+            Problem(
+                code="CD104",
+                severity=Severity.ERROR,
+                subject=tensor.fqn,
+                message=f"needs {needed} bytes of a storage that holds {tensor.storage.nbytes}",
+                evidence={"needed_nbytes": needed, "storage_nbytes": tensor.storage.nbytes},
+            )
+        )
+    if len(problems) > _MAX_EXTENT_PROBLEMS:
+        more = len(problems) - _MAX_EXTENT_PROBLEMS
+        problems[_MAX_EXTENT_PROBLEMS:] = [
+            replace(
+                problems[0], subject="tensors", message=f"{more} more reach beyond their storage"
+            )
+        ]
+    return checked, problems
+
+
+def _scalar_tensors(
+    file: OpenFile, tensors: Iterable[TensorRecord], byteorder: str
+) -> dict[str, Scalar]:
+    """The values of one-element tensors beside weights and optimizer: an epoch, a best score."""
+    values: dict[str, Scalar] = {}
+    order = "<" if byteorder == "little" else ">"
+    for tensor in tensors:
+        layout = _STRUCT.get(tensor.dtype)
+        if (
+            tensor.role is not Role.OTHER
+            or layout is None
+            or tensor.storage is None
+            or tensor.storage.deflated_nbytes is not None
+            or tensor.lost
+            or tensor.numel != 1
+            or len(values) >= _MAX_SCALAR_TENSORS
+        ):
+            continue
+        nbytes = tensor.dtype_info.itemsize
+        at = tensor.storage_offset * nbytes
+        if tensor.storage.inline is not None:
+            raw = tensor.storage.inline[at : at + nbytes]
+        else:
+            raw = os.pread(file.fd, nbytes, tensor.storage.offset + at)
+        if len(raw) == nbytes:
+            values[tensor.fqn] = struct.unpack(order + layout, raw)[0]
+    return values

@@ -1,0 +1,277 @@
+"""A pickle machine that builds an inert tree: it names, it never imports, calls or hashes.
+
+Every object of the pickle becomes a node (see ``pickle_nodes``), a plain Python scalar, ``list``
+or ``tuple``. A global is recorded when its opcode runs, so a call whose result is dropped is seen
+as well. Large byte strings stay in the file and are represented by their position.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.pickle_globals import normalise, runs_code
+from ckptdoctor.formats.pickle_nodes import (
+    BytesRef,
+    DictNode,
+    GlobalRef,
+    Instance,
+    Node,
+    PickleError,
+    PickleLimitError,
+    PickleTruncatedError,
+    RecordedCall,
+    RecordedGlobal,
+    SetNode,
+    shorten,
+    spell,
+    unwrap,
+)
+from ckptdoctor.formats.pickle_opcodes import DISPATCH, STOP, TRACKING_DISPATCH
+from ckptdoctor.formats.source import ByteSource
+
+__all__ = ["PickleMachine"]
+
+_TEXT_NBYTES = 1 << 20  # a text longer than this stays in the file
+_LINE_NBYTES = 1 << 20  # the longest line of a protocol 0 opcode
+_WINDOW_NBYTES = 1 << 18
+_LOOKAHEAD_NBYTES = 16  # no opcode with an argument of fixed size is longer
+_MAX_CALLS = 100
+
+
+class PickleMachine:
+    """Runs one pickle after another from a source.
+
+    Args:
+        source: where the pickle lies.
+        limits: bounds on the work.
+        track_scalars: push every number, bool and None as :class:`Located`.
+
+    Attributes:
+        globals: what was named so far, by dotted name, in order.
+        calls: calls of globals that run code, at most 100.
+        persistent_ids: every reference to something outside the pickle.
+    """
+
+    __slots__ = (
+        "_base",
+        "_dispatch",
+        "_edge",
+        "_keep_in_file",
+        "_limits",
+        "_opcodes",
+        "_source",
+        "calls",
+        "data",
+        "globals",
+        "marks",
+        "memo",
+        "persistent_ids",
+        "pos",
+        "stack",
+    )
+
+    def __init__(
+        self, source: ByteSource, limits: Limits | None = None, *, track_scalars: bool = False
+    ) -> None:
+        self._source = source
+        self._limits = limits or Limits.for_file(source.nbytes)
+        self._dispatch = TRACKING_DISPATCH if track_scalars else DISPATCH
+        self._keep_in_file = source.file_offset is not None
+        self.data = b""
+        self._base = 0
+        self.pos = 0
+        self._edge = 0
+        self.stack: list[Node] = []
+        self.marks: list[list[Node]] = []
+        self.memo: dict[int, Node] = {}
+        self._opcodes = 0
+        self.globals: dict[str, RecordedGlobal] = {}
+        self.calls: list[RecordedCall] = []
+        self.persistent_ids: list[Node] = []
+
+    def run(self, start: int = 0) -> tuple[Node, int]:
+        """The object of the pickle at ``start``, and the offset behind its STOP.
+
+        Raises:
+            PickleTruncatedError: the source ends first.
+            PickleLimitError: a bound of ``limits`` is reached.
+            PickleError: an opcode is unknown or does not fit the stack.
+        """
+        self.stack, self.marks, self.memo = [], [], {}
+        self._seek(start)
+        dispatch = self._dispatch
+        budget = self._limits.opcodes - self._opcodes
+        count = 0
+        try:
+            while True:
+                pos = self.pos
+                if pos >= self._edge:
+                    self._refill(_LOOKAHEAD_NBYTES)
+                    pos = self.pos
+                opcode = self.data[pos]
+                self.pos = pos + 1
+                count += 1
+                if count > budget:
+                    raise PickleLimitError(f"more than {budget} opcodes", self.at)
+                if opcode == STOP:
+                    break
+                dispatch[opcode](self)
+            return self.stack.pop(), self.at
+        except (IndexError, KeyError) as error:
+            if self.pos > len(self.data) or (
+                self.pos + _LOOKAHEAD_NBYTES > len(self.data) and self.at >= self._source.nbytes
+            ):
+                raise PickleTruncatedError("the pickle ends too early", self.at) from error
+            raise PickleError("an opcode takes more than the stack holds", self.at) from error
+        except struct.error as error:
+            raise PickleTruncatedError("the pickle ends too early", self.at) from error
+        except (ValueError, OverflowError) as error:  # UnicodeDecodeError is a ValueError
+            raise PickleError(f"an argument makes no sense: {error}", self.at) from error
+        finally:
+            self._opcodes += count
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    @property
+    def at(self) -> int:
+        return self._base + self.pos
+
+    def _seek(self, offset: int) -> None:
+        """Continue at ``offset`` of the source."""
+        if self._base <= offset <= self._base + len(self.data):
+            self.pos = offset - self._base
+        else:
+            self._base, self.pos, self.data, self._edge = offset, 0, b"", 0
+
+    def _refill(self, nbytes: int) -> None:
+        """Make at least ``nbytes`` readable at the position, or all that is left."""
+        self._base += self.pos
+        self.pos = 0
+        self.data = self._source.read(self._base, max(nbytes, _WINDOW_NBYTES))
+        if not self.data:
+            raise PickleTruncatedError("the pickle ends too early", self._base)
+        at_end = self._base + len(self.data) >= self._source.nbytes
+        self._edge = len(self.data) - (0 if at_end else _LOOKAHEAD_NBYTES)
+
+    def take(self, nbytes: int) -> bytes:
+        """The next ``nbytes``."""
+        if self.pos + nbytes > len(self.data):
+            if nbytes > self._source.nbytes - self.at:
+                raise PickleTruncatedError("the pickle ends too early", self.at)
+            self._refill(nbytes)
+        end = self.pos + nbytes
+        taken = self.data[self.pos : end]
+        if len(taken) < nbytes:
+            raise PickleTruncatedError("the pickle ends too early", self.at)
+        self.pos = end
+        return taken
+
+    def unpack(self, layout: struct.Struct) -> Any:
+        """One value of a fixed size; the lookahead holds it unless the source ends."""
+        value = layout.unpack_from(self.data, self.pos)[0]
+        self.pos += layout.size
+        return value
+
+    def line(self) -> bytes:
+        """The rest of the line, without its end."""
+        end = self.data.find(b"\n", self.pos)
+        if end < 0:
+            self._refill(_LINE_NBYTES)
+            end = self.data.find(b"\n")
+            if end < 0:
+                raise PickleTruncatedError("a line has no end", self.at)
+        line = self.data[self.pos : end]
+        self.pos = end + 1
+        return line
+
+    def blob(self, nbytes: int, limit: int) -> bytes | BytesRef:
+        """The next ``nbytes``, or their position where they are many and lie in the file."""
+        if nbytes > self._source.nbytes - self.at:
+            raise PickleTruncatedError("the pickle ends too early", self.at)
+        if nbytes > limit and self._keep_in_file:
+            ref = BytesRef(self.at, nbytes)
+            self._seek(ref.offset + nbytes)
+            return ref
+        return self.take(nbytes)
+
+    def text(self, nbytes: int) -> str | BytesRef:
+        raw = self.blob(nbytes, _TEXT_NBYTES)
+        return raw if isinstance(raw, BytesRef) else raw.decode("utf-8", "surrogatepass")
+
+    # -- the stack -------------------------------------------------------------------------------
+
+    def push(self, node: Node) -> None:
+        self.stack.append(node)
+
+    def pop_mark(self) -> list[Node]:
+        items = self.stack
+        self.stack = self.marks.pop()
+        return items
+
+    # -- what the tree is made of ----------------------------------------------------------------
+
+    def name_global(self, module: Node, name: Node) -> GlobalRef:
+        module, name = unwrap(module), unwrap(name)
+        if type(module) is not str or type(name) is not str:
+            raise PickleError("a global whose name is no text", self.at)
+        return self.name_dotted(normalise(module, name))
+
+    def name_dotted(self, dotted: str) -> GlobalRef:
+        known = self.globals.get(dotted)
+        if known is None:
+            known = RecordedGlobal(GlobalRef(dotted, runs_code(dotted)), self.at)
+            self.globals[dotted] = known
+        known.count += 1
+        return known.ref
+
+    def call(self, factory: Node, args: Node, *, spelled: Node = None) -> Node:
+        """The node for a call; records it where the callable runs code."""
+        if type(factory) is GlobalRef:
+            if factory.runs_code:
+                self._record_call(factory.name, args if spelled is None else spelled)
+            elif factory.name == "builtins.getattr":
+                return self._getattr(args)
+        return Instance(factory, args)
+
+    def _getattr(self, args: Node) -> Node:
+        """``getattr(a_global, "name")`` is a global too, and judged as one."""
+        match args:
+            case (GlobalRef() as owner, str() as attribute, *_):
+                return self.name_dotted(f"{owner.name}.{attribute}")
+            case (_, str() as attribute, *_) if not attribute.startswith("__"):
+                return Instance(GlobalRef("builtins.getattr", runs_code=False), args)
+        self._record_call("builtins.getattr", args)
+        return Instance(GlobalRef("builtins.getattr", runs_code=True), args)
+
+    def _record_call(self, name: str, args: Node) -> None:
+        if len(self.calls) < _MAX_CALLS:
+            inner = ", ".join(spell(arg) for arg in args) if type(args) is tuple else spell(args)
+            self.calls.append(RecordedCall(name, shorten(f"{name}({inner})"), self.at))
+
+    def add_members(self, target: Node, items: list[Node]) -> None:
+        if type(target) is list:
+            target.extend(items)
+        elif type(target) is Instance:
+            target.members = (target.members or []) + items if target.members else items
+        elif type(target) is SetNode:
+            target.members.extend(items)
+        else:
+            raise PickleError(f"items are appended to a {type(target).__name__}", self.at)
+
+    def add_pairs(self, target: Node, items: list[Node]) -> None:
+        if len(items) % 2:
+            raise PickleError("a key has no value", self.at)
+        pairs = zip(items[::2], items[1::2], strict=True)
+        if type(target) is DictNode:
+            target.pairs.extend(pairs)
+        elif type(target) is Instance:
+            if target.pairs is None:
+                target.pairs = []
+            target.pairs.extend(pairs)
+        else:
+            raise PickleError(f"items are set on a {type(target).__name__}", self.at)
+
+    def memoize(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]

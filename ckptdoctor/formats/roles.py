@@ -1,0 +1,81 @@
+"""Which part of the training state a key stands for: weights, EMA, optimizer, and so on.
+
+Sources: the checkpoint layouts of Lightning, MMEngine, Detectron2, timm, Ultralytics, BasicSR,
+fairseq, torchtune and the Hugging Face Trainer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ckptdoctor.checkpoint import Role
+
+__all__ = ["role_of_dict", "role_of_key", "settle_roles"]
+
+# The first that matches decides; "optimizer_ema" is an optimizer, "model_ema" an EMA.
+_PATTERNS: tuple[tuple[Role, re.Pattern[str]], ...] = (
+    (Role.OPTIMIZER, re.compile(r"optim")),
+    (Role.SCHEDULER, re.compile(r"sched|^lr_")),
+    (Role.SCALER, re.compile(r"scaler|loss_scal|^amp$")),
+    (Role.EMA, re.compile(r"(^|[_.])(ema|swa|averaged|shadow)([_.]|$)")),
+    (
+        Role.OTHER,
+        re.compile(
+            r"rng|random_state|^(history|metrics?|results?|callbacks?|loops|hyper_parameters|args"
+            r"|config|cfg|meta|message_hub|loss(es)?|best_.*|epoch|global_step|step|iteration)$"
+        ),
+    ),
+    (
+        Role.MODEL,
+        re.compile(
+            r"state_dict$|^(model|net|network|module|weights|params)$|^model_|_weights$|_model$"
+        ),
+    ),
+)
+
+_STATE_DICT_LEAVES = frozenset(
+    ["weight", "bias", "running_mean", "running_var", "num_batches_tracked", "in_proj_weight", "in_proj_bias"]
+)
+
+
+def role_of_key(key: str) -> Role | None:
+    """The role that a key near the root announces, or None where it says nothing."""
+    lowered = key.lower()
+    for role, pattern in _PATTERNS:
+        if pattern.search(lowered):
+            return role
+    return None
+
+
+def role_of_dict(keys: Iterable[str]) -> Role | None:
+    """The role of a dict that only one kind of object writes, whatever key it stands under."""
+    found = set(keys)
+    if {"state", "param_groups"} <= found:
+        return Role.OPTIMIZER
+    if {"scale", "growth_factor", "_growth_tracker"} <= found:
+        return Role.SCALER
+    if "base_lrs" in found or {"last_epoch", "_last_lr"} <= found:
+        return Role.SCHEDULER
+    return None
+
+
+def settle_roles(
+    found: Sequence[tuple[Role | None, Sequence[str]]], *, is_object: bool
+) -> list[Role]:
+    """A role for every tensor, the undecided ones by what the rest of the file holds.
+
+    Args:
+        found: for each tensor its role so far and the names on its path.
+        is_object: whether the file is one pickled object, such as a whole ``nn.Module``.
+    """
+    has_model = any(role is Role.MODEL for role, _ in found) and not is_object
+    return [role or _undecided(names, has_model) for role, names in found]
+
+
+def _undecided(names: Sequence[str], has_model: bool) -> Role:
+    """Weights, unless the file names its weights elsewhere and these do not look like any."""
+    if not has_model:
+        return Role.MODEL
+    looks_like_weights = len(names) > 1 and names[-1] in _STATE_DICT_LEAVES
+    return Role.MODEL if looks_like_weights else Role.OTHER

@@ -1,0 +1,68 @@
+"""Where readers take bytes from: an open file, or bytes that a reader had to decode first."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["ByteSource", "FileSource", "MemorySource"]
+
+
+class ByteSource(Protocol):
+    """Random access to a range of bytes."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the range."""
+
+    @property
+    def file_offset(self) -> int | None:
+        """Where byte 0 of the range lies in the file; None where the file holds it encoded."""
+
+    def read(self, offset: int, nbytes: int) -> bytes:
+        """Up to ``nbytes`` from ``offset``; fewer only at the end of the range."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A range of an open file, read with ``pread`` so that threads can share the descriptor."""
+
+    fd: int
+    nbytes: int
+    file_offset: int = 0
+
+    def read(self, offset: int, nbytes: int) -> bytes:
+        """Up to ``nbytes`` from ``offset``."""
+        wanted = min(nbytes, self.nbytes - offset)
+        if wanted <= 0:
+            return b""
+        data = os.pread(self.fd, wanted, self.file_offset + offset)
+        while data and len(data) < wanted:  # Linux caps one pread at 2 GiB; network folders at less
+            more = os.pread(self.fd, wanted - len(data), self.file_offset + offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def part(self, offset: int, nbytes: int) -> FileSource:
+        """The range from ``offset``, cut to what this range holds."""
+        nbytes = max(0, min(nbytes, self.nbytes - offset))
+        return FileSource(self.fd, nbytes, self.file_offset + offset)
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySource:
+    """Bytes that were decoded, so that a position in them is no position in the file."""
+
+    data: bytes
+    file_offset: int | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the bytes."""
+        return len(self.data)
+
+    def read(self, offset: int, nbytes: int) -> bytes:
+        """Up to ``nbytes`` from ``offset``."""
+        return self.data[offset : offset + nbytes]

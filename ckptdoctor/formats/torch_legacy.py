@@ -1,0 +1,270 @@
+"""Checkpoints as torch wrote them before 1.6: stacked pickles, then the storages; and bare pickles.
+
+Layout: pickle(magic number), pickle(protocol 1001), pickle(system info), pickle(object),
+pickle(list of storage keys), then for each key an int64 number of elements and the raw bytes.
+
+Source: ``_legacy_save`` and ``_legacy_load`` in ``torch/serialization.py``.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef
+from ckptdoctor.dtypes import DType
+from ckptdoctor.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    LimitExceededError,
+    TruncatedCheckpointError,
+    UnknownFormatError,
+)
+from ckptdoctor.finding import Severity
+from ckptdoctor.formats.assemble import OpenFile, assemble
+from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.pickle_nodes import (
+    DictNode,
+    Instance,
+    Node,
+    PickleError,
+    PickleLimitError,
+    PickleTruncatedError,
+)
+from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.rebuild import Storage, class_dtype
+from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.tree import harvest
+
+__all__ = ["object_offset", "read_pickle"]
+
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+PROTOCOL_VERSION = 1001
+
+_CUT_REMEDY = "Copy it again from where it was written, or use an earlier checkpoint."
+
+
+def read_pickle(file: OpenFile, limits: Limits) -> Checkpoint:
+    """The checkpoint in a file that starts with a pickle: torch's old format, or any pickle.
+
+    Raises:
+        UnknownFormatError: the first bytes are no pickle.
+        TruncatedCheckpointError: cut before the end of the object.
+        CorruptCheckpointError: the pickle cannot be read.
+        LimitExceededError: reading would cost more than the file explains.
+    """
+    return _Legacy(file, limits).read()
+
+
+def object_offset(file: OpenFile, limits: Limits) -> int:
+    """Where the pickle of the saved object starts."""
+    legacy = _Legacy(file, limits)
+    return legacy.skip_preamble()[1]
+
+
+@dataclass(slots=True)
+class _Place:
+    """A storage in the file; ``nbytes`` is what is there, not what is promised."""
+
+    ref: StorageRef | None
+    dtype: DType
+
+
+class _Legacy:
+    def __init__(self, file: OpenFile, limits: Limits) -> None:
+        self._file = file
+        self._limits = limits
+        self._source = FileSource(file.fd, file.nbytes)
+        self._machine = PickleMachine(self._source, limits)
+        self._places: dict[str, _Place] = {}
+        self._problems: list[Problem] = []
+
+    def read(self) -> Checkpoint:
+        """The checkpoint."""
+        is_torch, start, first = self._preamble()
+        if is_torch:
+            root, end = self._run(start)
+            keys, end = self._keys(end)
+            self._locate(keys, end)
+        else:
+            root, end = first, start
+            self._refuse_noise(root)
+        found = harvest(root, self._storage, self._source, self._limits)
+        found.problems += self._unlocated()
+        refs = tuple(place.ref for place in self._places.values() if place.ref is not None)
+        return assemble(
+            self._file,
+            "torch-legacy" if is_torch else "pickle",
+            found,
+            [self._machine],
+            problems=self._problems,
+            records=refs,
+        )
+
+    def skip_preamble(self) -> tuple[bool, int]:
+        """Whether this is torch's format, and where the object's pickle starts."""
+        is_torch, start, _ = self._preamble()
+        return is_torch, start if is_torch else 0
+
+    def _preamble(self) -> tuple[bool, int, Node]:
+        """Whether torch wrote this; where the object starts (or ends); the first pickle's value."""
+        try:
+            first, end = self._machine.run(0)
+        except PickleLimitError as error:
+            raise self._error(error) from error
+        except PickleError as error:
+            if self._machine.globals or self._machine.persistent_ids or self._looks_pickled():
+                raise self._error(error) from error
+            raise UnknownFormatError(
+                self._file.path, "not a checkpoint: neither a zip archive nor a pickle"
+            ) from error
+        if first != MAGIC_NUMBER or type(first) is not int:
+            return False, end, first
+        _, end = self._run(end)  # protocol version
+        _, end = self._run(end)  # byte order and integer sizes of the machine that wrote it
+        return True, end, first
+
+    def _looks_pickled(self) -> bool:
+        head = self._source.read(0, 2)
+        return len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
+
+    def _refuse_noise(self, root: Node) -> None:
+        """A text file can be a valid pickle by accident: `I1\\n.`; a checkpoint is a container."""
+        if not isinstance(root, DictNode | Instance | list | tuple) and not self._machine.globals:
+            raise UnknownFormatError(
+                self._file.path, "not a checkpoint but a pickle of a single value"
+            )
+
+    def _run(self, start: int) -> tuple[Node, int]:
+        try:
+            return self._machine.run(start)
+        except PickleError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: PickleError) -> CheckpointError:
+        if isinstance(error, PickleLimitError):
+            return LimitExceededError(self._file.path, error.message, offset=error.offset)
+        if isinstance(error, PickleTruncatedError):
+            return TruncatedCheckpointError(
+                self._file.path,
+                "the file ends inside its pickle, before the first tensor",
+                offset=error.offset,
+                remedy=_CUT_REMEDY,
+            )
+        return CorruptCheckpointError(self._file.path, error.message, offset=error.offset)
+
+    # -- storages --------------------------------------------------------------------------------
+
+    def _keys(self, start: int) -> tuple[list[str], int]:
+        """The storage keys in the order of the file."""
+        try:
+            keys, end = self._machine.run(start)
+        except PickleTruncatedError:
+            return [], self._file.nbytes
+        except PickleError as error:
+            raise self._error(error) from error
+        if type(keys) is not list or any(type(key) not in (str, int) for key in keys):
+            raise CorruptCheckpointError(
+                self._file.path, "the list of storage keys is no list of keys", offset=start
+            )
+        return [str(key) for key in keys], end
+
+    def _locate(self, keys: list[str], at: int) -> None:
+        """Find each storage behind the pickles; stop where the file stops or contradicts itself."""
+        dtypes = self._dtypes()
+        for key in keys:
+            dtype = dtypes.get(key)
+            if dtype is None:
+                self._problem("CD104", f"storage {key}", "no tensor tells what it holds", at)
+                return
+            header = self._source.read(at, 8)
+            if len(header) < 8:
+                return
+            numel = struct.unpack("<q", header)[0]
+            if numel < 0:
+                self._problem("CD104", f"storage {key}", f"a size of {numel} elements", at)
+                return
+            at += 8
+            nbytes = numel * dtype.itemsize
+            if at + nbytes > self._file.nbytes:
+                return
+            self._places[key] = _Place(StorageRef(key=key, offset=at, nbytes=nbytes), dtype)
+            at += nbytes
+        if at < self._file.nbytes:
+            self._problem(
+                "CD104",
+                "file",
+                f"{self._file.nbytes - at} bytes follow the last storage",
+                at,
+                Severity.WARNING,
+            )
+
+    def _dtypes(self) -> dict[str, DType]:
+        dtypes: dict[str, DType] = {}
+        for pid in self._machine.persistent_ids:
+            if type(pid) is tuple and len(pid) >= 5 and type(pid[2]) in (str, int):
+                dtype = class_dtype(pid[1])
+                if dtype is not None:
+                    dtypes[str(pid[2])] = dtype
+        return dtypes
+
+    def _storage(self, pid: Node) -> Storage | None:
+        """``("storage", class, key, location, numel[, view])``."""
+        if type(pid) is not tuple or len(pid) < 5 or type(pid[2]) not in (str, int):
+            return None
+        dtype = class_dtype(pid[1])
+        if dtype is None:
+            return None
+        place = self._places.get(str(pid[2]))
+        if place is None or place.ref is None:
+            return Storage(None, dtype, lost=True)
+        view = pid[5] if len(pid) > 5 else None
+        if type(view) is tuple and len(view) == 3:
+            return self._view(place, dtype, view)
+        return Storage(place.ref, dtype)
+
+    def _view(self, place: _Place, dtype: DType, view: tuple[Node, ...]) -> Storage | None:
+        """A window of another storage: (key of the view, first element, number of elements)."""
+        key, first, numel = view
+        root = place.ref
+        if type(first) is not int or type(numel) is not int or root is None:
+            return None
+        if first < 0 or numel < 0 or (first + numel) * dtype.itemsize > root.nbytes:
+            return Storage(None, dtype, lost=True)
+        offset = root.offset + first * dtype.itemsize
+        ref = StorageRef(key=f"{root.key}/{key}", offset=offset, nbytes=numel * dtype.itemsize)
+        return Storage(ref, dtype)
+
+    def _unlocated(self) -> list[Problem]:
+        wanted = {
+            str(pid[2])
+            for pid in self._machine.persistent_ids
+            if type(pid) is tuple and len(pid) > 2
+        }
+        lost = sorted(wanted - set(self._places))
+        if not lost or self._problems:
+            return []
+        return [
+            Problem(
+                code="CD102",
+                severity=Severity.ERROR,
+                subject="file",
+                message=f"the file is cut: {len(wanted) - len(lost)} of {len(wanted)} storages "
+                "are whole",
+                evidence={"whole": len(wanted) - len(lost), "lost": len(lost)},
+                remedy=_CUT_REMEDY,
+            )
+        ]
+
+    def _problem(
+        self, code: str, subject: str, message: str, at: int, severity: Severity = Severity.ERROR
+    ) -> None:
+        self._problems.append(
+            Problem(
+                code=code,
+                severity=severity,
+                subject=subject,
+                message=message,
+                evidence={"offset": at},
+            )
+        )

@@ -1,0 +1,359 @@
+"""The records of a zip archive, with everything that two readers could disagree about reported.
+
+Python's ``zipfile``, torch's miniz and this module all see the same bytes, and a crafted archive
+shows each of them something else. So the directory is parsed here, held against the local headers,
+and every contradiction becomes a problem.
+
+Source: PKWARE APPNOTE 6.3.10, sections 4.3 (structures) and 4.4.4 (flags).
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from ckptdoctor.checkpoint import Problem
+from ckptdoctor.finding import Severity
+from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.source import FileSource
+
+__all__ = ["DEFLATED", "STORED", "ZipDirectory", "ZipRecord", "read_directory", "walk_headers"]
+
+STORED = 0
+DEFLATED = 8
+LOCAL_MAGIC = b"PK\x03\x04"
+DESCRIPTOR_MAGIC = b"PK\x07\x08"
+
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
+_END = struct.Struct("<4sHHHHIIH")
+_END64 = struct.Struct("<4sQHHIIQQQQ")
+_LOCATOR64 = struct.Struct("<4sIQI")
+_DESCRIPTOR = struct.Struct("<4sIII")
+_DESCRIPTOR64 = struct.Struct("<4sIQQ")
+_ENCRYPTED = 1
+_HAS_DESCRIPTOR = 8
+_MAX_COMMENT = 65_535
+_SEARCH_NBYTES = 1 << 20
+_HEADER_GUESS_NBYTES = 384  # a local header with torch's name and padding fits
+
+
+@dataclass(frozen=True, slots=True)
+class ZipRecord:
+    """One record.
+
+    Attributes:
+        name: as stored; not yet checked for anything.
+        method: 0 stored, 8 deflated.
+        crc32: of the plain bytes; 0 where the writer computed none.
+        stored_nbytes: size in the archive.
+        nbytes: size of the plain bytes.
+        offset: first byte of the data in the file.
+    """
+
+    name: str
+    method: int
+    crc32: int
+    stored_nbytes: int
+    nbytes: int
+    offset: int
+
+
+@dataclass(slots=True)
+class ZipDirectory:
+    """The records in the order of the directory, and what is wrong with them."""
+
+    records: list[ZipRecord] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add_problem(self, code: str, subject: str, message: str, **evidence: object) -> None:
+        """Record an error."""
+        self.problems.append(
+            Problem(
+                code=code,
+                severity=Severity.ERROR,
+                subject=subject,
+                message=message,
+                evidence=evidence,
+            )
+        )
+
+
+def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
+    """The records that the central directory lists, or None where the file has no directory."""
+    place = _find_end(source)
+    if place is None:
+        return None
+    offset, nbytes, count = place
+    if nbytes > limits.metadata_nbytes or offset + nbytes > source.nbytes:
+        return None
+    data = source.read(offset, nbytes)
+    directory = ZipDirectory()
+    entries = list(_entries(data))
+    if len(entries) != count:
+        directory.add_problem(
+            "CD104",
+            "zip directory",
+            f"the directory announces {count} records and holds {len(entries)}",
+        )
+    for entry in entries:
+        _check_entry(source, entry, offset, directory)
+    _check_names(directory)
+    _check_overlaps(directory)
+    return directory
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    raw_name: bytes
+    flags: int
+    method: int
+    crc32: int
+    stored_nbytes: int
+    nbytes: int
+    header_offset: int
+
+
+def _find_end(source: FileSource) -> tuple[int, int, int] | None:
+    """Offset, size and number of entries of the central directory."""
+    tail_nbytes = min(source.nbytes, _END.size + _MAX_COMMENT + _LOCATOR64.size)
+    tail_offset = source.nbytes - tail_nbytes
+    tail = source.read(tail_offset, tail_nbytes)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or at + _END.size > len(tail):
+        return None
+    _, _, _, _, count, nbytes, offset, _ = _END.unpack_from(tail, at)
+    at64 = at - _LOCATOR64.size
+    if at64 >= 0 and tail[at64 : at64 + 4] == b"PK\x06\x07":
+        _, _, end64_offset, _ = _LOCATOR64.unpack_from(tail, at64)
+        end64 = source.read(end64_offset, _END64.size)
+        if len(end64) == _END64.size and end64[:4] == b"PK\x06\x06":
+            *_, count, nbytes, offset = _END64.unpack(end64)
+    return offset, nbytes, count
+
+
+def _entries(data: bytes) -> Iterator[_Entry]:
+    at = 0
+    while at + _CENTRAL.size <= len(data) and data[at : at + 4] == b"PK\x01\x02":
+        (
+            _,
+            _,
+            _,
+            flags,
+            method,
+            _,
+            _,
+            crc32,
+            stored_nbytes,
+            nbytes,
+            name_nbytes,
+            extra_nbytes,
+            comment_nbytes,
+            _,
+            _,
+            _,
+            header_offset,
+        ) = _CENTRAL.unpack_from(data, at)
+        at += _CENTRAL.size
+        raw_name = data[at : at + name_nbytes]
+        at += name_nbytes
+        if 0xFFFF_FFFF in (nbytes, stored_nbytes, header_offset):
+            nbytes, stored_nbytes, header_offset = _zip64(
+                data[at : at + extra_nbytes], nbytes, stored_nbytes, header_offset
+            )
+        at += extra_nbytes + comment_nbytes
+        yield _Entry(
+            raw_name.decode("utf-8", "replace"),
+            raw_name,
+            flags,
+            method,
+            crc32,
+            stored_nbytes,
+            nbytes,
+            header_offset,
+        )
+
+
+def _zip64(extra: bytes, *sizes: int) -> tuple[int, ...]:
+    """The sizes with those that are 0xFFFFFFFF taken from the zip64 extra field."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, nbytes = struct.unpack_from("<HH", extra, at)
+        if kind == 1:
+            values = iter(struct.unpack_from(f"<{nbytes // 8}Q", extra[: at + 4 + nbytes], at + 4))
+            return tuple(next(values, size) if size == 0xFFFF_FFFF else size for size in sizes)
+        at += 4 + nbytes
+    return sizes
+
+
+def _check_entry(
+    source: FileSource, entry: _Entry, directory_offset: int, directory: ZipDirectory
+) -> None:
+    """Hold one directory entry against its local header; add the record where it can be read."""
+    name = entry.name
+    header = source.read(entry.header_offset, _HEADER_GUESS_NBYTES)
+    if len(header) < _LOCAL.size or header[:4] != LOCAL_MAGIC:
+        directory.add_problem("CD104", name, "the record is missing: no header where it should be")
+        return
+    (
+        _,
+        _,
+        flags,
+        method,
+        _,
+        _,
+        crc32,
+        stored_nbytes,
+        nbytes,
+        name_nbytes,
+        extra_nbytes,
+    ) = _LOCAL.unpack_from(header)
+    local_name = header[_LOCAL.size : _LOCAL.size + name_nbytes]
+    if len(local_name) < name_nbytes:
+        local_name = source.read(entry.header_offset + _LOCAL.size, name_nbytes)
+    offset = entry.header_offset + _LOCAL.size + name_nbytes + extra_nbytes
+    differences = [
+        what
+        for what, differs in (
+            ("name", local_name != entry.raw_name),
+            ("method", method != entry.method),
+            ("encryption", (flags ^ entry.flags) & _ENCRYPTED),
+            ("crc32", not flags & _HAS_DESCRIPTOR and crc32 not in (0, entry.crc32)),
+            ("size", nbytes not in (0, 0xFFFF_FFFF, entry.nbytes)),
+            ("stored size", stored_nbytes not in (0, 0xFFFF_FFFF, entry.stored_nbytes)),
+        )
+        if differs
+    ]
+    if differences:
+        directory.add_problem(
+            "CD104",
+            name,
+            f"directory and record header disagree about the {' and the '.join(differences)}",
+        )
+    if entry.flags & _ENCRYPTED:
+        directory.add_problem("CD104", name, "the record is encrypted, which torch cannot read")
+    elif entry.method not in (STORED, DEFLATED):
+        directory.add_problem(
+            "CD104", name, f"the record is compressed by method {entry.method}, not stored"
+        )
+    elif entry.method == STORED and entry.stored_nbytes != entry.nbytes:
+        directory.add_problem(
+            "CD104",
+            name,
+            f"a stored record of {entry.nbytes} bytes takes {entry.stored_nbytes}",
+        )
+    elif offset + entry.stored_nbytes > directory_offset:
+        directory.add_problem(
+            "CD104", name, "the record runs into the directory behind it", offset=offset
+        )
+    else:
+        directory.records.append(
+            ZipRecord(name, entry.method, entry.crc32, entry.stored_nbytes, entry.nbytes, offset)
+        )
+
+
+def _check_names(directory: ZipDirectory) -> None:
+    seen: dict[str, str] = {}
+    for record in directory.records:
+        folded = record.name.casefold()
+        first = seen.setdefault(folded, record.name)
+        if first is not record.name:
+            how = "twice" if first == record.name else f"beside {first!r}, which torch takes for it"
+            directory.add_problem("CD104", record.name, f"the record is there {how}")
+
+
+def _check_overlaps(directory: ZipDirectory) -> None:
+    ordered = sorted((r for r in directory.records if r.stored_nbytes), key=lambda r: r.offset)
+    for left, right in itertools.pairwise(ordered):
+        if left.offset + left.stored_nbytes > right.offset:
+            directory.add_problem(
+                "CD104", right.name, f"the record shares its bytes with {left.name!r}"
+            )
+
+
+# -- without a directory -------------------------------------------------------------------------
+
+SizeHint = Callable[[str, int], int | None]
+"""(name, offset of the data) -> size of a record whose header does not tell it."""
+
+
+def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
+    """The records of an archive that lost its directory, found by their local headers.
+
+    Only whole records are returned. A record that the file cuts is a CD102 problem.
+
+    Args:
+        source: the file.
+        size_of: asked for the size of each record that leaves it to its descriptor.
+    """
+    directory = ZipDirectory()
+    at = 0
+    while at + _LOCAL.size <= source.nbytes:
+        header = source.read(at, _HEADER_GUESS_NBYTES)
+        if header[:4] != LOCAL_MAGIC:
+            break
+        fields = _LOCAL.unpack_from(header)
+        flags, method, crc32, stored, nbytes, name_nbytes, extra_nbytes = (
+            fields[2],
+            fields[3],
+            *fields[6:11],
+        )
+        name = source.read(at + _LOCAL.size, name_nbytes).decode("utf-8", "replace")
+        offset = at + _LOCAL.size + name_nbytes + extra_nbytes
+        if flags & _HAS_DESCRIPTOR:
+            found = _by_descriptor(source, offset, size_of(name, offset))
+            if found is None:
+                directory.add_problem(
+                    "CD102", name, "the file ends inside this record", offset=offset
+                )
+                break
+            crc32, stored, nbytes, at = found
+        else:
+            at = offset + stored
+            if at > source.nbytes:
+                directory.add_problem(
+                    "CD102", name, "the file ends inside this record", offset=offset
+                )
+                break
+        if method in (STORED, DEFLATED) and not flags & _ENCRYPTED:
+            directory.records.append(ZipRecord(name, method, crc32, stored, nbytes, offset))
+    return directory
+
+
+def _by_descriptor(
+    source: FileSource, offset: int, hint: int | None
+) -> tuple[int, int, int, int] | None:
+    """crc32, stored size, size, and the offset behind the descriptor of a record at ``offset``."""
+    if hint is not None:
+        found = _descriptor_at(source, offset, offset + hint)
+        if found is not None:
+            return found
+    at = offset
+    while at < source.nbytes:
+        window = source.read(at, _SEARCH_NBYTES)
+        where = window.find(DESCRIPTOR_MAGIC)
+        while where >= 0:
+            found = _descriptor_at(source, offset, at + where)
+            if found is not None:
+                return found
+            where = window.find(DESCRIPTOR_MAGIC, where + 1)
+        if len(window) < _SEARCH_NBYTES:
+            return None
+        at += len(window) - len(DESCRIPTOR_MAGIC) + 1
+    return None
+
+
+def _descriptor_at(source: FileSource, start: int, at: int) -> tuple[int, int, int, int] | None:
+    """The descriptor at ``at``, if it describes the bytes from ``start`` up to itself."""
+    raw = source.read(at, _DESCRIPTOR64.size)
+    if raw[:4] != DESCRIPTOR_MAGIC:
+        return None
+    for layout in (_DESCRIPTOR, _DESCRIPTOR64):
+        if len(raw) >= layout.size:
+            _, crc32, stored_nbytes, nbytes = layout.unpack_from(raw)
+            if stored_nbytes == at - start:
+                return crc32, stored_nbytes, nbytes, at + layout.size
+    return None
