@@ -1,4 +1,4 @@
-"""What a reader returns: the checkpoint as it lies in the file, nothing executed, nothing loaded."""
+"""What a reader returns: the checkpoint as it lies in the file, and what a scan says of it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = [
     "Scalar",
     "StorageRef",
     "TensorRecord",
+    "TensorStats",
 ]
 
 Scalar = str | int | float | bool | None
@@ -191,3 +192,42 @@ class Checkpoint:
     records: Sequence[StorageRef] = ()
     byteorder: str = "little"
     identity: FileIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorStats:
+    """What the elements of one tensor are.
+
+    For complex types the real and the imaginary parts are counted one by one; quantized tensors
+    are seen as the integers they store.
+
+    Attributes:
+        fqn: the tensor.
+        numel: number of elements that the shape claims.
+        nan: how many are NaN.
+        posinf: how many are +Inf.
+        neginf: how many are -Inf.
+        min: the smallest finite element; None where there is none, or no order (packed bits).
+        max: the largest finite element, likewise.
+        first_bad_index: one index a dimension of the first non-finite element in memory order,
+            or None where all are finite.
+    """
+
+    fqn: str
+    numel: int
+    nan: int = 0
+    posinf: int = 0
+    neginf: int = 0
+    min: float | None = None
+    max: float | None = None
+    first_bad_index: tuple[int, ...] | None = None
+
+    @property
+    def inf(self) -> int:
+        """How many are infinite, of either sign."""
+        return self.posinf + self.neginf
+
+    @property
+    def non_finite(self) -> int:
+        """How many are NaN or infinite."""
+        return self.nan + self.posinf + self.neginf

@@ -8,6 +8,8 @@ Sources: IEEE 754-2019 (binary16, 32, 64); OCP 8-bit floating point specificatio
 from __future__ import annotations
 
 import enum
+import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,7 +37,7 @@ class DType:
         kind: how to read the bits.
         component: for complex types, the type of each of the two parts.
         inf_bits: the magnitude bits of Inf, or None where the type has no Inf.
-        nan_above: magnitudes above this are NaN; None where NaN is not a range of magnitudes.
+        finite_bits: the magnitude bits of the largest finite value; None for integers.
         max_finite: the largest finite value, or None for integers.
     """
 
@@ -44,13 +46,50 @@ class DType:
     kind: Kind
     component: str | None = None
     inf_bits: int | None = None
-    nan_above: int | None = None
+    finite_bits: int | None = None
     max_finite: float | None = None
 
     @property
     def can_be_non_finite(self) -> bool:
         """Whether a value of this type can be NaN or Inf at all."""
         return self.kind in (Kind.FLOAT, Kind.COMPLEX, Kind.EXPONENT)
+
+    @property
+    def nan_is_negative_zero(self) -> bool:
+        """Whether the only NaN is what would be -0 elsewhere (the fnuz types)."""
+        return self.name.endswith("fnuz")
+
+    def decode(self, magnitude: int) -> float:
+        """The finite, non-negative value of these magnitude bits."""
+        match self.name:
+            case "float64":
+                value = struct.unpack("<d", magnitude.to_bytes(8, "little"))[0]
+            case "float32":
+                value = struct.unpack("<f", magnitude.to_bytes(4, "little"))[0]
+            case "bfloat16":
+                value = struct.unpack("<f", (magnitude << 16).to_bytes(4, "little"))[0]
+            case "float16":
+                value = struct.unpack("<e", magnitude.to_bytes(2, "little"))[0]
+            case "float8_e5m2":  # the upper byte of a float16
+                value = struct.unpack("<e", (magnitude << 8).to_bytes(2, "little"))[0]
+            case "float8_e4m3fn":
+                value = _small_float(magnitude, mantissa=3, bias=7)
+            case "float8_e4m3fnuz":
+                value = _small_float(magnitude, mantissa=3, bias=8)
+            case "float8_e5m2fnuz":
+                value = _small_float(magnitude, mantissa=2, bias=16)
+            case "float8_e8m0fnu":
+                value = math.ldexp(1.0, magnitude - 127)
+            case name:
+                raise ValueError(f"{name} is no real floating point type")
+        return float(value)
+
+
+def _small_float(magnitude: int, *, mantissa: int, bias: int) -> float:
+    exponent, fraction = magnitude >> mantissa, magnitude & ((1 << mantissa) - 1)
+    if exponent == 0:
+        return math.ldexp(fraction, 1 - bias - mantissa)
+    return math.ldexp((1 << mantissa) + fraction, exponent - bias - mantissa)
 
 
 def _float(name: str, itemsize: int, inf_bits: int, max_finite: float) -> DType:
@@ -59,7 +98,7 @@ def _float(name: str, itemsize: int, inf_bits: int, max_finite: float) -> DType:
         itemsize=itemsize,
         kind=Kind.FLOAT,
         inf_bits=inf_bits,
-        nan_above=inf_bits,
+        finite_bits=inf_bits - 1,
         max_finite=max_finite,
     )
 
@@ -75,12 +114,16 @@ _ALL = [
     _float("bfloat16", 2, 0x7F80, 3.3895313892515355e38),
     _float("float8_e5m2", 1, 0x7C, 57344.0),
     DType(
-        name="float8_e4m3fn", itemsize=1, kind=Kind.FLOAT, nan_above=0x7E, max_finite=448.0
+        name="float8_e4m3fn", itemsize=1, kind=Kind.FLOAT, finite_bits=0x7E, max_finite=448.0
     ),  # no Inf: 0x7F and 0xFF are NaN
     # fnuz: no Inf, no -0; the bits of -0 (0x80) are the only NaN.
-    DType(name="float8_e4m3fnuz", itemsize=1, kind=Kind.FLOAT, max_finite=240.0),
-    DType(name="float8_e5m2fnuz", itemsize=1, kind=Kind.FLOAT, max_finite=57344.0),
-    DType(name="float8_e8m0fnu", itemsize=1, kind=Kind.EXPONENT, max_finite=2.0**127),
+    DType(name="float8_e4m3fnuz", itemsize=1, kind=Kind.FLOAT, finite_bits=0x7F, max_finite=240.0),
+    DType(
+        name="float8_e5m2fnuz", itemsize=1, kind=Kind.FLOAT, finite_bits=0x7F, max_finite=57344.0
+    ),
+    DType(
+        name="float8_e8m0fnu", itemsize=1, kind=Kind.EXPONENT, finite_bits=0xFE, max_finite=2.0**127
+    ),
     DType(name="complex32", itemsize=4, kind=Kind.COMPLEX, component="float16"),
     DType(name="complex64", itemsize=8, kind=Kind.COMPLEX, component="float32"),
     DType(name="complex128", itemsize=16, kind=Kind.COMPLEX, component="float64"),

@@ -7,7 +7,7 @@
         │   ├── CorruptCheckpointError     CD104  a checkpoint, damaged beyond reading
         │   ├── TruncatedCheckpointError   CD102  a checkpoint, cut before anything useful
         │   ├── UnsupportedCheckpointError CD104  a checkpoint of a kind we do not read
-        │   └── LimitExceededError         CD107  asks for more time or memory than its size explains
+        │   └── LimitExceededError         CD107  asks for more than a file of its size can need
         └── UsageError                 the command line asks for something impossible
 
 ``OSError`` is never wrapped: a missing file stays a ``FileNotFoundError``.

@@ -19,7 +19,7 @@ from ckptdoctor.formats.assemble import OpenFile
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.sniff import describe_stranger
 
-__all__ = ["Limits", "open_checkpoint", "opened", "read_checkpoint"]
+__all__ = ["Limits", "looks_like_checkpoint", "open_checkpoint", "opened", "read_checkpoint"]
 
 _HEAD_NBYTES = 4096
 _KINDS = (
@@ -104,3 +104,19 @@ def read_checkpoint(file: OpenFile, limits: Limits | None = None) -> Checkpoint:
     if what:
         raise UnknownFormatError(file.path, f"not a checkpoint but {what}", remedy=remedy)
     return torch_legacy.read_pickle(file, limits)
+
+
+def looks_like_checkpoint(path: Path) -> bool:
+    """Whether the first bytes of a file with any name are those of a checkpoint.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    try:
+        with opened(path) as file:
+            head = os.pread(file.fd, _HEAD_NBYTES, 0)
+    except UnknownFormatError:
+        return False
+    if head.startswith(torch_zip.MAGIC):
+        return b"/data.pkl" in head[:512] or b"/version" in head[:512]
+    return safetensors.is_safetensors(head) or torch_legacy.is_legacy(head)

@@ -73,11 +73,52 @@ _ALLOWED = frozenset(
 # Every function of these modules is reason enough: they start programs, open files or sockets,
 # import by name, load further pickles, or evaluate text.
 _CODE_MODULES = frozenset(
-    ["os", "posix", "nt", "subprocess", "_posixsubprocess", "_winapi", "sys", "shutil", "socket", "_socket", "socketserver", "runpy", "pty", "popen2", "webbrowser", "ctypes", "_ctypes", "importlib", "_frozen_importlib", "_frozen_importlib_external", "imp", "pkgutil", "zipimport", "codeop", "bdb", "pdb", "cProfile", "timeit", "doctest", "pydoc", "asyncio", "multiprocessing", "_thread", "threading", "signal", "pip", "setuptools", "distutils", "ensurepip", "venv", "idlelib", "lib2to3", "unittest", "test.support", "http", "httplib", "urllib", "urllib2", "requests", "aiohttp", "httpx", "ftplib", "smtplib", "telnetlib", "imaplib", "poplib", "nntplib", "xmlrpc", "ssl", "paramiko", "fileinput", "tempfile", "linecache", "pickle", "_pickle", "shelve", "marshal", "dbm", "sqlite3", "readline", "rlcompleter", "sysconfig", "_osx_support", "_aix_support", "_pyrepl", "gc", "faulthandler", "atexit", "wsgiref", "joblib", "logging.config", "torch.hub", "torch.package", "torch.utils.cpp_extension", "torch.utils.bottleneck", "torch.utils.collect_env", "torch._inductor", "torch._dynamo.guards", "torch.testing", "torch.jit.unsupported_tensor_ops", "torch.jit._serialization", "numpy.testing", "numpy.f2py", "numpy.distutils", "numpy.lib.npyio", "numpy.ctypeslib"]
+    """
+    os posix nt subprocess _posixsubprocess _winapi sys shutil socket _socket socketserver runpy
+    pty popen2 webbrowser ctypes _ctypes importlib _frozen_importlib _frozen_importlib_external
+    imp pkgutil zipimport codeop bdb pdb cProfile timeit doctest pydoc asyncio multiprocessing
+    _thread threading signal pip setuptools distutils ensurepip venv idlelib lib2to3 unittest
+    test.support http httplib urllib urllib2 requests aiohttp httpx ftplib smtplib telnetlib
+    imaplib poplib nntplib xmlrpc ssl paramiko fileinput tempfile linecache pickle _pickle shelve
+    marshal dbm sqlite3 readline rlcompleter sysconfig _osx_support _aix_support _pyrepl gc
+    faulthandler atexit wsgiref joblib logging.config torch.hub torch.package
+    torch.utils.cpp_extension torch.utils.bottleneck torch.utils.collect_env torch._inductor
+    torch._dynamo.guards torch.testing torch.jit.unsupported_tensor_ops torch.jit._serialization
+    numpy.testing numpy.f2py numpy.distutils numpy.lib.npyio numpy.ctypeslib
+    """.split()
 )
 
 _CODE_GLOBALS = frozenset(
-    ["builtins.eval", "builtins.exec", "builtins.execfile", "builtins.compile", "builtins.open", "builtins.file", "builtins.input", "builtins.raw_input", "builtins.__import__", "builtins.apply", "builtins.breakpoint", "builtins.setattr", "builtins.delattr", "builtins.globals", "builtins.locals", "builtins.vars", "builtins.help", "builtins.exit", "builtins.quit", "builtins.reload", "builtins.__build_class__", "builtins.memoryview", "code.interact", "code.InteractiveInterpreter", "code.InteractiveConsole", "code.compile_command", "commands.getoutput", "commands.getstatusoutput", "commands.getstatus", "profile.run", "profile.runctx", "profile.Profile", "trace.Trace", "trace.Trace.run", "platform.popen", "site.main", "site.addsitedir", "nose.runmodule", "py.process.cmdexec", "antigravity.geohash", "operator.attrgetter", "operator.methodcaller", "_operator.attrgetter", "_operator.methodcaller", "io.open", "io.open_code", "io.FileIO", "_io.open", "_io.open_code", "_io.FileIO", "codecs.open", "types.FunctionType", "types.CodeType", "types.LambdaType", "types.MethodType", "uuid._get_command_stdout", "uuid._popen", "mimetypes.init", "copyreg.add_extension", "dill._dill._create_code", "dill._dill._create_function", "dill._dill._import_module", "dill.loads", "dill.load", "dill._dill._eval_repr", "dill._dill._get_attr", "dill._dill.load_session", "cloudpickle.cloudpickle._make_function", "cloudpickle.cloudpickle._make_skel_func", "cloudpickle.cloudpickle._builtin_type", "cloudpickle.cloudpickle.subimport", "cloudpickle.cloudpickle._fill_function", "cloudpickle.cloudpickle.loads", "cloudpickle.loads", "cloudpickle.cloudpickle_fast._make_function", "torch.load", "torch.serialization.load", "torch.storage._load_from_bytes", "torch.fx.graph_module.reduce_graph_module", "torch.fx.graph_module.reduce_package_graph_module", "torch.fx.graph_module.reduce_deploy_graph_module", "torch.fx.graph_module._forward_from_src", "torch.fx.graph_module._exec_with_source", "torch.utils._config_module.load_config", "torch.distributed.rpc.internal._run_function", "torch.multiprocessing.reductions.rebuild_event", "numpy.load", "numpy.loads", "numpy.fromfile", "numpy.memmap", "numpy.core.memmap.memmap", "numpy.loadtxt", "numpy.genfromtxt", "numpy.DataSource", "pandas.read_pickle", "pandas.io.pickle.read_pickle", "pandas.eval", "pandas.core.computation.eval.eval", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "pathlib.Path.write_text", "pathlib.Path.write_bytes", "pathlib.Path.unlink", "pathlib.Path.open", "pathlib.Path.rename", "pathlib.Path.rmdir", "pathlib.Path.chmod", "pathlib.Path.symlink_to", "fickling.pickle.loads", "keras.src.layers.core.lambda_layer.Lambda"]
+    """
+    builtins.eval builtins.exec builtins.execfile builtins.compile builtins.open builtins.file
+    builtins.input builtins.raw_input builtins.__import__ builtins.apply builtins.breakpoint
+    builtins.setattr builtins.delattr builtins.globals builtins.locals builtins.vars builtins.help
+    builtins.exit builtins.quit builtins.reload builtins.__build_class__ builtins.memoryview
+    code.interact code.InteractiveInterpreter code.InteractiveConsole code.compile_command
+    commands.getoutput commands.getstatusoutput commands.getstatus profile.run profile.runctx
+    profile.Profile trace.Trace trace.Trace.run platform.popen site.main site.addsitedir
+    nose.runmodule py.process.cmdexec antigravity.geohash operator.attrgetter
+    operator.methodcaller _operator.attrgetter _operator.methodcaller io.open io.open_code
+    io.FileIO _io.open _io.open_code _io.FileIO codecs.open types.FunctionType types.CodeType
+    types.LambdaType types.MethodType uuid._get_command_stdout uuid._popen mimetypes.init
+    copyreg.add_extension dill._dill._create_code dill._dill._create_function
+    dill._dill._import_module dill.loads dill.load dill._dill._eval_repr dill._dill._get_attr
+    dill._dill.load_session cloudpickle.cloudpickle._make_function
+    cloudpickle.cloudpickle._make_skel_func cloudpickle.cloudpickle._builtin_type
+    cloudpickle.cloudpickle.subimport cloudpickle.cloudpickle._fill_function
+    cloudpickle.cloudpickle.loads cloudpickle.loads cloudpickle.cloudpickle_fast._make_function
+    torch.load torch.serialization.load torch.storage._load_from_bytes
+    torch.fx.graph_module.reduce_graph_module torch.fx.graph_module.reduce_package_graph_module
+    torch.fx.graph_module.reduce_deploy_graph_module torch.fx.graph_module._forward_from_src
+    torch.fx.graph_module._exec_with_source torch.utils._config_module.load_config
+    torch.distributed.rpc.internal._run_function torch.multiprocessing.reductions.rebuild_event
+    numpy.load numpy.loads numpy.fromfile numpy.memmap numpy.core.memmap.memmap numpy.loadtxt
+    numpy.genfromtxt numpy.DataSource pandas.read_pickle pandas.io.pickle.read_pickle pandas.eval
+    pandas.core.computation.eval.eval yaml.load yaml.unsafe_load yaml.full_load
+    pathlib.Path.write_text pathlib.Path.write_bytes pathlib.Path.unlink pathlib.Path.open
+    pathlib.Path.rename pathlib.Path.rmdir pathlib.Path.chmod pathlib.Path.symlink_to
+    fickling.pickle.loads keras.src.layers.core.lambda_layer.Lambda
+    """.split()
 )
 # torch.storage._load_from_bytes unpickles what it is given; tensors pickled with plain `pickle`
 # use it, so the reader looks into its bytes as well (see torch_objects).

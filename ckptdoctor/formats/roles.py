@@ -35,7 +35,9 @@ _PATTERNS: tuple[tuple[Role, re.Pattern[str]], ...] = (
 )
 
 _STATE_DICT_LEAVES = frozenset(
-    ["weight", "bias", "running_mean", "running_var", "num_batches_tracked", "in_proj_weight", "in_proj_bias"]
+    """
+    weight bias running_mean running_var num_batches_tracked in_proj_weight in_proj_bias
+    """.split()
 )
 
 

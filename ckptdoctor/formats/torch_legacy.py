@@ -36,12 +36,17 @@ from ckptdoctor.formats.rebuild import Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.tree import harvest
 
-__all__ = ["object_offset", "read_pickle"]
+__all__ = ["is_legacy", "object_offset", "read_pickle"]
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 
 _CUT_REMEDY = "Copy it again from where it was written, or use an earlier checkpoint."
+
+
+def is_legacy(head: bytes) -> bool:
+    """Whether the first bytes are torch's magic number, pickled by protocol 2 or later."""
+    return MAGIC_NUMBER.to_bytes(10, "little") in head[:32]
 
 
 def read_pickle(file: OpenFile, limits: Limits) -> Checkpoint:

@@ -1,0 +1,50 @@
+"""The commands, in the order in which a person needs them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ckptdoctor import __version__
+from ckptdoctor.cli.demo import demo
+from ckptdoctor.cli.inspect import inspect
+from ckptdoctor.cli.scan import scan
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="ckptdoctor",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # importing rich for the help text would double its time
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ckptdoctor {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=lambda value: _print_version(wanted=value), is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """A doctor for PyTorch checkpoints: finds NaN and damage, and the file to go on from.
+
+    Nothing in a checkpoint is ever executed, and no checkpoint is ever changed.
+    """
+
+
+app.command()(scan)
+app.command()(inspect)
+app.command()(demo)

@@ -1,0 +1,78 @@
+"""The options that commands share, so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ckptdoctor.finding import Severity
+
+__all__ = [
+    "FailOn",
+    "FailOnOption",
+    "Format",
+    "FormatOption",
+    "JobsOption",
+    "NoColorOption",
+    "OutputOption",
+    "PathsArgument",
+    "QuietOption",
+    "VerboseOption",
+]
+
+
+class FailOn(Enum):
+    """The lowest severity that makes the exit code 1."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    NEVER = "never"
+
+    @property
+    def severity(self) -> Severity | None:
+        """As a severity; None for never."""
+        return None if self is FailOn.NEVER else Severity[self.name]
+
+
+class Format(Enum):
+    """How the result is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+PathsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="PATHS",
+        help="Files, folders (searched to the bottom) or globs. "
+        "Default: $CKPTDOCTOR_DIR, else checkpoints/, else the current folder.",
+        show_default=False,
+    ),
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="How to write the result to standard output.")
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the result to FILE instead."),
+]
+FailOnOption = Annotated[
+    FailOn,
+    typer.Option(help="Exit with 1 if there is a finding of this severity or above."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what it adds up to.")]
+VerboseOption = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="List every row and every finding.")
+]
+NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=256, metavar="N", help="Threads. Default: one a core.", show_default=False
+    ),
+]

@@ -1,0 +1,99 @@
+"""Where results and notes go: results to standard output or a file, all else to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ckptdoctor.render.text import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["ProgressBar", "note", "write_result"]
+
+_PATIENCE_S = 1.0
+
+
+def note(message: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(f"ckptdoctor: {printable(message)}\n")
+
+
+def write_result(text: str, destination: Path | None) -> None:
+    """The result of a command, as UTF-8, whatever the locale says.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    data = text.encode("utf-8", "replace")
+    if destination is not None:
+        destination.write_bytes(data)
+        return
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # `| head` has seen enough; the exit code still tells the result
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class ProgressBar:
+    """A bar on standard error, where that is a terminal and the work takes more than a second."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._enabled = sys.stderr.isatty() and not quiet
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._done = 0
+        self._expected = 0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def expect(self, _: Path, nbytes: int) -> None:
+        """More work is coming."""
+        with self._lock:
+            self._expected += nbytes
+
+    def advance(self, nbytes: int) -> None:
+        """Some of it is done."""
+        with self._lock:
+            self._done += nbytes
+            if not self._enabled or time.monotonic() - self._started < _PATIENCE_S:
+                return
+            if self._bar is None:
+                self._start()
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=self._done, total=self._expected)
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+        self._bar = Progress(
+            "scanning",
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("scanning", total=self._expected)

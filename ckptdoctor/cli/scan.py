@@ -1,0 +1,45 @@
+"""``ckptdoctor scan``: a verdict for every checkpoint, and which one to go on from."""
+
+from __future__ import annotations
+
+from ckptdoctor.cli.exits import Exit, exit_for
+from ckptdoctor.cli.options import (
+    FailOn,
+    FailOnOption,
+    Format,
+    FormatOption,
+    JobsOption,
+    NoColorOption,
+    OutputOption,
+    PathsArgument,
+    QuietOption,
+    VerboseOption,
+)
+from ckptdoctor.report import Report
+
+__all__ = ["scan"]
+
+
+def scan(
+    paths: PathsArgument = None,
+    *,
+    fmt: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    fail_on: FailOnOption = FailOn.ERROR,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+    no_color: NoColorOption = False,
+    jobs: JobsOption = None,
+) -> int:
+    """Examine checkpoints: which are still good, and which one to go on from.
+
+    Every tensor is looked at, in the weights and in the optimizer, and every checksum. Nothing in
+    the files is executed, and nothing is changed.
+    """
+    from ckptdoctor.cli.work import examine_paths, write_scan
+
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet)
+    if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report
+        verbosity = -1 if quiet else verbose
+        write_scan(report or Report(), fmt, output, verbosity=verbosity, no_color=no_color)
+    return Exit.NOTHING if report is None else exit_for(report, fail_on)

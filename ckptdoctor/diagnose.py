@@ -1,0 +1,189 @@
+"""The trunk: open, scan, rules, report.
+
+Headers are read here while the scanner's threads read tensors, so that neither waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.checkpoint import Checkpoint, Problem
+from ckptdoctor.errors import CheckpointError
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
+from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
+from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
+from ckptdoctor.scan import Scanner, ScanResult
+from ckptdoctor.scan.scanner import PendingScan
+
+__all__ = ["Examination", "examine"]
+
+_AHEAD = 16  # headers read, and files open, ahead of the scan
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """How to examine.
+
+    Attributes:
+        jobs: threads; None for one a core.
+        keep_details: keep each checkpoint's tensors and statistics in its report.
+        rules: those to run.
+        progress: told of the bytes scanned, in batches, from several threads.
+        expect: told of the bytes that a file will take, before they are scanned.
+    """
+
+    jobs: int | None = None
+    keep_details: bool = False
+    rules: tuple[type[Rule], ...] = ALL_RULES
+    progress: Callable[[int], None] | None = None
+    expect: Callable[[Path, int], None] | None = None
+
+
+def examine(paths: Sequence[Path], how: Examination | None = None) -> Report:
+    """A report on each file, in the order given; a file that cannot be read gets one too.
+
+    Args:
+        paths: files.
+        how: options.
+    """
+    how = how or Examination()
+    reports: list[CheckpointReport] = []
+    crashes: list[Crash] = []
+    with contextlib.ExitStack() as stack:
+        scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
+        waiting: deque[_Pending] = deque()
+        for path in paths:
+            waiting.append(_open(path, scanner, how))
+            if len(waiting) > _AHEAD:
+                reports.append(waiting.popleft().report(how, crashes))
+        while waiting:
+            reports.append(waiting.popleft().report(how, crashes))
+    return Report(checkpoints=tuple(reports), crashes=tuple(crashes))
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A file whose header was read and whose tensors are being scanned."""
+
+    path: Path
+    nbytes: int = 0
+    failure: CheckpointReport | None = None
+    checkpoint: Checkpoint | None = None
+    scan: PendingScan | None = None
+    closing: contextlib.ExitStack | None = None
+
+    def report(self, how: Examination, crashes: list[Crash]) -> CheckpointReport:
+        """The report, once the scan is done."""
+        with self.closing or contextlib.nullcontext():
+            if self.checkpoint is None or self.scan is None:
+                return self.failure or _unreadable(self.path, self.nbytes, [])
+            try:
+                result = self.scan.result()
+            except OSError as error:
+                return _failed(self.path, error, self.nbytes)
+            return _diagnose(self.checkpoint, result, how, crashes)
+
+
+def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending:
+    """Read the header and start the scan."""
+    nbytes = 0
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(opened(path))
+            nbytes = file.nbytes
+            if how.expect is not None:
+                how.expect(path, nbytes)
+            checkpoint = read_checkpoint(file)
+        except (CheckpointError, OSError) as error:
+            return _Pending(path, nbytes, failure=_failed(path, error, nbytes))
+        scan = scanner.submit(checkpoint, file.fd)
+        return _Pending(path, nbytes, checkpoint=checkpoint, scan=scan, closing=stack.pop_all())
+    raise AssertionError("unreachable: the stack swallows no exception")
+
+
+def _failed(path: Path, error: CheckpointError | OSError, nbytes: int) -> CheckpointReport:
+    """The report on a file that gave nothing."""
+    if isinstance(error, CheckpointError):
+        where = "" if error.offset is None else f" (at byte {error.offset})"
+        problem = Problem(
+            code=error.code,
+            severity=Severity.ERROR,
+            subject="file",
+            message=error.message + where,
+            evidence={"offset": error.offset} if error.offset is not None else {},
+            remedy=error.remedy,
+        )
+    else:
+        problem = Problem(
+            code="CD108",
+            severity=Severity.ERROR,
+            subject="file",
+            message=f"cannot be read: {error.strerror or error}",
+            evidence={"errno": error.errno},
+        )
+    return _unreadable(path, nbytes, [problem])
+
+
+def _unreadable(path: Path, nbytes: int, problems: list[Problem]) -> CheckpointReport:
+    rules = {rule.code: rule for rule in ALL_RULES}
+    findings = tuple(
+        Finding(
+            code=problem.code,
+            severity=problem.severity,
+            subject=problem.subject,
+            message=problem.message,
+            evidence=problem.evidence,
+            remedy=problem.remedy or rules[problem.code].remedy(),
+        )
+        for problem in problems
+    )
+    epoch = epoch_from_name(path)
+    return CheckpointReport(
+        path=path,
+        nbytes=nbytes,
+        verdict=Verdict.UNREADABLE,
+        metadata=Metadata(name_epoch=epoch),
+        findings=findings,
+    )
+
+
+def _diagnose(
+    checkpoint: Checkpoint, result: ScanResult, how: Examination, crashes: list[Crash]
+) -> CheckpointReport:
+    case = Case(
+        checkpoint=checkpoint,
+        stats=result.stats,
+        problems=(*checkpoint.problems, *result.problems),
+        unchecked=result.unchecked,
+        metadata=read_metadata(checkpoint),
+    )
+    findings = sorted(_apply(how.rules, case, crashes), key=lambda f: -f.severity)
+    return CheckpointReport(
+        path=checkpoint.path,
+        format=checkpoint.format,
+        nbytes=checkpoint.nbytes,
+        verdict=verdict_of(findings, checkpoint.tensors),
+        metadata=case.metadata,
+        tensors=TensorTotals.of(checkpoint, result.stats.values()),
+        findings=tuple(findings),
+        checkpoint=checkpoint if how.keep_details else None,
+        stats=result.stats if how.keep_details else {},
+    )
+
+
+def _apply(rules: Sequence[type[Rule]], case: Case, crashes: list[Crash]) -> Iterator[Finding]:
+    """Every rule's findings; a rule that fails is noted as our bug, and the others still run."""
+    for rule in rules:
+        try:
+            yield from list(rule().check(case))
+        except Exception:  # noqa: BLE001  (whatever it is, it is ours, and it is reported)
+            crashes.append(
+                Crash(rule=rule.__name__, path=case.checkpoint.path, error=traceback.format_exc())
+            )

@@ -1,0 +1,146 @@
+"""Which checkpoint to go on from: by verdict, then by its own score, then by epoch.
+
+A running best is no score of the file that holds it: it survives a collapse unchanged. The earliest
+checkpoint that holds a value is the one that scored it; those after it scored no more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ckptdoctor.finding import Verdict
+from ckptdoctor.metadata import Metric, MetricKind, Mode
+from ckptdoctor.report import CheckpointReport, LastGood, Report
+from ckptdoctor.run.order import in_order, natural_key
+
+__all__ = ["Place", "rank", "with_last_good"]
+
+_USABLE = (Verdict.HEALTHY, Verdict.SUSPECT, Verdict.SALVAGEABLE)
+_NEVER = frozenset({"CD106", "CD107"})  # whoever loads such a file has worse worries than NaN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One place of the ranking.
+
+    Attributes:
+        rank: 1 for the best.
+        report: the checkpoint.
+        usable: whether to go on from it is advisable at all.
+        reason: why it stands here.
+    """
+
+    rank: int
+    report: CheckpointReport
+    usable: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """How good a checkpoint is known to be; ``tier`` 0 known, 1 bounded from above, 2 unknown."""
+
+    tier: int
+    goodness: float
+    reason: str
+
+
+def rank(reports: Sequence[CheckpointReport]) -> list[Place]:
+    """Every checkpoint, best first; those that cannot be used come last and say why."""
+    ordered = in_order(reports)
+    scores = _scores(ordered)
+
+    def key(report: CheckpointReport) -> tuple[object, ...]:
+        score = scores[id(report)]
+        epoch = report.metadata.epoch or 0
+        return (
+            not _is_usable(report),
+            report.verdict.rank,
+            score.tier,
+            -score.goodness,
+            epoch if score.tier == 1 else -epoch,
+            -(report.metadata.global_step or 0),
+            natural_key(report.path),
+        )
+
+    return [
+        Place(
+            rank=number,
+            report=report,
+            usable=_is_usable(report),
+            reason=_reason(report, scores[id(report)]),
+        )
+        for number, report in enumerate(sorted(ordered, key=key), start=1)
+    ]
+
+
+def with_last_good(report: Report) -> Report:
+    """The report with its checkpoints in the order of the run and ``last_good`` filled in."""
+    places = rank(report.checkpoints)
+    best = next((place for place in places if place.usable), None)
+    last_good = None
+    if best is not None:
+        last_good = LastGood(
+            path=best.report.path, epoch=best.report.metadata.epoch, reason=best.reason
+        )
+    return replace(report, checkpoints=tuple(in_order(report.checkpoints)), last_good=last_good)
+
+
+def _is_usable(report: CheckpointReport) -> bool:
+    hostile = any(finding.code in _NEVER for finding in report.findings)
+    return report.verdict in _USABLE and not hostile and report.tensors.count > 0
+
+
+def _reason(report: CheckpointReport, score: _Score) -> str:
+    if not _is_usable(report):
+        worst = report.findings[0] if report.findings else None
+        why = f": {worst.code} {worst.message}" if worst else ": it holds no tensors"
+        return f"{report.verdict.value}{why}"
+    return f"{report.verdict.value}, {score.reason}"
+
+
+def _scores(ordered: Sequence[CheckpointReport]) -> dict[int, _Score]:
+    """The score of each report, by identity, on the metric that most of them hold."""
+    name = _common_metric(ordered)
+    scores: dict[int, _Score] = {}
+    reached: dict[float, int | None] = {}  # a running best, and the epoch that first held it
+    for report in ordered:
+        metric = report.metadata.metric
+        if metric is None or _plain_name(metric) != name or not math.isfinite(metric.value):
+            scores[id(report)] = _Score(2, 0.0, _by_epoch(report))
+            continue
+        goodness = -metric.value if metric.mode is Mode.MIN else metric.value
+        shown = f"{metric.name} {metric.value:.4g}"
+        if metric.mode is None:
+            scores[id(report)] = _Score(2, 0.0, f"{shown}, direction unknown")
+        elif metric.kind is MetricKind.SCORE:
+            scores[id(report)] = _Score(0, goodness, shown)
+        elif reached.setdefault(metric.value, report.metadata.epoch) != report.metadata.epoch or (
+            report.metadata.epoch is None
+        ):
+            scores[id(report)] = _Score(1, goodness, f"scored no more than {shown}")
+        else:
+            scores[id(report)] = _Score(0, goodness, f"the first to hold {shown}")
+    return scores
+
+
+def _by_epoch(report: CheckpointReport) -> str:
+    epoch = report.metadata.epoch
+    return f"epoch {epoch}, no score known" if epoch is not None else "no epoch or score known"
+
+
+def _common_metric(reports: Sequence[CheckpointReport]) -> str | None:
+    names = Counter(
+        _plain_name(report.metadata.metric)
+        for report in reports
+        if report.metadata.metric is not None
+    )
+    return names.most_common(1)[0][0] if names else None
+
+
+def _plain_name(metric: Metric) -> str:
+    """``best_iou`` and ``iou`` are one metric."""
+    return metric.name.lower().removeprefix("best_").removesuffix("_best")

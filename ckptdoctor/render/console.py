@@ -1,0 +1,321 @@
+"""Reports for a person at a terminal: 80 columns, readable without colour."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ckptdoctor.checkpoint import TensorRecord, TensorStats
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
+from ckptdoctor.report import CheckpointReport, Report
+
+__all__ = ["Screen", "inspect_text", "scan_text"]
+
+_LOOK = {
+    Verdict.HEALTHY: ("✓", "green"),
+    Verdict.SUSPECT: ("?", "yellow"),
+    Verdict.SALVAGEABLE: ("~", "yellow"),
+    Verdict.CORRUPT: ("✗", "red"),
+    Verdict.UNREADABLE: ("!", "red"),
+}
+_SEVERITY_STYLE = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "red"}
+_SHORT = {
+    "CD101": "not a checkpoint",
+    "CD102": "cut",
+    "CD103": "checksum mismatch",
+    "CD104": "damaged structure",
+    "CD106": "runs code",
+    "CD107": "over the limits",
+    "CD108": "cannot be read",
+    "CD109": "changed meanwhile",
+    "CD201": "NaN in weights",
+    "CD202": "Inf in weights",
+    "CD301": "optimizer state",
+    "CD304": "loss scale",
+    "CD305": "EMA",
+}
+_MAX_ROWS = 15
+_MAX_TENSORS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """What is written to.
+
+    Attributes:
+        width: columns; None to find out.
+        colour: True or False to decide; None to find out.
+        verbosity: -1 quiet, 0, 1 or more for every row and every finding.
+    """
+
+    width: int | None = None
+    colour: bool | None = None
+    verbosity: int = 0
+
+    def console(self) -> Console:
+        """A console that keeps what it draws, drawing as for standard output."""
+        real = Console()
+        colour = self.colour if self.colour is not None else real.is_terminal
+        return Console(
+            file=io.StringIO(),
+            width=self.width or (real.width if real.is_terminal else max(real.width, 80)),
+            force_terminal=colour,
+            color_system="auto" if colour else None,
+            no_color=real.no_color or self.colour is False,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+
+
+def _drawn(console: Console) -> str:
+    console.file.seek(0)
+    lines = console.file.read().split("\n")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+# -- scan ----------------------------------------------------------------------------------------
+
+
+def scan_text(report: Report, screen: Screen) -> str:
+    """The result of ``scan``: the table, what it adds up to, and the exact next command."""
+    console = screen.console()
+    if screen.verbosity >= 0:
+        shown, hidden = _selected(report, screen.verbosity)
+        console.print(_scan_table(shown, report, console.width))
+        if hidden:
+            console.print(
+                Text(f"  … and {plural(hidden, 'healthy checkpoint')} (-v lists all)", "dim")
+            )
+        if screen.verbosity > 0:
+            _print_findings(console, report)
+    console.print(_summary(report))
+    _print_last_good(console, report)
+    return _drawn(console)
+
+
+def _selected(report: Report, verbosity: int) -> tuple[list[CheckpointReport], int]:
+    """The rows that fit a screen: everything that is not well, the last good one, the newest."""
+    rows = list(report.checkpoints)
+    if verbosity > 0 or len(rows) <= _MAX_ROWS:
+        return rows, 0
+    keep = {
+        index
+        for index, row in enumerate(rows)
+        if row.verdict is not Verdict.HEALTHY
+        or (report.last_good is not None and row.path == report.last_good.path)
+    }
+    for index in range(len(rows) - 1, -1, -1):
+        if len(keep) >= _MAX_ROWS:
+            break
+        keep.add(index)
+    return [rows[index] for index in sorted(keep)], len(rows) - len(keep)
+
+
+def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) -> Table:
+    metrics = {row.metadata.metric.name for row in rows if row.metadata.metric is not None}
+    shared = metrics.pop() if len(metrics) == 1 else None  # named once, in the header
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=False)
+    table.add_column("")
+    table.add_column("checkpoint", no_wrap=True)
+    table.add_column("epoch", justify="right", no_wrap=True)
+    table.add_column(
+        shorten_middle(printable(shared or "metric"), 12), justify="right", no_wrap=True
+    )
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    root = _common_folder([row.path for row in rows])
+    name_width = max(16, width - (50 if shared is not None or not metrics else 60))
+    for row in rows:
+        mark, style = _LOOK[row.verdict]
+        best = report.last_good is not None and row.path == report.last_good.path
+        name = shorten_middle(printable(_relative(row.path, root)), name_width)
+        data = row.metadata
+        metric = number(data.metric.value) if data.metric is not None else ""
+        if data.metric is not None and shared is None:
+            metric = f"{shorten_middle(printable(data.metric.name), 10)} {metric}"
+        epoch = data.epoch if data.epoch is not None else data.name_epoch
+        table.add_row(
+            Text(mark, style),
+            Text(name, "bold" if best else ""),
+            Text("" if epoch is None else str(epoch)),
+            Text(metric),
+            Text(row.verdict.value, style),
+            Text("← last good" if best and not _why(row) else _why(row)),
+        )
+    return table
+
+
+def _why(row: CheckpointReport) -> str:
+    """What the verdict rests on: the worst code in words, the others by number."""
+    serious = [finding for finding in row.findings if finding.severity >= Severity.WARNING]
+    if not serious:
+        return ""
+    if row.verdict is Verdict.UNREADABLE:
+        return f"{serious[0].code} {printable(serious[0].message)}"
+    worst = max(finding.severity for finding in serious)
+    counts = Counter(finding.code for finding in serious)
+    graded = sorted({finding.code for finding in serious if finding.severity is worst})
+    code = next((code for code in graded if code.startswith("CD2")), graded[0])
+    first = f"{code} {_SHORT.get(code, '')}".rstrip()
+    if counts[code] > 1:
+        first += f" ×{counts[code]}"
+    others = sorted(set(counts) - {code})
+    return first + (f", {', '.join(others)}" if others else "")
+
+
+def _summary(report: Report) -> Text:
+    parts = [
+        Text(f"{count} {verdict.value}", _LOOK[verdict][1])
+        for verdict in Verdict
+        if (count := report.count(verdict))
+    ]
+    total = sum(row.tensors.nbytes for row in report.checkpoints)
+    line = Text(f"\n{plural(len(report.checkpoints), 'checkpoint')}, {bytes_text(total)}: ")
+    return line + Text(", ").join(parts)
+
+
+def _print_last_good(console: Console, report: Report) -> None:
+    good = report.last_good
+    if good is None:
+        console.print(Text("No checkpoint here is fit to go on from.", "bold red"))
+        console.print("Look into an earlier run:  ckptdoctor scan OTHER_FOLDER")
+        return
+    path = printable(good.path)
+    console.print(Text.assemble("Last good: ", (path, "bold green")), soft_wrap=True)
+    console.print(Text(f"           {printable(good.reason)}"))
+    command = next_command(report)
+    if command:
+        console.print(Text.assemble("Next:      ", (printable(command), "bold")), soft_wrap=True)
+
+
+def next_command(report: Report) -> str:
+    """The command that makes the last good checkpoint the one to resume from; "" if all is well."""
+    good = report.last_good
+    if good is None or all(row.verdict is Verdict.HEALTHY for row in report.checkpoints):
+        return ""
+    suffix = "".join(good.path.suffixes[-1:]) or ".pth"
+    destination = good.path.with_name(f"best_model_clean{suffix}")
+    return f"cp -n {shlex.quote(str(good.path))} {shlex.quote(str(destination))}"
+
+
+def _print_findings(console: Console, report: Report) -> None:
+    for row in report.checkpoints:
+        if row.findings:
+            console.print(Text(f"\n{printable(row.path)}", "bold"))
+        for finding in row.findings:
+            _print_finding(console, finding)
+
+
+def _print_finding(console: Console, finding: Finding) -> None:
+    line = Text("  ")
+    line.append(f"{finding.code} {finding.severity.label}", _SEVERITY_STYLE[finding.severity])
+    line.append(f" {printable(finding.subject)}: {printable(finding.message)}")
+    console.print(line)
+
+
+def _common_folder(paths: Sequence[Path]) -> str:
+    folders = {str(path.parent) for path in paths}
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:  # absolute and relative paths, or two drives
+        return ""
+
+
+def _relative(path: Path, root: str) -> str:
+    return os.path.relpath(path, root) if root else str(path)
+
+
+# -- inspect -------------------------------------------------------------------------------------
+
+
+def inspect_text(
+    report: CheckpointReport, shown: list[TensorRecord], screen: Screen, *, everything: bool
+) -> str:
+    """The result of ``inspect``.
+
+    Args:
+        report: with its details kept.
+        shown: the tensors that were asked for, non-finite ones first.
+        screen: what is written to.
+        everything: list them all, not only the first.
+    """
+    console = screen.console()
+    mark, style = _LOOK[report.verdict]
+    console.print(Text(f"{mark} {printable(report.path)}", f"bold {style}"))
+    console.print(_facts(report))
+    for finding in report.findings[: None if screen.verbosity > 0 else 8]:
+        _print_finding(console, finding)
+    if len(report.findings) > 8 and screen.verbosity <= 0:
+        console.print(Text(f"  … and {plural(len(report.findings) - 8, 'finding')} (-v)", "dim"))
+    limit = len(shown) if everything else _MAX_TENSORS
+    if shown and screen.verbosity >= 0:
+        console.print()
+        console.print(_tensor_table(report, shown[:limit], console.width))
+        if len(shown) > limit:
+            console.print(Text(f"  … and {plural(len(shown) - limit, 'tensor')} (--all)", "dim"))
+    return _drawn(console)
+
+
+def _facts(report: CheckpointReport) -> Text:
+    data, totals = report.metadata, report.tensors
+    facts = [
+        f"{report.verdict.value}",
+        report.format or "no known format",
+        bytes_text(report.nbytes),
+        plural(totals.count, "tensor"),
+    ]
+    if data.epoch is not None and data.epoch_source is not None:
+        facts.append(f"epoch {data.epoch} (from {data.epoch_source.value})")
+    if data.global_step is not None:
+        facts.append(f"step {data.global_step}")
+    if data.metric is not None:
+        facts.append(f"{printable(data.metric.name)} {number(data.metric.value)}")
+    if report.verdict is not Verdict.UNREADABLE:
+        facts.append(f"{totals.nan} NaN, {totals.inf} Inf")
+    return Text("  " + " · ".join(facts))
+
+
+def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width: int) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("tensor", no_wrap=True)
+    table.add_column("dtype", no_wrap=True)
+    table.add_column("shape", no_wrap=True)
+    for name in ("min", "max", "NaN", "Inf"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("first bad", no_wrap=True)
+    name_width = max(20, width - 64)
+    for tensor in shown:
+        stats = report.stats.get(tensor.fqn)
+        table.add_row(
+            shorten_middle(printable(tensor.fqn), name_width),
+            tensor.dtype,
+            shorten_middle("×".join(map(str, tensor.shape)) or "scalar", 14),
+            *_figures(tensor, stats),
+            style="red" if stats is not None and stats.non_finite else "",
+        )
+    return table
+
+
+def _figures(tensor: TensorRecord, stats: TensorStats | None) -> list[str]:
+    if stats is None:
+        return ["lost" if tensor.lost else "–", "", "", "", ""]
+    index = stats.first_bad_index
+    return [
+        number(stats.min),
+        number(stats.max),
+        str(stats.nan or ""),
+        str(stats.inf or ""),
+        "" if index is None else shorten_middle(str(list(index)), 14),
+    ]

@@ -1,0 +1,188 @@
+"""CD1xx: the file as a container, before any tensor is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.rules.base import Case, Rule
+
+__all__ = [
+    "ChangedWhileRead",
+    "ChecksumMismatch",
+    "CodeInPickle",
+    "DamagedStructure",
+    "LimitExceeded",
+    "NotACheckpoint",
+    "Truncated",
+    "Unreadable",
+    "UnsafeClass",
+]
+
+
+class _Reported(Rule):
+    """A rule whose findings the reader or the scan already made."""
+
+    severity = Severity.ERROR
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """The problems with this code."""
+        return self.from_problems(case)
+
+
+class NotACheckpoint(_Reported):
+    """Not a checkpoint.
+
+    The file is empty, or something else under a checkpoint's name: an HTML page saved by a failed
+    download, a git-lfs pointer, an archive that holds a checkpoint. Judged by the first bytes, so
+    this is certain.
+
+    What to do: get the file itself. The message says what it is instead.
+    """
+
+    code = "CD101"
+
+
+class Truncated(_Reported):
+    """The file is cut.
+
+    It ends before what its own header or pickle promises. Training was killed while it wrote, the
+    disk was full, or a copy was interrupted. Tensors that lie wholly before the cut are sound and
+    are still examined.
+
+    What to do: copy the file again from where it was written; if that one is cut too, use an
+    earlier checkpoint.
+    """
+
+    code = "CD102"
+
+
+class ChecksumMismatch(_Reported):
+    """A record's bytes do not match its checksum.
+
+    torch stores a CRC32 with every record of a zip checkpoint and does not look at it when
+    loading. A mismatch is certain: these are not the bytes that torch wrote. As an info finding:
+    the file stores no checksums, so nothing could be compared.
+
+    What to do: copy the file again, or use another; check the disk if it happens twice.
+    """
+
+    code = "CD103"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """Mismatches, and a note where there was nothing to compare."""
+        yield from self.from_problems(case)
+        if case.unchecked:
+            yield self.finding(
+                "file",
+                f"{case.unchecked} records carry no checksum, so damage to them cannot be seen",
+                severity=Severity.INFO,
+                remedy="Save with torch.serialization.set_crc32_options(True), torch's default.",
+                unchecked=case.unchecked,
+            )
+
+
+class DamagedStructure(_Reported):
+    """A record is missing, short, overlapping or contradicted.
+
+    The parts of the file disagree: two readers would see two different checkpoints. Either the
+    file was damaged, or somebody edited it by hand, or it was built to deceive.
+
+    What to do: use another copy; do not load this one with ``weights_only=False``.
+    """
+
+    code = "CD104"
+
+
+class UnsafeClass(Rule):
+    """A class outside torch's safe list.
+
+    The pickle names a class or function that ``torch.load(weights_only=True)`` refuses. Ordinary
+    checkpoints do: numpy scalars, ``argparse.Namespace``, a config object. It says nothing about
+    the weights, and nothing was imported to find out.
+
+    What to do: nothing, if you know where the file comes from. Allow the class with
+    ``torch.serialization.add_safe_globals``, or save plain Python values instead.
+    """
+
+    code = "CD105"
+    severity = Severity.INFO
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding that lists them all."""
+        names = [
+            use.name for use in case.checkpoint.globals if not use.allowed and not use.runs_code
+        ]
+        if names:
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            yield self.finding(
+                "pickle",
+                f"torch.load(weights_only=True) refuses this file: {shown}",
+                globals=list(names),
+            )
+
+
+class CodeInPickle(Rule):
+    """The pickle runs code when it is loaded.
+
+    It names a function such as ``os.system``, ``eval`` or ``subprocess.Popen``. Whoever loads the
+    file with ``weights_only=False`` runs it, whatever the weights look like. Judged by the name,
+    also where the result of the call is thrown away. A pickle can hide its intent in ways that no
+    list of names covers, so the absence of this finding is no promise.
+
+    What to do: do not load the file. Delete it, and find out who wrote it.
+    """
+
+    code = "CD106"
+    severity = Severity.ERROR
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding for each function, with the calls that were seen."""
+        calls: dict[str, list[str]] = {}
+        for call in case.checkpoint.calls:
+            calls.setdefault(call.name, []).append(call.call)
+        for use in case.checkpoint.globals:
+            if use.runs_code:
+                seen = calls.pop(use.name, [])
+                message = f"calls {seen[0]}" if seen else f"names {use.name}, which runs code"
+                yield self.finding(
+                    use.name, message, calls=list(seen[:20]), offset=use.offset, count=use.count
+                )
+        for name, seen in calls.items():
+            yield self.finding(name, f"calls {seen[0]}", calls=list(seen[:20]))
+
+
+class LimitExceeded(_Reported):
+    """Reading on would cost more than a file of this size can need.
+
+    More opcodes, deeper nesting, or more inflated bytes than any real checkpoint of this size:
+    a file built to exhaust whoever reads it.
+
+    What to do: treat the file as hostile unless you made it yourself.
+    """
+
+    code = "CD107"
+
+
+class Unreadable(_Reported):
+    """The file cannot be read.
+
+    The operating system refused: no permission, an input/output error, or the file vanished
+    between listing and opening it.
+
+    What to do: check the permissions and the disk; on a network folder, try again.
+    """
+
+    code = "CD108"
+
+
+class ChangedWhileRead(_Reported):
+    """The file changed while it was read.
+
+    Its size or time of modification is not what it was when reading began. The results may mix two
+    versions of it.
+
+    What to do: wait until the training script has written it, then scan again.
+    """
+
+    code = "CD109"

@@ -1,0 +1,211 @@
+"""What to read, in which order, and which bytes belong to which tensor.
+
+A storage is read once however many tensors view it. It is cut at the borders of those views, so
+that each view is a whole number of pieces, and at chunk borders, so that a piece fits the cache.
+Pieces that lie close together in the file are read by one call.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ckptdoctor.checkpoint import Checkpoint, StorageRef, TensorRecord
+from ckptdoctor.dtypes import DType
+from ckptdoctor.scan.kernels import EMPTY, Measurement
+
+__all__ = ["CHUNK_NBYTES", "Extent", "Piece", "Read", "StorageScan", "Task", "make_plan"]
+
+CHUNK_NBYTES = 1 << 20
+"""Bytes that one call reads, checks and measures; half a core's second level cache and more."""
+
+_TASK_NBYTES = 16 << 20  # enough to keep a thread busy, little enough to share a file out
+_GAP_NBYTES = 1 << 14  # reading over a gap is cheaper than another call
+_MAX_CUTS = 50_000  # a storage viewed in more ways than this is measured as a whole
+
+
+@dataclass(slots=True)
+class Piece:
+    """A run of bytes of one storage, and what was found in it."""
+
+    start: int
+    nbytes: int
+    dtype: DType | None
+    measurement: Measurement = EMPTY
+    crc32: int = 0
+
+
+@dataclass(slots=True)
+class StorageScan:
+    """One storage read as one element type.
+
+    Attributes:
+        ref: where it lies.
+        dtype: how to measure it; None to check its checksum only.
+        check_crc: whether to compute the checksum as well.
+        pieces: in order, without gaps.
+        tensors: those that view it as this type.
+        views: what was found in those tensors that leave gaps in the run they reach.
+    """
+
+    ref: StorageRef
+    dtype: DType | None
+    check_crc: bool
+    pieces: list[Piece] = field(default_factory=list)
+    tensors: list[TensorRecord] = field(default_factory=list)
+    views: dict[str, Measurement] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Read:
+    """One call to ``preadv``, and the pieces it brings in."""
+
+    offset: int
+    nbytes: int
+    pieces: list[tuple[Piece, int, bool]]  # the piece, where it starts in the buffer, check its CRC
+
+
+@dataclass(slots=True)
+class Task:
+    """What one thread does in one go: reads, one storage to decode, or one view with gaps."""
+
+    reads: list[Read] = field(default_factory=list)
+    decode: StorageScan | None = None
+    view: tuple[StorageScan, TensorRecord] | None = None
+    nbytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The run of a storage that a tensor reaches, in bytes from its start.
+
+    Attributes:
+        start: first byte.
+        nbytes: up to and including the last element.
+        dense: whether every element of the run belongs to the tensor; dimensions that are
+            expanded (a step of 0) repeat them and do not count.
+    """
+
+    start: int
+    nbytes: int
+    dense: bool
+
+    @classmethod
+    def of(cls, tensor: TensorRecord) -> Extent:
+        """The run of a tensor with at least one element."""
+        dims = sorted(
+            (step, size)
+            for size, step in zip(tensor.shape, tensor.stride, strict=True)
+            if size > 1 and step > 0
+        )
+        reach, dense = 1, True
+        for step, size in dims:
+            dense = dense and step == reach
+            reach += (size - 1) * step
+        itemsize = tensor.dtype_info.itemsize
+        return cls(tensor.storage_offset * itemsize, reach * itemsize, dense)
+
+
+def make_plan(checkpoint: Checkpoint) -> tuple[list[StorageScan], list[Task]]:
+    """Every storage of the checkpoint to measure or check, and the work in file order."""
+    scans = _storages(checkpoint)
+    for scan in scans:
+        scan.pieces = _cut(scan)
+    return scans, list(_tasks(scans))
+
+
+def _storages(checkpoint: Checkpoint) -> list[StorageScan]:
+    """One entry for each storage and element type; those without a tensor for their checksum."""
+    by_ref: dict[tuple[str, int, int], list[StorageScan]] = {}
+    for tensor in checkpoint.tensors:
+        ref = tensor.storage
+        if ref is None or tensor.lost or 0 in tensor.shape:
+            continue
+        scans = by_ref.setdefault((ref.key, ref.offset, id(ref.inline)), [])
+        for scan in scans:
+            if scan.dtype is tensor.dtype_info:
+                break
+        else:
+            scan = StorageScan(ref, tensor.dtype_info, bool(ref.crc32) and not scans)
+            scans.append(scan)
+        scan.tensors.append(tensor)
+    for ref in checkpoint.records:
+        if ref.crc32 and ref.nbytes:
+            by_ref.setdefault(
+                (ref.key, ref.offset, id(ref.inline)),
+                [StorageScan(ref, None, check_crc=True)],
+            )
+    return list(itertools.chain.from_iterable(by_ref.values()))
+
+
+def _cut(scan: StorageScan) -> list[Piece]:
+    """The pieces of a storage: no view starts or ends inside one."""
+    total = scan.ref.nbytes
+    if scan.dtype is not None:
+        total -= total % scan.dtype.itemsize
+    cuts = {0, total}
+    measured_start, measured_end = 0, total
+    if scan.tensors:
+        extents = [Extent.of(tensor) for tensor in scan.tensors]
+        measured_start = min(extent.start for extent in extents)
+        measured_end = max(extent.start + extent.nbytes for extent in extents)
+        for extent in extents:
+            cuts.update((extent.start, extent.start + extent.nbytes))
+        if len(cuts) > _MAX_CUTS:
+            cuts = {0, total, measured_start, measured_end}
+    borders = sorted(cut for cut in cuts if cut <= total)
+    if scan.ref.nbytes > total:
+        borders.append(scan.ref.nbytes)  # a tail shorter than an element: for the checksum only
+    pieces: list[Piece] = []
+    for start, end in itertools.pairwise(borders):
+        inside = measured_start <= start and end <= measured_end and end <= total
+        dtype = scan.dtype if inside else None
+        if dtype is None and not scan.check_crc:
+            continue
+        pieces.extend(
+            Piece(at, min(CHUNK_NBYTES, end - at), dtype) for at in range(start, end, CHUNK_NBYTES)
+        )
+    return pieces
+
+
+def _tasks(scans: Sequence[StorageScan]) -> Iterator[Task]:
+    plain: list[StorageScan] = []
+    for scan in scans:
+        if scan.ref.deflated_nbytes is not None or scan.ref.inline is not None:
+            yield Task(decode=scan, nbytes=scan.ref.nbytes)
+        else:
+            plain.append(scan)
+            for tensor in scan.tensors:
+                if not Extent.of(tensor).dense:
+                    yield Task(view=(scan, tensor))
+    plain.sort(key=lambda scan: scan.ref.offset)
+    task = Task()
+    for read in _reads(plain):
+        if task.reads and task.nbytes + read.nbytes > _TASK_NBYTES:
+            yield task
+            task = Task()
+        task.reads.append(read)
+        task.nbytes += read.nbytes
+    if task.reads:
+        yield task
+
+
+def _reads(scans: Iterable[StorageScan]) -> Iterator[Read]:
+    """Neighbouring pieces together, as long as they fit one buffer."""
+    read: Read | None = None
+    for scan in scans:
+        base, check = scan.ref.offset, scan.check_crc
+        for piece in scan.pieces:
+            offset = base + piece.start
+            if read is not None:
+                end = read.offset + read.nbytes
+                reach = offset + piece.nbytes - read.offset
+                if -1 < offset - end <= _GAP_NBYTES and reach <= CHUNK_NBYTES:
+                    read.pieces.append((piece, offset - read.offset, check))
+                    read.nbytes = reach
+                    continue
+                yield read
+            read = Read(offset, piece.nbytes, [(piece, 0, check)])
+    if read is not None:
+        yield read

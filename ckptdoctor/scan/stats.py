@@ -1,0 +1,78 @@
+"""From the pieces of a storage to the statistics of the tensors that view it."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterator
+
+from ckptdoctor.checkpoint import TensorRecord, TensorStats
+from ckptdoctor.scan.kernels import EMPTY, Measurement, merge
+from ckptdoctor.scan.plan import Extent, Piece, StorageScan
+
+__all__ = ["collect_stats"]
+
+
+def collect_stats(scan: StorageScan) -> Iterator[tuple[str, TensorStats]]:
+    """For each tensor on the storage its fqn and its statistics.
+
+    Args:
+        scan: a storage whose pieces were all measured.
+    """
+    starts = [piece.start for piece in scan.pieces]
+    for tensor in scan.tensors:
+        extent = Extent.of(tensor)
+        found = scan.views.get(tensor.fqn)
+        if found is None:
+            found = _over_run(scan, starts, extent)
+        yield tensor.fqn, _stats(tensor, found)
+
+
+def _over_run(scan: StorageScan, starts: list[int], extent: Extent) -> Measurement:
+    """The pieces from the first to the last byte of a run, merged."""
+    first = bisect.bisect_right(starts, extent.start) - 1
+    last = bisect.bisect_left(starts, extent.start + extent.nbytes)
+    pieces = scan.pieces[first:last]
+    if len(pieces) == 1:
+        return pieces[0].measurement
+    return _merged(pieces)
+
+
+def _merged(pieces: list[Piece]) -> Measurement:
+    total, numel = EMPTY, 0
+    for piece in pieces:
+        total = merge(total, piece.measurement, numel)
+        numel += piece.nbytes // piece.dtype.itemsize if piece.dtype is not None else 0
+    return total
+
+
+def _stats(tensor: TensorRecord, found: Measurement) -> TensorStats:
+    repeats = _repeats(tensor)
+    return TensorStats(
+        fqn=tensor.fqn,
+        numel=tensor.numel,
+        nan=found.nan * repeats,
+        posinf=found.posinf * repeats,
+        neginf=found.neginf * repeats,
+        min=found.min,
+        max=found.max,
+        first_bad_index=None if found.first_bad is None else _index(tensor, found.first_bad),
+    )
+
+
+def _repeats(tensor: TensorRecord) -> int:
+    """How often an expanded tensor shows each element of its storage."""
+    dims = zip(tensor.shape, tensor.stride, strict=True)
+    return math.prod(size for size, step in dims if step == 0)
+
+
+def _index(tensor: TensorRecord, element: int) -> tuple[int, ...]:
+    """The index of the element that lies ``element`` places behind the first, in memory."""
+    index = [0] * len(tensor.shape)
+    order = sorted(range(len(index)), key=lambda dim: tensor.stride[dim], reverse=True)
+    for dim in order:
+        if tensor.stride[dim] and tensor.shape[dim] > 1:
+            place = min(element // tensor.stride[dim], tensor.shape[dim] - 1)
+            index[dim] = place
+            element -= place * tensor.stride[dim]
+    return tuple(index)
