@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -13,9 +14,25 @@ _USAGE = 2
 _NOTHING = 3
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if "ckptdoctor.scan.libtorch" in sys.modules:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit without tearing torch's library down, which takes longer than many a scan."""
+    import atexit
+    import contextlib
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    atexit._run_exitfuncs()  # noqa: SLF001  (what sys.exit would have run)
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -26,7 +43,8 @@ def run(arguments: list[str]) -> int:
 
     gc.disable()  # a short life: collecting costs a tenth of reading 20,000 tensors
     try:
-        return int(app(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
+        return _stopped() if code == _INTERRUPTED else code  # the parser catches Ctrl-C itself
     except KeyboardInterrupt:
         return _stopped()
     except Exception as error:  # noqa: BLE001  (the last line of defence)
@@ -50,11 +68,11 @@ def _failed(error: Exception) -> int:
     if isinstance(error, OSError):
         sys.stderr.write(f"ckptdoctor: {error}\n")
         return _NOTHING
-    from ckptdoctor.errors import UsageError
+    from ckptdoctor.errors import CkptDoctorError, UsageError
 
-    if isinstance(error, UsageError):
+    if isinstance(error, CkptDoctorError):
         sys.stderr.write(f"ckptdoctor: {error}\n")
-        return _USAGE
+        return _USAGE if isinstance(error, UsageError) else _BUG
     traceback.print_exc()
     sys.stderr.write("ckptdoctor: this is our bug, not your checkpoint's; please report it\n")
     return _BUG

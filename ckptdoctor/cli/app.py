@@ -35,7 +35,10 @@ def _main(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=lambda value: _print_version(wanted=value), is_eager=True
+            "--version",
+            callback=lambda value: _print_version(wanted=value),
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:
@@ -45,6 +48,6 @@ def _main(
     """
 
 
-app.command()(scan)
-app.command()(inspect)
-app.command()(demo)
+app.command(short_help="Which checkpoints are still good, and which one to go on from.")(scan)
+app.command(short_help="One checkpoint, tensor by tensor.")(inspect)
+app.command(short_help="Make a small collapsed run and examine it.")(demo)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.options import FailOn
-from ckptdoctor.report import Report
+
+if TYPE_CHECKING:
+    from ckptdoctor.report import Report
 
 __all__ = ["Exit", "exit_for"]
 

@@ -24,7 +24,7 @@ __all__ = ["inspect"]
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The checkpoint.")],
+    file: Annotated[Path, typer.Argument(help="The checkpoint.")],
     *,
     tensor: Annotated[
         list[str] | None,

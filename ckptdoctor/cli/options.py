@@ -67,7 +67,10 @@ FailOnOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what it adds up to.")]
 VerboseOption = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="List every row and every finding.")
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, help="List every row and every finding.", show_default=False
+    ),
 ]
 NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text.")]
 JobsOption = Annotated[

@@ -15,7 +15,6 @@ from ckptdoctor.cli.options import (
     QuietOption,
     VerboseOption,
 )
-from ckptdoctor.report import Report
 
 __all__ = ["scan"]
 
@@ -37,6 +36,7 @@ def scan(
     the files is executed, and nothing is changed.
     """
     from ckptdoctor.cli.work import examine_paths, write_scan
+    from ckptdoctor.report import Report
 
     report = examine_paths(paths or [], jobs=jobs, quiet=quiet)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.options import Format
 from ckptdoctor.cli.output import ProgressBar, note, write_result
-from ckptdoctor.diagnose import Examination, examine
-from ckptdoctor.recovery import with_last_good
-from ckptdoctor.report import Report
-from ckptdoctor.run import Discovery, discover
+from ckptdoctor.run.discover import Discovery, discover
+from ckptdoctor.scan.preload import preload
+
+if TYPE_CHECKING:
+    from ckptdoctor.report import Report
 
 __all__ = ["examine_files", "examine_paths", "write_scan"]
 
@@ -23,15 +25,20 @@ def examine_paths(paths: Sequence[Path], *, jobs: int | None, quiet: bool) -> Re
         return None
     for folder in found.empty:
         note(f"{folder}: no checkpoint in this folder")
-    return with_last_good(
-        examine_files([*found.files, *found.missing], jobs=jobs, quiet=quiet, keep_details=False)
-    )
+    files = [*found.files, *found.missing]
+    report = examine_files(files, jobs=jobs, quiet=quiet, keep_details=False)
+    from ckptdoctor.recovery import with_last_good
+
+    return with_last_good(report)
 
 
 def examine_files(
     files: Sequence[Path], *, jobs: int | None, quiet: bool, keep_details: bool
 ) -> Report:
     """The report on these files, with a progress bar."""
+    preload()  # before the imports that take their time
+    from ckptdoctor.diagnose import Examination, examine
+
     with ProgressBar(quiet=quiet) as bar:
         how = Examination(
             jobs=jobs, keep_details=keep_details, progress=bar.advance, expect=bar.expect

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from ckptdoctor.finding import Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Mode
 from ckptdoctor.report import CheckpointReport, LastGood, Report
-from ckptdoctor.run.order import in_order, natural_key
+from ckptdoctor.run.natural import natural_key
+from ckptdoctor.run.order import in_order
 
 __all__ = ["Place", "rank", "with_last_good"]
 

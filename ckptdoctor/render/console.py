@@ -46,6 +46,7 @@ _SHORT = {
 }
 _MAX_ROWS = 15
 _MAX_TENSORS = 20
+_MAX_NOTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class Screen:
             markup=False,
             emoji=False,
             legacy_windows=False,
+            _environ={} if not colour else None,  # FORCE_COLOR would win over us
         )
 
 
@@ -100,6 +102,8 @@ def scan_text(report: Report, screen: Screen) -> str:
             )
         if screen.verbosity > 0:
             _print_findings(console, report)
+        else:
+            _print_unreadable(console, shown)
     console.print(_summary(report))
     _print_last_good(console, report)
     return _drawn(console)
@@ -162,8 +166,6 @@ def _why(row: CheckpointReport) -> str:
     serious = [finding for finding in row.findings if finding.severity >= Severity.WARNING]
     if not serious:
         return ""
-    if row.verdict is Verdict.UNREADABLE:
-        return f"{serious[0].code} {printable(serious[0].message)}"
     worst = max(finding.severity for finding in serious)
     counts = Counter(finding.code for finding in serious)
     graded = sorted({finding.code for finding in serious if finding.severity is worst})
@@ -181,7 +183,7 @@ def _summary(report: Report) -> Text:
         for verdict in Verdict
         if (count := report.count(verdict))
     ]
-    total = sum(row.tensors.nbytes for row in report.checkpoints)
+    total = sum(row.nbytes for row in report.checkpoints)
     line = Text(f"\n{plural(len(report.checkpoints), 'checkpoint')}, {bytes_text(total)}: ")
     return line + Text(", ").join(parts)
 
@@ -208,6 +210,23 @@ def next_command(report: Report) -> str:
     suffix = "".join(good.path.suffixes[-1:]) or ".pth"
     destination = good.path.with_name(f"best_model_clean{suffix}")
     return f"cp -n {shlex.quote(str(good.path))} {shlex.quote(str(destination))}"
+
+
+def _print_unreadable(console: Console, rows: Sequence[CheckpointReport]) -> None:
+    """What the files are that are no checkpoints, and what to do about them."""
+    unreadable = [row for row in rows if row.verdict is Verdict.UNREADABLE and row.findings]
+    if unreadable:
+        console.print()
+    for row in unreadable[:_MAX_NOTES]:
+        finding = row.findings[0]
+        console.print(
+            Text.assemble(
+                ("! ", "red"),
+                f"{printable(row.path)}: {printable(finding.message)}. {printable(finding.remedy)}",
+            )
+        )
+    if len(unreadable) > _MAX_NOTES:
+        console.print(Text(f"  … and {len(unreadable) - _MAX_NOTES} more (-v)", "dim"))
 
 
 def _print_findings(console: Console, report: Report) -> None:

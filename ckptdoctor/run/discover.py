@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.formats import looks_like_checkpoint
-from ckptdoctor.run.order import natural_key
+from ckptdoctor.run.natural import natural_key
 
 __all__ = ["CHECKPOINT_SUFFIXES", "DIRECTORY_VARIABLE", "Discovery", "default_paths", "discover"]
 
@@ -104,5 +103,11 @@ def _below(folder: Path) -> Iterator[Path]:
                 yield path
                 continue
             with contextlib.suppress(OSError):
-                if looks_like_checkpoint(path):
+                if _holds_checkpoint(path):
                     yield path
+
+
+def _holds_checkpoint(path: Path) -> bool:
+    from ckptdoctor.formats import looks_like_checkpoint  # seldom needed, slow to import
+
+    return looks_like_checkpoint(path)

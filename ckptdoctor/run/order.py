@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from ckptdoctor.report import CheckpointReport
+from ckptdoctor.run.natural import natural_key
 
-__all__ = ["in_order", "natural_key"]
-
-_NUMBERS = re.compile(r"(\d+)")
-
-
-def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts ``epoch_9`` before ``epoch_10``."""
-    return tuple(
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
-        for part in _NUMBERS.split(str(path))
-        if part
-    )
+__all__ = ["in_order"]
 
 
 def in_order(reports: Iterable[CheckpointReport]) -> list[CheckpointReport]:

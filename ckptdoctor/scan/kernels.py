@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
+from ckptdoctor.errors import CkptDoctorError, UsageError
 
 __all__ = [
     "EMPTY",
@@ -29,8 +29,7 @@ __all__ = [
 BACKEND_VARIABLE = "CKPTDOCTOR_BACKEND"
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(NamedTuple):
     """What a run of elements is: counts, the finite extremes, the first non-finite element."""
 
     nan: int = 0
@@ -44,7 +43,7 @@ class Measurement:
 EMPTY = Measurement()
 
 
-class BackendUnavailableError(Exception):
+class BackendUnavailableError(CkptDoctorError):
     """A backend cannot be used here; the message says why."""
 
 
@@ -114,11 +113,12 @@ def load_kernels(backend: str | None = None) -> Kernels:
         backend: ``libtorch`` or ``eager`` to have that one; by default ``$CKPTDOCTOR_BACKEND``.
 
     Raises:
+        UsageError: there is no such backend.
         BackendUnavailableError: the backend asked for cannot be used.
     """
     wanted = backend or os.environ.get(BACKEND_VARIABLE, "")
     if wanted not in ("", "eager", "libtorch"):
-        raise BackendUnavailableError(
+        raise UsageError(
             f"{BACKEND_VARIABLE}={wanted!r}: there are two backends, libtorch and eager"
         )
     if wanted != "eager":

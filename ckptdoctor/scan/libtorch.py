@@ -15,18 +15,15 @@ call consumes the tensor handles on its stack and leaves those of its results th
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import math
-import sys
-from pathlib import Path
 from typing import Any
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
 from ckptdoctor.scan.kernels import EMPTY, BackendUnavailableError, Measurement
+from ckptdoctor.scan.preload import library_path
 
 __all__ = ["LibTorch", "load_libtorch"]
 
-_LIBRARIES = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}
 _SYMBOLS = (
     "aoti_torch_call_dispatcher",
     "aoti_torch_create_tensor_from_blob",
@@ -41,8 +38,18 @@ _C_INTEGERS: dict[int, Any] = {
     4: ctypes.c_int32,
     8: ctypes.c_int64,
 }
-_C_FLOATS: dict[str, Any] = {"float32": ctypes.c_float, "float64": ctypes.c_double}
-_WARM_UP_NUMEL = 1 << 17  # more than torch computes without asking how many threads to use
+_SIGN_BITS = {size: kind(-1 << (8 * size - 1)) for size, kind in _C_INTEGERS.items()}
+_C_TYPES: dict[str, Any] = {
+    "float32": ctypes.c_float,
+    "float64": ctypes.c_double,
+    "uint8": ctypes.c_uint8,
+    **{name: _C_INTEGERS[size] for size, name in _INTEGERS.items()},
+}
+_WARM_UP_NUMEL = 1 << 16  # more than torch computes without asking how many threads to use
+
+_LONG_NUMEL = 1 << 14  # a reduction over more than this is worth giving up the GIL for
+
+_MAX_SEEN = 64  # tensors over the same memory that are kept
 
 _Handle = int
 
@@ -53,10 +60,9 @@ def load_libtorch() -> LibTorch:
     Raises:
         BackendUnavailableError: torch, its library or a symbol of it is missing.
     """
-    spec = importlib.util.find_spec("torch")
-    if spec is None or spec.origin is None:
+    path = library_path()
+    if path is None:
         raise BackendUnavailableError("torch is not installed")
-    path = Path(spec.origin).parent / "lib" / _LIBRARIES.get(sys.platform, "libtorch_cpu.so")
     if not path.is_file():
         raise BackendUnavailableError(f"{path.name} is not where torch keeps it")
     try:
@@ -75,11 +81,16 @@ class LibTorch:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
+        # Every call that gives up the GIL may have to wait to get it back. Only a reduction over
+        # much data is worth that; the rest takes less than a microsecond.
+        quick = ctypes.PyDLL(library._name, handle=library._handle)  # noqa: SLF001
+        self.dispatch_long = getattr(library, _SYMBOLS[0])
         (self.dispatch, self.create, self.delete, self.data_ptr, self.duplicate) = (
-            getattr(library, symbol) for symbol in _SYMBOLS
+            getattr(quick, symbol) for symbol in _SYMBOLS
         )
-        needed = ("float32", "float64", "uint8", *_INTEGERS.values())
-        self.dtypes = {name: int(getattr(library, f"aoti_torch_dtype_{name}")()) for name in needed}
+        self.dtypes = {
+            name: int(getattr(library, f"aoti_torch_dtype_{name}")()) for name in _C_TYPES
+        }
 
     def worker(self) -> LibTorchWorker:
         """A worker for the calling thread, which torch will not split over further threads."""
@@ -93,25 +104,31 @@ class LibTorch:
         torch sets its default at the first call that could be split; after that our setting
         stands. Each worker has its own core already.
         """
-        buffer = memoryview(bytearray(4 * _WARM_UP_NUMEL))
-        worker.measure(buffer, BY_NAME["float32"])
+        worker.measure(memoryview(bytearray(4 * _WARM_UP_NUMEL)), BY_NAME["float32"])
         set_num_threads = getattr(self.library, "omp_set_num_threads", None)
         if set_num_threads is not None:
             set_num_threads(1)
 
 
 class LibTorchWorker:
-    """Measures from one thread; keeps the small arrays that each call needs."""
+    """Measures from one thread; keeps what each call would otherwise have to make anew."""
 
     def __init__(self, torch: LibTorch) -> None:
         self._torch = torch
         self._one = (ctypes.c_int64 * 1)(1)
         self._size = (ctypes.c_int64 * 1)()
-        self._stack = (ctypes.c_uint64 * 3)()
+        self._address = ctypes.c_void_p()
         self._handle = ctypes.c_void_p()
+        self._handle_at = ctypes.byref(self._handle)
         self._pointer = ctypes.c_void_p()
         self._zero64 = ctypes.c_int64(0)
         self._cpu = ctypes.c_int32(0)
+        self._reductions: dict[str, _Reduction] = {}
+        self._seen: dict[tuple[int, int, str], ctypes.c_void_p] = {}
+
+    def __del__(self) -> None:
+        for handle in self._seen.values():
+            self._torch.delete(handle)
 
     # -- measuring -------------------------------------------------------------------------------
 
@@ -149,8 +166,8 @@ class LibTorchWorker:
 
     def _float_extremes(self, address: int, numel: int, dtype: DType) -> Measurement | None:
         """The extremes if every element is finite; None, and the bytes as they were, if not."""
-        if dtype.name in _C_FLOATS:
-            low, high = self._reduce(address, numel, dtype.name, _C_FLOATS[dtype.name])
+        if dtype.name in ("float32", "float64"):
+            low, high = self._reduce(address, numel, dtype.name)
             finite = math.isfinite(low) and math.isfinite(high)
             return Measurement(min=low, max=high) if finite else None
         return self._small_float_extremes(address, numel, dtype)
@@ -200,29 +217,28 @@ class LibTorchWorker:
     # -- reductions ------------------------------------------------------------------------------
 
     def _integer_extremes(self, address: int, numel: int, itemsize: int) -> tuple[int, int]:
-        return self._reduce(address, numel, _INTEGERS[itemsize], _C_INTEGERS[itemsize])
+        return self._reduce(address, numel, _INTEGERS[itemsize])
 
     def _unsigned_extremes(self, address: int, numel: int, itemsize: int) -> tuple[int, int]:
         """As above; torch has no order on wide unsigned types, so their top bit is flipped."""
         if itemsize == 1:
-            return self._reduce(address, numel, "uint8", ctypes.c_uint8)
+            return self._reduce(address, numel, "uint8")
         self._flip_sign(address, numel, itemsize)
         low, high = self._integer_extremes(address, numel, itemsize)
         half = 1 << (8 * itemsize - 1)
         return low + half, high + half
 
-    def _reduce(self, address: int, numel: int, name: str, element: Any) -> tuple[Any, Any]:
-        """``aten::aminmax`` over the elements; NaN comes out as NaN."""
-        stack = self._stack
-        stack[0] = self.tensor(address, numel, name)
-        stack[1] = stack[2] = 0  # dim=None, keepdim=False
-        self._check(self._torch.dispatch(b"aten::aminmax", b"", stack), "aminmax")
-        return self._item(stack[0], element), self._item(stack[1], element)
+    def _reduce(self, address: int, numel: int, name: str) -> tuple[Any, Any]:
+        """The extremes of the elements; NaN comes out as NaN."""
+        reduction = self._reductions.get(name)
+        if reduction is None:
+            reduction = self._reductions[name] = _Reduction(self._torch, self, name)
+        return reduction.run(self.tensor(address, numel, name), long=numel > _LONG_NUMEL)
 
     def _flip_sign(self, address: int, numel: int, itemsize: int) -> None:
         """Flip the top bit of every element in place."""
-        constant = _C_INTEGERS[itemsize](-1 << (8 * itemsize - 1))
         name = _INTEGERS[itemsize]
+        constant = _SIGN_BITS[itemsize]
         flipped = self.call(
             b"aten::bitwise_xor_",
             self.tensor(address, numel, name),
@@ -232,27 +248,36 @@ class LibTorchWorker:
 
     # -- the C interface -------------------------------------------------------------------------
 
-    def tensor(self, address: int, numel: int, name: str) -> _Handle:
+    def tensor(self, address: int, numel: int, name: str, *, ndim: int = 1) -> _Handle:
         """A tensor over memory that stays ours."""
+        key = (address, numel, name)
+        known = self._seen.get(key) if ndim else None
+        if known is not None:  # the buffer, again: a second handle is cheaper than a second tensor
+            self._torch.duplicate(known, self._handle_at)
+            return self._handle.value or 0
         self._size[0] = numel
+        self._address.value = address
         status = self._torch.create(
-            ctypes.c_void_p(address),
-            ctypes.c_int64(1),
+            self._address,
+            ctypes.c_int64(ndim),
             self._size,
             self._one,
             self._zero64,
             ctypes.c_int32(self._torch.dtypes[name]),
             self._cpu,
             self._cpu,
-            ctypes.byref(self._handle),
+            self._handle_at,
         )
         self._check(status, "create_tensor_from_blob")
-        return self._handle.value or 0
+        handle = self._handle.value or 0
+        if ndim and numel > _LONG_NUMEL and len(self._seen) < _MAX_SEEN:
+            self._seen[key] = ctypes.c_void_p(self.duplicate(handle))
+        return handle
 
     def call(self, operator: bytes, *handles: _Handle, overload: bytes = b"Tensor") -> _Handle:
         """Call an operator of tensors alone; consumes the handles, returns that of the result."""
         stack = (ctypes.c_uint64 * max(3, len(handles)))(*handles)
-        self._check(self._torch.dispatch(operator, overload, stack), operator.decode())
+        self._check(self._torch.dispatch_long(operator, overload, stack), operator.decode())
         return int(stack[0])
 
     def delete(self, handle: _Handle) -> None:
@@ -261,7 +286,7 @@ class LibTorchWorker:
 
     def duplicate(self, handle: _Handle) -> _Handle:
         """A second handle on the same tensor."""
-        status = self._torch.duplicate(ctypes.c_void_p(handle), ctypes.byref(self._handle))
+        status = self._torch.duplicate(ctypes.c_void_p(handle), self._handle_at)
         self._check(status, "new_tensor_handle")
         return self._handle.value or 0
 
@@ -286,6 +311,40 @@ class LibTorchWorker:
     def _check(status: int, what: str) -> None:
         if status:
             raise BackendUnavailableError(f"libtorch refused {what}")
+
+
+class _Reduction:
+    """``aten::aminmax`` into two elements of ours, its stack reused from call to call.
+
+    The call hands back the very handles of the two outputs that it was given, so that nothing has
+    to be made, read through a pointer, or let go.
+    """
+
+    def __init__(self, torch: LibTorch, worker: LibTorchWorker, name: str) -> None:
+        self._torch = torch
+        self._low = _C_TYPES[name]()
+        self._high = _C_TYPES[name]()
+        self._stack = (ctypes.c_uint64 * 5)()
+        self._outputs = [
+            worker.tensor(ctypes.addressof(element), 1, name, ndim=0)
+            for element in (self._low, self._high)
+        ]
+
+    def run(self, elements: _Handle, *, long: bool) -> tuple[Any, Any]:
+        """The extremes; consumes the handle."""
+        stack = self._stack
+        stack[0] = elements
+        stack[1] = stack[2] = 0  # dim=None, keepdim=False
+        stack[3], stack[4] = self._outputs
+        dispatch = self._torch.dispatch_long if long else self._torch.dispatch
+        if dispatch(b"aten::aminmax", b"out", stack):
+            raise BackendUnavailableError("libtorch refused aminmax")
+        self._outputs = [stack[0], stack[1]]
+        return self._low.value, self._high.value
+
+    def __del__(self) -> None:
+        for handle in self._outputs:
+            self._torch.delete(ctypes.c_void_p(handle))
 
 
 class _Bits:

@@ -1,0 +1,93 @@
+"""Runs the command as a user would: another process, no standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.builders import save
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m|\x1b")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as JSON; a NaN token is an error."""
+
+        def refuse(token: str) -> None:
+            raise AssertionError(f"{token} is no JSON")
+
+        return json.loads(self.stdout, parse_constant=refuse)
+
+
+def run(
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    code: str | None = None,
+) -> Outcome:
+    """Run ``ckptdoctor`` with these arguments, or a piece of Python instead."""
+    head = ["-c", code] if code is not None else ["-m", "ckptdoctor"]
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("FORCE_COLOR", "NO_COLOR", "CKPTDOCTOR_DIR", "COLUMNS", "TERM")
+    }
+    finished = subprocess.run(
+        [sys.executable, *head, *map(str, arguments)],
+        cwd=cwd,
+        env=clean | dict(env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    return Outcome(finished.returncode, finished.stdout.decode(), finished.stderr.decode())
+
+
+def training_state(epoch: int, *, best: float = 0.5, fill: float = 0.25) -> dict[str, Any]:
+    """What a training script saves."""
+    return {
+        "epoch": epoch,
+        "model_state_dict": {
+            "conv.weight": torch.full((4, 3), fill),
+            "bn.running_var": torch.ones(4),
+            "bn.num_batches_tracked": torch.tensor(epoch),
+        },
+        "best_iou": best,
+    }
+
+
+def make_sparse(folder: Path) -> None:
+    """40 GB of checkpoints that are all hole and take no room on the disk."""
+    with torch.serialization.skip_data():
+        for epoch in range(5):
+            save(folder / f"epoch_{epoch}.pth", {"w": torch.empty(2_000_000_000)})
+
+
+def make_run(folder: Path) -> Path:
+    """Three healthy epochs, a fourth full of NaN, and a file that is no checkpoint."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for epoch, best in ((8, 0.55), (9, 0.61), (10, 0.61)):
+        save(folder / f"checkpoint_epoch_{epoch}.pth", training_state(epoch, best=best))
+    broken = training_state(11, best=0.61, fill=float("nan"))
+    save(folder / "checkpoint_epoch_11.pth", broken)
+    (folder / "download.pth").write_text("<html><title>404 Not Found</title></html>")
+    return folder

@@ -1,0 +1,28 @@
+"""``ckptdoctor demo``: the first thing that a newcomer runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.support import run
+
+
+def test_the_demo_finds_the_last_good_epoch_and_can_be_run_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        outcome = run("demo", cwd=tmp_path)
+        assert outcome.code == 0, outcome.stderr
+        assert "Last good: ckptdoctor-demo/checkpoints/checkpoint_epoch_88.pth" in outcome.stdout
+        assert "4 corrupt" in outcome.stdout
+        assert "first to hold best_iou 0.6413" in outcome.stdout
+    log = (tmp_path / "ckptdoctor-demo/training.log").read_text()
+    assert "Epoch 88: " in log
+    assert "IoU: 0.0022" in log
+
+
+def test_the_demo_touches_no_folder_that_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("keep")
+    outcome = run("demo", tmp_path / "mine")
+    assert outcome.code == 4
+    assert "was not made by this demo" in outcome.stderr
+    assert sorted(p.name for p in (tmp_path / "mine").iterdir()) == ["notes.txt"]

@@ -1,0 +1,55 @@
+"""Text from a file, made safe and short."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
+
+
+@given(st.text())
+def test_printable_text_is_printable(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable() or all(
+        c.isprintable() or c == "\u00a0" or c.isspace() for c in shown
+    )
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+
+
+def test_printable_leaves_letters_of_all_scripts_alone() -> None:
+    assert printable("épöché_模型_эпоха") == "épöché_模型_эпоха"
+
+
+def test_printable_spells_out_what_could_deceive() -> None:
+    assert printable("\x1b[2J") == "\\x1b[2J"
+    assert printable("a\u202eb") == "a\\u202eb"
+    assert printable("\ud800") == "\\ud800"
+
+
+@given(st.text(max_size=200), st.integers(min_value=4, max_value=100))
+def test_shortened_text_fits(text: str, width: int) -> None:
+    assert len(shorten_middle(text, width)) <= max(width, 0)
+    if len(text) <= width:
+        assert shorten_middle(text, width) == text
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (307_223_293, "307 MB"), (10**13, "10 TB")],
+)
+def test_sizes(nbytes: int, text: str) -> None:
+    assert bytes_text(nbytes) == text
+
+
+def test_numbers() -> None:
+    shown = [number(v) for v in (None, 3, 0.64131, math.nan, math.inf, -math.inf, 10**9)]
+    assert shown == ["–", "3", "0.6413", "NaN", "Inf", "-Inf", "1e+09"]
+
+
+def test_plurals() -> None:
+    assert [plural(1, "file"), plural(2, "file")] == ["1 file", "2 files"]

@@ -1,0 +1,36 @@
+"""The pages tell what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs import COMMANDS, DOCS, pages
+
+ROOT = DOCS.parent
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
+def test_generated_pages_are_up_to_date(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == pages()[path], "run: python -m tests.docs"
+
+
+def test_links_in_the_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_modules_named_in_the_architecture_exist() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:\w+/)*\w+\.py)`", text):
+        assert (ROOT / "ckptdoctor" / name).exists(), name
+
+
+def test_the_readme_uses_commands_that_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"^(?:\$ )?ckptdoctor (\w+)", text, re.MULTILINE))
+    assert used
+    assert used <= set(COMMANDS)
