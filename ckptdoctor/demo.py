@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def _saved(epoch: int) -> Iterator[str]:
 
 def _train(checkpoints: Path) -> str:
     """Train, save, collapse; returns the log."""
-    import torch
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a missing numpy, which we do not use
+        import torch
 
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)

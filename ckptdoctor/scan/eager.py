@@ -36,7 +36,9 @@ def load_eager() -> Eager:
         BackendUnavailableError: torch cannot be imported.
     """
     try:
-        import torch
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a missing numpy, which we do not use
+            import torch
     except (ImportError, OSError) as error:
         raise BackendUnavailableError(f"torch cannot be imported: {error}") from error
     return Eager(torch)

@@ -88,6 +88,7 @@ class LibTorch:
         (self.dispatch, self.create, self.delete, self.data_ptr, self.duplicate) = (
             getattr(quick, symbol) for symbol in _SYMBOLS
         )
+        self.delete.argtypes = (ctypes.c_void_p,)  # a plain int will do, also at exit
         self.dtypes = {
             name: int(getattr(library, f"aoti_torch_dtype_{name}")()) for name in _C_TYPES
         }
@@ -121,6 +122,7 @@ class LibTorchWorker:
         self._handle = ctypes.c_void_p()
         self._handle_at = ctypes.byref(self._handle)
         self._pointer = ctypes.c_void_p()
+        self._pair = (ctypes.c_uint64 * 2)()
         self._zero64 = ctypes.c_int64(0)
         self._cpu = ctypes.c_int32(0)
         self._reductions: dict[str, _Reduction] = {}
@@ -182,10 +184,10 @@ class LibTorchWorker:
             return None
         if low >= 0:  # no element is negative
             return Measurement(min=dtype.decode(low), max=dtype.decode(high))
-        self._flip_sign(address, numel, size)
-        _, most_negative = self._integer_extremes(address, numel, size)
+        flipped = self._flip_sign(address, numel, size)
+        _, most_negative = self._reduce_tensor(flipped, numel, _INTEGERS[size])
         if most_negative > top:
-            self._flip_sign(address, numel, size)
+            self.delete(self._flip_sign(address, numel, size))
             return None
         least = -dtype.decode(most_negative)
         most = dtype.decode(high) if high >= 0 else -dtype.decode(low + sign)
@@ -223,35 +225,41 @@ class LibTorchWorker:
         """As above; torch has no order on wide unsigned types, so their top bit is flipped."""
         if itemsize == 1:
             return self._reduce(address, numel, "uint8")
-        self._flip_sign(address, numel, itemsize)
-        low, high = self._integer_extremes(address, numel, itemsize)
+        flipped = self._flip_sign(address, numel, itemsize)
+        low, high = self._reduce_tensor(flipped, numel, _INTEGERS[itemsize])
         half = 1 << (8 * itemsize - 1)
         return low + half, high + half
 
     def _reduce(self, address: int, numel: int, name: str) -> tuple[Any, Any]:
         """The extremes of the elements; NaN comes out as NaN."""
+        return self._reduce_tensor(self.tensor(address, numel, name), numel, name)
+
+    def _reduce_tensor(self, elements: _Handle, numel: int, name: str) -> tuple[Any, Any]:
+        """The extremes of a tensor, which is let go."""
         reduction = self._reductions.get(name)
         if reduction is None:
             reduction = self._reductions[name] = _Reduction(self._torch, self, name)
-        return reduction.run(self.tensor(address, numel, name), long=numel > _LONG_NUMEL)
+        return reduction.run(elements, long=numel > _LONG_NUMEL)
 
-    def _flip_sign(self, address: int, numel: int, itemsize: int) -> None:
-        """Flip the top bit of every element in place."""
+    def _flip_sign(self, address: int, numel: int, itemsize: int) -> _Handle:
+        """Flip the top bit of every element in place; the elements, for whoever goes on."""
         name = _INTEGERS[itemsize]
-        constant = _SIGN_BITS[itemsize]
-        flipped = self.call(
-            b"aten::bitwise_xor_",
-            self.tensor(address, numel, name),
-            self.tensor(ctypes.addressof(constant), 1, name),
-        )
-        self.delete(flipped)
+        sign = ctypes.addressof(_SIGN_BITS[itemsize])
+        stack = self._pair
+        stack[0] = self.tensor(address, numel, name)
+        stack[1] = self.tensor(sign, 1, name, keep=True)
+        dispatch = self._torch.dispatch_long if numel > _LONG_NUMEL else self._torch.dispatch
+        self._check(dispatch(b"aten::bitwise_xor_", b"Tensor", stack), "bitwise_xor_")
+        return int(stack[0])
 
     # -- the C interface -------------------------------------------------------------------------
 
-    def tensor(self, address: int, numel: int, name: str, *, ndim: int = 1) -> _Handle:
-        """A tensor over memory that stays ours."""
+    def tensor(
+        self, address: int, numel: int, name: str, *, ndim: int = 1, keep: bool = False
+    ) -> _Handle:
+        """A tensor over memory that stays ours; one that comes often is kept to be had again."""
         key = (address, numel, name)
-        known = self._seen.get(key) if ndim else None
+        known = self._seen.get(key)
         if known is not None:  # the buffer, again: a second handle is cheaper than a second tensor
             self._torch.duplicate(known, self._handle_at)
             return self._handle.value or 0
@@ -270,7 +278,7 @@ class LibTorchWorker:
         )
         self._check(status, "create_tensor_from_blob")
         handle = self._handle.value or 0
-        if ndim and numel > _LONG_NUMEL and len(self._seen) < _MAX_SEEN:
+        if keep or (numel > _LONG_NUMEL and len(self._seen) < _MAX_SEEN):
             self._seen[key] = ctypes.c_void_p(self.duplicate(handle))
         return handle
 
@@ -325,7 +333,8 @@ class _Reduction:
         self._low = _C_TYPES[name]()
         self._high = _C_TYPES[name]()
         self._stack = (ctypes.c_uint64 * 5)()
-        self._outputs = [
+        self._outputs: list[_Handle] = []
+        self._outputs += [
             worker.tensor(ctypes.addressof(element), 1, name, ndim=0)
             for element in (self._low, self._high)
         ]
@@ -344,7 +353,7 @@ class _Reduction:
 
     def __del__(self) -> None:
         for handle in self._outputs:
-            self._torch.delete(ctypes.c_void_p(handle))
+            self._torch.delete(handle)
 
 
 class _Bits:

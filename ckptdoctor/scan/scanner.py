@@ -11,7 +11,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ from ckptdoctor.dtypes import DType
 from ckptdoctor.finding import Severity
 from ckptdoctor.scan.kernels import Kernels, Measurement, Worker, load_kernels
 from ckptdoctor.scan.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
+from ckptdoctor.scan.reading import FileShrankError, read_into
 from ckptdoctor.scan.stats import collect_stats
 from ckptdoctor.scan.views import measure_view
 
@@ -47,10 +48,6 @@ class ScanResult:
     problems: tuple[Problem, ...]
     scanned_nbytes: int
     unchecked: int
-
-
-class FileShrankError(Exception):
-    """The file ended before the bytes that its own header promised when it was opened."""
 
 
 class InflateError(Exception):
@@ -176,12 +173,7 @@ class _ThreadState:
         Raises:
             FileShrankError: the file ends first.
         """
-        done = os.preadv(fd, [self.view[:nbytes]], offset)
-        while done < nbytes:
-            more = os.preadv(fd, [self.view[done:nbytes]], offset + done)
-            if more == 0:
-                raise FileShrankError
-            done += more
+        read_into(self.view[:nbytes], fd, offset)
 
     def measure(self, piece: Piece, start: int, byteorder: str, *, check: bool) -> None:
         """Check and measure a piece that lies in the buffer; destroys it."""
@@ -276,12 +268,15 @@ class PendingScan:
             OSError: the file could not be read.
         """
         shrank, damaged = self._wait()
-        problems = [_inflate_problem(key) for key in damaged]
+        whole = [scan for scan in self._scans if scan.ref.key not in damaged]
+        problems = [_inflate_problem(scan) for scan in self._scans if scan.ref.key in damaged]
         if not shrank:
-            problems += _bad_checksums(scan for scan in self._scans if scan.ref.key not in damaged)
+            problems += _bad_checksums(whole)
         if shrank or self._changed():
             problems.append(_changed_problem(shrank=shrank))
-        stats = {} if shrank else self._stats()
+        stats: dict[str, TensorStats] = {}
+        for scan in () if shrank else whole:
+            stats.update(collect_stats(scan))
         return ScanResult(
             stats,
             tuple(problems),
@@ -289,16 +284,17 @@ class PendingScan:
             sum(ref.crc32 == 0 and ref.nbytes > 0 for ref in self._checkpoint.records),
         )
 
-    def _wait(self) -> tuple[bool, list[str]]:
+    def _wait(self) -> tuple[bool, set[str]]:
         """Whether the file turned out shorter than it was, and the records that do not inflate."""
-        shrank, damaged = False, []
+        wait(self._futures)  # no thread may read on once the caller has closed the file
+        shrank, damaged = False, set()
         for future in self._futures:
             try:
                 future.result()
             except FileShrankError:
                 shrank = True
             except InflateError as error:
-                damaged.append(str(error))
+                damaged.add(str(error))
         return shrank, damaged
 
     def _changed(self) -> bool:
@@ -307,12 +303,6 @@ class PendingScan:
         return before != FileIdentity(
             device=now.st_dev, inode=now.st_ino, nbytes=now.st_size, mtime_ns=now.st_mtime_ns
         )
-
-    def _stats(self) -> dict[str, TensorStats]:
-        stats: dict[str, TensorStats] = {}
-        for scan in self._scans:
-            stats.update(collect_stats(scan))
-        return stats
 
 
 def _changed_problem(*, shrank: bool) -> Problem:
@@ -327,12 +317,14 @@ def _changed_problem(*, shrank: bool) -> Problem:
     )
 
 
-def _inflate_problem(key: str) -> Problem:
+def _inflate_problem(scan: StorageScan) -> Problem:
+    key, names = scan.ref.key, [tensor.fqn for tensor in scan.tensors]
     return Problem(
         code="CD104",
         severity=Severity.ERROR,
-        subject=key,
+        subject=names[0] if names else key,
         message=f"the deflated record {key!r} is damaged and cannot be inflated",
+        evidence={"record": key, "tensors": names[:10]},
         remedy="Copy the file again, or use another.",
     )
 

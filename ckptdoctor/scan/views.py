@@ -39,45 +39,18 @@ def measure_view(
         reverse=True,
     )
     *outer, (step, size) = dims
-    rows = 1
-    for _, count in outer:
-        rows *= count
+    rows = math.prod(count for _, count in outer)
+    bundle = _bundle(outer, step, size, itemsize)
     block = max(1, CHUNK_NBYTES // (step * itemsize))
-    if rows * -(-size // block) > _MAX_ROWS or tensor.storage is None:
+    if rows // bundle * -(-size // block) > _MAX_READS or tensor.storage is None:
         return None
     base = tensor.storage.offset + tensor.storage_offset * itemsize
     total = EMPTY
-    for start in _row_starts(outer):
+    for start, count in _row_starts(outer, bundle):
         for first in range(0, size, block):
-            count = min(block, size - first)
-            element = start + first * step
-            _gather(fd, base + element * itemsize, count, (step, itemsize), buffer)
-            found = measure(buffer[: count * itemsize])
-            if found.first_bad is not None:
-                found = Measurement(
-                    found.nan,
-                    found.posinf,
-                    found.neginf,
-                    found.min,
-                    found.max,
-                    element + found.first_bad * step,
-                )
-            total = merge(total, found, 0)
+            width = min(block, size - first)
+            grid = _Grid(start + first * step, count, outer[-1][0] if outer else 0, width, step)
+            grid.gather(fd, base, itemsize, buffer)
+            found = measure(buffer[: count * width * itemsize])
+            total = merge(total, grid.placed(found), 0)
     return total
-
-
-def _row_starts(outer: list[tuple[int, int]]) -> Iterator[int]:
-    ranges = (range(0, step * size, step) for step, size in outer)
-    for place in itertools.product(*ranges):
-        yield sum(place)
-
-
-def _gather(fd: int, offset: int, count: int, shape: tuple[int, int], buffer: memoryview) -> None:
-    """Put ``count`` elements, ``step`` apart in the file, side by side into the buffer."""
-    step, itemsize = shape
-    if count == 1 or step == 1:
-        os.preadv(fd, [buffer[: count * itemsize]], offset)
-        return
-    raw = os.pread(fd, ((count - 1) * step + 1) * itemsize, offset)
-    for byte in range(itemsize):  # a strided slice of bytes is copied in C
-        buffer[byte : count * itemsize : itemsize] = raw[byte :: step * itemsize]

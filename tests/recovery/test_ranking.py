@@ -1,0 +1,131 @@
+"""Which checkpoint to go on from."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ckptdoctor.finding import Verdict
+from ckptdoctor.metadata import Mode
+from ckptdoctor.recovery import rank, with_last_good
+from ckptdoctor.report import CheckpointReport, Report
+from tests.cases import metric, report, score
+
+
+def order(*reports: CheckpointReport) -> list[str]:
+    """The names, best first, whatever order they come in."""
+    places = [place.report.path.name for place in rank(reports)]
+    assert places == [place.report.path.name for place in rank(list(reversed(reports)))]
+    return places
+
+
+def reason(name: str, *reports: CheckpointReport) -> str:
+    """Why a checkpoint stands where it stands."""
+    return next(place.reason for place in rank(reports) if place.report.path.name == name)
+
+
+def test_the_verdict_comes_before_the_score() -> None:
+    assert order(
+        report("a", 1, score(0.1)),
+        report("b", 2, score(0.9), Verdict.SALVAGEABLE),
+        report("c", 3, score(0.5), Verdict.SUSPECT),
+    ) == ["a", "c", "b"]
+
+
+def test_the_own_score_comes_before_the_epoch() -> None:
+    assert order(
+        report("old", 1, score(0.7)), report("new", 9, score(0.6)), report("same", 5, score(0.7))
+    ) == ["same", "old", "new"]
+
+
+def test_a_running_best_belongs_to_the_first_that_holds_it() -> None:
+    run = [
+        report("e85", 85, metric(0.6408)),
+        report("e88", 88, metric(0.6413)),
+        report("e90", 90, metric(0.6413)),
+        report("e95", 95, metric(0.6413)),
+    ]
+    assert order(*run) == ["e88", "e85", "e90", "e95"]
+    assert reason("e88", *run) == "healthy, the first to hold best_iou 0.6413"
+    assert reason("e95", *run) == "healthy, scored no more than best_iou 0.6413"
+
+
+def test_two_files_of_the_first_epoch_both_hold_it_first() -> None:
+    run = [
+        report("best_model", 88, metric(0.6413), Verdict.CORRUPT, codes=("CD201",)),
+        report("checkpoint_epoch_88", 88, metric(0.6413)),
+    ]
+    assert order(*run) == ["checkpoint_epoch_88", "best_model"]
+    assert "the first to hold" in reason("checkpoint_epoch_88", *run)
+
+
+def test_a_corrupt_file_still_shows_when_the_best_was_reached() -> None:
+    run = [
+        report("e88", 88, metric(0.64), Verdict.CORRUPT, codes=("CD201",)),
+        report("e90", 90, metric(0.64)),
+        report("e85", 85, metric(0.63)),
+    ]
+    assert order(*run) == ["e85", "e90", "e88"]
+
+
+def test_a_loss_is_better_low() -> None:
+    low = [report("a", 1, score(0.2, name="val_loss", mode=Mode.MIN))]
+    high = [report("b", 2, score(0.4, name="val_loss", mode=Mode.MIN))]
+    assert order(*low, *high) == ["a", "b"]
+
+
+def test_an_unknown_direction_is_not_guessed() -> None:
+    run = [
+        report("a", 1, score(0.9, name="metric", mode=None)),
+        report("b", 2, score(0.1, name="metric", mode=None)),
+    ]
+    assert order(*run) == ["b", "a"]
+    assert "direction unknown" in reason("a", *run)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_metric_that_is_no_number_wins_nothing(value: float) -> None:
+    assert order(report("a", 1, score(0.3)), report("b", 2, score(value))) == ["a", "b"]
+
+
+def test_without_any_score_the_latest_epoch_is_best() -> None:
+    assert order(report("a", 1), report("b", 12), report("c", 2), report("d")) == [
+        *("b", "c", "a", "d"),
+    ]
+
+
+def test_what_cannot_be_used_comes_last_and_says_why() -> None:
+    run = [
+        report("x", 9, verdict=Verdict.UNREADABLE, codes=("CD101",), tensors=0),
+        report("n", 9, verdict=Verdict.CORRUPT, codes=("CD201",)),
+        report("a", 1, verdict=Verdict.SALVAGEABLE),
+    ]
+    assert order(*run) == ["a", "n", "x"]
+    assert reason("n", *run) == "corrupt: CD201 what CD201 says"
+
+
+def test_a_file_that_runs_code_is_never_the_one_to_go_on_from() -> None:
+    hostile = report("evil", 99, score(0.99), Verdict.SUSPECT, codes=("CD106",))
+    found = with_last_good(Report(checkpoints=(hostile, report("a", 1, score(0.1)))))
+    assert found.last_good is not None
+    assert found.last_good.path.name == "a"
+    assert with_last_good(Report(checkpoints=(hostile,))).last_good is None
+
+
+def test_a_file_without_tensors_is_none_to_go_on_from() -> None:
+    empty = report("optimizer_args", 5, tensors=0)
+    assert with_last_good(Report(checkpoints=(empty,))).last_good is None
+    assert "holds no tensors" in reason("optimizer_args", empty)
+
+
+def test_the_last_good_is_the_top_of_the_ranking() -> None:
+    run = (report("b", 2, score(0.6)), report("a", 1, score(0.7)))
+    found = with_last_good(Report(checkpoints=run))
+    assert found.last_good is not None
+    assert (found.last_good.path.name, found.last_good.epoch) == ("a", 1)
+    assert [c.path.name for c in found.checkpoints] == ["a", "b"]
+
+
+def test_an_empty_report_has_no_last_good() -> None:
+    assert with_last_good(Report()).last_good is None

@@ -1,0 +1,110 @@
+"""Which files a path means."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from ckptdoctor.run.discover import default_paths, discover
+from ckptdoctor.run.natural import natural_key
+from tests.builders import save
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def names(paths: list[Path], root: Path) -> list[str]:
+    return [str(path.relative_to(root)) for path in paths]
+
+
+def test_a_folder_means_all_checkpoints_below_it_in_the_order_people_count(tmp_path: Path) -> None:
+    for name in ("e10.pth", "e9.pth", "sub/a.ckpt", "sub/deep/b.safetensors", "c.pth.tar"):
+        touch(tmp_path / name)
+    found = discover([tmp_path])
+    assert names(found.files, tmp_path) == [
+        *("c.pth.tar", "e9.pth", "e10.pth", "sub/a.ckpt", "sub/deep/b.safetensors"),
+    ]
+    assert not found.missing
+    assert not found.empty
+
+
+def test_hidden_and_foreign_folders_are_left_alone(tmp_path: Path) -> None:
+    hidden = (".git/a.pth", "lib/site-packages/x/b.pth", "__pycache__/c.pth", ".d.pth", "n.txt")
+    for name in hidden:
+        touch(tmp_path / name)
+    found = discover([tmp_path])
+    assert found.files == []
+    assert found.empty == [tmp_path]
+
+
+def test_other_names_count_if_the_first_bytes_say_so(tmp_path: Path) -> None:
+    state = {"w": torch.zeros(1)}
+    save(tmp_path / "zip.weird", state)
+    save(tmp_path / "legacy", state, _use_new_zipfile_serialization=False)
+    (tmp_path / "plain.pkl").write_bytes(pickle.dumps({"a": 1}))
+    with zipfile.ZipFile(tmp_path / "doc.docx", "w") as archive:
+        archive.writestr("word/document.xml", "<w/>")
+    os.mkfifo(tmp_path / "pipe")
+    assert names(discover([tmp_path]).files, tmp_path) == ["legacy", "zip.weird"]
+
+
+def test_a_file_counts_whatever_it_is_called(tmp_path: Path) -> None:
+    path = touch(tmp_path / "notes.txt")
+    assert discover([path]).files == [path]
+
+
+def test_globs_are_expanded_where_the_shell_did_not(tmp_path: Path) -> None:
+    for name in ("a_1.pth", "a_10.pth", "a_2.pth", "b.pth"):
+        touch(tmp_path / name)
+    found = discover([tmp_path / "a_*.pth"])
+    assert names(found.files, tmp_path) == ["a_1.pth", "a_2.pth", "a_10.pth"]
+
+
+def test_what_names_nothing_is_missing(tmp_path: Path) -> None:
+    found = discover([tmp_path / "gone", tmp_path / "*.none"])
+    assert found.files == []
+    assert found.missing == [tmp_path / "gone", tmp_path / "*.none"]
+
+
+def test_a_file_named_twice_or_linked_is_examined_once(tmp_path: Path) -> None:
+    path = touch(tmp_path / "a.pth")
+    (tmp_path / "b.pth").symlink_to(path)
+    found = discover([tmp_path, path, tmp_path / "*.pth"])
+    assert names(found.files, tmp_path) == ["a.pth"]
+
+
+def test_a_dangling_link_is_examined_so_that_it_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").symlink_to(tmp_path / "gone.pth")
+    assert names(discover([tmp_path]).files, tmp_path) == ["a.pth"]
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    touch(tmp_path / "a.pth")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert names(discover([tmp_path]).files, tmp_path) == ["a.pth"]
+
+
+def test_without_a_path_the_variable_then_the_habit_then_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CKPTDOCTOR_DIR", raising=False)
+    assert default_paths() == [Path()]
+    (tmp_path / "checkpoints").mkdir()
+    assert default_paths() == [Path("checkpoints")]
+    monkeypatch.setenv("CKPTDOCTOR_DIR", "elsewhere")
+    assert default_paths() == [Path("elsewhere")]
+    assert discover([]).missing == [Path("elsewhere")]
+
+
+def test_numbers_sort_as_numbers() -> None:
+    paths = [Path(name) for name in ("e10.pth", "e9.pth", "e1.pth", "e.pth")]
+    assert [p.name for p in sorted(paths, key=natural_key)][:3] == ["e1.pth", "e9.pth", "e10.pth"]
