@@ -20,6 +20,7 @@ __all__ = [
     "Problem",
     "Role",
     "Scalar",
+    "ScalarSpan",
     "StorageRef",
     "TensorRecord",
     "TensorStats",
@@ -128,6 +129,21 @@ class CallUse:
     name: str
     call: str
     offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalarSpan:
+    """Where a number, bool or None stands in the file.
+
+    Attributes:
+        offset: the first byte of the pickle opcode that pushes it.
+        nbytes: size of the opcode with its argument.
+        value: what it pushes.
+    """
+
+    offset: int
+    nbytes: int
+    value: int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,13 @@ _BETTER_LOW = frozenset(
     loss mae mse rmse error err perplexity ppl fid wer cer nll bpb lpips epe mape smape
     """.split()
 )
+_AMBIGUOUS = frozenset({"map", "ap", "score", "error", "recall", "precision"})
+_QUALIFIERS = frozenset(
+    """
+    best max min val valid validation test eval train training mean avg average epoch ema final
+    current last global
+    """.split()
+)
 _UNDIRECTED = frozenset({"metric", "monitor_value"})
 _BEST_WORDS = frozenset({"best", "max", "min"})
 _NOT_METRICS = re.compile(
@@ -213,7 +220,7 @@ def _metric(path: str, value: float, monitor: str | None) -> Metric | None:
     if len(holders) > 1 or key.isdigit():  # a history is a list; its entries are not this file's
         return None
     words = _words(key)
-    mode = _mode(words)
+    mode = _mode(words) if _is_metric(key) else None
     if mode is None and not words & _UNDIRECTED and key.lower() not in ("_best_ema", "_best"):
         return None
     if key.lower().startswith("_best") and mode is None:
@@ -226,9 +233,26 @@ def _make(name: str, value: float, mode: Mode | None, *, best: bool) -> Metric:
     return Metric(name=name, value=value, mode=mode, kind=kind, source=Source.CONTENTS)
 
 
-def _words(key: str) -> frozenset[str]:
+def _word_list(key: str) -> list[str]:
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key)
-    return frozenset(_WORDS.findall(spaced.lower()))
+    return _WORDS.findall(spaced.lower())
+
+
+def _words(key: str) -> frozenset[str]:
+    return frozenset(_word_list(key))
+
+
+def _is_metric(key: str) -> bool:
+    """Whether a key names a metric, and not something else that has a metric's word in it.
+
+    What is left without the qualifiers has to end in a metric: ``cls_loss``, ``iou_val``, but not
+    ``feature_map_size``. Words that mean other things too have to stand alone.
+    """
+    words = [word for word in _word_list(key) if word not in _QUALIFIERS]
+    known = _BETTER_HIGH | _BETTER_LOW
+    if not words or words[-1] not in known:
+        return False
+    return words[-1] not in _AMBIGUOUS or all(word in known for word in words)
 
 
 def _mode(words: frozenset[str]) -> Mode | None:

@@ -6,29 +6,27 @@ file names.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
-from ckptdoctor.errors import UnknownFormatError
+from ckptdoctor.errors import CheckpointError, UnknownFormatError
 from ckptdoctor.formats import safetensors, torch_legacy, torch_tar, torch_zip
-from ckptdoctor.formats.assemble import OpenFile
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.sniff import describe_stranger
+from ckptdoctor.formats.locate import locate_scalars
+from ckptdoctor.formats.open_file import OpenFile, opened
+from ckptdoctor.formats.sniff import TEXT, describe_stranger
 
-__all__ = ["Limits", "looks_like_checkpoint", "open_checkpoint", "opened", "read_checkpoint"]
+__all__ = [
+    "Limits",
+    "locate_scalars",
+    "looks_like_checkpoint",
+    "open_checkpoint",
+    "opened",
+    "read_checkpoint",
+]
 
 _HEAD_NBYTES = 4096
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a FIFO, which would wait for a writer for ever"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 def open_checkpoint(path: str | Path, limits: Limits | None = None) -> Checkpoint:
@@ -48,42 +46,6 @@ def open_checkpoint(path: str | Path, limits: Limits | None = None) -> Checkpoin
         return read_checkpoint(file, limits)
 
 
-@contextlib.contextmanager
-def opened(path: str | Path) -> Iterator[OpenFile]:
-    """The file, open for reading; never waits for a FIFO and never follows into a device.
-
-    Raises:
-        UnknownFormatError: the path is no regular file.
-        OSError: it cannot be opened.
-    """
-    path = Path(path)
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    fd = _open(path, flags)
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise _not_regular(path, status)
-        yield OpenFile(path, fd, status)
-    finally:
-        os.close(fd)
-
-
-def _open(path: Path, flags: int) -> int:
-    try:
-        return os.open(path, flags)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):  # a socket cannot even be opened
-                raise _not_regular(path, status) from error
-        raise
-
-
-def _not_regular(path: Path, status: os.stat_result) -> UnknownFormatError:
-    name = next((name for test, name in _KINDS if test(status.st_mode)), "no regular file")
-    return UnknownFormatError(path, f"not a checkpoint but {name}")
-
-
 def read_checkpoint(file: OpenFile, limits: Limits | None = None) -> Checkpoint:
     """The checkpoint in an open file; see :func:`open_checkpoint`."""
     limits = limits or Limits.for_file(file.nbytes)
@@ -101,9 +63,15 @@ def read_checkpoint(file: OpenFile, limits: Limits | None = None) -> Checkpoint:
     if torch_tar.is_tar(head[:512]):
         return torch_tar.read_torch_tar(file, limits)
     what, remedy = describe_stranger(head, file.nbytes)
-    if what:
-        raise UnknownFormatError(file.path, f"not a checkpoint but {what}", remedy=remedy)
-    return torch_legacy.read_pickle(file, limits)
+    stranger = UnknownFormatError(file.path, f"not a checkpoint but {what}", remedy=remedy)
+    if what and what != TEXT:
+        raise stranger
+    try:
+        return torch_legacy.read_pickle(file, limits)
+    except CheckpointError as error:
+        if what:  # a text that is no pickle of protocol 0 either
+            raise stranger from error
+        raise
 
 
 def looks_like_checkpoint(path: Path) -> bool:

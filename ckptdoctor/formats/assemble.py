@@ -6,12 +6,10 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ckptdoctor.checkpoint import (
     CallUse,
     Checkpoint,
-    FileIdentity,
     GlobalUse,
     Problem,
     Role,
@@ -20,11 +18,12 @@ from ckptdoctor.checkpoint import (
     TensorRecord,
 )
 from ckptdoctor.finding import Severity
+from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_globals import is_allowed
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.tree import Harvest
 
-__all__ = ["OpenFile", "assemble", "check_extents"]
+__all__ = ["assemble", "check_extents"]
 
 _MAX_SCALAR_TENSORS = 1000
 _MAX_EXTENT_PROBLEMS = 20
@@ -40,24 +39,6 @@ _STRUCT = {
     "uint8": "B",
     "bool": "?",
 }
-
-
-class OpenFile:
-    """An open checkpoint file: its path, its descriptor and what ``fstat`` said of it."""
-
-    __slots__ = ("fd", "identity", "path")
-
-    def __init__(self, path: Path, fd: int, stat: os.stat_result) -> None:
-        self.path = path
-        self.fd = fd
-        self.identity = FileIdentity(
-            device=stat.st_dev, inode=stat.st_ino, nbytes=stat.st_size, mtime_ns=stat.st_mtime_ns
-        )
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the file."""
-        return self.identity.nbytes
 
 
 def assemble(
@@ -93,7 +74,7 @@ def assemble(
         scalars=scalars,
         globals=tuple(_globals(machines, kind)),
         calls=tuple(
-            CallUse(name=call.name, call=call.call, offset=call.offset)
+            CallUse(name=call.name, call=call.call, offset=(machine.file_offset or 0) + call.offset)
             for machine in machines
             for call in machine.calls
         ),
@@ -115,7 +96,7 @@ def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse
             merged[name] = GlobalUse(
                 name=name,
                 count=seen.count + (before.count if before else 0),
-                offset=before.offset if before else seen.offset,
+                offset=before.offset if before else (machine.file_offset or 0) + seen.offset,
                 runs_code=seen.ref.runs_code,
                 allowed=is_allowed(name) or own_types,
             )

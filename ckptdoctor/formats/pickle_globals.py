@@ -23,9 +23,7 @@ _REBUILD = (
     "meta_tensor_no_storage nested_tensor device_tensor_from_numpy "
     "device_tensor_from_cpu_tensor wrapper_subclass"
 )
-_TENSOR_CLASSES = (
-    "BFloat16 Bool Byte Char ComplexDouble ComplexFloat Double Float Half Int Long Short"
-)
+_TENSOR_CLASSES = "BFloat16 Bool Byte Char Double Float Half Int Long Short"
 _ALLOWED = frozenset(
     {
         "collections.OrderedDict",
@@ -63,11 +61,10 @@ _ALLOWED = frozenset(
     | {f"torch{where}.{cls}Tensor" for cls in _TENSOR_CLASSES.split() for where in ("", ".cuda")}
     | {
         f"torch{where}.sparse.{cls}Tensor"
-        for cls in ["BFloat16", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"]
+        for cls in _TENSOR_CLASSES.split()
+        if cls != "Bool"
         for where in ("", ".cuda")
     }
-    - {f"torch.{cls}Tensor" for cls in ("ComplexDouble", "ComplexFloat")}
-    - {f"torch.cuda.{cls}Tensor" for cls in ("ComplexDouble", "ComplexFloat")}
 )
 
 # Every function of these modules is reason enough: they start programs, open files or sockets,
@@ -120,8 +117,8 @@ _CODE_GLOBALS = frozenset(
     fickling.pickle.loads keras.src.layers.core.lambda_layer.Lambda
     """.split()
 )
-# torch.storage._load_from_bytes unpickles what it is given; tensors pickled with plain `pickle`
-# use it, so the reader looks into its bytes as well (see torch_objects).
+# torch.storage._load_from_bytes unpickles what it is given, and nobody looks into its bytes:
+# tensors pickled with plain `pickle` use it, and may hide anything there.
 
 # A module reached through another one ("torch.serialization" "os.system") runs the same code.
 _REACHED = frozenset(
@@ -156,4 +153,4 @@ def runs_code(name: str) -> bool:
     # `x.y.__globals__`, `x.__class__.__base__`: a walk through the interpreter's own attributes.
     if any(part.startswith("__") and part.endswith("__") for part in parts[1:]):
         return True
-    return any(part in _REACHED for part in parts[1:-1])
+    return any(part in _REACHED for part in parts[1:])

@@ -26,7 +26,6 @@ from ckptdoctor.formats.pickle_nodes import (
     SetNode,
     shorten,
     spell,
-    unwrap,
 )
 from ckptdoctor.formats.pickle_opcodes import DISPATCH, STOP, TRACKING_DISPATCH
 from ckptdoctor.formats.source import ByteSource
@@ -38,6 +37,7 @@ _LINE_NBYTES = 1 << 20  # the longest line of a protocol 0 opcode
 _WINDOW_NBYTES = 1 << 18
 _LOOKAHEAD_NBYTES = 16  # no opcode with an argument of fixed size is longer
 _MAX_CALLS = 100
+_NAME_CHARS = 2_000  # the longest dotted name of a global
 
 
 class PickleMachine:
@@ -91,6 +91,11 @@ class PickleMachine:
         self.calls: list[RecordedCall] = []
         self.persistent_ids: list[Node] = []
 
+    @property
+    def file_offset(self) -> int | None:
+        """Where the source begins in the file; None where the file holds it encoded."""
+        return self._source.file_offset
+
     def run(self, start: int = 0) -> tuple[Node, int]:
         """The object of the pickle at ``start``, and the offset behind its STOP.
 
@@ -136,6 +141,7 @@ class PickleMachine:
 
     @property
     def at(self) -> int:
+        """The position in the source."""
         return self._base + self.pos
 
     def _seek(self, offset: int) -> None:
@@ -197,31 +203,37 @@ class PickleMachine:
         return self.take(nbytes)
 
     def text(self, nbytes: int) -> str | BytesRef:
+        """The next ``nbytes`` as text, or their position where they are very many."""
         raw = self.blob(nbytes, _TEXT_NBYTES)
         return raw if isinstance(raw, BytesRef) else raw.decode("utf-8", "surrogatepass")
 
     # -- the stack -------------------------------------------------------------------------------
 
     def push(self, node: Node) -> None:
+        """Put a node on the stack."""
         self.stack.append(node)
 
     def pop_mark(self) -> list[Node]:
+        """What was pushed since the last mark."""
         items = self.stack
         self.stack = self.marks.pop()
         return items
 
     # -- what the tree is made of ----------------------------------------------------------------
 
-    def name_global(self, module: Node, name: Node) -> GlobalRef:
-        module, name = unwrap(module), unwrap(name)
+    def name_global(self, module: Node, name: Node, at: int) -> GlobalRef:
+        """The global that the opcode at ``at`` names; recorded."""
         if type(module) is not str or type(name) is not str:
-            raise PickleError("a global whose name is no text", self.at)
-        return self.name_dotted(normalise(module, name))
+            raise PickleError("a global whose name is no text", at)
+        if len(module) + len(name) > _NAME_CHARS:
+            raise PickleLimitError(f"a global whose name is longer than {_NAME_CHARS}", at)
+        return self.name_dotted(normalise(module, name), at)
 
-    def name_dotted(self, dotted: str) -> GlobalRef:
+    def name_dotted(self, dotted: str, at: int) -> GlobalRef:
+        """The same, by its dotted name."""
         known = self.globals.get(dotted)
         if known is None:
-            known = RecordedGlobal(GlobalRef(dotted, runs_code(dotted)), self.at)
+            known = RecordedGlobal(GlobalRef(dotted, runs_code(dotted)), at)
             self.globals[dotted] = known
         known.count += 1
         return known.ref
@@ -239,7 +251,7 @@ class PickleMachine:
         """``getattr(a_global, "name")`` is a global too, and judged as one."""
         match args:
             case (GlobalRef() as owner, str() as attribute, *_):
-                return self.name_dotted(f"{owner.name}.{attribute}")
+                return self.name_global(owner.name, attribute, self.at - 1)
             case (_, str() as attribute, *_) if not attribute.startswith("__"):
                 return Instance(GlobalRef("builtins.getattr", runs_code=False), args)
         self._record_call("builtins.getattr", args)
@@ -247,20 +259,25 @@ class PickleMachine:
 
     def _record_call(self, name: str, args: Node) -> None:
         if len(self.calls) < _MAX_CALLS:
-            inner = ", ".join(spell(arg) for arg in args) if type(args) is tuple else spell(args)
-            self.calls.append(RecordedCall(name, shorten(f"{name}({inner})"), self.at))
+            shown = args[:8] if type(args) is tuple else (args,)
+            inner = ", ".join(spell(arg) for arg in shown)
+            self.calls.append(RecordedCall(name, shorten(f"{name}({inner})"), self.at - 1))
 
     def add_members(self, target: Node, items: list[Node]) -> None:
+        """APPEND, APPENDS and ADDITEMS."""
         if type(target) is list:
             target.extend(items)
         elif type(target) is Instance:
-            target.members = (target.members or []) + items if target.members else items
+            if target.members is None:
+                target.members = []
+            target.members.extend(items)
         elif type(target) is SetNode:
             target.members.extend(items)
         else:
             raise PickleError(f"items are appended to a {type(target).__name__}", self.at)
 
     def add_pairs(self, target: Node, items: list[Node]) -> None:
+        """SETITEM, SETITEMS and DICT: key, value, key, value, ..."""
         if len(items) % 2:
             raise PickleError("a key has no value", self.at)
         pairs = zip(items[::2], items[1::2], strict=True)
@@ -274,4 +291,7 @@ class PickleMachine:
             raise PickleError(f"items are set on a {type(target).__name__}", self.at)
 
     def memoize(self, index: int) -> None:
+        """Remember the top of the stack; the bound keeps the hashes of indices apart."""
+        if not 0 <= index < 1 << 32:
+            raise PickleError("a memo index that no pickler writes", self.at)
         self.memo[index] = self.stack[-1]

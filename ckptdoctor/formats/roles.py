@@ -62,22 +62,17 @@ def role_of_dict(keys: Iterable[str]) -> Role | None:
     return None
 
 
-def settle_roles(
-    found: Sequence[tuple[Role | None, Sequence[str]]], *, is_object: bool
-) -> list[Role]:
+def settle_roles(found: Sequence[tuple[Role | None, str]], *, is_object: bool) -> list[Role]:
     """A role for every tensor, the undecided ones by what the rest of the file holds.
 
     Args:
-        found: for each tensor its role so far and the names on its path.
+        found: for each tensor its role so far and its own name, "" for one at the root.
         is_object: whether the file is one pickled object, such as a whole ``nn.Module``.
     """
     has_model = any(role is Role.MODEL for role, _ in found) and not is_object
-    return [role or _undecided(names, has_model) for role, names in found]
-
-
-def _undecided(names: Sequence[str], has_model: bool) -> Role:
-    """Weights, unless the file names its weights elsewhere and these do not look like any."""
     if not has_model:
-        return Role.MODEL
-    looks_like_weights = len(names) > 1 and names[-1] in _STATE_DICT_LEAVES
-    return Role.MODEL if looks_like_weights else Role.OTHER
+        return [role or Role.MODEL for role, _ in found]
+    # Weights elsewhere in the file are named as such: the undecided ones must look like weights.
+    return [
+        role or (Role.MODEL if name in _STATE_DICT_LEAVES else Role.OTHER) for role, name in found
+    ]

@@ -20,8 +20,9 @@ from ckptdoctor.errors import (
     UnsupportedCheckpointError,
 )
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.assemble import OpenFile, assemble
+from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.roles import role_of_key
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.tree import Harvest
@@ -29,6 +30,7 @@ from ckptdoctor.formats.tree import Harvest
 __all__ = ["is_safetensors", "read_safetensors"]
 
 MAX_HEADER_NBYTES = 100_000_000
+_MAX_DIMENSIONS = 128
 _PROMISED = "the file is cut: {whole} of {all} tensors are whole"
 
 
@@ -41,12 +43,14 @@ def read_safetensors(file: OpenFile, limits: Limits) -> Checkpoint:
     """The checkpoint in a safetensors file.
 
     Raises:
-        LimitExceededError: a header longer than the format allows.
+        LimitExceededError: a header longer, or of more tensors, than allowed.
         TruncatedCheckpointError: cut inside the header.
         CorruptCheckpointError: the header is no JSON object of tensors.
     """
     source = FileSource(file.fd, file.nbytes)
     header, start = _header(file, source)
+    if len(header) > limits.leaves:
+        raise LimitExceededError(file.path, f"a header of more than {limits.leaves} tensors")
     found = Harvest()
     problems: list[Problem] = []
     refs: list[StorageRef] = []
@@ -138,6 +142,8 @@ def _fields(entry: Any) -> tuple[DType, tuple[int, ...], int, int]:
     sizes = [*shape, first, last]
     if any(type(size) is not int or not 0 <= size < 1 << 63 for size in sizes) or last < first:
         raise ValueError("not a size")
+    if len(shape) > _MAX_DIMENSIONS:
+        raise ValueError("too many dimensions")
     return dtype, tuple(shape), first, last
 
 

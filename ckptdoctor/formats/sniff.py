@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["describe_stranger"]
+__all__ = ["TEXT", "describe_stranger"]
+
+TEXT = "a text file"
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "a gzip archive: unpack it first, with gunzip"),
@@ -78,7 +80,7 @@ def _describe_text(head: bytes) -> tuple[str, str]:
             "Look into it: it may be an error page.",
         )
     if (text and text.isprintable()) or _mostly_text(text):
-        return "a text file", ""
+        return TEXT, ""
     return "", ""
 
 

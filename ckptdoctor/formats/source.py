@@ -35,7 +35,7 @@ class FileSource:
     def read(self, offset: int, nbytes: int) -> bytes:
         """Up to ``nbytes`` from ``offset``."""
         wanted = min(nbytes, self.nbytes - offset)
-        if wanted <= 0:
+        if wanted <= 0 or offset < 0:
             return b""
         data = os.pread(self.fd, wanted, self.file_offset + offset)
         while data and len(data) < wanted:  # Linux caps one pread at 2 GiB; network folders at less
@@ -44,11 +44,6 @@ class FileSource:
                 break
             data += more
         return data
-
-    def part(self, offset: int, nbytes: int) -> FileSource:
-        """The range from ``offset``, cut to what this range holds."""
-        nbytes = max(0, min(nbytes, self.nbytes - offset))
-        return FileSource(self.fd, nbytes, self.file_offset + offset)
 
 
 @dataclass(frozen=True, slots=True)

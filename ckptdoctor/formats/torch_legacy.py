@@ -21,22 +21,25 @@ from ckptdoctor.errors import (
     UnknownFormatError,
 )
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.assemble import OpenFile, assemble
+from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_nodes import (
     DictNode,
     Instance,
+    Located,
     Node,
     PickleError,
     PickleLimitError,
     PickleTruncatedError,
+    unwrap,
 )
 from ckptdoctor.formats.pickle_vm import PickleMachine
-from ckptdoctor.formats.rebuild import Storage, class_dtype
+from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
-from ckptdoctor.formats.tree import harvest
+from ckptdoctor.formats.tree import Harvest, harvest
 
-__all__ = ["is_legacy", "object_offset", "read_pickle"]
+__all__ = ["is_legacy", "locate", "read_pickle"]
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
@@ -61,31 +64,43 @@ def read_pickle(file: OpenFile, limits: Limits) -> Checkpoint:
     return _Legacy(file, limits).read()
 
 
-def object_offset(file: OpenFile, limits: Limits) -> int:
-    """Where the pickle of the saved object starts."""
-    legacy = _Legacy(file, limits)
-    return legacy.skip_preamble()[1]
+def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
+    """Where in the file the scalars of the saved object stand.
+
+    Raises:
+        CheckpointError: as from :func:`read_pickle`.
+    """
+    return _Legacy(file, limits, track_scalars=True).harvest()[1].located
 
 
 @dataclass(slots=True)
 class _Place:
-    """A storage in the file; ``nbytes`` is what is there, not what is promised."""
+    """A storage that lies in the file as a whole."""
 
-    ref: StorageRef | None
+    ref: StorageRef
     dtype: DType
 
 
 class _Legacy:
-    def __init__(self, file: OpenFile, limits: Limits) -> None:
+    def __init__(self, file: OpenFile, limits: Limits, *, track_scalars: bool = False) -> None:
         self._file = file
         self._limits = limits
         self._source = FileSource(file.fd, file.nbytes)
-        self._machine = PickleMachine(self._source, limits)
+        self._machine = PickleMachine(self._source, limits, track_scalars=track_scalars)
         self._places: dict[str, _Place] = {}
         self._problems: list[Problem] = []
 
     def read(self) -> Checkpoint:
         """The checkpoint."""
+        kind, found = self.harvest()
+        found.problems += self._unlocated()
+        refs = tuple(place.ref for place in self._places.values())
+        return assemble(
+            self._file, kind, found, [self._machine], problems=self._problems, records=refs
+        )
+
+    def harvest(self) -> tuple[str, Harvest]:
+        """The name of the format, and what the saved object holds."""
         is_torch, start, first = self._preamble()
         if is_torch:
             root, end = self._run(start)
@@ -95,21 +110,7 @@ class _Legacy:
             root, end = first, start
             self._refuse_noise(root)
         found = harvest(root, self._storage, self._source, self._limits)
-        found.problems += self._unlocated()
-        refs = tuple(place.ref for place in self._places.values() if place.ref is not None)
-        return assemble(
-            self._file,
-            "torch-legacy" if is_torch else "pickle",
-            found,
-            [self._machine],
-            problems=self._problems,
-            records=refs,
-        )
-
-    def skip_preamble(self) -> tuple[bool, int]:
-        """Whether this is torch's format, and where the object's pickle starts."""
-        is_torch, start, _ = self._preamble()
-        return is_torch, start if is_torch else 0
+        return "torch-legacy" if is_torch else "pickle", found
 
     def _preamble(self) -> tuple[bool, int, Node]:
         """Whether torch wrote this; where the object starts (or ends); the first pickle's value."""
@@ -123,7 +124,7 @@ class _Legacy:
             raise UnknownFormatError(
                 self._file.path, "not a checkpoint: neither a zip archive nor a pickle"
             ) from error
-        if first != MAGIC_NUMBER or type(first) is not int:
+        if unwrap(first) != MAGIC_NUMBER:
             return False, end, first
         _, end = self._run(end)  # protocol version
         _, end = self._run(end)  # byte order and integer sizes of the machine that wrote it
@@ -134,7 +135,7 @@ class _Legacy:
         return len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
 
     def _refuse_noise(self, root: Node) -> None:
-        """A text file can be a valid pickle by accident: `I1\\n.`; a checkpoint is a container."""
+        """Refuse a single value: a text file can be a pickle by accident; a checkpoint cannot."""
         if not isinstance(root, DictNode | Instance | list | tuple) and not self._machine.globals:
             raise UnknownFormatError(
                 self._file.path, "not a checkpoint but a pickle of a single value"
@@ -168,11 +169,12 @@ class _Legacy:
             return [], self._file.nbytes
         except PickleError as error:
             raise self._error(error) from error
-        if type(keys) is not list or any(type(key) not in (str, int) for key in keys):
+        names = [_key(key) for key in keys] if type(keys) is list else [None]
+        if None in names:
             raise CorruptCheckpointError(
                 self._file.path, "the list of storage keys is no list of keys", offset=start
             )
-        return [str(key) for key in keys], end
+        return [name for name in names if name is not None], end
 
     def _locate(self, keys: list[str], at: int) -> None:
         """Find each storage behind the pickles; stop where the file stops or contradicts itself."""
@@ -207,21 +209,20 @@ class _Legacy:
     def _dtypes(self) -> dict[str, DType]:
         dtypes: dict[str, DType] = {}
         for pid in self._machine.persistent_ids:
-            if type(pid) is tuple and len(pid) >= 5 and type(pid[2]) in (str, int):
-                dtype = class_dtype(pid[1])
-                if dtype is not None:
-                    dtypes[str(pid[2])] = dtype
+            key = _key(pid[2]) if type(pid) is tuple and len(pid) >= 5 else None
+            dtype = None if key is None else class_dtype(pid[1])
+            if key is not None and dtype is not None:
+                dtypes[key] = dtype
         return dtypes
 
     def _storage(self, pid: Node) -> Storage | None:
         """``("storage", class, key, location, numel[, view])``."""
-        if type(pid) is not tuple or len(pid) < 5 or type(pid[2]) not in (str, int):
+        key = _key(pid[2]) if type(pid) is tuple and len(pid) >= 5 else None
+        dtype = None if key is None else class_dtype(pid[1])
+        if key is None or dtype is None:
             return None
-        dtype = class_dtype(pid[1])
-        if dtype is None:
-            return None
-        place = self._places.get(str(pid[2]))
-        if place is None or place.ref is None:
+        place = self._places.get(key)
+        if place is None:
             return Storage(None, dtype, lost=True)
         view = pid[5] if len(pid) > 5 else None
         if type(view) is tuple and len(view) == 3:
@@ -230,9 +231,9 @@ class _Legacy:
 
     def _view(self, place: _Place, dtype: DType, view: tuple[Node, ...]) -> Storage | None:
         """A window of another storage: (key of the view, first element, number of elements)."""
-        key, first, numel = view
+        key, first, numel = _key(view[0]), unwrap(view[1]), unwrap(view[2])
         root = place.ref
-        if type(first) is not int or type(numel) is not int or root is None:
+        if key is None or type(first) is not int or type(numel) is not int:
             return None
         if first < 0 or numel < 0 or (first + numel) * dtype.itemsize > root.nbytes:
             return Storage(None, dtype, lost=True)
@@ -241,12 +242,8 @@ class _Legacy:
         return Storage(ref, dtype)
 
     def _unlocated(self) -> list[Problem]:
-        wanted = {
-            str(pid[2])
-            for pid in self._machine.persistent_ids
-            if type(pid) is tuple and len(pid) > 2
-        }
-        lost = sorted(wanted - set(self._places))
+        wanted = set(self._dtypes())
+        lost = wanted - set(self._places)
         if not lost or self._problems:
             return []
         return [
@@ -273,3 +270,9 @@ class _Legacy:
                 evidence={"offset": at},
             )
         )
+
+
+def _key(node: Node) -> str | None:
+    """The key of a storage, which old files count and newer ones spell; None for anything else."""
+    node = unwrap(node)
+    return str(node) if type(node) in (str, int) else None

@@ -18,11 +18,12 @@ from ckptdoctor.errors import (
     TruncatedCheckpointError,
     UnknownFormatError,
 )
-from ckptdoctor.formats.assemble import OpenFile, assemble
+from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_nodes import Node, PickleError, PickleLimitError
 from ckptdoctor.formats.pickle_vm import PickleMachine
-from ckptdoctor.formats.rebuild import RawTensor, Storage, class_dtype
+from ckptdoctor.formats.raw import RawTensor, Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.tree import harvest
 
@@ -137,7 +138,8 @@ class _Tar:
 
     def _read_storages(self, part: _Part) -> None:
         for _ in range(self._run(part)):
-            key, _, storage_class = self._run(part)
+            node, _, storage_class = self._run(part)
+            key = _key(node)
             dtype = class_dtype(storage_class)
             if dtype is None:
                 raise TypeError("an unknown storage class")
@@ -147,26 +149,26 @@ class _Tar:
             if not 0 <= nbytes <= part.source.nbytes - part.at:
                 raise ValueError("a storage larger than the file")
             ref = StorageRef(
-                key=str(key), offset=(part.source.file_offset or 0) + part.at, nbytes=nbytes
+                key=key, offset=(part.source.file_offset or 0) + part.at, nbytes=nbytes
             )
-            self._storages[str(key)] = Storage(ref, dtype)
+            self._storages[key] = Storage(ref, dtype)
             part.at += nbytes
         for target, root_key, first, numel in self._run(part):
-            root = self._storages[str(root_key)]
+            root = self._storages[_key(root_key)]
             if root.ref is None or first < 0 or numel < 0:
                 raise ValueError("a view of nothing")
             size = root.dtype.itemsize
             ref = StorageRef(
-                key=f"{root.ref.key}/{target}",
+                key=f"{root.ref.key}/{_key(target)}",
                 offset=root.ref.offset + first * size,
                 nbytes=min(numel * size, root.ref.nbytes - first * size),
             )
-            self._storages[str(target)] = Storage(ref, root.dtype)
+            self._storages[_key(target)] = Storage(ref, root.dtype)
 
     def _read_tensors(self, part: _Part) -> None:
         for _ in range(self._run(part)):
             key, storage_key, _ = self._run(part)
-            storage = self._storages[str(storage_key)]
+            storage = self._storages[_key(storage_key)]
             ndim = struct.unpack("<i", part.source.read(part.at, 4))[0]
             if not 0 <= ndim <= _MAX_DIMENSIONS:
                 raise ValueError("a tensor of impossible dimensions")
@@ -177,9 +179,21 @@ class _Tar:
             shape, stride, offset = values[:ndim], values[ndim : 2 * ndim], values[-1]
             if min(values, default=0) < 0:
                 raise ValueError("a tensor of negative size")
-            self._tensors[str(key)] = RawTensor(storage.dtype, shape, stride, offset, storage.ref)
+            self._tensors[_key(key)] = RawTensor(storage.dtype, shape, stride, offset, storage.ref)
 
     def _named(self, pid: Node) -> Storage | RawTensor | None:
         """What a persistent id stands for: a number is a tensor or a storage."""
-        key = str(pid[0] if type(pid) is tuple and pid else pid)
+        node = pid[0] if type(pid) is tuple and pid else pid
+        key = str(node) if type(node) in (str, int) else ""
         return self._tensors.get(key) or self._storages.get(key)
+
+
+def _key(node: Node) -> str:
+    """The key of a storage or a tensor.
+
+    Raises:
+        TypeError: the node is none.
+    """
+    if type(node) not in (str, int):
+        raise TypeError("a key that is no key")
+    return str(node)

@@ -19,17 +19,20 @@ from ckptdoctor.errors import (
     UnknownFormatError,
 )
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.assemble import OpenFile, assemble
+from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_nodes import (
     DictNode,
+    Located,
     Node,
     PickleError,
     PickleLimitError,
     PickleTruncatedError,
+    unwrap,
 )
 from ckptdoctor.formats.pickle_vm import PickleMachine
-from ckptdoctor.formats.rebuild import Storage, class_dtype
+from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 from ckptdoctor.formats.tree import Harvest, harvest
 from ckptdoctor.formats.zip_directory import (
@@ -40,7 +43,7 @@ from ckptdoctor.formats.zip_directory import (
     walk_headers,
 )
 
-__all__ = ["MAGIC", "pickle_sources", "read_torch_zip"]
+__all__ = ["MAGIC", "locate", "read_torch_zip"]
 
 MAGIC = b"PK\x03\x04"
 
@@ -60,19 +63,22 @@ def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
     return _Archive(file, limits).read()
 
 
-def pickle_sources(file: OpenFile, limits: Limits) -> list[tuple[str, ByteSource]]:
-    """The name and the bytes of ``data.pkl``, for whoever needs positions in it."""
-    archive = _Archive(file, limits)
-    record = archive.record("data.pkl")
-    return [] if record is None else [("data.pkl", archive.source_of(record))]
+def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
+    """Where in the file the scalars of ``data.pkl`` stand; nothing where it is deflated.
+
+    Raises:
+        CheckpointError: as from :func:`read_torch_zip`.
+    """
+    return _Archive(file, limits, track_scalars=True).locate()
 
 
 class _Archive:
     """One archive, its directory read or rescued."""
 
-    def __init__(self, file: OpenFile, limits: Limits) -> None:
+    def __init__(self, file: OpenFile, limits: Limits, *, track_scalars: bool = False) -> None:
         self._file = file
         self._limits = limits
+        self._track_scalars = track_scalars
         self._source = FileSource(file.fd, file.nbytes)
         self.truncated = False
         self._machines: list[PickleMachine] = []
@@ -97,7 +103,8 @@ class _Archive:
         if record.method != DEFLATED:
             return FileSource(self._file.fd, record.stored_nbytes, record.offset)
         plausible = record.nbytes <= record.stored_nbytes * _MAX_INFLATION + 64
-        if not plausible or record.nbytes > self._limits.metadata_nbytes:
+        held = max(record.nbytes, record.stored_nbytes)
+        if not plausible or held > self._limits.metadata_nbytes:
             raise LimitExceededError(
                 self._file.path,
                 f"{record.name!r} claims to inflate to {record.nbytes} bytes",
@@ -105,13 +112,14 @@ class _Archive:
             )
         packed = self._source.read(record.offset, record.stored_nbytes)
         try:
-            return MemorySource(zlib.decompressobj(-15).decompress(packed, record.nbytes))
+            plain = zlib.decompressobj(-15).decompress(packed, max(1, record.nbytes))
         except zlib.error as error:
             raise CorruptCheckpointError(
                 self._file.path,
                 f"{record.name!r} cannot be inflated: {error}",
                 offset=record.offset,
             ) from error
+        return MemorySource(plain)
 
     def _find_prefix(self) -> str:
         """The folder that holds ``data.pkl``, with its slash; "" where it lies at the top."""
@@ -145,11 +153,8 @@ class _Archive:
 
     def read(self) -> Checkpoint:
         """The checkpoint."""
-        record = self.record("data.pkl")
-        if record is None:
-            raise CorruptCheckpointError(self._file.path, "no data.pkl")
         constants = self.record("constants.pkl")
-        found = self._unpickle(record, "data/")
+        found = self._unpickle(self._by_name[f"{self._prefix}data.pkl"], "data/")
         if constants is not None:
             extra = self._unpickle(constants, "constants/", wrap="constants")
             found.tensors += extra.tensors
@@ -169,6 +174,17 @@ class _Archive:
             byteorder=byteorder,
         )
 
+    def locate(self) -> dict[str, Located]:
+        """The scalars of ``data.pkl`` with their place in the file."""
+        record = self._by_name[f"{self._prefix}data.pkl"]
+        if record.method == DEFLATED:
+            return {}
+        located = self._unpickle(record, "data/").located
+        return {
+            path: Located(node.value, record.offset + node.offset, node.nbytes)
+            for path, node in located.items()
+        }
+
     def _byteorder(self) -> str:
         record = self.record("byteorder")
         if record is None or record.nbytes > 16:
@@ -177,7 +193,7 @@ class _Archive:
 
     def _unpickle(self, record: ZipRecord, folder: str, wrap: str = "") -> Harvest:
         source = self.source_of(record)
-        machine = PickleMachine(source, self._limits)
+        machine = PickleMachine(source, self._limits, track_scalars=self._track_scalars)
         try:
             root, end = machine.run()
         except PickleError as error:
@@ -283,7 +299,9 @@ class _Lookup:
         if known is not None and known.dtype is dtype:
             return known
         record = self._archive.record(self._folder + key)
-        numel = pid[4] if type(pid[4]) is int else 0
+        numel = unwrap(pid[4])
+        if type(numel) is not int:
+            return None
         storage = Storage(None, dtype, lost=True)
         if record is None:
             self._missing.append(key)
@@ -320,10 +338,10 @@ def _parse_pid(pid: Node) -> tuple[str, int, int] | None:
     """Key, bytes an element, and number of elements of a storage."""
     if type(pid) is not tuple or len(pid) < 5:
         return None
-    dtype = class_dtype(pid[1])
-    if dtype is None or type(pid[2]) is not str or type(pid[4]) is not int:
+    dtype, numel = class_dtype(pid[1]), unwrap(pid[4])
+    if dtype is None or type(pid[2]) is not str or type(numel) is not int:
         return None
-    return pid[2], dtype.itemsize, pid[4]
+    return pid[2], dtype.itemsize, numel
 
 
 def _storage_ref(record: ZipRecord) -> StorageRef:

@@ -1,7 +1,8 @@
 """From the tree that the pickle machine built to named tensors and scalars.
 
-The walk goes by identity, keeps parent pointers instead of path strings, and visits a container
-once however often it is referenced, so that its cost is linear in the size of the pickle.
+The walk goes by identity and keeps parent pointers instead of path strings. A container that is
+referenced twice is listed under both of its names, as long as such repetitions stay in proportion
+to the pickle: its cost is linear in the size of the pickle.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar, TensorRecord
 from ckptdoctor.finding import Severity
+from ckptdoctor.formats.byte_strings import ByteStrings
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.paths import Link, joined
 from ckptdoctor.formats.pickle_nodes import (
     BytesRef,
     DictNode,
@@ -22,15 +25,16 @@ from ckptdoctor.formats.pickle_nodes import (
     PersistentId,
     SetNode,
     spell,
+    unwrap,
 )
-from ckptdoctor.formats.rebuild import (
+from ckptdoctor.formats.raw import (
     MalformedTensorError,
     Parts,
     RawTensor,
     StorageLookup,
     Value,
-    unfold,
 )
+from ckptdoctor.formats.rebuild import unfold
 from ckptdoctor.formats.roles import role_of_dict, role_of_key, settle_roles
 from ckptdoctor.formats.source import ByteSource
 
@@ -38,28 +42,8 @@ __all__ = ["Harvest", "Leaf", "harvest"]
 
 _MODULE_PARTS = frozenset({"_modules", "_parameters", "_buffers"})
 _TEXT_CHARS = 4000
-
-
-class Link:
-    """A place in the tree: a name below another place."""
-
-    __slots__ = ("depth", "name", "parent", "role")
-
-    def __init__(self, parent: Link | None, name: str, role: Role | None) -> None:
-        self.parent = parent
-        self.name = name
-        self.depth: int = 0 if parent is None else parent.depth + 1
-        self.role = role
-
-    def names(self) -> list[str]:
-        """The names from the root down."""
-        names: list[str] = []
-        link: Link | None = self
-        while link is not None and link.parent is not None:
-            names.append(link.name)
-            link = link.parent
-        names.reverse()
-        return names
+_MAX_MALFORMED = 20
+_REPETITIONS = 20_000
 
 
 @dataclass(slots=True)
@@ -67,6 +51,7 @@ class Leaf:
     """A tensor and where it was found."""
 
     link: Link
+    name: str
     tensor: RawTensor
 
 
@@ -97,50 +82,70 @@ def harvest(root: Node, lookup: StorageLookup, source: ByteSource, limits: Limit
 class _Walk:
     def __init__(self, lookup: StorageLookup, source: ByteSource, limits: Limits) -> None:
         self._lookup = lookup
-        self._source = source
+        self._strings = ByteStrings(source)
         self._limits = limits
-        self._visited: set[int] = set()
+        self._visited: dict[int, Node] = {}  # the node too, so that its id stays its own
+        self._tensors: dict[int, tuple[Node, RawTensor]] = {}
+        self._first = 0  # children of containers seen for the first time
+        self._repeated = 0  # and of those seen again
         self._leaves: list[Leaf] = []
         self._found = Harvest()
         self._names: dict[str, int] = {}
         self._count = 0
-        self._too_deep: Link | None = None
+        self._chars = 0
+        self._malformed = 0
+        self._too_deep = False
 
     def run(self, root: Node) -> None:
         stack: list[tuple[Node, Link]] = [(root, Link(None, "", None))]
-        steps = 0
         while stack:
             node, link = stack.pop()
-            steps += 1
-            if steps > self._limits.opcodes:  # one step an opcode is what an honest tree takes
-                self._limit("a tree larger than the pickle that describes it")
+            if self._count > self._limits.leaves:
+                self._limit(f"more than {self._limits.leaves} values")
+                return
+            if self._chars > self._limits.metadata_nbytes:
+                self._limit("names and texts larger than the file explains")
                 return
             if self._leaf(node, link):
-                self._count += 1
-                if self._count > self._limits.leaves:
-                    self._limit(f"more than {self._limits.leaves} values")
-                    return
                 continue
-            if id(node) in self._visited:
-                continue
-            self._visited.add(id(node))
-            if link.depth >= self._limits.depth:
-                if self._too_deep is None:
-                    self._too_deep = link
-                    self._limit(f"containers nested more than {self._limits.depth} deep")
-                continue
-            stack.extend(reversed(self._children(node, link)))
+            if id(node) in self._tensors:
+                self._tensor(link, self._tensors[id(node)][1])
+            elif self._may_enter(node, link):
+                self._enter(node, link, stack)
+
+    def _may_enter(self, node: Node, link: Link) -> bool:
+        if link.depth >= self._limits.depth:
+            if not self._too_deep:
+                self._too_deep = True
+                self._limit(f"containers nested more than {self._limits.depth} deep")
+            return False
+        if id(node) not in self._visited:
+            return True
+        return self._repeated <= _REPETITIONS + self._first and not link.is_inside(node)
+
+    def _enter(self, node: Node, link: Link, stack: list[tuple[Node, Link]]) -> None:
+        children = self._children(node, link)
+        link.node = id(node)
+        if id(node) in self._visited:
+            self._repeated += len(children)
+        else:
+            self._visited[id(node)] = node
+            self._first += len(children)
+        stack.extend(reversed(children))
 
     def result(self, root: Node) -> Harvest:
         roles = settle_roles(
-            [(leaf.link.role, leaf.link.names()) for leaf in self._leaves],
+            [
+                (leaf.link.role, leaf.link.name if leaf.link.depth > 1 else "")
+                for leaf in self._leaves
+            ],
             is_object=type(root) is Instance and root.name != "collections.OrderedDict",
         )
         for leaf, role in zip(self._leaves, roles, strict=True):
             tensor = leaf.tensor
             self._found.tensors.append(
                 TensorRecord(
-                    fqn=self._name(leaf.link, "tensor"),
+                    fqn=leaf.name,
                     dtype=tensor.dtype.name,
                     shape=tensor.shape,
                     stride=tensor.stride,
@@ -148,6 +153,15 @@ class _Walk:
                     storage=tensor.storage,
                     role=role,
                     lost=tensor.lost,
+                )
+            )
+        if self._malformed > _MAX_MALFORMED:
+            self._found.problems.append(
+                Problem(
+                    code="CD104",
+                    severity=Severity.ERROR,
+                    subject="tensors",
+                    message=f"{self._malformed - _MAX_MALFORMED} more are no tensors either",
                 )
             )
         return self._found
@@ -165,13 +179,14 @@ class _Walk:
 
     def _name(self, link: Link, default: str) -> str:
         """The dotted path, shortened where it is absurdly long, unique within the file."""
-        name = ".".join(link.names()) or default
-        if len(name) > self._limits.name_chars:
-            half = self._limits.name_chars // 2
-            name = f"{name[:half]}…{name[-half:]}"
-        seen = self._names.get(name, 0) + 1
-        self._names[name] = seen
-        return name if seen == 1 else f"{name}#{seen}"
+        base = joined(link.names(), self._limits.name_chars) or default
+        name, seen = base, self._names.get(base, 0) + 1
+        while seen > 1 and (name := f"{base}#{seen}") in self._names:
+            seen += 1
+        self._names[base] = seen
+        self._names.setdefault(name, 1)
+        self._chars += len(name)
+        return name
 
     # -- leaves ----------------------------------------------------------------------------------
 
@@ -183,9 +198,7 @@ class _Walk:
         if kind in (str, int, float, bool, type(None)):
             self._scalar(link, node)
         elif kind is Located:
-            name = self._scalar(link, node.value)
-            if name is not None:
-                self._found.located[name] = node
+            self._found.located[self._scalar(link, node.value)] = node
         elif kind is list or kind is tuple:
             return not node
         elif kind is DictNode or kind is SetNode:
@@ -193,13 +206,20 @@ class _Walk:
         elif kind is PersistentId:
             tensor = self._lookup(node.pid)
             if isinstance(tensor, RawTensor):
-                self._leaves.append(Leaf(link, tensor))
+                self._tensor(link, tensor)
         # bytes, BytesRef, GlobalRef: nothing to report
         return True
 
-    def _scalar(self, link: Link, value: Scalar) -> str | None:
-        if type(value) is str and len(value) > _TEXT_CHARS:
-            value = value[:_TEXT_CHARS] + "…"
+    def _tensor(self, link: Link, tensor: RawTensor) -> None:
+        self._count += 1
+        self._leaves.append(Leaf(link, self._name(link, "tensor"), tensor))
+
+    def _scalar(self, link: Link, value: Scalar) -> str:
+        self._count += 1
+        if type(value) is str:
+            if len(value) > _TEXT_CHARS:
+                value = value[:_TEXT_CHARS] + "…"
+            self._chars += len(value)
         name = self._name(link, "value")
         self._found.scalars[name] = value
         return name
@@ -234,8 +254,29 @@ class _Walk:
 
     def _instance(self, node: Instance, link: Link) -> list[tuple[Node, Link]]:
         try:
-            unfolded = unfold(node, self._lookup, self._source)
+            unfolded = unfold(node, self._lookup, self._strings)
         except MalformedTensorError as error:
+            self._complain(link, error)
+            return []
+        match unfolded:
+            case RawTensor():
+                self._tensors[id(node)] = node, unfolded  # the node too, so its id stays its own
+                self._tensor(link, unfolded)
+                return []
+            case Value(value=value):
+                self._scalar(link, value)
+                return []
+            case Parts(parts=parts):
+                return [
+                    (part, link if name is None else Link(link, name, link.role))
+                    for name, part in parts
+                ]
+            case None:
+                return self._object(node, link)
+
+    def _complain(self, link: Link, error: MalformedTensorError) -> None:
+        self._malformed += 1
+        if self._malformed <= _MAX_MALFORMED:
             self._found.problems.append(
                 Problem(
                     code="CD104",
@@ -244,25 +285,6 @@ class _Walk:
                     message=f"not a tensor that torch could have written: {error}",
                 )
             )
-            return []
-        match unfolded:
-            case RawTensor():
-                self._visited.discard(id(node))  # one tensor under two names is two leaves
-                self._leaves.append(Leaf(link, unfolded))
-                return []
-            case Value(value=value):
-                self._scalar(link, value)
-                return []
-            case Parts(parts=[(None, whole)]):
-                self._visited.discard(id(node))  # nn.Parameter: a tensor in a wrapper
-                return [(whole, link)]
-            case Parts(parts=parts):
-                return [
-                    (part, link if name is None else Link(link, name, link.role))
-                    for name, part in parts
-                ]
-            case None:
-                return self._object(node, link)
 
     def _object(self, node: Instance, link: Link) -> list[tuple[Node, Link]]:
         """An object of a class we know nothing about: its arguments, items and attributes."""
@@ -274,20 +296,26 @@ class _Walk:
         elif len(args) == 1 and node.state is None and not node.members:
             children.append((args[0], link))  # an enum member, a wrapper: its one value
         else:
-            plain = [arg for arg in args if type(arg) not in (GlobalRef, type(None), PersistentId)]
+            plain = [
+                arg
+                for arg in args
+                if unwrap(arg) is not None and type(arg) not in (GlobalRef, PersistentId)
+            ]
             children += self._members(plain, link)
         children += self._members(node.members or (), link)
         states = node.state if type(node.state) is tuple else (node.state,)
         for state in states:  # (__dict__, __slots__) for classes with slots
             if type(state) is DictNode:
                 children += self._attributes(state, link)
-            elif state is not None:
+            elif unwrap(state) is not None:
                 children.append((state, Link(link, "state", link.role)))
         return children
 
     def _attributes(self, state: DictNode, link: Link) -> list[tuple[Node, Link]]:
         """``__dict__``, with the three dicts of an ``nn.Module`` named as its state_dict does."""
         children: list[tuple[Node, Link]] = []
+        if link.role is None and any(state.get(part) is not None for part in _MODULE_PARTS):
+            link.role = Role.MODEL
         for child, below in self._pairs(state.pairs, link):
             if below.name == "_metadata":  # torch's version numbers of the modules
                 continue
@@ -313,16 +341,16 @@ def _pairs_argument(node: Instance) -> list[tuple[Node, Node]] | None:
 
 def _last_wins(pairs: list[tuple[Node, Node]]) -> Iterator[tuple[str, Node]]:
     """Names and values as a dict would hold them, without hashing what the file chose freely."""
-    by_text: dict[str, Node] = {}
+    safe: dict[str | int, Node] = {}
     others: list[tuple[str, Node]] = []
-    for key, value in pairs:
-        if type(key) is str:
-            by_text[key] = value
-        elif type(key) is int and -(1 << 60) < key < 1 << 60:
-            by_text[str(key)] = value
+    for located, value in pairs:
+        key = unwrap(located)
+        if type(key) is str or (type(key) is int and -(1 << 60) < key < 1 << 60):
+            safe[key] = value
         else:
             others.append((_key_name(key), value))
-    yield from by_text.items()
+    for key, value in safe.items():
+        yield str(key), value
     yield from others
 
 

@@ -256,9 +256,9 @@ def _check_entry(
 
 
 def _check_names(directory: ZipDirectory) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[bytes, str] = {}
     for record in directory.records:
-        folded = record.name.casefold()
+        folded = record.name.encode("utf-8", "replace").lower()  # ASCII letters, as miniz does
         first = seen.setdefault(folded, record.name)
         if first is not record.name:
             how = "twice" if first == record.name else f"beside {first!r}, which torch takes for it"

@@ -45,7 +45,7 @@ def _damaged_roles(findings: Iterable[Finding], tensors: Iterable[TensorRecord])
     """The parts of the state whose bytes are not what torch wrote."""
     damaged: set[str] = set()
     for finding in findings:
-        if finding.code == "CD103":
+        if finding.code in ("CD103", "CD104"):
             names = finding.evidence.get("tensors")
             damaged.update(names if isinstance(names, list) else ())
             damaged.add(finding.subject)

@@ -1,0 +1,107 @@
+"""How numpy spells arrays and scalars in a pickle.
+
+Source: ``array_reduce`` and ``gentype_reduce`` in ``numpy/_core/src/multiarray`` (``methods.c``,
+``scalartypes.c.src``), and ``_frombuffer`` in ``numpy/_core/numeric.py``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from ckptdoctor.checkpoint import StorageRef
+from ckptdoctor.dtypes import NUMPY
+from ckptdoctor.formats.pickle_nodes import BytesRef, Instance, Node, unwrap
+from ckptdoctor.formats.raw import Call, Parts, RawTensor, Reader, Unfolded, Value, sizes_of
+
+__all__ = ["READERS"]
+
+_STRUCT_CODES = {
+    "f8": "d",
+    "f4": "f",
+    "f2": "e",
+    "i8": "q",
+    "i4": "i",
+    "i2": "h",
+    "i1": "b",
+    "u8": "Q",
+    "u4": "I",
+    "u2": "H",
+    "u1": "B",
+    "b1": "?",
+}
+
+
+def _array(call: Call) -> Unfolded:
+    """``_reconstruct(ndarray, (0,), b"b")``, its state (version, shape, dtype, fortran, data)."""
+    if type(call.state) is not tuple:
+        return Parts([])
+    *_, shape, dtype, fortran, data = call.state
+    if type(data) is list:  # dtype=object: its items are nodes of their own
+        return Parts([(str(index), item) for index, item in enumerate(data)])
+    return _array_of(call, shape, dtype, data, fortran=bool(unwrap(fortran)))
+
+
+def _array_from_buffer(call: Call) -> Unfolded:
+    data, dtype, shape, order = call.args[:4]
+    return _array_of(call, shape, dtype, data, fortran=order == "F")
+
+
+def _array_of(call: Call, shape: Node, dtype: Node, data: Node, *, fortran: bool) -> Unfolded:
+    sizes = sizes_of(shape)
+    code, order = _dtype(dtype)
+    element = NUMPY.get(code)
+    if element is None:  # text, dates, records: nothing that could be NaN to us
+        return Parts([])
+    raw = call.strings.find(data)
+    if order == ">":
+        number = element.itemsize if element.component is None else element.itemsize // 2
+        raw = call.strings.swapped(data, number)
+    if isinstance(raw, bytes):
+        ref = StorageRef(key="array", offset=0, nbytes=len(raw), inline=raw)
+    else:
+        base = call.strings.file_offset or 0
+        ref = StorageRef(key="array", offset=base + raw.offset, nbytes=raw.nbytes)
+    return RawTensor(element, sizes, _contiguous(sizes, fortran=fortran), 0, ref)
+
+
+def _scalar(call: Call) -> Unfolded:
+    """``scalar(dtype, bytes)``."""
+    code, order = _dtype(call.args[0])
+    if code not in _STRUCT_CODES:
+        return Parts([])
+    raw = call.strings.find(call.args[1])
+    if isinstance(raw, BytesRef):
+        raise TypeError("a scalar of thousands of bytes")
+    return Value(struct.unpack(("<" if order != ">" else ">") + _STRUCT_CODES[code], raw)[0])
+
+
+def _dtype(node: Node) -> tuple[str, str]:
+    """Numpy's type code, and its byte order (``<``, ``>`` or ``|``)."""
+    if type(node) is not Instance or node.name != "numpy.dtype":
+        raise TypeError("no dtype")
+    code = node.args[0]
+    if type(code) is not str:
+        raise TypeError("a dtype without a code")
+    order = node.state[1] if type(node.state) is tuple and len(node.state) > 1 else "<"
+    return code.lstrip("<>=|"), code[0] if code[:1] in "<>" and code else order
+
+
+def _contiguous(shape: tuple[int, ...], *, fortran: bool) -> tuple[int, ...]:
+    strides, step = [], 1
+    for size in shape if fortran else reversed(shape):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(strides if fortran else reversed(strides))
+
+
+READERS: Mapping[str, Reader] = {
+    f"numpy.{core}.{name}": reader
+    for core in ("core", "_core")
+    for name, reader in {
+        "multiarray._reconstruct": _array,
+        "multiarray.scalar": _scalar,
+        "numeric._frombuffer": _array_from_buffer,
+    }.items()
+}
+"""The function that numpy calls -> what reads the call."""

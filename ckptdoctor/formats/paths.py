@@ -1,0 +1,62 @@
+"""Places in a tree, and the dotted names they get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ckptdoctor.checkpoint import Role
+from ckptdoctor.formats.pickle_nodes import Node
+
+__all__ = ["Link", "joined"]
+
+
+class Link:
+    """A place in the tree: a name below another place."""
+
+    __slots__ = ("depth", "name", "node", "parent", "role")
+
+    def __init__(self, parent: Link | None, name: str, role: Role | None) -> None:
+        self.parent = parent
+        self.name = name
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.role = role
+        self.node = 0  # the id of the container that stands here
+
+    def is_inside(self, node: Node) -> bool:
+        """Whether the container stands here or further up: a cycle."""
+        link: Link | None = self
+        while link is not None:
+            if link.node == id(node):
+                return True
+            link = link.parent
+        return False
+
+    def names(self) -> list[str]:
+        """The names from the root down."""
+        names: list[str] = []
+        link: Link | None = self
+        while link is not None and link.parent is not None:
+            names.append(link.name)
+            link = link.parent
+        names.reverse()
+        return names
+
+
+def joined(names: list[str], limit: int) -> str:
+    """The names with dots between them, the middle left out where that would be too long."""
+    if sum(map(len, names)) + len(names) <= limit:
+        return ".".join(names)
+    half = limit // 2
+    tail = _first_chars((name[-half:][::-1] for name in reversed(names)), half)[::-1]
+    return f"{_first_chars(names, half)}…{tail}"
+
+
+def _first_chars(names: Iterable[str], count: int) -> str:
+    taken: list[str] = []
+    room = count
+    for name in names:
+        taken.append(name[:room])
+        room -= len(name) + 1
+        if room <= 0:
+            break
+    return ".".join(taken)

@@ -1,0 +1,194 @@
+"""Checkpoints from before torch 0.1.10: a tar of storages, tensors and a pickle."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import tarfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ckptdoctor.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    LimitExceededError,
+    TruncatedCheckpointError,
+    UnknownFormatError,
+)
+from ckptdoctor.formats import Limits, locate_scalars, open_checkpoint
+from tests.builders import TarPid, load_unsafe, torch_tar
+from tests.formats.oracle import assert_same_tensors, listed
+
+
+def build(path: Path, **changes: Any) -> Path:
+    """Two storages, a view of the first, three tensors."""
+    parts: dict[str, Any] = {
+        "storages": [
+            (10, torch.FloatStorage, torch.arange(6.0)),
+            (11, torch.LongStorage, torch.arange(3)),
+        ],
+        "tensors": [
+            (20, 10, torch.FloatTensor, (2, 3), (3, 1), 0),
+            (21, 11, torch.LongTensor, (2,), (1,), 1),
+            (22, 10, torch.FloatTensor, (3, 2), (1, 3), 0),
+        ],
+        "obj": OrderedDict(
+            [("a", TarPid(20)), ("b", [TarPid(21)]), ("t", TarPid(22)), ("epoch", 3)]
+        ),
+    }
+    return torch_tar(path, **{**parts, **changes})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return build(tmp_path / "old.pth.tar")
+
+
+def test_a_tar_checkpoint_is_what_torch_reads(path: Path) -> None:
+    checkpoint = open_checkpoint(path)
+    assert checkpoint.format == "torch-tar"
+    assert checkpoint.problems == ()
+    assert checkpoint.scalars["epoch"] == 3
+    assert_same_tensors(checkpoint, load_unsafe(path))
+
+
+def test_views_of_storages_are_placed_inside_them(tmp_path: Path) -> None:
+    path = build(
+        tmp_path / "a.tar",
+        views=[(12, 10, 2, 3)],
+        tensors=[(20, 12, torch.FloatTensor, (3,), (1,), 0)],
+        obj={"v": TarPid(20)},
+    )
+    checkpoint = open_checkpoint(path)
+    assert listed(checkpoint)["v"][2] == torch.tensor([2.0, 3.0, 4.0]).numpy().tobytes()
+    assert [record.key for record in checkpoint.records] == ["10", "11", "10/12"]
+
+
+def test_a_tensor_beyond_its_storage_is_lost(tmp_path: Path) -> None:
+    path = build(
+        tmp_path / "a.tar",
+        tensors=[(20, 10, torch.FloatTensor, (7,), (1,), 0)],
+        obj={"v": TarPid(20)},
+    )
+    checkpoint = open_checkpoint(path)
+    assert [tensor.lost for tensor in checkpoint.tensors] == [True]
+    assert [problem.code for problem in checkpoint.problems] == ["CD104"]
+
+
+def test_ids_that_name_nothing_are_passed_over(tmp_path: Path) -> None:
+    path = build(tmp_path / "a.tar", obj={"a": TarPid((20,)), "b": TarPid(99), "c": TarPid([])})
+    assert [tensor.fqn for tensor in open_checkpoint(path).tensors] == ["a"]
+
+
+@pytest.mark.parametrize("part", ["storages", "tensors", "pickle"])
+def test_an_archive_without_a_part_is_truncated(tmp_path: Path, part: str) -> None:
+    path = build(tmp_path / "a.tar", leave_out=part)
+    with pytest.raises(TruncatedCheckpointError, match=f"without its {part}"):
+        open_checkpoint(path)
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "no storage class": {"storages": [(10, str, torch.zeros(1))]},
+    "an unhashable key": {"storages": [([], torch.FloatStorage, torch.zeros(1))]},
+    "a view of nothing": {"views": [(12, 99, 0, 1)]},
+    "a negative view": {"views": [(12, 10, -1, 1)]},
+    "a view that is no tuple": {"views": [5]},
+    "views that are none": {"views": 5},
+    "a negative size": {"tensors": [(20, 10, torch.FloatTensor, (-1,), (1,), 0)]},
+    "too many dimensions": {"tensors": [(20, 10, torch.FloatTensor, (1,) * 65, (1,) * 65, 0)]},
+    "an unknown storage": {"tensors": [(20, 99, torch.FloatTensor, (1,), (1,), 0)]},
+}
+
+
+@pytest.mark.parametrize("changes", BROKEN.values(), ids=list(BROKEN))
+def test_parts_as_torch_never_wrote_them_are_corrupt(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    path = build(tmp_path / "a.tar", **changes)
+    with pytest.raises(CorruptCheckpointError, match="not as torch wrote them"):
+        open_checkpoint(path)
+
+
+def test_a_storage_larger_than_the_file_is_corrupt(path: Path) -> None:
+    data = path.read_bytes()
+    at = data.index((6).to_bytes(8, "little"))
+    path.write_bytes(data[:at] + b"\xff" * 7 + b"\x7f" + data[at + 8 :])
+    with pytest.raises(CorruptCheckpointError):
+        open_checkpoint(path)
+
+
+def test_a_pickle_that_cannot_be_read_is_corrupt(path: Path) -> None:
+    data = path.read_bytes()
+    at = data.index(b"ccollections")
+    path.write_bytes(data[:at] + b"\xff" + data[at + 1 :])
+    with pytest.raises(CorruptCheckpointError, match="0xff"):
+        open_checkpoint(path)
+
+
+def test_the_opcode_limit_is_kept(path: Path) -> None:
+    with pytest.raises(LimitExceededError, match="opcodes"):
+        open_checkpoint(path, Limits(opcodes=5))
+
+
+def test_cut_at_every_length_is_a_checkpoint_or_an_error(tmp_path: Path, path: Path) -> None:
+    data = path.read_bytes()
+    whole = listed(open_checkpoint(path))
+    cut = tmp_path / "cut.tar"
+    answers = set()
+    for length in range(512, len(data), 7):
+        cut.write_bytes(data[:length])
+        try:
+            checkpoint = open_checkpoint(cut)
+        except CheckpointError as error:
+            answers.add(type(error).__name__)
+        else:
+            answers.add("Checkpoint")
+            assert listed(checkpoint) == whole  # only the padding behind the pickle was cut
+    assert answers >= {"Checkpoint", "TruncatedCheckpointError"}
+    assert answers <= {"Checkpoint", "TruncatedCheckpointError", "CorruptCheckpointError"}
+
+
+def test_flipped_bytes_give_a_checkpoint_or_a_checkpoint_error(tmp_path: Path, path: Path) -> None:
+    data = path.read_bytes()
+    used = [at for at, byte in enumerate(data) if byte]
+    chance = random.Random(5)
+    answers: dict[str, int] = {}
+    bad = tmp_path / "bad.tar"
+    for _ in range(1500):
+        flipped = bytearray(data)
+        flipped[chance.choice(used)] = chance.randrange(256)
+        bad.write_bytes(flipped)
+        try:
+            name = type(open_checkpoint(bad)).__name__
+        except CheckpointError as error:
+            name = type(error).__name__
+        answers[name] = answers.get(name, 0) + 1
+    assert answers["Checkpoint"] > 20
+    assert answers["CorruptCheckpointError"] > 20
+
+
+def test_another_archive_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data.pth.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("photos/cat.png"), io.BytesIO())
+    says = "not a checkpoint but a tar archive that holds 'photos/cat.png': unpack it first"
+    with pytest.raises(UnknownFormatError, match=re.escape(says)):
+        open_checkpoint(path)
+
+
+def test_an_archive_of_archives_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "many.tar"
+    with tarfile.open(path, "w") as archive:
+        for index in range(10_010):
+            archive.addfile(tarfile.TarInfo(f"{index}"), io.BytesIO())
+    with pytest.raises(UnknownFormatError, match="holds '0'"):
+        open_checkpoint(path)
+
+
+def test_scalars_in_a_tar_are_not_located(path: Path) -> None:
+    assert locate_scalars(path) == {}

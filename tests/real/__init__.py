@@ -1,0 +1,1 @@
+"""Tests on checkpoints that others made."""

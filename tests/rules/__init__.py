@@ -1,0 +1,1 @@
+"""Each rule where it must speak and where it must not."""

@@ -1,0 +1,217 @@
+"""Every rule: a case that fires, and one that must stay silent."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ckptdoctor.diagnose import examine
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.rules import ALL_RULES, Rule
+from tests.builders import save
+
+NAN, INF = float("nan"), float("inf")
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("id",)
+
+
+def findings(path: Path) -> list[Finding]:
+    return list(examine([path]).checkpoints[0].findings)
+
+
+def model(*values: float, **others: Any) -> dict[str, Any]:
+    return {"model": {"w": torch.tensor(values)}} | others
+
+
+def optimizer(**buffers: torch.Tensor) -> dict[str, Any]:
+    return {"optimizer": {"state": {0: buffers}, "param_groups": [{"lr": 1e-3, "params": [0]}]}}
+
+
+def saved(folder: Path, state: object) -> Path:
+    return save(folder / "a.pth", state)
+
+
+def page(folder: Path) -> Path:
+    path = folder / "a.pth"
+    path.write_text("<html></html>")
+    return path
+
+
+def cut(folder: Path) -> Path:
+    path = saved(folder, model(*[1.0] * 100))
+    path.write_bytes(path.read_bytes()[:-400])
+    return path
+
+
+def flipped(folder: Path) -> Path:
+    path = saved(folder, model(*[1.0] * 64))
+    data = bytearray(path.read_bytes())
+    at = data.index(torch.ones(64).numpy().tobytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    return path
+
+
+def doubled(folder: Path) -> Path:
+    path = saved(folder, model(1.0))
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("a/data/0", b"\0\0\0\0")
+    return path
+
+
+def deep(folder: Path) -> Path:
+    nested: list[Any] = []
+    for _ in range(300):
+        nested = [nested]
+    path = folder / "a.pth"
+    path.write_bytes(pickle.dumps({"w": np.ones(3), "x": nested}))
+    return path
+
+
+def missing(folder: Path) -> Path:
+    return folder / "gone.pth"
+
+
+def changing(folder: Path) -> Path:
+    return saved(folder, model(1.0))
+
+
+FIRES: dict[str, Callable[[Path], Path]] = {
+    "CD101": page,
+    "CD102": cut,
+    "CD103": flipped,
+    "CD104": doubled,
+    "CD105": lambda folder: saved(folder, model(1.0, best=np.float64(0.5))),
+    "CD106": lambda folder: saved(folder, model(1.0, x=Evil())),
+    "CD107": deep,
+    "CD108": missing,
+    "CD109": changing,
+    "CD201": lambda folder: saved(folder, model(1.0, NAN)),
+    "CD202": lambda folder: saved(folder, model(1.0, -INF)),
+    "CD203": lambda folder: saved(folder, {"model": {"attn.mask": torch.tensor([0.0, -INF])}}),
+    "CD301": lambda folder: saved(folder, model(1.0) | optimizer(exp_avg_sq=torch.tensor([INF]))),
+    "CD304": lambda folder: saved(
+        folder, model(1.0, scaler={"scale": torch.tensor(NAN), "growth_factor": 2.0})
+    ),
+    "CD305": lambda folder: saved(folder, model(1.0, ema={"w": torch.tensor([NAN])})),
+}
+
+PLAIN = model(1.0, -2.0, epoch=3, best_iou=0.5) | optimizer(
+    exp_avg=torch.zeros(2), exp_avg_sq=torch.ones(2), step=torch.tensor(3.0)
+)
+SILENT: dict[str, Callable[[Path], Path]] = dict.fromkeys(
+    [rule.code for rule in ALL_RULES], lambda folder: saved(folder, PLAIN)
+) | {
+    "CD105": lambda folder: saved(folder, model(1.0, device=torch.device("cpu"))),
+    "CD106": lambda folder: saved(folder, model(1.0, best=np.float64(0.5))),
+    "CD107": lambda folder: saved(folder, model(1.0, nested=[[[[[[1]]]]]])),
+    "CD201": lambda folder: saved(folder, {"model": {"n": torch.tensor([2**62])}}),
+    "CD202": lambda folder: saved(folder, {"model": {"c.upper_bound": torch.tensor(INF)}}),
+    "CD203": lambda folder: saved(folder, {"model": {"mask.weight": torch.tensor([NAN])}}),
+    "CD301": lambda folder: saved(folder, model(NAN)),
+    "CD305": lambda folder: saved(folder, model(1.0, ema={"w": torch.tensor([1.0])})),
+}
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.code)
+def test_the_rule_fires(rule: type[Rule], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = FIRES[rule.code](tmp_path)
+    if rule.code == "CD109":
+        touch_while_scanning(path, monkeypatch)
+    found = [finding for finding in findings(path) if finding.code == rule.code]
+    assert found
+    for finding in found:
+        assert finding.message
+        assert finding.remedy
+        assert finding.subject
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.code)
+def test_the_rule_stays_silent(rule: type[Rule], tmp_path: Path) -> None:
+    assert rule.code not in {f.code for f in findings(SILENT[rule.code](tmp_path))}
+
+
+def touch_while_scanning(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the file another time of modification once its header was read."""
+    from ckptdoctor import diagnose
+
+    read = diagnose.read_checkpoint
+
+    def read_then_touch(*args: Any) -> Any:
+        found = read(*args)
+        os.utime(path, ns=(1, 1))
+        return found
+
+    monkeypatch.setattr(diagnose, "read_checkpoint", read_then_touch)
+
+
+def test_codes_are_unique_and_in_order() -> None:
+    codes = [rule.code for rule in ALL_RULES]
+    assert codes == sorted(set(codes))
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.code)
+def test_every_rule_explains_itself(rule: type[Rule]) -> None:
+    text = inspect.cleandoc(rule.__doc__ or "")
+    title, _, rest = text.partition("\n")
+    assert title.endswith(".")
+    assert rule.title() == title[:-1]
+    assert len(rest.split()) > 20
+    assert rule.remedy()
+    assert rule.severity in Severity
+
+
+def test_the_evidence_names_element_and_counts(tmp_path: Path) -> None:
+    state = {"model": {"w": torch.tensor([[1.0, NAN], [INF, NAN]])}}
+    (found,) = findings(saved(tmp_path, state))
+    assert found.message == "2 of 4 elements are NaN, the first bad one at [0, 1]"
+    assert dict(found.evidence) == {
+        "nan": 2,
+        "posinf": 1,
+        "neginf": 0,
+        "numel": 4,
+        "first_bad_index": [0, 1],
+        "dtype": "float32",
+    }
+
+
+def test_the_call_of_a_hostile_pickle_is_spelled_out(tmp_path: Path) -> None:
+    found = next(f for f in findings(saved(tmp_path, model(x=Evil()))) if f.code == "CD106")
+    assert found.message == "calls posix.system('id')"
+    assert found.severity is Severity.ERROR
+
+
+def test_a_checksum_mismatch_names_the_tensor(tmp_path: Path) -> None:
+    found = next(f for f in findings(flipped(tmp_path)) if f.code == "CD103")
+    assert found.subject == "model.w"
+    assert found.severity is Severity.ERROR
+
+
+def test_files_without_checksums_say_so_as_information(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = saved(tmp_path, model(1.0))
+    finally:
+        torch.serialization.set_crc32_options(True)
+    (found,) = findings(path)
+    assert (found.code, found.severity) == ("CD103", Severity.INFO)
+
+
+@pytest.mark.parametrize(("buffer", "effect"), [("exp_avg_sq", "freezes"), ("exp_avg", "poisons")])
+def test_what_a_bad_optimizer_does_next(buffer: str, effect: str, tmp_path: Path) -> None:
+    bad = INF if buffer == "exp_avg_sq" else NAN
+    state = model(1.0) | optimizer(**{buffer: torch.tensor([bad, 1.0])})
+    (found,) = findings(saved(tmp_path, state))
+    assert effect in found.message

@@ -1,0 +1,172 @@
+"""What a checkpoint is good for, from the file to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ckptdoctor.diagnose import examine
+from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.rules import verdict_of
+from tests.builders import save
+from tests.rules.test_rules import FIRES, INF, NAN, doubled, model, optimizer
+
+GOOD_STATE = optimizer(exp_avg=torch.zeros(1), exp_avg_sq=torch.ones(1))
+STATES: list[tuple[str, dict[str, Any], Verdict]] = [
+    ("all finite", model(1.0) | GOOD_STATE, Verdict.HEALTHY),
+    ("NaN in the model", model(NAN), Verdict.CORRUPT),
+    ("Inf in the model", model(INF), Verdict.CORRUPT),
+    (
+        "Inf in exp_avg_sq",
+        model(1.0) | optimizer(exp_avg_sq=torch.tensor([INF])),
+        Verdict.SALVAGEABLE,
+    ),
+    ("NaN in exp_avg", model(1.0) | optimizer(exp_avg=torch.tensor([NAN])), Verdict.SALVAGEABLE),
+    ("NaN in both", model(NAN) | optimizer(exp_avg=torch.tensor([NAN])), Verdict.CORRUPT),
+    ("NaN in the EMA", model(1.0, ema={"w": torch.tensor([NAN])}), Verdict.SALVAGEABLE),
+    ("NaN in the scaler", model(1.0, scaler={"scale": torch.tensor(NAN)}), Verdict.SALVAGEABLE),
+    ("a mask", {"model": {"attn.mask": torch.tensor([-INF])}}, Verdict.HEALTHY),
+    (
+        "a constraint's bound",
+        {"state_dict": {"kernel.raw_lengthscale_constraint.upper_bound": torch.tensor(INF)}},
+        Verdict.HEALTHY,
+    ),
+    (
+        "a counter",
+        {"model": {"w": torch.ones(1), "bn.num_batches_tracked": torch.tensor(2**62)}},
+        Verdict.HEALTHY,
+    ),
+    ("the worst score of a scheduler", model(1.0, scheduler={"mode_worse": INF}), Verdict.HEALTHY),
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"), [case[1:] for case in STATES], ids=[case[0] for case in STATES]
+)
+def test_what_is_in_the_tensors_decides(
+    state: dict[str, Any], verdict: Verdict, tmp_path: Path
+) -> None:
+    (report,) = examine([save(tmp_path / "a.pth", state)]).checkpoints
+    assert report.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("CD101", Verdict.UNREADABLE),
+        ("CD106", Verdict.SUSPECT),
+        ("CD107", Verdict.SUSPECT),
+        ("CD108", Verdict.UNREADABLE),
+    ],
+)
+def test_what_the_container_is_decides(code: str, verdict: Verdict, tmp_path: Path) -> None:
+    (report,) = examine([FIRES[code](tmp_path)]).checkpoints
+    assert report.verdict is verdict
+
+
+def test_contradictions_in_the_archive_are_never_healthy(tmp_path: Path) -> None:
+    (report,) = examine([doubled(tmp_path)]).checkpoints
+    assert report.verdict is Verdict.SUSPECT
+
+
+def damaged(path: Path, what: Callable[[bytearray], None]) -> Verdict:
+    data = bytearray(path.read_bytes())
+    what(data)
+    path.write_bytes(data)
+    return examine([path]).checkpoints[0].verdict
+
+
+MODEL_VALUE, OPTIMIZER_VALUE = 1.5, 2.5
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    state = {"model": {"w": torch.full((500,), MODEL_VALUE)}} | optimizer(
+        exp_avg=torch.full((500,), OPTIMIZER_VALUE)
+    )
+    return save(tmp_path / "a.pth", state)
+
+
+def where(data: bytearray, value: float) -> int:
+    return data.index(torch.full((500,), value).numpy().tobytes())
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(MODEL_VALUE, Verdict.CORRUPT), (OPTIMIZER_VALUE, Verdict.SALVAGEABLE)],
+)
+def test_a_flipped_bit_costs_what_it_hits(both: Path, value: float, verdict: Verdict) -> None:
+    def flip(data: bytearray) -> None:
+        data[where(data, value) + 100] ^= 1
+
+    assert damaged(both, flip) is verdict
+
+
+def test_a_flipped_bit_in_the_pickle_is_never_healthy(both: Path) -> None:
+    def flip(data: bytearray) -> None:
+        data[data.index(b"exp_avg")] ^= 1
+
+    assert damaged(both, flip) is not Verdict.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(MODEL_VALUE, Verdict.CORRUPT), (OPTIMIZER_VALUE, Verdict.SALVAGEABLE)],
+)
+def test_a_cut_costs_what_lies_behind_it(both: Path, value: float, verdict: Verdict) -> None:
+    def cut(data: bytearray) -> None:
+        del data[where(data, value) + 100 :]
+
+    assert damaged(both, cut) is verdict
+
+
+def test_a_cut_behind_the_last_tensor_is_salvageable(both: Path) -> None:
+    def cut(data: bytearray) -> None:
+        del data[where(data, OPTIMIZER_VALUE) + 2000 + 16 :]
+
+    assert damaged(both, cut) is Verdict.SALVAGEABLE
+
+
+def test_nothing_to_read_is_unreadable() -> None:
+    assert verdict_of([], None) is Verdict.UNREADABLE
+    assert verdict_of([], []) is Verdict.HEALTHY
+
+
+def net() -> torch.nn.Module:
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3),
+        torch.nn.BatchNorm2d(8),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(8, 2),
+    )
+
+
+@pytest.mark.parametrize("steps", [0, 20])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD", "RMSprop", "Adagrad"])
+def test_a_healthy_training_raises_no_alarm(name: str, steps: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = net()
+    options = {"momentum": 0.9} if name == "SGD" else {}
+    trainer = getattr(torch.optim, name)(model.parameters(), lr=1e-3, **options)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(trainer)
+    for _ in range(steps):
+        trainer.zero_grad()
+        loss = model(torch.randn(4, 3, 8, 8)).square().mean()
+        loss.backward()
+        trainer.step()
+        scheduler.step(loss.item())
+    state = {
+        "epoch": steps,
+        "model_state_dict": model.state_dict(),
+        "optimizer_state_dict": trainer.state_dict(),
+        "scheduler_state_dict": scheduler.state_dict(),
+    }
+    (report,) = examine([save(tmp_path / "a.pth", state)]).checkpoints
+    assert report.verdict is Verdict.HEALTHY
+    assert all(finding.severity is Severity.INFO for finding in report.findings)

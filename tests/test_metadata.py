@@ -1,0 +1,166 @@
+"""Epoch, step and metric, from the layouts of those who write checkpoints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ckptdoctor.formats import open_checkpoint
+from ckptdoctor.metadata import Metadata, MetricKind, Mode, Source, epoch_from_name, read_metadata
+from tests.builders import save
+
+WEIGHTS = {"w": torch.zeros(2)}
+
+
+def read(tmp_path: Path, state: dict[str, Any], name: str = "best_model.pth") -> Metadata:
+    return read_metadata(open_checkpoint(save(tmp_path / name, state)))
+
+
+def test_the_guides_layout(tmp_path: Path) -> None:
+    state = {"epoch": 88, "model_state_dict": WEIGHTS, "best_iou": 0.6413}
+    found = read(tmp_path, state)
+    assert (found.epoch, found.epoch_source) == (88, Source.CONTENTS)
+    assert found.metric is not None
+    assert (found.metric.name, found.metric.value) == ("best_iou", 0.6413)
+    assert (found.metric.mode, found.metric.kind) == (Mode.MAX, MetricKind.RUNNING_BEST)
+
+
+def test_an_own_score_is_preferred_to_the_running_best(tmp_path: Path) -> None:
+    state = {"epoch": 90, "model": WEIGHTS, "best_iou": 0.64, "iou": 0.52, "loss": 0.9}
+    found = read(tmp_path, state)
+    assert found.metric is not None
+    assert (found.metric.name, found.metric.kind) == ("iou", MetricKind.SCORE)
+    assert {m.name for m in found.metrics} == {"best_iou", "iou", "loss"}
+
+
+def test_a_running_best_names_the_metric_that_matters(tmp_path: Path) -> None:
+    found = read(tmp_path, {"model": WEIGHTS, "loss": 0.3, "best_iou": 0.64, "epoch": 3})
+    assert found.metric is not None
+    assert found.metric.name == "best_iou"
+
+
+def test_a_loss_is_better_low(tmp_path: Path) -> None:
+    found = read(tmp_path, {"model": WEIGHTS, "val_loss": 0.3})
+    assert found.metric is not None
+    assert found.metric.mode is Mode.MIN
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_metric_that_is_no_number_is_kept_for_the_rules(tmp_path: Path, value: float) -> None:
+    found = read(tmp_path, {"model": WEIGHTS, "best_iou": value})
+    assert found.metric is not None
+    assert not math.isfinite(found.metric.value)
+
+
+def test_lightning(tmp_path: Path) -> None:
+    callback = {
+        "monitor": "val_iou",
+        "current_score": torch.tensor(0.52),
+        "best_model_score": torch.tensor(0.64),
+        "best_model_path": "x",
+    }
+    state = {
+        "epoch": 12,
+        "global_step": 1000,
+        "state_dict": WEIGHTS,
+        "callbacks": {"ModelCheckpoint{'monitor': 'val_iou'}": callback},
+    }
+    found = read(tmp_path, state, "last.ckpt")
+    assert (found.epoch, found.global_step) == (12, 1000)
+    assert found.metric is not None
+    assert (found.metric.name, found.metric.kind) == ("val_iou", MetricKind.SCORE)
+    assert found.metric.value == pytest.approx(0.52)
+    best = next(m for m in found.metrics if m.kind is MetricKind.RUNNING_BEST)
+    assert (best.name, best.value) == ("best_val_iou", pytest.approx(0.64))
+
+
+def test_mmengine(tmp_path: Path) -> None:
+    found = read(tmp_path, {"meta": {"epoch": 3, "iter": 1200}, "state_dict": WEIGHTS})
+    assert (found.epoch, found.global_step) == (3, 1200)
+
+
+def test_detectron2(tmp_path: Path) -> None:
+    found = read(tmp_path, {"model": WEIGHTS, "iteration": 4999}, "model_0004999.pth")
+    assert (found.epoch, found.global_step) == (None, 4999)
+    assert read(tmp_path, {"model": WEIGHTS}, "model_0009999.pth").global_step == 9999
+
+
+def test_ultralytics(tmp_path: Path) -> None:
+    found = read(tmp_path, {"epoch": -1, "best_fitness": 0.5, "model": WEIGHTS}, "yolov8n.pt")
+    assert found.epoch is None
+    assert found.metric is not None
+    assert (found.metric.name, found.metric.mode) == ("best_fitness", Mode.MAX)
+
+
+def test_timm(tmp_path: Path) -> None:
+    state = {"epoch": 12, "state_dict": WEIGHTS, "metric": 81.2, "arch": "x"}
+    found = read(tmp_path, state, "checkpoint-12.pth.tar")
+    assert found.name_epoch == 12
+    assert found.metric is not None
+    assert (found.metric.name, found.metric.mode) == ("metric", None)
+
+
+def test_torchtune(tmp_path: Path) -> None:
+    assert read(tmp_path, {"epochs_run": 2, "model": WEIGHTS}).epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "epoch"),
+    [
+        ("checkpoint_epoch_88.pth", 88),
+        ("epoch=88-step=1000.ckpt", 88),
+        ("epoch_088.pth", 88),
+        ("ep-007.pt", 7),
+        ("net_ep12_final.pth", 12),
+        ("chgnet_0.3.0_e29f68s314m37.pth.tar", 29),
+        ("checkpoint-12.pth.tar", 12),
+        ("checkpoint.7.pt", None),
+        ("best_model.pth", None),
+        ("last.ckpt", None),
+        ("yolov8n.pt", None),
+        ("resnet50.pth", None),
+        ("model_v2.pth", None),
+        ("deep_12.pth", None),
+        ("checkpoint-12000.pth", None),
+    ],
+)
+def test_the_epoch_in_a_name(name: str, epoch: int | None) -> None:
+    assert epoch_from_name(Path("runs/epoch_3", name)) == epoch
+
+
+def test_the_name_counts_where_the_contents_say_nothing(tmp_path: Path) -> None:
+    found = read(tmp_path, WEIGHTS, "checkpoint_epoch_5.pth")
+    assert (found.epoch, found.epoch_source, found.name_epoch) == (5, Source.FILENAME, 5)
+
+
+def test_the_contents_count_where_both_say_something(tmp_path: Path) -> None:
+    found = read(tmp_path, {"epoch": 6, "model": WEIGHTS}, "checkpoint_epoch_5.pth")
+    assert (found.epoch, found.epoch_source, found.name_epoch) == (6, Source.CONTENTS, 5)
+
+
+def test_an_epoch_may_be_a_tensor_or_a_float_but_no_flag_and_no_nan(tmp_path: Path) -> None:
+    assert read(tmp_path, {"model": WEIGHTS, "epoch": torch.tensor(4)}).epoch == 4
+    assert read(tmp_path, {"model": WEIGHTS, "epoch": 4.0}).epoch == 4
+    for senseless in (True, math.nan, 1e30, "4", 4.5):
+        assert read(tmp_path, {"model": WEIGHTS, "epoch": senseless}).epoch is None
+
+
+def test_words_that_only_look_like_metrics_are_none(tmp_path: Path) -> None:
+    state = {
+        "model": WEIGHTS,
+        "feature_map_size": 3,
+        "accumulation_steps": 4,
+        "lossless": 1,
+        "args": {"loss": 0.5, "best_iou": 1.0},
+        "history": {"loss": {"train": [0.5, 0.4]}},
+        "optimizer": {"param_groups": [{"lr": 1e-3, "loss": 1}], "state": {}},
+    }
+    assert {m.name for m in read(tmp_path, state).metrics} == set()
+
+
+def test_nothing_known_is_said_plainly(tmp_path: Path) -> None:
+    assert read(tmp_path, WEIGHTS) == Metadata()
