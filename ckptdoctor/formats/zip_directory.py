@@ -37,6 +37,7 @@ _ENCRYPTED = 1
 _HAS_DESCRIPTOR = 8
 _MAX_COMMENT = 65_535
 _SEARCH_NBYTES = 1 << 20
+_HEADERS_NBYTES = 1 << 18
 _HEADER_GUESS_NBYTES = 384  # a local header with torch's name and padding fits
 
 
@@ -98,11 +99,30 @@ def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
             "zip directory",
             f"the directory announces {count} records and holds {len(entries)}",
         )
+    headers = _Headers(source)
     for entry in entries:
-        _check_entry(source, entry, offset, directory)
+        _check_entry(headers, entry, offset, directory)
     _check_names(directory)
     _check_overlaps(directory)
     return directory
+
+
+class _Headers:
+    """Reads local headers, many at once where the records between them are small."""
+
+    def __init__(self, source: FileSource) -> None:
+        self._source = source
+        self._start = 0
+        self._data = b""
+
+    def read(self, offset: int, nbytes: int) -> bytes:
+        """Up to ``nbytes`` from ``offset``."""
+        at = offset - self._start
+        if at < 0 or at + nbytes > len(self._data):
+            near = 0 <= at < _HEADERS_NBYTES
+            self._data = self._source.read(offset, max(nbytes, _HEADERS_NBYTES if near else 0))
+            self._start, at = offset, 0
+        return self._data[at : at + nbytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +210,11 @@ def _zip64(extra: bytes, *sizes: int) -> tuple[int, ...]:
 
 
 def _check_entry(
-    source: FileSource, entry: _Entry, directory_offset: int, directory: ZipDirectory
+    headers: _Headers, entry: _Entry, directory_offset: int, directory: ZipDirectory
 ) -> None:
     """Hold one directory entry against its local header; add the record where it can be read."""
     name = entry.name
-    header = source.read(entry.header_offset, _HEADER_GUESS_NBYTES)
+    header = headers.read(entry.header_offset, _HEADER_GUESS_NBYTES)
     if len(header) < _LOCAL.size or header[:4] != LOCAL_MAGIC:
         directory.add_problem("CD104", name, "the record is missing: no header where it should be")
         return
@@ -213,7 +233,7 @@ def _check_entry(
     ) = _LOCAL.unpack_from(header)
     local_name = header[_LOCAL.size : _LOCAL.size + name_nbytes]
     if len(local_name) < name_nbytes:
-        local_name = source.read(entry.header_offset + _LOCAL.size, name_nbytes)
+        local_name = headers.read(entry.header_offset + _LOCAL.size, name_nbytes)
     offset = entry.header_offset + _LOCAL.size + name_nbytes + extra_nbytes
     differences = [
         what

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
-from ckptdoctor.checkpoint import Role
+from ckptdoctor.checkpoint import Role, Scalar
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.weights import is_by_design
 
 __all__ = ["NonFiniteEma", "NonFiniteOptimizer", "NonFiniteScaler"]
+
+
+# What an update is divided by, once its root is taken: Adam, RMSprop, Adagrad.
+_DIVISORS = ("exp_avg_sq", "square_avg", ".sum")
+_LEAST_SCALE = 2.0**-24  # the smallest number above zero in float16
 
 
 class NonFiniteOptimizer(Rule):
@@ -31,7 +37,10 @@ class NonFiniteOptimizer(Rule):
         for tensor, stats in case.non_finite():
             if tensor.role not in (Role.OPTIMIZER, Role.SCHEDULER):
                 continue
-            effect = "poisons" if stats.nan or not tensor.fqn.endswith("_sq") else "freezes"
+            if tensor.role is Role.SCHEDULER and is_by_design(tensor, stats):
+                continue
+            divisor = tensor.fqn.endswith(_DIVISORS) and not stats.nan and not stats.neginf
+            effect = "freezes" if divisor else "poisons"
             yield self.finding(
                 tensor.fqn,
                 f"{stats.nan} NaN and {stats.inf} Inf in {stats.numel} elements: "
@@ -48,7 +57,8 @@ class NonFiniteScaler(Rule):
     """Loss scale collapsed.
 
     The gradient scaler's own state is not finite, so that every further step is skipped or
-    poisoned.
+    poisoned; or its scale was halved so often, after one step with NaN or Inf after the other, that
+    it is below the smallest number of float16.
 
     What to do: start the scaler afresh; do not load its state.
     """
@@ -57,12 +67,25 @@ class NonFiniteScaler(Rule):
     severity = Severity.ERROR
 
     def check(self, case: Case) -> Iterator[Finding]:
-        """One finding a tensor."""
+        """One finding a tensor, and one for a scale that is a plain number, as in torch's own."""
         for tensor, stats in case.non_finite():
             if tensor.role is Role.SCALER:
                 yield self.finding(
                     tensor.fqn, "the loss scale is not finite", nan=stats.nan, inf=stats.inf
                 )
+        tensors = {tensor.fqn for tensor in case.checkpoint.tensors}
+        for path, value in _scales(case.checkpoint.scalars):
+            if path not in tensors and not _LEAST_SCALE <= value < math.inf:
+                yield self.finding(path, f"the loss scale is {value:.4g}", loss_scale=value)
+
+
+def _scales(scalars: Mapping[str, Scalar]) -> Iterator[tuple[str, float]]:
+    """The scales that stand beside a growth factor, as ``torch.amp.GradScaler`` writes them."""
+    for path, value in scalars.items():
+        if path == "scale" or path.endswith(".scale"):
+            beside = path.removesuffix("scale") + "growth_factor"
+            if beside in scalars and isinstance(value, int | float):
+                yield path, float(value)
 
 
 class NonFiniteEma(Rule):

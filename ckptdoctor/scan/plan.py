@@ -50,6 +50,7 @@ class StorageScan:
         check_crc: whether to compute the checksum as well.
         pieces: in order, without gaps.
         tensors: those that view it as this type.
+        extents: the run that each of them reaches.
         views: what was found in those tensors that leave gaps in the run they reach.
     """
 
@@ -58,7 +59,13 @@ class StorageScan:
     check_crc: bool
     pieces: list[Piece] = field(default_factory=list)
     tensors: list[TensorRecord] = field(default_factory=list)
+    extents: list[Extent] = field(default_factory=list)
     views: dict[str, Measurement] = field(default_factory=dict)
+
+    def add(self, tensor: TensorRecord) -> None:
+        """Another tensor that views the storage."""
+        self.tensors.append(tensor)
+        self.extents.append(Extent.of(tensor))
 
 
 @dataclass(slots=True)
@@ -133,7 +140,7 @@ def _storages(checkpoint: Checkpoint) -> list[StorageScan]:
         else:
             scan = StorageScan(ref, tensor.dtype_info, bool(ref.crc32) and not scans)
             scans.append(scan)
-        scan.tensors.append(tensor)
+        scan.add(tensor)
     for ref in checkpoint.records:
         if ref.crc32 and ref.nbytes:
             by_ref.setdefault(
@@ -151,10 +158,9 @@ def _cut(scan: StorageScan) -> list[Piece]:
     cuts = {0, total}
     measured_start, measured_end = 0, total
     if scan.tensors:
-        extents = [Extent.of(tensor) for tensor in scan.tensors]
-        measured_start = min(extent.start for extent in extents)
-        measured_end = max(extent.start + extent.nbytes for extent in extents)
-        for extent in extents:
+        measured_start = min(extent.start for extent in scan.extents)
+        measured_end = max(extent.start + extent.nbytes for extent in scan.extents)
+        for extent in scan.extents:
             cuts.update((extent.start, extent.start + extent.nbytes))
         if len(cuts) > _MAX_CUTS:
             cuts = {0, total, measured_start, measured_end}
@@ -180,8 +186,8 @@ def _tasks(scans: Sequence[StorageScan]) -> Iterator[Task]:
             yield Task(decode=scan, nbytes=scan.ref.nbytes)
         else:
             plain.append(scan)
-            for tensor in scan.tensors:
-                if not Extent.of(tensor).dense:
+            for tensor, extent in zip(scan.tensors, scan.extents, strict=True):
+                if not extent.dense:
                     yield Task(view=(scan, tensor))
     plain.sort(key=lambda scan: scan.ref.offset)
     task = Task()

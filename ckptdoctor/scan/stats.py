@@ -20,8 +20,7 @@ def collect_stats(scan: StorageScan) -> Iterator[tuple[str, TensorStats]]:
         scan: a storage whose pieces were all measured.
     """
     starts = [piece.start for piece in scan.pieces]
-    for tensor in scan.tensors:
-        extent = Extent.of(tensor)
+    for tensor, extent in zip(scan.tensors, scan.extents, strict=True):
         found = scan.views.get(tensor.fqn)
         if found is None:
             found = _over_run(scan, starts, extent)

@@ -10,7 +10,7 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.metadata import Mode
 from ckptdoctor.recovery import rank, with_last_good
 from ckptdoctor.report import CheckpointReport, Report
-from tests.cases import metric, report, score
+from tests.reports import metric, report, score
 
 
 def order(*reports: CheckpointReport) -> list[str]:

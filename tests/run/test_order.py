@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ckptdoctor.run.order import in_order
-from tests.cases import report
+from tests.reports import report
 
 
 def test_contents_come_before_names_and_numbers_before_strings() -> None:

@@ -1,0 +1,1 @@
+"""The scan against naive counting."""

@@ -1,0 +1,365 @@
+"""Both backends against a loop over the elements, and against each other."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from ckptdoctor.dtypes import BY_NAME, DType, Kind
+from ckptdoctor.errors import UsageError
+from ckptdoctor.scan import eager, libtorch, preload
+from ckptdoctor.scan.eager import Eager, load_eager
+from ckptdoctor.scan.kernels import (
+    BACKEND_VARIABLE,
+    EMPTY,
+    BackendUnavailableError,
+    Kernels,
+    Measurement,
+    Worker,
+    load_kernels,
+    merge,
+    self_test,
+)
+from ckptdoctor.scan.libtorch import load_libtorch
+from tests.scan.builders import (
+    backends,
+    bad_bits,
+    components,
+    elements,
+    finite_bits,
+    measured,
+    naive,
+    packed,
+)
+
+WORKERS: dict[str, Worker] = {kernels.name: kernels.worker() for kernels in backends()}
+ALL_DTYPES = sorted(BY_NAME)
+REAL_DTYPES = sorted(
+    name for name, dtype in BY_NAME.items() if dtype.kind in (Kind.FLOAT, Kind.EXPONENT)
+)
+
+
+def ask(backend: str, raw: bytes, dtype: DType, offset: int = 0) -> Measurement:
+    """One backend's answer on elements that start somewhere in a buffer."""
+    buffer = memoryview(bytearray(offset) + bytearray(raw))[offset:]
+    return WORKERS[backend].measure(buffer, dtype)
+
+
+# -- the numbers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL_DTYPES)
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_both_backends_count_what_a_loop_counts(name: str, data: st.DataObject) -> None:
+    dtype = BY_NAME[name]
+    raw = data.draw(elements(dtype))
+    expected = naive(raw, dtype)
+    for backend in WORKERS:
+        assert ask(backend, raw, dtype) == expected, backend
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("name", ALL_DTYPES)
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), offset=st.integers(0, 9))
+def test_both_backends_count_what_a_loop_counts_at_length(
+    name: str, offset: int, data: st.DataObject
+) -> None:
+    dtype = BY_NAME[name]
+    raw = data.draw(elements(dtype))
+    expected = naive(raw, dtype)
+    for backend in WORKERS:
+        assert ask(backend, raw, dtype, offset) == expected, backend
+
+
+@pytest.mark.parametrize("backend", sorted(WORKERS))
+@pytest.mark.parametrize("name", REAL_DTYPES)
+def test_one_bad_element_is_found_wherever_it_stands(name: str, backend: str) -> None:
+    dtype = BY_NAME[name]
+    clean = finite_bits(dtype)
+    for bad in bad_bits(dtype):
+        for numel in (1, 2, 7, 8, 9, 31, 33, 64):
+            for place in {0, numel // 2, numel - 1}:
+                bits = [clean[at % len(clean)] for at in range(numel)]
+                bits[place] = bad
+                raw = packed(bits, dtype.itemsize)
+                found = ask(backend, raw, dtype)
+                assert found == naive(raw, dtype)
+                assert found.first_bad == place
+
+
+@pytest.mark.parametrize("backend", sorted(WORKERS))
+@pytest.mark.parametrize("name", [name for name in REAL_DTYPES if BY_NAME[name].itemsize == 1])
+def test_every_pattern_of_an_8_bit_float_is_judged_right(name: str, backend: str) -> None:
+    dtype = BY_NAME[name]
+    for bits in range(256):
+        raw = bytes([bits])
+        assert ask(backend, raw, dtype) == naive(raw, dtype), bits
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_every_pattern_of_a_16_bit_float_is_judged_right(name: str) -> None:
+    dtype = BY_NAME[name]
+    raw = packed(range(1 << 16), 2)
+    values = components(raw, dtype)
+    for start in range(0, 1 << 16, 64):
+        part = raw[2 * start : 2 * start + 128]
+        expected = measured(values[start : start + 64])
+        for backend in WORKERS:
+            assert ask(backend, part, dtype) == expected, (backend, start)
+
+
+@pytest.mark.parametrize("backend", sorted(WORKERS))
+@pytest.mark.parametrize("name", ["float64", "float32", "bfloat16", "float8_e5m2", "int64"])
+def test_buffers_need_not_be_aligned(name: str, backend: str) -> None:
+    dtype = BY_NAME[name]
+    bits = [*finite_bits(dtype), *bad_bits(dtype)] * 40
+    raw = packed(bits, dtype.itemsize)
+    expected = naive(raw, dtype)
+    for offset in range(1, 9):
+        assert ask(backend, raw, dtype, offset) == expected
+
+
+@pytest.mark.parametrize("backend", sorted(WORKERS))
+@pytest.mark.parametrize("name", ALL_DTYPES)
+def test_more_than_a_chunk_is_measured_whole(name: str, backend: str) -> None:
+    dtype = BY_NAME[name]
+    component = dtype if dtype.component is None else BY_NAME[dtype.component]
+    clean = packed(finite_bits(component), component.itemsize)
+    clean *= dtype.itemsize // component.itemsize
+    raw = clean * (1 + (1 << 20) // len(clean))
+    expected = naive(clean, dtype)
+    assert ask(backend, raw, dtype) == expected
+    if dtype.can_be_non_finite:
+        bad = packed(bad_bits(component)[:1], component.itemsize)
+        spoiled = naive(bad, component)._replace(first_bad=None, min=expected.min, max=expected.max)
+        last = len(raw) - len(bad)
+        found = ask(backend, raw[:last] + bad, dtype)
+        assert found[:5] == spoiled[:5]
+        assert found.first_bad == last // dtype.itemsize
+
+
+@pytest.mark.parametrize("backend", sorted(WORKERS))
+def test_no_elements_give_nothing(backend: str) -> None:
+    for dtype in BY_NAME.values():
+        assert ask(backend, b"", dtype) == EMPTY
+
+
+@pytest.mark.parametrize("name", ALL_DTYPES)
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_merging_two_runs_is_measuring_them_as_one(name: str, data: st.DataObject) -> None:
+    dtype = BY_NAME[name]
+    raws = [data.draw(elements(dtype)) for _ in range(3)]
+    one, two, three = (ask("libtorch", raw, dtype) for raw in raws)
+    counts = [len(raw) // dtype.itemsize for raw in raws]
+    left = merge(merge(one, two, counts[0]), three, counts[0] + counts[1])
+    right = merge(one, merge(two, three, counts[1]), counts[0])
+    assert left == right == ask("libtorch", b"".join(raws), dtype)
+
+
+def test_merging_with_nothing_changes_nothing() -> None:
+    some = Measurement(nan=2, posinf=1, neginf=3, min=-1.0, max=4.0, first_bad=5)
+    assert merge(some, EMPTY, 10) == some == merge(EMPTY, some, 0)
+
+
+# -- the self-test and the choice of a backend ---------------------------------------------------
+
+
+class Sabotaged:
+    """A backend that is wrong about one type."""
+
+    name = "sabotaged"
+    max_workers = None
+
+    def __init__(self, kernels: Kernels, dtype: str) -> None:
+        self._worker = kernels.worker()
+        self._dtype = dtype
+
+    def worker(self) -> Sabotaged:
+        """Itself."""
+        return self
+
+    def measure(self, buffer: memoryview, dtype: DType) -> Measurement:
+        """What the true backend finds, but for one NaN that it does not."""
+        found = self._worker.measure(buffer, dtype)
+        return found._replace(nan=found.nan + 1) if dtype.name == self._dtype else found
+
+
+@pytest.mark.parametrize("backend", backends(), ids=lambda kernels: kernels.name)
+def test_the_self_test_passes(backend: Kernels) -> None:
+    self_test(backend)
+    assert backend.worker().measure(memoryview(bytearray(4)), BY_NAME["float32"]).max == 0.0
+
+
+@pytest.mark.parametrize("name", ALL_DTYPES)
+def test_the_self_test_catches_a_wrong_answer_on_any_type(name: str) -> None:
+    with pytest.raises(BackendUnavailableError, match=rf"sabotaged gives .* for {name}, not"):
+        self_test(Sabotaged(load_eager(), name))
+
+
+def test_libtorch_is_taken_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BACKEND_VARIABLE, raising=False)
+    assert load_kernels().name == "libtorch"
+
+
+def test_a_wrong_answer_of_libtorch_leads_to_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BACKEND_VARIABLE, raising=False)
+    monkeypatch.setattr(
+        libtorch, "load_libtorch", lambda: Sabotaged(load_eager(), "float8_e4m3fnuz")
+    )
+    assert load_kernels().name == "eager"
+
+
+def test_a_wrong_answer_of_libtorch_is_told_where_libtorch_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(libtorch, "load_libtorch", lambda: Sabotaged(load_eager(), "bool"))
+    with pytest.raises(BackendUnavailableError, match="for bool"):
+        load_kernels("libtorch")
+
+
+@pytest.mark.parametrize("name", ["eager", "libtorch"])
+def test_the_variable_chooses_the_backend(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BACKEND_VARIABLE, name)
+    assert load_kernels().name == name
+
+
+def test_an_argument_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BACKEND_VARIABLE, "libtorch")
+    assert load_kernels("eager").name == "eager"
+
+
+def test_an_unknown_backend_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BACKEND_VARIABLE, "cuda")
+    with pytest.raises(UsageError, match="CKPTDOCTOR_BACKEND='cuda'"):
+        load_kernels()
+
+
+# -- what can be missing -------------------------------------------------------------------------
+
+
+def test_without_torch_there_is_no_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libtorch, "library_path", lambda: None)
+    with pytest.raises(BackendUnavailableError, match="torch is not installed"):
+        load_libtorch()
+
+
+def test_a_library_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(libtorch, "library_path", lambda: tmp_path / "libtorch_cpu.so")
+    with pytest.raises(BackendUnavailableError, match=r"libtorch_cpu\.so is not where"):
+        load_libtorch()
+
+
+def test_a_library_that_does_not_load_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "libtorch_cpu.so").write_bytes(b"no library")
+    monkeypatch.setattr(libtorch, "library_path", lambda: tmp_path / "libtorch_cpu.so")
+    with pytest.raises(BackendUnavailableError, match="cannot be loaded"):
+        load_libtorch()
+
+
+def test_a_library_of_another_interface_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libtorch, "_SYMBOLS", ("aoti_torch_of_the_year_3000",) * 5)
+    with pytest.raises(BackendUnavailableError, match="has another interface"):
+        load_libtorch()
+
+
+def test_an_operator_that_fails_makes_the_backend_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernels = load_libtorch()
+    monkeypatch.setattr(kernels, "dispatch", lambda *_: 1)
+    with pytest.raises(BackendUnavailableError, match="libtorch refused aminmax"):
+        kernels.worker().measure(memoryview(bytearray(16)), BY_NAME["float32"])
+
+
+def test_a_tensor_that_cannot_be_made_makes_the_backend_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernels = load_libtorch()
+    worker = kernels.worker()
+    monkeypatch.setattr(kernels, "create", lambda *_: 1)
+    with pytest.raises(BackendUnavailableError, match="create_tensor_from_blob"):
+        worker.measure(memoryview(bytearray(16)), BY_NAME["float32"])
+
+
+def test_a_torch_that_does_not_import_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(BackendUnavailableError, match="torch cannot be imported"):
+        eager.load_eager()
+
+
+def test_the_library_is_found_without_importing_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = preload.library_path()
+    assert path is not None
+    assert path.name.startswith(("libtorch_cpu", "torch_cpu"))
+    assert path.is_file()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert preload.library_path() is None
+
+
+def test_preloading_without_torch_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[bytes] = []
+    monkeypatch.setattr(preload, "_load", loaded.append)
+    monkeypatch.setattr(preload, "library_path", lambda: None)
+    preload.preload()
+    assert loaded == []
+
+
+def test_preloading_loads_the_library_that_is_used_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    before = set(threading.enumerate())
+    preload.preload()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    path = preload.library_path()
+    assert path is not None
+    only_if_loaded = ctypes.DEFAULT_MODE | os.RTLD_NOLOAD
+    assert ctypes.CDLL(str(path), mode=only_if_loaded)._handle
+
+
+def test_eager_asks_from_one_thread_only() -> None:
+    assert Eager.max_workers == 1
+
+
+# -- memory --------------------------------------------------------------------------------------
+
+
+def anonymous_kib() -> int:
+    """How much memory of its own the process holds."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("RssAnon:")[2].split()[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_thousands_of_calls_leave_no_memory_behind() -> None:
+    worker = load_libtorch().worker()
+    dtypes = [BY_NAME[name] for name in ("float32", "bfloat16", "float8_e8m0fnu", "uint32")]
+    raws = [
+        (packed([*finite_bits(dtype), *bad_bits(dtype)] * 20, dtype.itemsize)) for dtype in dtypes
+    ]
+
+    def many(times: int) -> None:
+        for _ in range(times):
+            for dtype, raw in zip(dtypes, raws, strict=True):
+                worker.measure(memoryview(bytearray(raw)), dtype)
+
+    many(500)
+    gc.collect()
+    before = anonymous_kib()
+    many(3000)
+    gc.collect()
+    assert anonymous_kib() - before < 2048  # a tensor handle left behind a call would be > 4 MiB
