@@ -101,10 +101,12 @@ _AMBIGUOUS = frozenset({"map", "ap", "score", "error", "recall", "precision"})
 _QUALIFIERS = frozenset(
     """
     best max min val valid validation test eval train training mean avg average epoch ema final
-    current last global
+    current last global bbox segm box mask coco voc
     """.split()
 )
 _UNDIRECTED = frozenset({"metric", "monitor_value"})
+_KNOWN_BEST = frozenset({"_best_ema", "_best"})
+_CAMELS = re.compile(r"mIoU|IoU|mAP")  # words that the humps of their letters would tear apart
 _BEST_WORDS = frozenset({"best", "max", "min"})
 _NOT_METRICS = re.compile(
     r"(^|\.)(optimizer|optim|scheduler|lr_sched|scaler|args|config|cfg|hyper_parameters|hparams"
@@ -114,16 +116,19 @@ _WORDS = re.compile(r"[a-z]+\d*|\d+")
 _MAX_DEPTH = 4
 
 _NAME_EPOCH = re.compile(
-    r"(?:^|[^a-z])(?:epochs?|ep)[-_=. ]?0*(\d{1,7})(?!\d)|(?:^|[-_.])e0*(\d{1,5})(?=[-_.a-z]|$)",
+    r"(?:^|[^a-z])(?:epochs?|ep)[-_=. ]?0*(\d{1,7})(?!\d)|(?:^|[-_.])e0*(\d{1,5})(?=[-_.a-df-z]|$)",
     re.IGNORECASE,
 )
 _NAME_NUMBER = re.compile(
     r"^(?:checkpoint|ckpt|chkpt|weights|net|snapshot)[-_]?0*(\d{1,4})$", re.IGNORECASE
 )
 _NAME_STEP = re.compile(
-    r"(?:global_?step|steps?|iterations?|iters?|it)[-_=]?0*(\d{1,12})(?!\d)|^model_0*(\d{4,12})$",
+    r"(?:^|[^a-z])(?:global_?step|steps?|iterations?|iters?|it)[-_=]?0*(\d{1,12})(?!\d)"
+    r"|^model_0*(\d{4,12})$",
     re.IGNORECASE,
 )
+_FOLDER_STEP = re.compile(r"^(?:checkpoint|global_step|step|iter)[-_]?0*(\d{1,12})$")
+_MODE_IN_NAME = re.compile(r"'mode': '(min|max)'")  # Lightning writes it into the callback's key
 
 
 def read_metadata(checkpoint: Checkpoint) -> Metadata:
@@ -152,12 +157,10 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
 
 
 def _stem(path: Path) -> str:
-    """The name without its endings: ``.pth.tar`` is one."""
+    """The name without its endings: ``.pth.tar`` is two; ``.31`` in ``loss=0.31`` is none."""
     name = path.name
-    while (suffix := Path(name).suffix) and not suffix[1:].isdigit() and len(suffix) <= 12:
+    while (suffix := Path(name).suffix) and suffix[1:].isalpha():
         name = name[: -len(suffix)]
-        if "=" in suffix:
-            return path.name.removesuffix(path.suffix)
     return name
 
 
@@ -172,8 +175,12 @@ def epoch_from_name(path: Path) -> int | None:
 
 
 def _step_from_name(path: Path) -> int | None:
+    """The step in a file's name, or in that of its folder: ``checkpoint-500/model.safetensors``."""
     match = _NAME_STEP.search(_stem(path))
-    return int(match[1] or match[2]) if match else None
+    if match:
+        return int(match[1] or match[2])
+    match = _FOLDER_STEP.match(path.parent.name)
+    return int(match[1]) if match else None
 
 
 def _count(scalars: Mapping[str, Scalar], keys: tuple[str, ...]) -> int | None:
@@ -192,40 +199,35 @@ def _count(scalars: Mapping[str, Scalar], keys: tuple[str, ...]) -> int | None:
 
 
 def _metrics(scalars: Mapping[str, Scalar]) -> Iterator[Metric]:
-    monitor = _lightning_monitor(scalars)
     for path, value in scalars.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if path.count(".") >= _MAX_DEPTH or _NOT_METRICS.search(path):
             continue
-        found = _metric(path, float(value), monitor)
-        if found is not None:
+        holder, _, key = path.rpartition(".")
+        monitor = scalars.get(f"{holder}.monitor")
+        if key in ("current_score", "best_model_score") and isinstance(monitor, str):
+            yield _monitored(holder, monitor, float(value), best=key == "best_model_score")
+        elif "." not in holder and (found := _metric(key, float(value))) is not None:
             yield found
 
 
-def _lightning_monitor(scalars: Mapping[str, Scalar]) -> str | None:
-    for path, value in scalars.items():
-        if path.endswith(".monitor") and isinstance(value, str):
-            return value
-    return None
+def _monitored(holder: str, monitor: str, value: float, *, best: bool) -> Metric:
+    """What a checkpoint callback of Lightning watches."""
+    said = _MODE_IN_NAME.search(holder)
+    mode = Mode(said[1]) if said else _mode(_words(monitor))
+    return _make(f"best_{monitor}" if best else monitor, value, mode, best=best)
 
 
-def _metric(path: str, value: float, monitor: str | None) -> Metric | None:
-    """A metric, if the last name on the path, or one of its own words, is one."""
-    *holders, key = path.split(".")
-    if key in ("current_score", "best_model_score") and monitor is not None:
-        mode = _mode(_words(monitor))
-        best = key == "best_model_score"
-        return _make(f"best_{monitor}" if best else monitor, value, mode, best=best)
-    if len(holders) > 1 or key.isdigit():  # a history is a list; its entries are not this file's
-        return None
+def _metric(key: str, value: float) -> Metric | None:
+    """A metric, if the key is the name of one."""
     words = _words(key)
-    mode = _mode(words) if _is_metric(key) else None
-    if mode is None and not words & _UNDIRECTED and key.lower() not in ("_best_ema", "_best"):
-        return None
-    if key.lower().startswith("_best") and mode is None:
-        mode = Mode.MAX
-    return _make(key, value, mode, best=bool(words & _BEST_WORDS))
+    best = bool(words & _BEST_WORDS)
+    if _is_metric(key):
+        return _make(key, value, _mode(words), best=best)
+    if key.lower() in _UNDIRECTED or _own_words(key) == ["metric"]:
+        return _make(key, value, None, best=best)
+    return _make(key, value, Mode.MAX, best=True) if key.lower() in _KNOWN_BEST else None
 
 
 def _make(name: str, value: float, mode: Mode | None, *, best: bool) -> Metric:
@@ -234,7 +236,8 @@ def _make(name: str, value: float, mode: Mode | None, *, best: bool) -> Metric:
 
 
 def _word_list(key: str) -> list[str]:
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key)
+    joined = _CAMELS.sub(lambda found: f"_{found[0].lower()}", key)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", joined)
     return _WORDS.findall(spaced.lower())
 
 
@@ -242,15 +245,21 @@ def _words(key: str) -> frozenset[str]:
     return frozenset(_word_list(key))
 
 
+def _own_words(key: str) -> list[str]:
+    """The words that are neither qualifiers nor numbers: ``iou`` of ``best_val_iou_50``."""
+    return [word for word in _word_list(key) if word not in _QUALIFIERS and not word.isdecimal()]
+
+
 def _is_metric(key: str) -> bool:
     """Whether a key names a metric, and not something else that has a metric's word in it.
 
     What is left without the qualifiers has to end in a metric: ``cls_loss``, ``iou_val``, but not
-    ``feature_map_size``. Words that mean other things too have to stand alone.
+    ``feature_map_size``. Words that mean other things too have to stand alone. ``best_iou_epoch``
+    is an epoch, ``train_loss_epoch`` a loss.
     """
-    words = [word for word in _word_list(key) if word not in _QUALIFIERS]
+    words, every = _own_words(key), _word_list(key)
     known = _BETTER_HIGH | _BETTER_LOW
-    if not words or words[-1] not in known:
+    if not words or words[-1] not in known or ("best" in every and every[-1] == "epoch"):
         return False
     return words[-1] not in _AMBIGUOUS or all(word in known for word in words)
 
@@ -270,14 +279,14 @@ def _principal(metrics: tuple[Metric, ...]) -> Metric | None:
     the file calls best names which metric the training script cares for.
     """
     best_words = frozenset().union(
-        *(_words(m.name) - _BEST_WORDS for m in metrics if m.kind is MetricKind.RUNNING_BEST)
+        *(_own_words(m.name) for m in metrics if m.kind is MetricKind.RUNNING_BEST)
     )
 
     def preference(metric: Metric) -> tuple[bool, bool, bool, bool]:
         words = _words(metric.name)
         return (
             metric.kind is MetricKind.RUNNING_BEST and metric.mode is None,
-            bool(best_words) and not words & best_words,
+            bool(best_words) and best_words.isdisjoint(_own_words(metric.name)),
             metric.kind is MetricKind.RUNNING_BEST,
             "train" in words or metric.mode is not Mode.MAX,
         )

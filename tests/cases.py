@@ -1,4 +1,4 @@
-"""Checkpoints as a reader describes them, and reports on them, without files."""
+"""Checkpoints as a reader describes them, without files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from ckptdoctor.checkpoint import (
     TensorStats,
 )
 from ckptdoctor.dtypes import BY_NAME
-from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.metadata import Metadata, Metric, MetricKind, Mode, Source
-from ckptdoctor.report import CheckpointReport, TensorTotals
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.metadata import Metadata
 from ckptdoctor.rules import Case
 
 IDENTITY = FileIdentity(device=1, inode=2, nbytes=3, mtime_ns=4)
@@ -139,40 +138,4 @@ def finding(code: str, severity: Severity = Severity.ERROR, **evidence: object) 
     """Something that a rule noticed."""
     return Finding(
         code=code, severity=severity, subject="x", message=f"{code} happened", evidence=evidence
-    )
-
-
-def report(
-    name: str,
-    verdict: Verdict = Verdict.HEALTHY,
-    *,
-    epoch: int | None = None,
-    step: int | None = None,
-    best: float | None = None,
-    score: float | None = None,
-    metric: str = "iou",
-    mode: Mode | None = Mode.MAX,
-    findings: Iterable[Finding] = (),
-    count: int = 1,
-) -> CheckpointReport:
-    """A report on a checkpoint with a running best, a score of its own, or neither."""
-    found: Metric | None = None
-    if score is not None:
-        found = Metric(
-            name=metric, value=score, mode=mode, kind=MetricKind.SCORE, source=Source.CONTENTS
-        )
-    elif best is not None:
-        found = Metric(
-            name=f"best_{metric}",
-            value=best,
-            mode=mode,
-            kind=MetricKind.RUNNING_BEST,
-            source=Source.CONTENTS,
-        )
-    return CheckpointReport(
-        path=Path(name),
-        verdict=verdict,
-        metadata=Metadata(epoch=epoch, global_step=step, metric=found),
-        tensors=TensorTotals(count=count),
-        findings=tuple(findings),
     )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import os
 import pickle
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.formats import read_checkpoint
 from ckptdoctor.rules import ALL_RULES, Case, Rule
 from tests.builders import save
 
@@ -66,6 +70,7 @@ def test_every_stranger_gets_its_code_and_the_others_their_verdict(
     assert not Path("owned").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_file_without_permission_is_reported(tmp_path: Path) -> None:
     path = healthy(tmp_path / "a.pth")
     path.chmod(0)
@@ -145,3 +150,72 @@ def test_sources_are_left_as_they_are(tmp_path: Path) -> None:
     before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode)
     examine([path])
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode) == before
+
+
+def test_a_disk_error_in_the_middle_of_a_file_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = healthy(tmp_path / "bad.pth"), healthy(tmp_path / "good.pth")
+    inode = bad.stat().st_ino
+    true = os.preadv
+
+    def failing(fd: int, buffers: Any, offset: int) -> int:
+        if os.fstat(fd).st_ino == inode:
+            raise OSError(5, "Input/output error")
+        return true(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", failing)
+    first, second = examine([bad, good]).checkpoints
+    assert (first.verdict, first.nbytes) == (Verdict.UNREADABLE, bad.stat().st_size)
+    (found,) = first.findings
+    assert (found.code, found.message) == ("CD108", "cannot be read: Input/output error")
+    assert dict(found.evidence) == {"errno": 5}
+    assert second.verdict is Verdict.HEALTHY
+
+
+def test_a_file_that_is_cut_between_header_and_tensors_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "a.pth", {"model": {"w": torch.ones(100_000)}})
+
+    def read_then_cut(*args: Any) -> Any:
+        found = read_checkpoint(*args)
+        os.truncate(path, 2000)
+        return found
+
+    monkeypatch.setattr("ckptdoctor.diagnose.read_checkpoint", read_then_cut)
+    (report,) = examine([path]).checkpoints
+    assert [found.code for found in report.findings] == ["CD109"]
+    assert report.verdict is not Verdict.HEALTHY
+    assert report.tensors.scanned == 0
+
+
+def test_an_unreadable_file_is_placed_by_the_epoch_in_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint_epoch_7.pth"
+    path.touch()
+    (report,) = examine([path]).checkpoints
+    assert (report.metadata.epoch, report.metadata.name_epoch) == (None, 7)
+
+
+def test_findings_come_worst_first(tmp_path: Path) -> None:
+    state = {
+        "model": {"attn_mask": torch.tensor([-torch.inf]), "w": torch.tensor([torch.nan])},
+        "code": Evil(),
+        "args": argparse.Namespace(lr=1),
+    }
+    (report,) = examine([save(tmp_path / "a.pth", state)]).checkpoints
+    severities = [found.severity for found in report.findings]
+    assert severities == sorted(severities, reverse=True)
+    assert {found.code for found in report.findings} == {"CD105", "CD106", "CD201", "CD203"}
+
+
+def test_an_interrupt_ends_every_thread(tmp_path: Path) -> None:
+    paths = [healthy(tmp_path / f"{at}.pth") for at in range(30)]
+
+    def interrupt(path: Path, _: int) -> None:
+        if path == paths[20]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        examine(paths, Examination(expect=interrupt))
+    assert not [t for t in threading.enumerate() if t.name.startswith("ckptdoctor-scan")]

@@ -75,7 +75,8 @@ def test_lightning(tmp_path: Path) -> None:
     assert (found.metric.name, found.metric.kind) == ("val_iou", MetricKind.SCORE)
     assert found.metric.value == pytest.approx(0.52)
     best = next(m for m in found.metrics if m.kind is MetricKind.RUNNING_BEST)
-    assert (best.name, best.value) == ("best_val_iou", pytest.approx(0.64))
+    assert best.name == "best_val_iou"
+    assert best.value == pytest.approx(0.64)
 
 
 def test_mmengine(tmp_path: Path) -> None:
@@ -162,5 +163,104 @@ def test_words_that_only_look_like_metrics_are_none(tmp_path: Path) -> None:
     assert {m.name for m in read(tmp_path, state).metrics} == set()
 
 
+@pytest.mark.parametrize(
+    ("key", "mode"),
+    [
+        *(("mIoU", Mode.MAX), ("IoU", Mode.MAX), ("best_mIoU", Mode.MAX), ("bestIoU", Mode.MAX)),
+        *(("best_mAP50", Mode.MAX), ("mAP50-95", Mode.MAX), ("coco/bbox_mAP", Mode.MAX)),
+        *(("val/recall@5", Mode.MAX), ("best_acc1", Mode.MAX), ("Dice", Mode.MAX)),
+        *(("valLoss", Mode.MIN), ("train_loss_epoch", Mode.MIN), ("best_val_rmse", Mode.MIN)),
+        *(
+            ("_best_ema", Mode.MAX),
+            ("metric", None),
+            ("best_metric", None),
+            ("monitor_value", None),
+        ),
+    ],
+)
+def test_the_many_spellings_of_a_metric(tmp_path: Path, key: str, mode: Mode | None) -> None:
+    found = read(tmp_path, {"model": WEIGHTS, key: 0.5}).metric
+    assert found is not None
+    assert (found.name, found.mode) == (key, mode)
+    assert (found.kind is MetricKind.RUNNING_BEST) == ("best" in key.lower())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("feature_map", "map_size", "best_iou_epoch", "best_epoch", "loss_scale", "loss_weight"),
+        *("accumulation_steps", "lossless", "score_threshold", "error_count", "metric_margin"),
+        *("best", "precision_bits", "anomaly_score"),
+    ],
+)
+def test_what_only_sounds_like_a_metric_is_none(tmp_path: Path, key: str) -> None:
+    assert read(tmp_path, {"model": WEIGHTS, key: 0.5}).metrics == ()
+
+
+def test_a_word_that_two_names_share_is_not_what_makes_them_one_metric(tmp_path: Path) -> None:
+    found = read(tmp_path, {"model": WEIGHTS, "val_loss": 0.3, "best_val_iou": 0.64})
+    assert found.metric is not None
+    assert found.metric.name == "best_val_iou"
+
+
+def test_each_lightning_callback_has_its_own_monitor_and_says_its_direction(
+    tmp_path: Path,
+) -> None:
+    callbacks = {
+        f"ModelCheckpoint{{'monitor': '{monitor}', 'mode': '{mode}'}}": {
+            "monitor": monitor,
+            "best_model_score": torch.tensor(value),
+            "current_score": None,
+        }
+        for monitor, mode, value in (("val_loss", "min", 0.25), ("val/quality", "max", 0.75))
+    }
+    found = read(tmp_path, {"state_dict": WEIGHTS, "callbacks": callbacks}, "last.ckpt")
+    assert {(m.name, m.value, m.mode) for m in found.metrics} == {
+        ("best_val_loss", 0.25, Mode.MIN),
+        ("best_val/quality", 0.75, Mode.MAX),
+    }
+
+
+def test_hugging_face_writes_weights_alone(tmp_path: Path) -> None:
+    assert read(tmp_path, WEIGHTS, "pytorch_model.bin") == Metadata()
+    (tmp_path / "checkpoint-500").mkdir()
+    assert read(tmp_path, WEIGHTS, "checkpoint-500/pytorch_model.bin").global_step == 500
+
+
+@pytest.mark.parametrize(
+    ("name", "epoch", "step"),
+    [
+        ("epoch=88-step=1000.ckpt", 88, 1000),
+        ("epoch=3-val_loss=0.31-v1.ckpt", 3, None),
+        ("loss0.3-epoch12.ckpt", 12, None),
+        ("val_loss=0.31-epoch=12-step=7.ckpt", 12, 7),
+        ("model_0.3_e29.pth", 29, None),
+        ("model.e29.pth", 29, None),
+        ("e2e_mask_rcnn.pth", None, None),
+        ("iter_20000.pth", None, 20000),
+        ("model_it500.pt", None, 500),
+        ("vit_16.pth", None, None),
+        ("twitter5.pth", None, None),
+        ("footstep3.pt", None, None),
+        ("checkpoint-500.safetensors", 500, None),
+    ],
+)
+def test_epoch_and_step_in_a_name(
+    tmp_path: Path, name: str, epoch: int | None, step: int | None
+) -> None:
+    if name.endswith(".safetensors"):
+        assert epoch_from_name(Path(name)) == epoch
+        return
+    found = read(tmp_path, WEIGHTS, name)
+    assert (found.epoch, found.global_step) == (epoch, step)
+
+
 def test_nothing_known_is_said_plainly(tmp_path: Path) -> None:
     assert read(tmp_path, WEIGHTS) == Metadata()
+
+
+def test_a_monitor_of_unknown_direction_is_not_guessed(tmp_path: Path) -> None:
+    callback = {"monitor": "quality", "current_score": torch.tensor(0.5)}
+    found = read(tmp_path, {"state_dict": WEIGHTS, "callbacks": {"ModelCheckpoint": callback}})
+    assert found.metric is not None
+    assert (found.metric.name, found.metric.mode) == ("quality", None)

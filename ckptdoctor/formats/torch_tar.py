@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import struct
-import tarfile
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Checkpoint, StorageRef
@@ -93,6 +92,8 @@ class _Tar:
         return assemble(self._file, "torch-tar", found, machines, records=tuple(refs.values()))
 
     def _parts(self) -> dict[str, _Part]:
+        import tarfile  # with bz2 and lzma in tow: for the rare file that needs it
+
         names: list[str] = []
         parts: dict[str, _Part] = {}
         try:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ckptdoctor.finding import Verdict
+from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Mode
 from ckptdoctor.report import CheckpointReport, LastGood, Report
 from ckptdoctor.run.natural import natural_key
@@ -98,8 +98,9 @@ def _is_usable(report: CheckpointReport) -> bool:
 def _reason(report: CheckpointReport, score: _Score) -> str:
     if not _is_usable(report):
         worst = report.findings[0] if report.findings else None
-        why = f": {worst.code} {worst.message}" if worst else ": it holds no tensors"
-        return f"{report.verdict.value}{why}"
+        if worst is None or (worst.severity is Severity.INFO and not report.tensors.count):
+            return f"{report.verdict.value}: it holds no tensors"
+        return f"{report.verdict.value}: {worst.code} {worst.message}"
     return f"{report.verdict.value}, {score.reason}"
 
 

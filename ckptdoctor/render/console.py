@@ -162,7 +162,7 @@ def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) ->
 
 
 def _why(row: CheckpointReport) -> str:
-    """What the verdict rests on: the worst code in words, the others by number."""
+    """What the verdict rests on: the worst code in words, and how many others there are."""
     serious = [finding for finding in row.findings if finding.severity >= Severity.WARNING]
     if not serious:
         return ""
@@ -173,8 +173,8 @@ def _why(row: CheckpointReport) -> str:
     first = f"{code} {_SHORT.get(code, '')}".rstrip()
     if counts[code] > 1:
         first += f" ×{counts[code]}"
-    others = sorted(set(counts) - {code})
-    return first + (f", {', '.join(others)}" if others else "")
+    others = len(set(counts) - {code})
+    return first + (f" +{others}" if others else "")
 
 
 def _summary(report: Report) -> Text:
@@ -307,23 +307,27 @@ def _facts(report: CheckpointReport) -> Text:
 
 
 def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width: int) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("tensor", no_wrap=True)
-    table.add_column("dtype", no_wrap=True)
-    table.add_column("shape", no_wrap=True)
-    for name in ("min", "max", "NaN", "Inf"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("first bad", no_wrap=True)
-    name_width = max(20, width - 64)
-    for tensor in shown:
-        stats = report.stats.get(tensor.fqn)
-        table.add_row(
-            shorten_middle(printable(tensor.fqn), name_width),
+    header = ["tensor", "dtype", "shape", "min", "max", "NaN", "Inf", "first bad"]
+    rows = [
+        [
+            printable(tensor.fqn),
             tensor.dtype,
             shorten_middle("×".join(map(str, tensor.shape)) or "scalar", 14),
-            *_figures(tensor, stats),
-            style="red" if stats is not None and stats.non_finite else "",
-        )
+            *_figures(tensor, report.stats.get(tensor.fqn)),
+        ]
+        for tensor in shown
+    ]
+    taken = sum(max(map(len, column)) + 1 for column in zip(*rows, header, strict=True))
+    longest = max(len(row[0]) for row in rows)
+    name_width = max(20, width - taken + max(longest, len(header[0])))
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in header:
+        right = name in ("min", "max", "NaN", "Inf")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for tensor, (name, *figures) in zip(shown, rows, strict=True):
+        stats = report.stats.get(tensor.fqn)
+        bad = tensor.lost or (stats is not None and stats.non_finite > 0)
+        table.add_row(shorten_middle(name, name_width), *figures, style="red" if bad else "")
     return table
 
 

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import ctypes
 import math
+import mmap
 from typing import Any
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
 from ckptdoctor.scan.kernels import EMPTY, BackendUnavailableError, Measurement
+from ckptdoctor.scan.libtorch_bits import C_INTEGERS, INTEGERS, Bits, Handle
 from ckptdoctor.scan.preload import library_path
 
 __all__ = ["LibTorch", "load_libtorch"]
@@ -31,27 +33,18 @@ _SYMBOLS = (
     "aoti_torch_get_data_ptr",
     "aoti_torch_new_tensor_handle",
 )
-_INTEGERS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}
-_C_INTEGERS: dict[int, Any] = {
-    1: ctypes.c_int8,
-    2: ctypes.c_int16,
-    4: ctypes.c_int32,
-    8: ctypes.c_int64,
-}
-_SIGN_BITS = {size: kind(-1 << (8 * size - 1)) for size, kind in _C_INTEGERS.items()}
+_SIGN_BITS = {size: kind(-1 << (8 * size - 1)) for size, kind in C_INTEGERS.items()}
 _C_TYPES: dict[str, Any] = {
     "float32": ctypes.c_float,
     "float64": ctypes.c_double,
     "uint8": ctypes.c_uint8,
-    **{name: _C_INTEGERS[size] for size, name in _INTEGERS.items()},
+    **{name: C_INTEGERS[size] for size, name in INTEGERS.items()},
 }
 _WARM_UP_NUMEL = 1 << 16  # more than torch computes without asking how many threads to use
 
 _LONG_NUMEL = 1 << 14  # a reduction over more than this is worth giving up the GIL for
 
 _MAX_SEEN = 64  # tensors over the same memory that are kept
-
-_Handle = int
 
 
 def load_libtorch() -> LibTorch:
@@ -105,7 +98,8 @@ class LibTorch:
         torch sets its default at the first call that could be split; after that our setting
         stands. Each worker has its own core already.
         """
-        worker.measure(memoryview(bytearray(4 * _WARM_UP_NUMEL)), BY_NAME["float32"])
+        with mmap.mmap(-1, 4 * _WARM_UP_NUMEL) as scratch, memoryview(scratch) as view:
+            worker.measure(view, BY_NAME["float32"])
         set_num_threads = getattr(self.library, "omp_set_num_threads", None)
         if set_num_threads is not None:
             set_num_threads(1)
@@ -185,7 +179,7 @@ class LibTorchWorker:
         if low >= 0:  # no element is negative
             return Measurement(min=dtype.decode(low), max=dtype.decode(high))
         flipped = self._flip_sign(address, numel, size)
-        _, most_negative = self._reduce_tensor(flipped, numel, _INTEGERS[size])
+        _, most_negative = self._reduce_tensor(flipped, numel, INTEGERS[size])
         if most_negative > top:
             self.delete(self._flip_sign(address, numel, size))
             return None
@@ -197,7 +191,7 @@ class LibTorchWorker:
 
     def _count(self, address: int, numel: int, dtype: DType) -> Measurement:
         """Exact counts, the first non-finite element, and the extremes of the finite ones."""
-        bits = _Bits(self, address, numel, dtype)
+        bits = Bits(self, address, numel, dtype)
         try:
             bad = bits.bad()
             total = bits.count(bad)
@@ -219,14 +213,14 @@ class LibTorchWorker:
     # -- reductions ------------------------------------------------------------------------------
 
     def _integer_extremes(self, address: int, numel: int, itemsize: int) -> tuple[int, int]:
-        return self._reduce(address, numel, _INTEGERS[itemsize])
+        return self._reduce(address, numel, INTEGERS[itemsize])
 
     def _unsigned_extremes(self, address: int, numel: int, itemsize: int) -> tuple[int, int]:
         """As above; torch has no order on wide unsigned types, so their top bit is flipped."""
         if itemsize == 1:
             return self._reduce(address, numel, "uint8")
         flipped = self._flip_sign(address, numel, itemsize)
-        low, high = self._reduce_tensor(flipped, numel, _INTEGERS[itemsize])
+        low, high = self._reduce_tensor(flipped, numel, INTEGERS[itemsize])
         half = 1 << (8 * itemsize - 1)
         return low + half, high + half
 
@@ -234,16 +228,16 @@ class LibTorchWorker:
         """The extremes of the elements; NaN comes out as NaN."""
         return self._reduce_tensor(self.tensor(address, numel, name), numel, name)
 
-    def _reduce_tensor(self, elements: _Handle, numel: int, name: str) -> tuple[Any, Any]:
+    def _reduce_tensor(self, elements: Handle, numel: int, name: str) -> tuple[Any, Any]:
         """The extremes of a tensor, which is let go."""
         reduction = self._reductions.get(name)
         if reduction is None:
             reduction = self._reductions[name] = _Reduction(self._torch, self, name)
         return reduction.run(elements, long=numel > _LONG_NUMEL)
 
-    def _flip_sign(self, address: int, numel: int, itemsize: int) -> _Handle:
+    def _flip_sign(self, address: int, numel: int, itemsize: int) -> Handle:
         """Flip the top bit of every element in place; the elements, for whoever goes on."""
-        name = _INTEGERS[itemsize]
+        name = INTEGERS[itemsize]
         sign = ctypes.addressof(_SIGN_BITS[itemsize])
         stack = self._pair
         stack[0] = self.tensor(address, numel, name)
@@ -256,7 +250,7 @@ class LibTorchWorker:
 
     def tensor(
         self, address: int, numel: int, name: str, *, ndim: int = 1, keep: bool = False
-    ) -> _Handle:
+    ) -> Handle:
         """A tensor over memory that stays ours; one that comes often is kept to be had again."""
         key = (address, numel, name)
         known = self._seen.get(key)
@@ -282,36 +276,36 @@ class LibTorchWorker:
             self._seen[key] = ctypes.c_void_p(self.duplicate(handle))
         return handle
 
-    def call(self, operator: bytes, *handles: _Handle, overload: bytes = b"Tensor") -> _Handle:
+    def call(self, operator: bytes, *handles: Handle, overload: bytes = b"Tensor") -> Handle:
         """Call an operator of tensors alone; consumes the handles, returns that of the result."""
         stack = (ctypes.c_uint64 * max(3, len(handles)))(*handles)
         self._check(self._torch.dispatch_long(operator, overload, stack), operator.decode())
         return int(stack[0])
 
-    def delete(self, handle: _Handle) -> None:
+    def delete(self, handle: Handle) -> None:
         """Let go of a tensor."""
         self._torch.delete(ctypes.c_void_p(handle))
 
-    def duplicate(self, handle: _Handle) -> _Handle:
+    def duplicate(self, handle: Handle) -> Handle:
         """A second handle on the same tensor."""
         status = self._torch.duplicate(ctypes.c_void_p(handle), self._handle_at)
         self._check(status, "new_tensor_handle")
         return self._handle.value or 0
 
-    def address_of(self, handle: _Handle) -> int:
+    def address_of(self, handle: Handle) -> int:
         """Where the first element of a tensor lies."""
         self._check(
             self._torch.data_ptr(ctypes.c_void_p(handle), ctypes.byref(self._pointer)), "data_ptr"
         )
         return self._pointer.value or 0
 
-    def _item(self, handle: _Handle, element: Any) -> Any:
+    def _item(self, handle: Handle, element: Any) -> Any:
         """The only element of a tensor, which is let go."""
         value = element.from_address(self.address_of(handle)).value
         self.delete(handle)
         return value
 
-    def item(self, handle: _Handle) -> int:
+    def item(self, handle: Handle) -> int:
         """The int64 in a tensor of one element, which is let go."""
         return int(self._item(handle, ctypes.c_int64))
 
@@ -333,13 +327,13 @@ class _Reduction:
         self._low = _C_TYPES[name]()
         self._high = _C_TYPES[name]()
         self._stack = (ctypes.c_uint64 * 5)()
-        self._outputs: list[_Handle] = []
+        self._outputs: list[Handle] = []
         self._outputs += [
             worker.tensor(ctypes.addressof(element), 1, name, ndim=0)
             for element in (self._low, self._high)
         ]
 
-    def run(self, elements: _Handle, *, long: bool) -> tuple[Any, Any]:
+    def run(self, elements: Handle, *, long: bool) -> tuple[Any, Any]:
         """The extremes; consumes the handle."""
         stack = self._stack
         stack[0] = elements
@@ -354,81 +348,3 @@ class _Reduction:
     def __del__(self) -> None:
         for handle in self._outputs:
             self._torch.delete(handle)
-
-
-class _Bits:
-    """The elements of one chunk as integers, and the tensors made of them."""
-
-    def __init__(self, worker: LibTorchWorker, address: int, numel: int, dtype: DType) -> None:
-        self._worker = worker
-        self._address = address
-        self._numel = numel
-        self._dtype = dtype
-        self._name = _INTEGERS[dtype.itemsize]
-        self._owned: list[_Handle] = []
-        self._constants: list[Any] = []
-
-    def close(self) -> None:
-        """Let go of every tensor made here."""
-        for handle in self._owned:
-            self._worker.delete(handle)
-
-    def bad(self) -> _Handle:
-        """True where an element is NaN or Inf."""
-        dtype = self._dtype
-        sign = 1 << (8 * dtype.itemsize - 1)
-        if dtype.kind is Kind.EXPONENT:
-            return self.equal(0xFF)
-        if dtype.nan_is_negative_zero:
-            return self.equal(sign)
-        magnitude = self._call(b"aten::bitwise_and", self._elements(), self._constant(sign - 1))
-        return self._call(
-            b"aten::gt", self._again(magnitude), self._constant(dtype.finite_bits or 0)
-        )
-
-    def equal(self, bits: int) -> _Handle:
-        """True where an element has exactly these bits."""
-        return self._call(b"aten::eq", self._elements(), self._constant(bits))
-
-    def without(self, bad: _Handle) -> _Handle:
-        """The elements, each bad one replaced by the first good one."""
-        worker = self._worker
-        good = self._call(b"aten::logical_not", self._again(bad), overload=b"")
-        index = self.first(good)
-        size = self._dtype.itemsize
-        value = _C_INTEGERS[size].from_address(self._address + index * size).value
-        return self._call(
-            b"aten::where",
-            self._again(bad),
-            self._constant(value),
-            worker.tensor(self._address, self._numel, self._name),
-            overload=b"self",
-        )
-
-    def count(self, mask: _Handle) -> int:
-        """How many are True."""
-        return self._worker.item(
-            self._worker.call(b"aten::count_nonzero", self._again(mask), 0, overload=b"")
-        )
-
-    def first(self, mask: _Handle) -> int:
-        """The index of the first True; there must be one."""
-        worker = self._worker
-        as_bytes = worker.tensor(worker.address_of(mask), self._numel, "uint8")
-        return worker.item(worker.call(b"aten::argmax", as_bytes, 0, 0, overload=b""))
-
-    def _elements(self) -> _Handle:
-        return self._worker.tensor(self._address, self._numel, self._name)
-
-    def _constant(self, bits: int) -> _Handle:
-        constant = _C_INTEGERS[self._dtype.itemsize](bits)  # wraps to the signed value
-        self._constants.append(constant)
-        return self._worker.tensor(ctypes.addressof(constant), 1, self._name)
-
-    def _again(self, handle: _Handle) -> _Handle:
-        return self._worker.duplicate(handle)
-
-    def _call(self, operator: bytes, *handles: _Handle, overload: bytes = b"Tensor") -> _Handle:
-        result = self._worker.call(operator, *handles, overload=overload)
-        self._owned.append(result)
-        return result

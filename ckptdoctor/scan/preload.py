@@ -18,6 +18,7 @@ __all__ = ["library_path", "preload"]
 _EXTENSIONS = tuple(
     "_bisect _decimal _json _pickle _queue _random _sha512 grp mmap zlib zlib_ng.zlib_ng".split()
 )
+_M_ARENA_MAX = -8
 _LIBRARIES = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}
 
 
@@ -38,6 +39,8 @@ def preload() -> None:
     path = library_path()
     if path is None or os.name != "posix" or not path.is_file():
         return
+    with contextlib.suppress(AttributeError):  # glibc's alone
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)  # an arena a thread would waste half a megabyte
     for name in _EXTENSIONS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -29,6 +29,10 @@ from ckptdoctor.scan.views import measure_view
 
 __all__ = ["ScanResult", "Scanner", "available_cores"]
 
+_PRIVATE: dict[str, int] = (
+    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
+)
+
 Progress = Callable[[int], None]
 """Called from the threads with the number of bytes just done."""
 
@@ -164,7 +168,8 @@ class _ThreadState:
     def __init__(self, worker: Worker, serial: threading.Lock | None) -> None:
         self._worker = worker
         self._serial = serial
-        self._buffer = mmap.mmap(-1, CHUNK_NBYTES)  # aligned to pages, given back at once
+        # Aligned to pages, private so that it counts as ours, and given back at once.
+        self._buffer = mmap.mmap(-1, CHUNK_NBYTES, **_PRIVATE)
         self.view = memoryview(self._buffer)
 
     def fill(self, fd: int, offset: int, nbytes: int) -> None:

@@ -242,8 +242,8 @@ def test_colour_where_it_is_forced_and_nowhere_else(folder: Path) -> None:
 def test_names_from_a_file_cannot_reach_the_terminal(tmp_path: Path) -> None:
     evil = "\x1b[2J\x1b]0;owned\x07[bold]x[/bold]\u202e"
     save(tmp_path / "a.pth", {"model": {evil: torch.tensor([torch.nan])}})
-    for arguments in (["scan", tmp_path, "-v"], ["inspect", tmp_path / "a.pth"]):
-        shown = run(*arguments).stdout
+    for outcome in (run("scan", tmp_path, "-v"), run("inspect", tmp_path / "a.pth")):
+        shown = outcome.stdout
         assert "\x1b" not in shown
         assert "\u202e" not in shown
         assert "[bold]x[/bold]" in shown.replace("\n", "") or "…" in shown

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from ckptdoctor.finding import Verdict
+from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Mode
 from ckptdoctor.recovery import rank, with_last_good
 from ckptdoctor.report import CheckpointReport, Report
@@ -129,3 +130,49 @@ def test_the_last_good_is_the_top_of_the_ranking() -> None:
 
 def test_an_empty_report_has_no_last_good() -> None:
     assert with_last_good(Report()).last_good is None
+
+
+def test_without_tensors_that_is_the_reason_whatever_else_is_noted() -> None:
+    noted = replace(
+        report("args", 5, tensors=0),
+        findings=(
+            Finding(code="CD105", severity=Severity.INFO, subject="pickle", message="a class"),
+        ),
+    )
+    assert reason("args", noted) == "healthy: it holds no tensors"
+
+
+def test_without_epochs_the_latest_step_is_best() -> None:
+    assert order(
+        report("checkpoint-500/model.bin", step=500),
+        report("checkpoint-1000/model2.bin", step=1000),
+    ) == ["model2.bin", "model.bin"]
+
+
+def test_a_running_best_without_an_epoch_proves_nothing() -> None:
+    run = [report("best", None, metric(0.7)), report("e5", 5, metric(0.6))]
+    assert order(*run) == ["e5", "best"]
+    assert reason("best", *run) == "healthy, scored no more than best_iou 0.7"
+
+
+def test_a_running_best_of_a_loss_belongs_to_the_first_too() -> None:
+    run = [
+        report("e1", 1, metric(0.5, name="best_loss", mode=Mode.MIN)),
+        report("e2", 2, metric(0.4, name="best_loss", mode=Mode.MIN)),
+        report("e3", 3, metric(0.4, name="best_loss", mode=Mode.MIN)),
+    ]
+    assert order(*run) == ["e2", "e1", "e3"]
+
+
+def test_only_the_metric_that_most_files_hold_is_compared() -> None:
+    run = [
+        report("a", 1, score(0.6)),
+        report("b", 2, score(0.5)),
+        report("c", 3, score(99.0, name="psnr")),
+    ]
+    assert order(*run) == ["a", "b", "c"]
+    assert "no score known" in reason("c", *run)
+
+
+def test_nothing_is_known_of_a_file_without_epoch_and_score() -> None:
+    assert reason("x", report("x")) == "healthy, no epoch or score known"

@@ -16,6 +16,7 @@ import torch
 
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.formats import read_checkpoint
 from ckptdoctor.rules import ALL_RULES, Rule
 from tests.builders import save
 
@@ -145,16 +146,13 @@ def test_the_rule_stays_silent(rule: type[Rule], tmp_path: Path) -> None:
 
 def touch_while_scanning(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the file another time of modification once its header was read."""
-    from ckptdoctor import diagnose
-
-    read = diagnose.read_checkpoint
 
     def read_then_touch(*args: Any) -> Any:
-        found = read(*args)
+        found = read_checkpoint(*args)
         os.utime(path, ns=(1, 1))
         return found
 
-    monkeypatch.setattr(diagnose, "read_checkpoint", read_then_touch)
+    monkeypatch.setattr("ckptdoctor.diagnose.read_checkpoint", read_then_touch)
 
 
 def test_codes_are_unique_and_in_order() -> None:

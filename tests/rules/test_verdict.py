@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from ckptdoctor.checkpoint import Role
 from ckptdoctor.diagnose import examine
-from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.rules import verdict_of
-from tests.builders import save
+from tests.builders import patched, rezip, save
+from tests.cases import finding, record
 from tests.rules.test_rules import FIRES, INF, NAN, doubled, model, optimizer
 
 GOOD_STATE = optimizer(exp_avg=torch.zeros(1), exp_avg_sq=torch.ones(1))
@@ -170,3 +174,84 @@ def test_a_healthy_training_raises_no_alarm(name: str, steps: int, tmp_path: Pat
     (report,) = examine([save(tmp_path / "a.pth", state)]).checkpoints
     assert report.verdict is Verdict.HEALTHY
     assert all(finding.severity is Severity.INFO for finding in report.findings)
+
+
+# -- the table, without files --------------------------------------------------------------------
+
+MODEL = record("model.w")
+OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER)
+LOST_MODEL = record("model.w", lost=True)
+LOST_OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER, lost=True)
+
+
+@pytest.mark.parametrize(
+    ("findings", "tensors", "verdict"),
+    [
+        ([], None, Verdict.UNREADABLE),
+        ([finding("CD101")], [MODEL], Verdict.UNREADABLE),
+        ([finding("CD108")], [], Verdict.UNREADABLE),
+        ([], [], Verdict.HEALTHY),
+        ([finding("CD105", Severity.INFO)], [MODEL], Verdict.HEALTHY),
+        ([finding("CD203", Severity.INFO)], [MODEL], Verdict.HEALTHY),
+        ([finding("CD103", Severity.INFO, unchecked=3)], [MODEL], Verdict.HEALTHY),
+        ([finding("CD109", Severity.WARNING)], [MODEL], Verdict.SUSPECT),
+        ([finding("CD104")], [MODEL], Verdict.SUSPECT),
+        ([finding("CD106")], [MODEL], Verdict.SUSPECT),
+        ([finding("CD102")], [MODEL], Verdict.SALVAGEABLE),
+        ([finding("CD102")], [MODEL, LOST_OPTIMIZER], Verdict.SALVAGEABLE),
+        ([finding("CD102")], [LOST_MODEL, OPTIMIZER], Verdict.CORRUPT),
+        ([finding("CD103", tensors=["model.w"])], [MODEL, OPTIMIZER], Verdict.CORRUPT),
+        ([finding("CD103", tensors=["optimizer.m"])], [MODEL, OPTIMIZER], Verdict.SALVAGEABLE),
+        (
+            [finding("CD103", tensors=["optimizer.m", "model.w"])],
+            [MODEL, OPTIMIZER],
+            Verdict.CORRUPT,
+        ),
+        ([finding("CD103")], [MODEL], Verdict.SUSPECT),
+        ([finding("CD301"), finding("CD201")], [MODEL], Verdict.CORRUPT),
+        ([finding("CD304")], [MODEL], Verdict.SALVAGEABLE),
+    ],
+)
+def test_the_verdict_is_the_worst_that_the_findings_say(
+    findings: list[Finding], tensors: Any, verdict: Verdict
+) -> None:
+    assert verdict_of(findings, tensors) is verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("model.w", Verdict.CORRUPT), ("optimizer.state.0.exp_avg", Verdict.SALVAGEABLE)],
+)
+def test_a_deflated_record_that_is_damaged_counts_for_the_part_it_hits(
+    both: Path, tmp_path: Path, name: str, verdict: Verdict
+) -> None:
+    packed = rezip(both, tmp_path / "b.pth", method=zipfile.ZIP_DEFLATED)
+    tensors = open_checkpoint(packed).tensors
+    ref = next(tensor.storage for tensor in tensors if tensor.fqn == name)
+    assert ref is not None
+    (report,) = examine([patched(packed, ref.offset, b"\xff")]).checkpoints
+    assert report.verdict is verdict
+    assert [(found.code, found.subject) for found in report.findings] == [("CD104", name)]
+    assert report.tensors.scanned == report.tensors.count - 1
+
+
+@pytest.mark.parametrize("scale", [NAN, INF, 0.0, 2.0**-30])
+def test_a_scale_that_is_a_plain_number_is_looked_at(scale: float, tmp_path: Path) -> None:
+    scaler = {"scale": scale, "growth_factor": 2.0, "_growth_tracker": 7}
+    (report,) = examine([save(tmp_path / "a.pth", model(1.0, scaler=scaler))]).checkpoints
+    assert report.verdict is Verdict.SALVAGEABLE
+    assert [found.code for found in report.findings] == ["CD304"]
+
+
+def test_nan_in_a_history_is_none_of_the_weights(tmp_path: Path) -> None:
+    state = model(1.0, history=torch.tensor([1.0, NAN]))
+    (report,) = examine([save(tmp_path / "a.pth", state)]).checkpoints
+    assert report.verdict is Verdict.HEALTHY
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_fresh_net_of_half_precision_raises_no_alarm(dtype: torch.dtype, tmp_path: Path) -> None:
+    weights = net().to(dtype).state_dict()
+    (report,) = examine([save(tmp_path / "a.pth", weights)]).checkpoints
+    assert (report.verdict, report.findings) == (Verdict.HEALTHY, ())
+    assert report.tensors.scanned == report.tensors.count == len(weights)

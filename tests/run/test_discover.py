@@ -108,3 +108,36 @@ def test_without_a_path_the_variable_then_the_habit_then_here(
 def test_numbers_sort_as_numbers() -> None:
     paths = [Path(name) for name in ("e10.pth", "e9.pth", "e1.pth", "e.pth")]
     assert [p.name for p in sorted(paths, key=natural_key)][:3] == ["e1.pth", "e9.pth", "e10.pth"]
+
+
+@pytest.mark.parametrize("name", ["²", "m²", "m3²4.pth", "٣.pth", "x٣², 10.pth"])
+def test_strange_digits_sort_too(name: str) -> None:
+    paths = [Path("m2.pth"), Path(name), Path("m1.pth")]
+    order = sorted(paths, key=natural_key)
+    assert set(order) == set(paths)
+    assert order.index(Path("m1.pth")) < order.index(Path("m2.pth"))
+
+
+def test_a_folder_without_a_checkpoint_is_said_and_the_others_are_seen(tmp_path: Path) -> None:
+    good = touch(tmp_path / "good" / "a.pth")
+    (tmp_path / "none").mkdir()
+    found = discover([tmp_path / "none", tmp_path / "good"])
+    assert (found.files, found.empty, found.missing) == ([good], [tmp_path / "none"], [])
+
+
+def test_a_name_with_brackets_is_a_name_before_it_is_a_glob(tmp_path: Path) -> None:
+    path = touch(tmp_path / "epoch[1].pth")
+    touch(tmp_path / "epoch1.pth")
+    assert discover([path]).files == [path]
+
+
+def test_a_glob_may_go_into_folders(tmp_path: Path) -> None:
+    for name in ("a/x.pth", "a/b/y.pth", "z.pth"):
+        touch(tmp_path / name)
+    found = discover([tmp_path / "**" / "*.pth"])
+    assert names(found.files, tmp_path) == ["a/b/y.pth", "a/x.pth", "z.pth"]
+
+
+def test_a_dangling_link_under_another_name_is_left_aside(tmp_path: Path) -> None:
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert discover([tmp_path]).files == []
