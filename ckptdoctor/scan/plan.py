@@ -17,12 +17,16 @@ from ckptdoctor.scan.kernels import EMPTY, Measurement
 
 __all__ = ["CHUNK_NBYTES", "Extent", "Piece", "Read", "StorageScan", "Task", "make_plan"]
 
-CHUNK_NBYTES = 5 << 18
-"""Bytes that one call reads, checks and measures: 1.25 MiB.
+CHUNK_NBYTES = 2 << 20
+"""Bytes that one call reads, checks and measures.
 
-Larger chunks lose less time between calls, smaller ones stay in the second level cache and keep
-memory low; see docs/performance.md.
+Smaller chunks lose more time between the calls than they win by staying in a nearer cache, larger
+ones cost memory; docs/performance.md has the figures.
 """
+
+PIECE_NBYTES = 8 * CHUNK_NBYTES
+"""The longest piece, read in chunks by one thread that adds up what it finds, so that little has
+to be kept of a large file."""
 
 _TASK_NBYTES = 16 << 20  # enough to keep a thread busy, little enough to share a file out
 _GAP_NBYTES = 1 << 14  # reading over a gap is cheaper than another call
@@ -31,7 +35,7 @@ _MAX_CUTS = 50_000  # a storage viewed in more ways than this is measured as a w
 
 @dataclass(slots=True)
 class Piece:
-    """A run of bytes of one storage, and what was found in it."""
+    """A run of bytes of one storage, longer than a chunk or not, and what was found in it."""
 
     start: int
     nbytes: int
@@ -70,7 +74,7 @@ class StorageScan:
 
 @dataclass(slots=True)
 class Read:
-    """One call to ``preadv``, and the pieces it brings in."""
+    """Pieces that one call to ``preadv`` brings in, or one piece that takes several."""
 
     offset: int
     nbytes: int
@@ -168,14 +172,14 @@ def _cut(scan: StorageScan) -> list[Piece]:
     if scan.ref.nbytes > total:
         borders.append(scan.ref.nbytes)  # a tail shorter than an element: for the checksum only
     pieces: list[Piece] = []
+    decoded = scan.ref.deflated_nbytes is not None or scan.ref.inline is not None
+    step = CHUNK_NBYTES if decoded else PIECE_NBYTES
     for start, end in itertools.pairwise(borders):
         inside = measured_start <= start and end <= measured_end and end <= total
         dtype = scan.dtype if inside else None
         if dtype is None and not scan.check_crc:
             continue
-        pieces.extend(
-            Piece(at, min(CHUNK_NBYTES, end - at), dtype) for at in range(start, end, CHUNK_NBYTES)
-        )
+        pieces.extend(Piece(at, min(step, end - at), dtype) for at in range(start, end, step))
     return pieces
 
 

@@ -21,7 +21,7 @@ from zlib_ng import zlib_ng
 from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, TensorStats
 from ckptdoctor.dtypes import DType
 from ckptdoctor.finding import Severity
-from ckptdoctor.scan.kernels import Kernels, Measurement, Worker, load_kernels
+from ckptdoctor.scan.kernels import EMPTY, Kernels, Measurement, Worker, load_kernels, merge
 from ckptdoctor.scan.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
 from ckptdoctor.scan.reading import FileShrankError, read_into
 from ckptdoctor.scan.stats import collect_stats
@@ -156,6 +156,10 @@ class Scanner:
         for read in task.reads:
             if self._stopped.is_set():
                 return
+            if read.nbytes > CHUNK_NBYTES:
+                ((piece, _, check),) = read.pieces
+                state.measure_long(piece, fd, read.offset, byteorder, check=check)
+                continue
             state.fill(fd, read.offset, read.nbytes)
             for piece, start, check in read.pieces:
                 state.measure(piece, start, byteorder, check=check)
@@ -187,6 +191,22 @@ class _ThreadState:
             piece.crc32 = zlib_ng.crc32(view)
         if piece.dtype is not None:
             piece.measurement = self.ask(view, piece.dtype, byteorder)
+
+    def measure_long(
+        self, piece: Piece, fd: int, offset: int, byteorder: str, *, check: bool
+    ) -> None:
+        """Read, check and measure a piece that is longer than the buffer, chunk by chunk."""
+        total, crc32 = EMPTY, 0
+        for done in range(0, piece.nbytes, CHUNK_NBYTES):
+            nbytes = min(CHUNK_NBYTES, piece.nbytes - done)
+            self.fill(fd, offset + done, nbytes)
+            view = self.view[:nbytes]
+            if check:
+                crc32 = zlib_ng.crc32(view, crc32)
+            if piece.dtype is not None:
+                found = self.ask(view, piece.dtype, byteorder)
+                total = merge(total, found, done // piece.dtype.itemsize) if done else found
+        piece.measurement, piece.crc32 = total, crc32
 
     def ask(self, view: memoryview, dtype: DType, byteorder: str) -> Measurement:
         """Measure, one thread at a time where the backend spreads a call over the cores itself."""

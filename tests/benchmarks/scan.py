@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import mmap
 import os
 import platform
 import shutil
@@ -126,7 +127,10 @@ class _Limit:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(available_cores())
-        self._buffers = [bytearray(CHUNK_NBYTES) for _ in range(available_cores())]
+        self._buffers = [
+            mmap.mmap(-1, CHUNK_NBYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            for _ in range(available_cores())
+        ]
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +142,7 @@ class _Limit:
         """Read all of it."""
         todo = list(tasks)
 
-        def work(buffer: bytearray) -> None:
+        def work(buffer: mmap.mmap) -> None:
             view = memoryview(buffer)
             while True:
                 try:
@@ -146,7 +150,8 @@ class _Limit:
                 except IndexError:
                     return
                 for read in task.reads:
-                    os.preadv(fd, [view[: read.nbytes]], read.offset)
+                    for done in range(0, read.nbytes, CHUNK_NBYTES):
+                        os.preadv(fd, [view[: read.nbytes - done]], read.offset + done)
 
         list(self._pool.map(work, self._buffers))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.checkpoint import Checkpoint, StorageRef
 from ckptdoctor.scan import plan
-from ckptdoctor.scan.plan import CHUNK_NBYTES, Extent, Read, StorageScan, make_plan
+from ckptdoctor.scan.plan import CHUNK_NBYTES, PIECE_NBYTES, Extent, Read, StorageScan, make_plan
 from tests.cases import checkpoint, record
 
 
@@ -121,10 +122,11 @@ def test_a_record_that_a_tensor_views_is_not_read_twice() -> None:
     assert [read.nbytes for read in reads_of(described)] == [40]
 
 
-def test_large_storages_are_cut_into_chunks() -> None:
-    ref = storage(64, 2 * CHUNK_NBYTES + 8)
-    scans, _ = make_plan(checkpoint([record("a", (CHUNK_NBYTES // 2 + 2,), storage=ref)]))
-    assert [piece.nbytes for piece in scans[0].pieces] == [CHUNK_NBYTES, CHUNK_NBYTES, 8]
+@pytest.mark.parametrize(("deflated", "longest"), [(None, PIECE_NBYTES), (99, CHUNK_NBYTES)])
+def test_large_storages_are_cut_into_pieces(deflated: int | None, longest: int) -> None:
+    ref = replace(storage(64, 2 * longest + 8), deflated_nbytes=deflated)
+    scans, _ = make_plan(checkpoint([record("a", (longest // 2 + 2,), storage=ref)]))
+    assert [piece.nbytes for piece in scans[0].pieces] == [longest, longest, 8]
 
 
 def test_a_storage_viewed_in_very_many_ways_is_measured_as_a_whole(
@@ -181,7 +183,9 @@ def layouts(draw: st.DrawFn) -> Checkpoint:
     """Storages one behind the other, each with a few views, some checked, some with a tail."""
     tensors, records, at = [], [], 64
     for number in range(draw(st.integers(1, 8))):
-        numel = draw(st.sampled_from([1, 3, 50, 5000, CHUNK_NBYTES // 4, CHUNK_NBYTES]))
+        numel = draw(
+            st.sampled_from([1, 3, 50, 5000, CHUNK_NBYTES // 4, CHUNK_NBYTES, 5 * CHUNK_NBYTES])
+        )
         tail = draw(st.integers(0, 3))
         crc32 = draw(st.sampled_from([None, 0, 77]))
         ref = storage(at, 4 * numel + tail, f"data/{number}", crc32)
@@ -201,7 +205,8 @@ def covered(scans: Sequence[StorageScan], reads: Sequence[Read]) -> None:
     }
     met: list[int] = []
     for read in reads:
-        assert read.nbytes <= CHUNK_NBYTES
+        assert read.nbytes <= CHUNK_NBYTES or len(read.pieces) == 1
+        assert read.nbytes <= PIECE_NBYTES
         for piece, start, _ in read.pieces:
             assert read.offset + start == offset_of[id(piece)]
             assert 0 <= start <= start + piece.nbytes <= read.nbytes

@@ -23,7 +23,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.scan import views
 from ckptdoctor.scan.kernels import BACKEND_VARIABLE, EMPTY, Kernels, Measurement
-from ckptdoctor.scan.plan import CHUNK_NBYTES, make_plan
+from ckptdoctor.scan.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
 from ckptdoctor.scan.scanner import Scanner, available_cores
 from tests.builders import data_span, patched, rezip, save, tensor_of
 from tests.scan.builders import backends, scan_file, scan_tensors, stats_of
@@ -172,7 +172,7 @@ def test_nan_at_the_border_of_two_chunks_is_found(
     tmp_path: Path, place: float, kernels: Kernels
 ) -> None:
     """Around 1 MiB, and around the border between two of our reads."""
-    for border in (1 << 20, CHUNK_NBYTES):
+    for border in (1 << 20, CHUNK_NBYTES, PIECE_NBYTES):
         numel = 3 * border // 4 + 5
         tensor = torch.zeros(numel)
         at = numel - 1 if place == -1 else int(place * border) // 4
