@@ -18,7 +18,7 @@ from typing import Self
 
 from zlib_ng import zlib_ng
 
-from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, TensorStats
+from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats
 from ckptdoctor.dtypes import DType
 from ckptdoctor.finding import Severity
 from ckptdoctor.scan.kernels import EMPTY, Kernels, Measurement, Worker, load_kernels, merge
@@ -343,7 +343,7 @@ def _changed_problem(*, shrank: bool) -> Problem:
 
 
 def _inflate_problem(scan: StorageScan) -> Problem:
-    key, names = scan.ref.key, [tensor.fqn for tensor in scan.tensors]
+    key, names = scan.ref.key, _names_on(scan)
     return Problem(
         code="CD104",
         severity=Severity.ERROR,
@@ -354,6 +354,11 @@ def _inflate_problem(scan: StorageScan) -> Problem:
     )
 
 
+def _names_on(scan: StorageScan) -> list[str]:
+    """The tensors on a storage, those of the model first: evidence lists ten, and they decide."""
+    return [tensor.fqn for tensor in sorted(scan.tensors, key=lambda t: t.role is not Role.MODEL)]
+
+
 def _bad_checksums(scans: Iterable[StorageScan]) -> Iterator[Problem]:
     for scan in scans:
         if not scan.check_crc:
@@ -362,7 +367,7 @@ def _bad_checksums(scans: Iterable[StorageScan]) -> Iterator[Problem]:
         for piece in scan.pieces:
             found = zlib_ng.crc32_combine(found, piece.crc32, piece.nbytes)
         if found != scan.ref.crc32:
-            names = [tensor.fqn for tensor in scan.tensors]
+            names = _names_on(scan)
             yield Problem(
                 code="CD103",
                 severity=Severity.ERROR,

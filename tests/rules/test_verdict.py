@@ -110,6 +110,17 @@ def test_a_flipped_bit_costs_what_it_hits(both: Path, value: float, verdict: Ver
     assert damaged(both, flip) is verdict
 
 
+def test_a_flipped_bit_under_many_views_still_costs_the_model(tmp_path: Path) -> None:
+    shared = torch.full((500,), MODEL_VALUE)
+    state = {"other": {f"view{i}": shared[i:] for i in range(20)}, "model": {"w": shared}}
+    path = save(tmp_path / "a.pth", state)
+
+    def flip(data: bytearray) -> None:
+        data[where(data, MODEL_VALUE) + 100] ^= 1
+
+    assert damaged(path, flip) is Verdict.CORRUPT
+
+
 def test_a_flipped_bit_in_the_pickle_is_never_healthy(both: Path) -> None:
     def flip(data: bytearray) -> None:
         data[data.index(b"exp_avg")] ^= 1
