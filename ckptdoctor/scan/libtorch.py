@@ -1,8 +1,8 @@
 """The fast backend: ``libtorch_cpu`` through torch's stable C interface, without importing torch.
 
 Clean data needs one or two reductions a chunk, and no copy. float32 and float64 are reduced as
-they are. The 16 and 8 bit types, for which torch's own reduction is two to four times slower or
-missing, are reduced as integers: magnitudes of IEEE-like floats are ordered like their bits, so the
+they are. The 16 and 8 bit types, for which torch's own reduction is half as fast or missing, are
+reduced as integers: magnitudes of IEEE-like floats are ordered like their bits, so the
 signed minimum and maximum before and after flipping the sign bit give the extremes of both signs,
 and a magnitude above the largest finite one is NaN or Inf.
 
