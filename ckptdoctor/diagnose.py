@@ -57,13 +57,12 @@ def examine(paths: Sequence[Path], how: Examination | None = None) -> Report:
     crashes: list[Crash] = []
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
-        waiting: deque[_Pending] = deque()
+        waiting: deque[_Pending | CheckpointReport] = deque()
         for path in paths:
             waiting.append(_open(path, scanner, how))
             if len(waiting) > _AHEAD:
-                reports.append(waiting.popleft().report(how, crashes))
-        while waiting:
-            reports.append(waiting.popleft().report(how, crashes))
+                reports.append(_finish(waiting.popleft(), how, crashes))
+        reports.extend(_finish(pending, how, crashes) for pending in waiting)
     return Report(checkpoints=tuple(reports), crashes=tuple(crashes))
 
 
@@ -71,27 +70,29 @@ def examine(paths: Sequence[Path], how: Examination | None = None) -> Report:
 class _Pending:
     """A file whose header was read and whose tensors are being scanned."""
 
-    path: Path
-    nbytes: int = 0
-    failure: CheckpointReport | None = None
-    checkpoint: Checkpoint | None = None
-    scan: PendingScan | None = None
-    closing: contextlib.ExitStack | None = None
-
-    def report(self, how: Examination, crashes: list[Crash]) -> CheckpointReport:
-        """The report, once the scan is done."""
-        with self.closing or contextlib.nullcontext():
-            if self.checkpoint is None or self.scan is None:
-                return self.failure or _unreadable(self.path, self.nbytes, [])
-            try:
-                result = self.scan.result()
-            except OSError as error:
-                return _failed(self.path, error, self.nbytes)
-            return _diagnose(self.checkpoint, result, how, crashes)
+    checkpoint: Checkpoint
+    scan: PendingScan
+    closing: contextlib.ExitStack
 
 
-def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending:
-    """Read the header and start the scan."""
+def _finish(
+    pending: _Pending | CheckpointReport, how: Examination, crashes: list[Crash]
+) -> CheckpointReport:
+    """The report, once the scan is done."""
+    if isinstance(pending, CheckpointReport):
+        return pending
+    checkpoint = pending.checkpoint
+    with pending.closing:
+        try:
+            result = pending.scan.result()
+        except OSError as error:
+            return _failed(checkpoint.path, error, checkpoint.nbytes)
+        return _diagnose(checkpoint, result, how, crashes)
+    raise AssertionError("unreachable: the stack swallows no exception")
+
+
+def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending | CheckpointReport:
+    """Read the header and start the scan; a report at once where nothing can be read."""
     nbytes = 0
     with contextlib.ExitStack() as stack:
         try:
@@ -101,9 +102,8 @@ def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending:
                 how.expect(path, nbytes)
             checkpoint = read_checkpoint(file)
         except (CheckpointError, OSError) as error:
-            return _Pending(path, nbytes, failure=_failed(path, error, nbytes))
-        scan = scanner.submit(checkpoint, file.fd)
-        return _Pending(path, nbytes, checkpoint=checkpoint, scan=scan, closing=stack.pop_all())
+            return _failed(path, error, nbytes)
+        return _Pending(checkpoint, scanner.submit(checkpoint, file.fd), stack.pop_all())
     raise AssertionError("unreachable: the stack swallows no exception")
 
 
@@ -127,29 +127,13 @@ def _failed(path: Path, error: CheckpointError | OSError, nbytes: int) -> Checkp
             message=f"cannot be read: {error.strerror or error}",
             evidence={"errno": error.errno},
         )
-    return _unreadable(path, nbytes, [problem])
-
-
-def _unreadable(path: Path, nbytes: int, problems: list[Problem]) -> CheckpointReport:
-    rules = {rule.code: rule for rule in ALL_RULES}
-    findings = tuple(
-        Finding(
-            code=problem.code,
-            severity=problem.severity,
-            subject=problem.subject,
-            message=problem.message,
-            evidence=problem.evidence,
-            remedy=problem.remedy or rules[problem.code].remedy(),
-        )
-        for problem in problems
-    )
-    epoch = epoch_from_name(path)
+    rule = next(rule for rule in ALL_RULES if rule.code == problem.code)
     return CheckpointReport(
         path=path,
         nbytes=nbytes,
         verdict=Verdict.UNREADABLE,
-        metadata=Metadata(name_epoch=epoch),
-        findings=findings,
+        metadata=Metadata(name_epoch=epoch_from_name(path)),
+        findings=(rule.from_problem(problem),),
     )
 
 

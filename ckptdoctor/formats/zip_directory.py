@@ -235,36 +235,17 @@ def _check_entry(
     if len(local_name) < name_nbytes:
         local_name = headers.read(entry.header_offset + _LOCAL.size, name_nbytes)
     offset = entry.header_offset + _LOCAL.size + name_nbytes + extra_nbytes
-    differences = [
-        what
-        for what, differs in (
-            ("name", local_name != entry.raw_name),
-            ("method", method != entry.method),
-            ("encryption", (flags ^ entry.flags) & _ENCRYPTED),
-            ("crc32", not flags & _HAS_DESCRIPTOR and crc32 not in (0, entry.crc32)),
-            ("size", nbytes not in (0, 0xFFFF_FFFF, entry.nbytes)),
-            ("stored size", stored_nbytes not in (0, 0xFFFF_FFFF, entry.stored_nbytes)),
-        )
-        if differs
-    ]
+    local = (flags, method, crc32, stored_nbytes, nbytes)
+    differences = _differences(entry, local_name, local)
     if differences:
         directory.add_problem(
             "CD104",
             name,
             f"directory and record header disagree about the {' and the '.join(differences)}",
         )
-    if entry.flags & _ENCRYPTED:
-        directory.add_problem("CD104", name, "the record is encrypted, which torch cannot read")
-    elif entry.method not in (STORED, DEFLATED):
-        directory.add_problem(
-            "CD104", name, f"the record is compressed by method {entry.method}, not stored"
-        )
-    elif entry.method == STORED and entry.stored_nbytes != entry.nbytes:
-        directory.add_problem(
-            "CD104",
-            name,
-            f"a stored record of {entry.nbytes} bytes takes {entry.stored_nbytes}",
-        )
+    unusable = _unusable(entry)
+    if unusable:
+        directory.add_problem("CD104", name, unusable)
     elif offset + entry.stored_nbytes > directory_offset:
         directory.add_problem(
             "CD104", name, "the record runs into the directory behind it", offset=offset
@@ -273,6 +254,33 @@ def _check_entry(
         directory.records.append(
             ZipRecord(name, entry.method, entry.crc32, entry.stored_nbytes, entry.nbytes, offset)
         )
+
+
+def _differences(
+    entry: _Entry, local_name: bytes, local: tuple[int, int, int, int, int]
+) -> list[str]:
+    """What the directory says otherwise than a local header with these fields."""
+    flags, method, crc32, stored_nbytes, nbytes = local
+    checks = (
+        ("name", local_name != entry.raw_name),
+        ("method", method != entry.method),
+        ("encryption", (flags ^ entry.flags) & _ENCRYPTED),
+        ("crc32", not flags & _HAS_DESCRIPTOR and crc32 not in (0, entry.crc32)),
+        ("size", nbytes not in (0, 0xFFFF_FFFF, entry.nbytes)),
+        ("stored size", stored_nbytes not in (0, 0xFFFF_FFFF, entry.stored_nbytes)),
+    )
+    return [what for what, differs in checks if differs]
+
+
+def _unusable(entry: _Entry) -> str:
+    """Why a record cannot be read at all; "" where it can."""
+    if entry.flags & _ENCRYPTED:
+        return "the record is encrypted, which torch cannot read"
+    if entry.method not in (STORED, DEFLATED):
+        return f"the record is compressed by method {entry.method}, not stored"
+    if entry.method == STORED and entry.stored_nbytes != entry.nbytes:
+        return f"a stored record of {entry.nbytes} bytes takes {entry.stored_nbytes}"
+    return ""
 
 
 def _check_names(directory: ZipDirectory) -> None:

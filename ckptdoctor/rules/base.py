@@ -86,13 +86,16 @@ class Rule:
 
     def from_problems(self, case: Case) -> Iterator[Finding]:
         """The problems with this rule's code that reader and scan met, as findings."""
-        for problem in case.problems:
-            if problem.code == self.code:
-                yield Finding(
-                    code=problem.code,
-                    severity=problem.severity,
-                    subject=problem.subject,
-                    message=problem.message,
-                    evidence=problem.evidence,
-                    remedy=problem.remedy or self.remedy(),
-                )
+        return (self.from_problem(p) for p in case.problems if p.code == self.code)
+
+    @classmethod
+    def from_problem(cls, problem: Problem) -> Finding:
+        """A problem as a finding; where it does not say what to do, the rule does."""
+        return Finding(
+            code=problem.code,
+            severity=problem.severity,
+            subject=problem.subject,
+            message=problem.message,
+            evidence=problem.evidence,
+            remedy=problem.remedy or cls.remedy(),
+        )
