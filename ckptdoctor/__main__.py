@@ -17,7 +17,7 @@ _NOTHING = 3
 def main() -> NoReturn:
     """Run the command line and exit."""
     code = run(sys.argv[1:])
-    if "ckptdoctor.scan.libtorch" in sys.modules:
+    if "ckptdoctor.scanning.libtorch" in sys.modules:
         _leave(code)
     sys.exit(code)
 

@@ -19,7 +19,7 @@ from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
-from ckptdoctor.scan.scanner import PendingScan, Scanner, ScanResult
+from ckptdoctor.scanning.scanner import PendingScan, Scanner, ScanResult
 
 __all__ = ["Examination", "examine"]
 

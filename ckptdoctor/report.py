@@ -10,7 +10,7 @@ from ckptdoctor.checkpoint import Checkpoint, TensorStats
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Metadata
 
-__all__ = ["CheckpointReport", "Crash", "LastGood", "Report", "TensorTotals"]
+__all__ = ["CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,23 @@ class CheckpointReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One place of the ranking.
+
+    Attributes:
+        rank: 1 for the best.
+        report: the checkpoint.
+        usable: whether to go on from it is advisable at all.
+        reason: why it stands here.
+    """
+
+    rank: int
+    report: CheckpointReport
+    usable: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LastGood:
     """The checkpoint to go on from."""
 
@@ -101,12 +118,14 @@ class Report:
     Attributes:
         checkpoints: in the order of the run.
         last_good: the checkpoint to go on from; None where none is sound.
+        ranking: every checkpoint from best to worst, with the reason.
         findings: about the run as a whole.
         crashes: our own bugs.
     """
 
     checkpoints: tuple[CheckpointReport, ...] = ()
     last_good: LastGood | None = None
+    ranking: tuple[Place, ...] = ()
     findings: tuple[Finding, ...] = ()
     crashes: tuple[Crash, ...] = ()
 

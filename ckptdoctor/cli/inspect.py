@@ -64,7 +64,8 @@ def inspect(
 
         text = inspect_json(found, shown)
     else:
-        from ckptdoctor.render.console import Screen, inspect_text
+        from ckptdoctor.render.console_inspect import inspect_text
+        from ckptdoctor.render.screen import Screen
 
         screen = Screen(
             colour=False if no_color or output is not None else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ckptdoctor.cli.options import Format
 from ckptdoctor.cli.output import ProgressBar, note, write_result
 from ckptdoctor.run.discover import Discovery, discover
-from ckptdoctor.scan.preload import preload
+from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
     from ckptdoctor.report import Report
@@ -58,7 +58,8 @@ def write_scan(
 
         text = scan_json(report)
     else:
-        from ckptdoctor.render.console import Screen, scan_text
+        from ckptdoctor.render.console_scan import scan_text
+        from ckptdoctor.render.screen import Screen
 
         plain = True if no_color or output is not None else None
         text = scan_text(report, Screen(colour=False if plain else None, verbosity=verbosity))

@@ -13,31 +13,14 @@ from dataclasses import dataclass, replace
 
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Mode
-from ckptdoctor.report import CheckpointReport, LastGood, Report
-from ckptdoctor.run.natural import natural_key
+from ckptdoctor.natural import natural_key
+from ckptdoctor.report import CheckpointReport, LastGood, Place, Report
 from ckptdoctor.run.order import in_order
 
-__all__ = ["Place", "rank", "with_last_good"]
+__all__ = ["rank", "with_last_good"]
 
 _USABLE = (Verdict.HEALTHY, Verdict.SUSPECT, Verdict.SALVAGEABLE)
 _NEVER = frozenset({"CD106", "CD107"})  # whoever loads such a file has worse worries than NaN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """One place of the ranking.
-
-    Attributes:
-        rank: 1 for the best.
-        report: the checkpoint.
-        usable: whether to go on from it is advisable at all.
-        reason: why it stands here.
-    """
-
-    rank: int
-    report: CheckpointReport
-    usable: bool
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +62,7 @@ def rank(reports: Sequence[CheckpointReport]) -> list[Place]:
 
 
 def with_last_good(report: Report) -> Report:
-    """The report with its checkpoints in the order of the run and ``last_good`` filled in."""
+    """The report in the order of the run, with its ranking and ``last_good`` filled in."""
     places = rank(report.checkpoints)
     best = next((place for place in places if place.usable), None)
     last_good = None
@@ -87,7 +70,12 @@ def with_last_good(report: Report) -> Report:
         last_good = LastGood(
             path=best.report.path, epoch=best.report.metadata.epoch, reason=best.reason
         )
-    return replace(report, checkpoints=tuple(in_order(report.checkpoints)), last_good=last_good)
+    return replace(
+        report,
+        checkpoints=tuple(in_order(report.checkpoints)),
+        last_good=last_good,
+        ranking=tuple(places),
+    )
 
 
 def _is_usable(report: CheckpointReport) -> bool:

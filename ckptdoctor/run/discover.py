@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.run.natural import natural_key
+from ckptdoctor.natural import natural_key
 
 __all__ = ["CHECKPOINT_SUFFIXES", "DIRECTORY_VARIABLE", "Discovery", "default_paths", "discover"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ckptdoctor.natural import natural_key
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.run.natural import natural_key
 
 __all__ = ["in_order"]
 

@@ -31,8 +31,8 @@ import torch
 
 from ckptdoctor.checkpoint import Checkpoint, StorageRef
 from ckptdoctor.formats import opened, read_checkpoint
-from ckptdoctor.scan.plan import CHUNK_NBYTES, Task, make_plan
-from ckptdoctor.scan.scanner import Scanner, available_cores
+from ckptdoctor.scanning.plan import CHUNK_NBYTES, Task, make_plan
+from ckptdoctor.scanning.scanner import Scanner, available_cores
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 USUAL_SCRIPT = """

@@ -254,7 +254,8 @@ def test_help_and_version_import_no_torch() -> None:
         code = (
             "import sys; from ckptdoctor.__main__ import run; "
             f"assert run([{option!r}]) == 0; "
-            "assert not {'torch', 'numpy', 'rich', 'ckptdoctor.scan.libtorch'} & set(sys.modules)"
+            "assert not {'torch', 'numpy', 'rich', 'ckptdoctor.scanning.libtorch'}"
+            " & set(sys.modules)"
         )
         outcome = run(code=code)
         assert outcome.code == 0, outcome.stderr
@@ -264,7 +265,7 @@ def test_a_scan_imports_no_torch_either(folder: Path) -> None:
     code = (
         "import sys; from ckptdoctor.__main__ import run; "
         f"assert run(['scan', {str(folder)!r}]) == 1; "
-        "assert 'torch' not in sys.modules; assert 'ckptdoctor.scan.libtorch' in sys.modules"
+        "assert 'torch' not in sys.modules; assert 'ckptdoctor.scanning.libtorch' in sys.modules"
     )
     outcome = run(code=code)
     assert outcome.code == 0, outcome.stderr

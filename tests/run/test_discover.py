@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from ckptdoctor.natural import natural_key
 from ckptdoctor.run.discover import default_paths, discover
-from ckptdoctor.run.natural import natural_key
 from tests.builders import save
 
 

@@ -122,7 +122,7 @@ def load_kernels(backend: str | None = None) -> Kernels:
             f"{BACKEND_VARIABLE}={wanted!r}: there are two backends, libtorch and eager"
         )
     if wanted != "eager":
-        from ckptdoctor.scan.libtorch import load_libtorch
+        from ckptdoctor.scanning.libtorch import load_libtorch
 
         try:
             kernels = load_libtorch()
@@ -132,7 +132,7 @@ def load_kernels(backend: str | None = None) -> Kernels:
                 raise
         else:
             return kernels
-    from ckptdoctor.scan.eager import load_eager
+    from ckptdoctor.scanning.eager import load_eager
 
     return load_eager()
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
 from ckptdoctor.errors import UsageError
-from ckptdoctor.scan import eager, libtorch, preload
-from ckptdoctor.scan.eager import Eager, load_eager
-from ckptdoctor.scan.kernels import (
+from ckptdoctor.scanning import eager, libtorch, preload
+from ckptdoctor.scanning.eager import Eager, load_eager
+from ckptdoctor.scanning.kernels import (
     BACKEND_VARIABLE,
     EMPTY,
     BackendUnavailableError,
@@ -27,8 +27,8 @@ from ckptdoctor.scan.kernels import (
     merge,
     self_test,
 )
-from ckptdoctor.scan.libtorch import load_libtorch
-from tests.scan.builders import (
+from ckptdoctor.scanning.libtorch import load_libtorch
+from tests.scanning.builders import (
     backends,
     bad_bits,
     components,

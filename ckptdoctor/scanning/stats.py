@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
-from ckptdoctor.scan.kernels import EMPTY, Measurement, merge
-from ckptdoctor.scan.plan import Extent, Piece, StorageScan
+from ckptdoctor.scanning.kernels import EMPTY, Measurement, merge
+from ckptdoctor.scanning.plan import Extent, Piece, StorageScan
 
 __all__ = ["collect_stats"]
 

@@ -21,11 +21,11 @@ from zlib_ng import zlib_ng
 from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats
 from ckptdoctor.dtypes import DType
 from ckptdoctor.finding import Severity
-from ckptdoctor.scan.kernels import EMPTY, Kernels, Measurement, Worker, load_kernels, merge
-from ckptdoctor.scan.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
-from ckptdoctor.scan.reading import FileShrankError, read_into
-from ckptdoctor.scan.stats import collect_stats
-from ckptdoctor.scan.views import measure_view
+from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement, Worker, load_kernels, merge
+from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
+from ckptdoctor.scanning.reading import FileShrankError, read_into
+from ckptdoctor.scanning.stats import collect_stats
+from ckptdoctor.scanning.views import measure_view
 
 __all__ = ["ScanResult", "Scanner", "available_cores"]
 

@@ -20,9 +20,9 @@ import mmap
 from typing import Any
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
-from ckptdoctor.scan.kernels import EMPTY, BackendUnavailableError, Measurement
-from ckptdoctor.scan.libtorch_bits import C_INTEGERS, INTEGERS, Bits, Handle
-from ckptdoctor.scan.preload import library_path
+from ckptdoctor.scanning.kernels import EMPTY, BackendUnavailableError, Measurement
+from ckptdoctor.scanning.libtorch_bits import C_INTEGERS, INTEGERS, Bits, Handle
+from ckptdoctor.scanning.preload import library_path
 
 __all__ = ["LibTorch", "load_libtorch"]
 
@@ -129,7 +129,7 @@ class LibTorchWorker:
     # -- measuring -------------------------------------------------------------------------------
 
     def measure(self, buffer: memoryview, dtype: DType) -> Measurement:
-        """See :class:`~ckptdoctor.scan.kernels.Worker`."""
+        """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
         numel = len(buffer) // dtype.itemsize
         if not numel or dtype.kind is Kind.OPAQUE:
             return EMPTY

@@ -10,8 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.checkpoint import Checkpoint, StorageRef
-from ckptdoctor.scan import plan
-from ckptdoctor.scan.plan import CHUNK_NBYTES, PIECE_NBYTES, Extent, Read, StorageScan, make_plan
+from ckptdoctor.scanning import plan
+from ckptdoctor.scanning.plan import (
+    CHUNK_NBYTES,
+    PIECE_NBYTES,
+    Extent,
+    Read,
+    StorageScan,
+    make_plan,
+)
 from tests.cases import checkpoint, record
 
 

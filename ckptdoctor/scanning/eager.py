@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
-from ckptdoctor.scan.kernels import EMPTY, BackendUnavailableError, Measurement
+from ckptdoctor.scanning.kernels import EMPTY, BackendUnavailableError, Measurement
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ class EagerWorker:
         self._torch = torch_module
 
     def measure(self, buffer: memoryview, dtype: DType) -> Measurement:
-        """See :class:`~ckptdoctor.scan.kernels.Worker`."""
+        """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
         if not len(buffer) or dtype.kind is Kind.OPAQUE:
             return EMPTY
         if dtype.component is not None:

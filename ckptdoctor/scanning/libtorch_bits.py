@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ckptdoctor.dtypes import DType, Kind
 
 if TYPE_CHECKING:
-    from ckptdoctor.scan.libtorch import LibTorchWorker
+    from ckptdoctor.scanning.libtorch import LibTorchWorker
 
 __all__ = ["C_INTEGERS", "INTEGERS", "Bits", "Handle"]
 

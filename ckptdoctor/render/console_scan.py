@@ -1,34 +1,24 @@
-"""Reports for a person at a terminal: 80 columns, readable without colour."""
+"""The result of ``scan`` for a person at a terminal: 80 columns, readable without colour."""
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ckptdoctor.checkpoint import TensorRecord, TensorStats
-from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.render.screen import LOOK, Screen, drawn, print_finding
 from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Report
 
-__all__ = ["Screen", "inspect_text", "scan_text"]
+__all__ = ["next_command", "scan_text"]
 
-_LOOK = {
-    Verdict.HEALTHY: ("✓", "green"),
-    Verdict.SUSPECT: ("?", "yellow"),
-    Verdict.SALVAGEABLE: ("~", "yellow"),
-    Verdict.CORRUPT: ("✗", "red"),
-    Verdict.UNREADABLE: ("!", "red"),
-}
-_SEVERITY_STYLE = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 _SHORT = {
     "CD101": "not a checkpoint",
     "CD102": "cut",
@@ -45,49 +35,7 @@ _SHORT = {
     "CD305": "EMA",
 }
 _MAX_ROWS = 15
-_MAX_TENSORS = 20
 _MAX_NOTES = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Screen:
-    """What is written to.
-
-    Attributes:
-        width: columns; None to find out.
-        colour: True or False to decide; None to find out.
-        verbosity: -1 quiet, 0, 1 or more for every row and every finding.
-    """
-
-    width: int | None = None
-    colour: bool | None = None
-    verbosity: int = 0
-
-    def console(self) -> Console:
-        """A console that keeps what it draws, drawing as for standard output."""
-        real = Console()
-        colour = self.colour if self.colour is not None else real.is_terminal
-        return Console(
-            file=io.StringIO(),
-            width=self.width or (real.width if real.is_terminal else max(real.width, 80)),
-            force_terminal=colour,
-            color_system="auto" if colour else None,
-            no_color=real.no_color or self.colour is False,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-            _environ={} if not colour else None,  # FORCE_COLOR would win over us
-        )
-
-
-def _drawn(console: Console) -> str:
-    console.file.seek(0)
-    lines = console.file.read().split("\n")
-    return "\n".join(line.rstrip() for line in lines)
-
-
-# -- scan ----------------------------------------------------------------------------------------
 
 
 def scan_text(report: Report, screen: Screen) -> str:
@@ -106,7 +54,7 @@ def scan_text(report: Report, screen: Screen) -> str:
             _print_unreadable(console, shown)
     console.print(_summary(report))
     _print_last_good(console, report)
-    return _drawn(console)
+    return drawn(console)
 
 
 def _selected(report: Report, verbosity: int) -> tuple[list[CheckpointReport], int]:
@@ -142,7 +90,7 @@ def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) ->
     root = _common_folder([row.path for row in rows])
     name_width = max(16, width - (50 if shared is not None or not metrics else 60))
     for row in rows:
-        mark, style = _LOOK[row.verdict]
+        mark, style = LOOK[row.verdict]
         best = report.last_good is not None and row.path == report.last_good.path
         name = shorten_middle(printable(_relative(row.path, root)), name_width)
         data = row.metadata
@@ -179,7 +127,7 @@ def _why(row: CheckpointReport) -> str:
 
 def _summary(report: Report) -> Text:
     parts = [
-        Text(f"{count} {verdict.value}", _LOOK[verdict][1])
+        Text(f"{count} {verdict.value}", LOOK[verdict][1])
         for verdict in Verdict
         if (count := report.count(verdict))
     ]
@@ -234,14 +182,7 @@ def _print_findings(console: Console, report: Report) -> None:
         if row.findings:
             console.print(Text(f"\n{printable(row.path)}", "bold"))
         for finding in row.findings:
-            _print_finding(console, finding)
-
-
-def _print_finding(console: Console, finding: Finding) -> None:
-    line = Text("  ")
-    line.append(f"{finding.code} {finding.severity.label}", _SEVERITY_STYLE[finding.severity])
-    line.append(f" {printable(finding.subject)}: {printable(finding.message)}")
-    console.print(line)
+            print_finding(console, finding)
 
 
 def _common_folder(paths: Sequence[Path]) -> str:
@@ -254,91 +195,3 @@ def _common_folder(paths: Sequence[Path]) -> str:
 
 def _relative(path: Path, root: str) -> str:
     return os.path.relpath(path, root) if root else str(path)
-
-
-# -- inspect -------------------------------------------------------------------------------------
-
-
-def inspect_text(
-    report: CheckpointReport, shown: list[TensorRecord], screen: Screen, *, everything: bool
-) -> str:
-    """The result of ``inspect``.
-
-    Args:
-        report: with its details kept.
-        shown: the tensors that were asked for, non-finite ones first.
-        screen: what is written to.
-        everything: list them all, not only the first.
-    """
-    console = screen.console()
-    mark, style = _LOOK[report.verdict]
-    console.print(Text(f"{mark} {printable(report.path)}", f"bold {style}"))
-    console.print(_facts(report))
-    for finding in report.findings[: None if screen.verbosity > 0 else 8]:
-        _print_finding(console, finding)
-    if len(report.findings) > 8 and screen.verbosity <= 0:
-        console.print(Text(f"  … and {plural(len(report.findings) - 8, 'finding')} (-v)", "dim"))
-    limit = len(shown) if everything else _MAX_TENSORS
-    if shown and screen.verbosity >= 0:
-        console.print()
-        console.print(_tensor_table(report, shown[:limit], console.width))
-        if len(shown) > limit:
-            console.print(Text(f"  … and {plural(len(shown) - limit, 'tensor')} (--all)", "dim"))
-    return _drawn(console)
-
-
-def _facts(report: CheckpointReport) -> Text:
-    data, totals = report.metadata, report.tensors
-    facts = [
-        f"{report.verdict.value}",
-        report.format or "no known format",
-        bytes_text(report.nbytes),
-        plural(totals.count, "tensor"),
-    ]
-    if data.epoch is not None and data.epoch_source is not None:
-        facts.append(f"epoch {data.epoch} (from {data.epoch_source.value})")
-    if data.global_step is not None:
-        facts.append(f"step {data.global_step}")
-    if data.metric is not None:
-        facts.append(f"{printable(data.metric.name)} {number(data.metric.value)}")
-    if report.verdict is not Verdict.UNREADABLE:
-        facts.append(f"{totals.nan} NaN, {totals.inf} Inf")
-    return Text("  " + " · ".join(facts))
-
-
-def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width: int) -> Table:
-    header = ["tensor", "dtype", "shape", "min", "max", "NaN", "Inf", "first bad"]
-    rows = [
-        [
-            printable(tensor.fqn),
-            tensor.dtype,
-            shorten_middle("×".join(map(str, tensor.shape)) or "scalar", 14),
-            *_figures(tensor, report.stats.get(tensor.fqn)),
-        ]
-        for tensor in shown
-    ]
-    taken = sum(max(map(len, column)) + 1 for column in zip(*rows, header, strict=True))
-    longest = max(len(row[0]) for row in rows)
-    name_width = max(20, width - taken + max(longest, len(header[0])))
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in header:
-        right = name in ("min", "max", "NaN", "Inf")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    for tensor, (name, *figures) in zip(shown, rows, strict=True):
-        stats = report.stats.get(tensor.fqn)
-        bad = tensor.lost or (stats is not None and stats.non_finite > 0)
-        table.add_row(shorten_middle(name, name_width), *figures, style="red" if bad else "")
-    return table
-
-
-def _figures(tensor: TensorRecord, stats: TensorStats | None) -> list[str]:
-    if stats is None:
-        return ["lost" if tensor.lost else "–", "", "", "", ""]
-    index = stats.first_bad_index
-    return [
-        number(stats.min),
-        number(stats.max),
-        str(stats.nan or ""),
-        str(stats.inf or ""),
-        "" if index is None else shorten_middle(str(list(index)), 14),
-    ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Checkpoint, StorageRef, TensorRecord
 from ckptdoctor.dtypes import DType
-from ckptdoctor.scan.kernels import EMPTY, Measurement
+from ckptdoctor.scanning.kernels import EMPTY, Measurement
 
 __all__ = ["CHUNK_NBYTES", "Extent", "Piece", "Read", "StorageScan", "Task", "make_plan"]
 

@@ -16,10 +16,10 @@ import torch
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
 from ckptdoctor.formats import opened, read_checkpoint
-from ckptdoctor.scan.eager import load_eager
-from ckptdoctor.scan.kernels import EMPTY, Kernels, Measurement
-from ckptdoctor.scan.libtorch import load_libtorch
-from ckptdoctor.scan.scanner import Scanner, ScanResult
+from ckptdoctor.scanning.eager import load_eager
+from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement
+from ckptdoctor.scanning.libtorch import load_libtorch
+from ckptdoctor.scanning.scanner import Scanner, ScanResult
 
 MAX_NUMEL = 3000
 

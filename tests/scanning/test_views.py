@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import BY_NAME
-from ckptdoctor.scan import views
-from ckptdoctor.scan.eager import load_eager
-from ckptdoctor.scan.kernels import Measurement
-from ckptdoctor.scan.plan import CHUNK_NBYTES
-from ckptdoctor.scan.reading import FileShrankError, read_into
-from ckptdoctor.scan.views import measure_view
+from ckptdoctor.scanning import views
+from ckptdoctor.scanning.eager import load_eager
+from ckptdoctor.scanning.kernels import Measurement
+from ckptdoctor.scanning.plan import CHUNK_NBYTES
+from ckptdoctor.scanning.reading import FileShrankError, read_into
+from ckptdoctor.scanning.views import measure_view
 from tests.cases import record
-from tests.scan.builders import measured
+from tests.scanning.builders import measured
 
 NUMEL = 4000
 WORKER = load_eager().worker()

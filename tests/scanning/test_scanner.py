@@ -21,12 +21,12 @@ from ckptdoctor.dtypes import DType
 from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import opened, read_checkpoint
-from ckptdoctor.scan import views
-from ckptdoctor.scan.kernels import BACKEND_VARIABLE, EMPTY, Kernels, Measurement
-from ckptdoctor.scan.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
-from ckptdoctor.scan.scanner import Scanner, available_cores
+from ckptdoctor.scanning import views
+from ckptdoctor.scanning.kernels import BACKEND_VARIABLE, EMPTY, Kernels, Measurement
+from ckptdoctor.scanning.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
+from ckptdoctor.scanning.scanner import Scanner, available_cores
 from tests.builders import data_span, patched, rezip, save, tensor_of
-from tests.scan.builders import backends, scan_file, scan_tensors, stats_of
+from tests.scanning.builders import backends, scan_file, scan_tensors, stats_of
 
 NAN, INF = math.nan, math.inf
 
@@ -524,7 +524,7 @@ def test_a_deflate_stream_that_is_cut_is_told(tmp_path: Path) -> None:
             return scans, tasks
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("ckptdoctor.scan.scanner.make_plan", cut)
+            patch.setattr("ckptdoctor.scanning.scanner.make_plan", cut)
             result = scanner.submit(checkpoint, file.fd).result()
     assert "CD104" in [problem.code for problem in result.problems]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import TensorRecord
-from ckptdoctor.scan.kernels import EMPTY, Measurement, merge
-from ckptdoctor.scan.plan import CHUNK_NBYTES
-from ckptdoctor.scan.reading import read_into
+from ckptdoctor.scanning.kernels import EMPTY, Measurement, merge
+from ckptdoctor.scanning.plan import CHUNK_NBYTES
+from ckptdoctor.scanning.reading import read_into
 
 __all__ = ["measure_view"]
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.dtypes import BY_NAME
-from ckptdoctor.scan.kernels import Measurement
-from ckptdoctor.scan.plan import Piece, StorageScan
-from ckptdoctor.scan.stats import collect_stats
+from ckptdoctor.scanning.kernels import Measurement
+from ckptdoctor.scanning.plan import Piece, StorageScan
+from ckptdoctor.scanning.stats import collect_stats
 from tests.builders import save
 from tests.cases import record
-from tests.scan.builders import backends, elements, scan_tensors, stats_of
+from tests.scanning.builders import backends, elements, scan_tensors, stats_of
 
 DTYPES = (
     *("float64", "float32", "float16", "bfloat16", "float8_e5m2", "float8_e4m3fn"),

@@ -1,0 +1,70 @@
+"""What every report for a terminal shares: the screen, and the look of verdicts and findings."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.render.text import printable
+
+__all__ = ["LOOK", "SEVERITY_STYLE", "Screen", "drawn", "print_finding"]
+
+LOOK = {
+    Verdict.HEALTHY: ("✓", "green"),
+    Verdict.SUSPECT: ("?", "yellow"),
+    Verdict.SALVAGEABLE: ("~", "yellow"),
+    Verdict.CORRUPT: ("✗", "red"),
+    Verdict.UNREADABLE: ("!", "red"),
+}
+SEVERITY_STYLE = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "red"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """What is written to.
+
+    Attributes:
+        width: columns; None to find out.
+        colour: True or False to decide; None to find out.
+        verbosity: -1 quiet, 0, 1 or more for every row and every finding.
+    """
+
+    width: int | None = None
+    colour: bool | None = None
+    verbosity: int = 0
+
+    def console(self) -> Console:
+        """A console that keeps what it draws, drawing as for standard output."""
+        real = Console()
+        colour = self.colour if self.colour is not None else real.is_terminal
+        return Console(
+            file=io.StringIO(),
+            width=self.width or (real.width if real.is_terminal else max(real.width, 80)),
+            force_terminal=colour,
+            color_system="auto" if colour else None,
+            no_color=real.no_color or self.colour is False,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+            _environ={} if not colour else None,  # FORCE_COLOR would win over us
+        )
+
+
+def drawn(console: Console) -> str:
+    """What the console of a :class:`Screen` holds."""
+    console.file.seek(0)
+    lines = console.file.read().split("\n")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def print_finding(console: Console, finding: Finding) -> None:
+    """A finding on a line of its own."""
+    line = Text("  ")
+    line.append(f"{finding.code} {finding.severity.label}", SEVERITY_STYLE[finding.severity])
+    line.append(f" {printable(finding.subject)}: {printable(finding.message)}")
+    console.print(line)
