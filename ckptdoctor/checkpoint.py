@@ -227,6 +227,10 @@ class TensorStats:
         max: the largest finite element, likewise.
         first_bad_index: one index a dimension of the first non-finite element in memory order,
             or None where all are finite.
+        saturated: how many are as large as a float of this type, or of a narrower one, can be.
+        sample: a few elements, evenly spaced over the storage, as the file holds them; empty for
+            all but the floats of model and EMA. Two tensors with equal dtype and shape are sampled
+            at equal places.
     """
 
     fqn: str
@@ -237,6 +241,8 @@ class TensorStats:
     min: float | None = None
     max: float | None = None
     first_bad_index: tuple[int, ...] | None = None
+    saturated: int = 0
+    sample: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def inf(self) -> int:

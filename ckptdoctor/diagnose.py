@@ -9,17 +9,18 @@ import contextlib
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Problem
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.formats import opened, read_checkpoint
-from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
+from ckptdoctor.metadata import Metadata, epoch_from_name, position, read_metadata
 from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
-from ckptdoctor.scanning.scanner import PendingScan, Scanner, ScanResult
+from ckptdoctor.rules.neighbours import Layout, Snapshot, runs_of
+from ckptdoctor.scanning.scanner import PendingScan, Scanner
 
 __all__ = ["Examination", "examine"]
 
@@ -55,15 +56,39 @@ def examine(paths: Sequence[Path], how: Examination | None = None) -> Report:
     how = how or Examination()
     reports: list[CheckpointReport] = []
     crashes: list[Crash] = []
+    cases = _measure(paths, how)
+    layouts: dict[Layout, Layout] = {}
+    runs = runs_of(
+        Snapshot.of(case.checkpoint, case.stats, case.metadata, layouts)
+        for case in cases
+        if isinstance(case, Case)
+    )
+    for case in cases:
+        if isinstance(case, Case):
+            run = runs[case.checkpoint.path]
+            reports.append(_diagnose(replace(case, run=run), how, crashes))
+        else:
+            reports.append(case)
+    ordered = sorted(reports, key=lambda report: position(report.path, report.metadata))
+    return Report(
+        checkpoints=tuple(reports),
+        findings=tuple(_apply(how.rules, lambda rule: rule.check_run(ordered), Path(), crashes)),
+        crashes=tuple(crashes),
+    )
+
+
+def _measure(paths: Sequence[Path], how: Examination) -> list[Case | CheckpointReport]:
+    """Every file as the rules want it, or its report where nothing could be read."""
+    cases: list[Case | CheckpointReport] = []
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
         waiting: deque[_Pending | CheckpointReport] = deque()
         for path in paths:
             waiting.append(_open(path, scanner, how))
             if len(waiting) > _AHEAD:
-                reports.append(_finish(waiting.popleft(), how, crashes))
-        reports.extend(_finish(pending, how, crashes) for pending in waiting)
-    return Report(checkpoints=tuple(reports), crashes=tuple(crashes))
+                cases.append(_finish(waiting.popleft()))
+        cases.extend(_finish(pending) for pending in waiting)
+    return cases
 
 
 @dataclass(slots=True)
@@ -75,10 +100,8 @@ class _Pending:
     closing: contextlib.ExitStack
 
 
-def _finish(
-    pending: _Pending | CheckpointReport, how: Examination, crashes: list[Crash]
-) -> CheckpointReport:
-    """The report, once the scan is done."""
+def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
+    """What is known of the file once it is scanned."""
     if isinstance(pending, CheckpointReport):
         return pending
     checkpoint = pending.checkpoint
@@ -87,7 +110,13 @@ def _finish(
             result = pending.scan.result()
         except OSError as error:
             return _failed(checkpoint.path, error, checkpoint.nbytes)
-        return _diagnose(checkpoint, result, how, crashes)
+        return Case(
+            checkpoint=checkpoint,
+            stats=result.stats,
+            problems=(*checkpoint.problems, *result.problems),
+            unchecked=result.unchecked,
+            metadata=read_metadata(checkpoint),
+        )
     raise AssertionError("unreachable: the stack swallows no exception")
 
 
@@ -137,36 +166,32 @@ def _failed(path: Path, error: CheckpointError | OSError, nbytes: int) -> Checkp
     )
 
 
-def _diagnose(
-    checkpoint: Checkpoint, result: ScanResult, how: Examination, crashes: list[Crash]
-) -> CheckpointReport:
-    case = Case(
-        checkpoint=checkpoint,
-        stats=result.stats,
-        problems=(*checkpoint.problems, *result.problems),
-        unchecked=result.unchecked,
-        metadata=read_metadata(checkpoint),
-    )
-    findings = sorted(_apply(how.rules, case, crashes), key=lambda f: -f.severity)
+def _diagnose(case: Case, how: Examination, crashes: list[Crash]) -> CheckpointReport:
+    checkpoint = case.checkpoint
+    found = _apply(how.rules, lambda rule: rule.check(case), checkpoint.path, crashes)
+    findings = sorted(found, key=lambda finding: -finding.severity)
     return CheckpointReport(
         path=checkpoint.path,
         format=checkpoint.format,
         nbytes=checkpoint.nbytes,
         verdict=verdict_of(findings, checkpoint.tensors),
         metadata=case.metadata,
-        tensors=TensorTotals.of(checkpoint, result.stats.values()),
+        tensors=TensorTotals.of(checkpoint, case.stats.values()),
         findings=tuple(findings),
         checkpoint=checkpoint if how.keep_details else None,
-        stats=result.stats if how.keep_details else {},
+        stats=case.stats if how.keep_details else {},
     )
 
 
-def _apply(rules: Sequence[type[Rule]], case: Case, crashes: list[Crash]) -> Iterator[Finding]:
+def _apply(
+    rules: Sequence[type[Rule]],
+    check: Callable[[Rule], Iterator[Finding]],
+    path: Path,
+    crashes: list[Crash],
+) -> Iterator[Finding]:
     """Every rule's findings; a rule that fails is noted as our bug, and the others still run."""
     for rule in rules:
         try:
-            yield from list(rule().check(case))
+            yield from list(check(rule()))
         except Exception:  # noqa: BLE001  (whatever it is, it is ours, and it is reported)
-            crashes.append(
-                Crash(rule=rule.__name__, path=case.checkpoint.path, error=traceback.format_exc())
-            )
+            crashes.append(Crash(rule=rule.__name__, path=path, error=traceback.format_exc()))

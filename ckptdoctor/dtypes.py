@@ -11,7 +11,7 @@ import enum
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["BY_NAME", "NUMPY", "SAFETENSORS", "STORAGE_CLASSES", "DType", "Kind"]
 
@@ -39,6 +39,9 @@ class DType:
         inf_bits: the magnitude bits of Inf, or None where the type has no Inf.
         finite_bits: the magnitude bits of the largest finite value; None for integers.
         max_finite: the largest finite value, or None for integers.
+        saturations: magnitude -> its bits, of the values that ``nan_to_num`` and ``clamp`` leave
+            where an Inf was: the largest finite value of this type, and of the narrower ones that
+            the elements may have been converted from.
     """
 
     name: str
@@ -48,6 +51,7 @@ class DType:
     inf_bits: int | None = None
     finite_bits: int | None = None
     max_finite: float | None = None
+    saturations: Mapping[float, int] = field(default_factory=dict)
 
     @property
     def can_be_non_finite(self) -> bool:
@@ -92,7 +96,15 @@ def _small_float(magnitude: int, *, mantissa: int, bias: int) -> float:
     return math.ldexp((1 << mantissa) + fraction, exponent - bias - mantissa)
 
 
-def _float(name: str, itemsize: int, inf_bits: int, max_finite: float) -> DType:
+_HALF_MAX, _BFLOAT_MAX, _FLOAT_MAX = 65504.0, 3.3895313892515355e38, 3.4028234663852886e38
+
+
+def _float(
+    name: str, itemsize: int, inf_bits: int, max_finite: float, *narrower: float, code: str = ""
+) -> DType:
+    saturations = {max_finite: inf_bits - 1} if itemsize > 1 else {}  # float8 saturates by design
+    for value in narrower:
+        saturations[value] = int.from_bytes(struct.pack(code, value), "little")
     return DType(
         name=name,
         itemsize=itemsize,
@@ -100,6 +112,7 @@ def _float(name: str, itemsize: int, inf_bits: int, max_finite: float) -> DType:
         inf_bits=inf_bits,
         finite_bits=inf_bits - 1,
         max_finite=max_finite,
+        saturations=saturations,
     )
 
 
@@ -108,10 +121,14 @@ def _plain(kind: Kind, itemsize: int, *names: str) -> list[DType]:
 
 
 _ALL = [
-    _float("float64", 8, 0x7FF0_0000_0000_0000, 1.7976931348623157e308),
-    _float("float32", 4, 0x7F80_0000, 3.4028234663852886e38),
-    _float("float16", 2, 0x7C00, 65504.0),
-    _float("bfloat16", 2, 0x7F80, 3.3895313892515355e38),
+    _float(
+        *("float64", 8, 0x7FF0_0000_0000_0000, 1.7976931348623157e308),
+        *(_HALF_MAX, _BFLOAT_MAX, _FLOAT_MAX),
+        code="<d",
+    ),
+    _float("float32", 4, 0x7F80_0000, _FLOAT_MAX, _HALF_MAX, _BFLOAT_MAX, code="<f"),
+    _float("float16", 2, 0x7C00, _HALF_MAX),
+    _float("bfloat16", 2, 0x7F80, _BFLOAT_MAX),
     _float("float8_e5m2", 1, 0x7C, 57344.0),
     DType(
         name="float8_e4m3fn", itemsize=1, kind=Kind.FLOAT, finite_bits=0x7E, max_finite=448.0

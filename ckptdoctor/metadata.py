@@ -14,8 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Scalar
+from ckptdoctor.natural import natural_key
 
-__all__ = ["Metadata", "Metric", "MetricKind", "Mode", "Source", "epoch_from_name", "read_metadata"]
+__all__ = [
+    "Metadata",
+    "Metric",
+    "MetricKind",
+    "Mode",
+    "Source",
+    "epoch_from_name",
+    "position",
+    "read_metadata",
+    "step_from_name",
+]
 
 
 class Source(enum.Enum):
@@ -116,7 +127,7 @@ _WORDS = re.compile(r"[a-z]+\d*|\d+")
 _MAX_DEPTH = 4
 
 _NAME_EPOCH = re.compile(
-    r"(?:^|[^a-z])(?:epochs?|ep)[-_=. ]?0*(\d{1,7})(?!\d)|(?:^|[-_.])e0*(\d{1,5})(?=[-_.a-df-z]|$)",
+    r"(?:^|[^a-z])(?:epochs?|ep)[-_=. ]?0*(\d{1,7})(?!\d)|(?:^|[-_.])e(\d{2,5})(?=[-_.a-df-z]|$)",
     re.IGNORECASE,
 )
 _NAME_NUMBER = re.compile(
@@ -150,10 +161,19 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
         epoch=epoch,
         epoch_source=source,
         name_epoch=name_epoch,
-        global_step=_step_from_name(checkpoint.path) if step is None else step,
+        global_step=step_from_name(checkpoint.path) if step is None else step,
         metric=_principal(metrics),
         metrics=metrics,
     )
+
+
+def position(path: Path, metadata: Metadata) -> tuple[object, ...]:
+    """A key that puts checkpoints in the order of their run: by epoch, by step, then by name.
+
+    Never by the time of modification: copying changes it. Those without an epoch come last.
+    """
+    epoch = metadata.epoch if metadata.epoch is not None else metadata.name_epoch
+    return (epoch is None, epoch or 0, metadata.global_step or 0, natural_key(path))
 
 
 def _stem(path: Path) -> str:
@@ -174,7 +194,7 @@ def epoch_from_name(path: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def _step_from_name(path: Path) -> int | None:
+def step_from_name(path: Path) -> int | None:
     """The step in a file's name, or in that of its folder: ``checkpoint-500/model.safetensors``."""
     match = _NAME_STEP.search(_stem(path))
     if match:

@@ -11,16 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ckptdoctor.rules import ALL_RULES, Rule
+from ckptdoctor.rules import ALL_RULES, FAMILIES, Rule
 
 DOCS = Path(__file__).parent.parent / "docs"
-COMMANDS = ("scan", "inspect", "demo")
-_FAMILIES = {
-    "CD1": "The file as a container",
-    "CD2": "Model tensors",
-    "CD3": "Training state",
-    "CD4": "Run and metrics",
-}
+COMMANDS = ("scan", "inspect", "explain", "demo")
 
 
 def commands_page() -> str:
@@ -51,7 +45,7 @@ def rules_page() -> str:
     for rule in ALL_RULES:
         if rule.code[:3] != family:
             family = rule.code[:3]
-            parts.append(f"\n## {_FAMILIES[family]}")
+            parts.append(f"\n## {FAMILIES[family]}")
         parts.append(f"\n### {rule.code}\n\n{_text(rule)}")
     return "\n".join(parts) + "\n"
 

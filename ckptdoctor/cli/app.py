@@ -8,6 +8,7 @@ import typer
 
 from ckptdoctor import __version__
 from ckptdoctor.cli.demo import demo
+from ckptdoctor.cli.explain import explain
 from ckptdoctor.cli.inspect import inspect
 from ckptdoctor.cli.scan import scan
 
@@ -50,4 +51,5 @@ def _main(
 
 app.command(short_help="Which checkpoints are still good, and which one to go on from.")(scan)
 app.command(short_help="One checkpoint, tensor by tensor.")(inspect)
+app.command(short_help="What a finding means, why, and what to do.")(explain)
 app.command(short_help="Make a small collapsed run and examine it.")(demo)

@@ -3,76 +3,85 @@
 from __future__ import annotations
 
 import os
-import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ckptdoctor.finding import Severity, Verdict
-from ckptdoctor.render.screen import LOOK, Screen, drawn, print_finding
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.render.next_command import next_command
+from ckptdoctor.render.screen import LOOK, SEVERITY_STYLE, Screen, drawn, print_finding
 from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Report
+from ckptdoctor.rules import ALL_RULES
 
-__all__ = ["next_command", "scan_text"]
+__all__ = ["scan_text"]
 
-_SHORT = {
-    "CD101": "not a checkpoint",
-    "CD102": "cut",
-    "CD103": "checksum mismatch",
-    "CD104": "damaged structure",
-    "CD106": "runs code",
-    "CD107": "over the limits",
-    "CD108": "cannot be read",
-    "CD109": "changed meanwhile",
-    "CD201": "NaN in weights",
-    "CD202": "Inf in weights",
-    "CD301": "optimizer state",
-    "CD304": "loss scale",
-    "CD305": "EMA",
-}
-_MAX_ROWS = 15
+_LABELS = {rule.code: rule.label for rule in ALL_RULES}
+_MAX_ROWS = 14
 _MAX_NOTES = 4
+_MAX_PER_CODE = 3
 
 
 def scan_text(report: Report, screen: Screen) -> str:
-    """The result of ``scan``: the table, what it adds up to, and the exact next command."""
+    """The result of ``scan``: what to go on from first, then the table; it fits 24 lines."""
     console = screen.console()
-    if screen.verbosity >= 0:
-        shown, hidden = _selected(report, screen.verbosity)
-        console.print(_scan_table(shown, report, console.width))
-        if hidden:
-            console.print(
-                Text(f"  … and {plural(hidden, 'healthy checkpoint')} (-v lists all)", "dim")
-            )
-        if screen.verbosity > 0:
-            _print_findings(console, report)
-        else:
-            _print_unreadable(console, shown)
     console.print(_summary(report))
     _print_last_good(console, report)
+    for finding in report.findings:
+        _print_run_finding(console, finding)
+    if screen.verbosity >= 0:
+        room = _MAX_ROWS - len(report.findings)
+        shown, hidden = _selected(report, screen.verbosity, room)
+        console.print()
+        console.print(_scan_table(shown, report, console.width))
+        if hidden:
+            rest = f"  … and {len(hidden)} more: {_counts(hidden)} (-v lists all)"
+            console.print(Text(rest, "dim"))
+        if screen.verbosity > 0:
+            _print_findings(console, report, everything=screen.verbosity > 1)
+        else:
+            _print_unreadable(console, shown, _MAX_ROWS - len(shown))
     return drawn(console)
 
 
-def _selected(report: Report, verbosity: int) -> tuple[list[CheckpointReport], int]:
-    """The rows that fit a screen: everything that is not well, the last good one, the newest."""
+def _selected(
+    report: Report, verbosity: int, room: int
+) -> tuple[list[CheckpointReport], list[CheckpointReport]]:
+    """The rows that fit a screen, and the others.
+
+    The last good one comes first, then what is not well, the nearest to it first: that is where
+    the collapse began; then the newest.
+    """
     rows = list(report.checkpoints)
-    if verbosity > 0 or len(rows) <= _MAX_ROWS:
-        return rows, 0
-    keep = {
-        index
-        for index, row in enumerate(rows)
-        if row.verdict is not Verdict.HEALTHY
-        or (report.last_good is not None and row.path == report.last_good.path)
-    }
-    for index in range(len(rows) - 1, -1, -1):
-        if len(keep) >= _MAX_ROWS:
-            break
-        keep.add(index)
-    return [rows[index] for index in sorted(keep)], len(rows) - len(keep)
+    if verbosity > 0 or len(rows) <= room:
+        return rows, []
+    good = next((at for at, row in enumerate(rows) if _is_last_good(row, report)), len(rows))
+
+    def priority(at: int) -> tuple[object, ...]:
+        healthy = rows[at].verdict is Verdict.HEALTHY
+        return (at != good, healthy, -at if healthy else abs(at - good))
+
+    keep = set(sorted(range(len(rows)), key=priority)[: room - 1])  # one line says what is hidden
+    return (
+        [row for at, row in enumerate(rows) if at in keep],
+        [row for at, row in enumerate(rows) if at not in keep],
+    )
+
+
+def _is_last_good(row: CheckpointReport, report: Report) -> bool:
+    return report.last_good is not None and row.path == report.last_good.path
+
+
+def _counts(rows: Sequence[CheckpointReport]) -> str:
+    """How many of each verdict: ``3 healthy, 2 corrupt``."""
+    counts = Counter(row.verdict for row in rows)
+    return ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
 
 
 def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) -> Table:
@@ -91,7 +100,7 @@ def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) ->
     name_width = max(16, width - (50 if shared is not None or not metrics else 60))
     for row in rows:
         mark, style = LOOK[row.verdict]
-        best = report.last_good is not None and row.path == report.last_good.path
+        best = _is_last_good(row, report)
         name = shorten_middle(printable(_relative(row.path, root)), name_width)
         data = row.metadata
         metric = number(data.metric.value) if data.metric is not None else ""
@@ -118,7 +127,7 @@ def _why(row: CheckpointReport) -> str:
     counts = Counter(finding.code for finding in serious)
     graded = sorted({finding.code for finding in serious if finding.severity is worst})
     code = next((code for code in graded if code.startswith("CD2")), graded[0])
-    first = f"{code} {_SHORT.get(code, '')}".rstrip()
+    first = f"{code} {_LABELS.get(code, '')}".rstrip()
     if counts[code] > 1:
         first += f" ×{counts[code]}"
     others = len(set(counts) - {code})
@@ -132,7 +141,7 @@ def _summary(report: Report) -> Text:
         if (count := report.count(verdict))
     ]
     total = sum(row.nbytes for row in report.checkpoints)
-    line = Text(f"\n{plural(len(report.checkpoints), 'checkpoint')}, {bytes_text(total)}: ")
+    line = Text(f"{plural(len(report.checkpoints), 'checkpoint')}, {bytes_text(total)}: ")
     return line + Text(", ").join(parts)
 
 
@@ -150,22 +159,20 @@ def _print_last_good(console: Console, report: Report) -> None:
         console.print(Text.assemble("Next:      ", (printable(command), "bold")), soft_wrap=True)
 
 
-def next_command(report: Report) -> str:
-    """The command that makes the last good checkpoint the one to resume from; "" if all is well."""
-    good = report.last_good
-    if good is None or all(row.verdict is Verdict.HEALTHY for row in report.checkpoints):
-        return ""
-    suffix = "".join(good.path.suffixes[-1:]) or ".pth"
-    destination = good.path.with_name(f"best_model_clean{suffix}")
-    return f"cp -n {shlex.quote(str(good.path))} {shlex.quote(str(destination))}"
+def _print_run_finding(console: Console, finding: Finding) -> None:
+    label = f"{finding.severity.label}:".capitalize()
+    words = textwrap.wrap(f"{finding.code} {printable(finding.message)}", console.width - 11)
+    for head, line in zip_longest([label], words, fillvalue=""):
+        console.print(Text.assemble((f"{head:<10} ", SEVERITY_STYLE[finding.severity]), line))
 
 
-def _print_unreadable(console: Console, rows: Sequence[CheckpointReport]) -> None:
+def _print_unreadable(console: Console, rows: Sequence[CheckpointReport], room: int) -> None:
     """What the files are that are no checkpoints, and what to do about them."""
     unreadable = [row for row in rows if row.verdict is Verdict.UNREADABLE and row.findings]
+    most = max(1, min(_MAX_NOTES, room // 2))
     if unreadable:
         console.print()
-    for row in unreadable[:_MAX_NOTES]:
+    for row in unreadable[:most]:
         finding = row.findings[0]
         console.print(
             Text.assemble(
@@ -173,16 +180,27 @@ def _print_unreadable(console: Console, rows: Sequence[CheckpointReport]) -> Non
                 f"{printable(row.path)}: {printable(finding.message)}. {printable(finding.remedy)}",
             )
         )
-    if len(unreadable) > _MAX_NOTES:
-        console.print(Text(f"  … and {len(unreadable) - _MAX_NOTES} more (-v)", "dim"))
+    if len(unreadable) > most:
+        console.print(Text(f"  … and {len(unreadable) - most} more (-v)", "dim"))
 
 
-def _print_findings(console: Console, report: Report) -> None:
+def _print_findings(console: Console, report: Report, *, everything: bool) -> None:
+    """The findings by file; of many with one code the first few."""
     for row in report.checkpoints:
         if row.findings:
             console.print(Text(f"\n{printable(row.path)}", "bold"))
+        totals = Counter(finding.code for finding in row.findings)
+        seen: Counter[str] = Counter()
         for finding in row.findings:
-            print_finding(console, finding)
+            seen[finding.code] += 1
+            if everything or seen[finding.code] <= _MAX_PER_CODE:
+                print_finding(console, finding)
+            elif seen[finding.code] == totals[finding.code]:
+                rest = totals[finding.code] - _MAX_PER_CODE
+                console.print(Text(f"  {finding.code} … and {rest} more like this (-vv)", "dim"))
+    codes = {finding.code for finding in report.all_findings()}
+    if codes:
+        console.print(Text(f"\nWhat a code means:  ckptdoctor explain {min(codes)}", "dim"))
 
 
 def _common_folder(paths: Sequence[Path]) -> str:

@@ -1,7 +1,10 @@
-"""One checkpoint and its statistics to findings. Add a rule: write the class, add it here."""
+"""One checkpoint in its run to findings. Add a rule: write the class, add it here."""
 
 from __future__ import annotations
 
+import difflib
+
+from ckptdoctor.errors import UsageError
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.container import (
     ChangedWhileRead,
@@ -14,11 +17,32 @@ from ckptdoctor.rules.container import (
     Unreadable,
     UnsafeClass,
 )
-from ckptdoctor.rules.training_state import NonFiniteEma, NonFiniteOptimizer, NonFiniteScaler
+from ckptdoctor.rules.run import (
+    DuplicateContent,
+    JumpInWeights,
+    NameMismatch,
+    NoRecentBackup,
+    UntrustedBest,
+)
+from ckptdoctor.rules.training_state import (
+    LossScaleCollapsed,
+    NegativeSecondMoment,
+    NonFiniteOptimizer,
+    OptimizerMismatch,
+    UnsoundEma,
+)
 from ckptdoctor.rules.verdict import verdict_of
-from ckptdoctor.rules.weights import InfByDesign, InfInWeights, NanInWeights
+from ckptdoctor.rules.weights import (
+    ConstantWeights,
+    InfByDesign,
+    InfInWeights,
+    InvalidRunningVar,
+    NanInWeights,
+    NearLimit,
+    SanitisedWeights,
+)
 
-__all__ = ["ALL_RULES", "Case", "Rule", "verdict_of"]
+__all__ = ["ALL_RULES", "FAMILIES", "Case", "Rule", "find_rule", "verdict_of"]
 
 ALL_RULES: tuple[type[Rule], ...] = (
     NotACheckpoint,
@@ -33,8 +57,46 @@ ALL_RULES: tuple[type[Rule], ...] = (
     NanInWeights,
     InfInWeights,
     InfByDesign,
+    NearLimit,
+    ConstantWeights,
+    SanitisedWeights,
+    InvalidRunningVar,
     NonFiniteOptimizer,
-    NonFiniteScaler,
-    NonFiniteEma,
+    NegativeSecondMoment,
+    OptimizerMismatch,
+    LossScaleCollapsed,
+    UnsoundEma,
+    UntrustedBest,
+    NameMismatch,
+    DuplicateContent,
+    NoRecentBackup,
+    JumpInWeights,
 )
 """Every rule, in the order of the codes."""
+
+
+def find_rule(code: str) -> type[Rule]:
+    """The rule with this code; ``cd201`` and ``201`` will do.
+
+    Raises:
+        UsageError: there is none; the message names the nearest.
+    """
+    wanted = code.strip().upper()
+    wanted = f"CD{wanted}" if wanted.isdecimal() else wanted
+    known = {rule.code: rule for rule in ALL_RULES}
+    if wanted in known:
+        return known[wanted]
+    nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.0)[0]
+    raise UsageError(
+        f"{code!r} is no code of a finding; the nearest is {nearest} "
+        f"({known[nearest].title()}). All of them: ckptdoctor explain"
+    )
+
+
+FAMILIES = {
+    "CD1": "The file as a container",
+    "CD2": "Model tensors",
+    "CD3": "Training state",
+    "CD4": "Run and metrics",
+}
+"""The first three characters of a code -> what the rules have in common."""

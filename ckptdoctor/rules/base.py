@@ -1,15 +1,17 @@
-"""What a rule is: a class that looks at one checkpoint and says what it noticed."""
+"""What a rule is: a class that looks at one checkpoint in its run and says what it noticed."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ckptdoctor.checkpoint import Checkpoint, Problem, TensorRecord, TensorStats
+from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorRecord, TensorStats
 from ckptdoctor.finding import Evidence, Finding, Severity
 from ckptdoctor.metadata import Metadata
+from ckptdoctor.report import CheckpointReport
+from ckptdoctor.rules.neighbours import NO_RUN, Run
 
 __all__ = ["Case", "Rule"]
 
@@ -24,6 +26,7 @@ class Case:
         problems: what reader and scan met.
         unchecked: records without a stored checksum.
         metadata: epoch, step and metric.
+        run: the checkpoints that it was saved among.
     """
 
     checkpoint: Checkpoint
@@ -31,13 +34,18 @@ class Case:
     problems: tuple[Problem, ...]
     unchecked: int
     metadata: Metadata
+    run: Run = field(default=NO_RUN, repr=False)
 
-    def non_finite(self) -> Iterator[tuple[TensorRecord, TensorStats]]:
-        """The tensors with at least one NaN or Inf."""
+    def tensors(self, *roles: Role) -> Iterator[tuple[TensorRecord, TensorStats]]:
+        """The tensors that were measured, of these roles or of all."""
         for tensor in self.checkpoint.tensors:
             stats = self.stats.get(tensor.fqn)
-            if stats is not None and stats.non_finite:
+            if stats is not None and (not roles or tensor.role in roles):
                 yield tensor, stats
+
+    def non_finite(self, *roles: Role) -> Iterator[tuple[TensorRecord, TensorStats]]:
+        """The tensors with at least one NaN or Inf."""
+        return (pair for pair in self.tensors(*roles) if pair[1].non_finite)
 
 
 class Rule:
@@ -45,19 +53,35 @@ class Rule:
 
     Its first line is the title. The paragraphs that follow say what it means, how sure it is, and,
     after ``What to do:``, the remedy.
+
+    Attributes:
+        code: ``CDnnn``.
+        severity: that of its findings, unless it says otherwise.
+        label: the title in two or three words, for a table.
     """
 
     code: ClassVar[str]
     severity: ClassVar[Severity]
+    label: ClassVar[str]
 
-    def check(self, case: Case) -> Iterator[Finding]:
+    def check(self, case: Case) -> Iterator[Finding]:  # noqa: ARG002
         """What the rule noticed about the checkpoint, nothing if all is well."""
-        raise NotImplementedError
+        return iter(())
+
+    def check_run(self, reports: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
+        """What the rule noticed about the run as a whole, its checkpoints in order."""
+        return iter(())
 
     @classmethod
     def title(cls) -> str:
         """The rule in a few words."""
         return inspect.cleandoc(cls.__doc__ or "").splitlines()[0].rstrip(".")
+
+    @classmethod
+    def meaning(cls) -> str:
+        """What it means and how sure it is: the paragraphs between title and remedy."""
+        body = inspect.cleandoc(cls.__doc__ or "").partition("\n")[2]
+        return body.partition("What to do:")[0].strip()
 
     @classmethod
     def remedy(cls) -> str:

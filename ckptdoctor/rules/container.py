@@ -41,6 +41,7 @@ class NotACheckpoint(_Reported):
     """
 
     code = "CD101"
+    label = "not a checkpoint"
 
 
 class Truncated(_Reported):
@@ -55,6 +56,7 @@ class Truncated(_Reported):
     """
 
     code = "CD102"
+    label = "cut"
 
 
 class ChecksumMismatch(_Reported):
@@ -68,6 +70,7 @@ class ChecksumMismatch(_Reported):
     """
 
     code = "CD103"
+    label = "checksum mismatch"
 
     def check(self, case: Case) -> Iterator[Finding]:
         """Mismatches, and a note where there was nothing to compare."""
@@ -92,6 +95,7 @@ class DamagedStructure(_Reported):
     """
 
     code = "CD104"
+    label = "damaged structure"
 
 
 class UnsafeClass(Rule):
@@ -106,6 +110,7 @@ class UnsafeClass(Rule):
     """
 
     code = "CD105"
+    label = "unsafe class"
     severity = Severity.INFO
 
     def check(self, case: Case) -> Iterator[Finding]:
@@ -134,6 +139,7 @@ class CodeInPickle(Rule):
     """
 
     code = "CD106"
+    label = "runs code"
     severity = Severity.ERROR
 
     def check(self, case: Case) -> Iterator[Finding]:
@@ -162,6 +168,7 @@ class LimitExceeded(_Reported):
     """
 
     code = "CD107"
+    label = "over the limits"
 
 
 class Unreadable(_Reported):
@@ -174,6 +181,7 @@ class Unreadable(_Reported):
     """
 
     code = "CD108"
+    label = "cannot be read"
 
 
 class ChangedWhileRead(_Reported):
@@ -186,3 +194,4 @@ class ChangedWhileRead(_Reported):
     """
 
     code = "CD109"
+    label = "changed meanwhile"

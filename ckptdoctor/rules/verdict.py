@@ -10,7 +10,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 __all__ = ["verdict_of"]
 
 _BROKEN_WEIGHTS = frozenset({"CD201", "CD202"})
-_BROKEN_STATE = frozenset({"CD301", "CD304", "CD305"})
+_BROKEN_STATE = frozenset({"CD301", "CD302", "CD304", "CD305"})
 _NOTHING_TO_READ = frozenset({"CD101", "CD108"})
 
 

@@ -1,51 +1,96 @@
-"""CD2xx: the model's own tensors, and their EMA."""
+"""CD2xx: the model's own tensors."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
 from ckptdoctor.checkpoint import Role, TensorRecord, TensorStats
+from ckptdoctor.dtypes import Kind
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.rules.neighbours import is_trained
 
-__all__ = ["InfByDesign", "InfInWeights", "NanInWeights", "is_by_design"]
+__all__ = [
+    "ConstantWeights",
+    "InfByDesign",
+    "InfInWeights",
+    "InvalidRunningVar",
+    "NanInWeights",
+    "NearLimit",
+    "SanitisedWeights",
+    "is_by_design",
+    "is_named_by_design",
+]
 
 _BY_DESIGN = re.compile(
     r"(^|[._])(attn_mask|attention_mask|causal_mask|mask|masked_bias|bias_mask|relative_mask"
     r"|lower_bound|upper_bound|mode_worse)$",
     re.IGNORECASE,
 )
+_LEARNED = re.compile(r"(weight|bias|running_mean|running_var)$")
 
 
-def is_by_design(tensor: TensorRecord, stats: TensorStats) -> bool:
-    """Whether the infinities of a tensor are meant: an attention mask, the bound of a constraint.
-
-    NaN is never meant, and a mask that is not called one is not guessed at.
-    """
+def is_named_by_design(tensor: TensorRecord, stats: TensorStats) -> bool:
+    """Whether a tensor is an attention mask, or the bound of a constraint, and holds no NaN."""
     return stats.nan == 0 and _BY_DESIGN.search(tensor.fqn) is not None
+
+
+def is_by_design(case: Case, tensor: TensorRecord, stats: TensorStats) -> bool:
+    """Whether what is odd about a tensor is meant: by its name, or as it never changes in the run.
+
+    NaN is never meant, and neither is anything odd in what training moves.
+    """
+    if stats.nan:
+        return False
+    if _BY_DESIGN.search(tensor.fqn):
+        return True
+    return _LEARNED.search(tensor.fqn) is None and case.run.holds_everywhere(stats)
+
+
+def _largest(stats: TensorStats) -> float:
+    """The largest finite magnitude."""
+    return max(abs(stats.min or 0.0), abs(stats.max or 0.0))
+
+
+def _is_wide_float(tensor: TensorRecord) -> bool:
+    """Whether the elements are floats of 16 bits or more; 8 bits are scaled to their limit."""
+    return tensor.dtype_info.kind is Kind.FLOAT and tensor.dtype_info.itemsize > 1
 
 
 class _NonFinite(Rule):
     severity = Severity.ERROR
 
     def _affected(self, case: Case) -> Iterator[tuple[TensorRecord, TensorStats]]:
-        for tensor, stats in case.non_finite():
-            if tensor.role is Role.MODEL and not is_by_design(tensor, stats):
+        for tensor, stats in case.non_finite(Role.MODEL):
+            if not is_by_design(case, tensor, stats):
                 yield tensor, stats
 
-    def _describe(self, tensor: TensorRecord, stats: TensorStats, count: int, what: str) -> Finding:
+    def _describe(self, case: Case, tensor: TensorRecord, count: int, what: str) -> Finding:
+        stats = case.stats[tensor.fqn]
         index = list(stats.first_bad_index or ())
+        ema = _ema_is_finite(case)
         return self.finding(
             tensor.fqn,
             f"{count} of {stats.numel} elements are {what}, the first bad one at {index}",
+            remedy=f"{self.remedy()} The EMA in this file is finite." if ema else None,
             nan=stats.nan,
             posinf=stats.posinf,
             neginf=stats.neginf,
             numel=stats.numel,
             first_bad_index=index,
             dtype=tensor.dtype,
+            ema_finite=ema,
         )
+
+
+def _ema_is_finite(case: Case) -> bool | None:
+    """Whether the averaged weights are finite; None where there are none."""
+    if not any(tensor.role is Role.EMA for tensor in case.checkpoint.tensors):
+        return None
+    lost = any(tensor.role is Role.EMA and tensor.lost for tensor in case.checkpoint.tensors)
+    return not lost and next(case.non_finite(Role.EMA), None) is None
 
 
 class NanInWeights(_NonFinite):
@@ -60,12 +105,13 @@ class NanInWeights(_NonFinite):
     """
 
     code = "CD201"
+    label = "NaN in weights"
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor."""
         for tensor, stats in self._affected(case):
             if stats.nan:
-                yield self._describe(tensor, stats, stats.nan, "NaN")
+                yield self._describe(case, tensor, stats.nan, "NaN")
 
 
 class InfInWeights(_NonFinite):
@@ -79,34 +125,228 @@ class InfInWeights(_NonFinite):
     """
 
     code = "CD202"
+    label = "Inf in weights"
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor that has Inf and no NaN; NaN is reported first."""
         for tensor, stats in self._affected(case):
             if stats.inf and not stats.nan:
-                yield self._describe(tensor, stats, stats.inf, "infinite")
+                yield self._describe(case, tensor, stats.inf, "infinite")
 
 
 class InfByDesign(Rule):
     """Infinite by design.
 
     An attention mask, or the bound of a constraint: a buffer that holds Inf from the first epoch
-    on, and is meant to. Recognised by the kind of buffer it is named after.
+    on, and is meant to. Recognised by the kind of buffer it is named after, or because the same
+    elements are infinite in every checkpoint of a run that went on. NaN is never taken for meant,
+    and neither is Inf in a weight or bias.
 
     What to do: nothing.
     """
 
     code = "CD203"
     severity = Severity.INFO
+    label = "Inf by design"
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor."""
         for tensor, stats in case.non_finite():
-            if tensor.role is not Role.OPTIMIZER and is_by_design(tensor, stats):
+            if tensor.role is not Role.OPTIMIZER and is_by_design(case, tensor, stats):
+                named = is_named_by_design(tensor, stats)
+                why = "as a mask or bound is" if named else "and so they are in the whole run"
                 yield self.finding(
                     tensor.fqn,
-                    f"{stats.inf} of {stats.numel} elements are infinite, as a mask or bound is",
+                    f"{stats.inf} of {stats.numel} elements are infinite, {why}",
                     posinf=stats.posinf,
                     neginf=stats.neginf,
                     numel=stats.numel,
                 )
+
+
+class NearLimit(Rule):
+    """Magnitude near the dtype's limit.
+
+    A weight is so large that its double (float16) or its square (float32, bfloat16, float64)
+    overflows to Inf: the last finite step before a collapse. Trained weights stay many powers of
+    ten below. Masks and bounds are left out; float8 is scaled to its limit on purpose.
+
+    What to do: look at the learning rate and the gradient norm of the last steps; go on from an
+    earlier checkpoint.
+    """
+
+    code = "CD204"
+    severity = Severity.WARNING
+    label = "near the limit"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding a tensor."""
+        for tensor, stats in case.tensors(Role.MODEL, Role.EMA):
+            limit = tensor.dtype_info.max_finite
+            if limit is None or not _is_wide_float(tensor) or stats.saturated:
+                continue
+            threshold = limit / 2 if tensor.dtype == "float16" else math.sqrt(limit)
+            largest = _largest(stats)
+            if largest >= threshold and not is_by_design(case, tensor, stats):
+                yield self.finding(
+                    tensor.fqn,
+                    f"the largest magnitude is {largest:.4g}; {tensor.dtype} ends at {limit:.4g}",
+                    largest=largest,
+                    limit=limit,
+                )
+
+
+class ConstantWeights(Rule):
+    """Dead or constant tensor.
+
+    Every element of a weight matrix is the same. Some layers start that way on purpose (a LoRA
+    ``B``, the last layer of a residual branch), so that in a single file this is only a note. It is
+    a warning if an earlier checkpoint of the run still held different numbers there.
+
+    What to do: check the initialisation; if it happened during training, go on from an earlier
+    checkpoint.
+    """
+
+    code = "CD205"
+    severity = Severity.INFO
+    label = "constant weights"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """A warning for each tensor that became constant; one note for those that just are."""
+        constant: list[str] = []
+        matrices = 0
+        for tensor, stats in case.tensors(Role.MODEL):
+            if len(tensor.shape) < 2 or stats.numel < 4 or not _is_wide_float(tensor):
+                continue
+            matrices += 1
+            if stats.non_finite or stats.min != stats.max:
+                continue
+            before = _before(case, tensor.fqn)
+            if before is None or before.min == before.max:
+                constant.append(tensor.fqn)
+            elif stats.max != 0.0:  # CD206 has the zeros
+                yield self.finding(
+                    tensor.fqn,
+                    f"all {stats.numel} elements are {stats.max:.4g} now; they reached from "
+                    f"{before.min:.4g} to {before.max:.4g} before",
+                    severity=Severity.WARNING,
+                    value=stats.max,
+                    numel=stats.numel,
+                )
+        if constant:
+            more = f" and {len(constant) - 1} more" if len(constant) > 1 else ""
+            yield self.finding(
+                constant[0],
+                f"{len(constant)} of {matrices} weight matrices hold one value throughout: "
+                f"{constant[0]}{more}",
+                tensors=constant[:20],
+                constant=len(constant),
+                matrices=matrices,
+            )
+
+
+def _before(case: Case, fqn: str) -> TensorStats | None:
+    """What a tensor was in the nearest earlier checkpoint of the run whose weights are finite."""
+    for snapshot in case.run.earlier(case.checkpoint.path):
+        if snapshot.is_finite:
+            return snapshot.stats.get(fqn)
+    return None
+
+
+class SanitisedWeights(Rule):
+    """Sanitised non-finite values.
+
+    Elements that are exactly the largest number of their dtype, or of a narrower one such as
+    float16's 65504, or a tensor that was trained and is all zeros now: that is what
+    ``torch.nan_to_num`` and ``clamp`` leave where Inf and NaN were. The file looks finite and is
+    as broken as before.
+
+    What to do: treat it as if the NaN were still there, and use an earlier checkpoint.
+    """
+
+    code = "CD206"
+    severity = Severity.WARNING
+    label = "sanitised values"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding a tensor."""
+        for tensor, stats in case.tensors(Role.MODEL, Role.EMA):
+            if stats.saturated and not is_by_design(case, tensor, stats):
+                largest = _largest(stats)
+                yield self.finding(
+                    tensor.fqn,
+                    f"{stats.saturated} of {stats.numel} elements are exactly ±{largest:.6g}, "
+                    f"{_LARGEST_OF.get(largest, 'the largest number of its type')}",
+                    saturated=stats.saturated,
+                    numel=stats.numel,
+                    largest=largest,
+                )
+            elif self._was_zeroed(case, tensor, stats):
+                yield self.finding(
+                    tensor.fqn,
+                    f"all {stats.numel} elements are zero; they were not in the checkpoint before",
+                    numel=stats.numel,
+                    zeroed=True,
+                )
+
+    @staticmethod
+    def _was_zeroed(case: Case, tensor: TensorRecord, stats: TensorStats) -> bool:
+        if stats.numel < 4 or stats.non_finite or not stats.min == stats.max == 0.0:
+            return False
+        if not _is_wide_float(tensor) or not is_trained(tensor.fqn):
+            return False
+        before = _before(case, tensor.fqn)
+        return before is not None and _largest(before) > 0.0
+
+
+_LARGEST_OF = {
+    65504.0: "the largest float16",
+    3.3895313892515355e38: "the largest bfloat16",
+    3.4028234663852886e38: "the largest float32",
+    1.7976931348623157e308: "the largest float64",
+}
+
+
+class InvalidRunningVar(Rule):
+    """BatchNorm running_var invalid.
+
+    The running variance of a normalisation layer is NaN, negative or beyond 1e10. In evaluation
+    the layer divides by its root, so that the output is NaN or nearly zero, while training, which
+    uses the variance of the batch, may look fine. That is one way to a good loss and an IoU of 0.
+
+    What to do: use an earlier checkpoint; where only the running statistics are broken, reset them
+    and let some batches of training data pass in ``train()`` mode.
+    """
+
+    code = "CD207"
+    severity = Severity.ERROR
+    label = "running_var"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding a tensor."""
+        for tensor, stats in case.tensors(Role.MODEL, Role.EMA):
+            if not tensor.fqn.endswith("running_var") or tensor.dtype_info.kind is not Kind.FLOAT:
+                continue
+            negative = stats.min is not None and stats.min < 0.0
+            if stats.non_finite:
+                problem = f"{stats.non_finite} of {stats.numel} variances are not finite"
+            elif negative:
+                problem = f"the smallest of {stats.numel} variances is {stats.min:.4g}"
+            elif _largest(stats) > _HUGE_VARIANCE:
+                problem = f"the largest of {stats.numel} variances is {stats.max:.4g}"
+            else:
+                continue
+            broken = stats.non_finite > 0 or negative
+            yield self.finding(
+                tensor.fqn,
+                problem,
+                severity=Severity.ERROR if broken else Severity.WARNING,
+                min=stats.min,
+                max=stats.max,
+                nan=stats.nan,
+                inf=stats.inf,
+                numel=stats.numel,
+            )
+
+
+_HUGE_VARIANCE = 1e10

@@ -71,6 +71,13 @@ class EagerWorker:
             return Measurement(min=low, max=high)
         return self._count(values)
 
+    def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:
+        """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
+        values = self._tensor(buffer, dtype)
+        integers = getattr(self._torch, f"int{8 * dtype.itemsize}")
+        mask = (1 << (8 * dtype.itemsize - 1)) - 1
+        return int(((values.view(integers) & mask) == magnitude).sum())
+
     def _count(self, values: torch.Tensor) -> Measurement:
         torch = self._torch
         nan, posinf, neginf = values.isnan(), values == math.inf, values == -math.inf

@@ -61,6 +61,15 @@ class Worker(Protocol):
             counts of components for complex types; ``first_bad`` as an index of an element.
         """
 
+    def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:
+        """How many elements have these bits, whatever their sign.
+
+        Args:
+            buffer: as for :meth:`measure`, and as that may have left it.
+            dtype: a float type.
+            magnitude: the bits without the sign.
+        """
+
 
 class Kernels(Protocol):
     """A backend."""
@@ -150,6 +159,14 @@ def self_test(kernels: Kernels) -> None:
             if found != expected:
                 raise BackendUnavailableError(
                     f"{kernels.name} gives {found} for {dtype.name}, not {expected}"
+                )
+        for bits in dtype.saturations.values():
+            sign = 1 << (8 * dtype.itemsize - 1)
+            buffer = bytearray(_pack(dtype.itemsize, bits, 0, bits | sign, bits - 1))
+            count = worker.count_magnitude(memoryview(buffer), dtype, bits)
+            if count != 2:
+                raise BackendUnavailableError(
+                    f"{kernels.name} counts {count} largest {dtype.name}, not 2"
                 )
 
 

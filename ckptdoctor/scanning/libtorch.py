@@ -138,6 +138,16 @@ class LibTorchWorker:
             return self._complex(address, numel, BY_NAME[dtype.component])
         return self._measure(address, numel, dtype)
 
+    def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:
+        """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
+        address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+        bits = Bits(self, address, len(buffer) // dtype.itemsize, dtype)
+        sign = 1 << (8 * dtype.itemsize - 1)
+        try:
+            return sum(bits.count(bits.equal(value)) for value in (magnitude, magnitude | sign))
+        finally:
+            bits.close()
+
     def _measure(self, address: int, numel: int, dtype: DType) -> Measurement:
         match dtype.kind:
             case Kind.SIGNED:

@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ckptdoctor.checkpoint import Checkpoint, StorageRef, TensorRecord
-from ckptdoctor.dtypes import DType
+from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef, TensorRecord
+from ckptdoctor.dtypes import DType, Kind
 from ckptdoctor.scanning.kernels import EMPTY, Measurement
 
 __all__ = ["CHUNK_NBYTES", "Extent", "Piece", "Read", "StorageScan", "Task", "make_plan"]
@@ -30,6 +30,7 @@ to be kept of a large file."""
 
 _TASK_NBYTES = 16 << 20  # enough to keep a thread busy, little enough to share a file out
 _GAP_NBYTES = 1 << 14  # reading over a gap is cheaper than another call
+_SAMPLED = (Role.MODEL, Role.EMA)
 _MAX_CUTS = 50_000  # a storage viewed in more ways than this is measured as a whole
 
 
@@ -40,8 +41,11 @@ class Piece:
     start: int
     nbytes: int
     dtype: DType | None
+    sampled: bool = False
     measurement: Measurement = EMPTY
     crc32: int = 0
+    saturated: int = 0
+    sample: bytes = b""
 
 
 @dataclass(slots=True)
@@ -64,7 +68,16 @@ class StorageScan:
     pieces: list[Piece] = field(default_factory=list)
     tensors: list[TensorRecord] = field(default_factory=list)
     extents: list[Extent] = field(default_factory=list)
-    views: dict[str, Measurement] = field(default_factory=dict)
+    views: dict[str, Piece] = field(default_factory=dict)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether to keep a few elements: weights are compared from one checkpoint to the next."""
+        return (
+            self.dtype is not None
+            and self.dtype.kind is Kind.FLOAT
+            and any(tensor.role in _SAMPLED for tensor in self.tensors)
+        )
 
     def add(self, tensor: TensorRecord) -> None:
         """Another tensor that views the storage."""
@@ -174,12 +187,16 @@ def _cut(scan: StorageScan) -> list[Piece]:
     pieces: list[Piece] = []
     decoded = scan.ref.deflated_nbytes is not None or scan.ref.inline is not None
     step = CHUNK_NBYTES if decoded else PIECE_NBYTES
+    sampled = scan.sampled
     for start, end in itertools.pairwise(borders):
         inside = measured_start <= start and end <= measured_end and end <= total
         dtype = scan.dtype if inside else None
         if dtype is None and not scan.check_crc:
             continue
-        pieces.extend(Piece(at, min(step, end - at), dtype) for at in range(start, end, step))
+        pieces.extend(
+            Piece(at, min(step, end - at), dtype, sampled and inside)
+            for at in range(start, end, step)
+        )
     return pieces
 
 

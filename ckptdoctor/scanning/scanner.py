@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from zlib_ng import zlib_ng
 
@@ -32,6 +32,11 @@ __all__ = ["ScanResult", "Scanner", "available_cores"]
 _PRIVATE: dict[str, int] = (
     {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 )
+
+SAMPLE_NUMEL = 32
+"""The most elements that are kept of a chunk."""
+
+_UNSIGNED: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 Progress = Callable[[int], None]
 """Called from the threads with the number of bytes just done."""
@@ -150,9 +155,11 @@ class Scanner:
             _decode(task.decode, fd, state, byteorder)
         if task.view is not None:
             scan, tensor = task.view
-            found = measure_view(tensor, fd, state.view, state.asker(tensor.dtype_info, byteorder))
+            shown = Piece(0, 0, tensor.dtype_info)
+            found = measure_view(tensor, fd, state.view, state.asker(shown, byteorder))
             if found is not None:
-                scan.views[tensor.fqn] = found
+                shown.measurement = found
+                scan.views[tensor.fqn] = shown
         for read in task.reads:
             if self._stopped.is_set():
                 return
@@ -190,13 +197,31 @@ class _ThreadState:
         if check:
             piece.crc32 = zlib_ng.crc32(view)
         if piece.dtype is not None:
+            piece.sample = self._sample(view, piece, byteorder)
             piece.measurement = self.ask(view, piece.dtype, byteorder)
+            piece.saturated = self._saturated(view, piece.dtype, piece.measurement)
+
+    @staticmethod
+    def _sample(view: memoryview, piece: Piece, byteorder: str) -> bytes:
+        """A few elements of what lies in the buffer, evenly spaced."""
+        if not piece.sampled or byteorder == "big" or piece.dtype is None:
+            return b""
+        step = -(-len(view) // (SAMPLE_NUMEL * piece.dtype.itemsize))
+        return view.cast(_UNSIGNED[piece.dtype.itemsize])[::step].tobytes()
+
+    def _saturated(self, view: memoryview, dtype: DType, found: Measurement) -> int:
+        """How many elements are as large as can be; they are counted only if the largest one is."""
+        if not dtype.saturations or found.min is None or found.max is None:
+            return 0
+        magnitude = dtype.saturations.get(max(found.max, -found.min))
+        return 0 if magnitude is None else self._worker.count_magnitude(view, dtype, magnitude)
 
     def measure_long(
         self, piece: Piece, fd: int, offset: int, byteorder: str, *, check: bool
     ) -> None:
         """Read, check and measure a piece that is longer than the buffer, chunk by chunk."""
         total, crc32 = EMPTY, 0
+        samples = []
         for done in range(0, piece.nbytes, CHUNK_NBYTES):
             nbytes = min(CHUNK_NBYTES, piece.nbytes - done)
             self.fill(fd, offset + done, nbytes)
@@ -204,9 +229,11 @@ class _ThreadState:
             if check:
                 crc32 = zlib_ng.crc32(view, crc32)
             if piece.dtype is not None:
+                samples.append(self._sample(view, piece, byteorder))
                 found = self.ask(view, piece.dtype, byteorder)
+                piece.saturated += self._saturated(view, piece.dtype, found)
                 total = merge(total, found, done // piece.dtype.itemsize) if done else found
-        piece.measurement, piece.crc32 = total, crc32
+        piece.measurement, piece.crc32, piece.sample = total, crc32, b"".join(samples)
 
     def ask(self, view: memoryview, dtype: DType, byteorder: str) -> Measurement:
         """Measure, one thread at a time where the backend spreads a call over the cores itself."""
@@ -217,9 +244,18 @@ class _ThreadState:
         with self._serial:
             return self._worker.measure(view, dtype)
 
-    def asker(self, dtype: DType, byteorder: str) -> Callable[[memoryview], Measurement]:
-        """:meth:`ask` for elements of one type."""
-        return lambda view: self.ask(view, dtype, byteorder)
+    def asker(self, piece: Piece, byteorder: str) -> Callable[[memoryview], Measurement]:
+        """:meth:`ask` for elements of one type, the largest counted in the piece."""
+
+        def ask(view: memoryview) -> Measurement:
+            dtype = piece.dtype
+            if dtype is None:
+                return EMPTY
+            found = self.ask(view, dtype, byteorder)
+            piece.saturated += self._saturated(view, dtype, found)
+            return found
+
+        return ask
 
 
 def _swap(view: memoryview, itemsize: int) -> None:

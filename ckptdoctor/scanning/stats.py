@@ -21,23 +21,21 @@ def collect_stats(scan: StorageScan) -> Iterator[tuple[str, TensorStats]]:
     """
     starts = [piece.start for piece in scan.pieces]
     for tensor, extent in zip(scan.tensors, scan.extents, strict=True):
-        found = scan.views.get(tensor.fqn)
-        if found is None:
-            found = _over_run(scan, starts, extent)
-        yield tensor.fqn, _stats(tensor, found)
+        shown = scan.views.get(tensor.fqn)
+        pieces = _run(scan, starts, extent) if shown is None else [shown]
+        yield tensor.fqn, _stats(tensor, pieces)
 
 
-def _over_run(scan: StorageScan, starts: list[int], extent: Extent) -> Measurement:
-    """The pieces from the first to the last byte of a run, merged."""
+def _run(scan: StorageScan, starts: list[int], extent: Extent) -> list[Piece]:
+    """The pieces from the first to the last byte of a run."""
     first = bisect.bisect_right(starts, extent.start) - 1
     last = bisect.bisect_left(starts, extent.start + extent.nbytes)
-    pieces = scan.pieces[first:last]
-    if len(pieces) == 1:
-        return pieces[0].measurement
-    return _merged(pieces)
+    return scan.pieces[first:last]
 
 
 def _merged(pieces: list[Piece]) -> Measurement:
+    if len(pieces) == 1:
+        return pieces[0].measurement
     total, numel = EMPTY, 0
     for piece in pieces:
         total = merge(total, piece.measurement, numel)
@@ -45,8 +43,8 @@ def _merged(pieces: list[Piece]) -> Measurement:
     return total
 
 
-def _stats(tensor: TensorRecord, found: Measurement) -> TensorStats:
-    repeats = _repeats(tensor)
+def _stats(tensor: TensorRecord, pieces: list[Piece]) -> TensorStats:
+    repeats, found = _repeats(tensor), _merged(pieces)
     return TensorStats(
         fqn=tensor.fqn,
         numel=tensor.numel,
@@ -56,6 +54,8 @@ def _stats(tensor: TensorRecord, found: Measurement) -> TensorStats:
         min=found.min,
         max=found.max,
         first_bad_index=None if found.first_bad is None else _index(tensor, found.first_bad),
+        saturated=sum(piece.saturated for piece in pieces) * repeats,
+        sample=b"".join(piece.sample for piece in pieces),
     )
 
 

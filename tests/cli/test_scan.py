@@ -88,14 +88,15 @@ def test_the_table_answers_on_one_screen(folder: Path) -> None:
     assert all(len(line) <= 80 for line in lines if not line.startswith("Next:"))
     assert "Last good: checkpoints/checkpoint_epoch_9.pth" in outcome.stdout
     expected = "cp -n checkpoints/checkpoint_epoch_9.pth checkpoints/best_model_clean.pth"
-    assert outcome.stdout.rstrip().endswith(expected)
+    assert f"Next:      {expected}\n" in outcome.stdout
+    assert [line.split(":")[0] for line in lines[:3]][1] == "Last good"  # above everything else
     assert "404 Not Found" in " ".join(outcome.stdout.split())
     assert not ANSI.search(outcome.stdout)
 
 
 def test_the_next_command_works(folder: Path) -> None:
     outcome = run("scan", "checkpoints", cwd=folder.parent)
-    command = outcome.stdout.rstrip().rpartition("Next:")[2].strip()
+    command = outcome.stdout.partition("Next:")[2].splitlines()[0].strip()
     subprocess.run(command, shell=True, cwd=folder.parent, check=True)
     clean = torch.load(folder / "best_model_clean.pth", weights_only=True)
     assert clean["epoch"] == 9
@@ -227,7 +228,7 @@ def test_many_healthy_checkpoints_do_not_push_the_answer_off_the_screen(tmp_path
         save(tmp_path / f"epoch_{epoch}.pth", training_state(epoch, best=epoch / 100))
     outcome = run("scan", tmp_path)
     assert len(outcome.stdout.splitlines()) <= 24
-    assert "… and 25 healthy checkpoints" in outcome.stdout
+    assert "… and 27 more: 27 healthy (-v lists all)" in outcome.stdout
     assert "epoch_39.pth" in outcome.stdout
     assert len(run("scan", tmp_path, "-v").stdout.splitlines()) >= 40
 

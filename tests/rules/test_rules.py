@@ -29,7 +29,12 @@ class Evil:
 
 
 def findings(path: Path) -> list[Finding]:
-    return list(examine([path]).checkpoints[0].findings)
+    """Those of the file, and those of its folder as a run."""
+    report = examine(sorted({path, *path.parent.iterdir()}))
+    return [
+        *report.findings,
+        *(f for r in report.checkpoints if r.path == path for f in r.findings),
+    ]
 
 
 def model(*values: float, **others: Any) -> dict[str, Any]:
@@ -89,6 +94,25 @@ def changing(folder: Path) -> Path:
     return saved(folder, model(1.0))
 
 
+def run(folder: Path, *states: dict[str, Any]) -> Path:
+    """A checkpoint for each epoch from 1; the last one's path."""
+    for epoch, state in enumerate(states, start=1):
+        path = save(folder / f"epoch_{epoch}.pth", {"epoch": epoch} | state)
+    return path
+
+
+def walk(*steps: float) -> list[dict[str, Any]]:
+    """The states of a model that moves by these parts of its norm, each step another way."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(64, 64, generator=generator)
+    states = [{"model": {"w": weight}}]
+    for step in steps:
+        way = torch.randn(64, 64, generator=generator)
+        weight = weight + way * (step * weight.norm() / way.norm())
+        states.append({"model": {"w": weight}})
+    return states
+
+
 FIRES: dict[str, Callable[[Path], Path]] = {
     "CD101": page,
     "CD102": cut,
@@ -102,6 +126,19 @@ FIRES: dict[str, Callable[[Path], Path]] = {
     "CD201": lambda folder: saved(folder, model(1.0, NAN)),
     "CD202": lambda folder: saved(folder, model(1.0, -INF)),
     "CD203": lambda folder: saved(folder, {"model": {"attn.mask": torch.tensor([0.0, -INF])}}),
+    "CD204": lambda folder: saved(folder, model(1.0, -1e30)),
+    "CD205": lambda folder: saved(folder, {"model": {"w": torch.full((3, 3), 0.5)}}),
+    "CD206": lambda folder: saved(folder, {"model": {"w": torch.tensor([1.0, 65504.0]).half()}}),
+    "CD207": lambda folder: saved(folder, {"model": {"bn.running_var": torch.tensor([1.0, -0.1])}}),
+    "CD302": lambda folder: saved(folder, model(1.0) | optimizer(exp_avg_sq=torch.tensor([-1e-9]))),
+    "CD303": lambda folder: saved(
+        folder, {"model": {"w": torch.ones(3, 4)}} | optimizer(exp_avg=torch.ones(5, 4))
+    ),
+    "CD405": lambda folder: saved(folder, model(1.0, epoch=3, best_iou=NAN)),
+    "CD406": lambda folder: save(folder / "epoch_88.pth", model(1.0, epoch=42)),
+    "CD407": lambda folder: run(folder, model(1.0), model(1.0)),
+    "CD408": lambda folder: run(folder, model(1.0), *[model(NAN)] * 7),
+    "CD410": lambda folder: run(folder, *walk(0.1, 0.05, 0.04, 3.0)),
     "CD301": lambda folder: saved(folder, model(1.0) | optimizer(exp_avg_sq=torch.tensor([INF]))),
     "CD304": lambda folder: saved(
         folder, model(1.0, scaler={"scale": torch.tensor(NAN), "growth_factor": 2.0})
@@ -121,6 +158,19 @@ SILENT: dict[str, Callable[[Path], Path]] = dict.fromkeys(
     "CD201": lambda folder: saved(folder, {"model": {"n": torch.tensor([2**62])}}),
     "CD202": lambda folder: saved(folder, {"model": {"c.upper_bound": torch.tensor(INF)}}),
     "CD203": lambda folder: saved(folder, {"model": {"mask.weight": torch.tensor([NAN])}}),
+    "CD204": lambda folder: saved(folder, {"model": {"masked_bias": torch.tensor(-1e30)}}),
+    "CD205": lambda folder: saved(folder, {"model": {"bias": torch.zeros(9)}}),
+    "CD206": lambda folder: saved(folder, {"model": {"w": torch.tensor([65472.0]).half()}}),
+    "CD207": lambda folder: saved(folder, {"model": {"bn.running_var": torch.tensor([0.0, 1e6])}}),
+    "CD302": lambda folder: saved(folder, model(1.0) | optimizer(exp_avg=torch.tensor([-1.0]))),
+    "CD303": lambda folder: saved(
+        folder, {"model": {"w": torch.ones(3, 4)}} | optimizer(exp_avg=torch.ones(3, 4))
+    ),
+    "CD405": lambda folder: saved(folder, model(1.0, epoch=0, best_iou=0.0, best_loss=INF)),
+    "CD406": lambda folder: save(folder / "epoch_88.pth", model(1.0, epoch=87)),
+    "CD407": lambda folder: run(folder, model(1.0), model(2.0)),
+    "CD408": lambda folder: run(folder, *[model(value) for value in (1.0, 2.0, 3.0, NAN)]),
+    "CD410": lambda folder: run(folder, *walk(0.9, 0.5, 0.3, 0.2, 0.4)),
     "CD301": lambda folder: saved(folder, model(NAN)),
     "CD305": lambda folder: saved(folder, model(1.0, ema={"w": torch.tensor([1.0])})),
 }
@@ -182,6 +232,7 @@ def test_the_evidence_names_element_and_counts(tmp_path: Path) -> None:
         "numel": 4,
         "first_bad_index": [0, 1],
         "dtype": "float32",
+        "ema_finite": None,
     }
 
 

@@ -161,6 +161,8 @@ def stats_of(fqn: str, tensor: torch.Tensor, name: str) -> TensorStats:
                 steps = zip(index, tensor.stride(), strict=True)
                 places.append((sum(place * step for place, step in steps), index))
         first = min(places)[1]
+    largest = max(abs(found.max or 0.0), abs(found.min or 0.0))
+    values = components(raw_of(tensor), dtype) if largest in dtype.saturations else []
     return TensorStats(
         fqn=fqn,
         numel=tensor.numel(),
@@ -170,6 +172,7 @@ def stats_of(fqn: str, tensor: torch.Tensor, name: str) -> TensorStats:
         min=found.min,
         max=found.max,
         first_bad_index=first,
+        saturated=sum(abs(value) == largest for value in values),
     )
 
 

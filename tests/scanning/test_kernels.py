@@ -193,6 +193,10 @@ class Sabotaged:
         found = self._worker.measure(buffer, dtype)
         return found._replace(nan=found.nan + 1) if dtype.name == self._dtype else found
 
+    def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:
+        """What the true backend counts, and one more."""
+        return self._worker.count_magnitude(buffer, dtype, magnitude) + (self._dtype == "largest")
+
 
 @pytest.mark.parametrize("backend", backends(), ids=lambda kernels: kernels.name)
 def test_the_self_test_passes(backend: Kernels) -> None:
@@ -204,6 +208,11 @@ def test_the_self_test_passes(backend: Kernels) -> None:
 def test_the_self_test_catches_a_wrong_answer_on_any_type(name: str) -> None:
     with pytest.raises(BackendUnavailableError, match=rf"sabotaged gives .* for {name}, not"):
         self_test(Sabotaged(load_eager(), name))
+
+
+def test_the_self_test_catches_a_wrong_count() -> None:
+    with pytest.raises(BackendUnavailableError, match="sabotaged counts 3 largest float64, not 2"):
+        self_test(Sabotaged(load_eager(), "largest"))
 
 
 def test_libtorch_is_taken_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:

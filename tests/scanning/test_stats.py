@@ -88,7 +88,7 @@ def test_a_tensor_that_is_expanded_shows_a_bad_element_many_times() -> None:
     assert ref is not None
     bad = Measurement(nan=1, posinf=1, min=0.0, max=0.0, first_bad=1)
     scan = StorageScan(ref, BY_NAME["float32"], check_crc=False)
-    scan.pieces = [Piece(0, 12, BY_NAME["float32"], bad)]
+    scan.pieces = [Piece(0, 12, BY_NAME["float32"], measurement=bad)]
     scan.add(record("x", (4, 3, 2), stride=(0, 1, 0), storage=ref))
     ((fqn, stats),) = collect_stats(scan)
     assert (fqn, stats.numel, stats.nan, stats.posinf) == ("x", 24, 8, 8)

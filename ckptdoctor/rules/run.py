@@ -1,0 +1,258 @@
+"""CD4xx: the run that a checkpoint stands in, and its metrics, as far as the files tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.metadata import Metric, MetricKind, Source, step_from_name
+from ckptdoctor.report import CheckpointReport
+from ckptdoctor.rules.base import Case, Rule
+
+__all__ = [
+    "DuplicateContent",
+    "JumpInWeights",
+    "NameMismatch",
+    "NoRecentBackup",
+    "UntrustedBest",
+]
+
+
+class UntrustedBest(Rule):
+    """Stored best not to be trusted.
+
+    A best score that is NaN, infinite or 0.0 after an epoch or more was never really compared: NaN
+    is never greater than anything, so that a best model is no longer saved, or always. As a note:
+    the best has not changed for three epochs or more. Then it is not this file's own score, and it
+    would look the same after a collapse.
+
+    What to do: judge the checkpoint by the log's value for its epoch, and set the stored best by
+    hand when you resume.
+    """
+
+    code = "CD405"
+    severity = Severity.WARNING
+    label = "stored best"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding for each stored best, at most."""
+        for metric in case.metadata.metrics:
+            if metric.kind is MetricKind.RUNNING_BEST:
+                yield from self._judge(case, metric)
+
+    def _judge(self, case: Case, metric: Metric) -> Iterator[Finding]:
+        epoch, value = case.metadata.epoch, metric.value
+        started = epoch is not None and epoch > 0
+        if math.isnan(value):
+            yield self.finding(metric.name, f"the stored {metric.name} is NaN", value=value)
+        elif started and (math.isinf(value) or value == 0.0):
+            yield self.finding(
+                metric.name,
+                f"the stored {metric.name} is {value:g} at epoch {epoch}",
+                value=value,
+                epoch=epoch,
+            )
+        elif started and metric.mode is not None and (since := self._since(case, metric)):
+            yield self.finding(
+                metric.name,
+                f"{metric.name} {value:.4g} is that of epoch {since}; this file of epoch {epoch} "
+                "scored no more",
+                severity=Severity.INFO,
+                value=value,
+                epoch=epoch,
+                since=since,
+            )
+
+    @staticmethod
+    def _since(case: Case, metric: Metric) -> int | None:
+        """The first epoch that held this best, if that is three epochs ago or more."""
+        first, epoch = None, case.metadata.epoch or 0
+        for snapshot in case.run.earlier(case.checkpoint.path):
+            same = any(
+                other.name == metric.name and other.value == metric.value
+                for other in snapshot.metadata.metrics
+            )
+            if not same:
+                break
+            first = snapshot.metadata.epoch
+        return first if first is not None and epoch - first >= _STALE_EPOCHS else None
+
+
+_STALE_EPOCHS = 3
+
+
+class NameMismatch(Rule):
+    """File name and contents disagree.
+
+    The name says another epoch or step than the file holds. One more or less is usual, since some
+    scripts count from 0 and some from 1. More than that is a file that was renamed, overwritten by
+    a later run, or saved by a script that counts afresh after a restart.
+
+    What to do: trust the contents; compare with the log before you resume.
+    """
+
+    code = "CD406"
+    severity = Severity.WARNING
+    label = "name disagrees"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """At most one finding."""
+        data, path = case.metadata, case.checkpoint.path
+        held = data.epoch if data.epoch_source is Source.CONTENTS else None
+        if _differ(data.name_epoch, held) and data.name_epoch != data.global_step:
+            yield self._say("epoch", data.name_epoch, held)
+        elif _differ(named_step := step_from_name(path), data.global_step):
+            yield self._say("step", named_step, data.global_step)
+
+    def _say(self, what: str, named: int | None, held: int | None) -> Finding:
+        return self.finding(
+            "file",
+            f"the name says {what} {named}, the contents say {what} {held}",
+            name=named,
+            contents=held,
+            what=what,
+        )
+
+
+def _differ(named: int | None, held: int | None) -> bool:
+    """Whether both are known and more than one apart."""
+    return named is not None and held is not None and abs(named - held) > 1
+
+
+class DuplicateContent(Rule):
+    """Same content twice.
+
+    Another file of the run holds the very same weights. Usually a copy, such as ``best_model.pth``
+    of the best epoch: two files, one backup. Where the two say that they are of different epochs,
+    training stood still between them, or one was copied over the other; that is a warning about
+    the run. Certain where the files hold checksums; else judged by the extremes and a sample of
+    every tensor.
+
+    What to do: do not count it as a second backup. If epochs passed without a change, look at the
+    learning rate, at skipped steps, and at what is frozen.
+    """
+
+    code = "CD407"
+    severity = Severity.INFO
+    label = "same weights"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding for the later ones of a group."""
+        path, epoch = case.checkpoint.path, case.metadata.epoch
+        twins = case.run.same_weights(path)
+        if len(twins) < 2 or twins[0].path == path or not twins[0].is_finite:
+            return
+        first = twins[0]
+        other = first.metadata.epoch
+        differ = None not in (epoch, other) and epoch != other
+        yield self.finding(
+            "weights",
+            f"the same weights as {first.path.name}"
+            + (f", which is of epoch {other}, not {epoch}" if differ else ""),
+            path=str(first.path),
+            epoch=other,
+            epochs_differ=differ,
+            method="checksums" if first.exact else "extremes and samples",
+        )
+
+    def check_run(self, reports: Sequence[CheckpointReport]) -> Iterator[Finding]:
+        """One finding where weights stayed the same while epochs passed."""
+        still = [
+            (report, finding)
+            for report in reports
+            for finding in report.findings
+            if finding.code == self.code and finding.evidence["epochs_differ"]
+        ]
+        if still:
+            report, finding = still[0]
+            more = f", and {len(still) - 1} more like it" if len(still) > 1 else ""
+            yield self.finding(
+                "run",
+                f"{report.path.name} of epoch {report.metadata.epoch} has the weights of epoch "
+                f"{finding.evidence['epoch']}{more}",
+                severity=Severity.WARNING,
+                checkpoints=[str(report.path) for report, _ in still],
+            )
+
+
+class NoRecentBackup(Rule):
+    """No recent healthy backup.
+
+    The newest healthy checkpoint lies more than five epochs behind the newest checkpoint, or there
+    is none at all. What was trained since is lost.
+
+    What to do: save every five epochs, keep the last good one whatever happens, and check what is
+    saved while training runs.
+    """
+
+    code = "CD408"
+    severity = Severity.WARNING
+    label = "no recent backup"
+
+    def check_run(self, reports: Sequence[CheckpointReport]) -> Iterator[Finding]:
+        """At most one finding, for runs of two checkpoints and more."""
+        read = [report for report in reports if report.tensors.count]
+        healthy = [report for report in read if report.verdict is Verdict.HEALTHY]
+        if len(read) < 2 or len(healthy) == len(read):
+            return
+        if not healthy:
+            yield self.finding(
+                "run", f"none of {len(read)} checkpoints is healthy", checkpoints=len(read)
+            )
+            return
+        newest, backup = _newest(read), _newest(healthy)
+        if newest is not None and backup is not None and newest - backup > _EVERY_EPOCHS:
+            yield self.finding(
+                "run",
+                f"the newest healthy checkpoint, epoch {backup}, lies {newest - backup} epochs "
+                "behind the newest of all",
+                healthy_epoch=backup,
+                newest_epoch=newest,
+            )
+
+
+_EVERY_EPOCHS = 5
+
+
+def _newest(reports: Sequence[CheckpointReport]) -> int | None:
+    """The last epoch."""
+    epochs = [report.metadata.epoch for report in reports if report.metadata.epoch is not None]
+    return max(epochs, default=None)
+
+
+class JumpInWeights(Rule):
+    """Jump in weights between neighbours.
+
+    The weights moved many times farther than they did from one checkpoint to the next before, and
+    by no less than half of their norm: what a diverged step leaves behind even where every number
+    is finite. Those that follow stay marked until the weights are back. Estimated from a sample of
+    every tensor; silent where the stored score went up, and where there is no earlier checkpoint to
+    compare with.
+
+    What to do: go on from the checkpoint before the jump, with a smaller learning rate, unless you
+    changed the weights yourself.
+    """
+
+    code = "CD410"
+    severity = Severity.WARNING
+    label = "jump in weights"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """At most one finding."""
+        jump = case.run.jumps.get(case.checkpoint.path)
+        if jump is None:
+            return
+        apart, since = jump.distance, jump.since
+        usual = f"; an epoch moved them by {jump.usual:.2g} before" if jump.usual else ""
+        moved = "moved" if jump.first else "are still away"
+        yield self.finding(
+            apart.farthest,
+            f"the weights {moved} by {apart.relative:.3g} of their norm from "
+            f"{since.path.name}{usual}; {apart.farthest} most",
+            relative=apart.relative,
+            growth=apart.growth,
+            usual=jump.usual,
+            since=str(since.path),
+            farthest_relative=apart.farthest_relative,
+        )

@@ -1,0 +1,96 @@
+"""The few elements that a scan keeps of each tensor, as numbers, and how far apart two sets are."""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ckptdoctor.dtypes import BY_NAME
+
+__all__ = ["Distance", "SampledTensor", "distance"]
+
+_CODES = {"float64": "d", "float32": "f", "float16": "e"}
+_MOST_VALUES = 20_000  # of all tensors together: what two of them cost is milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class SampledTensor:
+    """The samples of one tensor in two checkpoints."""
+
+    fqn: str
+    dtype: str
+    numel: int
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distance:
+    """How far tensors moved, estimated from their samples.
+
+    Attributes:
+        relative: the norm of the difference over the norm before; ``inf`` from all zeros.
+        growth: the norm after over the norm before.
+        farthest: the tensor that moved most in relation to itself.
+        farthest_relative: by how much.
+    """
+
+    relative: float
+    growth: float
+    farthest: str
+    farthest_relative: float
+
+
+def _decode(raw: bytes, dtype: str) -> tuple[float, ...]:
+    if code := _CODES.get(dtype):
+        return struct.unpack(f"<{len(raw) // struct.calcsize(code)}{code}", raw)
+    if dtype == "bfloat16":  # the upper half of a float32
+        wide = bytearray(2 * len(raw))
+        wide[2::4], wide[3::4] = raw[0::2], raw[1::2]
+        return struct.unpack(f"<{len(raw) // 2}f", wide)
+    table = _one_byte_floats(dtype) if raw else ()
+    return tuple(table[byte] for byte in raw)
+
+
+@functools.cache
+def _one_byte_floats(dtype: str) -> tuple[float, ...]:
+    decode, top = BY_NAME[dtype].decode, BY_NAME[dtype].finite_bits or 0
+    positive = [decode(bits) if bits <= top else math.nan for bits in range(128)]
+    return (*positive, *(-value for value in positive))
+
+
+def distance(pairs: Iterable[SampledTensor]) -> Distance | None:
+    """How far the tensors moved; None where there is nothing finite to compare.
+
+    Each sample stands for its whole tensor, so that a large tensor weighs as much as it is large.
+    """
+    pairs = [pair for pair in pairs if pair.before and len(pair.before) == len(pair.after)]
+    most = max(1, _MOST_VALUES // max(1, len(pairs)))
+    moved = norm_before = norm_after = 0.0
+    farthest, farthest_relative = "", -1.0
+    for pair in pairs:
+        before = _decode(pair.before, pair.dtype)
+        after = _decode(pair.after, pair.dtype)
+        step = -(-len(before) // most)
+        before, after = before[::step], after[::step]
+        apart, length = math.dist(before, after), math.hypot(*before)
+        if not math.isfinite(apart):
+            continue
+        weight = pair.numel / len(before)
+        moved += weight * apart * apart
+        norm_before += weight * length * length
+        norm_after += weight * math.hypot(*after) ** 2
+        relative = apart / length if length else math.inf if apart else 0.0
+        if relative > farthest_relative and pair.numel > 1:
+            farthest, farthest_relative = pair.fqn, relative
+    if not norm_before:
+        return None
+    return Distance(
+        relative=math.sqrt(moved / norm_before),
+        growth=math.sqrt(norm_after / norm_before),
+        farthest=farthest,
+        farthest_relative=farthest_relative,
+    )
