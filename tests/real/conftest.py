@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-SUFFIXES = (".pth", ".pt", ".jit", ".safetensors", ".pth.tar")
+SUFFIXES = (".pth", ".pt", ".jit", ".safetensors", ".tar")
 
 Fetch = Callable[[str, str], Path]
 """(requirement, path of a member in its wheel) -> the member as a file."""

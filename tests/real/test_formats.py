@@ -12,10 +12,12 @@ import safetensors.torch
 import torch
 
 from ckptdoctor.checkpoint import Role
+from ckptdoctor.diagnose import examine
+from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats import locate_scalars, open_checkpoint
 from tests.builders import load, load_unsafe
 from tests.formats.oracle import assert_same_scalars, assert_same_tensors, described, listed
-from tests.real.conftest import Fetch
+from tests.real.conftest import SUFFIXES, Fetch
 
 pytestmark = pytest.mark.real
 
@@ -106,6 +108,16 @@ def test_sevennet_is_read_although_torch_refuses_it(fetch: Fetch) -> None:
     assert worse == {"scheduler_state_dict.mode_worse": math.inf}
     assert {tensor.role for tensor in checkpoint.tensors} >= {Role.MODEL, Role.OPTIMIZER}
     assert_same_tensors(checkpoint, load_unsafe(path))
+
+
+@pytest.mark.parametrize("requirement", [LPIPS, FACENET, SILERO, CHGNET, SEVENN])
+def test_no_published_file_raises_an_alarm(fetch: Fetch, requirement: str) -> None:
+    files = sorted(path for path in fetch(requirement, "").rglob("*") if path.suffix in SUFFIXES)
+    report = examine(files)
+    assert len(report.checkpoints) >= 1
+    found = [f for f in report.all_findings() if f.severity > Severity.INFO]
+    assert [(f.code, f.subject, f.message) for f in found] == []
+    assert {c.verdict for c in report.checkpoints} == {Verdict.HEALTHY}
 
 
 @pytest.mark.parametrize(
