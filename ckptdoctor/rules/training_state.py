@@ -177,7 +177,7 @@ class _Optimizer:
 _LIKE_PARAMETER = frozenset(
     """
     exp_avg exp_avg_sq max_exp_avg_sq momentum_buffer square_avg acc_delta exp_inf sum grad_avg
-    prev ax mu
+    prev ax
     """.split()
 )
 _STATE = re.compile(r"^(|.*\.)state\.([^.]+)\.([^.]+)$")

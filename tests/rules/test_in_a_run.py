@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -149,20 +150,34 @@ def test_an_ema_without_its_model_or_with_other_names_is_not_compared(tmp_path: 
     assert codes(one(tmp_path, other)) == set()
 
 
+EVERY_OPTIMIZER = [
+    kind
+    for kind in vars(torch.optim).values()
+    if isinstance(kind, type)
+    and issubclass(kind, torch.optim.Optimizer)
+    and kind not in (torch.optim.Optimizer, torch.optim.SparseAdam, torch.optim.LBFGS)
+]
+
+
+def matrices(parameters: Iterable[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
+    """Those that Muon takes."""
+    return [parameter for parameter in parameters if parameter.ndim == 2]
+
+
 @pytest.mark.parametrize(
-    "make",
+    ("kind", "options"),
     [
-        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
-        torch.optim.Adam,
-        torch.optim.AdamW,
-        torch.optim.Adagrad,
-        torch.optim.RMSprop,
-        torch.optim.Adadelta,
-        lambda p: torch.optim.Adam(p, amsgrad=True),
+        pytest.param(kind, options, id=" ".join((kind.__name__, *options)))
+        for kind in EVERY_OPTIMIZER
+        for options in ({}, {"amsgrad": True}, {"momentum": 0.9})
+        if set(options) <= set(inspect.signature(kind).parameters)
     ],
 )
-def test_the_optimizer_of_the_model_matches(make: Callable[..., Any], tmp_path: Path) -> None:
-    model, optimizer = trained(make)
+def test_the_optimizer_of_the_model_matches(
+    kind: Callable[..., Any], options: dict[str, Any], tmp_path: Path
+) -> None:
+    muon = kind.__name__ == "Muon"
+    model, optimizer = trained(lambda p: kind(matrices(p) if muon else p, **options))
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
     assert codes(one(tmp_path, state)) == set()
 
