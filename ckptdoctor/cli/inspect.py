@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +48,9 @@ def inspect(
 
     Tensors with NaN or Inf come first, with the index of the first bad element.
     """
+    from ckptdoctor.cli.documents import TENSOR_FORMATS, inspect_document
     from ckptdoctor.cli.output import note, write_result
-    from ckptdoctor.cli.work import examine_files
+    from ckptdoctor.cli.work import examine_files, screen_for, write_scan
     from ckptdoctor.render.select import select_tensors
 
     if not file.exists() and not file.is_symlink():
@@ -59,18 +61,21 @@ def inspect(
     shown = select_tensors(found, tensor or [])
     if tensor and not shown and found.checkpoint is not None:
         note(f"{file}: no tensor is called {' or '.join(tensor)}")
-    if fmt is Format.JSON:
-        from ckptdoctor.render.as_json import inspect_json
-
-        text = inspect_json(found, shown)
+    code, verbosity = exit_for(report, fail_on), -1 if quiet else verbose
+    if fmt in TENSOR_FORMATS:
+        screen = partial(screen_for, output, verbosity=verbosity, no_color=no_color)
+        everything = everything or bool(tensor)
+        write_result(inspect_document(found, shown, fmt, screen, everything=everything), output)
     else:
-        from ckptdoctor.render.console_inspect import inspect_text
-        from ckptdoctor.render.screen import Screen
+        from ckptdoctor.recovery import with_last_good
 
-        screen = Screen(
-            colour=False if no_color or output is not None else None,
-            verbosity=-1 if quiet else verbose,
+        write_scan(
+            with_last_good(report),
+            fmt,
+            output,
+            verbosity=verbosity,
+            no_color=no_color,
+            fail_on=fail_on,
+            exit_code=code,
         )
-        text = inspect_text(found, shown, screen, everything=everything or bool(tensor))
-    write_result(text, output)
-    return exit_for(report, fail_on)
+    return code

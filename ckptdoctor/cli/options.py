@@ -16,6 +16,7 @@ __all__ = [
     "Format",
     "FormatOption",
     "JobsOption",
+    "LogOption",
     "NoColorOption",
     "OutputOption",
     "PathsArgument",
@@ -43,6 +44,13 @@ class Format(Enum):
 
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    GITHUB = "github"
+    HTML = "html"
 
 
 PathsArgument = Annotated[
@@ -70,6 +78,15 @@ VerboseOption = Annotated[
     int,
     typer.Option(
         "--verbose", "-v", count=True, help="List every row and every finding.", show_default=False
+    ),
+]
+LogOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="A training log; repeatable. Those beside the checkpoints are found without it.",
+        show_default=False,
     ),
 ]
 NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text.")]

@@ -2,73 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ckptdoctor.cli.options import Format
+from ckptdoctor.cli.options import FailOn, Format
 from ckptdoctor.cli.output import ProgressBar, note, write_result
-from ckptdoctor.run.discover import Discovery, discover
+from ckptdoctor.run.discover import discover
 from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
+    from ckptdoctor.diagnose import Examination
+    from ckptdoctor.render.screen import Screen
     from ckptdoctor.report import Report
+    from ckptdoctor.run.join import Wish
 
-__all__ = ["examine_files", "examine_paths", "write_scan"]
+__all__ = ["examine_files", "examine_paths", "screen_for", "write_scan"]
 
 
-def examine_paths(paths: Sequence[Path], *, jobs: int | None, quiet: bool) -> Report | None:
+def examine_paths(
+    paths: Sequence[Path], *, jobs: int | None, quiet: bool, wish: Wish | None = None
+) -> Report | None:
     """The report on what the paths name; None, with a note, where they name nothing."""
     found = discover(paths)
     if not found.files:
-        _explain_nothing(found)
+        from ckptdoctor.survey import why_nothing
+
+        for sentence in why_nothing(found):
+            note(sentence)
         return None
     for folder in found.empty:
         note(f"{folder}: no checkpoint in this folder")
-    files = [*found.files, *found.missing]
-    report = examine_files(files, jobs=jobs, quiet=quiet, keep_details=False)
-    from ckptdoctor.recovery import with_last_good
 
-    return with_last_good(report)
+    def whole_run(how: Examination) -> Report:
+        from ckptdoctor.survey import survey
+
+        return survey(found, how, wish)
+
+    return _watched(whole_run, jobs=jobs, quiet=quiet, keep_details=False)
 
 
 def examine_files(
     files: Sequence[Path], *, jobs: int | None, quiet: bool, keep_details: bool
 ) -> Report:
     """The report on these files, with a progress bar."""
+
+    def these(how: Examination) -> Report:
+        from ckptdoctor.diagnose import examine
+
+        return examine(files, how)
+
+    return _watched(these, jobs=jobs, quiet=quiet, keep_details=keep_details)
+
+
+def _watched(
+    examination: Callable[[Examination], Report],
+    *,
+    jobs: int | None,
+    quiet: bool,
+    keep_details: bool,
+) -> Report:
+    """The report, with a progress bar while it is made, and a note for every bug of ours."""
     preload()  # before the imports that take their time
-    from ckptdoctor.diagnose import Examination, examine
+    from ckptdoctor.diagnose import Examination
 
     with ProgressBar(quiet=quiet) as bar:
-        how = Examination(
-            jobs=jobs, keep_details=keep_details, progress=bar.advance, expect=bar.expect
+        report = examination(
+            Examination(
+                jobs=jobs, keep_details=keep_details, progress=bar.advance, expect=bar.expect
+            )
         )
-        report = examine(files, how)
     for crash in report.crashes:
         note(f"{crash.path}: the rule {crash.rule} failed; please report this:\n{crash.error}")
     return report
 
 
 def write_scan(
-    report: Report, fmt: Format, output: Path | None, *, verbosity: int, no_color: bool
+    report: Report,
+    fmt: Format,
+    output: Path | None,
+    *,
+    verbosity: int,
+    no_color: bool,
+    fail_on: FailOn = FailOn.ERROR,
+    exit_code: int = 0,
 ) -> None:
-    """Write a report in the format asked for."""
-    if fmt is Format.JSON:
-        from ckptdoctor.render.as_json import scan_json
+    """Write a report in the format asked for; some formats tell the exit code as well."""
+    from ckptdoctor.cli.documents import scan_document
 
-        text = scan_json(report)
-    else:
-        from ckptdoctor.render.console_scan import scan_text
-        from ckptdoctor.render.screen import Screen
-
-        plain = True if no_color or output is not None else None
-        text = scan_text(report, Screen(colour=False if plain else None, verbosity=verbosity))
+    screen = partial(screen_for, output, verbosity=verbosity, no_color=no_color)
+    text = scan_document(report, fmt, screen, fail_on=fail_on, exit_code=exit_code)
     write_result(text, output)
+    if fmt is Format.GITHUB:
+        from ckptdoctor.cli.step_summary import append_step_summary
+
+        append_step_summary(report)
 
 
-def _explain_nothing(found: Discovery) -> None:
-    for path in found.missing:
-        note(f"{path}: no such file or folder")
-    for folder in found.empty:
-        where = "the current folder" if folder == Path() else str(folder)
-        note(f"{where}: no checkpoint in it (.pth, .pt, .ckpt, .bin, .safetensors, ...)")
+def screen_for(output: Path | None, *, verbosity: int, no_color: bool) -> Screen:
+    """The screen that a table is drawn for; a file takes no colours."""
+    from ckptdoctor.render.screen import Screen
+
+    plain = no_color or output is not None
+    return Screen(colour=False if plain else None, verbosity=verbosity)

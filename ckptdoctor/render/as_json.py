@@ -13,36 +13,36 @@ from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.metadata import Metric
 from ckptdoctor.report import CheckpointReport, Report
 
-__all__ = ["SCHEMA_VERSION", "dump", "inspect_json", "scan_json"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "TOOL",
+    "checkpoint_object",
+    "contents_object",
+    "dump",
+    "dump_line",
+    "finding_object",
+    "inspect_json",
+    "scan_json",
+    "sum_object",
+    "tensor_object",
+]
 
 SCHEMA_VERSION = 1
-_TOOL = {"name": "ckptdoctor", "version": __version__}
+TOOL = {"name": "ckptdoctor", "version": __version__}
 
 
 def scan_json(report: Report) -> str:
     """The result of ``scan``."""
-    last_good = report.last_good
+    total = sum_object(report)
     return dump(
         {
             "schema_version": SCHEMA_VERSION,
-            "tool": _TOOL,
-            "checkpoints": [_checkpoint(checkpoint) for checkpoint in report.checkpoints],
-            "last_good": None
-            if last_good is None
-            else {
-                "path": str(last_good.path),
-                "epoch": last_good.epoch,
-                "reason": last_good.reason,
-            },
-            "findings": [_finding(finding) for finding in report.findings],
-            "summary": {
-                "checkpoints": len(report.checkpoints),
-                **{verdict.value: report.count(verdict) for verdict in Verdict},
-            },
-            "errors": [
-                {"rule": crash.rule, "path": str(crash.path), "error": crash.error}
-                for crash in report.crashes
-            ],
+            "tool": TOOL,
+            "checkpoints": [checkpoint_object(checkpoint) for checkpoint in report.checkpoints],
+            "last_good": total["last_good"],
+            "findings": [finding_object(finding) for finding in report.findings],
+            "summary": total["summary"],
+            "errors": total["errors"],
         }
     )
 
@@ -54,23 +54,13 @@ def inspect_json(report: CheckpointReport, shown: list[TensorRecord]) -> str:
         report: with its details kept.
         shown: the tensors that were asked for.
     """
-    checkpoint = report.checkpoint
     return dump(
         {
             "schema_version": SCHEMA_VERSION,
-            "tool": _TOOL,
-            "checkpoint": _checkpoint(report),
-            "tensors": [_tensor(tensor, report.stats.get(tensor.fqn)) for tensor in shown],
-            "scalars": dict(checkpoint.scalars) if checkpoint is not None else {},
-            "globals": [
-                {
-                    "name": use.name,
-                    "count": use.count,
-                    "allowed": use.allowed,
-                    "runs_code": use.runs_code,
-                }
-                for use in (checkpoint.globals if checkpoint is not None else ())
-            ],
+            "tool": TOOL,
+            "checkpoint": checkpoint_object(report),
+            "tensors": [tensor_object(tensor, report.stats.get(tensor.fqn)) for tensor in shown],
+            **contents_object(report),
         }
     )
 
@@ -78,6 +68,11 @@ def inspect_json(report: CheckpointReport, shown: list[TensorRecord]) -> str:
 def dump(value: object) -> str:
     """JSON text that any parser takes: ASCII, no NaN token, ended by a newline."""
     return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
+
+
+def dump_line(value: object) -> str:
+    """The same on a single line."""
+    return json.dumps(_plain(value), allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
@@ -93,7 +88,47 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _checkpoint(report: CheckpointReport) -> dict[str, Any]:
+def sum_object(report: Report) -> dict[str, Any]:
+    """What the run adds up to: the last good checkpoint, the verdicts counted, our own bugs."""
+    last_good = report.last_good
+    return {
+        "last_good": None
+        if last_good is None
+        else {
+            "path": str(last_good.path),
+            "epoch": last_good.epoch,
+            "reason": last_good.reason,
+        },
+        "summary": {
+            "checkpoints": len(report.checkpoints),
+            **{verdict.value: report.count(verdict) for verdict in Verdict},
+        },
+        "errors": [
+            {"rule": crash.rule, "path": str(crash.path), "error": crash.error}
+            for crash in report.crashes
+        ],
+    }
+
+
+def contents_object(report: CheckpointReport) -> dict[str, Any]:
+    """What a checkpoint holds beside its tensors: scalars, and the globals it names."""
+    checkpoint = report.checkpoint
+    return {
+        "scalars": dict(checkpoint.scalars) if checkpoint is not None else {},
+        "globals": [
+            {
+                "name": use.name,
+                "count": use.count,
+                "allowed": use.allowed,
+                "runs_code": use.runs_code,
+            }
+            for use in (checkpoint.globals if checkpoint is not None else ())
+        ],
+    }
+
+
+def checkpoint_object(report: CheckpointReport) -> dict[str, Any]:
+    """One checkpoint: its place in the run, its verdict, its findings."""
     data, totals = report.metadata, report.tensors
     return {
         "path": str(report.path),
@@ -112,7 +147,7 @@ def _checkpoint(report: CheckpointReport) -> dict[str, Any]:
             "nan": totals.nan,
             "inf": totals.inf,
         },
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_object(finding) for finding in report.findings],
     }
 
 
@@ -126,7 +161,8 @@ def _metric(metric: Metric) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_object(finding: Finding) -> dict[str, Any]:
+    """One finding, with its figures."""
     return {
         "code": finding.code,
         "severity": finding.severity.label,
@@ -137,7 +173,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _tensor(tensor: TensorRecord, stats: TensorStats | None) -> dict[str, Any]:
+def tensor_object(tensor: TensorRecord, stats: TensorStats | None) -> dict[str, Any]:
+    """One tensor; without figures where its bytes were not read."""
     described: dict[str, Any] = {
         "fqn": tensor.fqn,
         "dtype": tensor.dtype,

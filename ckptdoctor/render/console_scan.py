@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +13,7 @@ from rich.text import Text
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.render.next_command import next_command
+from ckptdoctor.render.paths import common_folder, relative
 from ckptdoctor.render.screen import LOOK, SEVERITY_STYLE, Screen, drawn, print_finding
 from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Report
@@ -96,12 +95,13 @@ def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) ->
     )
     table.add_column("verdict", no_wrap=True)
     table.add_column("why", overflow="fold")
-    root = _common_folder([row.path for row in rows])
+    root = common_folder([row.path for row in rows])
+    cautions = {place.report.path: place.caution for place in report.ranking}
     name_width = max(16, width - (50 if shared is not None or not metrics else 60))
     for row in rows:
         mark, style = LOOK[row.verdict]
         best = _is_last_good(row, report)
-        name = shorten_middle(printable(_relative(row.path, root)), name_width)
+        name = shorten_middle(printable(relative(row.path, root)), name_width)
         data = row.metadata
         metric = number(data.metric.value) if data.metric is not None else ""
         if data.metric is not None and shared is None:
@@ -113,7 +113,7 @@ def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) ->
             Text("" if epoch is None else str(epoch)),
             Text(metric),
             Text(row.verdict.value, style),
-            Text("← last good" if best and not _why(row) else _why(row)),
+            Text(_why(row) or ("← last good" if best else cautions.get(row.path, ""))),
         )
     return table
 
@@ -201,15 +201,3 @@ def _print_findings(console: Console, report: Report, *, everything: bool) -> No
     codes = {finding.code for finding in report.all_findings()}
     if codes:
         console.print(Text(f"\nWhat a code means:  ckptdoctor explain {min(codes)}", "dim"))
-
-
-def _common_folder(paths: Sequence[Path]) -> str:
-    folders = {str(path.parent) for path in paths}
-    try:
-        return os.path.commonpath(folders) if folders else ""
-    except ValueError:  # absolute and relative paths, or two drives
-        return ""
-
-
-def _relative(path: Path, root: str) -> str:
-    return os.path.relpath(path, root) if root else str(path)

@@ -15,6 +15,6 @@ def next_command(report: Report) -> str:
     good = report.last_good
     if good is None or all(row.verdict is Verdict.HEALTHY for row in report.checkpoints):
         return ""
-    suffix = "".join(good.path.suffixes[-1:]) or ".pth"
-    destination = good.path.with_name(f"best_model_clean{suffix}")
-    return f"cp -n {shlex.quote(str(good.path))} {shlex.quote(str(destination))}"
+    if good.path.stem == "best_model_clean":  # it was restored already
+        return ""
+    return f"ckptdoctor restore --from {shlex.quote(str(good.path))}"

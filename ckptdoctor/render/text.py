@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
-__all__ = ["bytes_text", "number", "plural", "printable", "shorten_middle"]
+__all__ = [
+    "bytes_text",
+    "csv_cell",
+    "markdown_cell",
+    "number",
+    "plural",
+    "printable",
+    "shorten_middle",
+]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_STARTS_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones too, for Excel
+_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_CALLS_SOMEONE = re.compile(r"@(?=\w)|#(?=\d)")
 
 
 def printable(text: object) -> str:
@@ -60,3 +72,22 @@ def number(value: float | None) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 checkpoint``, ``2 checkpoints``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def csv_cell(text: object) -> str:
+    """The text for a cell of a spreadsheet, which must not take it for a formula.
+
+    Source: OWASP, CSV injection. Quotes and commas are the business of the csv module.
+    """
+    cell = printable(text)
+    return f"'{cell}" if cell.startswith(_STARTS_FORMULA) else cell
+
+
+def markdown_cell(text: object) -> str:
+    """The text for a cell or a line of Markdown: no markup, no HTML, no link, nobody called.
+
+    GitHub looks for ``@name`` and ``#1`` in what is rendered, where no backslash helps: a space of
+    no width comes between.
+    """
+    cell = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _CALLS_SOMEONE.sub(r"\g<0>&#8203;", _MARKDOWN.sub(r"\\\g<0>", cell))

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
+from ckptdoctor.render.text import (
+    bytes_text,
+    csv_cell,
+    markdown_cell,
+    number,
+    plural,
+    printable,
+    shorten_middle,
+)
 
 
 @given(st.text())
@@ -53,3 +61,38 @@ def test_numbers() -> None:
 
 def test_plurals() -> None:
     assert [plural(1, "file"), plural(2, "file")] == ["1 file", "2 files"]
+
+
+@given(st.text())
+def test_no_csv_cell_starts_a_formula(text: str) -> None:
+    cell = csv_cell(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cell.removeprefix("'") == printable(text).removeprefix("'")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(1)", "＝1", "－1"])
+def test_a_formula_becomes_text(text: str) -> None:
+    assert csv_cell(text) == f"'{text}"
+
+
+def test_ordinary_cells_stay_as_they_are() -> None:
+    assert csv_cell("model.0.weight") == "model.0.weight"
+    assert csv_cell("a, b") == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("a_b*c", r"a\_b\*c"),
+        ("a|b", r"a\|b"),
+        ("<b>&", "&lt;b&gt;&amp;"),
+        ("[x](y)", r"\[x\](y)"),
+        ("`x` ~~y~~ $z$", r"\`x\` \~\~y\~\~ \$z\$"),
+        ("a\nb", r"a\\nb"),
+        ("@all #1 C# a@ b", "@&#8203;all #&#8203;1 C# a@ b"),
+        ("https://x.y www.x.y x.y", r"https\://x.y www\.x.y x.y"),
+        ("model.0: 3 of 4", "model.0: 3 of 4"),
+    ],
+)
+def test_markdown_is_spelled_out(text: str, cell: str) -> None:
+    assert markdown_cell(text) == cell

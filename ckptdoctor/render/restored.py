@@ -1,0 +1,68 @@
+"""The result of ``restore``, for a person and for programs."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+
+from rich.text import Text
+
+from ckptdoctor.recovery.restore import Restored
+from ckptdoctor.render.as_json import SCHEMA_VERSION, dump
+from ckptdoctor.render.screen import Screen, drawn
+from ckptdoctor.render.text import printable
+
+__all__ = ["restore_json", "restore_text"]
+
+
+def restore_text(done: Restored, screen: Screen) -> str:
+    """What was written, from what, what was changed, and what the training script will notice."""
+    console = screen.console()
+    head = "✓ wrote " if done.verified else "would write "
+    console.print(
+        Text.assemble((head, "green" if done.verified else ""), (_name(done.destination), "bold")),
+        soft_wrap=True,
+    )
+    epoch = "" if done.epoch is None else f", epoch {done.epoch}"
+    console.print(Text(f"  from {_name(done.source)}{epoch}"), soft_wrap=True)
+    for action in done.actions:
+        for line in _wrapped(f"{action.name}: {printable(action.message)}", console.width, 2):
+            console.print(Text(line))
+        for line in _wrapped(printable(action.notice), console.width, 4):
+            console.print(Text(line, "yellow"))
+    if done.verified:
+        console.print(Text("  read back, scanned, and compared with the source"))
+        console.print(Text(f"  sha256 {done.sha256}", "dim"))
+        quoted = shlex.quote(str(done.destination))
+        console.print(
+            Text(f"Check it any time:  ckptdoctor scan {printable(quoted)}"), soft_wrap=True
+        )
+    return drawn(console)
+
+
+def _wrapped(text: str, width: int, indent: int) -> list[str]:
+    pad = " " * indent
+    return textwrap.wrap(text, width, initial_indent=pad, subsequent_indent=pad + "  ")
+
+
+def _name(path: object) -> str:
+    return printable(path)
+
+
+def restore_json(done: Restored) -> str:
+    """The same as JSON."""
+    return dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "source": str(done.source),
+            "destination": str(done.destination),
+            "epoch": done.epoch,
+            "actions": [
+                {"name": action.name, "message": action.message, "notice": action.notice}
+                for action in done.actions
+            ],
+            "verified": done.verified,
+            "sha256": done.sha256 or None,
+            "manifest": None if done.manifest is None else str(done.manifest),
+        }
+    )

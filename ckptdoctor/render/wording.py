@@ -1,0 +1,141 @@
+"""What several outputs say in the same words: the sum, the verdict's mark, the finding in short."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.render.text import bytes_text, plural, printable, shorten_middle
+from ckptdoctor.report import CheckpointReport, Place, Report
+from ckptdoctor.rules import ALL_RULES
+
+__all__ = [
+    "MARK",
+    "NOTHING_GOOD",
+    "Folded",
+    "brief",
+    "counts",
+    "epoch_of",
+    "folded",
+    "headline",
+    "is_last_good",
+    "label",
+    "newest",
+    "place_of",
+    "summary",
+    "worst",
+]
+
+MARK = {
+    Verdict.HEALTHY: "✓",
+    Verdict.SUSPECT: "?",
+    Verdict.SALVAGEABLE: "~",
+    Verdict.CORRUPT: "✗",
+    Verdict.UNREADABLE: "!",
+}
+NOTHING_GOOD = "No checkpoint here is fit to go on from."
+_LABELS = {rule.code: rule.label for rule in ALL_RULES}
+_NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """The findings of one code and severity, in their order."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def first(self) -> Finding:
+        """The one that stands for all of them."""
+        return self.findings[0]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.findings)
+
+
+def summary(report: Report) -> str:
+    """``6 checkpoints, 294 kB: 4 healthy, 2 corrupt``."""
+    rows = report.checkpoints
+    if not rows:
+        return "0 checkpoints"
+    verdicts = ", ".join(
+        f"{n} {verdict.value}" for verdict in Verdict if (n := report.count(verdict))
+    )
+    return (
+        f"{plural(len(rows), 'checkpoint')}, {bytes_text(sum(r.nbytes for r in rows))}: {verdicts}"
+    )
+
+
+def epoch_of(row: CheckpointReport) -> int | None:
+    """The epoch by the contents, else by the name."""
+    data = row.metadata
+    return data.epoch if data.epoch is not None else data.name_epoch
+
+
+def is_last_good(row: CheckpointReport, report: Report) -> bool:
+    """Whether this is the one to go on from."""
+    return report.last_good is not None and row.path == report.last_good.path
+
+
+def newest(report: Report, limit: int) -> tuple[list[CheckpointReport], int]:
+    """The last rows of the run, the last good one in any case; and how many are left out."""
+    rows = list(report.checkpoints)
+    cut = max(0, len(rows) - limit)
+    good = [row for row in rows[:cut] if is_last_good(row, report)]
+    return [*good, *rows[cut:]], cut - len(good)
+
+
+def place_of(report: Report) -> dict[Path, Place]:
+    """The place of each checkpoint in the ranking, by its path; empty where none is ranked."""
+    return {place.report.path: place for place in report.ranking}
+
+
+def label(code: str) -> str:
+    """A code with its name in two or three words: ``CD201 NaN in weights``."""
+    return f"{code} {_LABELS.get(code, '')}".rstrip()
+
+
+def worst(findings: Iterable[Finding]) -> Severity | None:
+    """The highest severity."""
+    return max((finding.severity for finding in findings), default=None)
+
+
+def folded(findings: Iterable[Finding]) -> list[Folded]:
+    """The findings with those of one code and severity in one, worst first."""
+    groups: dict[tuple[str, Severity], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.code, finding.severity), []).append(finding)
+    ordered = sorted(groups.values(), key=lambda group: -group[0].severity)
+    return [Folded(findings=tuple(group)) for group in ordered]
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """The worst code in words, how often it was found, and how many other codes there are.
+
+    Notes are no reason for a verdict: where there are only notes it is empty.
+    """
+    serious = folded(f for f in findings if f.severity >= Severity.WARNING)
+    if not serious:
+        return ""
+    same_grade = [group for group in serious if group.first.severity is serious[0].first.severity]
+    weights = [group for group in same_grade if group.first.code.startswith("CD2")]
+    chosen = (weights or same_grade)[0]
+    others = len({group.first.code for group in serious} - {chosen.first.code})
+    times = f" ×{chosen.count}" if chosen.count > 1 else ""
+    return label(chosen.first.code) + times + (f" +{others}" if others else "")
+
+
+def counts(findings: Iterable[Finding]) -> str:
+    """``2 errors, 1 note``; "" for none."""
+    found = Counter(finding.severity for finding in findings)
+    return ", ".join(plural(found[kind], noun) for kind, noun in _NOUNS.items() if found[kind])
+
+
+def brief(text: object, width: int = 300) -> str:
+    """Text from a file, printable, its middle left out where it is too long to read."""
+    return shorten_middle(printable(text), width)
