@@ -1,3 +1,123 @@
-"""A doctor for PyTorch checkpoints."""
+"""A doctor for PyTorch checkpoints: finds NaN and damage, and the file to go on from.
+
+``scan`` examines files and folders, ``open_checkpoint`` describes one file, ``diff`` compares two.
+Nothing in a checkpoint is ever executed. Every name below is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ckptdoctor.api import DiffReport, ScanReport, diff, open_checkpoint, scan
+    from ckptdoctor.checkpoint import (
+        Checkpoint,
+        GlobalUse,
+        Problem,
+        Role,
+        StorageRef,
+        TensorRecord,
+        TensorStats,
+    )
+    from ckptdoctor.difference import Change, Difference, Movement, Reshaped, TensorDifference
+    from ckptdoctor.errors import (
+        CheckpointError,
+        CkptDoctorError,
+        CorruptCheckpointError,
+        LimitExceededError,
+        NothingToExamineError,
+        RestoreError,
+        TruncatedCheckpointError,
+        UnknownFormatError,
+        UnsupportedCheckpointError,
+        UsageError,
+    )
+    from ckptdoctor.finding import Finding, Severity, Verdict
+    from ckptdoctor.metadata import Metadata, Metric
+    from ckptdoctor.report import (
+        CheckpointReport,
+        Crash,
+        LastGood,
+        Place,
+        Report,
+        TensorTotals,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Change",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointReport",
+    "CkptDoctorError",
+    "CorruptCheckpointError",
+    "Crash",
+    "DiffReport",
+    "Difference",
+    "Finding",
+    "GlobalUse",
+    "LastGood",
+    "LimitExceededError",
+    "Metadata",
+    "Metric",
+    "Movement",
+    "NothingToExamineError",
+    "Place",
+    "Problem",
+    "Report",
+    "Reshaped",
+    "RestoreError",
+    "Role",
+    "ScanReport",
+    "Severity",
+    "StorageRef",
+    "TensorDifference",
+    "TensorRecord",
+    "TensorStats",
+    "TensorTotals",
+    "TruncatedCheckpointError",
+    "UnknownFormatError",
+    "UnsupportedCheckpointError",
+    "UsageError",
+    "Verdict",
+    "__version__",
+    "diff",
+    "open_checkpoint",
+    "scan",
+]
+
+_HOMES = {
+    "api": ("DiffReport", "ScanReport", "diff", "open_checkpoint", "scan"),
+    "checkpoint": (
+        *("Checkpoint", "GlobalUse", "Problem", "Role"),
+        *("StorageRef", "TensorRecord", "TensorStats"),
+    ),
+    "difference": ("Change", "Difference", "Movement", "Reshaped", "TensorDifference"),
+    "errors": (
+        *("CheckpointError", "CkptDoctorError", "CorruptCheckpointError", "LimitExceededError"),
+        *("NothingToExamineError", "RestoreError", "TruncatedCheckpointError"),
+        *("UnknownFormatError", "UnsupportedCheckpointError", "UsageError"),
+    ),
+    "finding": ("Finding", "Severity", "Verdict"),
+    "metadata": ("Metadata", "Metric"),
+    "report": ("CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for a good one
+
+    def __getattr__(name: str) -> object:
+        home = _HOME_OF.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{home}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,8 @@
         │   ├── TruncatedCheckpointError   CD102  a checkpoint, cut before anything useful
         │   ├── UnsupportedCheckpointError CD104  a checkpoint of a kind we do not read
         │   └── LimitExceededError         CD107  asks for more than a file of its size can need
+        ├── NothingToExamineError      no such path, or no checkpoint in it; a FileNotFoundError too
+        ├── RestoreError               refused, and nothing was written: says why and what to do
         └── UsageError                 the command line asks for something impossible
 
 ``OSError`` is never wrapped: a missing file stays a ``FileNotFoundError``.
@@ -23,6 +25,8 @@ __all__ = [
     "CkptDoctorError",
     "CorruptCheckpointError",
     "LimitExceededError",
+    "NothingToExamineError",
+    "RestoreError",
     "TruncatedCheckpointError",
     "UnknownFormatError",
     "UnsupportedCheckpointError",
@@ -85,6 +89,14 @@ class LimitExceededError(CheckpointError):
     """Reading on would cost more time or memory than a file of this size can need."""
 
     code = "CD107"
+
+
+class NothingToExamineError(CkptDoctorError, FileNotFoundError):
+    """The paths name no file, or folders without a checkpoint; the message says which."""
+
+
+class RestoreError(CkptDoctorError):
+    """A file was not written, and nothing was changed; the message says why and what to do."""
 
 
 class UsageError(CkptDoctorError):
