@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Scalar
@@ -23,7 +23,10 @@ __all__ = [
     "Mode",
     "Source",
     "epoch_from_name",
+    "named_metric",
+    "plain_name",
     "position",
+    "principal",
     "read_metadata",
     "step_from_name",
 ]
@@ -162,7 +165,7 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
         epoch_source=source,
         name_epoch=name_epoch,
         global_step=step_from_name(checkpoint.path) if step is None else step,
-        metric=_principal(metrics),
+        metric=principal(metrics),
         metrics=metrics,
     )
 
@@ -292,7 +295,18 @@ def _mode(words: frozenset[str]) -> Mode | None:
     return None
 
 
-def _principal(metrics: tuple[Metric, ...]) -> Metric | None:
+def named_metric(key: str, value: float, source: Source) -> Metric | None:
+    """A metric that stands under this name outside a checkpoint; None if the name is of none."""
+    found = _metric(key, value)
+    return None if found is None else replace(found, source=source)
+
+
+def plain_name(metric: Metric) -> str:
+    """``best_iou``, ``val_iou`` and ``IoU`` are one metric."""
+    return " ".join(_own_words(metric.name)) or metric.name.lower()
+
+
+def principal(metrics: Sequence[Metric]) -> Metric | None:
     """The metric to show and to rank by.
 
     A file's own score comes before the running best, a score to maximise before a loss, and what

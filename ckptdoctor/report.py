@@ -71,9 +71,9 @@ class CheckpointReport:
     verdict: Verdict
     metadata: Metadata = field(default_factory=Metadata)
     tensors: TensorTotals = field(default_factory=TensorTotals)
-    findings: tuple[Finding, ...] = ()
-    checkpoint: Checkpoint | None = None
-    stats: Mapping[str, TensorStats] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
+    checkpoint: Checkpoint | None = field(default=None, repr=False)
+    stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +85,14 @@ class Place:
         report: the checkpoint.
         usable: whether to go on from it is advisable at all.
         reason: why it stands here.
+        caution: what the run says against its score, such as a decline; "" where nothing does.
     """
 
     rank: int
-    report: CheckpointReport
+    report: CheckpointReport = field(repr=False)
     usable: bool
     reason: str
+    caution: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ckptdoctor.finding import Severity, Verdict
-from ckptdoctor.metadata import Metric, MetricKind, Mode
+from ckptdoctor.metadata import MetricKind, Mode, plain_name
 from ckptdoctor.natural import natural_key
 from ckptdoctor.report import CheckpointReport, LastGood, Place, Report
+from ckptdoctor.run.join import Wish, join_logs
 from ckptdoctor.run.order import in_order
 
 __all__ = ["rank", "with_last_good"]
@@ -32,8 +33,16 @@ class _Score:
     reason: str
 
 
-def rank(reports: Sequence[CheckpointReport]) -> list[Place]:
-    """Every checkpoint, best first; those that cannot be used come last and say why."""
+def rank(
+    reports: Sequence[CheckpointReport],
+    speaks_against: Callable[[CheckpointReport], str] = lambda _: "",
+) -> list[Place]:
+    """Every checkpoint, best first; those that cannot be used come last and say why.
+
+    Args:
+        reports: with their own scores, where they are known.
+        speaks_against: why a score cannot be relied on, such as a decline; "" where nothing does.
+    """
     ordered = in_order(reports)
     scores = _scores(ordered)
 
@@ -43,6 +52,7 @@ def rank(reports: Sequence[CheckpointReport]) -> list[Place]:
         return (
             not _is_usable(report),
             report.verdict.rank,
+            bool(speaks_against(report)),
             score.tier,
             -score.goodness,
             epoch if score.tier == 1 else -epoch,
@@ -55,15 +65,21 @@ def rank(reports: Sequence[CheckpointReport]) -> list[Place]:
             rank=number,
             report=report,
             usable=_is_usable(report),
-            reason=_reason(report, scores[id(report)]),
+            reason=_reason(report, scores[id(report)], speaks_against(report)),
+            caution=speaks_against(report),
         )
         for number, report in enumerate(sorted(ordered, key=key), start=1)
     ]
 
 
-def with_last_good(report: Report) -> Report:
-    """The report in the order of the run, with its ranking and ``last_good`` filled in."""
-    places = rank(report.checkpoints)
+def with_last_good(report: Report, wish: Wish | None = None) -> Report:
+    """The report in the order of the run, with scores from logs, its ranking and ``last_good``.
+
+    Raises:
+        OSError: a log that the user named cannot be read.
+    """
+    joined = join_logs(report.checkpoints, wish)
+    places = rank(joined.reports, joined.speaks_against)
     best = next((place for place in places if place.usable), None)
     last_good = None
     if best is not None:
@@ -72,7 +88,7 @@ def with_last_good(report: Report) -> Report:
         )
     return replace(
         report,
-        checkpoints=tuple(in_order(report.checkpoints)),
+        checkpoints=tuple(in_order(joined.reports)),
         last_good=last_good,
         ranking=tuple(places),
     )
@@ -83,13 +99,13 @@ def _is_usable(report: CheckpointReport) -> bool:
     return report.verdict in _USABLE and not hostile and report.tensors.count > 0
 
 
-def _reason(report: CheckpointReport, score: _Score) -> str:
+def _reason(report: CheckpointReport, score: _Score, against: str) -> str:
     if not _is_usable(report):
         worst = report.findings[0] if report.findings else None
         if worst is None or (worst.severity is Severity.INFO and not report.tensors.count):
             return f"{report.verdict.value}: it holds no tensors"
         return f"{report.verdict.value}: {worst.code} {worst.message}"
-    return f"{report.verdict.value}, {score.reason}"
+    return f"{report.verdict.value}, {score.reason}" + (f", {against}" if against else "")
 
 
 def _scores(ordered: Sequence[CheckpointReport]) -> dict[int, _Score]:
@@ -99,7 +115,7 @@ def _scores(ordered: Sequence[CheckpointReport]) -> dict[int, _Score]:
     reached: dict[float, int | None] = {}  # a running best, and the epoch that first held it
     for report in ordered:
         metric = report.metadata.metric
-        if metric is None or _plain_name(metric) != name or not math.isfinite(metric.value):
+        if metric is None or plain_name(metric) != name or not math.isfinite(metric.value):
             scores[id(report)] = _Score(2, 0.0, _by_epoch(report))
             continue
         goodness = -metric.value if metric.mode is Mode.MIN else metric.value
@@ -124,13 +140,8 @@ def _by_epoch(report: CheckpointReport) -> str:
 
 def _common_metric(reports: Sequence[CheckpointReport]) -> str | None:
     names = Counter(
-        _plain_name(report.metadata.metric)
+        plain_name(report.metadata.metric)
         for report in reports
         if report.metadata.metric is not None
     )
     return names.most_common(1)[0][0] if names else None
-
-
-def _plain_name(metric: Metric) -> str:
-    """``best_iou`` and ``iou`` are one metric."""
-    return metric.name.lower().removeprefix("best_").removesuffix("_best")

@@ -1,0 +1,92 @@
+"""``ckptdoctor rank``: backups from best to worst, and why each stands where it does."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from ckptdoctor.cli.exits import Exit, exit_for
+from ckptdoctor.cli.options import (
+    FailOn,
+    FailOnOption,
+    JobsOption,
+    LogOption,
+    NoColorOption,
+    OutputOption,
+    PathsArgument,
+    QuietOption,
+)
+
+__all__ = ["rank"]
+
+
+class _Format(Enum):
+    """How the ranking is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class _Mode(Enum):
+    """Which direction of the metric is better."""
+
+    MAX = "max"
+    MIN = "min"
+
+
+def rank(
+    paths: PathsArgument = None,
+    *,
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="Rank by this metric, not by the one found.")
+    ] = "",
+    mode: Annotated[
+        _Mode | None, typer.Option(help="Which direction is better, where the name misleads.")
+    ] = None,
+    log: LogOption = None,
+    fmt: Annotated[_Format, typer.Option("--format", "-f", help="How to write the ranking.")] = (
+        _Format.TABLE
+    ),
+    output: OutputOption = None,
+    fail_on: FailOnOption = FailOn.ERROR,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    jobs: JobsOption = None,
+) -> int:
+    """Rank backups from best to worst, each with the reason for its place.
+
+    By verdict, then by this file's own score (its own key, or the log's value for its epoch), then
+    by epoch. A best score that is only carried along counts for the first file that holds it; a
+    score inside a decline or after a collapse never wins.
+    """
+    from ckptdoctor.cli.output import write_result
+    from ckptdoctor.cli.work import examine_paths
+    from ckptdoctor.metadata import Mode
+    from ckptdoctor.report import Report
+    from ckptdoctor.run.join import Wish
+
+    wish = Wish(metric=metric, mode=Mode(mode.value) if mode else None, logs=tuple(log or ()))
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
+    ranking = report or Report()
+    if fmt is _Format.JSON:
+        from ckptdoctor.render.ranking import rank_json
+
+        text = rank_json(ranking)
+    elif fmt is _Format.CSV:
+        from ckptdoctor.render.ranking import rank_csv
+
+        text = rank_csv(ranking)
+    elif report is None:
+        return Exit.NOTHING
+    else:
+        from ckptdoctor.render.console_rank import rank_text
+        from ckptdoctor.render.screen import Screen
+
+        plain = no_color or output is not None
+        screen = Screen(colour=False if plain else None, verbosity=-1 if quiet else 0)
+        text = rank_text(ranking, screen)
+    write_result(text, output)
+    return Exit.NOTHING if report is None else exit_for(report, fail_on)

@@ -1,0 +1,68 @@
+"""Declines and collapses of a metric."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckptdoctor.metadata import Mode
+from ckptdoctor.run.trend import Trend, trend_of
+
+STORY = {
+    85: 0.6408,
+    86: 0.6410,
+    87: 0.6411,
+    88: 0.6413,
+    89: 0.6371,
+    90: 0.6345,
+    91: 0.6312,
+    92: 0.6274,
+    97: 0.5742,
+    98: 0.0022,
+    99: math.nan,
+}
+
+
+def test_the_story() -> None:
+    trend = trend_of(STORY, Mode.MAX)
+    assert trend == Trend(best=88, decline=(89, 97), collapse=98)
+    assert trend.speaks_against(88) == ""
+    assert trend.speaks_against(90) == "in the decline 89–97"
+    assert trend.speaks_against(98) == trend.speaks_against(150) == "since the collapse at 98"
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "decline", "collapse"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], Mode.MAX, None, None),
+        ([0.5, 0.49, 0.48, 0.5], Mode.MAX, None, None),  # two in a row are noise
+        ([0.5, 0.49, 0.48, 0.47], Mode.MAX, (1, 3), None),
+        ([0.5, 0.6, 0.59, 0.58, 0.57, 0.58], Mode.MAX, (2, 4), None),
+        ([0.5, 0.2], Mode.MAX, None, 1),
+        ([0.5, math.nan], Mode.MAX, None, 1),
+        ([0.5, 0.4, 0.3, 0.2], Mode.MIN, None, None),
+        ([0.2, 0.3, 0.4, 0.5], Mode.MIN, (1, 3), None),
+        ([0.2, 15.3], Mode.MIN, None, 1),
+        ([math.nan, math.nan], Mode.MAX, None, None),
+        ([], Mode.MAX, None, None),
+    ],
+)
+def test_shapes(
+    values: list[float], mode: Mode, decline: tuple[int, int] | None, collapse: int | None
+) -> None:
+    trend = trend_of(dict(enumerate(values)), mode)
+    assert (trend.decline, trend.collapse) == (decline, collapse)
+
+
+@given(st.dictionaries(st.integers(0, 200), st.floats()), st.sampled_from(list(Mode)))
+def test_any_curve_has_a_trend_that_makes_sense(points: dict[int, float], mode: Mode) -> None:
+    trend = trend_of(points, mode)
+    if trend.decline is not None and trend.best is not None:
+        first, last = trend.decline
+        assert trend.best < first <= last
+        assert points[first] != points[trend.best]
+    if trend.best is not None:
+        assert trend.speaks_against(trend.best) == ""
