@@ -16,6 +16,7 @@ from ckptdoctor.checkpoint import Checkpoint, Problem
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.manifest import check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, position, read_metadata
 from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
@@ -97,6 +98,7 @@ class _Pending:
 
     checkpoint: Checkpoint
     scan: PendingScan
+    manifest: tuple[Problem, ...]
     closing: contextlib.ExitStack
 
 
@@ -113,7 +115,7 @@ def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
         return Case(
             checkpoint=checkpoint,
             stats=result.stats,
-            problems=(*checkpoint.problems, *result.problems),
+            problems=(*checkpoint.problems, *result.problems, *pending.manifest),
             unchecked=result.unchecked,
             metadata=read_metadata(checkpoint),
         )
@@ -132,7 +134,9 @@ def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending | Checkpoi
             checkpoint = read_checkpoint(file)
         except (CheckpointError, OSError) as error:
             return _failed(path, error, nbytes)
-        return _Pending(checkpoint, scanner.submit(checkpoint, file.fd), stack.pop_all())
+        scan = scanner.submit(checkpoint, file.fd)
+        manifest = tuple(check_manifest(path, file.fd))
+        return _Pending(checkpoint, scan, manifest, stack.pop_all())
     raise AssertionError("unreachable: the stack swallows no exception")
 
 

@@ -58,10 +58,19 @@ class PickleLimitError(PickleError):
 
 @dataclass(slots=True, eq=False)
 class GlobalRef:
-    """A class or function, by name."""
+    """A class or function, by name.
+
+    Attributes:
+        name: module and qualified name, joined by a dot.
+        runs_code: whether unpickling it can run code.
+        module: the module as the pickle names it; "" where it was reached in another way.
+        qualname: the rest of the name, as the pickle has it.
+    """
 
     name: str
     runs_code: bool
+    module: str = ""
+    qualname: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +92,7 @@ class SetNode:
     """A set or frozenset as the list of its members."""
 
     members: list[Node]
+    frozen: bool = False
 
 
 class Instance:
@@ -94,9 +104,10 @@ class Instance:
         state: the argument of BUILD, or None.
         members: what APPEND added, or None.
         pairs: what SETITEM added, or None.
+        opcode: that of the call: REDUCE, NEWOBJ, NEWOBJ_EX, INST or OBJ.
     """
 
-    __slots__ = ("args", "factory", "members", "pairs", "state")
+    __slots__ = ("args", "factory", "members", "opcode", "pairs", "state")
 
     def __init__(self, factory: Node, args: Node) -> None:
         self.factory = factory
@@ -104,6 +115,7 @@ class Instance:
         self.state: Node = None
         self.members: list[Node] | None = None
         self.pairs: list[tuple[Node, Node]] | None = None
+        self.opcode = b"R"
 
     @property
     def name(self) -> str:
@@ -124,6 +136,7 @@ class BytesRef:
 
     offset: int
     nbytes: int
+    is_text: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -130,7 +130,7 @@ def _additems(vm: PickleMachine) -> None:
 
 @opcode(b"\x91")
 def _frozenset(vm: PickleMachine) -> None:
-    vm.push(SetNode(vm.pop_mark()))
+    vm.push(SetNode(vm.pop_mark(), frozen=True))
 
 
 @opcode(b"0")
@@ -250,26 +250,26 @@ def _inst(vm: PickleMachine) -> None:
     module = vm.line().decode("ascii")
     factory = vm.name_global(module, vm.line().decode("ascii"), at)
     args = tuple(vm.pop_mark())
-    vm.push(vm.call(factory, args))
+    vm.push(vm.call(factory, args, b"i"))
 
 
 @opcode(b"o")
 def _obj(vm: PickleMachine) -> None:
     factory, *args = vm.pop_mark()
-    vm.push(vm.call(factory, tuple(args)))
+    vm.push(vm.call(factory, tuple(args), b"o"))
 
 
 @opcode(b"\x81")
 def _newobj(vm: PickleMachine) -> None:
     args = vm.stack.pop()
-    vm.stack[-1] = vm.call(vm.stack[-1], args)
+    vm.stack[-1] = vm.call(vm.stack[-1], args, b"\x81")
 
 
 @opcode(b"\x92")
 def _newobj_ex(vm: PickleMachine) -> None:
     kwargs = vm.stack.pop()
     args = vm.stack.pop()
-    vm.stack[-1] = vm.call(vm.stack[-1], (args, kwargs), spelled=args)
+    vm.stack[-1] = vm.call(vm.stack[-1], (args, kwargs), b"\x92", spelled=args)
 
 
 @opcode(b"\x80")

@@ -205,7 +205,10 @@ class PickleMachine:
     def text(self, nbytes: int) -> str | BytesRef:
         """The next ``nbytes`` as text, or their position where they are very many."""
         raw = self.blob(nbytes, _TEXT_NBYTES)
-        return raw if isinstance(raw, BytesRef) else raw.decode("utf-8", "surrogatepass")
+        if isinstance(raw, BytesRef):
+            raw.is_text = True
+            return raw
+        return raw.decode("utf-8", "surrogatepass")
 
     # -- the stack -------------------------------------------------------------------------------
 
@@ -227,25 +230,30 @@ class PickleMachine:
             raise PickleError("a global whose name is no text", at)
         if len(module) + len(name) > _NAME_CHARS:
             raise PickleLimitError(f"a global whose name is longer than {_NAME_CHARS}", at)
-        return self.name_dotted(normalise(module, name), at)
+        return self.name_dotted(normalise(module, name), at, module, name)
 
-    def name_dotted(self, dotted: str, at: int) -> GlobalRef:
+    def name_dotted(self, dotted: str, at: int, module: str = "", name: str = "") -> GlobalRef:
         """The same, by its dotted name."""
         known = self.globals.get(dotted)
         if known is None:
-            known = RecordedGlobal(GlobalRef(dotted, runs_code(dotted)), at)
+            ref = GlobalRef(dotted, runs_code(dotted), module, name)
+            known = RecordedGlobal(ref, at)
             self.globals[dotted] = known
         known.count += 1
         return known.ref
 
-    def call(self, factory: Node, args: Node, *, spelled: Node = None) -> Node:
+    def call(
+        self, factory: Node, args: Node, opcode: bytes = b"R", *, spelled: Node = None
+    ) -> Node:
         """The node for a call; records it where the callable runs code."""
         if type(factory) is GlobalRef:
             if factory.runs_code:
                 self._record_call(factory.name, args if spelled is None else spelled)
             elif factory.name == "builtins.getattr":
                 return self._getattr(args)
-        return Instance(factory, args)
+        made = Instance(factory, args)
+        made.opcode = opcode
+        return made
 
     def _getattr(self, args: Node) -> Node:
         """``getattr(a_global, "name")`` is a global too, and judged as one."""

@@ -36,7 +36,7 @@ from ckptdoctor.formats.pickle_nodes import (
 )
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.raw import Storage, class_dtype
-from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.source import ByteSource, FileSource
 from ckptdoctor.formats.tree import Harvest, harvest
 
 __all__ = ["is_legacy", "locate", "read_pickle"]
@@ -71,6 +71,15 @@ def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
         CheckpointError: as from :func:`read_pickle`.
     """
     return _Legacy(file, limits, track_scalars=True).harvest()[1].located
+
+
+def saved(file: OpenFile, limits: Limits) -> tuple[Node, ByteSource, dict[str, StorageRef], str]:
+    """The tree of the saved object, the file, the storages that are whole, and their byte order.
+
+    Raises:
+        CheckpointError: as from :func:`read_pickle`.
+    """
+    return _Legacy(file, limits).saved()
 
 
 @dataclass(slots=True)
@@ -111,6 +120,16 @@ class _Legacy:
             self._refuse_noise(root)
         found = harvest(root, self._storage, self._source, self._limits)
         return "torch-legacy" if is_torch else "pickle", found
+
+    def saved(self) -> tuple[Node, ByteSource, dict[str, StorageRef], str]:
+        """The tree, its bytes, and the storages."""
+        is_torch, start, root = self._preamble()
+        if is_torch:
+            root, end = self._run(start)
+            keys, end = self._keys(end)
+            self._locate(keys, end)
+        refs = {key: place.ref for key, place in self._places.items()}
+        return root, self._source, refs, "little"
 
     def _preamble(self) -> tuple[bool, int, Node]:
         """Whether torch wrote this; where the object starts (or ends); the first pickle's value."""

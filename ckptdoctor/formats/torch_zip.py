@@ -17,6 +17,7 @@ from ckptdoctor.errors import (
     LimitExceededError,
     TruncatedCheckpointError,
     UnknownFormatError,
+    UnsupportedCheckpointError,
 )
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.assemble import assemble
@@ -70,6 +71,16 @@ def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
         CheckpointError: as from :func:`read_torch_zip`.
     """
     return _Archive(file, limits, track_scalars=True).locate()
+
+
+def saved(file: OpenFile, limits: Limits) -> tuple[Node, ByteSource, dict[str, StorageRef], str]:
+    """The tree of ``data.pkl``, its bytes, the storages that are whole, and their byte order.
+
+    Raises:
+        UnsupportedCheckpointError: a TorchScript archive, which holds code beside its tensors.
+        CheckpointError: as from :func:`read_torch_zip`.
+    """
+    return _Archive(file, limits).saved()
 
 
 class _Archive:
@@ -184,6 +195,27 @@ class _Archive:
             path: Located(node.value, record.offset + node.offset, node.nbytes)
             for path, node in located.items()
         }
+
+    def saved(self) -> tuple[Node, ByteSource, dict[str, StorageRef], str]:
+        """The tree, its bytes, and the storages."""
+        if self.record("constants.pkl") is not None:
+            raise UnsupportedCheckpointError(
+                self._file.path, "a TorchScript archive, which is copied but not edited"
+            )
+        record = self._by_name[f"{self._prefix}data.pkl"]
+        source = self.source_of(record)
+        machine = PickleMachine(source, self._limits)
+        try:
+            root, _ = machine.run()
+        except PickleError as error:
+            raise self._error(error, record) from error
+        lookup = _Lookup(self, "data/")
+        storages = {}
+        for pid in machine.persistent_ids:
+            storage = lookup.storage(pid)
+            if storage is not None and storage.ref is not None:
+                storages[pid[2]] = storage.ref
+        return root, source, storages, self._byteorder()
 
     def _byteorder(self) -> str:
         record = self.record("byteorder")

@@ -14,6 +14,7 @@ __all__ = [
     "DamagedStructure",
     "LimitExceeded",
     "NotACheckpoint",
+    "NotWhatWasRestored",
     "Truncated",
     "Unreadable",
     "UnsafeClass",
@@ -195,3 +196,18 @@ class ChangedWhileRead(_Reported):
 
     code = "CD109"
     label = "changed meanwhile"
+
+
+class NotWhatWasRestored(_Reported):
+    """Not what was restored.
+
+    ``ckptdoctor restore`` wrote this file and left a manifest beside it, and the file has another
+    SHA-256 by now: it was overwritten, edited or damaged since. Certain, as far as the manifest
+    still belongs to the file.
+
+    What to do: restore it again. If you replaced the file on purpose, delete the manifest.
+    """
+
+    code = "CD110"
+    severity = Severity.WARNING
+    label = "not as restored"

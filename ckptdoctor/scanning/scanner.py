@@ -36,6 +36,8 @@ _PRIVATE: dict[str, int] = (
 SAMPLE_NUMEL = 32
 """The most elements that are kept of a chunk."""
 
+_PATIENCE_S = 0.2
+
 _UNSIGNED: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 Progress = Callable[[int], None]
@@ -347,7 +349,10 @@ class PendingScan:
 
     def _wait(self) -> tuple[bool, set[str]]:
         """Whether the file turned out shorter than it was, and the records that do not inflate."""
-        wait(self._futures)  # no thread may read on once the caller has closed the file
+        # No thread may read on once the caller has closed the file. In steps, because a wait
+        # without an end may not notice Ctrl-C.
+        while wait(self._futures, timeout=_PATIENCE_S).not_done:
+            pass
         shrank, damaged = False, set()
         for future in self._futures:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pickle
 import zipfile
@@ -30,7 +31,8 @@ class Evil:
 
 def findings(path: Path) -> list[Finding]:
     """Those of the file, and those of its folder as a run."""
-    report = examine(sorted({path, *path.parent.iterdir()}))
+    files = {file for file in path.parent.iterdir() if file.suffix != ".json"}
+    report = examine(sorted({path, *files}))
     return [
         *report.findings,
         *(f for r in report.checkpoints if r.path == path for f in r.findings),
@@ -90,6 +92,13 @@ def missing(folder: Path) -> Path:
     return folder / "gone.pth"
 
 
+def changed_since_restored(folder: Path) -> Path:
+    path = saved(folder, model(1.0))
+    manifest = {"schema_version": 1, "tool": {"name": "ckptdoctor"}, "file": {"sha256": "0" * 64}}
+    Path(f"{path}.json").write_text(json.dumps(manifest))
+    return path
+
+
 def changing(folder: Path) -> Path:
     return saved(folder, model(1.0))
 
@@ -123,6 +132,7 @@ FIRES: dict[str, Callable[[Path], Path]] = {
     "CD107": deep,
     "CD108": missing,
     "CD109": changing,
+    "CD110": changed_since_restored,
     "CD201": lambda folder: saved(folder, model(1.0, NAN)),
     "CD202": lambda folder: saved(folder, model(1.0, -INF)),
     "CD203": lambda folder: saved(folder, {"model": {"attn.mask": torch.tensor([0.0, -INF])}}),

@@ -1,0 +1,190 @@
+"""``ckptdoctor restore``: a verified clean file to go on from."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ckptdoctor.cli.exits import Exit
+from ckptdoctor.cli.options import (
+    JobsOption,
+    LogOption,
+    NoColorOption,
+    PathsArgument,
+    QuietOption,
+)
+
+__all__ = ["restore"]
+
+
+class _To(Enum):
+    """Another format to write."""
+
+    SAFETENSORS = "safetensors"
+
+
+class _Format(Enum):
+    """How the result is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def restore(
+    paths: PathsArgument = None,
+    *,
+    epoch: Annotated[
+        int | None,
+        typer.Option("--epoch", "-e", metavar="N", help="The epoch to go back to.", min=0),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="This checkpoint, whatever the ranking says."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The file to write. Default: best_model_clean.pth beside the source.",
+        ),
+    ] = None,
+    scale_lr: Annotated[
+        float | None,
+        typer.Option(metavar="FACTOR", help="Multiply every stored learning rate, such as 0.75."),
+    ] = None,
+    set_lr: Annotated[
+        float | None,
+        typer.Option(metavar="LR", help="Store this learning rate; groups keep their proportions."),
+    ] = None,
+    reset_optimizer: Annotated[
+        bool, typer.Option(help="Drop the optimizer's moments, keep its groups.")
+    ] = False,
+    weights_only: Annotated[
+        bool, typer.Option(help="Keep the model and plain values such as the epoch alone.")
+    ] = False,
+    strip_prefix: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Take this from the names, such as module.")
+    ] = "",
+    use_ema: Annotated[
+        bool, typer.Option(help="Put the averaged weights where the model's are.")
+    ] = False,
+    graft: Annotated[
+        Path | None,
+        typer.Option(metavar="DONOR", help="Take the bad tensors, and only those, from DONOR."),
+    ] = None,
+    reset_bn: Annotated[
+        bool, typer.Option(help="Reset the running statistics of normalisation layers.")
+    ] = False,
+    zero_nonfinite: Annotated[
+        bool,
+        typer.Option(help="Put 0 in place of NaN and Inf. Needs --unsafe: not to be trusted."),
+    ] = False,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Allow --zero-nonfinite.")] = False,
+    to: Annotated[_To | None, typer.Option(help="Write the weights alone, in this format.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the destination if it is there.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say what would be done; write nothing.")
+    ] = False,
+    fmt: Annotated[
+        _Format, typer.Option("--format", "-f", help="How to write the result.")
+    ] = _Format.TABLE,
+    log: LogOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    jobs: JobsOption = None,
+) -> int:
+    """Write a verified clean checkpoint, best_model_clean.pth, to go on from.
+
+    By default from the best checkpoint there is, with --epoch from the best of that epoch. Sources
+    are never changed and nothing is overwritten without --force. What is poisoned beside sound
+    weights (optimizer, EMA, scaler) is reset or left out, and said.
+    """
+    from ckptdoctor.cli.output import note, write_result
+    from ckptdoctor.cli.work import examine_paths
+    from ckptdoctor.errors import RestoreError, UsageError
+    from ckptdoctor.recovery.choose import choose, clean_name
+    from ckptdoctor.recovery.edits import Edits
+    from ckptdoctor.recovery.restore import restore as restore_file
+    from ckptdoctor.run.join import Wish
+
+    _check(epoch=epoch, source=source, scale_lr=scale_lr, set_lr=set_lr)
+    if zero_nonfinite and not unsafe:
+        raise UsageError(
+            "--zero-nonfinite makes a broken model look whole; if you want that, add --unsafe"
+        )
+    if weights_only and (scale_lr is not None or set_lr is not None):
+        raise UsageError("--weights-only keeps no learning rate that could be changed")
+    try:
+        if source is None:
+            report = examine_paths(
+                paths or [], jobs=jobs, quiet=quiet, wish=Wish(logs=tuple(log or ()))
+            )
+            if report is None:
+                return Exit.NOTHING
+            source = choose(report, epoch=epoch, destination=output).report.path
+        elif not source.exists():
+            note(f"{source}: no such file")
+            return Exit.NOTHING
+        done = restore_file(
+            source,
+            output or clean_name(source, ".safetensors" if to else ""),
+            Edits(
+                scale_lr=scale_lr,
+                set_lr=set_lr,
+                reset_optimizer=reset_optimizer,
+                weights_only=weights_only,
+                strip_prefix=strip_prefix,
+                use_ema=use_ema,
+                graft=graft,
+                reset_bn=reset_bn,
+                zero_nonfinite=zero_nonfinite,
+                to_safetensors=to is _To.SAFETENSORS,
+            ),
+            force=force,
+            dry_run=dry_run,
+            jobs=jobs,
+        )
+    except RestoreError as error:
+        for line in str(error).split("\n"):
+            note(line)
+        return Exit.REFUSED
+    except OSError as error:
+        note(f"nothing was written: {error}")
+        return Exit.REFUSED
+    if fmt is _Format.JSON:
+        from ckptdoctor.render.restored import restore_json
+
+        text = restore_json(done)
+    else:
+        from ckptdoctor.render.restored import restore_text
+        from ckptdoctor.render.screen import Screen
+
+        text = restore_text(done, Screen(colour=False if no_color else None))
+    write_result(text, None)
+    return Exit.OK
+
+
+def _check(
+    *, epoch: int | None, source: Path | None, scale_lr: float | None, set_lr: float | None
+) -> None:
+    """Refuse what contradicts itself.
+
+    Raises:
+        UsageError: it does.
+    """
+    from ckptdoctor.errors import UsageError
+
+    if epoch is not None and source is not None:
+        raise UsageError("--epoch and --from both say what to restore: give one of them")
+    if scale_lr is not None and set_lr is not None:
+        raise UsageError("--scale-lr and --set-lr contradict each other: give one of them")
+    for name, value in (("--scale-lr", scale_lr), ("--set-lr", set_lr)):
+        if value is not None and not 0.0 < value < float("inf"):
+            raise UsageError(f"{name} {value}: a learning rate is a positive number")

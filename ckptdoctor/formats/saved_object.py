@@ -1,0 +1,55 @@
+"""The object that ``torch.save`` was given, as a tree that may be changed and written again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ckptdoctor.checkpoint import StorageRef
+from ckptdoctor.errors import UnsupportedCheckpointError
+from ckptdoctor.formats import torch_legacy, torch_tar, torch_zip
+from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.formats.pickle_nodes import Node
+from ckptdoctor.formats.safetensors import is_safetensors
+from ckptdoctor.formats.source import ByteSource
+
+__all__ = ["SavedObject", "read_object"]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedObject:
+    """What a pickle says, and where the storages lie that it refers to.
+
+    Attributes:
+        root: the tree; nodes may be replaced.
+        source: where the byte strings of the tree lie.
+        storages: by key; those that are lost or short are missing.
+        byteorder: of the storages, ``little`` or ``big``.
+    """
+
+    root: Node
+    source: ByteSource
+    storages: Mapping[str, StorageRef]
+    byteorder: str
+
+
+def read_object(file: OpenFile, limits: Limits | None = None) -> SavedObject:
+    """The saved object of an open checkpoint.
+
+    Raises:
+        UnsupportedCheckpointError: a format whose pickle cannot be written again by itself.
+        CheckpointError: it cannot be read at all.
+    """
+    limits = limits or Limits.for_file(file.nbytes)
+    head = os.pread(file.fd, 4096, 0)
+    if head.startswith(torch_zip.MAGIC):
+        return SavedObject(*torch_zip.saved(file, limits))
+    if is_safetensors(head) or torch_tar.is_tar(head[:512]):
+        raise UnsupportedCheckpointError(
+            file.path,
+            "this format is copied, but not edited",
+            remedy="Load it with torch and save it again.",
+        )
+    return SavedObject(*torch_legacy.saved(file, limits))

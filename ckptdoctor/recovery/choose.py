@@ -1,0 +1,87 @@
+"""Which checkpoint to restore from: the one asked for if it is sound, or why it is not."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from ckptdoctor.errors import RestoreError
+from ckptdoctor.report import Place, Report
+
+__all__ = ["choose", "clean_name"]
+
+_MOST_ALTERNATIVES = 3
+_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".jit")
+
+
+def clean_name(source: Path, suffix: str = "") -> Path:
+    """Where a restored checkpoint goes by default: beside its source."""
+    suffix = suffix or (source.suffix if source.suffix in _SUFFIXES else ".pth")
+    return source.with_name(f"best_model_clean{suffix}")
+
+
+def choose(report: Report, *, epoch: int | None, destination: Path | None) -> Place:
+    """The best place of the ranking, or the best of an epoch.
+
+    Args:
+        report: ranked.
+        epoch: the epoch wanted; None for the best of all.
+        destination: never a source of itself.
+
+    Raises:
+        RestoreError: there is no sound checkpoint of that epoch, or none at all; the message names
+            the nearest, with the command for each.
+    """
+    places = [
+        place
+        for place in report.ranking
+        if not _is(place.report.path, destination or clean_name(place.report.path))
+    ]
+    wanted = places if epoch is None else [p for p in places if _epoch(p) == epoch]
+    usable = [place for place in wanted if place.usable]
+    if usable:
+        return usable[0]
+    written = [p for p in report.ranking if p.usable and p not in places]
+    if epoch is None and written:
+        raise RestoreError(f"{written[0].report.path} is the best there is: resume from it")
+    if epoch is None:
+        raise RestoreError("no checkpoint here is fit to go on from" + _reasons(places))
+    nearest = sorted(
+        (place for place in places if place.usable and _epoch(place) is not None),
+        key=lambda place: (abs((_epoch(place) or 0) - epoch), _epoch(place) or 0),
+    )
+    what = (
+        f"no checkpoint of epoch {epoch} is sound{_reasons(wanted)}"
+        if wanted
+        else f"there is no checkpoint of epoch {epoch}"
+    )
+    raise RestoreError(what + _alternatives(nearest[:_MOST_ALTERNATIVES]))
+
+
+def _is(path: Path, other: Path) -> bool:
+    return path.absolute() == other.absolute()
+
+
+def _epoch(place: Place) -> int | None:
+    data = place.report.metadata
+    return data.epoch if data.epoch is not None else data.name_epoch
+
+
+def _reasons(places: Sequence[Place]) -> str:
+    lines = [f"\n  {place.report.path}: {place.reason}" for place in places[:5]]
+    return "".join(lines)
+
+
+def _alternatives(places: Sequence[Place]) -> str:
+    if not places:
+        return "\nand no other checkpoint here is: look into an earlier run"
+    seen: dict[int, str] = {}
+    for place in places:
+        epoch = _epoch(place)
+        if epoch is not None:
+            seen.setdefault(epoch, f"\n  ckptdoctor restore --epoch {epoch}  # {place.reason}")
+    folders = {str(place.report.path.parent) for place in places}
+    where = f" {shlex.quote(folders.pop())}" if len(folders) == 1 else ""
+    lines = [line.replace("restore ", f"restore{where} ", 1) for line in seen.values()]
+    return "\nThe nearest that are:" + "".join(lines)

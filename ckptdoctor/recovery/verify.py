@@ -1,0 +1,110 @@
+"""Reading back what was written: the copy equals its source, but for what was changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO
+
+from ckptdoctor.checkpoint import Checkpoint, Scalar, StorageRef, TensorRecord
+from ckptdoctor.diagnose import Examination, examine
+from ckptdoctor.errors import RestoreError
+from ckptdoctor.finding import Severity
+from ckptdoctor.formats.open_file import OpenFile, opened
+from ckptdoctor.recovery.draft import Draft
+from ckptdoctor.report import CheckpointReport
+from ckptdoctor.scanning.elements import storage_bytes
+
+__all__ = ["verify_copy", "verify_draft"]
+
+_CHUNK_NBYTES = 1 << 22
+
+
+def verify_copy(file: OpenFile, out: IO[bytes], report: CheckpointReport) -> None:
+    """Compare a copy with its source, byte by byte.
+
+    Raises:
+        RestoreError: they differ.
+    """
+    fd, nbytes = out.fileno(), report.nbytes
+    if os.fstat(fd).st_size != nbytes or not _equal(file.fd, 0, fd, 0, nbytes):
+        raise RestoreError(f"the copy differs from {report.path}: the source changed meanwhile")
+
+
+def verify_draft(draft: Draft, path: Path, jobs: int | None) -> None:
+    """Read a changed checkpoint back, scan it, and compare all that was to stay with the source.
+
+    Raises:
+        RestoreError: something in it is not as it must be.
+    """
+    (report,) = examine([path], Examination(jobs=jobs, keep_details=True)).checkpoints
+    bad = [finding for finding in report.findings if finding.severity is Severity.ERROR]
+    if report.checkpoint is None or bad:
+        what = f"{bad[0].code} {bad[0].subject}: {bad[0].message}" if bad else "it cannot be read"
+        raise RestoreError(f"what was written is not sound, and was not kept: {what}")
+    with opened(path) as copy:
+        _compare(draft, report.checkpoint, copy.fd)
+
+
+def _compare(draft: Draft, written: Checkpoint, fd: int) -> None:
+    source = {tensor.fqn: tensor for tensor in draft.checkpoint.tensors}
+    touched = draft.touched
+    compared: set[str] = set()
+    for tensor in written.tensors:
+        name = draft.renamed.get(tensor.fqn, tensor.fqn)
+        if _is_touched(name, touched):
+            continue
+        before = source.get(name)
+        if before is None or not _same_view(before, tensor):
+            raise RestoreError(f"verification failed: {tensor.fqn} is not what it was")
+        if tensor.storage is not None and before.storage is not None:
+            if tensor.storage.key in compared:
+                continue
+            compared.add(tensor.storage.key)
+            if not _same_bytes(draft.file.fd, before.storage, fd, tensor.storage):
+                raise RestoreError(f"verification failed: the bytes of {tensor.fqn} differ")
+    names = {draft.renamed.get(tensor.fqn, tensor.fqn) for tensor in written.tensors}
+    for tensor in draft.checkpoint.tensors:
+        if tensor.fqn not in names and not _is_touched(tensor.fqn, touched):
+            raise RestoreError(f"verification failed: {tensor.fqn} is missing")
+    for name, value in draft.checkpoint.scalars.items():
+        if not _is_touched(name, touched) and not _same(written.scalars.get(name), value):
+            raise RestoreError(f"verification failed: {name} is not what it was")
+
+
+def _is_touched(name: str, touched: set[str]) -> bool:
+    """Whether a name, or what it stands below, was changed."""
+    while name:
+        if name in touched:
+            return True
+        name = name.rpartition(".")[0]
+    return False
+
+
+def _same_view(before: TensorRecord, after: TensorRecord) -> bool:
+    return (before.dtype, before.shape, before.stride, before.storage_offset) == (
+        after.dtype,
+        after.shape,
+        after.stride,
+        after.storage_offset,
+    )
+
+
+def _same(one: Scalar, other: Scalar) -> bool:
+    return type(one) is type(other) and (one == other or (one != one and other != other))  # noqa: PLR0124
+
+
+def _same_bytes(fd: int, before: StorageRef, copy_fd: int, after: StorageRef) -> bool:
+    if before.nbytes != after.nbytes:
+        return False
+    if before.inline is not None or before.deflated_nbytes is not None:
+        return storage_bytes(fd, before) == os.pread(copy_fd, after.nbytes, after.offset)
+    return _equal(fd, before.offset, copy_fd, after.offset, before.nbytes)
+
+
+def _equal(fd: int, offset: int, other_fd: int, other_offset: int, nbytes: int) -> bool:
+    for start in range(0, nbytes, _CHUNK_NBYTES):
+        size = min(_CHUNK_NBYTES, nbytes - start)
+        if os.pread(fd, size, offset + start) != os.pread(other_fd, size, other_offset + start):
+            return False
+    return True
