@@ -200,12 +200,12 @@ class Checkpoint:
     path: Path
     format: str
     nbytes: int
-    tensors: tuple[TensorRecord, ...]
-    scalars: Mapping[str, Scalar]
+    tensors: tuple[TensorRecord, ...] = field(repr=False)
+    scalars: Mapping[str, Scalar] = field(repr=False)
     globals: tuple[GlobalUse, ...] = ()
     calls: tuple[CallUse, ...] = ()
     problems: tuple[Problem, ...] = ()
-    records: Sequence[StorageRef] = ()
+    records: Sequence[StorageRef] = field(default=(), repr=False)
     byteorder: str = "little"
     identity: FileIdentity
 

@@ -47,6 +47,8 @@ def make_demo_run(folder: Path) -> Path:
         )
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
+    for restored in checkpoints.glob("best_model_clean.*"):
+        restored.unlink()
     marker.write_text("Made by `ckptdoctor demo`; safe to delete.\n", encoding="utf-8")
     (folder / "training.log").write_text(_train(checkpoints), encoding="utf-8")
     return checkpoints

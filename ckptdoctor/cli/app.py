@@ -8,8 +8,11 @@ import typer
 
 from ckptdoctor import __version__
 from ckptdoctor.cli.demo import demo
+from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
 from ckptdoctor.cli.inspect import inspect
+from ckptdoctor.cli.rank import rank
+from ckptdoctor.cli.restore import restore
 from ckptdoctor.cli.scan import scan
 
 __all__ = ["app"]
@@ -51,5 +54,8 @@ def _main(
 
 app.command(short_help="Which checkpoints are still good, and which one to go on from.")(scan)
 app.command(short_help="One checkpoint, tensor by tensor.")(inspect)
+app.command(short_help="What moved between two checkpoints, layer by layer.")(diff)
+app.command(short_help="Backups from best to worst, and why.")(rank)
+app.command(short_help="Write a verified clean file to go on from.")(restore)
 app.command(short_help="What a finding means, why, and what to do.")(explain)
 app.command(short_help="Make a small collapsed run and examine it.")(demo)

@@ -47,7 +47,8 @@ class ProgressBar:
     """A bar on standard error, where that is a terminal and the work takes more than a second."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._enabled = sys.stderr.isatty() and not quiet
+        in_notebook = "JPY_PARENT_PID" in os.environ  # its cells keep every redraw
+        self._enabled = sys.stderr.isatty() and not quiet and not in_notebook
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._done = 0

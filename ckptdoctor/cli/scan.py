@@ -9,6 +9,7 @@ from ckptdoctor.cli.options import (
     Format,
     FormatOption,
     JobsOption,
+    LogOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -28,6 +29,7 @@ def scan(
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
     no_color: NoColorOption = False,
+    log: LogOption = None,
     jobs: JobsOption = None,
 ) -> int:
     """Examine checkpoints: which are still good, and which one to go on from.
@@ -37,9 +39,18 @@ def scan(
     """
     from ckptdoctor.cli.work import examine_paths, write_scan
     from ckptdoctor.report import Report
+    from ckptdoctor.run.join import Wish
 
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet)
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=Wish(logs=tuple(log or ())))
+    code = Exit.NOTHING if report is None else exit_for(report, fail_on)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report
-        verbosity = -1 if quiet else verbose
-        write_scan(report or Report(), fmt, output, verbosity=verbosity, no_color=no_color)
-    return Exit.NOTHING if report is None else exit_for(report, fail_on)
+        write_scan(
+            report or Report(),
+            fmt,
+            output,
+            verbosity=-1 if quiet else verbose,
+            no_color=no_color,
+            fail_on=fail_on,
+            exit_code=code,
+        )
+    return code

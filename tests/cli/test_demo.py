@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from tests.cli.support import run
 
 
@@ -13,7 +15,13 @@ def test_the_demo_finds_the_last_good_epoch_and_can_be_run_again(tmp_path: Path)
         assert outcome.code == 0, outcome.stderr
         assert "Last good: ckptdoctor-demo/checkpoints/checkpoint_epoch_88.pth" in outcome.stdout
         assert "4 corrupt" in outcome.stdout
-        assert "first to hold best_iou 0.6413" in outcome.stdout
+        assert "healthy, IoU 0.6413" in outcome.stdout
+        assert "in the decline 89–97" in outcome.stdout
+        assert "✓ wrote ckptdoctor-demo/checkpoints/best_model_clean.pth" in outcome.stdout
+    clean = torch.load(
+        tmp_path / "ckptdoctor-demo/checkpoints/best_model_clean.pth", weights_only=True
+    )
+    assert clean["optimizer_state_dict"]["param_groups"][0]["initial_lr"] == 2e-4 * 0.75
     log = (tmp_path / "ckptdoctor-demo/training.log").read_text()
     assert "Epoch 88: " in log
     assert "IoU: 0.0022" in log

@@ -87,7 +87,7 @@ def test_the_table_answers_on_one_screen(folder: Path) -> None:
     assert len(lines) <= 24
     assert all(len(line) <= 80 for line in lines if not line.startswith("Next:"))
     assert "Last good: checkpoints/checkpoint_epoch_9.pth" in outcome.stdout
-    expected = "cp -n checkpoints/checkpoint_epoch_9.pth checkpoints/best_model_clean.pth"
+    expected = "ckptdoctor restore --from checkpoints/checkpoint_epoch_9.pth"
     assert f"Next:      {expected}\n" in outcome.stdout
     assert [line.split(":")[0] for line in lines[:3]][1] == "Last good"  # above everything else
     assert "404 Not Found" in " ".join(outcome.stdout.split())
@@ -97,7 +97,9 @@ def test_the_table_answers_on_one_screen(folder: Path) -> None:
 def test_the_next_command_works(folder: Path) -> None:
     outcome = run("scan", "checkpoints", cwd=folder.parent)
     command = outcome.stdout.partition("Next:")[2].splitlines()[0].strip()
-    subprocess.run(command, shell=True, cwd=folder.parent, check=True)
+    assert command.startswith("ckptdoctor ")
+    here = command.replace("ckptdoctor", f"{sys.executable} -m ckptdoctor", 1)
+    subprocess.run(here, shell=True, cwd=folder.parent, check=True, capture_output=True)
     clean = torch.load(folder / "best_model_clean.pth", weights_only=True)
     assert clean["epoch"] == 9
 
