@@ -49,7 +49,7 @@ def verify_draft(draft: Draft, path: Path, jobs: int | None) -> None:
 def _compare(draft: Draft, written: Checkpoint, fd: int) -> None:
     source = {tensor.fqn: tensor for tensor in draft.checkpoint.tensors}
     touched = draft.touched
-    compared: set[str] = set()
+    compared: set[tuple[str, int]] = set()
     for tensor in written.tensors:
         name = draft.renamed.get(tensor.fqn, tensor.fqn)
         if _is_touched(name, touched):
@@ -58,9 +58,10 @@ def _compare(draft: Draft, written: Checkpoint, fd: int) -> None:
         if before is None or not _same_view(before, tensor):
             raise RestoreError(f"verification failed: {tensor.fqn} is not what it was")
         if tensor.storage is not None and before.storage is not None:
-            if tensor.storage.key in compared:
+            where = (tensor.storage.key, tensor.storage.offset)
+            if where in compared and tensor.storage.inline is None:
                 continue
-            compared.add(tensor.storage.key)
+            compared.add(where)
             if not _same_bytes(draft.file.fd, before.storage, fd, tensor.storage):
                 raise RestoreError(f"verification failed: the bytes of {tensor.fqn} differ")
     names = {draft.renamed.get(tensor.fqn, tensor.fqn) for tensor in written.tensors}
@@ -97,9 +98,13 @@ def _same(one: Scalar, other: Scalar) -> bool:
 def _same_bytes(fd: int, before: StorageRef, copy_fd: int, after: StorageRef) -> bool:
     if before.nbytes != after.nbytes:
         return False
-    if before.inline is not None or before.deflated_nbytes is not None:
-        return storage_bytes(fd, before) == os.pread(copy_fd, after.nbytes, after.offset)
+    if _is_encoded(before) or _is_encoded(after):
+        return storage_bytes(fd, before) == storage_bytes(copy_fd, after)
     return _equal(fd, before.offset, copy_fd, after.offset, before.nbytes)
+
+
+def _is_encoded(ref: StorageRef) -> bool:
+    return ref.inline is not None or ref.deflated_nbytes is not None
 
 
 def _equal(fd: int, offset: int, other_fd: int, other_offset: int, nbytes: int) -> bool:
