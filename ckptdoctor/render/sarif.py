@@ -29,7 +29,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVEL = {Severity.INFO: "note", Severity.WARNING: "warning", Severity.ERROR: "error"}
 _RULES: Mapping[str, type[Rule]] = {rule.code: rule for rule in ALL_RULES}
 _REGION = {"startLine": 1}
-"""GitHub's code scanning wants a line of every result; a checkpoint has none, so it is the first."""
+"""Code scanning at GitHub wants a line of every result; a checkpoint has none: the first."""
 _MAX_TEXT = 1000
 _DONE = (0, 1)
 """The exit codes of an examination that took place."""
