@@ -149,6 +149,7 @@ def _binbytes8(vm: PickleMachine) -> None:
 
 @opcode(b"\x96")
 def _bytearray8(vm: PickleMachine) -> None:
+    vm.holds_bytearrays = True  # in the tree they look like bytes
     vm.push(vm.blob(vm.unpack(UINT64), BLOB_NBYTES))
 
 

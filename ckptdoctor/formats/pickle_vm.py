@@ -8,8 +8,10 @@ as well. Large byte strings stay in the file and are represented by their positi
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
+from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle_globals import normalise, runs_code
 from ckptdoctor.formats.pickle_nodes import (
@@ -30,7 +32,7 @@ from ckptdoctor.formats.pickle_nodes import (
 from ckptdoctor.formats.pickle_opcodes import DISPATCH, STOP, TRACKING_DISPATCH
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["PickleMachine"]
+__all__ = ["PickleMachine", "refuse_bytearrays"]
 
 _TEXT_NBYTES = 1 << 20  # a text longer than this stays in the file
 _LINE_NBYTES = 1 << 20  # the longest line of a protocol 0 opcode
@@ -52,6 +54,7 @@ class PickleMachine:
         globals: what was named so far, by dotted name, in order.
         calls: calls of globals that run code, at most 100.
         persistent_ids: every reference to something outside the pickle.
+        holds_bytearrays: whether a byte array of protocol 5 was read, which the tree has as bytes.
     """
 
     __slots__ = (
@@ -65,6 +68,7 @@ class PickleMachine:
         "calls",
         "data",
         "globals",
+        "holds_bytearrays",
         "marks",
         "memo",
         "persistent_ids",
@@ -90,6 +94,7 @@ class PickleMachine:
         self.globals: dict[str, RecordedGlobal] = {}
         self.calls: list[RecordedCall] = []
         self.persistent_ids: list[Node] = []
+        self.holds_bytearrays = False
 
     @property
     def file_offset(self) -> int | None:
@@ -303,3 +308,15 @@ class PickleMachine:
         if not 0 <= index < 1 << 32:
             raise PickleError("a memo index that no pickler writes", self.at)
         self.memo[index] = self.stack[-1]
+
+
+def refuse_bytearrays(path: Path, machine: PickleMachine) -> None:
+    """Refuse to write a tree again that does not tell bytes and byte arrays apart.
+
+    Raises:
+        UnsupportedCheckpointError: the machine read a byte array of protocol 5.
+    """
+    if machine.holds_bytearrays:
+        raise UnsupportedCheckpointError(
+            path, "it holds byte arrays of pickle protocol 5, and is copied but not edited"
+        )

@@ -34,7 +34,7 @@ from ckptdoctor.formats.pickle_nodes import (
     PickleTruncatedError,
     unwrap,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
 from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import ByteSource, FileSource
 from ckptdoctor.formats.tree import Harvest, harvest
@@ -128,6 +128,7 @@ class _Legacy:
             root, end = self._run(start)
             keys, end = self._keys(end)
             self._locate(keys, end)
+        refuse_bytearrays(self._file.path, self._machine)
         refs = {key: place.ref for key, place in self._places.items()}
         return root, self._source, refs, "little"
 

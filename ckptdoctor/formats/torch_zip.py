@@ -32,7 +32,7 @@ from ckptdoctor.formats.pickle_nodes import (
     PickleTruncatedError,
     unwrap,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
 from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 from ckptdoctor.formats.tree import Harvest, harvest
@@ -209,6 +209,7 @@ class _Archive:
             root, _ = machine.run()
         except PickleError as error:
             raise self._error(error, record) from error
+        refuse_bytearrays(self._file.path, machine)
         lookup = _Lookup(self, "data/")
         storages = {}
         for pid in machine.persistent_ids:
