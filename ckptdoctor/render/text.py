@@ -19,7 +19,10 @@ __all__ = [
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _STARTS_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones too, for Excel
-_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_MARKDOWN = str.maketrans(
+    {char: f"\\{char}" for char in "\\`*_[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+)
+_LINKS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 _CALLS_SOMEONE = re.compile(r"@(?=\w)|#(?=\d)")
 
 
@@ -89,5 +92,5 @@ def markdown_cell(text: object) -> str:
     GitHub looks for ``@name`` and ``#1`` in what is rendered, where no backslash helps: a space of
     no width comes between.
     """
-    cell = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _CALLS_SOMEONE.sub(r"\g<0>&#8203;", _MARKDOWN.sub(r"\\\g<0>", cell))
+    cell = _LINKS.sub(r"\\\g<0>", printable(text).translate(_MARKDOWN))
+    return _CALLS_SOMEONE.sub(r"\g<0>&#8203;", cell)

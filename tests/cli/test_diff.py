@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,26 @@ import torch
 
 from ckptdoctor.__main__ import run as in_process
 from tests.builders import save
-from tests.cli.support import ANSI, run, training_state
+from tests.cli.support import ANSI, Outcome, run, training_state
 
+Here = Callable[..., Outcome]
 FORMATS = ("table", "json", "jsonl", "csv", "markdown")
 HOSTILE = "=cmd|' /C calc'!A0\x1b[31m|<script>`\n\u202e"
+
+
+@pytest.fixture
+def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
+    """Runs the command in this process, which has imported torch already."""
+
+    def run_here(*arguments: str | Path) -> Outcome:
+        try:
+            code = in_process(list(map(str, arguments)))
+        finally:
+            gc.enable()
+        out, err = capfdbinary.readouterr()
+        return Outcome(code, out.decode(), err.decode())
+
+    return run_here
 
 
 @pytest.fixture
@@ -50,17 +67,14 @@ def test_json_holds_it_all(pair: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_every_format_has_the_same_exit_code(
-    fmt: str, pair: tuple[Path, Path], tmp_path: Path
+    fmt: str, pair: tuple[Path, Path], tmp_path: Path, here: Here
 ) -> None:
     nan = save(tmp_path / "nan.pth", training_state(98, fill=math.nan))
     other = save(tmp_path / "other.pth", {"model": {"else": torch.ones(2)}})
     out = str(tmp_path / "out")
 
     def code(*arguments: str | Path) -> int:
-        try:
-            return in_process(["diff", *map(str, arguments), "-f", fmt, "-o", out])
-        finally:
-            gc.enable()
+        return here("diff", *arguments, "-f", fmt, "-o", out).code
 
     assert code(*pair) == 0
     assert code(pair[0], nan) == 1
@@ -69,32 +83,36 @@ def test_every_format_has_the_same_exit_code(
     assert code(pair[0], tmp_path / "gone.pth") == 3
 
 
-def test_nan_against_a_number_is_said(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_nan_against_a_number_is_said(pair: tuple[Path, Path], tmp_path: Path, here: Here) -> None:
     nan = save(tmp_path / "nan.pth", training_state(98, fill=math.nan))
-    text = " ".join(run("diff", pair[0], nan).stdout.split())
+    text = " ".join(here("diff", pair[0], nan).stdout.split())
     assert "12 became NaN" in text
     assert "12 of 12 elements are NaN that were finite before" in text
-    back = " ".join(run("diff", nan, pair[0]).stdout.split())
+    back = " ".join(here("diff", nan, pair[0]).stdout.split())
     assert "12 became finite" in back
 
 
-def test_identical_and_nothing_in_common_are_said(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    assert "identical" in run("diff", pair[0], pair[0]).stdout
+def test_identical_and_nothing_in_common_are_said(
+    pair: tuple[Path, Path], tmp_path: Path, here: Here
+) -> None:
+    assert "identical" in here("diff", pair[0], pair[0]).stdout
     other = save(tmp_path / "other.pth", {"model": {"else": torch.ones(2)}})
-    outcome = run("diff", pair[0], other)
+    outcome = here("diff", pair[0], other)
     assert outcome.code == 1
     assert "no tensor in common" in outcome.stdout
     assert "only in b: model.else" in outcome.stdout
     page = tmp_path / "page.pth"
     page.write_text("<html><title>404</title></html>")
-    bad = run("diff", pair[0], page)
+    bad = here("diff", pair[0], page)
     assert bad.code == 1
     assert "404" in bad.stderr
     assert "Traceback" not in bad.stderr
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_names_from_a_file_are_neutralised(fmt: str, tmp_path: Path) -> None:
+def test_names_from_a_file_are_neutralised(
+    fmt: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = save(tmp_path / "a.pth", {"model": {HOSTILE: torch.ones(4)}, HOSTILE: 1})
     second = save(tmp_path / "b.pth", {"model": {HOSTILE: torch.zeros(4), "x": torch.ones(1)}})
     outcome = run(
@@ -120,15 +138,15 @@ def test_names_from_a_file_are_neutralised(fmt: str, tmp_path: Path) -> None:
         assert "<script>" not in outcome.stdout
 
 
-def test_options(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    only = run("diff", *pair, "-t", "*.bn.*", "-f", "json").json
+def test_options(pair: tuple[Path, Path], tmp_path: Path, here: Here) -> None:
+    only = here("diff", *pair, "-t", "*.bn.*", "-f", "json").json
     assert {tensor["fqn"] for tensor in only["tensors"]} == {
         "model_state_dict.bn.running_var",
         "model_state_dict.bn.num_batches_tracked",
     }
     target = tmp_path / "out.md"
-    assert run("diff", *pair, "-f", "markdown", "-o", target).stdout == ""
+    assert here("diff", *pair, "-f", "markdown", "-o", target).stdout == ""
     assert target.read_text().startswith("### ")
-    quiet = run("diff", *pair, "-q").stdout
+    quiet = here("diff", *pair, "-q").stdout
     assert "model_state_dict.conv" not in quiet
     assert "The weights moved" in quiet
