@@ -128,6 +128,9 @@ def _examined(path: Path, jobs: int | None) -> CheckpointReport:
             f"{path} runs code when it is loaded, or was built to exhaust its reader: it is not "
             "copied under a name that looks clean"
         )
+    for finding in report.findings:
+        if finding.code == "CD103" and finding.evidence.get("tensors") == []:
+            raise RestoreError(f"{path} is damaged where no tensor lies: {finding.message}")
     return report
 
 

@@ -233,6 +233,14 @@ def test_damaged_moments_are_dropped_and_damaged_weights_refused(tmp_path: Path)
         restored(flipped(tmp_path, "model_state_dict.0.weight"))
 
 
+def test_a_damaged_pickle_is_not_passed_off_as_clean(tmp_path: Path) -> None:
+    path, _ = healthy(tmp_path)
+    at = path.read_bytes().index(b"best_iou") + 7
+    patched(path, at, b"x")
+    with pytest.raises(RestoreError, match=r"damaged where no tensor lies: .*data\.pkl"):
+        restore(path, tmp_path / "x.pth")
+
+
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     source, _ = healthy(tmp_path)
     done = restore(source, tmp_path / "x.pth", Edits(scale_lr=0.5), dry_run=True)
