@@ -188,9 +188,14 @@ def _change_rates(draft: Draft, name: str, factor: float) -> None:
             "give the rate to the training script instead"
         )
     _, old, new = max(rates, key=lambda row: row[1])
+    said = f"lr {old:.6g} is {new:.6g} now"
+    first = [row for row in changed if row[0].endswith("initial_lr")]
+    if first:
+        _, old, new = max(first, key=lambda row: row[1])
+        said += f", the schedule's own {old:.6g} is {new:.6g}"
     draft.did(
         name,
-        f"{len(changed)} stored learning rates times {factor:.6g}: lr {old:.6g} is {new:.6g} now",
+        f"{len(changed)} stored learning rates times {factor:.6g}: {said}",
         "the stored rate wins over the --lr of the training script when the optimizer is loaded",
     )
 

@@ -16,7 +16,7 @@ from ckptdoctor.metadata import Mode
 __all__ = ["Trend", "trend_of"]
 
 _DECLINING_EPOCHS = 3
-_COLLAPSED_TO = 0.5
+_FALLEN_TO = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,8 @@ class Trend:
     Attributes:
         best: the epoch of the best value; None without one.
         decline: the first and the last epoch of a decline after the best; None if there is none.
-        collapse: the first epoch whose value collapsed or is not finite; None if there is none.
+        collapse: the first epoch of a fall that the metric did not come back from: half of the best
+            lost at once, or NaN; None if there is none.
     """
 
     best: int | None = None
@@ -64,20 +65,25 @@ def trend_of(points: Mapping[int, float], mode: Mode) -> Trend:
 
 
 def _collapse(ordered: list[tuple[int, float]], mode: Mode) -> int | None:
-    """The first epoch whose value is not finite, or lost half of the best before it."""
+    """The epoch from which on the best was never reached again, after a fall."""
     best: float | None = None
+    fallen: int | None = None
     for epoch, value in ordered:
-        if not math.isfinite(value):
-            if best is not None:
-                return epoch
-            continue
-        if best is not None and best > 0.0:
-            lost = value < _COLLAPSED_TO * best if mode is Mode.MAX else value > best / 0.1
-            if lost:
-                return epoch
-        better = best is None or (value > best if mode is Mode.MAX else value < best)
-        best = value if better else best
-    return None
+        better = math.isfinite(value) and (
+            best is None or (value > best if mode is Mode.MAX else value < best)
+        )
+        if better:
+            best, fallen = value, None  # it came back: what lay between was no collapse
+        elif best is not None and fallen is None and _is_fall(value, best, mode):
+            fallen = epoch
+    return fallen
+
+
+def _is_fall(value: float, best: float, mode: Mode) -> bool:
+    """Whether a value is not finite, or lost half of the best before it (a loss: ten times it)."""
+    if not math.isfinite(value):
+        return True
+    return best > 0.0 and (value < _FALLEN_TO * best if mode is Mode.MAX else value > 10 * best)
 
 
 def _decline(sound: list[tuple[int, float]], best: int) -> tuple[int, int] | None:

@@ -46,6 +46,9 @@ def test_the_story() -> None:
         ([0.5, 0.4, 0.3, 0.2], Mode.MIN, None, None),
         ([0.2, 0.3, 0.4, 0.5], Mode.MIN, (1, 3), None),
         ([0.2, 15.3], Mode.MIN, None, 1),
+        ([0.11, 0.006, 0.3, 0.5], Mode.MAX, None, None),  # it came back
+        ([0.11, 0.006, 0.3, 0.5, math.nan, 0.0], Mode.MAX, None, 4),
+        ([0.5, math.nan, 0.6], Mode.MAX, None, None),
         ([math.nan, math.nan], Mode.MAX, None, None),
         ([], Mode.MAX, None, None),
     ],
