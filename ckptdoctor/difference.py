@@ -24,8 +24,8 @@ class Movement:
     Attributes:
         numel: elements compared.
         changed: how many are not what they were.
-        norm_before: the norm in A.
-        norm_moved: the norm of the differences.
+        square_before: sum of the squares in A.
+        square_moved: sum of the squares of the differences.
         largest: the largest difference.
         new_nan: NaN in B, finite in A.
         new_inf: infinite in B, finite in A.
@@ -34,8 +34,8 @@ class Movement:
 
     numel: int = 0
     changed: int = 0
-    norm_before: float = 0.0
-    norm_moved: float = 0.0
+    square_before: float = 0.0
+    square_moved: float = 0.0
     largest: float = 0.0
     new_nan: int = 0
     new_inf: int = 0
@@ -44,16 +44,11 @@ class Movement:
     @property
     def relative(self) -> float:
         """The norm of the difference over the norm in A; ``inf`` where all of A is zero."""
-        if not self.norm_moved:
+        if not self.square_moved:
             return 0.0
-        if not self.norm_before:
+        if not self.square_before:
             return math.inf
-        return self.norm_moved / self.norm_before
-
-    @property
-    def new_non_finite(self) -> int:
-        """How many are NaN or infinite in B and were finite in A."""
-        return self.new_nan + self.new_inf
+        return math.sqrt(self.square_moved / self.square_before)
 
     @classmethod
     def sum(cls, parts: Iterable[Movement]) -> Movement:
@@ -63,27 +58,14 @@ class Movement:
             total = cls(
                 numel=total.numel + part.numel,
                 changed=total.changed + part.changed,
-                norm_before=math.hypot(total.norm_before, part.norm_before),
-                norm_moved=math.hypot(total.norm_moved, part.norm_moved),
+                square_before=total.square_before + part.square_before,
+                square_moved=total.square_moved + part.square_moved,
                 largest=max(total.largest, part.largest),
                 new_nan=total.new_nan + part.new_nan,
                 new_inf=total.new_inf + part.new_inf,
                 mended=total.mended + part.mended,
             )
         return total
-
-    def times(self, count: int) -> Movement:
-        """That of so many elements for each of these: those of an expanded tensor."""
-        return Movement(
-            numel=self.numel * count,
-            changed=self.changed * count,
-            norm_before=self.norm_before * math.sqrt(count),
-            norm_moved=self.norm_moved * math.sqrt(count),
-            largest=self.largest,
-            new_nan=self.new_nan * count,
-            new_inf=self.new_inf * count,
-            mended=self.mended * count,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +80,6 @@ class TensorDifference:
         dtype: in A.
         other_dtype: in B.
         movement: how far its elements moved.
-        largest_at: the index of the element that moved farthest; None where none moved.
     """
 
     fqn: str
@@ -108,7 +89,6 @@ class TensorDifference:
     dtype: str
     other_dtype: str
     movement: Movement
-    largest_at: tuple[int, ...] | None = None
 
     @property
     def layer(self) -> str:
@@ -133,19 +113,11 @@ class Reshaped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A value beside the tensors that is not what it was.
-
-    Attributes:
-        key: its path in the file, or epoch, global_step, or the name of a metric.
-        before: in A; None where A does not have it.
-        after: in B; None where B does not have it.
-        only_in: ``a`` or ``b`` where the other does not have it.
-    """
+    """A value beside the tensors that is not what it was; None where it is missing."""
 
     key: str
     before: Scalar
     after: Scalar
-    only_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +130,11 @@ class Difference:
         tensors: those that both have.
         added: names that only B has.
         removed: names that only A has.
-        lost: names that both have, and whose bytes are missing in one of them, or whose shape
-            claims more elements than a file of its size can hold.
+        lost: names whose bytes are missing in one of them.
         reshaped: tensors whose shape changed.
         changes: values beside the tensors: epoch, step, metrics, learning rates first.
         notes: how names were matched where they are not the same.
-        findings: weights that are no longer finite; a file that could not be read.
-        compared: whether both could be read.
-        whole: whether all tensors were asked for, and not those with certain names.
+        findings: weights that are no longer finite.
     """
 
     a: Path
@@ -178,13 +147,11 @@ class Difference:
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    compared: bool = True
-    whole: bool = True
 
     @property
     def nothing_in_common(self) -> bool:
-        """Whether there is no tensor that both have."""
-        return not (self.tensors or self.reshaped or self.lost)
+        """Whether no tensor could be compared."""
+        return not self.tensors
 
     @property
     def identical(self) -> bool:

@@ -1,40 +1,26 @@
-"""Pairs of tensors, element by element, by threads: no tensor lies in memory as a whole.
+"""Two tensors, element by element, in chunks: what is compared never lies in memory as a whole.
 
-torch is imported here, but only once something is compared: comparing needs more of it than the
-scan does.
+torch is imported here: comparing needs more of it than the scan does.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
 import warnings
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ckptdoctor.checkpoint import StorageRef, TensorRecord
+from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.difference import Movement
-from ckptdoctor.errors import CkptDoctorError
-from ckptdoctor.scanning.boxes import Walk, lay_out, walk
-from ckptdoctor.scanning.reading import FileShrankError, read_into
-from ckptdoctor.scanning.scanner import available_cores
+from ckptdoctor.dtypes import BY_NAME, DType, Kind
+from ckptdoctor.scanning.elements import elements
 
 if TYPE_CHECKING:
-    from ckptdoctor.scanning.movement import BoxWorker
+    import torch
 
-__all__ = ["Compared", "Side", "UnreadableTensorError", "compare_tensors"]
+__all__ = ["Side", "compare_tensors"]
 
-_TASK_NUMEL = 1 << 21  # enough to keep a thread busy, little enough to share a tensor out
-_INFLATE_NBYTES = 1 << 20
-_IN_MEMORY_NBYTES = 1 << 25  # decoded storages beyond this go to a file without a name
-_PATIENCE_S = 0.2
-
-Pair = tuple[TensorRecord, TensorRecord]
+_CHUNK_NUMEL = 1 << 16  # two chunks as float64 fit the cache; 2^15 and 2^17 take longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,74 +36,127 @@ class Side:
     byteorder: str
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """What was found of one pair.
-
-    Attributes:
-        movement: how far its elements moved.
-        largest_at: the index of the one that moved farthest; None where none moved.
-    """
-
-    movement: Movement
-    largest_at: tuple[int, ...] | None
-
-
-class UnreadableTensorError(CkptDoctorError):
-    """A tensor could not be read to its end.
+def compare_tensors(a: Side, before: TensorRecord, b: Side, after: TensorRecord) -> Movement:
+    """How far the elements of one tensor moved.
 
     Args:
-        side: 0 for the first file, 1 for the second.
-        message: what is wrong.
-        shrank: whether the file ended before the tensor did.
-    """
-
-    def __init__(self, side: int, message: str, *, shrank: bool = False) -> None:
-        self.side = side
-        self.message = message
-        self.shrank = shrank
-        super().__init__(message)
-
-
-def compare_tensors(
-    sides: tuple[Side, Side],
-    pairs: Sequence[Pair],
-    *,
-    jobs: int | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> list[Compared]:
-    """How far the elements of each pair moved.
-
-    Memory is a few megabytes a thread, whatever the tensors' size and strides. Deflated storages
-    are inflated into a temporary file first.
-
-    Args:
-        sides: the two files.
-        pairs: a tensor of the first file and one of equal shape of the second, whose bytes are
-            there.
-        jobs: threads; None for one a core.
-        progress: told of the bytes compared, in batches, from several threads.
+        a: the first file.
+        before: a tensor in it, whose bytes are there.
+        b: the second file.
+        after: one of the same shape in it.
 
     Raises:
-        UnreadableTensorError: a file ends before a tensor does, or a deflated one is damaged.
+        FileShrankError: a file ends before the tensor does.
         OSError: a file cannot be read.
     """
-    from_torch = _load_torch()
-    with ExitStack() as stack:
-        decoded = tuple(stack.enter_context(_Decoded(at, side)) for at, side in enumerate(sides))
-        work = [
-            _Work(walk_of(pair), pair, (decoded[0].source(pair[0]), decoded[1].source(pair[1])))
-            for pair in pairs
-        ]
-        stack.callback(from_torch.set_num_threads, from_torch.get_num_threads())
-        from_torch.set_num_threads(1)  # ours are enough: torch's would wait for each other
-        results = _by_threads(work, sides, jobs or available_cores(), progress)
-    return [_summed(each, found) for each, found in zip(work, results, strict=True)]
+    in_memory_order = before.stride == after.stride and a.byteorder == b.byteorder == "little"
+    _load_torch()
+    left = elements(a.fd, before, a.byteorder, _CHUNK_NUMEL, in_memory_order=in_memory_order)
+    right = elements(b.fd, after, b.byteorder, _CHUNK_NUMEL, in_memory_order=in_memory_order)
+    return Movement.sum(_movements(left, before.dtype_info, right, after.dtype_info))
 
 
-def _load_torch() -> Any:
-    """Import torch, and let nobody hear what it says of a missing numpy, which we do not use."""
+def _load_torch() -> None:
+    """Import torch, and let it say now, and to nobody, what it says only once.
+
+    It warns of a missing numpy when it is imported, and at the first buffer that may not be
+    written to; we only read from those.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import torch
-    return torch
+
+        torch.frombuffer(b"\0", dtype=torch.uint8)
+
+
+def _movements(
+    left: Iterator[bytes], dtype: DType, right: Iterator[bytes], other: DType
+) -> Iterator[Movement]:
+    for old, new in zip(left, right, strict=True):
+        yield _movement(old, dtype, new, other)
+
+
+def _movement(old: bytes, dtype: DType, new: bytes, other: DType) -> Movement:
+    import torch
+
+    if (dtype.component is None) != (other.component is None):  # real against complex
+        numel = len(old) // dtype.itemsize
+        return Movement(numel=numel, changed=numel)
+    same_bytes = dtype is other and old == new
+    if dtype.kind is Kind.OPAQUE or other.kind is Kind.OPAQUE:
+        numel = len(old) // dtype.itemsize
+        changed = 0 if same_bytes else sum(x != y for x, y in zip(old, new, strict=False))
+        return Movement(numel=numel, changed=changed)
+    numel = len(old) // dtype.itemsize
+    first = _doubles(old, dtype)
+    if same_bytes:
+        return Movement(numel=numel, square_before=_square(first))
+    second = _doubles(new, other)
+    moved = second - first
+    square_before, square_moved = _sum_of_squares(first), _sum_of_squares(moved)
+    if torch.isfinite(torch.tensor(square_before + square_moved)):
+        exact = dtype is other and dtype.kind in (Kind.SIGNED, Kind.UNSIGNED)
+        return Movement(
+            numel=numel,
+            changed=_unequal(old, new, dtype) if exact else int(moved.count_nonzero()),
+            square_before=square_before,
+            square_moved=square_moved,
+            largest=_largest(moved),
+        )
+    return _with_non_finite(first, second, numel)
+
+
+def _with_non_finite(first: torch.Tensor, second: torch.Tensor, numel: int) -> Movement:
+    """The same where one of them holds NaN or Inf, or numbers whose squares overflow."""
+    good, better = first.isfinite(), second.isfinite()
+    both = good & better
+    moved = (second - first).where(both, 0.0)
+    alike = (first == second) | (first.isnan() & second.isnan())
+    return Movement(
+        numel=numel,
+        changed=int((~alike).sum()),
+        square_before=_sum_of_squares(first.where(both, 0.0)),
+        square_moved=_sum_of_squares(moved),
+        largest=_largest(moved),
+        new_nan=int((good & second.isnan()).sum()),
+        new_inf=int((good & second.isinf()).sum()),
+        mended=int((~good & better).sum()),
+    )
+
+
+def _largest(moved: torch.Tensor) -> float:
+    """The largest magnitude."""
+    low, high = moved.aminmax()
+    return max(-float(low), float(high))
+
+
+def _sum_of_squares(values: torch.Tensor) -> float:
+    return float(values.dot(values))
+
+
+def _square(values: torch.Tensor) -> float:
+    """The sum of the squares of the finite ones."""
+    square = _sum_of_squares(values)
+    return square if square < float("inf") else _sum_of_squares(values.where(values.isfinite(), 0))
+
+
+def _doubles(raw: bytes, dtype: DType) -> torch.Tensor:
+    """The elements as float64; the parts of complex ones side by side."""
+    import torch
+
+    flat = torch.frombuffer(raw, dtype=torch.uint8)
+    plain = BY_NAME[dtype.component] if dtype.component is not None else dtype
+    name = {"qint8": "int8", "quint8": "uint8", "qint32": "int32", "bool": "uint8"}
+    typed = flat.view(getattr(torch, name.get(plain.name, plain.name)))
+    if plain.itemsize == 1 and plain.kind in (Kind.FLOAT, Kind.EXPONENT):
+        typed = typed.to(torch.float32)
+    return typed.to(torch.float64)
+
+
+def _unequal(old: bytes, new: bytes, dtype: DType) -> int:
+    """How many integers differ; as float64 large ones would look equal."""
+    import torch
+
+    kind = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize]
+    pair = [torch.frombuffer(raw, dtype=torch.uint8) for raw in (old, new)]
+    return int((pair[0].view(kind) != pair[1].view(kind)).sum())
