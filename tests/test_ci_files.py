@@ -100,6 +100,7 @@ def test_the_entry_of_a_hook_runs(hook: dict[str, Any], folder: Path) -> None:
     assert not (sound / "taken.pth").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("pre-commit", path=environment()["PATH"]) is None or not shutil.which("git"),
     reason="pre-commit is not installed",
@@ -294,6 +295,7 @@ INJECTIONS = ["$(touch owned)", "`touch owned`", '"; touch owned; "', "'; touch 
 
 
 @needs_bash
+@pytest.mark.slow
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_no_input_runs_anything(folder: Path, text: str) -> None:
     step = run_step(
@@ -359,6 +361,7 @@ def test_the_commands_of_the_page_run(folder: Path, script: str) -> None:
     assert finished.returncode == 0, finished
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_page_pass(folder: Path) -> None:
     (example,) = blocks("test")
     (folder / "tests" / "test_checkpoints.py").write_text(example, encoding="utf-8")

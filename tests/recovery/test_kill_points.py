@@ -53,6 +53,13 @@ def shim() -> Path:
     return library
 
 
+@functools.cache
+def source_bytes() -> bytes:
+    """The checkpoint to restore from, made once: two threads would share torch's random numbers."""
+    with tempfile.TemporaryDirectory() as folder:
+        return save(Path(folder, "a.pth"), training_checkpoint()).read_bytes()
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A restore to be struck."""
@@ -64,7 +71,7 @@ class Scenario:
     def prepare(self, folder: Path) -> None:
         """Make the folder as it is before."""
         folder.mkdir(parents=True)
-        save(folder / "checkpoint_epoch_88.pth", training_checkpoint())
+        (folder / "checkpoint_epoch_88.pth").write_bytes(source_bytes())
         if self.replaces:
             (folder / "best_model_clean.pth").write_bytes(OLD)
             (folder / "best_model_clean.pth.json").write_text("{}")
@@ -169,7 +176,7 @@ def test_there_is_something_to_strike() -> None:
 @pytest.mark.parametrize("kind", ["SIGKILL", "ENOSPC"])
 def test_a_few_points(kind: str) -> None:
     calls = reference("copy")[2]
-    assert strikes("copy", iter(range(2, calls + 1, 4)), ERRORS[kind]) == []
+    assert strikes("copy", iter(range(2, calls + 1, 6)), ERRORS[kind]) == []
 
 
 @pytest.mark.slow
