@@ -10,12 +10,14 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Problem
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.history import History
 from ckptdoctor.manifest import check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, position, read_metadata
 from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
@@ -23,7 +25,7 @@ from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
 from ckptdoctor.rules.neighbours import Layout, Snapshot, runs_of
 from ckptdoctor.scanning.scanner import PendingScan, Scanner
 
-__all__ = ["Examination", "examine"]
+__all__ = ["Examination", "examine", "judge_history"]
 
 _AHEAD = 16  # headers read, and files open, ahead of the scan
 
@@ -76,6 +78,29 @@ def examine(paths: Sequence[Path], how: Examination | None = None) -> Report:
         findings=tuple(_apply(how.rules, lambda rule: rule.check_run(ordered), Path(), crashes)),
         crashes=tuple(crashes),
     )
+
+
+def judge_history(
+    histories: Sequence[History], rules: Sequence[type[Rule]] = ALL_RULES
+) -> tuple[list[Finding], list[Crash]]:
+    """What the rules say of runs over their epochs, and our own bugs.
+
+    Args:
+        histories: one a run.
+        rules: those to ask.
+    """
+    findings: list[Finding] = []
+    crashes: list[Crash] = []
+    for history in histories:
+        say = partial(_of_history, history)
+        found = _apply(rules, say, history.folder, crashes)
+        several = len(histories) > 1  # then it has to be said which run is meant
+        findings += [replace(one, subject=str(history.folder)) if several else one for one in found]
+    return findings, crashes
+
+
+def _of_history(history: History, rule: Rule) -> Iterator[Finding]:
+    return rule.check_history(history)
 
 
 def _measure(paths: Sequence[Path], how: Examination) -> list[Case | CheckpointReport]:

@@ -141,6 +141,7 @@ _NAME_STEP = re.compile(
     r"|^model_0*(\d{4,12})$",
     re.IGNORECASE,
 )
+_NAME_METRIC = re.compile(r"([A-Za-z][A-Za-z_/@]*?\d{0,3})[=_-](\d+\.\d+(?:e-?\d+)?)(?![\d.])")
 _FOLDER_STEP = re.compile(r"^(?:checkpoint|global_step|step|iter)[-_]?0*(\d{1,12})$")
 _MODE_IN_NAME = re.compile(r"'mode': '(min|max)'")  # Lightning writes it into the callback's key
 
@@ -159,7 +160,7 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
     elif name_epoch is not None:
         epoch, source = name_epoch, Source.FILENAME
     step = _count(scalars, _STEP_KEYS)
-    metrics = tuple(_metrics(scalars))
+    metrics = (*_metrics(scalars), *_metrics_in_name(checkpoint.path))
     return Metadata(
         epoch=epoch,
         epoch_source=source,
@@ -233,6 +234,14 @@ def _metrics(scalars: Mapping[str, Scalar]) -> Iterator[Metric]:
             yield _monitored(holder, monitor, float(value), best=key == "best_model_score")
         elif "." not in holder and (found := _metric(key, float(value))) is not None:
             yield found
+
+
+def _metrics_in_name(path: Path) -> Iterator[Metric]:
+    """``epoch=88-val_iou=0.64.ckpt`` and ``model_iou_0.6413.pth``: the file's own score."""
+    for found in _NAME_METRIC.finditer(_stem(path)):
+        metric = _metric(found[1].strip("-_ "), float(found[2]))
+        if metric is not None:
+            yield replace(metric, kind=MetricKind.SCORE, source=Source.FILENAME)
 
 
 def _monitored(holder: str, monitor: str, value: float, *, best: bool) -> Metric:
@@ -310,19 +319,21 @@ def principal(metrics: Sequence[Metric]) -> Metric | None:
     """The metric to show and to rank by.
 
     A file's own score comes before the running best, a score to maximise before a loss, and what
-    the file calls best names which metric the training script cares for.
+    the file calls best names which metric the training script cares for. What the contents say
+    comes before what the name says, which is rounded.
     """
     best_words = frozenset().union(
         *(_own_words(m.name) for m in metrics if m.kind is MetricKind.RUNNING_BEST)
     )
 
-    def preference(metric: Metric) -> tuple[bool, bool, bool, bool]:
+    def preference(metric: Metric) -> tuple[bool, ...]:
         words = _words(metric.name)
         return (
             metric.kind is MetricKind.RUNNING_BEST and metric.mode is None,
             bool(best_words) and best_words.isdisjoint(_own_words(metric.name)),
             metric.kind is MetricKind.RUNNING_BEST,
             "train" in words or metric.mode is not Mode.MAX,
+            metric.source is Source.FILENAME,
         )
 
     return min(metrics, key=preference, default=None)

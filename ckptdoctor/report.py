@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.history import History
 from ckptdoctor.metadata import Metadata
 
 __all__ = ["CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"]
@@ -123,6 +124,7 @@ class Report:
         ranking: every checkpoint from best to worst, with the reason.
         findings: about the run as a whole.
         crashes: our own bugs.
+        histories: the metric over the epochs, one for each folder of checkpoints.
     """
 
     checkpoints: tuple[CheckpointReport, ...] = ()
@@ -130,6 +132,7 @@ class Report:
     ranking: tuple[Place, ...] = ()
     findings: tuple[Finding, ...] = ()
     crashes: tuple[Crash, ...] = ()
+    histories: tuple[History, ...] = field(default=(), repr=False)
 
     def worst(self) -> Severity | None:
         """The highest severity of any finding."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from ckptdoctor.rules import ALL_RULES, FAMILIES, Rule
 
 DOCS = Path(__file__).parent.parent / "docs"
-COMMANDS = ("scan", "inspect", "diff", "rank", "restore", "explain", "demo")
+COMMANDS = ("scan", "inspect", "diff", "rank", "history", "restore", "explain", "demo")
 
 
 def commands_page() -> str:

@@ -10,6 +10,7 @@ from ckptdoctor import __version__
 from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
+from ckptdoctor.cli.history import history
 from ckptdoctor.cli.inspect import inspect
 from ckptdoctor.cli.rank import rank
 from ckptdoctor.cli.restore import restore
@@ -56,6 +57,7 @@ app.command(short_help="Which checkpoints are still good, and which one to go on
 app.command(short_help="One checkpoint, tensor by tensor.")(inspect)
 app.command(short_help="What moved between two checkpoints, layer by layer.")(diff)
 app.command(short_help="Backups from best to worst, and why.")(rank)
+app.command(short_help="The metric over the epochs: best, decline, collapse.")(history)
 app.command(short_help="Write a verified clean file to go on from.")(restore)
 app.command(short_help="What a finding means, why, and what to do.")(explain)
 app.command(short_help="Make a small collapsed run and examine it.")(demo)

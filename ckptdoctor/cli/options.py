@@ -17,6 +17,10 @@ __all__ = [
     "FormatOption",
     "JobsOption",
     "LogOption",
+    "LogPatternOption",
+    "MetricOption",
+    "Mode",
+    "ModeOption",
     "NoColorOption",
     "OutputOption",
     "PathsArgument",
@@ -37,6 +41,13 @@ class FailOn(Enum):
     def severity(self) -> Severity | None:
         """As a severity; None for never."""
         return None if self is FailOn.NEVER else Severity[self.name]
+
+
+class Mode(Enum):
+    """Which direction of a metric is better."""
+
+    MAX = "max"
+    MIN = "min"
 
 
 class Format(Enum):
@@ -88,6 +99,26 @@ LogOption = Annotated[
         help="A training log; repeatable. Those beside the checkpoints are found without it.",
         show_default=False,
     ),
+]
+LogPatternOption = Annotated[
+    str,
+    typer.Option(
+        "--log-pattern",
+        metavar="REGEX",
+        help="How to read a line of the log, with groups (?P<epoch>...) and one for each value, "
+        "where it is not read without.",
+        show_default=False,
+    ),
+]
+MetricOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Judge by this metric, not by the one found.", show_default=False
+    ),
+]
+ModeOption = Annotated[
+    Mode | None,
+    typer.Option(help="Which direction is better, where the name misleads.", show_default=False),
 ]
 NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text.")]
 JobsOption = Annotated[

@@ -13,6 +13,9 @@ from ckptdoctor.cli.options import (
     FailOnOption,
     JobsOption,
     LogOption,
+    LogPatternOption,
+    MetricOption,
+    ModeOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -30,23 +33,13 @@ class _Format(Enum):
     CSV = "csv"
 
 
-class _Mode(Enum):
-    """Which direction of the metric is better."""
-
-    MAX = "max"
-    MIN = "min"
-
-
 def rank(
     paths: PathsArgument = None,
     *,
-    metric: Annotated[
-        str, typer.Option(metavar="NAME", help="Rank by this metric, not by the one found.")
-    ] = "",
-    mode: Annotated[
-        _Mode | None, typer.Option(help="Which direction is better, where the name misleads.")
-    ] = None,
+    metric: MetricOption = "",
+    mode: ModeOption = None,
     log: LogOption = None,
+    log_pattern: LogPatternOption = "",
     fmt: Annotated[_Format, typer.Option("--format", "-f", help="How to write the ranking.")] = (
         _Format.TABLE
     ),
@@ -63,12 +56,10 @@ def rank(
     score inside a decline or after a collapse never wins.
     """
     from ckptdoctor.cli.output import write_result
-    from ckptdoctor.cli.work import examine_paths
-    from ckptdoctor.metadata import Mode
+    from ckptdoctor.cli.work import examine_paths, wish_of
     from ckptdoctor.report import Report
-    from ckptdoctor.run.join import Wish
 
-    wish = Wish(metric=metric, mode=Mode(mode.value) if mode else None, logs=tuple(log or ()))
+    wish = wish_of(log, log_pattern, metric, mode)
     report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
     ranking = report or Report()
     if fmt is _Format.JSON:

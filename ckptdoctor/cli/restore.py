@@ -12,6 +12,7 @@ from ckptdoctor.cli.exits import Exit
 from ckptdoctor.cli.options import (
     JobsOption,
     LogOption,
+    LogPatternOption,
     NoColorOption,
     PathsArgument,
     QuietOption,
@@ -96,6 +97,7 @@ def restore(
         _Format, typer.Option("--format", "-f", help="How to write the result.")
     ] = _Format.TABLE,
     log: LogOption = None,
+    log_pattern: LogPatternOption = "",
     quiet: QuietOption = False,
     no_color: NoColorOption = False,
     jobs: JobsOption = None,
@@ -107,12 +109,11 @@ def restore(
     weights (optimizer, EMA, scaler) is reset or left out, and said.
     """
     from ckptdoctor.cli.output import note, write_result
-    from ckptdoctor.cli.work import examine_paths
+    from ckptdoctor.cli.work import examine_paths, wish_of
     from ckptdoctor.errors import RestoreError, UsageError
     from ckptdoctor.recovery.choose import choose, clean_name
     from ckptdoctor.recovery.edits import Edits
     from ckptdoctor.recovery.restore import restore as restore_file
-    from ckptdoctor.run.join import Wish
 
     _check(epoch=epoch, source=source, scale_lr=scale_lr, set_lr=set_lr)
     if zero_nonfinite and not unsafe:
@@ -124,7 +125,7 @@ def restore(
     try:
         if source is None:
             report = examine_paths(
-                paths or [], jobs=jobs, quiet=quiet, wish=Wish(logs=tuple(log or ()))
+                paths or [], jobs=jobs, quiet=quiet, wish=wish_of(log, log_pattern)
             )
             if report is None:
                 return Exit.NOTHING

@@ -10,6 +10,7 @@ from ckptdoctor.cli.options import (
     FormatOption,
     JobsOption,
     LogOption,
+    LogPatternOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -30,6 +31,7 @@ def scan(
     verbose: VerboseOption = 0,
     no_color: NoColorOption = False,
     log: LogOption = None,
+    log_pattern: LogPatternOption = "",
     jobs: JobsOption = None,
 ) -> int:
     """Examine checkpoints: which are still good, and which one to go on from.
@@ -37,11 +39,10 @@ def scan(
     Every tensor is looked at, in the weights and in the optimizer, and every checksum. Nothing in
     the files is executed, and nothing is changed.
     """
-    from ckptdoctor.cli.work import examine_paths, write_scan
+    from ckptdoctor.cli.work import examine_paths, wish_of, write_scan
     from ckptdoctor.report import Report
-    from ckptdoctor.run.join import Wish
 
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=Wish(logs=tuple(log or ())))
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish_of(log, log_pattern))
     code = Exit.NOTHING if report is None else exit_for(report, fail_on)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report
         write_scan(

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ckptdoctor.cli.options import FailOn, Format
+from ckptdoctor.cli.options import FailOn, Format, Mode
 from ckptdoctor.cli.output import ProgressBar, note, write_result
 from ckptdoctor.run.discover import discover
 from ckptdoctor.scanning.preload import preload
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ckptdoctor.report import Report
     from ckptdoctor.run.join import Wish
 
-__all__ = ["examine_files", "examine_paths", "screen_for", "write_scan"]
+__all__ = ["examine_files", "examine_paths", "screen_for", "wish_of", "write_scan"]
 
 
 def examine_paths(
@@ -98,6 +98,29 @@ def write_scan(
         from ckptdoctor.cli.step_summary import append_step_summary
 
         append_step_summary(report)
+
+
+def wish_of(
+    logs: Sequence[Path] | None,
+    pattern: str = "",
+    metric: str = "",
+    mode: Mode | None = None,
+) -> Wish:
+    """What the user's options say of metric and logs.
+
+    Raises:
+        UsageError: the pattern is no regular expression, or lacks a group.
+    """
+    from ckptdoctor.metadata import Mode as Direction
+    from ckptdoctor.run.join import Wish
+    from ckptdoctor.run.logs import compile_pattern
+
+    return Wish(
+        metric=metric,
+        mode=None if mode is None else Direction(mode.value),
+        logs=tuple(logs or ()),
+        pattern=compile_pattern(pattern) if pattern else None,
+    )
 
 
 def screen_for(output: Path | None, *, verbosity: int, no_color: bool) -> Screen:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ckptdoctor.diagnose import judge_history
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.metadata import MetricKind, Mode, plain_name
 from ckptdoctor.natural import natural_key
@@ -86,11 +87,15 @@ def with_last_good(report: Report, wish: Wish | None = None) -> Report:
         last_good = LastGood(
             path=best.report.path, epoch=best.report.metadata.epoch, reason=best.reason
         )
+    findings, crashes = judge_history(joined.histories)
     return replace(
         report,
         checkpoints=tuple(in_order(joined.reports)),
         last_good=last_good,
         ranking=tuple(places),
+        findings=tuple(sorted((*findings, *report.findings), key=lambda f: -f.severity)),
+        crashes=(*report.crashes, *crashes),
+        histories=joined.histories,
     )
 
 

@@ -13,7 +13,7 @@ from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.render.curve import Curve, Point
 from ckptdoctor.render.text import number
 
-__all__ = ["Drawing", "Mark", "Tick", "draw", "ticks"]
+__all__ = ["Drawing", "Mark", "Tick", "draw", "labels_of", "padded", "scale", "ticks"]
 
 _LARGEST = sys.float_info.max
 _TOP, _BOTTOM, _RIGHT = 30, 44, 16
@@ -74,14 +74,14 @@ class Drawing:
 
 def draw(curve: Curve, width: int, height: int) -> Drawing:
     """The curve in a box of so many pixels."""
-    low, high = _padded([point.y for point in curve.points])
+    low, high = padded([point.y for point in curve.points])
     first, last = (curve.points[0].x, curve.points[-1].x) if curve.points else (0, 0)
     values = ticks(low, high, max(2, height // 55))
-    labels = _labels(values)
+    labels = labels_of(values)
     left, right = 18.0 + _CHAR_PX * max(map(len, labels), default=0), float(width - _RIGHT)
     bottom = float(height - _BOTTOM)
-    x_of = _scale(first, last, left + _MARK_PX, right - _MARK_PX)
-    y_of = _scale(low, high, bottom, _TOP)
+    x_of = scale(first, last, left + _MARK_PX, right - _MARK_PX)
+    y_of = scale(low, high, bottom, _TOP)
     places = [(x_of(point.x), y_of(point.y)) for point in curve.points]
     steps = [(x, y_of(best)) for (x, _), best in zip(places, _best(curve), strict=False)]
     epochs = {round(tick) for tick in ticks(first, last, max(2, int(right - left) // 60))}
@@ -116,7 +116,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return sorted(tick for tick in rounded if low <= tick <= high) or [low]
 
 
-def _padded(values: Sequence[float]) -> tuple[float, float]:
+def padded(values: Sequence[float]) -> tuple[float, float]:
     """The range to show: a little more than that of the values, and never empty."""
     if not values:
         return 0.0, 1.0
@@ -125,7 +125,7 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
     return max(low - margin, -_LARGEST), min(high + margin, _LARGEST)
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     """From a value to pixels; halved on the way, so that no difference overflows."""
     span = high / 2 - low / 2
 
@@ -136,7 +136,7 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
     return to_pixels
 
 
-def _labels(values: Sequence[float]) -> list[str]:
+def labels_of(values: Sequence[float]) -> list[str]:
     """The figures with as many digits as tell them apart, and no more."""
     for digits in range(3, 17):
         labels = [f"{value:.{digits}g}" for value in values]

@@ -18,6 +18,13 @@ from ckptdoctor.rules.container import (
     Unreadable,
     UnsafeClass,
 )
+from ckptdoctor.rules.metrics import (
+    LossExplosion,
+    MetricCollapse,
+    MetricDeclining,
+    NonFiniteInLog,
+    Stalled,
+)
 from ckptdoctor.rules.run import (
     DuplicateContent,
     JumpInWeights,
@@ -68,10 +75,15 @@ ALL_RULES: tuple[type[Rule], ...] = (
     OptimizerMismatch,
     LossScaleCollapsed,
     UnsoundEma,
+    MetricDeclining,
+    MetricCollapse,
+    LossExplosion,
+    NonFiniteInLog,
     UntrustedBest,
     NameMismatch,
     DuplicateContent,
     NoRecentBackup,
+    Stalled,
     JumpInWeights,
 )
 """Every rule, in the order of the codes."""

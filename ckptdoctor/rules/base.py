@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorRecord, TensorStats
 from ckptdoctor.finding import Evidence, Finding, Severity
+from ckptdoctor.history import History
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.neighbours import NO_RUN, Run
@@ -70,6 +71,10 @@ class Rule:
 
     def check_run(self, reports: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
         """What the rule noticed about the run as a whole, its checkpoints in order."""
+        return iter(())
+
+    def check_history(self, history: History) -> Iterator[Finding]:  # noqa: ARG002
+        """What the rule noticed about the metrics of a run over its epochs."""
         return iter(())
 
     @classmethod

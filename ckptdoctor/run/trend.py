@@ -1,22 +1,23 @@
-"""What a metric does over the epochs: where it declines, and where it collapses.
+"""What a metric does over the epochs of a run: where it declines, and where it collapses.
 
-The rules of thumb are the usual ones: a metric that gets worse three epochs in a row after its best
-is declining, and one that loses half of its best from one epoch to the next has collapsed.
+A metric that gets worse three epochs in a row after its best is declining, as far as chance does
+not explain it (:mod:`ckptdoctor.run.decline`); one that loses half of its best has collapsed.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ckptdoctor.history import History
 from ckptdoctor.metadata import Mode
+from ckptdoctor.run.decline import Decline, DeclineDetector
+from ckptdoctor.run.monitor import is_fall
 
 __all__ = ["Trend", "trend_of"]
 
-_DECLINING_EPOCHS = 3
-_FALLEN_TO = 0.5
+_FIRST_EPOCH = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,16 @@ class Trend:
     best: int | None = None
     decline: tuple[int, int] | None = None
     collapse: int | None = None
+
+    @classmethod
+    def of(cls, history: History) -> Trend:
+        """What a history says of its metric."""
+        span = history.decline
+        return cls(
+            best=None if history.best is None else history.best.epoch,
+            decline=None if span is None else (span.first, span.last),
+            collapse=history.collapse,
+        )
 
     def speaks_against(self, epoch: int) -> str:
         """Why the score of an epoch cannot be relied on; "" where nothing speaks against it."""
@@ -74,26 +85,21 @@ def _collapse(ordered: list[tuple[int, float]], mode: Mode) -> int | None:
         )
         if better:
             best, fallen = value, None  # it came back: what lay between was no collapse
-        elif best is not None and fallen is None and _is_fall(value, best, mode):
-            fallen = epoch
+        elif best is not None and fallen is None:
+            fallen = epoch if not math.isfinite(value) or is_fall(value, best, mode) else None
     return fallen
 
 
-def _is_fall(value: float, best: float, mode: Mode) -> bool:
-    """Whether a value is not finite, or lost half of the best before it (a loss: ten times it)."""
-    if not math.isfinite(value):
-        return True
-    return best > 0.0 and (value < _FALLEN_TO * best if mode is Mode.MAX else value > 10 * best)
-
-
 def _decline(sound: list[tuple[int, float]], best: int) -> tuple[int, int] | None:
-    """The first run of three epochs or more after the best, each worse than the one before."""
-    run: list[int] = []
-    for (_, before), (epoch, value) in itertools.pairwise(sound):
-        if epoch > best and value < before:
-            run.append(epoch)
-            continue
-        if len(run) >= _DECLINING_EPOCHS:
-            break
-        run = []
-    return (run[0], run[-1]) if len(run) >= _DECLINING_EPOCHS else None
+    """From the epoch after the best to the lowest point that followed, if that is a decline."""
+    detector = DeclineDetector(young=sound[0][0] <= _FIRST_EPOCH)
+    found: Decline | None = None
+    for epoch, value in sound:
+        decline = detector.update(value)
+        if decline is not None and epoch > best and found is None:
+            found = decline
+    if found is None:
+        return None
+    after = sound[found.best + 1 :]
+    lowest = min(after[found.at - found.best - 1 :], key=lambda point: point[1])
+    return after[0][0], lowest[0]

@@ -77,7 +77,8 @@ def test_several_folders_are_one_ranking(story: Path, tmp_path: Path) -> None:
 
 def test_the_table_fits_and_csv_parses(story: Path) -> None:
     outcome = run("rank", story)
-    assert outcome.code == 0
+    assert outcome.code == 1  # the metric collapsed
+    assert run("rank", story, "--fail-on", "never").code == 0
     assert all(len(line) <= 80 for line in outcome.stdout.splitlines())
     assert "\n1 ✓ checkpoint_epoch_88.pth" in outcome.stdout
     assert not ANSI.search(outcome.stdout)

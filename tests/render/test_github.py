@@ -46,14 +46,15 @@ def unescaped(value: str) -> str:
 
 def test_the_worst_come_first_and_the_sum_last() -> None:
     commands, plain = read(scan_github(collapse()))
-    assert [command.name for command in commands] == [*["error"] * 3, "warning", "notice"]
-    first = commands[0]
+    assert [command.name for command in commands] == [*["error"] * 4, "warning", "notice"]
+    assert commands[0].properties == {"title": "CD402 metric collapsed"}
+    first = commands[1]
     assert first.properties == {
         "file": "checkpoints/epoch_98.pth",
         "title": "CD201 NaN in weights",
     }
     assert first.message == "model.0.weight: 432 of 432 elements are NaN (and 4 more like it)"
-    assert "file" not in commands[3].properties
+    assert "file" not in commands[4].properties
     assert len(plain) == 1
     assert "6 checkpoints" in plain[0]
     assert plain[0].endswith("Last good: checkpoints/epoch_88.pth.")

@@ -36,7 +36,7 @@ def test_it_tells_what_the_json_tells(case: str) -> None:
 
 def test_the_summary_comes_last() -> None:
     types = [line["type"] for line in lines(scan_jsonl(collapse()))]
-    assert types == [*["checkpoint"] * 6, "finding", "summary"]
+    assert types == [*["checkpoint"] * 6, *["finding"] * 2, "summary"]
     assert [line["type"] for line in lines(scan_jsonl(Report()))] == ["summary"]
 
 

@@ -38,7 +38,7 @@ def test_broken_ones_fail_and_unreadable_ones_are_errors() -> None:
     found = results(collapse(), Severity.ERROR)
     assert found["checkpoints/epoch_98.pth"] == [Failure]
     assert found["checkpoints/x.pth"] == [Error]
-    assert found["the run as a whole"] == []
+    assert found["the run as a whole"] == [Failure]
     assert found["checkpoints/epoch_88.pth"] == []
     assert results(collapse(), Severity.WARNING)["the run as a whole"] == [Failure]
     assert not any(results(collapse(), None).values())

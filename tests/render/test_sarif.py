@@ -61,7 +61,7 @@ def test_a_result_tells_what_was_found_and_where() -> None:
     assert logical["fullyQualifiedName"] == "model.0.weight"
     levels = {result["ruleId"]: result["level"] for result in run["results"]}
     assert levels == {
-        **dict.fromkeys(("CD101", "CD201", "CD301"), "error"),
+        **dict.fromkeys(("CD101", "CD201", "CD301", "CD402"), "error"),
         "CD405": "note",
         "CD408": "warning",
     }

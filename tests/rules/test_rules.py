@@ -18,6 +18,7 @@ import torch
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats import read_checkpoint
+from ckptdoctor.recovery import with_last_good
 from ckptdoctor.rules import ALL_RULES, Rule
 from tests.builders import save
 
@@ -31,8 +32,8 @@ class Evil:
 
 def findings(path: Path) -> list[Finding]:
     """Those of the file, and those of its folder as a run."""
-    files = {file for file in path.parent.iterdir() if file.suffix != ".json"}
-    report = examine(sorted({path, *files}))
+    files = {file for file in path.parent.iterdir() if file.suffix not in (".json", ".log")}
+    report = with_last_good(examine(sorted({path, *files})))
     return [
         *report.findings,
         *(f for r in report.checkpoints if r.path == path for f in r.findings),
@@ -183,6 +184,30 @@ SILENT: dict[str, Callable[[Path], Path]] = dict.fromkeys(
     "CD410": lambda folder: run(folder, *walk(0.9, 0.5, 0.3, 0.2, 0.4)),
     "CD301": lambda folder: saved(folder, model(NAN)),
     "CD305": lambda folder: saved(folder, model(1.0, ema={"w": torch.tensor([1.0])})),
+}
+
+
+def logged(folder: Path, *rows: str) -> Path:
+    """A sound checkpoint beside a log of these lines, the first of them of epoch 81."""
+    lines = [f"Epoch {epoch}: {row}\n" for epoch, row in enumerate(rows, start=81)]
+    (folder / "train.log").write_text("".join(lines))
+    return saved(folder, model(1.0, 2.0, epoch=81))
+
+
+SOUND = [f"IoU: {0.5 + at / 1000:.4f} Loss: {0.5 - at / 1000:.4f}" for at in range(12)]
+FIRES |= {
+    "CD401": lambda folder: logged(folder, *SOUND, "IoU: 0.50", "IoU: 0.49", "IoU: 0.48"),
+    "CD402": lambda folder: logged(folder, *SOUND, "IoU: 0.01"),
+    "CD403": lambda folder: logged(folder, *SOUND, "IoU: 0.5 Loss: 15.0"),
+    "CD404": lambda folder: logged(folder, *SOUND, "Loss: nan"),
+    "CD409": lambda folder: logged(folder, *SOUND, *["IoU: 0.4321 Loss: 0.2143"] * 7),
+}
+SILENT |= {
+    "CD401": lambda folder: logged(folder, *SOUND, "IoU: 0.510", "IoU: 0.509", "IoU: 0.512"),
+    "CD402": lambda folder: logged(folder, *SOUND, "IoU: 0.01", "IoU: 0.52"),
+    "CD403": lambda folder: logged(folder, *SOUND, "IoU: 0.5 Loss: 0.9"),
+    "CD404": lambda folder: logged(folder, *SOUND),
+    "CD409": lambda folder: logged(folder, *SOUND, *["IoU: 0.4321 Loss: 0.2143"] * 4),
 }
 
 

@@ -13,7 +13,7 @@ from ckptdoctor.run.logs import find_logs, read_logs
 
 def read(path: Path, text: str) -> dict[int, dict[str, float]]:
     path.write_text(text, encoding="utf-8")
-    return {epoch: dict(values) for epoch, values in read_logs([path]).items()}
+    return {epoch: dict(values) for epoch, values in read_logs([path]).epochs.items()}
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,15 @@ def test_the_story() -> None:
 def test_shapes(
     values: list[float], mode: Mode, decline: tuple[int, int] | None, collapse: int | None
 ) -> None:
-    trend = trend_of(dict(enumerate(values)), mode)
-    assert (trend.decline, trend.collapse) == (decline, collapse)
+    trend = trend_of(dict(enumerate(values, start=80)), mode)
+    assert trend.decline == (decline and (80 + decline[0], 80 + decline[1]))
+    assert trend.collapse == (None if collapse is None else 80 + collapse)
+
+
+def test_the_first_scores_of_a_net_are_noise() -> None:
+    falling = [0.031, 0.027, 0.022, 0.018]
+    assert trend_of(dict(enumerate(falling)), Mode.MAX).decline is None
+    assert trend_of(dict(enumerate(falling, start=80)), Mode.MAX).decline == (81, 83)
 
 
 @given(st.dictionaries(st.integers(0, 200), st.floats()), st.sampled_from(list(Mode)))

@@ -1,0 +1,180 @@
+"""CD40x: what logs and scores say of a run over its epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.history import Alarm, AlarmKind, History
+from ckptdoctor.rules.base import Rule
+
+__all__ = ["LossExplosion", "MetricCollapse", "MetricDeclining", "NonFiniteInLog", "Stalled"]
+
+
+class MetricDeclining(Rule):
+    """Metric declining for three epochs or more.
+
+    After its best the metric got worse, epoch after epoch: the earliest sign of a gradient that
+    is too large, epochs before the collapse. Three in a row happen by chance as well, so where
+    enough epochs are known the fall has to be more than their usual noise, and more than what the
+    metric came back from earlier in this run. A slow decline hidden in noise is found later, once
+    several epochs together lie below the level before them. A note where the metric came back.
+
+    What to do: stop the run, go on from the epoch before the decline with the learning rate times
+    0.8 and five epochs of warm-up: ``ckptdoctor plan``.
+    """
+
+    code = "CD401"
+    severity = Severity.WARNING
+    label = "metric declining"
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """At most one finding, on the decline that the run has not come back from."""
+        span, best = history.decline, history.best
+        if span is None or best is None:
+            return
+        lowest = history.value_at(span.last)
+        yield self.finding(
+            "run",
+            f"{history.metric} declined from {best.value:.4g} at epoch {best.epoch} to "
+            f"{lowest:.4g} at epoch {span.last}",
+            first_epoch=span.first,
+            last_epoch=span.last,
+            best=best.value,
+            best_epoch=best.epoch,
+            value=lowest,
+        )
+
+
+class MetricCollapse(Rule):
+    """Metric collapsed.
+
+    From one epoch to the next the metric lost half of its best or more (one to minimise: rose to
+    ten times it, or stayed at more than twice it), or became NaN, and has not come back since. The
+    weights may well be finite: a checkpoint from behind the collapse is worthless all the same.
+
+    What to do: go on from the best checkpoint before it, with half of the learning rate and five
+    epochs of warm-up unless you know the cause: ``ckptdoctor plan``.
+    """
+
+    code = "CD402"
+    severity = Severity.ERROR
+    label = "metric collapsed"
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """At most one finding."""
+        epoch = history.collapse
+        if epoch is None:
+            return
+        value, best = history.value_at(epoch), history.best
+        before = "" if best is None else f" from {best.value:.4g} at epoch {best.epoch}"
+        yield self.finding(
+            "run",
+            f"{history.metric} collapsed{before} to {value:.4g} at epoch {epoch}",
+            epoch=epoch,
+            value=value,
+            best=None if best is None else best.value,
+            best_epoch=None if best is None else best.epoch,
+        )
+
+
+class LossExplosion(Rule):
+    """Loss exploded.
+
+    The loss is ten times what it was in the epochs before, and far outside of their noise. A
+    warning where it came back within the run: one batch may have been bad, and the weights took
+    the step all the same.
+
+    What to do: go on from the last good checkpoint with half of the learning rate and five epochs
+    of warm-up; clip the gradients: ``ckptdoctor plan``.
+    """
+
+    code = "CD403"
+    severity = Severity.ERROR
+    label = "loss exploded"
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """One finding for each loss, on its last explosion."""
+        last = {alarm.name: alarm for alarm in history.alarms if alarm.kind is AlarmKind.EXPLOSION}
+        for alarm in last.values():
+            yield self.finding(
+                "run",
+                alarm.message + ("" if alarm.lasting else ", and came back"),
+                severity=self.severity if alarm.lasting else Severity.WARNING,
+                epoch=alarm.epoch,
+                value=alarm.value,
+                before=alarm.before,
+            )
+
+
+class NonFiniteInLog(Rule):
+    """Non-finite loss or metric in a log.
+
+    The log itself says NaN or Inf: of a loss, of a gradient norm, or of the metric that was a
+    number before. A loss of exactly 0 beside a gradient norm that is NaN is the same thing: the
+    Hugging Face Trainer leaves NaN out of the loss it logs. From here on the weights are NaN unless
+    the step was skipped, and operations on NaN may hang. A warning where the values came back.
+
+    What to do: stop the run at once, it will not recover by itself; look for the last checkpoint
+    before this epoch with ``ckptdoctor scan``, and check the loss before each step.
+    """
+
+    code = "CD404"
+    severity = Severity.ERROR
+    label = "NaN in log"
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """At most one finding, with all the names; the worst of them decides."""
+        alarms = [alarm for alarm in history.alarms if alarm.kind is AlarmKind.NON_FINITE]
+        lasting = [alarm for alarm in alarms if alarm.lasting]
+        shown: list[Alarm] = lasting or alarms
+        if not shown:
+            return
+        first = min(alarm.epoch for alarm in shown)
+        names = list(dict.fromkeys(alarm.name for alarm in shown))
+        values = {"NaN" if math.isnan(alarm.value) else f"{alarm.value:.4g}" for alarm in shown}
+        what = "not finite" if len(values) > 1 else values.pop()
+        verb = "is" if len(names) == 1 else "are"
+        several = ", ".join(names[:3]) + f" and {len(names) - 3} more"
+        who = several if len(names) > 3 else " and ".join(names)
+        until = "from epoch" if lasting else "at epoch"
+        end = "on" if lasting else "and came back"
+        yield self.finding(
+            "run",
+            f"{who} {verb} {what} {until} {first}" + (f" {end}" if lasting else f", {end}"),
+            severity=self.severity if lasting else Severity.WARNING,
+            epoch=first,
+            names=names,
+        )
+
+
+class Stalled(Rule):
+    """Training stalled.
+
+    Nothing new for much longer than usual: no line in the log, no checkpoint (``ckptdoctor watch``
+    learns what is usual from the run itself). Or every value of the log stands still to the last
+    digit for six epochs. With NaN in the log it is mostly the NaN: batch normalisation, a loss with
+    a logarithm, a loop that waits for a tolerance, with one core or the GPU at 100 % and no
+    progress. Otherwise look at the data loader, at the disk, and at a rank that waits for another.
+
+    What to do: interrupt it, do not wait it out; free the GPU (``ckptdoctor gpu``), and go on from
+    the last good checkpoint with a smaller learning rate. ``ckptdoctor watch --pid PID`` shows
+    whether the process computes or sleeps, and where.
+    """
+
+    code = "CD409"
+    severity = Severity.WARNING
+    label = "stalled"
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """One finding where values stand still and still do."""
+        for alarm in history.alarms:
+            if alarm.kind is AlarmKind.FROZEN and alarm.lasting:
+                yield self.finding(
+                    "run",
+                    alarm.message,
+                    epoch=alarm.epoch,
+                    since=alarm.since,
+                    value=alarm.value,
+                )

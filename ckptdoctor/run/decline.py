@@ -1,0 +1,147 @@
+"""Whether a metric is declining: the rule of thumb, and what chance has to do with it.
+
+The rule: worse three epochs in a row after the best. On a plateau that happens by chance every 24
+epochs, so where enough epochs are known the fall has to be more than noise explains. A slow decline
+in noise is no three in a row; there the last epochs together have to lie below the level before
+them. And it has to be deeper than what the metric came back from before: a restarted schedule makes
+it dip every time. Right after a change (a resume) the rule stands alone.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ckptdoctor.run.noise import noise_of
+
+__all__ = ["Decline", "DeclineDetector"]
+
+_IN_A_ROW = 3
+_WINDOW = 25
+_RUN_SIGMAS = 5.0
+_LEVEL_SCORE = 4.5
+_LENGTHS = (3, 4, 5, 8, 12)
+_LEVELS = (5, 9, 15)
+_LEVEL_VARIANCE = 0.17  # of a median of nine values, in squared standard deviations of one
+_FARTHEST = 5.0
+_BIG_STEP = 3.0
+_STILL_FALLING = 3.0
+_SMALLEST = 0.0005  # of the best: what the last digit of a log may do
+_AFTER_CHANGE = 10
+_YOUNG_VALUES = 3
+_DEEPER = 1.15
+_DEEPER_UNKNOWN = 3.0
+_RETURN_SIGMAS = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decline:
+    """A decline that was noticed.
+
+    Attributes:
+        best: the position of the best value before it.
+        at: the position at which it was noticed.
+        in_a_row: how many values were worse than the one before.
+    """
+
+    best: int
+    at: int
+    in_a_row: int
+
+
+class DeclineDetector:
+    """Takes one value an epoch, larger being better; tells when a decline is sure.
+
+    Positions count the values that were taken.
+
+    Args:
+        young: the run begins with the first value; what a net scores in its first epochs is noise.
+    """
+
+    def __init__(self, *, young: bool = False) -> None:
+        self._young = young
+        self._values: list[float] = []
+        self._best = 0
+        self._declining = False
+        self._deepest_return = 0.0
+        self._fallen = 0.0
+        self._changed_at: int | None = None
+
+    def changed(self) -> None:
+        """The run goes on from here with other settings."""
+        self._changed_at = len(self._values)
+
+    def update(self, value: float) -> Decline | None:
+        """The decline that this value makes sure, once each.
+
+        Args:
+            value: finite.
+        """
+        values = self._values
+        values.append(value)
+        at = len(values) - 1
+        if value >= values[self._best]:
+            if self._fallen > _RETURN_SIGMAS * (self._noise(at) or 0.0):
+                self._deepest_return = max(self._deepest_return, self._fallen)
+            self._best, self._declining, self._fallen = at, False, 0.0
+            return None
+        self._fallen = max(self._fallen, values[self._best] - value)
+        noise = self._noise(at)
+        if self._declining:
+            if noise is not None and value > values[self._best] - noise:
+                self._declining = False  # as good as back
+            return None
+        in_a_row = _in_a_row(values)
+        if self._is_sure(at, in_a_row, noise):
+            self._declining = True
+            return Decline(best=self._best, at=at, in_a_row=in_a_row)
+        return None
+
+    def _is_sure(self, at: int, in_a_row: int, noise: float | None) -> bool:
+        values = self._values
+        fresh = self._changed_at is not None and at - self._changed_at < _AFTER_CHANGE
+        deeper = _DEEPER if noise is not None else _DEEPER_UNKNOWN
+        if not fresh and values[self._best] - values[at] < deeper * self._deepest_return:
+            return False
+        if noise is None or fresh:
+            young = self._young and self._best < _YOUNG_VALUES and not fresh
+            return in_a_row >= _IN_A_ROW and not young
+        if values[at] > min(values[self._best :]) or self._is_step(at, noise):
+            return False
+        if in_a_row >= _IN_A_ROW and (values[at - in_a_row] - values[at] >= _RUN_SIGMAS * noise):
+            return True
+        return max(_score(values, length, noise) for length in _LENGTHS) >= _LEVEL_SCORE
+
+    def _is_step(self, at: int, noise: float) -> bool:
+        """Whether most was lost at once and little since: what a restarted schedule does."""
+        values = self._values
+        big = [
+            position
+            for position in range(self._best + 1, at + 1)
+            if values[position - 1] - values[position] >= _BIG_STEP * noise
+        ]
+        return 0 < len(big) < _IN_A_ROW and values[big[-1]] - values[at] < _STILL_FALLING * noise
+
+    def _noise(self, at: int) -> float | None:
+        """What chance does, as the epochs before tell; not those of the fall itself."""
+        noise = noise_of(self._values[max(0, self._best - _WINDOW) : at - 2])
+        return None if noise is None else max(noise, _SMALLEST * abs(self._values[self._best]))
+
+
+def _in_a_row(values: Sequence[float]) -> int:
+    """How many values at the end are each worse than the one before."""
+    count = 0
+    while count + 1 < len(values) and values[-count - 1] < values[-count - 2]:
+        count += 1
+    return count
+
+
+def _score(values: Sequence[float], length: int, noise: float) -> float:
+    """How far the last values lie below the level before them, in standard deviations."""
+    before = values[:-length]
+    if len(before) < _LEVELS[0]:
+        return 0.0
+    level = max(statistics.median(before[-count:]) for count in _LEVELS)
+    below = [max(-_FARTHEST, min(_FARTHEST, (level - v) / noise)) for v in values[-length:]]
+    return float(sum(below) / (length + length**2 * _LEVEL_VARIANCE) ** 0.5)

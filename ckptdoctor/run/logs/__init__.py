@@ -1,0 +1,23 @@
+"""Training logs: the values of each epoch, from whatever a training script leaves behind.
+
+Which reader a file gets is decided by its content, see :mod:`ckptdoctor.run.logs.reading`. What
+cannot be read is counted and passed over.
+"""
+
+from __future__ import annotations
+
+from ckptdoctor.run.logs.collect import Epochs, LogReading, Row
+from ckptdoctor.run.logs.find import find_logs, is_log
+from ckptdoctor.run.logs.lines import LineReader, compile_pattern
+from ckptdoctor.run.logs.reading import read_logs
+
+__all__ = [
+    "Epochs",
+    "LineReader",
+    "LogReading",
+    "Row",
+    "compile_pattern",
+    "find_logs",
+    "is_log",
+    "read_logs",
+]

@@ -1,0 +1,127 @@
+"""A log to what it says, whatever kind it is of; in memory that the number of epochs bounds."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from ckptdoctor.run.logs.collect import Collector, LogReading, Row
+from ckptdoctor.run.logs.json_rows import JsonRows, read_trainer_state
+from ckptdoctor.run.logs.lines import LineReader
+from ckptdoctor.run.logs.tables import read_table, reads_as_table
+from ckptdoctor.run.logs.tensorboard import EVENTS, read_events
+
+__all__ = ["RowReader", "read_logs", "row_reader"]
+
+_PIECE_NBYTES = 1 << 20
+_LINE_NBYTES = 1 << 20  # what is longer is no line of a log, and is cut
+_WHOLE_NBYTES = 200_000_000  # a trainer_state.json has to be parsed at once
+_HEAD_NBYTES = 4096
+
+
+def read_logs(paths: Iterable[Path], pattern: re.Pattern[str] | None = None) -> LogReading:
+    """What these logs say; of a value that two of them have, the later log's.
+
+    Args:
+        paths: logs of any kind.
+        pattern: the user's own for lines of text, from ``compile_pattern``.
+
+    Raises:
+        OSError: a log cannot be read.
+    """
+    collected = Collector()
+    for path in paths:
+        if not path.is_file():  # a FIFO would wait for ever
+            raise FileNotFoundError(errno.ENOENT, "no such log file", str(path))
+        collected.begin(path)
+        if path.name.startswith(EVENTS):
+            read_events(path, collected)
+            continue
+        with path.open("rb") as file:
+            _read(file, collected, pattern)
+    return collected.result()
+
+
+def _read(file: IO[bytes], collected: Collector, pattern: re.Pattern[str] | None) -> None:
+    head = file.read(_HEAD_NBYTES)
+    file.seek(0)
+    if pattern is None and _is_trainer_state(head):
+        read_trainer_state(file.read(_WHOLE_NBYTES).decode("utf-8", "replace"), collected)
+        return
+    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0] if head.strip() else b""
+    if pattern is None and reads_as_table(first.decode("utf-8", "replace")):
+        text = (line.decode("utf-8", "replace").lstrip("\ufeff") for line in _lines(file))
+        read_table(text, collected)
+        return
+    reader = row_reader(pattern)
+    for at, line in enumerate(_lines(file), start=1):
+        try:
+            for row in reader.feed(line):
+                collected.add(row)
+        except ValueError:
+            collected.unreadable(at, line[:200].decode("utf-8", "replace"))
+    for row in reader.flush():
+        collected.add(row)
+    for command in reader.commands:
+        collected.command(command)
+
+
+class RowReader:
+    """Lines to rows, text and JSON as they come. It can go on where a growing log went on."""
+
+    def __init__(self, pattern: re.Pattern[str] | None = None) -> None:
+        self._text = LineReader(pattern)
+        self._json: Callable[[str], Row | None] | None = None if pattern else JsonRows().read
+
+    @property
+    def commands(self) -> list[str]:
+        """Command lines that were seen."""
+        return self._text.commands
+
+    def feed(self, line: bytes) -> Iterator[Row]:
+        """The rows that a line completes.
+
+        Raises:
+            ValueError: it should hold one, and cannot be read.
+        """
+        if self._json is not None and line[:2] in (b'{"', b"{}"):
+            row = self._json(line.decode("utf-8", "replace"))
+            if row is not None:
+                yield row
+        else:
+            yield from self._text.feed(line)
+
+    def flush(self) -> Iterator[Row]:
+        """What is known of the epoch that is being written of."""
+        return self._text.flush()
+
+
+def row_reader(pattern: re.Pattern[str] | None = None) -> RowReader:
+    """A reader for one log."""
+    return RowReader(pattern)
+
+
+def _is_trainer_state(head: bytes) -> bool:
+    """Whether it is one object over many lines, and not one a line."""
+    text = head.lstrip()
+    if not text.startswith((b"{", b"[")):
+        return False
+    first = text.splitlines()[0].rstrip()
+    return b'"log_history"' in head or first in (b"{", b"[") or first.startswith(b"[[")
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file; one that does not end is cut, so that memory stays bounded."""
+    rest = b""
+    while piece := file.read(_PIECE_NBYTES):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+        if len(rest) > _LINE_NBYTES:
+            at = rest.rfind(b"\r") + 1 or len(rest)  # a bar may redraw itself for ever
+            yield rest[:at]
+            rest = rest[at:]
+    if rest:
+        yield rest

@@ -1,0 +1,258 @@
+"""A run epoch by epoch: what is wrong with the values of each, as soon as they are known."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections import deque
+from collections.abc import Iterator, Mapping
+
+from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.metadata import Mode, Source, named_metric
+from ckptdoctor.run.decline import DeclineDetector
+from ckptdoctor.run.noise import deviation
+
+__all__ = ["Monitor", "is_fall", "is_loss", "is_norm"]
+
+_FALLEN_TO = 0.5
+_RISEN_TO = 10.0
+_RISEN_TWICE_TO = 2.0
+_FIRST_EPOCHS = 5
+"""A young net may score 0.1 and then 0.01 without harm."""
+_WINDOW = 20
+_EXPLOSION_SIGMAS = 8.0
+_COLLAPSE_SIGMAS = 5.0
+_FARTHER = 1.5
+_YOUNG_EPOCHS = 20
+_SAME_IN_A_ROW = 6
+_ENDS = frozenset({0.0, 1.0, 100.0})
+
+
+class Monitor:
+    """Takes the values of one epoch after the other.
+
+    Args:
+        metric: the name of the metric that the run is judged by; "" to judge losses alone.
+        mode: which direction of it is better.
+    """
+
+    def __init__(self, metric: str, mode: Mode = Mode.MAX) -> None:
+        self._metric = metric
+        self._sign = 1.0 if mode is Mode.MAX else -1.0
+        self._mode = mode
+        self._epochs: list[int] = []
+        self._last_epoch: int | None = None
+        self._decline: DeclineDetector | None = None
+        self._best: float | None = None
+        self._fallen = False
+        self._finite: dict[str, bool] = {}
+        self._losses: dict[str, _Loss] = {}
+        self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._same = 0
+        self._held: dict[str, float] = {}
+
+    def update(self, epoch: int, values: Mapping[str, float]) -> list[Alarm]:
+        """What is wrong since this epoch.
+
+        Args:
+            epoch: one that was there before means a restart: what is known of the metric so far
+                stands as what it was before a change.
+            values: of this epoch; those that are neither metric nor loss are passed over.
+        """
+        if self._last_epoch is not None and epoch <= self._last_epoch:
+            if self._decline is not None:
+                self._decline.changed()
+            self._fallen = False
+        self._last_epoch = epoch
+        alarms = [*self._non_finite(epoch, values), *self._explosions(epoch, values)]
+        value = values.get(self._metric)
+        if value is not None and math.isfinite(value):
+            alarms += self._judge_metric(epoch, value)
+        alarms += self._frozen(epoch, values)
+        return alarms
+
+    def _judge_metric(self, epoch: int, value: float) -> Iterator[Alarm]:
+        best = self._best
+        fallen = best is not None and self._is_collapse(value, best, epoch)
+        if fallen and not self._fallen:
+            self._fallen = True
+            text = f"from {best:.4g} to {value:.4g} at epoch {epoch}"
+            yield self._alarm(
+                AlarmKind.COLLAPSE, text, epoch=epoch, since=epoch, value=value, before=best
+            )
+        if not fallen:
+            self._fallen = False
+        if best is None or value * self._sign > best * self._sign:
+            self._best = value
+        if self._fallen:
+            return  # what declines on the floor is no news
+        self._epochs.append(epoch)
+        self._recent.append(value)
+        if self._decline is None:
+            self._decline = DeclineDetector(young=epoch < _FIRST_EPOCHS)
+        decline = self._decline.update(value * self._sign)
+        if decline is not None:
+            since = self._epochs[min(decline.best + 1, decline.at)]
+            count = decline.in_a_row
+            row = f", {count} epochs in a row" if count > 2 else ""
+            text = f"from {self._best:.4g} to {value:.4g} since epoch {since}{row}"
+            yield self._alarm(
+                AlarmKind.DECLINE, text, epoch=epoch, since=since, value=value, before=self._best
+            )
+
+    def _is_collapse(self, value: float, best: float, epoch: int) -> bool:
+        """Half of the best is lost, and a young score near zero has not just jumped about."""
+        if not is_fall(value, best, self._mode):
+            return self._mode is Mode.MIN and self._has_risen(value)
+        logs = [math.log(known) for known in self._recent if known > 0]
+        if len(logs) < _FIRST_EPOCHS:
+            return epoch >= _FIRST_EPOCHS
+        steps = [after - before for before, after in itertools.pairwise(logs)]
+        fallen = abs(math.log(best / value)) if value > 0 else math.inf
+        jumps = max(abs(step) for step in steps) if self._is_young else 0.0
+        return fallen > max(_COLLAPSE_SIGMAS * deviation(steps), _FARTHER * jumps)
+
+    @property
+    def _is_young(self) -> bool:
+        """Whether the run is in its first epochs still."""
+        return len(self._epochs) < _YOUNG_EPOCHS and self._epochs[0] < _FIRST_EPOCHS
+
+    def _has_risen(self, value: float) -> bool:
+        """Whether a metric to minimise lies far above the usual for the second epoch."""
+        *known, before = [*self._recent] or [value]
+        if len(known) < _FIRST_EPOCHS or min(known) <= 0:
+            return False
+        usual, logs = statistics.median(known[-5:]), [math.log(old) for old in known]
+        noise = deviation([after - old for old, after in itertools.pairwise(logs)])
+        least = max(math.log(_RISEN_TWICE_TO), _EXPLOSION_SIGMAS * noise)
+        return math.log(max(min(value, before), 1e-300) / usual) > least
+
+    def _alarm(
+        self,
+        kind: AlarmKind,
+        text: str,
+        *,
+        epoch: int,
+        since: int,
+        value: float,
+        before: float | None,
+    ) -> Alarm:
+        return Alarm(
+            kind=kind,
+            name=self._metric,
+            epoch=epoch,
+            since=since,
+            value=value,
+            before=before,
+            message=f"{self._metric} {_VERBS[kind]} {text}",
+        )
+
+    def _non_finite(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
+        for name, value in values.items():
+            if not (name == self._metric or is_loss(name) or is_norm(name)):
+                continue
+            finite, before = math.isfinite(value), self._finite.get(name)
+            if not finite and before is not False and (before or not self._is_score(name)):
+                yield Alarm(
+                    kind=AlarmKind.NON_FINITE,
+                    name=name,
+                    epoch=epoch,
+                    since=epoch,
+                    value=value,
+                    before=None,
+                    message=f"{name} is {'NaN' if math.isnan(value) else value} at epoch {epoch}",
+                )
+            self._finite[name] = finite
+
+    def _is_score(self, name: str) -> bool:
+        """A metric that was never finite may be one that is not computed."""
+        return name == self._metric and not is_loss(name)
+
+    def _explosions(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
+        for name, value in values.items():
+            if not is_loss(name) or not math.isfinite(value):
+                continue
+            loss = self._losses.setdefault(name, _Loss())
+            usual = loss.update(value)
+            if usual is not None:
+                yield Alarm(
+                    kind=AlarmKind.EXPLOSION,
+                    name=name,
+                    epoch=epoch,
+                    since=epoch,
+                    value=value,
+                    before=usual,
+                    message=f"{name} exploded from {usual:.4g} to {value:.4g} at epoch {epoch}",
+                )
+
+    def _frozen(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
+        """The same digits epoch after epoch: nothing is learned, or nothing is computed."""
+        watched = {n: v for n, v in values.items() if n == self._metric or is_loss(n)}
+        same = bool(watched) and watched == self._held and not set(watched.values()) & _ENDS
+        self._same = self._same + 1 if same else 1
+        self._held = watched
+        value = watched.get(self._metric)
+        if self._same == _SAME_IN_A_ROW and value is not None:
+            text = f"at {value:.6g} for {_SAME_IN_A_ROW} epochs"
+            since = self._epochs[-_SAME_IN_A_ROW] if len(self._epochs) >= _SAME_IN_A_ROW else epoch
+            yield self._alarm(
+                AlarmKind.FROZEN, text, epoch=epoch, since=since, value=value, before=value
+            )
+
+
+_VERBS = {
+    AlarmKind.DECLINE: "declined",
+    AlarmKind.COLLAPSE: "collapsed",
+    AlarmKind.FROZEN: "stands still",
+}
+
+
+class _Loss:
+    """What is usual of a loss."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._exploded = False
+
+    def update(self, value: float) -> float | None:
+        """What was usual before, if this is an explosion, once each."""
+        usual = statistics.median(list(self._recent)[-5:]) if self._recent else None
+        exploded = usual is not None and self._is_explosion(value, usual)
+        news = exploded and not self._exploded
+        self._exploded = exploded
+        if not exploded:
+            self._recent.append(value)
+        return usual if news else None
+
+    def _is_explosion(self, value: float, usual: float) -> bool:
+        recent = list(self._recent)
+        if usual > 0 and min(recent) > 0:
+            if value < _RISEN_TO * usual:
+                return False
+            logs = [math.log(known) for known in recent]
+            return math.log(value / usual) > _EXPLOSION_SIGMAS * deviation(logs)
+        spread = max(deviation(recent), (max(recent) - min(recent)) / 2, 1e-3 * abs(usual))
+        return len(recent) >= _FIRST_EPOCHS and value - usual > 2 * _EXPLOSION_SIGMAS * spread
+
+
+def is_fall(value: float, best: float, mode: Mode) -> bool:
+    """Whether a metric lost half of the best before it; one to minimise: rose to ten times it."""
+    if best <= 0.0:
+        return False
+    return value < _FALLEN_TO * best if mode is Mode.MAX else value > _RISEN_TO * best
+
+
+def is_loss(name: str) -> bool:
+    """Whether a value of a log is a loss."""
+    return name.lower().rstrip("0123456789_").endswith("loss")
+
+
+def is_norm(name: str) -> bool:
+    """Whether a value of a log is the norm of the gradients."""
+    return "grad" in name.lower() and "norm" in name.lower()
+
+
+def is_metric(name: str) -> bool:
+    """Whether a value of a log is a metric."""
+    return named_metric(name, 0.0, Source.LOG) is not None
