@@ -16,7 +16,7 @@ from ckptdoctor import __version__
 from ckptdoctor.checkpoint import Problem
 from ckptdoctor.finding import Severity
 
-__all__ = ["check_manifest", "manifest_path", "manifest_text", "sha256_of"]
+__all__ = ["actions_of", "check_manifest", "manifest_path", "manifest_text", "sha256_of"]
 
 SCHEMA_VERSION = 1
 _CHUNK_NBYTES = 1 << 22
@@ -104,6 +104,16 @@ def check_manifest(path: Path, fd: int) -> Iterator[Problem]:
             message="its manifest says that NaN and Inf were replaced by 0",
             evidence={"trusted": False},
         )
+
+
+def actions_of(checkpoint: Path) -> list[str]:
+    """The names of what was done to a restored file; empty where no manifest lies beside it."""
+    actions = _read(manifest_path(checkpoint)).get("actions")
+    return [
+        str(action.get("name"))
+        for action in (actions if isinstance(actions, list) else ())
+        if isinstance(action, dict)
+    ]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
 from ckptdoctor.cli.history import history
 from ckptdoctor.cli.inspect import inspect
+from ckptdoctor.cli.plan import plan
 from ckptdoctor.cli.rank import rank
 from ckptdoctor.cli.restore import restore
 from ckptdoctor.cli.scan import scan
@@ -59,5 +60,6 @@ app.command(short_help="What moved between two checkpoints, layer by layer.")(di
 app.command(short_help="Backups from best to worst, and why.")(rank)
 app.command(short_help="The metric over the epochs: best, decline, collapse.")(history)
 app.command(short_help="Write a verified clean file to go on from.")(restore)
+app.command(short_help="How to go on: restart commands, ready to run.")(plan)
 app.command(short_help="What a finding means, why, and what to do.")(explain)
 app.command(short_help="Make a small collapsed run and examine it.")(demo)

@@ -1,0 +1,160 @@
+"""``ckptdoctor plan``: how to go on, as commands that are ready to run."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ckptdoctor.cli.exits import Exit
+from ckptdoctor.cli.options import (
+    JobsOption,
+    LogOption,
+    LogPatternOption,
+    MetricOption,
+    ModeOption,
+    NoColorOption,
+    OutputOption,
+    PathsArgument,
+    QuietOption,
+    VerboseOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ckptdoctor.checkpoint import Scalar
+    from ckptdoctor.report import Report
+
+__all__ = ["plan"]
+
+
+class _Format(Enum):
+    """How the plan is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def plan(
+    paths: PathsArgument = None,
+    *,
+    command: Annotated[
+        str,
+        typer.Option(
+            metavar="COMMAND",
+            help="The command that the run was started with, in quotes. Without it, the one in "
+            "the log or in the checkpoint's stored arguments is taken.",
+            show_default=False,
+        ),
+    ] = "",
+    added: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="What was added before it went wrong: deep-supervision, ema, augmentation, "
+            "batch-size:X2. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    lr_flag: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FLAG",
+            help="A flag of the command that holds a learning rate; repeatable. Default: those "
+            "whose name ends in lr, but for floors such as --min-lr.",
+            show_default=False,
+        ),
+    ] = None,
+    resume_flag: Annotated[
+        str,
+        typer.Option(
+            metavar="FLAG", help="The flag that takes the checkpoint.", show_default=False
+        ),
+    ] = "",
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Checkpoints of an earlier run, for option B.", show_default=False
+        ),
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Estimate how long it takes until the metric gets there.",
+            show_default=False,
+        ),
+    ] = None,
+    log: LogOption = None,
+    log_pattern: LogPatternOption = "",
+    metric: MetricOption = "",
+    mode: ModeOption = None,
+    fmt: Annotated[
+        _Format, typer.Option("--format", "-f", help="How to write the plan.")
+    ] = _Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+    no_color: NoColorOption = False,
+    jobs: JobsOption = None,
+) -> int:
+    """Plan the restart: ready commands to resume safely, with the reason for every change.
+
+    A resumes from the last good checkpoint, B from an earlier one, C starts afresh. The command is
+    your own, with another checkpoint, another folder and a smaller learning rate. The factors are
+    rules of thumb. Nothing is run and nothing is written.
+    """
+    from ckptdoctor.cli.output import write_result
+    from ckptdoctor.cli.work import examine_paths, screen_for, wish_of
+    from ckptdoctor.recovery.command_line import parse_command
+    from ckptdoctor.recovery.lr_rules import parse_added
+    from ckptdoctor.recovery.plan import make_plan
+    from ckptdoctor.recovery.rewrite import Request
+
+    request = Request(
+        command=command,
+        added=parse_added(added or []),
+        lr_flags=tuple(lr_flag or ()),
+        resume_flag=resume_flag,
+        target=target,
+    )
+    if command:
+        parse_command(command)  # what cannot be parsed is said before the work begins
+    wish = wish_of(log, log_pattern, metric, mode)
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
+    before = (
+        None if earlier is None else examine_paths([earlier], jobs=jobs, quiet=quiet, wish=None)
+    )
+    if report is None and before is None and not command:
+        return Exit.NOTHING
+    from ckptdoctor.report import Report
+
+    report = report or Report()
+    made = make_plan(report, request, earlier=before, scalars=_stored(report))
+    if fmt is _Format.JSON:
+        from ckptdoctor.render.plan import plan_json
+
+        text = plan_json(made)
+    else:
+        from ckptdoctor.render.console_plan import plan_text
+
+        verbosity = -1 if quiet else verbose
+        text = plan_text(made, screen_for(output, verbosity=verbosity, no_color=no_color))
+    write_result(text, output)
+    return Exit.OK
+
+
+def _stored(report: Report) -> Mapping[str, Scalar]:
+    """The scalars of the checkpoint to go on from, where the arguments of the run may stand."""
+    from ckptdoctor.errors import CheckpointError
+    from ckptdoctor.formats import open_checkpoint
+
+    if report.last_good is None:
+        return {}
+    try:
+        return open_checkpoint(report.last_good.path).scalars
+    except (CheckpointError, OSError):
+        return {}

@@ -1,0 +1,47 @@
+"""The command of a run, as far as the arguments tell that its checkpoint stores."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from ckptdoctor.checkpoint import Scalar
+
+__all__ = ["stored_command"]
+
+_HOLDERS = ("args", "opt", "opts", "options", "hyper_parameters", "hparams", "config", "cfg")
+_MOST = 200
+_LONGEST = 300
+
+
+def stored_command(scalars: Mapping[str, Scalar]) -> str:
+    """``python train.py --lr 0.0002 …`` from ``args`` and the like; "" where none are stored.
+
+    The name of the script is not stored: ``train.py`` stands in its place.
+
+    Args:
+        scalars: of a checkpoint, by path.
+    """
+    for holder in _HOLDERS:
+        prefix = f"{holder}."
+        stored = {
+            path[len(prefix) :]: value
+            for path, value in scalars.items()
+            if path.startswith(prefix) and "." not in path[len(prefix) :]
+        }
+        words = [
+            word for name, value in list(stored.items())[:_MOST] for word in _flag(name, value)
+        ]
+        if words:
+            return shlex.join(["python", "train.py", *words])
+    return ""
+
+
+def _flag(name: str, value: Scalar) -> list[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if not name.replace("_", "").isalnum() or value is None or value is False:
+        return []
+    if value is True:
+        return [flag]
+    text = str(value)
+    return [flag, text] if len(text) <= _LONGEST and text.isprintable() and text else []
