@@ -15,7 +15,7 @@ from ckptdoctor.render.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ProgressBar", "note", "write_result"]
+__all__ = ["ProgressBar", "append_result", "note", "write_result"]
 
 _PATIENCE_S = 1.0
 
@@ -41,6 +41,22 @@ def write_result(text: str, destination: Path | None) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # `| head` has seen enough; the exit code still tells the result
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def append_result(text: str, destination: Path | None) -> None:
+    """A line of a result that grows, written through at once.
+
+    Raises:
+        OSError: it cannot be written; a ``BrokenPipeError`` where nobody reads any more.
+    """
+    data = text.encode("utf-8", "replace")
+    if destination is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    with destination.open("ab") as file:
+        file.write(data)
 
 
 class ProgressBar:

@@ -2,8 +2,8 @@
 
 What adds gradient flow asks for a smaller rate: deep supervision about three quarters, together
 with an average of the weights 0.7, stronger augmentation 0.85 to 0.9. A larger batch allows a
-larger one. Where the cause is not known, what happened decides: a decline 0.8, a collapse 0.5, both with
-five epochs of warm-up; and 0.8 once more where a run declines again after a restart.
+larger one. Where the cause is not known, what happened decides: a decline 0.8, a collapse 0.5, both
+with five epochs of warm-up; and 0.8 once more where a run goes wrong again after a restart.
 """
 
 from __future__ import annotations

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from ckptdoctor.natural import natural_key
 
-__all__ = ["CHECKPOINT_SUFFIXES", "DIRECTORY_VARIABLE", "Discovery", "default_paths", "discover"]
+__all__ = [
+    "CHECKPOINT_SUFFIXES",
+    "DIRECTORY_VARIABLE",
+    "Discovery",
+    "default_paths",
+    "discover",
+    "named_checkpoints",
+]
 
 DIRECTORY_VARIABLE = "CKPTDOCTOR_DIR"
 
@@ -87,6 +94,17 @@ def _expand(path: Path, found: Discovery) -> list[Path]:
             return sorted(matches, key=natural_key)
     found.missing.append(path)
     return []
+
+
+def named_checkpoints(folder: Path) -> Iterator[Path]:
+    """The files below a folder that are checkpoints by their names; none is opened."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS
+        ]
+        for name in names:
+            if not name.startswith(".") and name.lower().endswith(CHECKPOINT_SUFFIXES):
+                yield Path(parent, name)
 
 
 def _below(folder: Path) -> Iterator[Path]:

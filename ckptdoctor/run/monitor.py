@@ -65,7 +65,7 @@ class Monitor:
                 self._decline.changed()
             self._fallen = False
         self._last_epoch = epoch
-        alarms = [*self._non_finite(epoch, values), *self._explosions(epoch, values)]
+        alarms = [*self.non_finite(epoch, values), *self._explosions(epoch, values)]
         value = values.get(self._metric)
         if value is not None and math.isfinite(value):
             alarms += self._judge_metric(epoch, value)
@@ -148,7 +148,8 @@ class Monitor:
             message=f"{self._metric} {_VERBS[kind]} {text}",
         )
 
-    def _non_finite(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
+    def non_finite(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
+        """What is not finite, told once; may be asked before an epoch is complete."""
         for name, value in values.items():
             if not (name == self._metric or is_loss(name) or is_norm(name)):
                 continue

@@ -33,7 +33,7 @@ class JsonRows:
             raise ValueError("nested too deep") from error
         if not isinstance(row, dict):
             raise ValueError("no object")  # noqa: TRY004  (a line that cannot be read)
-        return self._row(row)
+        return None if "schema_version" in row else self._row(row)  # that is our own output
 
     def _row(self, row: Mapping[str, object]) -> Row | None:
         epoch = next((number(row[name]) for name in EPOCH_NAMES if name in row), None)

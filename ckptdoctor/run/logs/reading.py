@@ -14,7 +14,7 @@ from ckptdoctor.run.logs.lines import LineReader
 from ckptdoctor.run.logs.tables import read_table, reads_as_table
 from ckptdoctor.run.logs.tensorboard import EVENTS, read_events
 
-__all__ = ["RowReader", "read_logs", "row_reader"]
+__all__ = ["RowReader", "is_read_whole", "read_logs", "row_reader"]
 
 _PIECE_NBYTES = 1 << 20
 _LINE_NBYTES = 1 << 20  # what is longer is no line of a log, and is cut
@@ -67,6 +67,22 @@ def _read(file: IO[bytes], collected: Collector, pattern: re.Pattern[str] | None
         collected.add(row)
     for command in reader.commands:
         collected.command(command)
+
+
+def is_read_whole(path: Path, pattern: re.Pattern[str] | None = None) -> bool:
+    """Whether a log has to be read from its beginning each time: tables, states, events.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.name.startswith(EVENTS):
+        return True
+    with path.open("rb") as file:
+        head = file.read(_HEAD_NBYTES)
+    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0] if head.strip() else b""
+    return pattern is None and (
+        _is_trainer_state(head) or reads_as_table(first.decode("utf-8", "replace"))
+    )
 
 
 class RowReader:

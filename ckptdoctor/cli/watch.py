@@ -1,0 +1,207 @@
+"""``ckptdoctor watch``: a run while it goes on, one line an event."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ckptdoctor.cli.exits import Exit
+from ckptdoctor.cli.options import (
+    FailOn,
+    FailOnOption,
+    JobsOption,
+    LogOption,
+    LogPatternOption,
+    MetricOption,
+    ModeOption,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ckptdoctor.cli.alerts import Alerts
+    from ckptdoctor.watch.events import Event
+
+__all__ = ["watch"]
+
+
+class _Format(Enum):
+    """How an event is written."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+def watch(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="The folder that the run saves its checkpoints in. "
+            "Default: $CKPTDOCTOR_DIR, else checkpoints/, else the current folder.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    log: LogOption = None,
+    log_pattern: LogPatternOption = "",
+    metric: MetricOption = "",
+    mode: ModeOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="One look, then exit as scan does; for cron.")
+    ] = False,
+    exit_on_alert: Annotated[
+        bool,
+        typer.Option(
+            "--exit-on-alert", help="Stop with 1 at the first new finding of --fail-on or above."
+        ),
+    ] = False,
+    on_alert: Annotated[
+        str,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run this for every new finding of --fail-on or above, with the event as JSON "
+            "on its standard input.",
+            show_default=False,
+        ),
+    ] = "",
+    pid: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PID",
+            help="The training process: whether it computes or sleeps is said when it stalls.",
+            show_default=False,
+        ),
+    ] = None,
+    interval: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="From one look to the next.")
+    ] = 5.0,
+    stall_factor: Annotated[
+        float,
+        typer.Option(
+            metavar="FACTOR", min=1.0, help="Silence is a stall from so many usual gaps on."
+        ),
+    ] = 3.0,
+    stall_least: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.0, help="And never before so long.")
+    ] = 60.0,
+    fmt: Annotated[
+        _Format, typer.Option("--format", "-f", help="How to write an event.")
+    ] = _Format.TABLE,
+    output: OutputOption = None,
+    fail_on: FailOnOption = FailOn.ERROR,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    jobs: JobsOption = None,
+) -> int:
+    """Watch a run: new checkpoints are scanned, the log is followed, silence is noticed.
+
+    A checkpoint is read once it is complete. With -q only findings are told. What was wrong before
+    the watch began is said once and is no alert. Stop it with Ctrl-C.
+    """
+    from ckptdoctor.cli.alerts import Alerts
+    from ckptdoctor.cli.output import note
+    from ckptdoctor.cli.work import wish_of
+    from ckptdoctor.run.discover import default_paths
+    from ckptdoctor.watch.watcher import Watcher, Watching
+
+    where = folder or default_paths()[0]
+    if not where.is_dir():
+        note(f"{where}: no such folder")
+        return Exit.NOTHING
+    watcher = Watcher(
+        Watching(
+            folder=where,
+            wish=wish_of(log, log_pattern, metric, mode),
+            interval_s=interval,
+            stall_factor=stall_factor,
+            stall_least_s=stall_least,
+            pid=pid,
+            jobs=jobs,
+        )
+    )
+    alerts = Alerts(on_alert)
+    teller = _Teller(_writer(fmt, output, no_color=no_color), alerts, fail_on, quiet=quiet)
+    try:
+        alarmed = teller.tell(watcher.start(), known_count=once)
+        if once:
+            alarmed = teller.tell(watcher.finish()) or alarmed
+            return Exit.FINDINGS if alarmed else Exit.OK
+        while not (alarmed and exit_on_alert):
+            time.sleep(interval)
+            alarmed = teller.tell(watcher.poll())
+    except BrokenPipeError:  # nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    finally:
+        watcher.close()
+        alerts.wait()
+    return Exit.FINDINGS
+
+
+class _Teller:
+    """Writes events, and says whether one of them is a reason to be alarmed."""
+
+    def __init__(
+        self, write: Callable[[Event], None], alerts: Alerts, fail_on: FailOn, *, quiet: bool
+    ) -> None:
+        self._write = write
+        self._alerts = alerts
+        self._threshold = fail_on.severity
+        self._quiet = quiet
+
+    def tell(self, events: Iterable[Event], *, known_count: bool = False) -> bool:
+        """Write them; whether there was an alert.
+
+        Args:
+            events: as they come.
+            known_count: whether what was there before counts as well.
+        """
+        from ckptdoctor.render.events import event_json
+
+        alarmed = False
+        for event in events:
+            serious = (
+                self._threshold is not None
+                and event.severity is not None
+                and event.severity >= self._threshold
+            )
+            if serious and (known_count or not event.known):
+                alarmed = True
+                self._alerts.tell(event_json(event))
+            if event.severity is not None or not self._quiet:
+                self._write(event)
+        return alarmed
+
+
+def _writer(fmt: _Format, output: Path | None, *, no_color: bool) -> Callable[[Event], None]:
+    """Writes an event at once; a full disk costs the lines that do not fit, and not the watch."""
+    from ckptdoctor.cli.output import append_result, note
+    from ckptdoctor.cli.work import screen_for
+    from ckptdoctor.render.events import event_json, event_text
+
+    screen = screen_for(output, verbosity=0, no_color=no_color)
+    lost = 0
+
+    def write(event: Event) -> None:
+        nonlocal lost
+        text = event_json(event) if fmt is _Format.JSONL else event_text(event, screen)
+        try:
+            append_result(text, output)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not lost:
+                note(f"events cannot be written: {error.strerror or error}; the watch goes on")
+            lost += 1
+
+    return write

@@ -1,0 +1,98 @@
+"""What a training process is doing: computing, sleeping, or gone; and where in its Python code."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+__all__ = ["ProcessState", "look_at"]
+
+_SAMPLE_S = 0.5
+_BUSY_PERCENT = 20.0
+_STACK_TIMEOUT_S = 20.0
+_MOST_LINES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessState:
+    """What was seen of a process and its children.
+
+    Attributes:
+        pid: of the process.
+        alive: whether it is there.
+        cpu_percent: of one core, over half a second, children included; None where it is gone.
+        message: a sentence.
+        stack: its Python stacks as py-spy shows them; "" where that cannot be had.
+    """
+
+    pid: int
+    alive: bool
+    cpu_percent: float | None
+    message: str
+    stack: str = ""
+
+
+def look_at(pid: int) -> ProcessState:
+    """What the process does now. Takes half a second, more where py-spy is asked."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        for one in family:
+            one.cpu_percent(None)
+        psutil.cpu_percent(_SAMPLE_S)
+        cpu = sum(_cpu_percent(one) for one in family)
+        status = process.status()
+    except psutil.NoSuchProcess:
+        return ProcessState(
+            pid=pid, alive=False, cpu_percent=None, message=f"process {pid} is gone"
+        )
+    except psutil.AccessDenied:
+        return ProcessState(
+            pid=pid, alive=True, cpu_percent=None, message=f"process {pid} may not be looked at"
+        )
+    if status == psutil.STATUS_ZOMBIE:
+        return ProcessState(
+            pid=pid, alive=False, cpu_percent=0.0, message=f"process {pid} has ended (a zombie)"
+        )
+    doing = (
+        f"computes ({cpu:.0f} % of a core): it may loop for ever, on NaN for instance"
+        if cpu >= _BUSY_PERCENT
+        else f"sleeps ({cpu:.0f} % of a core): it waits, for data, a lock, a disk or another rank"
+    )
+    return ProcessState(
+        pid=pid,
+        alive=True,
+        cpu_percent=cpu,
+        message=f"process {pid} {doing}",
+        stack=_python_stack(pid),
+    )
+
+
+def _cpu_percent(process: object) -> float:
+    import psutil
+
+    try:
+        return float(process.cpu_percent(None))  # type: ignore[attr-defined]
+    except psutil.Error:
+        return 0.0
+
+
+def _python_stack(pid: int) -> str:
+    """What ``py-spy dump`` says; "" where it is not installed or may not look."""
+    spy = shutil.which("py-spy")
+    if spy is None:
+        return ""
+    try:
+        done = subprocess.run(  # noqa: S603  (a program of the user's, with a number)
+            [spy, "dump", "--pid", str(pid)],
+            capture_output=True,
+            text=True,
+            timeout=_STACK_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "\n".join(done.stdout.splitlines()[:_MOST_LINES]) if done.returncode == 0 else ""
