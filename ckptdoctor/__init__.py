@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ckptdoctor.finding import Finding, Severity, Verdict
+    from ckptdoctor.gpu import FreedMemory, NoGpuError, free_gpu_memory
+    from ckptdoctor.history import Alarm, AlarmKind, History, Point, Span
     from ckptdoctor.metadata import Metadata, Metric
     from ckptdoctor.report import (
         CheckpointReport,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alarm",
+    "AlarmKind",
     "Change",
     "Checkpoint",
     "CheckpointError",
@@ -56,14 +60,18 @@ __all__ = [
     "DiffReport",
     "Difference",
     "Finding",
+    "FreedMemory",
     "GlobalUse",
+    "History",
     "LastGood",
     "LimitExceededError",
     "Metadata",
     "Metric",
     "Movement",
+    "NoGpuError",
     "NothingToExamineError",
     "Place",
+    "Point",
     "Problem",
     "Report",
     "Reshaped",
@@ -71,6 +79,7 @@ __all__ = [
     "Role",
     "ScanReport",
     "Severity",
+    "Span",
     "StorageRef",
     "TensorDifference",
     "TensorRecord",
@@ -83,6 +92,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "diff",
+    "free_gpu_memory",
     "open_checkpoint",
     "scan",
 ]
@@ -100,6 +110,8 @@ _HOMES = {
         *("UnknownFormatError", "UnsupportedCheckpointError", "UsageError"),
     ),
     "finding": ("Finding", "Severity", "Verdict"),
+    "gpu": ("FreedMemory", "NoGpuError", "free_gpu_memory"),
+    "history": ("Alarm", "AlarmKind", "History", "Point", "Span"),
     "metadata": ("Metadata", "Metric"),
     "report": ("CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"),
 }

@@ -14,7 +14,10 @@ from pathlib import Path
 from ckptdoctor.rules import ALL_RULES, FAMILIES, Rule
 
 DOCS = Path(__file__).parent.parent / "docs"
-COMMANDS = ("scan", "inspect", "diff", "rank", "history", "restore", "explain", "demo")
+COMMANDS = (
+    *("scan", "inspect", "diff", "rank", "history", "restore", "plan", "watch", "explain", "gpu"),
+    "demo",
+)
 
 
 def commands_page() -> str:

@@ -10,6 +10,7 @@ from ckptdoctor import __version__
 from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
+from ckptdoctor.cli.gpu import gpu
 from ckptdoctor.cli.history import history
 from ckptdoctor.cli.inspect import inspect
 from ckptdoctor.cli.plan import plan
@@ -64,4 +65,5 @@ app.command(short_help="Write a verified clean file to go on from.")(restore)
 app.command(short_help="How to go on: restart commands, ready to run.")(plan)
 app.command(short_help="Watch a run: new checkpoints, the log, silence.")(watch)
 app.command(short_help="What a finding means, why, and what to do.")(explain)
+app.command(short_help="Who holds the GPU's memory, and how to free it.")(gpu)
 app.command(short_help="Make a small collapsed run and examine it.")(demo)

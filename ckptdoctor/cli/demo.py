@@ -14,6 +14,11 @@ __all__ = ["demo"]
 
 _EPOCH = 88
 _FACTOR = 0.75  # what deep supervision asks for
+_ADDED = "deep-supervision"
+_COMMAND = (
+    "python train.py --checkpoint-dir checkpoints --resume-from checkpoints/best_model.pth "
+    "--lr 0.0002 --deep-supervision"
+)
 
 
 def demo(
@@ -23,7 +28,7 @@ def demo(
     *,
     no_color: NoColorOption = False,
 ) -> int:
-    """Make a small collapsed run, examine it, rank its backups and restore the best one.
+    """Make a small collapsed run, and go through scan, history, rank, plan and restore on it.
 
     The run is the one that this program was made for: best at epoch 88, declining from 89,
     collapsed at 98, NaN ever since, and a best_model.pth that was overwritten with NaN.
@@ -33,9 +38,16 @@ def demo(
     from ckptdoctor.demo import DemoFolderError, make_demo_run
     from ckptdoctor.recovery.choose import choose, clean_name
     from ckptdoctor.recovery.edits import Edits
+    from ckptdoctor.recovery.lr_rules import parse_added
+    from ckptdoctor.recovery.plan import make_plan
     from ckptdoctor.recovery.restore import restore
+    from ckptdoctor.recovery.rewrite import Request
+    from ckptdoctor.render.console_history import history_text
+    from ckptdoctor.render.console_plan import plan_text
     from ckptdoctor.render.console_rank import rank_text
     from ckptdoctor.render.restored import restore_text
+    from ckptdoctor.run.join import Wish
+    from ckptdoctor.survey import chronicles
 
     try:
         checkpoints = make_demo_run(folder)
@@ -50,7 +62,13 @@ def demo(
         return Exit.NOTHING
     write_scan(report, Format.TABLE, None, verbosity=0, no_color=no_color)
     screen = screen_for(None, verbosity=0, no_color=no_color)
+    found = chronicles([checkpoints], Wish())
+    shown = history_text(found, screen, [checkpoints])
+    write_result(f"\n$ ckptdoctor history {checkpoints}\n{shown}", None)
     write_result(f"\n$ ckptdoctor rank {checkpoints}\n{rank_text(report, screen)}", None)
+    made = make_plan(report, Request(command=_COMMAND, added=parse_added([_ADDED])))
+    head = f"$ ckptdoctor plan {checkpoints} --added {_ADDED} --command '{_COMMAND}'"
+    write_result(f"\n{head}\n{plan_text(made, screen)}", None)
     source = choose(report, epoch=_EPOCH, destination=None).report.path
     done = restore(source, clean_name(source), Edits(scale_lr=_FACTOR), force=True)
     command = f"ckptdoctor restore {checkpoints} --epoch {_EPOCH} --scale-lr {_FACTOR}"

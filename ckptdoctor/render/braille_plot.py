@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ckptdoctor.history import History, Point
-from ckptdoctor.metadata import MetricKind
+from ckptdoctor.history import History
 from ckptdoctor.render.plot import labels_of, padded, ticks
+
+if TYPE_CHECKING:
+    from plotille import Canvas
 
 __all__ = ["plot_lines"]
 
@@ -39,11 +42,11 @@ def plot_lines(history: History, width: int, height: int) -> list[str]:
     first, last = min(epochs), max(epochs)
     margin = max((last - first) / columns, 0.5)
     canvas = Canvas(
-        width=columns, height=rows, xmin=first - margin, xmax=last + margin, ymin=low, ymax=high
+        width=columns, height=rows, xmin=first - margin, xmax=last + margin, ymin=0, ymax=1
     )
-    _draw(canvas.line, canvas.point, finite)
+    _draw(canvas, [(point.epoch, _share(point.value, low, high)) for point in finite])
     for point in old:
-        canvas.point(point.epoch, point.value)
+        canvas.point(point.epoch, _share(point.value, low, high))
     drawn = [list(line) for line in canvas.plot().splitlines()]
     grid = _Grid(drawn, first - margin, last + margin, low, high)
     _mark(grid, history, low)
@@ -72,7 +75,7 @@ class _Grid:
     def row(self, value: float) -> int:
         """The row of a value, 0 at the top."""
         height = len(self.cells)
-        share = (value / 2 - self._low / 2) / (self._high / 2 - self._low / 2)
+        share = _share(value, self._low, self._high)
         return height - 1 - max(0, min(height - 1, int(share * height)))
 
     def put(self, epoch: float, value: float, character: str) -> None:
@@ -80,16 +83,16 @@ class _Grid:
         self.cells[self.row(value)][self.column(epoch)] = character
 
 
-def _draw(
-    line: Callable[[float, float, float, float], object],
-    point: Callable[[float, float], object],
-    points: Sequence[Point],
-) -> None:
-    for before, after in itertools.pairwise(points):
-        line(before.epoch, before.value, after.epoch, after.value)
-    if len(points) == 1 or points[0].kind is MetricKind.RUNNING_BEST:
-        for one in points:
-            point(one.epoch, one.value)
+def _share(value: float, low: float, high: float) -> float:
+    """Where a value lies between two, from 0 to 1; halved on the way, so that nothing overflows."""
+    return (value / 2 - low / 2) / (high / 2 - low / 2)
+
+
+def _draw(canvas: Canvas, places: Sequence[tuple[float, float]]) -> None:
+    for (x, y), (next_x, next_y) in itertools.pairwise(places):
+        canvas.line(x, y, next_x, next_y)
+    if len(places) == 1:
+        canvas.point(*places[0])
 
 
 def _mark(grid: _Grid, history: History, low: float) -> None:

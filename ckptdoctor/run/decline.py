@@ -30,7 +30,7 @@ _STILL_FALLING = 3.0
 _SMALLEST = 0.0005  # of the best: what the last digit of a log may do
 _AFTER_CHANGE = 10
 _YOUNG_VALUES = 3
-_DEEPER = 1.15
+_DEEPER = 1.3
 _DEEPER_UNKNOWN = 3.0
 _RETURN_SIGMAS = 4.0
 

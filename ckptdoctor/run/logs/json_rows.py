@@ -2,40 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
 
 from ckptdoctor.run.logs.collect import Collector, Row
-from ckptdoctor.run.logs.lines import epoch_of
+from ckptdoctor.run.logs.lines import VARYING, epoch_of
 from ckptdoctor.run.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
 
 __all__ = ["JsonRows", "read_trainer_state"]
+
+_EPOCH = re.compile(rb'"(?:current_)?epochs?"\s*+:\s*+"?(\d{1,9}(?:\.\d{1,9})?)')
+_MOST_SHAPES = 500
 
 
 class JsonRows:
     """A JSON object a line; one without an epoch belongs to the epoch above it.
 
-    So it is in MMEngine's ``scalars.json``, where the validation's row has only a step.
+    So it is in MMEngine's ``scalars.json``, where the validation's row has only a step. As with
+    lines of text, of the rows of one shape in an epoch only the first and the last are read.
     """
 
     def __init__(self) -> None:
         self._epoch: int | None = None
+        self._pending: dict[bytes, bytes] = {}
 
-    def read(self, line: str) -> Row | None:
-        """The row; None where it holds no value or no epoch is known.
+    def feed(self, line: bytes) -> Iterator[Row]:
+        """The rows that a line completes.
 
         Raises:
             ValueError: it is no JSON object.
         """
+        found = _EPOCH.search(line)
+        epoch = self._epoch if found is None else epoch_of(float(found[1]))
+        if epoch != self._epoch:
+            yield from self.flush()
+        shape = line.translate(None, VARYING)
+        if shape in self._pending and epoch == self._epoch:
+            self._pending[shape] = line
+            return
+        row = self._row(line)
+        if row is not None:
+            yield row
+            if len(self._pending) < _MOST_SHAPES:
+                self._pending[shape] = b""
+
+    def flush(self) -> Iterator[Row]:
+        """The last rows of the epoch that is being read."""
+        pending, self._pending = self._pending, {}
+        for line in pending.values():
+            with contextlib.suppress(ValueError):
+                row = self._row(line) if line else None
+                if row is not None:
+                    yield row
+
+    def _row(self, line: bytes) -> Row | None:
         try:
             row = json.loads(line)
         except RecursionError as error:
             raise ValueError("nested too deep") from error
         if not isinstance(row, dict):
             raise ValueError("no object")  # noqa: TRY004  (a line that cannot be read)
-        return None if "schema_version" in row else self._row(row)  # that is our own output
-
-    def _row(self, row: Mapping[str, object]) -> Row | None:
+        if "schema_version" in row:  # our own output
+            return None
         epoch = next((number(row[name]) for name in EPOCH_NAMES if name in row), None)
         if epoch is not None:
             self._epoch = epoch_of(epoch)

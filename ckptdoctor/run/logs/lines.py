@@ -19,11 +19,11 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.metadata import Source, named_metric
 from ckptdoctor.run.logs.collect import Row
 
-__all__ = ["LineReader", "compile_pattern", "epoch_of", "is_watched"]
+__all__ = ["VARYING", "LineReader", "compile_pattern", "epoch_of", "is_watched"]
 
 _LINE_CHARS = 4000
 _MOST_SHAPES = 500
-_VARYING = bytes(b for b in range(256) if b >= 0x80 or chr(b) in "0123456789.+-#=>%?: \t")
+VARYING = bytes(b for b in range(256) if b >= 0x80 or chr(b) in "0123456789.+-#=>%?: \t")
 """What differs between two lines of one shape: numbers, and the bar that shows the progress."""
 _NUMBER = (
     r"[-+]?(?:\d++\.?\d*+(?:[eE][-+]?\d++)?|\.\d++(?:[eE][-+]?\d++)?"
@@ -182,7 +182,7 @@ class LineReader:
     def _feed(self, raw: bytes) -> Iterator[Row]:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
-        shape = raw[:_LINE_CHARS].translate(None, _VARYING)
+        shape = raw[:_LINE_CHARS].translate(None, VARYING)
         if shape in self._shapes:
             place = self._shapes[shape]
             if place is None:

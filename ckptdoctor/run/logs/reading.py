@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -90,7 +90,7 @@ class RowReader:
 
     def __init__(self, pattern: re.Pattern[str] | None = None) -> None:
         self._text = LineReader(pattern)
-        self._json: Callable[[str], Row | None] | None = None if pattern else JsonRows().read
+        self._json = None if pattern else JsonRows()
 
     @property
     def commands(self) -> list[str]:
@@ -104,15 +104,15 @@ class RowReader:
             ValueError: it should hold one, and cannot be read.
         """
         if self._json is not None and line[:2] in (b'{"', b"{}"):
-            row = self._json(line.decode("utf-8", "replace"))
-            if row is not None:
-                yield row
+            yield from self._json.feed(line)
         else:
             yield from self._text.feed(line)
 
     def flush(self) -> Iterator[Row]:
         """What is known of the epoch that is being written of."""
-        return self._text.flush()
+        yield from self._text.flush()
+        if self._json is not None:
+            yield from self._json.flush()
 
 
 def row_reader(pattern: re.Pattern[str] | None = None) -> RowReader:

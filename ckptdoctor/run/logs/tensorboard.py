@@ -18,7 +18,7 @@ from ckptdoctor.run.logs.collect import Collector, Row
 __all__ = ["EVENTS", "read_events"]
 
 EVENTS = "events.out.tfevents"
-_NEEDS = "reading it needs tensorboard: pip install 'ckptdoctor[tensorboard]'"
+_NEEDS = "to read it, pip install ckptdoctor[tensorboard]"
 
 
 def read_events(path: Path, collected: Collector) -> None:

@@ -1,0 +1,166 @@
+"""The metric over the epochs as text, as a plot of dots, as JSON, CSV and HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckptdoctor.diagnose import judge_history
+from ckptdoctor.history import History, Point
+from ckptdoctor.metadata import Metric, MetricKind, Mode, Source
+from ckptdoctor.render.braille_plot import plot_lines
+from ckptdoctor.render.console_history import history_text
+from ckptdoctor.render.history import history_csv, history_json
+from ckptdoctor.render.history_html import history_html
+from ckptdoctor.render.screen import Screen
+from ckptdoctor.report import Crash
+from ckptdoctor.run.chronicle import chronicle
+from ckptdoctor.run.logs import LogReading
+from ckptdoctor.survey import Chronicles
+from tests.render.outputs import ALL_HOSTILE, HOSTILE
+from tests.render.test_html import Page
+from tests.run.test_trend import STORY
+
+PLAIN = Screen(width=80, colour=False)
+
+
+def made(points: dict[int, float], name: str = "IoU", **more: Any) -> Chronicles:
+    """What ``chronicles`` would return for a log with these values."""
+    scores = {
+        epoch: Metric(
+            name=name, value=value, mode=Mode.MAX, kind=MetricKind.SCORE, source=Source.LOG
+        )
+        for epoch, value in points.items()
+    }
+    reading = LogReading(epochs={e: {name: v} for e, v in points.items()}, **more)
+    history = chronicle(Path("runs/a"), [], scores, reading, (Path("train.log"),))
+    findings, _ = judge_history([history])
+    return Chronicles(
+        histories=(history,), findings=tuple(sorted(findings, key=lambda f: -f.severity))
+    )
+
+
+def test_the_story_on_one_screen() -> None:
+    text = history_text(made(STORY), PLAIN, [Path("my runs")])
+    lines = text.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "IoU of 11 epochs, 85 to 99, from train.log"
+    assert "Best:      epoch 88, 0.6413, from the log" in lines
+    assert "●" in text
+    assert "▼" in text
+    assert "Error:     CD402 IoU collapsed from 0.6413 at epoch 88 to 0.0022 at epoch 98" in lines
+    assert "Warning:   CD401 IoU declined from 0.6413 at epoch 88 to 0.5742 at epoch 97" in lines
+    assert lines[-1] == "Next:      ckptdoctor plan 'my runs'"
+
+
+def test_quiet_has_no_plot_and_verbose_shows_what_could_not_be_read() -> None:
+    found = made(STORY, unread=2, examples=("a.log:3: {x",))
+    quiet = history_text(found, Screen(width=80, colour=False, verbosity=-1), [])
+    assert "┤" not in quiet
+    assert "CD402" in quiet
+    assert "2 lines could not be read (-v shows some)" in history_text(found, PLAIN, [])
+    loud = history_text(found, Screen(width=80, colour=False, verbosity=1), [])
+    assert "  a.log:3: {x" in loud.splitlines()
+
+
+def test_an_earlier_attempt_is_said_and_drawn() -> None:
+    points = {e: 0.5 + e / 1000 for e in range(80, 100)}
+    found = made(points, superseded=frozenset(range(95, 100)), restarts=1)
+    assert "epochs 95–99 are of an earlier attempt" in history_text(found, PLAIN, [])
+    assert 'class="old"' in history_html(found)
+
+
+def test_two_runs_are_told_apart() -> None:
+    one, other = made(STORY), made({1: 0.5, 2: 0.6}, "dice")
+    histories = (*one.histories, *other.histories)
+    findings, _ = judge_history(histories)
+    both = Chronicles(histories=histories, findings=tuple(findings))
+    text = history_text(both, PLAIN, [])
+    assert text.count("runs/a") >= 3
+    content = json.loads(history_json(both))
+    assert [run["metric"] for run in content["runs"]] == ["IoU", "dice"]
+
+
+def test_json_has_the_keys_of_the_contract() -> None:
+    def refuse(token: str) -> None:
+        raise AssertionError(token)
+
+    content = json.loads(history_json(made(STORY)), parse_constant=refuse)
+    assert content["schema_version"] == 1
+    assert content["metric"] == "IoU"
+    assert content["points"][0] == {
+        "epoch": 85,
+        "value": 0.6408,
+        "source": "log",
+        "kind": "score",
+        "path": None,
+    }
+    assert content["points"][-1]["value"] == "NaN"
+    assert content["best"]["epoch"] == 88
+    assert content["decline"] == {"from": 89, "to": 97}
+    assert content["collapse"] == {"epoch": 98}
+    assert {finding["code"] for finding in content["findings"]} >= {"CD401", "CD402"}
+    sound = json.loads(history_json(made({1: 0.5, 2: 0.6})))
+    assert sound["decline"] is sound["collapse"] is None
+    empty = json.loads(history_json(Chronicles(crashes=(Crash(rule="R", path=Path(), error="e"),))))
+    assert (empty["metric"], empty["points"], empty["best"]) == (None, [], None)
+    assert empty["errors"][0]["rule"] == "R"
+
+
+def test_csv_is_read_back() -> None:
+    rows = list(csv.DictReader(io.StringIO(history_csv(made(STORY)))))
+    assert len(rows) == len(STORY)
+    assert rows[3]["value"] == "0.6413"
+    assert math.isnan(float(rows[-1]["value"]))
+
+
+def test_the_page_shows_the_curve_and_what_went_wrong() -> None:
+    html = history_html(made(STORY))
+    page = Page(html)
+    for words in ("collapse", "decline", "best", "CD402 metric collapsed", "epochs 89 to 97"):
+        assert words in page.text
+    assert "<script" not in html
+    assert "http" not in html.replace("http-equiv", "")
+    assert "No epoch of a metric is known here" in history_html(Chronicles())
+    assert "<svg" not in history_html(made({1: math.nan}))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_names_from_a_file_are_neutralised(text: str) -> None:
+    found = made(STORY, text or "x", unread=1, examples=(text,))
+    shown = history_text(found, Screen(width=80, colour=False, verbosity=1), [Path(text or "x")])
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    html = history_html(found)
+    assert "<script" not in html
+    assert "\x1b" not in html
+    assert "\x1b" not in history_csv(found)
+    json.loads(history_json(made(STORY, ALL_HOSTILE)))
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.dictionaries(st.integers(0, 10**6), st.floats(), min_size=1, max_size=40),
+    st.integers(20, 200),
+    st.integers(5, 30),
+)
+def test_any_curve_fits_its_columns(points: dict[int, float], width: int, height: int) -> None:
+    history = History(
+        metric="x",
+        mode=Mode.MAX,
+        points=tuple(Point(epoch=e, value=v, source=Source.LOG) for e, v in sorted(points.items())),
+    )
+    lines = plot_lines(history, width, height)
+    assert len(lines) in (0, height)
+    assert all(len(line) <= max(width, 40) for line in lines)
