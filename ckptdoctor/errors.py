@@ -9,7 +9,10 @@
         │   ├── UnsupportedCheckpointError CD104  a checkpoint of a kind we do not read
         │   └── LimitExceededError         CD107  asks for more than a file of its size can need
         ├── NothingToExamineError      no such path, or no checkpoint in it; a FileNotFoundError too
+        ├── NonFiniteError             NaN or Inf where none may be; a FloatingPointError too
         ├── RestoreError               refused, and nothing was written: says why and what to do
+        ├── SaveError                  what was written could not be verified, and was not kept
+        ├── TrainingStalledError       the loop has not given a sign of life; a TimeoutError too
         └── UsageError                 the command line asks for something impossible
 
 ``OSError`` is never wrapped: a missing file stays a ``FileNotFoundError``.
@@ -25,8 +28,11 @@ __all__ = [
     "CkptDoctorError",
     "CorruptCheckpointError",
     "LimitExceededError",
+    "NonFiniteError",
     "NothingToExamineError",
     "RestoreError",
+    "SaveError",
+    "TrainingStalledError",
     "TruncatedCheckpointError",
     "UnknownFormatError",
     "UnsupportedCheckpointError",
@@ -91,12 +97,24 @@ class LimitExceededError(CheckpointError):
     code = "CD107"
 
 
+class NonFiniteError(CkptDoctorError, FloatingPointError):
+    """NaN or Inf in a loss, in gradients, or in what was to be saved; the message names where."""
+
+
 class NothingToExamineError(CkptDoctorError, FileNotFoundError):
     """The paths name no file, or folders without a checkpoint; the message says which."""
 
 
 class RestoreError(CkptDoctorError):
     """A file was not written, and nothing was changed; the message says why and what to do."""
+
+
+class SaveError(CkptDoctorError):
+    """What was written could not be verified; it was not kept, and the old file stays."""
+
+
+class TrainingStalledError(CkptDoctorError, TimeoutError):
+    """A training loop gave no sign of life for longer than it may; raised by the watchdog."""
 
 
 class UsageError(CkptDoctorError):
