@@ -496,6 +496,7 @@ def kill_again_and_again(path: Path, kills: int) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
     assert kill_again_and_again(tmp_path / "a.pth", 30) > 5
 

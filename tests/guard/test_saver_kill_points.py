@@ -119,6 +119,7 @@ def test_every_point(kind: str) -> None:
     assert strikes(range(1, calls + 1, step), ERRORS[kind]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["SIGKILL", "ENOSPC"])
 def test_a_few_points(kind: str) -> None:
     calls = reference()[1]

@@ -41,6 +41,7 @@ def program(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
 # -- a loop that hangs ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_raise_ends_the_wait(tmp_path: Path) -> None:
     done = program(
         tmp_path,
@@ -300,6 +301,7 @@ def test_it_costs_next_to_nothing(tmp_path: Path) -> None:
         assert len(looks) <= 1  # it sleeps, however often the loop beats
 
 
+@pytest.mark.slow
 def test_workers_of_a_dataloader(tmp_path: Path) -> None:
     done = program(
         tmp_path,
