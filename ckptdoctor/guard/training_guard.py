@@ -19,7 +19,7 @@ from ckptdoctor.guard.averaging import Averager
 from ckptdoctor.guard.course import Course, Decide
 from ckptdoctor.guard.distributed import Ranks, ranks_of, whole
 from ckptdoctor.guard.names import names_of
-from ckptdoctor.guard.norms import Gradients, gather, joined
+from ckptdoctor.guard.norms import Gradients, gather, joined, scale
 from ckptdoctor.guard.report import Action, GuardMode, OnSpike, StepReport
 from ckptdoctor.guard.rollback import Rollback
 from ckptdoctor.guard.running_stats import RunningStats
@@ -200,6 +200,55 @@ class TrainingGuard:
         return self.last
 
     @torch.no_grad()
+    def check(
+        self,
+        loss: Loss = None,
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
+        loss_scale: float | None = None,
+    ) -> StepReport:
+        """Look at a step that somebody else is about to take: a framework, say.
+
+        A bad step is made harmless by taking the gradients away (``None``): torch's optimizers pass
+        over such parameters. Call it when gradients are complete and unscaled. Always waits.
+
+        Args:
+            loss: of this batch; None if it is not known, as the gradients tell as well.
+            optimizer: whose gradients; by default those of all.
+            loss_scale: of a GradScaler that belongs to the framework, and skips by itself.
+
+        Returns:
+            What was seen. ``action`` is not STEP where the gradients were taken away.
+
+        Raises:
+            NonFiniteError: as ``step``.
+        """
+        chosen = self._optimizers if optimizer is None else [optimizer]
+        norms, losses = self._detectors_of(chosen)
+        self._settle()
+        self.steps += 1
+        parts, verdict = self._judge(chosen, norms, loss, None, loss_scale)
+        scaled = loss_scale is not None or self._scaling is not None
+        pending = _Pending(
+            verdict=PendingVerdict(verdict, has_loss=loss is not None, has_scale=scaled),
+            step=self.steps,
+            parameters=[parameter for part in parts for parameter in part.parameters],
+            norms=norms,
+            losses=losses,
+        )
+        seen = pending.verdict.read()
+        if seen.drop:
+            self._stats.put_back()
+            for parameter in pending.parameters:
+                parameter.grad = None
+        else:
+            if self._max_norm is not None and seen.norm > self._max_norm:
+                scale(joined(parts), self._max_norm / seen.norm)
+            self._stats.keep()
+        self._act(seen, pending)
+        return self._reported()
+
+    @torch.no_grad()
     def flush(self) -> StepReport | None:
         """Read what is still on its way, and act on it: before an evaluation, and at the end.
 
@@ -264,8 +313,10 @@ class TrainingGuard:
         norms: SpikeDetector,
         loss: Loss,
         grad_norm: Loss,
+        loss_scale: float | None = None,
     ) -> tuple[list[Gradients], Verdict]:
         device = _device(chosen)
+        scale_now = None if loss_scale is None else one_number(loss_scale, device)
         if self._scaling is not None:
             for optimizer in chosen:
                 self._scaling.unscale(optimizer)
@@ -278,7 +329,7 @@ class TrainingGuard:
             observed=self._observed,
             grad_norm=None if grad_norm is None else one_number(whole(grad_norm), device),
             limit=norms.limit if self._course.skips_spikes else math.inf,
-            loss_scale=None if self._scaling is None else self._scaling.scale,
+            loss_scale=scale_now if self._scaling is None else self._scaling.scale,
         )
         self._observed = None
         return parts, verdict
@@ -321,6 +372,11 @@ class TrainingGuard:
         self._observed = None
         if self._scaling is not None:
             self._scaling.update()
+
+    def _reported(self) -> StepReport:
+        if self._course.last is None:  # pragma: no cover  (it was just made)
+            raise RuntimeError("no step was seen")
+        return self._course.last
 
     def _settle(self) -> Action | None:
         """Act on the step before, if nobody did yet."""

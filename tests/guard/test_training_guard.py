@@ -455,3 +455,33 @@ def assert_plain(value: Any) -> None:
             assert_plain(one)
     else:
         assert isinstance(value, int | float | str)
+
+
+def test_check_takes_the_gradients_of_a_bad_step_away() -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    guard = TrainingGuard(model, optimizer, max_norm=1e-3)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    batch = next(iter(batches(1)))
+    (model(batch).sum() * float("nan")).backward()
+    with pytest.warns(RuntimeWarning, match="non-finite gradients"):
+        report = guard.check(float("nan"))
+    assert report.action is Action.SKIP
+    assert all(parameter.grad is None for parameter in model.parameters())
+    optimizer.step()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    model(batch).sum().backward()
+    assert guard.check().action is Action.STEP
+    norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    assert float(norm) == pytest.approx(1e-3, rel=1e-3)
+    assert (guard.steps, guard.skipped) == (2, 1)
+
+
+def test_check_leaves_an_overflow_to_the_scaler_that_belongs_to_the_framework(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    model = net()
+    guard = TrainingGuard(model, torch.optim.SGD(model.parameters(), lr=0.1), action="raise")
+    (model(next(iter(batches(1)))).sum() * float("inf")).backward()
+    assert guard.check(1.0, loss_scale=1024.0).action is Action.SKIP
+    assert not recwarn.list
