@@ -80,8 +80,8 @@ def _from_pace(
     if fast <= 0 or missing / fast > most:
         flat = "none: the metric was hardly rising before; the target is out of its reach"
         return Timeline(target=target, start_epoch=start_epoch, method=flat)
-    low = math.ceil(missing / fast)
-    high = math.ceil(missing / slow) if slow > 0 and missing / slow <= most else None
+    low = _epochs(missing / fast)
+    high = _epochs(missing / slow) if slow > 0 and missing / slow <= most else None
     first = points[-_LATEST:][0][0]
     return Timeline(
         target=target,
@@ -92,6 +92,11 @@ def _from_pace(
         method=f"the slopes between all pairs of scores of epochs {first} to {points[-1][0]}, "
         "their quartiles, kept up in a straight line; most runs slow down",
     )
+
+
+def _epochs(exact: float) -> int:
+    """Whole epochs; what is over by rounding alone is no further one."""
+    return math.ceil(exact - 1e-6)
 
 
 def _slopes(points: Sequence[tuple[int, float]]) -> tuple[float, float]:

@@ -1,12 +1,15 @@
-"""The epochs of a log as they come: when one is complete, and what is wrong with it."""
+"""The epochs of logs as they come: when one is complete, and what is wrong with it."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
-from ckptdoctor.history import Alarm
+from ckptdoctor.history import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode
 from ckptdoctor.run.join import Wish, scores_of
 from ckptdoctor.run.logs import LogReading, Row
@@ -15,7 +18,12 @@ from ckptdoctor.run.monitor import Monitor, is_loss, is_norm
 __all__ = ["EpochFeed", "SeenEpoch"]
 
 _QUIET_S = 10.0
-"""A metric that stood for so long will not change in this epoch any more."""
+"""An epoch that stood for so long will not change any more."""
+_LATE_S = 120.0
+"""A table may be written so much later than the log beside it: wait for the metric."""
+_RECENT_EPOCHS = 5
+
+_Told = tuple[AlarmKind, str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +48,11 @@ class SeenEpoch:
 
 
 class EpochFeed:
-    """Takes rows as they are read, and gives epochs.
+    """Takes the rows of one log or of several, and gives epochs.
+
+    The logs of a run lag behind each other: a table gets its row when the text is in the next
+    epoch already. So an epoch is complete once every log has left it, or once it has stood for a
+    while. Going back within one log is a restart.
 
     Args:
         wish: what the user says of the metric.
@@ -49,73 +61,114 @@ class EpochFeed:
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
         self._epochs: dict[int, dict[str, float]] = {}
-        self._order: list[int] = []
-        self._open: int | None = None
-        self._touched_s = 0.0
+        self._open: dict[int, float] = {}  # epoch -> when it was last written of
+        self._done: dict[int, None] = {}  # in the order in which they were judged
+        self._newest: dict[Path | None, int] = {}
+        self._restarts: dict[Path | None, int] = {}
+        self._before: dict[int, dict[str, float]] = {}
+        self._told: set[_Told] = set()
+        self._latest: int | None = None
         self._metric = ""
         self._mode: Mode | None = None
         self._monitor = Monitor("")
 
     @property
     def last_epoch(self) -> int | None:
-        """The newest epoch that was heard of."""
-        return self._last_done() if self._open is None else self._open
+        """The epoch that was last heard of."""
+        return self._latest
 
     @property
     def holds_nan(self) -> bool:
         """Whether the newest epoch has a loss, a gradient norm or a metric that is not finite."""
-        newest = self.last_epoch
-        values = self._epochs.get(newest, {}) if newest is not None else {}
-        return any(
-            not math.isfinite(value)
-            for name, value in values.items()
-            if is_loss(name) or is_norm(name) or name == self._metric
-        )
+        newest = self._latest
+        values = self._watched(newest) if newest is not None else {}
+        return any(not math.isfinite(value) for value in values.values())
 
-    def feed(self, rows: Iterable[Row], now_s: float) -> Iterator[SeenEpoch]:
-        """The epochs that these rows complete, and alarms that cannot wait.
+    def feed(
+        self, rows: Iterable[Row], now_s: float, source: Path | None = None
+    ) -> Iterator[SeenEpoch]:
+        """What cannot wait until its epoch is complete: NaN, and the end of an attempt.
 
         Args:
             rows: in the order of the log.
             now_s: of a clock that never goes back.
+            source: the log.
         """
         for row in rows:
-            if self._open is not None and row.epoch != self._open:
-                yield from self._complete()
-            if self._open is None and row.epoch in self._epochs and row.epoch != self._last_done():
-                self._epochs[row.epoch] = {}  # a restart: what was there is another attempt's
-            if self._open is None and row.epoch == self._last_done():
-                self._epochs[row.epoch] |= row.values  # more of what was thought complete
+            epoch, newest = row.epoch, self._newest.get(source)
+            if _says(self._epochs.get(epoch, {}), row.values):  # read again: no news
+                self._newest[source] = epoch if newest is None else max(newest, epoch)
                 continue
-            self._open = row.epoch
-            self._epochs.setdefault(row.epoch, {}).update(row.values)
-            self._touched_s = now_s
-            self._choose_metric()
-            alarms = tuple(self._monitor.non_finite(row.epoch, self._watched(row.epoch)))
+            if newest is not None and epoch < newest - 1:
+                yield from self._restart(epoch, source)
+            elif epoch in self._before and epoch in self._done and (newest or -1) < epoch:
+                self._forget(epoch)  # another attempt comes to where one was before the watch
+            self._newest[source] = self._latest = epoch
+            self._epochs.setdefault(epoch, {}).update(row.values)
+            if epoch not in self._done:
+                self._open[epoch] = now_s
+            alarms = self._untold(self._monitor.non_finite(epoch, self._watched(epoch)))
             if alarms:
-                yield self._seen(row.epoch, alarms, complete=False)
+                yield self._seen(epoch, alarms, complete=False)
 
-    def settle(self, now_s: float, *, at_once: bool = False) -> Iterator[SeenEpoch]:
-        """The open epoch, if its metric is there and stands; or in any case."""
-        if self._open is None:
-            return
-        has_metric = bool(self._metric) and self._metric in self._epochs[self._open]
-        if at_once or (has_metric and now_s - self._touched_s >= _QUIET_S):
-            yield from self._complete()
-
-    def _last_done(self) -> int | None:
-        return self._order[-1] if self._order else None
-
-    def _complete(self) -> Iterator[SeenEpoch]:
-        epoch = self._open
-        if epoch is None:
-            return
-        self._open = None
-        self._order.append(epoch)
+    def settle(self, now_s: float) -> Iterator[SeenEpoch]:
+        """The epochs that are complete now. To be asked once every log was read."""
         self._choose_metric()
-        yield self._seen(epoch, tuple(self._monitor.update(epoch, self._watched(epoch))))
+        slowest = min(self._newest.values(), default=-1)
+        for epoch in sorted(self._open):
+            stood_s = now_s - self._open[epoch]
+            has_metric = bool(self._metric) and self._metric in self._epochs[epoch]
+            was_left = any(newest > epoch for newest in self._newest.values())
+            patience_s = _QUIET_S if has_metric or not self._metric else _LATE_S
+            if slowest > epoch or ((has_metric or was_left) and stood_s >= patience_s):
+                yield from self._complete(epoch)
 
-    def _seen(self, epoch: int, alarms: tuple[Alarm, ...], *, complete: bool = True) -> SeenEpoch:
+    def begin(self, now_s: float) -> None:
+        """What was fed so far was there before: it is neither news nor a reason for an alarm."""
+        for _ in self.settle(now_s):
+            pass
+        self._before = {epoch: dict(values) for epoch, values in self._epochs.items()}
+        trial = copy.deepcopy(self._monitor)
+        for epoch in sorted(self._open):
+            self._untold(trial.update(epoch, self._watched(epoch)))
+
+    def _restart(self, epoch: int, source: Path | None) -> Iterator[SeenEpoch]:
+        """A log went back: another attempt begins, unless another log told of it already."""
+        restarts = self._restarts[source] = self._restarts.get(source, 0) + 1
+        if restarts < max(self._restarts.values()) or list(self._restarts.values()).count(
+            restarts
+        ) > (restarts == self._restarts[source]):
+            return
+        for left in sorted(self._open):
+            yield from self._complete(left)
+        self._told.clear()
+        for known in [known for known in self._done if known >= epoch]:
+            self._forget(known)
+
+    def _forget(self, epoch: int) -> None:
+        """What an earlier attempt said of an epoch."""
+        del self._done[epoch]
+        self._epochs[epoch] = {}
+        self._before.pop(epoch, None)
+        self._told = {told for told in self._told if told[2] != epoch}
+
+    def _complete(self, epoch: int) -> Iterator[SeenEpoch]:
+        del self._open[epoch]
+        self._done[epoch] = None
+        alarms = self._untold(self._monitor.update(epoch, self._watched(epoch)))
+        values, before = self._epochs[epoch], self._before.get(epoch)
+        is_news = before is None or not _says(before, values)
+        if alarms or is_news:
+            yield self._seen(epoch, alarms, complete=is_news)
+
+    def _untold(self, alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+        """Those that were not told before, which from now on they are."""
+        keyed = {(alarm.kind, alarm.name, alarm.epoch): alarm for alarm in alarms}
+        news = tuple(alarm for key, alarm in keyed.items() if key not in self._told)
+        self._told |= keyed.keys()
+        return news
+
+    def _seen(self, epoch: int, alarms: tuple[Alarm, ...], *, complete: bool) -> SeenEpoch:
         values = self._epochs[epoch]
         return SeenEpoch(
             epoch=epoch,
@@ -135,12 +188,20 @@ class EpochFeed:
 
     def _choose_metric(self) -> None:
         """The metric that the run is judged by; another one when a better one is heard of."""
-        latest = dict(list(self._epochs.items())[-5:])
+        latest = dict(islice(reversed(self._epochs.items()), _RECENT_EPOCHS))
         scores = scores_of(LogReading(epochs=latest), self._wish.metric, self._wish)
         found = next(iter(scores.values()), None)
         if found is None or (found.name == self._metric and found.mode is self._mode):
             return
         self._metric, self._mode = found.name, found.mode
         self._monitor = Monitor(self._metric if found.mode else "", found.mode or Mode.MAX)
-        for epoch in self._order:  # what is known already is no news
+        for epoch in self._done:  # what is known already is no news
             self._monitor.update(epoch, self._watched(epoch))
+
+
+def _says(known: Mapping[str, float], values: Mapping[str, float]) -> bool:
+    """Whether what is known has all of these values."""
+    return all(
+        name in known and (known[name] == value or (math.isnan(known[name]) and math.isnan(value)))
+        for name, value in values.items()
+    )

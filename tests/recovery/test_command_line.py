@@ -1,0 +1,142 @@
+"""Commands: what is not changed stays to the letter, what is changed reads back."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckptdoctor.errors import UsageError
+from ckptdoctor.recovery.command_line import parse_command
+
+GUIDE = """python train_ultimate.py train \\
+    --dataset-path /kaggle/input/cod10k-dataset/COD10K-v3 \\
+    --checkpoint-dir /kaggle/working/checkpoints \\
+    --resume-from /kaggle/working/checkpoints/best_model.pth \\
+    --skip-stage1 \\
+    --lr 0.00025 \\
+    --stage2-lr 0.0002 \\
+    --deep-supervision"""
+
+
+def flags(text: str) -> dict[str, str | None]:
+    return {flag.name: flag.value for flag in parse_command(text).flags}
+
+
+def test_the_guides_command() -> None:
+    assert flags(GUIDE) == {
+        "dataset-path": "/kaggle/input/cod10k-dataset/COD10K-v3",
+        "checkpoint-dir": "/kaggle/working/checkpoints",
+        "resume-from": "/kaggle/working/checkpoints/best_model.pth",
+        "skip-stage1": None,
+        "lr": "0.00025",
+        "stage2-lr": "0.0002",
+        "deep-supervision": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("python t.py --lr=0.1 --name 'a b'", {"lr": "0.1", "name": "a b"}),
+        ("!python t.py --lr 0.1", {"lr": "0.1"}),
+        ("$ python t.py -lr 1e-3 --shift -0.5", {"lr": "1e-3", "shift": "-0.5"}),
+        ("CUDA_VISIBLE_DEVICES=0 python t.py --lr 1", {"cuda-visible-devices": "0", "lr": "1"}),
+        ("torchrun --nproc_per_node 2 t.py --lr 1", {"nproc-per-node": "2", "lr": "1"}),
+        ("python -m pkg.train optim.lr=0.1 +x=3", {"m": "pkg.train", "lr": "0.1", "x": "3"}),
+        ("cd /x && python t.py --lr 1 2>&1 | tee log.txt", {"lr": "1"}),
+        ("python t.py --lr 1 > out.txt 2> err.txt", {"lr": "1"}),
+        ('python t.py --a "$(cat x | head -1)" --b `ls`', {"a": "$(cat x | head -1)", "b": "`ls`"}),
+        ("python t.py --a $(echo (1)) --b 2 # --c 3", {"a": "$(echo (1))", "b": "2"}),
+        ('python t.py --q "a\\"b" --r a\\ b', {"q": 'a"b', "r": "a b"}),
+        ("echo start; python t.py --lr 1", {"lr": "1"}),
+    ],
+)
+def test_the_ways_in_which_commands_are_written(text: str, expected: dict[str, str]) -> None:
+    assert flags(text) == expected
+    assert parse_command(text).text() == text.lstrip("!$ ").strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("python 'train", "quote ' at line 1, column 8"),
+        ('python t.py \\\n  --a "b', 'quote " at line 2, column 7'),
+        ("python t.py --a `ls", "quote ` at line 1, column 17"),
+        ("python t.py --a $(ls", "bracket $( at line 1, column 17"),
+    ],
+)
+def test_what_is_never_closed_is_said_with_its_place(text: str, where: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_command(text)
+    assert where in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "# nothing", ";;"])
+def test_what_is_no_command(text: str) -> None:
+    with pytest.raises(UsageError, match="no command"):
+        parse_command(text)
+
+
+def test_replacing_adding_and_removing() -> None:
+    line = parse_command(GUIDE)
+    (lr,) = line.find("stage2-lr")
+    (skip,) = line.find("skip-stage1")
+    (resume,) = line.find("resume-from")
+    line.replace(lr, "0.00015")
+    line.remove(skip)
+    line.replace(resume, "my dir/a.pth")
+    line.add("--warmup-epochs", "5")
+    text = line.text()
+    assert "    --stage2-lr 0.00015 \\\n" in text
+    assert "--skip-stage1" not in text
+    assert "--resume-from 'my dir/a.pth' \\\n" in text
+    assert text.endswith("--deep-supervision \\\n    --warmup-epochs 5")
+    assert flags(text)["warmup-epochs"] == "5"
+    hydra = parse_command("python t.py optim.lr=0.1 | tee log")
+    hydra.replace(hydra.find("lr")[0], "0.05")
+    hydra.add("--warmup-epochs", "5")
+    assert hydra.text() == "python t.py optim.lr=0.05 --warmup-epochs 5 | tee log"
+
+
+words = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), max_size=12
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["--a", "--b_c", "--lr", "-x"]), words), max_size=6))
+def test_any_quoted_command_is_read_and_kept(pairs: list[tuple[str, str]]) -> None:
+    listed = ["python", "t.py", *(word for pair in pairs for word in pair)]
+    text = shlex.join(listed)
+    line = parse_command(text)
+    assert line.text() == text.strip()
+    values = [value for _, value in pairs if not value.startswith("-")]
+    assert [f.value for f in line.flags if f.value is not None and f.value in values][
+        : len(values)
+    ] or not values
+
+
+@given(words.filter(lambda word: not word.startswith("-")), words)
+def test_a_new_value_reads_back_and_the_rest_stays(old: str, new: str) -> None:
+    text = shlex.join(["python", "t.py", "--keep", "a  b", "--resume", old, "--last", "$X"])
+    line = parse_command(text)
+    line.replace(line.find("resume")[0], new)
+    assert shlex.split(line.text()) == [
+        *("python", "t.py", "--keep", "a  b", "--resume"),
+        new,
+        *("--last", "$X"),
+    ]
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_command_or_a_usage_error(text: str) -> None:
+    try:
+        line = parse_command(text)
+    except UsageError:
+        return
+    for flag in line.flags:
+        assert 0 <= flag.start < flag.end <= len(line.source)
+    line.add("--x", "1")
+    assert "--x 1" in line.text()

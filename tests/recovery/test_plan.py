@@ -1,0 +1,246 @@
+"""Restart plans, from reports and from real files."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ckptdoctor.errors import UsageError
+from ckptdoctor.finding import Verdict
+from ckptdoctor.formats import open_checkpoint
+from ckptdoctor.recovery import with_last_good
+from ckptdoctor.recovery.edits import Edits
+from ckptdoctor.recovery.lr_rules import parse_added
+from ckptdoctor.recovery.plan import Option, Plan, make_plan
+from ckptdoctor.recovery.restore import restore
+from ckptdoctor.recovery.rewrite import Request
+from ckptdoctor.report import Report
+from ckptdoctor.run.discover import discover
+from ckptdoctor.survey import survey
+from tests.builders import save
+from tests.recovery.test_command_line import GUIDE
+from tests.reports import report, score
+
+ADDED = parse_added(["deep-supervision"])
+
+
+def ranked(*rows: object) -> Report:
+    return with_last_good(Report(checkpoints=rows))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Report:
+    """Epochs 80 and 88 of a run, under tmp_path/checkpoints."""
+    folder = tmp_path / "checkpoints"
+    return ranked(
+        report(str(folder / "epoch_80.pth"), 80, score(0.60)),
+        report(str(folder / "epoch_88.pth"), 88, score(0.64)),
+    )
+
+
+def by_name(plan: Plan) -> dict[str, Option]:
+    return {option.name: option for option in plan.options}
+
+
+def changes(option: Option) -> dict[str, tuple[str | None, str | None]]:
+    return {change.flag: (change.before, change.after) for change in option.changes}
+
+
+def test_the_guides_restart(sound: Report, tmp_path: Path) -> None:
+    plan = make_plan(sound, Request(command=GUIDE, added=ADDED))
+    options = by_name(plan)
+    assert [name for name, option in options.items() if option.recommended] == ["A"]
+    clean = tmp_path / "checkpoints/best_model_clean.pth"
+    assert changes(options["A"]) == {
+        "--resume-from": ("/kaggle/working/checkpoints/best_model.pth", str(clean)),
+        "--checkpoint-dir": (
+            "/kaggle/working/checkpoints",
+            "/kaggle/working/checkpoints_recovery",
+        ),
+        "--stage2-lr": ("0.0002", "0.00015"),
+    }
+    first, _, rest = options["A"].command.partition(" && \\\n")
+    assert first == f"ckptdoctor restore --from {tmp_path}/checkpoints/epoch_88.pth --scale-lr 0.75"
+    kept = [line for line in GUIDE.splitlines() if line.split()[0] not in changes(options["A"])]
+    assert all(line in rest for line in kept)
+    assert "epoch_80.pth" in options["B"].command
+    assert options["B"].epoch == 80
+    fresh = changes(options["C"])
+    assert fresh["--resume-from"][1] is None
+    assert fresh["--skip-stage1"] == (None, None)
+    assert fresh["--lr"] == ("0.00025", "0.0001875")
+    assert fresh["--stage2-lr"] == ("0.0002", "0.00015")
+    assert fresh["--checkpoint-dir"][1] == "/kaggle/working/checkpoints_safe"
+
+
+def test_no_sound_checkpoint_leaves_a_fresh_start() -> None:
+    plan = make_plan(ranked(report("a.pth", 3, None, Verdict.CORRUPT)), Request(command=GUIDE))
+    assert [(option.name, option.recommended) for option in plan.options] == [("C", True)]
+    assert make_plan(Report(), Request()).options == ()
+
+
+def test_without_a_command_the_restore_alone_is_given(sound: Report) -> None:
+    plan = make_plan(sound, Request(added=ADDED))
+    assert [option.name for option in plan.options] == ["A", "B"]
+    assert by_name(plan)["A"].command.startswith("ckptdoctor restore --from ")
+    assert any("--command" in note for note in plan.notes)
+    plain = make_plan(sound, Request())
+    assert by_name(plain)["A"].command.endswith("epoch_88.pth")
+
+
+def test_nothing_wrong_changes_no_rate(sound: Report) -> None:
+    plan = make_plan(sound, Request(command=GUIDE))
+    option = by_name(plan)["A"]
+    assert "restore" not in option.command
+    assert "--stage2-lr" not in changes(option)
+    assert changes(option)["--resume-from"][1] == str(sound.last_good and sound.last_good.path)
+    assert any("--added deep-supervision" in note for note in plan.notes)
+
+
+def test_a_salvageable_file_is_restored_first() -> None:
+    rows = ranked(report("a.pth", 3, None, Verdict.SALVAGEABLE))
+    option = by_name(make_plan(rows, Request(command=GUIDE)))["A"]
+    assert option.command.startswith("ckptdoctor restore --from a.pth && \\\n")
+    assert any("broken beside the weights" in reason for reason in option.reasons)
+
+
+def test_an_earlier_run_is_option_b(sound: Report) -> None:
+    earlier = ranked(report("old run/best.pth", 86, score(0.62)))
+    option = by_name(make_plan(sound, Request(command=GUIDE), earlier=earlier))["B"]
+    assert "'old run/best.pth'" in option.command
+    alone = ranked(report("a.pth", 3, score(0.5)))
+    assert any("--earlier" in note for note in make_plan(alone, Request()).notes)
+
+
+def test_another_folder_comes_before_an_older_epoch(tmp_path: Path) -> None:
+    rows = ranked(
+        report(str(tmp_path / "now/e1.pth"), 80, score(0.5)),
+        report(str(tmp_path / "now/e2.pth"), 88, score(0.6)),
+        report(str(tmp_path / "before/best.pth"), 60, score(0.4)),
+    )
+    assert "before/best.pth" in by_name(make_plan(rows, Request(command=GUIDE)))["B"].command
+
+
+@pytest.mark.parametrize(
+    ("command", "request_", "expected"),
+    [
+        ("python t.py --lr=1e-4 --ckpt x.pth", {}, {"--lr": ("1e-4", "7.5e-5")}),
+        ("python t.py optim.lr=0.1 --min-lr 1", {}, {"optim.lr": ("0.1", "0.075")}),
+        ("python t.py --learning_rate 0.1", {}, {"--learning_rate": ("0.1", "0.075")}),
+        ("python t.py --eta 0.4 --lr 1", {"lr_flags": ("--eta",)}, {"--eta": ("0.4", "0.3")}),
+        ("python t.py --lr 0.2 --stage2-lr 0.4", {}, {"--lr": ("0.2", "0.15")}),
+    ],
+)
+def test_rates(
+    command: str,
+    request_: dict[str, tuple[str, ...]],
+    expected: dict[str, tuple[str, str]],
+    sound: Report,
+) -> None:
+    request = Request(command=command, added=ADDED, lr_flags=request_.get("lr_flags", ()))
+    found = changes(by_name(make_plan(sound, request))["A"])
+    assert expected.items() <= found.items()
+    assert "--min-lr" not in found
+    if request.lr_flags:
+        assert "--lr" not in found
+
+
+def test_what_cannot_be_vouched_for_is_said(sound: Report) -> None:
+    request = Request(command="python t.py --lr $LR --resume", added=ADDED)
+    option = by_name(make_plan(sound, request))["A"]
+    text = "\n".join(option.warnings)
+    for words in ("no flag that takes a checkpoint", "no folder", "$LR is no number"):
+        assert words in text
+    assert "--resume-from" in changes(option)
+    named = replace(request, command="python t.py --start x.pth", resume_flag="--start")
+    option = by_name(make_plan(sound, named))["A"]
+    assert changes(option)["--start"][0] == "x.pth"
+    assert "no flag of the command holds a learning rate" in "\n".join(option.warnings)
+
+
+def test_a_warm_up_is_added_or_made_longer(sound: Report) -> None:
+    collapsed = ranked(
+        *(report(f"e{e}.pth", e, score(v)) for e, v in ((1, 0.5), (2, 0.6), (3, 0.61), (4, 0.01)))
+    )
+    for command, expected in (
+        ("python t.py --lr 1", (None, "5")),
+        ("python t.py --lr 1 --warmup-epochs 2", ("2", "5")),
+    ):
+        plan = make_plan(collapsed, Request(command=command))
+        assert changes(by_name(plan)["A"])["--warmup-epochs"] == expected
+    long = make_plan(collapsed, Request(command="python t.py --lr 1 --warmup-epochs 9"))
+    assert "--warmup-epochs" not in changes(by_name(long)["A"])
+    assert "--warmup-epochs" not in changes(by_name(make_plan(sound, Request(command=GUIDE)))["A"])
+
+
+def test_new_folders_do_not_exist_yet(sound: Report, tmp_path: Path) -> None:
+    (tmp_path / "out_recovery").mkdir()
+    command = f"python t.py --output_dir {tmp_path}/out_recovery/ --resume_from_checkpoint a.pth"
+    option = by_name(make_plan(sound, Request(command=command)))["A"]
+    assert changes(option)["--output_dir"][1] == f"{tmp_path}/out_recovery_2"
+
+
+def test_the_folder_that_the_trainer_resumes_from() -> None:
+    rows = ranked(report("out/checkpoint-500/model.safetensors", None, None))
+    command = "python t.py --resume_from_checkpoint out/checkpoint-900"
+    option = by_name(make_plan(rows, Request(command=command)))["A"]
+    assert changes(option)["--resume_from_checkpoint"][1] == "out/checkpoint-500"
+    assert any("takes a folder" in warning for warning in option.warnings)
+
+
+def test_the_command_is_found_in_the_log_and_in_the_checkpoint(tmp_path: Path) -> None:
+    args = argparse.Namespace(lr=0.1, amp=True, debug=False, name=None, resume="x.pth", bad="a\nb")
+    state = {"epoch": 3, "model": {"w": torch.ones(3)}, "args": args}
+    (tmp_path / "run").mkdir()
+    path = save(tmp_path / "run/a.pth", state)
+    found = discover([path])
+    scalars = open_checkpoint(path).scalars
+    plan = make_plan(survey(found), Request(), scalars=scalars)
+    assert plan.command_from == "the arguments stored in the checkpoint"
+    assert "python train.py --lr 0.1 --amp --resume" in by_name(plan)["A"].command
+    (tmp_path / "train.log").write_text("$ python real.py --lr 0.3 --resume y.pth\n")
+    logged = make_plan(survey(found), Request(), scalars=scalars)
+    assert logged.command_from == "the log"
+    assert "python real.py --lr 0.3 --resume" in by_name(logged)["A"].command
+
+
+def test_a_file_whose_rate_was_scaled_is_not_scaled_again(tmp_path: Path) -> None:
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([parameter], lr=0.1, momentum=0.9)
+    state = {
+        "epoch": 3,
+        "model": {"w": parameter.data},
+        "optimizer": optimizer.state_dict(),
+        "iou": 0.5,
+    }
+    source = save(tmp_path / "a.pth", state)
+    clean = tmp_path / "best_model_clean.pth"
+    restore(source, clean, Edits(scale_lr=0.5))
+    source.unlink()
+    request = Request(command="python t.py --lr 0.1 --resume a.pth", added=ADDED)
+    option = by_name(make_plan(survey(discover([tmp_path])), request))["A"]
+    assert "ckptdoctor restore" not in option.command
+    assert any("changed when it was restored" in reason for reason in option.reasons)
+
+
+def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
+    rows = ranked(report(str(tmp_path / "a.pth"), 3, score(0.5)))
+    (tmp_path / "best_model_clean.pth").touch()
+    option = by_name(make_plan(rows, Request(command=GUIDE, added=ADDED)))["A"]
+    assert f"-o {tmp_path}/best_model_clean_2.pth" in option.command
+
+
+def test_a_command_that_cannot_be_read_is_an_error(sound: Report) -> None:
+    with pytest.raises(UsageError, match="never closed"):
+        make_plan(sound, Request(command="python 'x"))
+
+
+def test_the_timeline_starts_at_the_checkpoint(tmp_path: Path) -> None:
+    rows = [report(str(tmp_path / f"{e}.pth"), e, score(0.5 + e / 100)) for e in range(1, 12)]
+    plan = make_plan(ranked(*rows), Request(target=0.71))
+    assert plan.timeline is not None
+    assert (plan.timeline.start_epoch, plan.timeline.low, plan.timeline.high) == (11, 10, 10)
