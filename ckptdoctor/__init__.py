@@ -1,7 +1,9 @@
 """A doctor for PyTorch checkpoints: finds NaN and damage, and the file to go on from.
 
 ``scan`` examines files and folders, ``open_checkpoint`` describes one file, ``diff`` compares two.
-Nothing in a checkpoint is ever executed. Every name below is imported when it is first used.
+``free_gpu_memory`` gives back what a dead run still holds; ``ckptdoctor.guard`` goes into the
+training loop. Nothing in a checkpoint is ever executed. Every name below is imported when it is
+first used.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ckptdoctor.finding import Finding, Severity, Verdict
-    from ckptdoctor.gpu import FreedMemory, NoGpuError, free_gpu_memory
     from ckptdoctor.history import Alarm, AlarmKind, History, Point, Span
+    from ckptdoctor.memory import DeviceMemory, FreedMemory, HeldName, free_gpu_memory
     from ckptdoctor.metadata import Metadata, Metric
     from ckptdoctor.report import (
         CheckpointReport,
@@ -60,18 +62,19 @@ __all__ = [
     "CkptDoctorError",
     "CorruptCheckpointError",
     "Crash",
+    "DeviceMemory",
     "DiffReport",
     "Difference",
     "Finding",
     "FreedMemory",
     "GlobalUse",
+    "HeldName",
     "History",
     "LastGood",
     "LimitExceededError",
     "Metadata",
     "Metric",
     "Movement",
-    "NoGpuError",
     "NonFiniteError",
     "NothingToExamineError",
     "Place",
@@ -117,8 +120,8 @@ _HOMES = {
         *("UnsupportedCheckpointError", "UsageError"),
     ),
     "finding": ("Finding", "Severity", "Verdict"),
-    "gpu": ("FreedMemory", "NoGpuError", "free_gpu_memory"),
     "history": ("Alarm", "AlarmKind", "History", "Point", "Span"),
+    "memory": ("DeviceMemory", "FreedMemory", "HeldName", "free_gpu_memory"),
     "metadata": ("Metadata", "Metric"),
     "report": ("CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"),
 }

@@ -1,4 +1,4 @@
-"""``ckptdoctor gpu``: who holds the GPU's memory, and how to get it back."""
+"""``ckptdoctor gpu``: GPU memory by process, what to free and how."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["gpu"]
 
 
 class _Format(Enum):
-    """How the result is written."""
+    """How the report is written."""
 
     TABLE = "table"
     JSON = "json"
@@ -22,29 +22,37 @@ class _Format(Enum):
 
 def gpu(
     *,
-    fmt: Annotated[
-        _Format, typer.Option("--format", "-f", help="How to write the result.")
-    ] = _Format.TABLE,
+    fmt: Annotated[_Format, typer.Option("--format", "-f", help="How to write the report.")] = (
+        _Format.TABLE
+    ),
     output: OutputOption = None,
     quiet: QuietOption = False,
     no_color: NoColorOption = False,
 ) -> int:
-    """Show GPU memory by process, and how to free it.
+    """Show GPU memory by process, what to free and how.
 
-    A run that was interrupted often keeps its memory until its process ends. Nothing is ended here.
+    Asks the NVIDIA driver (pip install 'ckptdoctor[gpu]') which processes hold memory, and which of
+    them compute nothing. Ends no process: it names the command that would. In the notebook that
+    holds the memory, ckptdoctor.free_gpu_memory() gives back what is no longer needed.
     """
     from ckptdoctor.cli.output import note, write_result
-    from ckptdoctor.cli.work import screen_for
-    from ckptdoctor.gpu import NoGpuError, read_gpus
-    from ckptdoctor.render.console_gpu import gpu_json, gpu_text
+    from ckptdoctor.gpu import read_gpus
 
-    try:
-        gpus = read_gpus()
-    except NoGpuError as error:
-        note(str(error))
-        if fmt is _Format.JSON:
-            write_result(gpu_json((), str(error)), output)
+    report = read_gpus()
+    if report.unavailable:
+        note(report.unavailable)
+    if fmt is _Format.JSON:
+        from ckptdoctor.render.gpu import gpu_json
+
+        text = gpu_json(report)
+    elif report.unavailable:
         return Exit.NOTHING
-    screen = screen_for(output, verbosity=-1 if quiet else 0, no_color=no_color)
-    write_result(gpu_json(gpus) if fmt is _Format.JSON else gpu_text(gpus, screen), output)
-    return Exit.OK
+    else:
+        from ckptdoctor.render.console_gpu import gpu_text
+        from ckptdoctor.render.screen import Screen
+
+        plain = no_color or output is not None
+        screen = Screen(colour=False if plain else None, verbosity=-1 if quiet else 0)
+        text = gpu_text(report, screen)
+    write_result(text, output)
+    return Exit.NOTHING if report.unavailable else Exit.OK
