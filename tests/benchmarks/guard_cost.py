@@ -58,6 +58,45 @@ def looped(training: Training, loss: torch.Tensor) -> None:
         training.optimizer.step()
 
 
+def ignite_check() -> Finish | None:
+    """Ignite's own: looks at the loss once the step was taken; None where it is not installed."""
+    try:
+        from ignite.engine import Engine
+        from ignite.handlers import TerminateOnNan
+    except ImportError:
+        return None
+    engine, handler = Engine(lambda _, batch: batch), TerminateOnNan()
+
+    def finish(training: Training, loss: torch.Tensor) -> None:
+        training.optimizer.step()
+        engine.state.output = loss.detach()  # type: ignore[assignment]
+        handler(engine)
+
+    return finish
+
+
+def lightning_check() -> Finish | None:
+    """Lightning's own: looks at the loss once the step was taken; None where it is not there."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from lightning.fabric import Fabric
+            from lightning.fabric.utilities.spike import SpikeDetection
+    except ImportError:
+        return None
+    fabric = Fabric(accelerator="auto", devices=1)
+    handler = SpikeDetection(mode="max", warmup=10**9)
+    seen = 0
+
+    def finish(training: Training, loss: torch.Tensor) -> None:
+        nonlocal seen
+        training.optimizer.step()
+        handler.on_train_batch_end(fabric, loss.detach(), None, seen)
+        seen += 1
+
+    return finish
+
+
 def guarded(mode: str, *, clip: bool = False) -> Finish:
     """The guard."""
     key = f"{mode} clip" if clip else mode
@@ -141,6 +180,11 @@ def measure(millions: str, device: str, rounds: int) -> None:
         "loop of isfinite().all()": (looped, False),
         "detect_anomaly": (plain, True),
     }
+    others = {
+        "Ignite's TerminateOnNan": ignite_check(),
+        "Lightning's spike check": lightning_check(),
+    }
+    candidates |= {name: (finish, False) for name, finish in others.items() if finish is not None}
     if device == "cpu":  # reading costs nothing there, so that nobody needs the other mode
         candidates = {name: one for name, one in candidates.items() if "async" not in name}
     names = list(candidates)
