@@ -295,6 +295,13 @@ def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
     assert (table.unread, table.epochs) == (2, {1: {"iou": 0.5}})
 
 
+def test_a_quote_that_is_never_closed_does_not_end_it(tmp_path: Path) -> None:
+    text = 'epoch,iou\n1,0.5\n2,"' + "x" * 200_000 + "\n3,0.7\n\0,1\n"
+    found = reading(tmp_path / "a.csv", text)
+    assert found.epochs[1] == {"iou": 0.5}
+    assert found.unread >= 1
+
+
 def test_a_step_has_its_epoch(tmp_path: Path) -> None:
     rows = [{"epoch": e / 2, "step": 50 * e, "loss": 0.5} for e in range(1, 9)]
     path = tmp_path / "trainer_state.json"

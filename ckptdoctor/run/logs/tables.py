@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ckptdoctor.run.logs.collect import Collector, Row
 from ckptdoctor.run.logs.lines import epoch_of
@@ -31,7 +31,7 @@ def read_table(lines: Iterable[str], collected: Collector) -> None:
     delimiter = next(d for d in _DELIMITERS if len(head.split(d)) == len(names))
     at_epoch = names.index(epoch_column)
     kept: list[str] = []  # the last cell of each column in the epoch that is being read
-    for number_of_row, cells in enumerate(csv.reader(feed, delimiter=delimiter), start=2):
+    for number_of_row, cells in enumerate(_rows(feed, delimiter, collected), start=2):
         if len(cells) > len(names) or len(cells) <= at_epoch or number(cells[at_epoch]) is None:
             if any(cells):
                 collected.unreadable(number_of_row, delimiter.join(cells)[:200])
@@ -41,6 +41,18 @@ def read_table(lines: Iterable[str], collected: Collector) -> None:
             _add(names, kept, epoch_column, collected)
             kept = cells + [""] * (len(names) - len(cells))
     _add(names, kept, epoch_column, collected)
+
+
+def _rows(lines: Iterator[str], delimiter: str, collected: Collector) -> Iterator[list[str]]:
+    """The cells of each row; a quote that is never closed costs the rows that it swallows."""
+    rows = csv.reader(lines, delimiter=delimiter)
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            collected.unreadable(rows.line_num + 1, str(error))
 
 
 def _add(names: list[str], cells: list[str], epoch_column: str, collected: Collector) -> None:
