@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -48,7 +50,11 @@ class Alerts:
     def _run(self, event: str) -> None:
         try:
             process = subprocess.Popen(  # noqa: S602  (the user's own command, for a shell)
-                self._command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+                self._command,
+                shell=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C ends the watch, and lets the last alert go out
             )
         except OSError as error:
             note(f"--on-alert: {error}")
@@ -58,7 +64,8 @@ class Alerts:
                 with contextlib.suppress(BrokenPipeError):
                     process.communicate(event.encode(), timeout=_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):  # the shell and what it started
+                    os.killpg(process.pid, signal.SIGKILL)
                 note(f"--on-alert: it took more than {_TIMEOUT_S:.0f} s and was ended")
                 return
         if process.returncode:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import sys
 import threading
 import time
@@ -15,14 +17,17 @@ from ckptdoctor.render.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ProgressBar", "append_result", "note", "write_result"]
+__all__ = ["ProgressBar", "append_result", "has_reader", "note", "write_result"]
 
 _PATIENCE_S = 1.0
 
 
 def note(message: str) -> None:
     """A line on standard error."""
-    sys.stderr.write(f"ckptdoctor: {printable(message)}\n")
+    try:
+        sys.stderr.write(f"ckptdoctor: {printable(message)}\n")
+    except OSError:  # a full disk behind it; a note is no reason to fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def write_result(text: str, destination: Path | None) -> None:
@@ -52,11 +57,31 @@ def append_result(text: str, destination: Path | None) -> None:
     data = text.encode("utf-8", "replace")
     if destination is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        _write_all(sys.stdout.fileno(), data)  # past the buffer, which would keep what fails
         return
-    with destination.open("ab") as file:
-        file.write(data)
+    with destination.open("ab", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            _write_all(file.fileno(), data)
+        except OSError:
+            with contextlib.suppress(OSError):  # half a line is no line
+                os.ftruncate(file.fileno(), before)
+            raise
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def has_reader() -> bool:
+    """Whether anybody still reads standard output; False once the ``head`` behind it has ended."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return not any(event & select.POLLERR for _, event in poll.poll(0))
+    except (AttributeError, OSError, ValueError):  # no such call here, or no such descriptor
+        return True
 
 
 class ProgressBar:

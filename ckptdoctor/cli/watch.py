@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 import time
@@ -109,11 +111,12 @@ def watch(
     the watch began is said once and is no alert. Stop it with Ctrl-C.
     """
     from ckptdoctor.cli.alerts import Alerts
-    from ckptdoctor.cli.output import note
+    from ckptdoctor.cli.output import has_reader, note
     from ckptdoctor.cli.work import wish_of
     from ckptdoctor.run.discover import default_paths
     from ckptdoctor.watch.watcher import Watcher, Watching
 
+    gc.enable()  # off for commands that end soon
     where = folder or default_paths()[0]
     if not where.is_dir():
         note(f"{where}: no such folder")
@@ -127,6 +130,7 @@ def watch(
             stall_least_s=stall_least,
             pid=pid,
             jobs=jobs,
+            is_own=_own_files(output),
         )
     )
     alerts = Alerts(on_alert)
@@ -135,9 +139,14 @@ def watch(
         alarmed = teller.tell(watcher.start(), known_count=once)
         if once:
             alarmed = teller.tell(watcher.finish()) or alarmed
+            if not watcher.found_anything:
+                note(f"{where}: no checkpoint in it, and no log")
+                return Exit.NOTHING
             return Exit.FINDINGS if alarmed else Exit.OK
         while not (alarmed and exit_on_alert):
             time.sleep(interval)
+            if output is None and not has_reader():
+                return Exit.OK
             alarmed = teller.tell(watcher.poll())
     except BrokenPipeError:  # nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -203,5 +212,29 @@ def _writer(fmt: _Format, output: Path | None, *, no_color: bool) -> Callable[[E
             if not lost:
                 note(f"events cannot be written: {error.strerror or error}; the watch goes on")
             lost += 1
+            return
+        if lost:
+            note(f"events are written again; {lost} were lost")
+        lost = 0
 
     return write
+
+
+def _own_files(output: Path | None) -> Callable[[Path], bool]:
+    """Tells the files that the watch writes to itself: they are no logs of the run."""
+    streams = set()
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            status = os.fstat(descriptor)
+            streams.add((status.st_dev, status.st_ino))
+
+    def is_own(path: Path) -> bool:
+        if output is not None and path.resolve() == output.resolve():
+            return True
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) in streams
+
+    return is_own

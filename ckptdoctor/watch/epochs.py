@@ -65,6 +65,7 @@ class EpochFeed:
         self._done: dict[int, None] = {}  # in the order in which they were judged
         self._newest: dict[Path | None, int] = {}
         self._restarts: dict[Path | None, int] = {}
+        self._attempt = 0
         self._before: dict[int, dict[str, float]] = {}
         self._told: set[_Told] = set()
         self._latest: int | None = None
@@ -101,8 +102,8 @@ class EpochFeed:
                 continue
             if newest is not None and epoch < newest - 1:
                 yield from self._restart(epoch, source)
-            elif epoch in self._before and epoch in self._done and (newest or -1) < epoch:
-                self._forget(epoch)  # another attempt comes to where one was before the watch
+            elif self._is_anew(epoch, row.values) and (newest is None or newest < epoch):
+                self._forget(epoch)
             self._newest[source] = self._latest = epoch
             self._epochs.setdefault(epoch, {}).update(row.values)
             if epoch not in self._done:
@@ -132,13 +133,20 @@ class EpochFeed:
         for epoch in sorted(self._open):
             self._untold(trial.update(epoch, self._watched(epoch)))
 
+    def _is_anew(self, epoch: int, values: Mapping[str, float]) -> bool:
+        """Whether another attempt comes to where one was before the watch."""
+        known = self._before.get(epoch) if epoch in self._done else None
+        same = {} if known is None else {name: v for name, v in values.items() if name in known}
+        return known is not None and not _says(known, same)
+
     def _restart(self, epoch: int, source: Path | None) -> Iterator[SeenEpoch]:
         """A log went back: another attempt begins, unless another log told of it already."""
-        restarts = self._restarts[source] = self._restarts.get(source, 0) + 1
-        if restarts < max(self._restarts.values()) or list(self._restarts.values()).count(
-            restarts
-        ) > (restarts == self._restarts[source]):
+        self._restarts[source] = self._restarts.get(source, 0) + 1
+        if self._restarts[source] <= self._attempt:
             return
+        self._attempt = self._restarts[source]
+        for other, newest in self._newest.items():  # they come back here as well
+            self._newest[other] = min(newest, epoch - 1)
         for left in sorted(self._open):
             yield from self._complete(left)
         self._told.clear()

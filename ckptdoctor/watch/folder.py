@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class FolderWatch:
         Args:
             now_s: of a clock that never goes back.
         """
-        self.is_there = self._folder.is_dir()
+        self.is_there = _can_be_listed(self._folder)
         changed, seen = False, set()
         for path in named_checkpoints(self._folder) if self.is_there else ():
             signature = _signature(path)
@@ -76,10 +77,6 @@ class FolderWatch:
         recent = file is not None and now_s - file.changed_s < _PATIENCE_S
         return recent and looks_unfinished(report)
 
-    def newest_change(self) -> float | None:
-        """When a checkpoint was last written, in seconds since 1970; None without one."""
-        return max((file.signature[1] / 1e9 for file in self._files.values()), default=None)
-
     def times(self) -> list[float]:
         """When the checkpoints were written, in seconds since 1970, in order."""
         return sorted(file.signature[1] / 1e9 for file in self._files.values())
@@ -90,6 +87,15 @@ def looks_unfinished(report: CheckpointReport) -> bool:
     return any(f.code in _UNFINISHED and f.severity is Severity.ERROR for f in report.findings) or (
         any(f.code == "CD109" for f in report.findings)
     )
+
+
+def _can_be_listed(folder: Path) -> bool:
+    """Whether the folder is there; a network folder that is away raises more than one error."""
+    try:
+        with os.scandir(folder):
+            return True
+    except OSError:
+        return False
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

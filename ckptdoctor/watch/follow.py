@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,11 @@ __all__ = ["Followed", "LogFollower"]
 
 _PIECE_NBYTES = 1 << 20
 _LINE_NBYTES = 1 << 20
+_LONG_S = 0.5
+_PAUSE = 20.0
+"""A log that takes long to read and has to be read whole gets a twentieth of our time."""
+_MARK_NBYTES = 256
+"""Of the beginning and of the end of what was read, by which a file is known again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,9 @@ class Followed:
 class LogFollower:
     """Reads a log from its beginning, then what is added, whenever it is asked.
 
+    Whether a file is the log that was read so far is told by its content, not by its inode: a log
+    that was fetched anew from another machine goes on where the last copy ended.
+
     Args:
         path: the log; it may not be there yet.
         pattern: the user's own for its lines.
@@ -49,10 +59,14 @@ class LogFollower:
         self._identity: tuple[int, int] | None = None
         self._offset = 0
         self._rest = b""
+        self._head = b""
+        self._tail = b""
         self._reader = row_reader(pattern)
         self._known: dict[int, dict[str, float]] = {}
         self._signature: tuple[int, int, int] | None = None
         self._missing = False
+        self._trouble = ""
+        self._not_before_s = 0.0
 
     def poll(self) -> Followed:
         """What is new since the last look. A log that cannot be read is looked at again later."""
@@ -60,21 +74,25 @@ class LogFollower:
             status = self.path.stat()
         except OSError:
             return self._gone()
-        note = f"{self.path.name} is back" if self._missing else ""
-        self._missing = False
+        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
+            return Followed()
+        was_missing, self._missing = self._missing, False
+        note = f"{self.path.name} is back" if was_missing else ""
         signature = (status.st_ino, status.st_size, status.st_mtime_ns)
         if signature == self._signature:
             return Followed(note=note)
         try:
             if is_read_whole(self.path, self._pattern):
+                if time.monotonic() < self._not_before_s:
+                    return Followed(grew=True, note=note)
                 rows = self._whole()
             else:
-                moved, rows = self._appended((status.st_dev, status.st_ino), status.st_size)
-                note = moved or note
+                moved, rows = self._appended((status.st_dev, status.st_ino))
+                note = note or moved
         except OSError as error:
-            return Followed(note=f"{self.path.name} cannot be read: {error.strerror or error}")
-        first = self._signature is None
-        self._signature = signature
+            return self._unreadable(error)
+        first = self._signature is None and not was_missing
+        self._signature, self._trouble = signature, ""
         return Followed(rows=tuple(rows), grew=not first, note=note)
 
     def close(self) -> None:
@@ -92,9 +110,20 @@ class LogFollower:
         self._signature = None
         return Followed(rows=tuple(rows), note=f"{self.path.name} is gone; waiting for it")
 
+    def _unreadable(self, error: OSError) -> Followed:
+        """Said once; it is tried again at every look."""
+        trouble = f"{self.path.name} cannot be read: {error.strerror or error}"
+        is_news, self._trouble = trouble != self._trouble, trouble
+        return Followed(note=trouble if is_news else "")
+
     def _whole(self) -> list[Row]:
         """Of a table or a state that is written anew each time, the epochs that changed."""
+        self.close()
+        self._forget()
+        began_s = time.monotonic()
         reading = read_logs([self.path], self._pattern)
+        took_s = time.monotonic() - began_s
+        self._not_before_s = began_s + _PAUSE * took_s if took_s > _LONG_S else 0.0
         rows = [
             Row(epoch=epoch, values=values, time_s=reading.times_s.get(epoch))
             for epoch, values in reading.epochs.items()
@@ -103,28 +132,43 @@ class LogFollower:
         self._known = {epoch: dict(values) for epoch, values in reading.epochs.items()}
         return rows
 
-    def _appended(self, identity: tuple[int, int], nbytes: int) -> tuple[str, list[Row]]:
+    def _appended(self, identity: tuple[int, int]) -> tuple[str, list[Row]]:
+        """The rows that were added, and what happened to the file, or ""."""
         note = ""
         rows: list[Row] = []
-        if self._file is not None and identity != self._identity:
+        moved = self._file is not None and identity != self._identity
+        if moved:
             rows += self._read_on()  # the end of the one that was rotated away
-            rows += self._reader.flush()
             self.close()
-            note = f"{self.path.name} was rotated"
-        elif self._file is not None and nbytes < self._offset:
-            self.close()
-            note = f"{self.path.name} was truncated"
         if self._file is None:
             self._file = self.path.open("rb")
-            self._identity, self._offset, self._rest = identity, 0, b""
-            self._reader = row_reader(self._pattern)
+            self._identity = identity
+        if self._offset and not self._goes_on(self._file):
+            note = f"{self.path.name} was {'rotated' if moved else 'truncated'}"
+            rows += self._last_line()
+            self._forget()
         rows += self._read_on()
         return note, rows
 
+    def _goes_on(self, file: IO[bytes]) -> bool:
+        """Whether the file still holds what was read of it."""
+        head = os.pread(file.fileno(), len(self._head), 0)
+        tail = os.pread(file.fileno(), len(self._tail), self._offset - len(self._tail))
+        return head == self._head and tail == self._tail
+
+    def _last_line(self) -> list[Row]:
+        """Of a file that will not go on, the line that has no end."""
+        rows: list[Row] = []
+        with contextlib.suppress(ValueError):
+            rows += self._reader.feed(self._rest)
+        return [*rows, *self._reader.flush()]
+
+    def _forget(self) -> None:
+        self._offset, self._rest, self._head, self._tail = 0, b"", b"", b""
+        self._reader = row_reader(self._pattern)
+
     def _read_on(self) -> Iterator[Row]:
         """The rows of the lines that were completed since; of the last epoch what is there."""
-        if self._file is None:
-            return
         while piece := self._piece():
             *lines, self._rest = (self._rest + piece).split(b"\n")
             if len(self._rest) > _LINE_NBYTES:
@@ -146,4 +190,6 @@ class LogFollower:
         except OSError:  # the file's disk went away; it is opened again later
             return b""
         self._offset += len(piece)
+        self._head = (self._head + piece[:_MARK_NBYTES])[:_MARK_NBYTES]
+        self._tail = (self._tail + piece[-_MARK_NBYTES:])[-_MARK_NBYTES:]
         return piece

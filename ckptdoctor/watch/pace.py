@@ -25,6 +25,7 @@ class Pace:
         self._factor = factor
         self._least_s = least_s
         self._gaps: deque[float] = deque(maxlen=_REMEMBERED)
+        self._longest: list[float] = []
         self._last_s: float | None = None
 
     def learn(self, gaps_s: Iterable[float]) -> None:
@@ -34,7 +35,9 @@ class Pace:
     def beat(self, now_s: float) -> None:
         """A sign of life."""
         if self._last_s is not None and now_s > self._last_s:
-            self._gaps.append(now_s - self._last_s)
+            gap = now_s - self._last_s
+            self._gaps.append(gap)
+            self._longest = sorted([*self._longest, gap])[-2:]
         self._last_s = now_s
 
     def since(self, now_s: float) -> float:
@@ -52,4 +55,9 @@ class Pace:
         usual = self.usual_s
         if usual is None:
             return None
-        return max(self._least_s, self._factor * usual, _LONGER * max(self._gaps))
+        return max(self._least_s, self._factor * usual, _LONGER * max(*self._gaps, self._twice_s))
+
+    @property
+    def _twice_s(self) -> float:
+        """The longest silence that was there twice, such as a validation at the end of an epoch."""
+        return self._longest[0] if len(self._longest) == 2 else 0.0

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-__all__ = ["ProcessState", "look_at"]
+__all__ = ["ProcessState", "has_ended", "look_at"]
 
 _SAMPLE_S = 0.5
 _BUSY_PERCENT = 20.0
@@ -69,6 +69,18 @@ def look_at(pid: int) -> ProcessState:
         message=f"process {pid} {doing}",
         stack=_python_stack(pid),
     )
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone, or has ended and waits to be noticed by its parent."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:  # it may not be looked at, so it is there
+        return False
 
 
 def _cpu_percent(process: object) -> float:

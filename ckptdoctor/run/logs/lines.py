@@ -167,7 +167,9 @@ class LineReader:
             return
         values: dict[str, float] = {}
         time_s = None
-        for raw, place in pending.values():
+        for shape, (raw, place) in pending.items():
+            if place is None:
+                self._shapes.pop(shape, None)  # the next line of this shape counts again
             line = raw[:_LINE_CHARS]
             text = line[0 if place is None else place.values_from :].decode("utf-8", "replace")
             phase = place.phase.decode() if place is not None else ""
