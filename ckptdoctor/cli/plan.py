@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ckptdoctor.checkpoint import Scalar
-    from ckptdoctor.report import Report
 
 __all__ = ["plan"]
 
@@ -109,6 +109,7 @@ def plan(
     """
     from ckptdoctor.cli.output import write_result
     from ckptdoctor.cli.work import examine_paths, screen_for, wish_of
+    from ckptdoctor.errors import UsageError
     from ckptdoctor.recovery.command_line import parse_command
     from ckptdoctor.recovery.lr_rules import parse_added
     from ckptdoctor.recovery.plan import make_plan
@@ -121,6 +122,8 @@ def plan(
         resume_flag=resume_flag,
         target=target,
     )
+    if target is not None and not math.isfinite(target):
+        raise UsageError(f"--target {target}: a number is needed")
     if command:
         parse_command(command)  # what cannot be parsed is said before the work begins
     wish = wish_of(log, log_pattern, metric, mode)
@@ -133,7 +136,7 @@ def plan(
     from ckptdoctor.report import Report
 
     report = report or Report()
-    made = make_plan(report, request, earlier=before, scalars=_stored(report))
+    made = make_plan(report, request, earlier=before, stored=_stored)
     if fmt is _Format.JSON:
         from ckptdoctor.render.plan import plan_json
 
@@ -147,14 +150,12 @@ def plan(
     return Exit.OK
 
 
-def _stored(report: Report) -> Mapping[str, Scalar]:
-    """The scalars of the checkpoint to go on from, where the arguments of the run may stand."""
+def _stored(path: Path) -> Mapping[str, Scalar] | None:
+    """What a checkpoint stores; None where it cannot be read."""
     from ckptdoctor.errors import CheckpointError
     from ckptdoctor.formats import open_checkpoint
 
-    if report.last_good is None:
-        return {}
     try:
-        return open_checkpoint(report.last_good.path).scalars
+        return open_checkpoint(path).scalars
     except (CheckpointError, OSError):
-        return {}
+        return None

@@ -20,17 +20,29 @@ _REDIRECTION = re.compile(r"\d*(?:>>|>&|<<<?|<|>)(?:&\d|-)?")
 _TRAINS = re.compile(r"(?:^|/)(?:python[\d.]*|torchrun|accelerate|deepspeed|srun|mpirun|uv)$|\.py$")
 _ASSIGNED = re.compile(r"^[+~]{0,2}[A-Za-z_][\w.@/]*=")
 _NUMBER = re.compile(r"^-\.?\d")
-_PROMPT = re.compile(r"^\s*(?:[!$%]\s*|>>>\s*)")
+_PROMPT = re.compile(r"^\s*(?:\$\s+|>>>\s*)")
+_CELL = re.compile(r"^[ \t]*(?:%run(?=\s)|[!%]+[ \t]*)", re.MULTILINE)
+_UNFINISHED = re.compile(r"(?<!\\)\\\s*$")
+_OVERRIDES = frozenset(
+    {"cfg-options", "cfg-option", "options", "opts", "set", "override", "overrides"}
+)
+_OPENS = {"'": "'", '"': '"', "`": "`", "$(": ")", "${": "}", "$'": "'"}
+_NAMED = {"'": "quote", '"': "quote", "`": "quote", "$(": "bracket", "${": "brace", "$'": "quote"}
+_PLAIN_HYDRA = re.compile(r"^[\w/.+:%@?|~-]*$")
 _SNIPPET = 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A word: where it stands, and what it says without its quotes."""
+    """A word: where it stands, and what it says without its quotes.
+
+    ``live`` where the shell puts something else in its place: a variable, what a command prints.
+    """
 
     start: int
     end: int
     text: str
+    live: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,7 @@ class Flag:
         value: without its quotes; None for a switch.
         start, end: of all of it.
         value_start: where the value begins; -1 for a switch.
+        live: whether the shell puts something else in place of the value, as of ``$OUT/run``.
     """
 
     name: str
@@ -51,6 +64,12 @@ class Flag:
     start: int
     end: int
     value_start: int = -1
+    live: bool = False
+
+    @property
+    def assigned(self) -> bool:
+        """Whether it is a ``key=value`` without hyphens, as Hydra takes them."""
+        return self.value is not None and not self.written.startswith("-")
 
 
 @dataclass(slots=True)
@@ -61,11 +80,15 @@ class CommandLine:
         source: as the user wrote it.
         flags: of the command that trains, in their order.
         end: behind its last word.
+        moves: whether it may change the working folder, so that relative paths do not hold.
+        several: whether commands follow one another in it, whatever becomes of the first.
     """
 
     source: str
     flags: tuple[Flag, ...]
     end: int
+    moves: bool = False
+    several: bool = False
     _cuts: list[tuple[int, int, str]] = field(default_factory=list)
     _added: list[str] = field(default_factory=list)
 
@@ -75,7 +98,17 @@ class CommandLine:
 
     def replace(self, flag: Flag, value: str) -> None:
         """Give a flag another value."""
-        self._cuts.append((flag.value_start, flag.end, shlex.quote(value)))
+        word = shlex.quote(_hydra(value) if flag.assigned else value)
+        before = self.source[flag.start : flag.value_start]
+        if before.endswith("=") and before != f"{flag.written}=":  # '--flag=value', all in quotes
+            word = shlex.quote(f"{flag.written}={_hydra(value) if flag.assigned else value}")
+            self._cuts.append((flag.start, flag.end, word))
+        else:
+            self._cuts.append((flag.value_start, flag.end, word))
+
+    def extend(self, flag: Flag, suffix: str) -> None:
+        """Put something behind a value that the shell has yet to fill in."""
+        self._cuts.append((flag.end, flag.end, f"'{suffix}'"))
 
     def remove(self, flag: Flag) -> None:
         """Leave a flag out."""
@@ -86,9 +119,19 @@ class CommandLine:
             start -= 2 if self.source[start - 2 : start] == "\\\n" else 1
         self._cuts.append((start, flag.end, ""))
 
-    def add(self, name: str, value: str) -> None:
-        """Put a flag behind the others."""
+    def add(self, name: str, value: str) -> str:
+        """Put a flag behind the others, in the way of the others; returns how it is written.
+
+        Args:
+            name: with hyphens in front: ``--warmup-epochs``.
+            value: without quotes.
+        """
+        if self.flags and all(flag.assigned for flag in self.flags):
+            written = name.lstrip("-").replace("-", "_")
+            self._added.append(f"{written}={shlex.quote(_hydra(value))}")
+            return written
         self._added.append(f"{name} {shlex.quote(value)}")
+        return name
 
     def text(self) -> str:
         """The command with the changes."""
@@ -103,7 +146,14 @@ class CommandLine:
 
     def copy(self) -> CommandLine:
         """The same, unchanged."""
-        return CommandLine(self.source, self.flags, self.end)
+        return CommandLine(self.source, self.flags, self.end, self.moves, self.several)
+
+
+def _hydra(value: str) -> str:
+    """The value in the quotes that Hydra wants around an equals sign or a space."""
+    if _PLAIN_HYDRA.match(value):
+        return value
+    return "'{}'".format(value.replace("'", "\\'"))
 
 
 def parse_command(text: str) -> CommandLine:
@@ -115,17 +165,54 @@ def parse_command(text: str) -> CommandLine:
     Raises:
         UsageError: it is no command; the message says where.
     """
-    source = _PROMPT.sub("", text.replace("\r\n", "\n")).strip()
-    commands = [words for words in _commands(source) if words]
+    source = _without_prompt(text.replace("\r\n", "\n"))
+    commands, separate = [], []
+    for words, operator in _commands(source):
+        if words:
+            commands.append(words)
+            separate.append(operator in (";", "\n", "&", "||"))
     if not commands:
         raise UsageError("--command: there is no command in it")
     trains = [words for words in commands if any(_TRAINS.search(word.text) for word in words)]
     words = max(trains or commands, key=lambda found: sum(w.text[:1] == "-" for w in found))
-    return CommandLine(source, tuple(_flags(source, words)), words[-1].end)
+    flags = tuple(_flags(source, _behind_script(words)))
+    return CommandLine(
+        source,
+        flags,
+        words[-1].end,
+        moves=any(each[0].text in ("cd", "pushd") for each in commands)
+        or any(flag.assigned for flag in flags),
+        several=any(separate[:-1]),
+    )
 
 
-def _commands(source: str) -> Iterator[list[_Word]]:
-    """The words of each command between operators; redirections are left out."""
+def _without_prompt(text: str) -> str:
+    """The command without the marks of a terminal or of a notebook, and of an end cut off.
+
+    Spaces take their places, so that lines and columns stay what they are.
+    """
+    if text.lstrip()[:1] in ("!", "%"):
+        text = _CELL.sub(lambda mark: "python" if "run" in mark[0] else _blank(mark), text)
+    return _UNFINISHED.sub("", _PROMPT.sub(_blank, text))
+
+
+def _blank(mark: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", mark[0])
+
+
+def _behind_script(words: list[_Word]) -> list[_Word]:
+    """The words that the training script gets, not those of its launcher."""
+    for at, word in enumerate(words):
+        if word.text.endswith(".py"):
+            return words[at + 1 :]
+    for at, word in enumerate(words[:-1]):
+        if word.text in ("-m", "--module"):
+            return words[at + 2 :]
+    return words
+
+
+def _commands(source: str) -> Iterator[tuple[list[_Word], str]]:
+    """The words of each command, and the operator behind it; redirections are left out."""
     words: list[_Word] = []
     at = 0
     while at < len(source):
@@ -136,13 +223,13 @@ def _commands(source: str) -> Iterator[list[_Word]]:
         elif (found := _REDIRECTION.match(source, at)) is not None:
             at = _behind_redirection(source, found.end())
         elif (operator := next((o for o in _OPERATORS if source.startswith(o, at)), "")) != "":
-            yield words
+            yield words, operator
             words, at = [], at + len(operator)
         else:
             word = _word(source, at)
             words.append(word)
             at = word.end
-    yield words
+    yield words, ""
 
 
 def _behind_redirection(source: str, at: int) -> int:
@@ -156,50 +243,56 @@ def _behind_redirection(source: str, at: int) -> int:
 
 def _word(source: str, start: int) -> _Word:
     """The word that begins here, quotes and all."""
-    at, text = start, []
+    at, text, live = start, [], source[start] == "~"
     while at < len(source):
         character = source[at]
         if character in " \t\n;|&()<>" or source.startswith("\\\n", at):
             break
-        if character == "'":
-            end = _closing(source, at, "'")
+        opening = source[at : at + 2] if source[at : at + 2] in _OPENS else character
+        end = _closing(source, at, opening) if opening in _OPENS else at
+        if opening == "'":
             text.append(source[at + 1 : end])
-        elif character == '"':
-            end = _closing(source, at, '"')
-            text.append(re.sub(r'\\([\\"$`\n])', r"\1", source[at + 1 : end]))
-        elif character == "`":
-            end = _closing(source, at, "`")
-            text.append(source[at : end + 1])
-        elif source.startswith("$(", at):
-            end = _closing_bracket(source, at)
-            text.append(source[at : end + 1])
-        elif character == "\\":
+        elif opening == '"':
+            inside = source[at + 1 : end]
+            live = live or re.search(r"(?<!\\)[$`]", inside) is not None
+            text.append(re.sub(r'\\([\\"$`\n])', lambda m: m[1].strip("\n"), inside))
+        elif opening == "\\":
             end = at + 1
             text.append(source[end : end + 1])
         else:
-            end = at
-            text.append(character)
+            live = live or opening in _OPENS or character == "$"
+            text.append(source[at : end + 1])
         at = end + 1
-    return _Word(start, min(at, len(source)), "".join(text))
+    return _Word(start, min(at, len(source)), "".join(text), live)
 
 
-def _closing(source: str, at: int, quote: str) -> int:
-    end = at + 1
-    while end < len(source) and source[end] != quote:
-        end += 2 if source[end] == "\\" and quote != "'" else 1
-    if end >= len(source):
-        raise _unbalanced(source, at, f"the quote {quote}")
-    return end
+def _closing(source: str, start: int, opening: str) -> int:
+    """Where the quote or bracket ends that opens here; what is nested in it is passed over."""
+    open_now, at = [_OPENS[opening]], start + len(opening)
+    raw = opening == "'"
+    while at < len(source):
+        inner, two = open_now[-1], source[at : at + 2]
+        if source[at] == "\\" and not raw:
+            at += 1
+        elif source[at] == inner:
+            open_now.pop()
+            raw = False
+            if not open_now:
+                return at
+        elif not raw and (nested := _nested(inner, two)):
+            open_now.append(_OPENS.get(nested, ")"))
+            raw = nested == "'"
+            at += len(nested) - 1
+        at += 1
+    raise _unbalanced(source, start, f"the {_NAMED[opening]} {opening}")
 
 
-def _closing_bracket(source: str, at: int) -> int:
-    depth, end = 0, at + 1
-    while end < len(source):
-        depth += {"(": 1, ")": -1}.get(source[end], 0)
-        if depth == 0:
-            return end
-        end += 1
-    raise _unbalanced(source, at, "the bracket $(")
+def _nested(inner: str, two: str) -> str:
+    """What opens here within what is open; "" for nothing."""
+    if two in ("$(", "${"):
+        return two
+    quotes = {'"': "`", "}": '"`', "`": "\"'", ")": "\"'`("}.get(inner, "")
+    return two[0] if two[0] in quotes else ""
 
 
 def _unbalanced(source: str, at: int, what: str) -> UsageError:
@@ -214,41 +307,36 @@ def _unbalanced(source: str, at: int, what: str) -> UsageError:
 def _flags(source: str, words: Sequence[_Word]) -> Iterator[Flag]:
     skip = -1
     for at, word in enumerate(words):
-        if at <= skip:
+        if at <= skip or not (_is_flag(word.text) or _ASSIGNED.match(word.text)):
             continue
-        text = word.text
-        is_flag = text.startswith("-") and len(text) > 1 and not _NUMBER.match(text)
-        if not is_flag and not _ASSIGNED.match(text):
-            continue
-        written, equals, value = text.partition("=")
+        written, equals, value = word.text.partition("=")
+        name, following = _plain(written), words[at + 1] if at + 1 < len(words) else None
         if equals:
             begin = source.find("=", word.start, word.end) + 1
-            yield Flag(
-                name=_plain(written),
-                written=written,
-                value=value,
-                start=word.start,
-                end=word.end,
-                value_start=begin,
-            )
+        elif following is None or _is_flag(following.text) or _is_override(name, following.text):
+            yield Flag(name=name, written=written, value=None, start=word.start, end=word.end)
             continue
-        following = words[at + 1] if at + 1 < len(words) else None
-        if following is None or (
-            following.text.startswith("-") and not _NUMBER.match(following.text)
-        ):
-            yield Flag(
-                name=_plain(written), written=written, value=None, start=word.start, end=word.end
-            )
-            continue
-        skip = at + 1 if written != "-m" else skip
+        else:
+            skip, begin, value = at + 1, following.start, following.text
+        last = words[max(at, skip)]
         yield Flag(
-            name=_plain(written),
+            name=name,
             written=written,
-            value=following.text,
+            value=value,
             start=word.start,
-            end=following.end,
-            value_start=following.start,
+            end=last.end,
+            value_start=begin,
+            live=last.live,
         )
+
+
+def _is_flag(text: str) -> bool:
+    return text.startswith("-") and len(text) > 1 and not _NUMBER.match(text)
+
+
+def _is_override(name: str, following: str) -> bool:
+    """Whether ``optim.lr=0.1`` follows, as behind ``--cfg-options``."""
+    return name in _OVERRIDES and _ASSIGNED.match(following) is not None
 
 
 def _plain(written: str) -> str:

@@ -20,6 +20,7 @@ from ckptdoctor.history import AlarmKind, History
 __all__ = ["Added", "Addition", "Advice", "advise", "parse_added"]
 
 _WARMUP_EPOCHS = 5
+_MOST_TIMES = 1e6
 _BATCH = re.compile(r"^batch-size:x?(\d+(?:\.\d+)?)$")
 
 
@@ -77,7 +78,7 @@ def parse_added(texts: Sequence[str]) -> tuple[Addition, ...]:
     for text in ",".join(texts).split(","):
         name = text.strip().lower().replace("_", "-")
         batch = _BATCH.match(name)
-        if batch is not None and float(batch[1]) > 0:
+        if batch is not None and 0 < float(batch[1]) <= _MOST_TIMES:
             found.append(Addition(what=Added.BATCH_SIZE, times=float(batch[1])))
         elif name in ("deep-supervision", "ema", "augmentation"):
             found.append(Addition(what=Added(name)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.history import History
 from ckptdoctor.manifest import actions_of
@@ -21,7 +24,11 @@ from ckptdoctor.report import Place, Report
 
 __all__ = ["Option", "Plan", "make_plan"]
 
+Stored = Callable[[Path], Mapping[str, Scalar] | None]
+"""The scalars that a checkpoint stores, by path; None where that is not known."""
+
 _SCALED = frozenset({"scale-lr", "set-lr"})
+_STORED_RATE = re.compile(r"(?:^|\.)param_groups\.\d+\.lr$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +80,7 @@ def make_plan(
     request: Request,
     *,
     earlier: Report | None = None,
-    scalars: Mapping[str, Scalar] | None = None,
+    stored: Stored = lambda _: None,
 ) -> Plan:
     """The ways to go on.
 
@@ -81,24 +88,26 @@ def make_plan(
         report: of the run, ranked, with its history.
         request: what the user says.
         earlier: of an earlier run, ranked, for option B.
-        scalars: of the checkpoint to go on from, where the arguments of the run may be stored.
+        stored: what a checkpoint stores: its learning rate, and maybe the arguments of the run.
 
     Raises:
-        UsageError: the command is none.
+        UsageError: the command that the user gives is none.
     """
     place = next((place for place in report.ranking if place.usable), None)
     history = _history(report, place)
     advice = advise(request.added, history)
-    command, where = _command(request, history, scalars or {})
-    line = parse_command(command) if command else None
-    basis = _Basis(line=line, advice=advice, request=request)
+    line, where, notes = _command(request, history, place, stored)
+    basis = _Basis(line=line, advice=advice, request=request, stored=stored)
     options = []
     if place is not None:
         title = "go on from the last good checkpoint"
         options.append(replace(_resuming("A", title, place, basis), recommended=True))
     before = _earlier(report, place, earlier)
     if before is not None:
-        title = "go on from an earlier checkpoint, from before the change"
+        same = place is not None and before.report.path.parent == place.report.path.parent
+        title = "go on from an earlier " + (
+            "checkpoint of the run" if same else "run, from before the change"
+        )
         options.append(_resuming("B", title, before, basis))
     fresh = _fresh(basis)
     if fresh is not None:
@@ -112,7 +121,7 @@ def make_plan(
         advice=advice,
         command_from=where,
         timeline=timeline,
-        notes=tuple(_notes(basis, before)),
+        notes=(*notes, *_notes(basis, before)),
     )
 
 
@@ -126,15 +135,29 @@ def _history(report: Report, place: Place | None) -> History | None:
 
 
 def _command(
-    request: Request, history: History | None, scalars: Mapping[str, Scalar]
-) -> tuple[str, str]:
-    """The command of the run, and where it was found."""
+    request: Request, history: History | None, place: Place | None, stored: Stored
+) -> tuple[CommandLine | None, str, list[str]]:
+    """The command of the run, where it was found, and what is to be said of that."""
     if request.command:
-        return request.command, "--command"
+        return parse_command(request.command), "--command", []
+    notes = []
     if history is not None and history.commands:
-        return history.commands[-1], "the log"
-    stored = stored_command(scalars)
-    return (stored, "the arguments stored in the checkpoint") if stored else ("", "")
+        where = "the log"
+        try:
+            line = parse_command(history.commands[-1])
+        except UsageError as error:
+            told = str(error).removeprefix("--command: ")
+            notes.append(f"the command in the log cannot be read: {told}")
+        else:
+            return line, where, ["the command is the last one in the log; --command names another"]
+    found = "" if place is None else stored_command(stored(place.report.path) or {})
+    if not found:
+        return None, "", notes
+    notes.append(
+        "the command is made from the arguments stored in the checkpoint; put your script in the "
+        "place of train.py"
+    )
+    return parse_command(found), "the arguments stored in the checkpoint", notes
 
 
 def _earlier(report: Report, place: Place | None, earlier: Report | None) -> Place | None:
@@ -167,6 +190,8 @@ class _Basis:
     line: CommandLine | None
     advice: Advice
     request: Request
+    stored: Stored
+    written: set[Path] = field(default_factory=set)  # by the options so far
 
     def rewrite(self) -> Rewrite | None:
         """The command, to be changed; None where it is not known."""
@@ -176,55 +201,82 @@ class _Basis:
 def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
     """Going on from a checkpoint."""
     source, epoch = place.report.path, place.report.metadata.epoch
-    resume, first, reasons = _checkpoint_to_resume(place, basis.advice)
     rewrite = basis.rewrite()
+    as_folder = rewrite is not None and rewrite.takes_folder(source)
+    if as_folder:
+        made: tuple[Path, str, list[str]] = (source, "", [])
+    else:
+        made = _checkpoint_to_resume(place, basis)
+    resume, first, reasons = made
+    warnings: list[str] = []
+    command = first or f"ckptdoctor scan {shlex.quote(str(source))}"
     if rewrite is not None:
         rewrite.resume_from(resume, source)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         rewrite.scale_rates(fresh=False)
         rewrite.warm_up()
-    commands = [part for part in (first, rewrite.text() if rewrite is not None else "") if part]
+        command = _after(first, rewrite)
+        warnings = rewrite.warnings
+    if as_folder and basis.advice.factor != 1.0:
+        warnings.append(
+            "the rate that scheduler.pt stores in that folder wins over the flag: resume from a "
+            "copy of the folder without optimizer.pt and scheduler.pt to have the smaller one"
+        )
     return Option(
         name=name,
         title=title + ("" if epoch is None else f", epoch {epoch}"),
         recommended=False,
-        command=" && \\\n".join(commands)
-        or f"ckptdoctor restore --from {shlex.quote(str(source))}",
+        command=command,
         changes=() if rewrite is None else tuple(rewrite.changes),
         reasons=(f"{source.name}: {place.reason}", *reasons, *_about_rate(basis.advice)),
-        warnings=() if rewrite is None else tuple(rewrite.warnings),
+        warnings=tuple(warnings),
         epoch=epoch,
     )
 
 
-def _checkpoint_to_resume(place: Place, advice: Advice) -> tuple[Path, str, list[str]]:
+def _after(first: str, rewrite: Rewrite) -> str:
+    """The command, to be run only if the first one succeeds."""
+    text = rewrite.text()
+    if not first:
+        return text
+    return f"{first} && {{\n{text}\n}}" if rewrite.several else f"{first} && \\\n{text}"
+
+
+def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[str]]:
     """The file to resume from, the command that makes it ("" if it is there), and why."""
-    source = place.report.path
+    source, factor = place.report.path, basis.advice.factor
     if _SCALED & set(actions_of(source)):
         return source, "", ["its stored learning rate was changed when it was restored"]
-    salvage = place.report.verdict is Verdict.SALVAGEABLE
-    if advice.factor == 1.0 and not salvage:
-        return source, "", []
-    destination = _free_name(clean_name(source))
-    command = f"ckptdoctor restore --from {shlex.quote(str(source))}"
     reasons = []
-    if advice.factor != 1.0:
-        command += f" --scale-lr {advice.factor:g}"
+    scalars = basis.stored(source)
+    scale = factor != 1.0 and (scalars is None or any(map(_STORED_RATE.search, scalars)))
+    if factor != 1.0 and not scale:
+        reasons.append("it stores no learning rate: that of the flags holds")
+    salvage = place.report.verdict is Verdict.SALVAGEABLE
+    if not scale and not salvage and (basis.line is not None or actions_of(source)):
+        return source, "", reasons
+    command = f"ckptdoctor restore --from {shlex.quote(str(source))}"
+    if scale:
+        command += f" --scale-lr {factor:g}"
         reasons.append(
             "resuming loads the learning rate that the checkpoint stores over that of the flags: "
             "--scale-lr changes the stored one"
         )
     if salvage:
         reasons.append("restore leaves out what is broken beside the weights")
+    destination = _free_name(clean_name(source), basis.written)
+    basis.written.add(destination)
     if destination != clean_name(source):
         command += f" -o {shlex.quote(str(destination))}"
     return destination, command, reasons
 
 
-def _free_name(path: Path) -> Path:
-    """The path, or with a number where something is there."""
+def _free_name(path: Path, taken: set[Path]) -> Path:
+    """The path, or with a number where something is there; here, if its folder takes no file."""
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        path = Path(path.name)
     number, free = 2, path
-    while free.exists():
+    while free in taken or free.exists():
         free = path.with_name(f"{path.stem}_{number}{path.suffix}")
         number += 1
     return free

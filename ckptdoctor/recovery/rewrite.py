@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from ckptdoctor.recovery.command_line import CommandLine, Flag
@@ -24,10 +24,13 @@ FOLDER_NAMES = (
     *("default-root-dir", "model-dir", "logdir", "out"),
 )
 WARMUP_NAMES = ("warmup-epochs", "warmup-epoch", "num-warmup-epochs", "warm-up-epochs")
-_FLOOR = re.compile(r"(?:^|-)(?:min|end|final|eta-min|lowest)-?lr$")
+_RESUMES = ("resume", "continue", "restart", "start-from", "from-checkpoint")
+_RATE = re.compile(r"(?:lr0?|learning-rate)$")
+_NO_RATE = re.compile(r"(?:^|-)(?:min|end|final|lowest|scale)-?(?:lr|learning-rate)$")
 _STAGE_LR = re.compile(r"^stage(\d+)-lr$")
 _SKIP = re.compile(r"^skip-stage(\d+)$")
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar")
+_NO_CHECKPOINT = (".yaml", ".yml", ".json", ".toml", ".py", ".txt", ".cfg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +86,27 @@ class Rewrite:
         self._line = line.copy()
         self._advice = advice
         self._request = request
+        self._changed: set[Flag] = set()
         self.changes: list[Change] = []
         self.warnings: list[str] = []
 
     def text(self) -> str:
         """The command as it is now."""
         return self._line.text()
+
+    @property
+    def several(self) -> bool:
+        """Whether it is more than one command, whatever becomes of the first."""
+        return self._line.several
+
+    def takes_folder(self, source: Path) -> bool:
+        """Whether it resumes from the folder of a checkpoint, as the Hugging Face Trainer does."""
+        values = [flag.value or "" for flag in self._checkpoint_flags()]
+        return bool(
+            values
+            and not values[0].endswith(_SUFFIXES)
+            and source.parent.name.startswith("checkpoint-")
+        )
 
     def resume_from(self, resume: Path, source: Path) -> None:
         """Let it resume from this checkpoint.
@@ -98,47 +116,70 @@ class Rewrite:
             source: the checkpoint that the file is made from, or the same.
         """
         reason = "a checkpoint that was read, scanned and found sound"
-        flags = [flag for flag in self._resume_flags() if flag.value is not None]
+        target = source.parent if self.takes_folder(source) else resume
+        if self._line.moves:  # where a relative path would be looked up somewhere else
+            target = target.absolute()
+        flags = self._checkpoint_flags()
+        for flag in flags:
+            self._replace(flag, str(target), reason)
         if not flags:
             name = self._request.resume_flag or "--resume-from"
+            name = name if name.startswith("-") else f"--{name}"
+            name = self._add(name, str(target), reason)
+            self.warnings += [
+                f"{flag.written} takes no file: the script looks for a checkpoint itself, and "
+                "the new folder has none"
+                for flag in self._resume_flags()
+                if flag.value is None
+            ]
             if not self._request.resume_flag:
                 self.warnings.append(
                     f"the command has no flag that takes a checkpoint; {name} is a guess, "
                     "--resume-flag names the right one"
                 )
-            self._add(name, str(resume), reason)
-            return
-        flag, value = flags[0], flags[0].value or ""
-        is_folder = not value.endswith(_SUFFIXES) and source.parent.name.startswith("checkpoint-")
-        if is_folder:  # as the Hugging Face Trainer wants it
+        elif target == source.parent:
             self.warnings.append(
-                f"{flag.written} takes a folder: its files are those of the run, unchanged"
+                f"{flags[0].written} takes a folder: its files are those of the run, unchanged"
             )
-        self._replace(flag, str(source.parent if is_folder else resume), reason)
 
     def resume_from_nothing(self) -> None:
         """Let it start at the beginning."""
-        for flag in self._resume_flags():
+        flags = self._resume_flags()
+        sure = [flag for flag in flags if flag.name.startswith(_RESUMES)]
+        for flag in flags if self._request.resume_flag else (sure or flags):
             self._remove(flag, "nothing is resumed")
+            if not sure and not self._request.resume_flag:
+                self.warnings.append(
+                    f"{flag.written} was left out: put it back if it names pretrained weights"
+                )
         for flag in self._line.flags:
             if _SKIP.match(flag.name):
                 self._remove(flag, "from the beginning")
 
     def move_to_new_folder(self, suffix: str) -> None:
         """Let it write somewhere else, so that the old checkpoints are not overwritten."""
-        flags = [flag for flag in self._line.find(*FOLDER_NAMES) if flag.value]
+        reason = "a new folder, so that nothing is overwritten"
+        flags = _alike([flag for flag in self._line.find(*FOLDER_NAMES) if flag.value])
         if not flags:
             self.warnings.append(
                 "the command names no folder for its checkpoints: make sure that it does not "
                 "overwrite the old ones"
             )
             return
-        old = (flags[0].value or "").rstrip("/")
-        base = re.sub(r"_(?:recovery|earlier|safe)(?:_\d+)?$", "", old)
+        old = flags[0].value or ""
+        if flags[0].live:
+            for flag in flags:
+                self._changed.add(flag)
+                self._line.extend(flag, f"_{suffix}")
+                self._note(flag.written, flag.value, f"{flag.value}_{suffix}", reason)
+            self.warnings.append(f"{old}_{suffix}: see that it does not exist yet")
+            return
+        base = re.sub(r"_(?:recovery|earlier|safe)(?:_\d+)?$", "", old.rstrip("/"))
         after, number = f"{base}_{suffix}", 2
-        while Path(after).exists() or after == old:
+        while Path(after).exists() or after == old.rstrip("/"):
             after, number = f"{base}_{suffix}_{number}", number + 1
-        self._replace(flags[0], after, "a new folder, so that nothing is overwritten")
+        for flag in flags:
+            self._replace(flag, after, reason)
 
     def scale_rates(self, *, fresh: bool) -> None:
         """Scale its learning rates as advised; of a fresh start those of every stage."""
@@ -148,8 +189,9 @@ class Rewrite:
         flags = self._rates(fresh=fresh)
         if not flags:
             self.warnings.append(
-                "no flag of the command holds a learning rate; --lr-flag names one"
-                + ("" if fresh else " (the stored rate is scaled all the same)")
+                f"the command has no {' and no '.join(self._request.lr_flags)} with a value"
+                if self._request.lr_flags
+                else "no flag of the command holds a learning rate; --lr-flag names one"
             )
         for flag in flags:
             after = _scaled(flag.value or "", advice.factor)
@@ -166,16 +208,23 @@ class Rewrite:
         reason = f"{epochs} epochs of warm-up, after what happened"
         flags = [flag for flag in self._line.find(*WARMUP_NAMES) if flag.value is not None]
         if not flags:
-            self._add("--warmup-epochs", str(epochs), reason)
-            self.warnings.append(
-                "--warmup-epochs was added: leave it out if your script has no such flag"
-            )
+            name = self._add("--warmup-epochs", str(epochs), reason)
+            self.warnings.append(f"{name} was added: leave it out if your script has no such flag")
         elif (known := _number(flags[0].value)) is not None and known < epochs:
             self._replace(flags[0], str(epochs), reason)
 
     def _resume_flags(self) -> list[Flag]:
         named = self._request.resume_flag
         return self._line.find(*((plain_flag(named),) if named else RESUME_NAMES))
+
+    def _checkpoint_flags(self) -> list[Flag]:
+        """The flag that takes the checkpoint, as often as it is given: the last one counts."""
+        found = [
+            flag
+            for flag in self._resume_flags()
+            if flag.value is not None and not flag.value.endswith(_NO_CHECKPOINT)
+        ]
+        return _alike(found)
 
     def _rates(self, *, fresh: bool) -> list[Flag]:
         """The flags that hold rates; not a floor, and not that of a stage that is skipped."""
@@ -185,9 +234,7 @@ class Rewrite:
         rates = [
             flag
             for flag in self._line.flags
-            if flag.value is not None
-            and flag.name.endswith(("lr", "learning-rate"))
-            and not _FLOOR.search(flag.name)
+            if flag.value is not None and _RATE.search(flag.name) and not _NO_RATE.search(flag.name)
         ]
         skipped = {int(found[1]) for flag in self._line.flags if (found := _SKIP.match(flag.name))}
         stages = {flag: int(found[1]) for flag in rates if (found := _STAGE_LR.match(flag.name))}
@@ -195,16 +242,21 @@ class Rewrite:
         return running if running and skipped and not fresh else rates
 
     def _replace(self, flag: Flag, after: str, reason: str) -> None:
-        self._line.replace(flag, after)
-        self._note(flag.written, flag.value, after, reason)
+        if flag not in self._changed:
+            self._changed.add(flag)
+            self._line.replace(flag, after)
+            self._note(flag.written, flag.value, after, reason)
 
     def _remove(self, flag: Flag, reason: str) -> None:
-        self._line.remove(flag)
-        self._note(flag.written, flag.value, None, reason)
+        if flag not in self._changed:
+            self._changed.add(flag)
+            self._line.remove(flag)
+            self._note(flag.written, flag.value, None, reason)
 
-    def _add(self, name: str, value: str, reason: str) -> None:
-        self._line.add(name, value)
-        self._note(name, None, value, reason)
+    def _add(self, name: str, value: str, reason: str) -> str:
+        written = self._line.add(name, value)
+        self._note(written, None, value, reason)
+        return written
 
     def _note(self, flag: str, before: str | None, after: str | None, reason: str) -> None:
         self.changes.append(Change(flag=flag, before=before, after=after, reason=reason))
@@ -212,14 +264,19 @@ class Rewrite:
 
 def plain_flag(name: str) -> str:
     """``--stage2_lr`` -> ``stage2-lr``."""
-    return name.lstrip("-").replace("_", "-").lower()
+    return name.lstrip("-").rpartition(".")[2].replace("_", "-").lower()
+
+
+def _alike(flags: list[Flag]) -> list[Flag]:
+    """The first, and those of the same name."""
+    return [flag for flag in flags if flag.name == flags[0].name]
 
 
 def _scaled(text: str, factor: float) -> str | None:
     """The number times the factor, written the way it was written; None for what is no number."""
     try:
         value = Decimal(text) * Decimal(str(factor))
-    except InvalidOperation:
+    except ArithmeticError:
         return None
     if not value.is_finite() or value <= 0:
         return None

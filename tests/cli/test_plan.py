@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,28 @@ COMMAND = (
     "python train.py --checkpoint-dir checkpoints --resume-from checkpoints/best.pth --lr 0.2 "
     "--deep-supervision"
 )
+
+
+GUIDE_COMMAND = """python train_ultimate.py train \\
+    --dataset-path /kaggle/input/cod10k-dataset/COD10K-v3 \\
+    --checkpoint-dir /kaggle/working/checkpoints \\
+    --resume-from /kaggle/working/checkpoints/best_model.pth \\
+    --skip-stage1 \\
+    --backbone edgenext_base \\
+    --num-experts 7 \\
+    --batch-size 8 \\
+    --stage2-batch-size 1 \\
+    --accumulation-steps 4 \\
+    --img-size 384 \\
+    --epochs 120 \\
+    --stage1-epochs 30 \\
+    --lr 0.00025 \\
+    --stage2-lr 0.0002 \\
+    --scheduler cosine \\
+    --min-lr 0.00001 \\
+    --progressive-unfreeze \\
+    --deep-supervision \\
+    --num-workers 4"""
 
 
 @pytest.fixture
@@ -91,6 +114,7 @@ def test_exit_codes(story: Path, tmp_path: Path) -> None:
     assert wrong.code == 2
     assert "line 1, column 8" in wrong.stderr
     assert run("plan", "--added", "magic", cwd=story).code == 2
+    assert run("plan", "--target", "nan", cwd=story).code == 2
     (tmp_path / "empty").mkdir()
     assert run("plan", tmp_path / "empty").code == 3
     fresh = run("plan", tmp_path / "empty", "--command", COMMAND, "-f", "json")
@@ -105,3 +129,41 @@ def test_an_earlier_run_and_a_file(story: Path, tmp_path: Path) -> None:
     done = run("plan", "--earlier", other.parent, "-f", "json", "-o", out, cwd=story)
     assert (done.code, done.stdout) == (0, "")
     assert str(other) in out.read_text()
+
+
+def test_the_guides_command(story: Path) -> None:
+    guide = GUIDE_COMMAND.replace("/kaggle/working", str(story))
+    arguments = ("plan", "--added", "deep-supervision", "--command", f"!{guide}", "-f", "json")
+    options = run(*arguments, cwd=story).json["options"]
+    restored, _, command = options[0]["command"].partition(" && \\\n")
+    source = "checkpoints/epoch_88.pth"
+    assert restored == f"ckptdoctor restore --from {source} --scale-lr 0.75"
+    expected = guide.replace("--stage2-lr 0.0002", "--stage2-lr 0.00015")
+    expected = expected.replace(f"{story}/checkpoints \\", f"{story}/checkpoints_recovery \\")
+    expected = expected.replace(
+        f"{story}/checkpoints/best_model.pth", "checkpoints/best_model_clean.pth"
+    )
+    assert command == expected
+    fresh = shlex.split(options[-1]["command"])
+    assert not {"--resume-from", "--skip-stage1"} & set(fresh)
+    assert fresh[fresh.index("--stage2-lr") + 1] == "0.00015"
+
+
+def test_weights_alone_are_resumed_by_a_command_that_runs(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    save(tmp_path / "checkpoints/epoch_3.pth", {"epoch": 3, "model": {"w": torch.ones(3)}})
+    command = f"{sys.executable} -c 'import sys; open(sys.argv[2])' --resume a.pth --out x"
+    arguments = ("plan", "--added", "augmentation", "--command", command, "-f", "json")
+    option = run(*arguments, cwd=tmp_path).json["options"][0]
+    assert "restore" not in option["command"]
+    done = subprocess.run(["/bin/sh", "-c", option["command"]], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+def test_the_demo_story_in_the_log(story: Path) -> None:
+    log = story / "train.log"
+    log.write_text(f"$ {COMMAND}\n" + log.read_text())
+    outcome = run("plan", cwd=story)
+    assert outcome.code == 0
+    assert "checkpoints_recovery" in outcome.stdout
+    assert "the last one in the log" in " ".join(outcome.stdout.split())

@@ -43,9 +43,20 @@ def test_the_guides_command() -> None:
         ("python t.py --lr=0.1 --name 'a b'", {"lr": "0.1", "name": "a b"}),
         ("!python t.py --lr 0.1", {"lr": "0.1"}),
         ("$ python t.py -lr 1e-3 --shift -0.5", {"lr": "1e-3", "shift": "-0.5"}),
-        ("CUDA_VISIBLE_DEVICES=0 python t.py --lr 1", {"cuda-visible-devices": "0", "lr": "1"}),
-        ("torchrun --nproc_per_node 2 t.py --lr 1", {"nproc-per-node": "2", "lr": "1"}),
-        ("python -m pkg.train optim.lr=0.1 +x=3", {"m": "pkg.train", "lr": "0.1", "x": "3"}),
+        ("CUDA_VISIBLE_DEVICES=0 python t.py --lr 1", {"lr": "1"}),
+        ("torchrun --nproc_per_node 2 t.py --lr 1", {"lr": "1"}),
+        ("torchrun --log-dir x -m pkg.train --lr 1", {"lr": "1"}),
+        ("accelerate launch --config_file a.yaml t.py --lr 1", {"lr": "1"}),
+        ("srun --output=slurm.log python -u tools/train.py a.py --lr 1", {"lr": "1"}),
+        ("python -m pkg.train optim.lr=0.1 +x=3", {"lr": "0.1", "x": "3"}),
+        ("yolo train lr0=0.01", {"lr0": "0.01"}),
+        ("python t.py --cfg-options a.lr=0.1 b=2", {"cfg-options": None, "lr": "0.1", "b": "2"}),
+        ("python t.py --resume epoch=8.ckpt", {"resume": "epoch=8.ckpt"}),
+        ('python t.py --a "$(cat "x --lr 5")" --b 1', {"a": '$(cat "x --lr 5")', "b": "1"}),
+        ("python t.py --a $(echo ')' \"it's\") --b 1", {"a": "$(echo ')' \"it's\")", "b": "1"}),
+        ("python t.py --a ${X:-a b} --b $'it\\'s'", {"a": "${X:-a b}", "b": "$'it\\'s'"}),
+        ("python t.py --lr 1 & tail -f log", {"lr": "1"}),
+        ("$PYTHON t.py --lr 1", {"lr": "1"}),
         ("cd /x && python t.py --lr 1 2>&1 | tee log.txt", {"lr": "1"}),
         ("python t.py --lr 1 > out.txt 2> err.txt", {"lr": "1"}),
         ('python t.py --a "$(cat x | head -1)" --b `ls`', {"a": "$(cat x | head -1)", "b": "`ls`"}),
@@ -56,7 +67,22 @@ def test_the_guides_command() -> None:
 )
 def test_the_ways_in_which_commands_are_written(text: str, expected: dict[str, str]) -> None:
     assert flags(text) == expected
-    assert parse_command(text).text() == text.lstrip("!$ ").strip()
+    assert parse_command(text).text() == text.removeprefix("!").removeprefix("$ ")
+
+
+@pytest.mark.parametrize(
+    ("text", "shell"),
+    [
+        ("%cd /kaggle\n!python t.py --lr 1", "cd /kaggle\n python t.py --lr 1"),
+        ("%run t.py --lr 1", "python t.py --lr 1"),
+        ("%%bash\npython t.py --lr 1", "bash\npython t.py --lr 1"),
+        (">>> python t.py --lr 1 \\\n", "python t.py --lr 1"),
+        ("python t.py \\\r\n --lr 1", "python t.py \\\n --lr 1"),
+    ],
+)
+def test_cells_and_prompts(text: str, shell: str) -> None:
+    assert parse_command(text).text() == shell
+    assert flags(text) == {"lr": "1"}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +92,9 @@ def test_the_ways_in_which_commands_are_written(text: str, expected: dict[str, s
         ('python t.py \\\n  --a "b', 'quote " at line 2, column 7'),
         ("python t.py --a `ls", "quote ` at line 1, column 17"),
         ("python t.py --a $(ls", "bracket $( at line 1, column 17"),
+        ("\n!python 'train", "quote ' at line 2, column 9"),
+        ("python t.py --a ${X", "brace ${ at line 1, column 17"),
+        ("python t.py \\\n\n --a $(echo ')", "bracket $( at line 3, column 6"),
     ],
 )
 def test_what_is_never_closed_is_said_with_its_place(text: str, where: str) -> None:
@@ -97,12 +126,56 @@ def test_replacing_adding_and_removing() -> None:
     assert flags(text)["warmup-epochs"] == "5"
     hydra = parse_command("python t.py optim.lr=0.1 | tee log")
     hydra.replace(hydra.find("lr")[0], "0.05")
-    hydra.add("--warmup-epochs", "5")
-    assert hydra.text() == "python t.py optim.lr=0.05 --warmup-epochs 5 | tee log"
+    assert hydra.add("--warmup-epochs", "5") == "warmup_epochs"
+    assert hydra.text() == "python t.py optim.lr=0.05 warmup_epochs=5 | tee log"
+
+
+def test_hydra_wants_quotes_of_its_own_around_an_equals_sign() -> None:
+    line = parse_command("python t.py ckpt_path=old.ckpt lr=1")
+    line.replace(line.find("ckpt-path")[0], "it's/epoch=8 a.ckpt")
+    assert shlex.split(line.text())[2] == r"ckpt_path='it\'s/epoch=8 a.ckpt'"
+
+
+def test_a_flag_that_is_quoted_as_a_whole() -> None:
+    for text in ("python t.py '--resume=a b' --x 1", 'python t.py "--resume"=a --x 1'):
+        line = parse_command(text)
+        line.replace(line.find("resume")[0], "c d")
+        assert shlex.split(line.text()) == ["python", "t.py", "--resume=c d", "--x", "1"]
+
+
+@pytest.mark.parametrize("value", ["$OUT/run", '"$OUT/run"', "`pwd`/run", "~/run", '"$(pwd)/run"'])
+def test_a_value_that_the_shell_fills_in_is_extended(value: str) -> None:
+    line = parse_command(f"python t.py --out {value} --last 1")
+    (out,) = line.find("out")
+    assert out.live
+    line.extend(out, "_new")
+    assert line.text() == f"python t.py --out {value}'_new' --last 1"
+
+
+def test_a_value_that_stands_for_itself() -> None:
+    for value in ("'$OUT'", "a/b", '"a b"', "a~b", "\\$OUT", '"\\$OUT"'):
+        assert not parse_command(f"python t.py --out {value}").find("out")[0].live
+
+
+@pytest.mark.parametrize(
+    ("text", "moves", "several"),
+    [
+        ("python t.py --lr 1", False, False),
+        ("cd x && python t.py --lr 1 | tee log &", True, False),
+        ("# mine\npython t.py --lr 1\n", False, False),
+        ("cd x; python t.py --lr 1", True, True),
+        ("export A=1\npython t.py --lr 1", False, True),
+        ("python t.py lr=1", True, False),
+    ],
+)
+def test_several_commands_and_folders(text: str, moves: bool, several: bool) -> None:
+    line = parse_command(text)
+    assert (line.moves, line.several) == (moves, several)
+    assert (line.copy().moves, line.copy().several) == (moves, several)
 
 
 words = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), max_size=12
+    st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=12
 )
 
 

@@ -65,7 +65,10 @@ def test_the_table(
     assert math.isfinite(found.factor)
 
 
-@pytest.mark.parametrize("text", ["dropout", "batch-size", "batch-size:X0", "batch-size:Xfour"])
+@pytest.mark.parametrize(
+    "text",
+    ["dropout", "batch-size", "batch-size:X0", "batch-size:Xfour", "batch-size:1" + "0" * 400],
+)
 def test_what_is_not_known_is_said(text: str) -> None:
     with pytest.raises(UsageError, match="known are deep-supervision"):
         parse_added([text])

@@ -199,11 +199,11 @@ def test_the_command_is_found_in_the_log_and_in_the_checkpoint(tmp_path: Path) -
     path = save(tmp_path / "run/a.pth", state)
     found = discover([path])
     scalars = open_checkpoint(path).scalars
-    plan = make_plan(survey(found), Request(), scalars=scalars)
+    plan = make_plan(survey(found), Request(), stored=lambda _: scalars)
     assert plan.command_from == "the arguments stored in the checkpoint"
     assert "python train.py --lr 0.1 --amp --resume" in by_name(plan)["A"].command
     (tmp_path / "train.log").write_text("$ python real.py --lr 0.3 --resume y.pth\n")
-    logged = make_plan(survey(found), Request(), scalars=scalars)
+    logged = make_plan(survey(found), Request(), stored=lambda _: scalars)
     assert logged.command_from == "the log"
     assert "python real.py --lr 0.3 --resume" in by_name(logged)["A"].command
 
@@ -225,6 +225,8 @@ def test_a_file_whose_rate_was_scaled_is_not_scaled_again(tmp_path: Path) -> Non
     option = by_name(make_plan(survey(discover([tmp_path])), request))["A"]
     assert "ckptdoctor restore" not in option.command
     assert any("changed when it was restored" in reason for reason in option.reasons)
+    alone = by_name(make_plan(survey(discover([tmp_path])), replace(request, command="")))["A"]
+    assert alone.command == f"ckptdoctor scan {clean}", "there is nothing left to make"
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
@@ -244,3 +246,76 @@ def test_the_timeline_starts_at_the_checkpoint(tmp_path: Path) -> None:
     plan = make_plan(ranked(*rows), Request(target=0.71))
     assert plan.timeline is not None
     assert (plan.timeline.start_epoch, plan.timeline.low, plan.timeline.high) == (11, 10, 10)
+
+
+def test_what_stores_no_rate_is_resumed_as_it_is(sound: Report, tmp_path: Path) -> None:
+    request = Request(command=GUIDE, added=ADDED)
+    option = by_name(make_plan(sound, request, stored=lambda _: {"epoch": 88}))["A"]
+    assert "ckptdoctor restore" not in option.command
+    assert changes(option)["--stage2-lr"] == ("0.0002", "0.00015")
+    assert any("stores no learning rate" in reason for reason in option.reasons)
+    rate = {"state.optimizer.param_groups.0.lr": 0.1}
+    assert "--scale-lr" in by_name(make_plan(sound, request, stored=lambda _: rate))["A"].command
+
+
+def test_the_options_write_different_files(sound: Report, tmp_path: Path) -> None:
+    options = by_name(make_plan(sound, Request(command=GUIDE, added=ADDED)))
+    first, second = changes(options["A"]), changes(options["B"])
+    assert second["--resume-from"][1] == f"{tmp_path}/checkpoints/best_model_clean_2.pth"
+    assert f"-o {tmp_path}/checkpoints/best_model_clean_2.pth" in options["B"].command
+    assert first["--checkpoint-dir"] != second["--checkpoint-dir"]
+
+
+def test_a_folder_that_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ranked(report(str(tmp_path / "a.pth"), 3, score(0.5)))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    option = by_name(make_plan(rows, Request(command=GUIDE, added=ADDED)))["A"]
+    assert "-o best_model_clean.pth && " in option.command
+    assert changes(option)["--resume-from"][1] == "best_model_clean.pth"
+
+
+def test_nothing_is_started_where_the_restore_fails(sound: Report) -> None:
+    command = "cd /x; python t.py --lr 1 --resume a --out b"
+    option = by_name(make_plan(sound, Request(command=command, added=ADDED)))["A"]
+    assert " && {\ncd /x; python t.py" in option.command
+    assert option.command.endswith("\n}")
+
+
+def test_the_trainers_folder_keeps_its_rate_and_says_so() -> None:
+    rows = ranked(report("out/checkpoint-500/model.safetensors", None, None))
+    command = "python t.py --resume_from_checkpoint out/checkpoint-900 --output_dir out"
+    option = by_name(make_plan(rows, Request(command=command, added=ADDED)))["A"]
+    assert option.command.startswith("python t.py --resume_from_checkpoint out/checkpoint-500 ")
+    assert any("scheduler.pt" in warning for warning in option.warnings)
+
+
+def test_a_command_in_the_log_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    path = save(tmp_path / "run/a.pth", {"epoch": 3, "model": {"w": torch.ones(3)}})
+    (tmp_path / "train.log").write_text("$ python real.py --lr 0.3 --name 'x\n")
+    plan = make_plan(survey(discover([path])), Request())
+    assert plan.command_from == ""
+    assert any("column 32 is never closed" in note for note in plan.notes), plan.notes
+
+
+def test_a_restored_file_beside_its_source_is_the_one_to_resume(tmp_path: Path) -> None:
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    state = {"epoch": 3, "model": {"w": parameter.data}, "optimizer": optimizer.state_dict()}
+    source = save(tmp_path / "epoch_3.pth", state)
+    request = Request(command="python t.py --lr 0.1 --resume a.pth", added=ADDED)
+
+    def option() -> Option:
+        made = make_plan(
+            survey(discover([tmp_path])), request, stored=lambda path: open_checkpoint(path).scalars
+        )
+        return by_name(made)["A"]
+
+    clean = tmp_path / "best_model_clean.pth"
+    first = option()
+    assert changes(first)["--resume"][1] == str(clean)
+    restore(source, clean, Edits(scale_lr=0.75))
+    second = option()
+    assert "ckptdoctor restore" not in second.command
+    assert changes(second)["--resume"][1] == str(clean)
+    assert changes(second)["--lr"] == changes(first)["--lr"]
