@@ -211,5 +211,14 @@ def test_any_text_is_a_command_or_a_usage_error(text: str) -> None:
         return
     for flag in line.flags:
         assert 0 <= flag.start < flag.end <= len(line.source)
-    line.add("--x", "1")
-    assert "--x 1" in line.text()
+    written = line.add("--x", "1")
+    assert {"--x": "--x 1", "x": "x=1"}[written] in line.text()
+
+
+@pytest.mark.parametrize("text", ["A=", "A=1", "train.py lr=1"])
+def test_a_command_of_nothing_but_assignments_gets_another(text: str) -> None:
+    line = parse_command(text)
+    assert (line.add("--warmup-epochs", "3"), line.text()) == (
+        "warmup_epochs",
+        f"{text} warmup_epochs=3",
+    )
