@@ -369,6 +369,14 @@ while True:
 """
 
 
+def wait_for_epoch(folder: Path, wanted: int, seconds: float = 60) -> None:
+    """Wait until a checkpoint of that epoch or a later one is there."""
+    deadline = time.monotonic() + seconds
+    while all(int("".join(filter(str.isdigit, name)) or 0) < wanted for name in names(folder)):
+        assert time.monotonic() < deadline, "it makes no headway"
+        time.sleep(0.01)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("background", [False, True])
 def test_killed_and_started_again_it_always_goes_on(tmp_path: Path, background: bool) -> None:
@@ -376,11 +384,14 @@ def test_killed_and_started_again_it_always_goes_on(tmp_path: Path, background: 
     for kill in range(12):
         command = [sys.executable, "-c", _TRAINING, str(tmp_path), str(background)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as training:
-            assert training.stdout is not None
-            start = int(training.stdout.readline())
-            assert start >= reached
-            time.sleep(0.3 + 0.037 * kill)
-            training.kill()
+            try:
+                assert training.stdout is not None
+                start = int(training.stdout.readline())
+                assert start >= reached
+                wait_for_epoch(tmp_path, start + 1)
+                time.sleep(0.037 * kill)
+            finally:
+                training.kill()
         reached = start
         assert healthy(tmp_path) == len(names(tmp_path)) >= 2
     assert reached > 20
