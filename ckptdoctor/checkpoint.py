@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,6 +176,17 @@ class FileIdentity:
     inode: int
     nbytes: int
     mtime_ns: int
+
+    @classmethod
+    def of(cls, fd: int) -> FileIdentity:
+        """Of an open file, now."""
+        status = os.fstat(fd)
+        return cls(
+            device=status.st_dev,
+            inode=status.st_ino,
+            nbytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint, Problem
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.formats import OpenFile, opened, read_checkpoint
 from ckptdoctor.history import History
 from ckptdoctor.manifest import check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, position, read_metadata
@@ -122,6 +122,7 @@ class _Pending:
     """A file whose header was read and whose tensors are being scanned."""
 
     checkpoint: Checkpoint
+    file: OpenFile
     scan: PendingScan
     manifest: tuple[Problem, ...]
     closing: contextlib.ExitStack
@@ -136,7 +137,7 @@ def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
         try:
             result = pending.scan.result()
         except OSError as error:
-            return _failed(checkpoint.path, error, checkpoint.nbytes)
+            return _failed(checkpoint.path, error, pending.file)
         return Case(
             checkpoint=checkpoint,
             stats=result.stats,
@@ -149,27 +150,53 @@ def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
 
 def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending | CheckpointReport:
     """Read the header and start the scan; a report at once where nothing can be read."""
-    nbytes = 0
+    file = None
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(opened(path))
-            nbytes = file.nbytes
             if how.expect is not None:
-                how.expect(path, nbytes)
+                how.expect(path, file.nbytes)
             checkpoint = read_checkpoint(file)
         except (CheckpointError, OSError) as error:
-            return _failed(path, error, nbytes)
+            return _failed(path, error, file)
         scan = scanner.submit(checkpoint, file.fd)
         manifest = tuple(check_manifest(path, file.fd))
-        return _Pending(checkpoint, scan, manifest, stack.pop_all())
+        return _Pending(checkpoint, file, scan, manifest, stack.pop_all())
     raise AssertionError("unreachable: the stack swallows no exception")
 
 
-def _failed(path: Path, error: CheckpointError | OSError, nbytes: int) -> CheckpointReport:
+def _failed(
+    path: Path, error: CheckpointError | OSError, file: OpenFile | None
+) -> CheckpointReport:
     """The report on a file that gave nothing."""
+    problems = [_problem_of(error)]
+    if file is not None and file.changed():
+        problems.append(
+            Problem(
+                code="CD109",
+                severity=Severity.WARNING,
+                subject="file",
+                message="the file changed while it was read: somebody writes to it",
+            )
+        )
+    return CheckpointReport(
+        path=path,
+        nbytes=0 if file is None else file.nbytes,
+        verdict=Verdict.UNREADABLE,
+        metadata=Metadata(name_epoch=epoch_from_name(path)),
+        findings=tuple(
+            rule.from_problem(problem)
+            for problem in problems
+            for rule in ALL_RULES
+            if rule.code == problem.code
+        ),
+    )
+
+
+def _problem_of(error: CheckpointError | OSError) -> Problem:
     if isinstance(error, CheckpointError):
         where = "" if error.offset is None else f" (at byte {error.offset})"
-        problem = Problem(
+        return Problem(
             code=error.code,
             severity=Severity.ERROR,
             subject="file",
@@ -177,21 +204,12 @@ def _failed(path: Path, error: CheckpointError | OSError, nbytes: int) -> Checkp
             evidence={"offset": error.offset} if error.offset is not None else {},
             remedy=error.remedy,
         )
-    else:
-        problem = Problem(
-            code="CD108",
-            severity=Severity.ERROR,
-            subject="file",
-            message=f"cannot be read: {error.strerror or error}",
-            evidence={"errno": error.errno},
-        )
-    rule = next(rule for rule in ALL_RULES if rule.code == problem.code)
-    return CheckpointReport(
-        path=path,
-        nbytes=nbytes,
-        verdict=Verdict.UNREADABLE,
-        metadata=Metadata(name_epoch=epoch_from_name(path)),
-        findings=(rule.from_problem(problem),),
+    return Problem(
+        code="CD108",
+        severity=Severity.ERROR,
+        subject="file",
+        message=f"cannot be read: {error.strerror or error}",
+        evidence={"errno": error.errno},
     )
 
 

@@ -19,6 +19,7 @@ from ckptdoctor.formats.sniff import TEXT, describe_stranger
 
 __all__ = [
     "Limits",
+    "OpenFile",
     "locate_scalars",
     "looks_like_checkpoint",
     "open_checkpoint",

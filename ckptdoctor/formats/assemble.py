@@ -6,6 +6,7 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ckptdoctor.checkpoint import (
     CallUse,
@@ -17,13 +18,15 @@ from ckptdoctor.checkpoint import (
     StorageRef,
     TensorRecord,
 )
+from ckptdoctor.errors import CheckpointError, UnknownFormatError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_globals import is_allowed
+from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, PersistentId
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.tree import Harvest
 
-__all__ = ["assemble", "check_extents"]
+__all__ = ["assemble", "broken_off", "check_extents", "refuse_single_value"]
 
 _MAX_SCALAR_TENSORS = 1000
 _MAX_EXTENT_PROBLEMS = 20
@@ -83,6 +86,56 @@ def assemble(
         byteorder=byteorder,
         identity=file.identity,
     )
+
+
+def broken_off(
+    file: OpenFile, kind: str, error: CheckpointError, machines: Iterable[PickleMachine]
+) -> Checkpoint:
+    """A checkpoint without tensors, for a pickle that runs code and only then breaks off.
+
+    Whoever loads it runs the code before the error is raised, so that the error alone would say
+    too little.
+
+    Args:
+        file: the open file.
+        kind: the value of ``Checkpoint.format``.
+        error: why nothing could be read.
+        machines: the pickle machines that ran, for the globals they saw.
+
+    Raises:
+        CheckpointError: ``error`` itself, where no code was named before it.
+    """
+    machines = list(machines)
+    if not any(map(_runs_code, machines)):
+        raise error
+    where = "" if error.offset is None else f" (at byte {error.offset})"
+    problem = Problem(
+        code=error.code,
+        severity=Severity.ERROR,
+        subject="file",
+        message=error.message + where,
+        evidence={} if error.offset is None else {"offset": error.offset},
+        remedy=error.remedy,
+    )
+    return assemble(file, kind, Harvest(), machines, problems=[problem])
+
+
+def refuse_single_value(path: Path, root: Node) -> None:
+    """Refuse a number or a text, which no checkpoint is.
+
+    Raises:
+        UnknownFormatError: ``root`` is no container, object or storage.
+    """
+    if not isinstance(root, DictNode | Instance | PersistentId | list | tuple):
+        raise UnknownFormatError(
+            path,
+            "not a checkpoint but a pickle of a single value",
+            remedy="Look at what the script gives to torch.save.",
+        )
+
+
+def _runs_code(machine: PickleMachine) -> bool:
+    return bool(machine.calls) or any(seen.ref.runs_code for seen in machine.globals.values())
 
 
 def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse]:

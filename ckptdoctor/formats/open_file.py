@@ -27,17 +27,19 @@ class OpenFile:
 
     __slots__ = ("fd", "identity", "path")
 
-    def __init__(self, path: Path, fd: int, stat: os.stat_result) -> None:
+    def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self.fd = fd
-        self.identity = FileIdentity(
-            device=stat.st_dev, inode=stat.st_ino, nbytes=stat.st_size, mtime_ns=stat.st_mtime_ns
-        )
+        self.identity = FileIdentity.of(fd)
 
     @property
     def nbytes(self) -> int:
         """Size of the file."""
         return self.identity.nbytes
+
+    def changed(self) -> bool:
+        """Whether the file is another than when it was opened."""
+        return FileIdentity.of(self.fd) != self.identity
 
 
 @contextlib.contextmanager
@@ -55,7 +57,7 @@ def opened(path: str | Path) -> Iterator[OpenFile]:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise _not_regular(path, status)
-        yield OpenFile(path, fd, status)
+        yield OpenFile(path, fd)
     finally:
         os.close(fd)
 

@@ -187,7 +187,7 @@ def _binput(vm: PickleMachine) -> None:
 
 @opcode(b"r")
 def _long_binput(vm: PickleMachine) -> None:
-    vm.memo[UINT32.unpack_from(vm.data, vm.pos)[0]] = vm.stack[-1]
+    vm.memoize(UINT32.unpack_from(vm.data, vm.pos)[0])
     vm.pos += 4
 
 
@@ -281,7 +281,9 @@ def _proto(vm: PickleMachine) -> None:
 
 @opcode(b"\x95")
 def _frame(vm: PickleMachine) -> None:
-    vm.unpack(UINT64)
+    nbytes = vm.unpack(UINT64)
+    if nbytes > vm.left and vm.lying_frame is None:
+        vm.lying_frame = f"a frame of {nbytes} bytes, of which {vm.left} are there", vm.at - 9
 
 
 @opcode(b"P")

@@ -32,7 +32,7 @@ from ckptdoctor.formats.pickle_nodes import (
 from ckptdoctor.formats.pickle_opcodes import DISPATCH, STOP, TRACKING_DISPATCH
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["PickleMachine", "refuse_bytearrays"]
+__all__ = ["PickleMachine", "machines_behind", "refuse_bytearrays"]
 
 _TEXT_NBYTES = 1 << 20  # a text longer than this stays in the file
 _LINE_NBYTES = 1 << 20  # the longest line of a protocol 0 opcode
@@ -55,6 +55,8 @@ class PickleMachine:
         calls: calls of globals that run code, at most 100.
         persistent_ids: every reference to something outside the pickle.
         holds_bytearrays: whether a byte array of protocol 5 was read, which the tree has as bytes.
+        lying_frame: what is wrong with a frame, and where; the pickle is refused at its end only,
+            so that what it names is seen.
     """
 
     __slots__ = (
@@ -69,6 +71,7 @@ class PickleMachine:
         "data",
         "globals",
         "holds_bytearrays",
+        "lying_frame",
         "marks",
         "memo",
         "persistent_ids",
@@ -95,6 +98,7 @@ class PickleMachine:
         self.calls: list[RecordedCall] = []
         self.persistent_ids: list[Node] = []
         self.holds_bytearrays = False
+        self.lying_frame: tuple[str, int] | None = None
 
     @property
     def file_offset(self) -> int | None:
@@ -110,6 +114,7 @@ class PickleMachine:
             PickleError: an opcode is unknown or does not fit the stack.
         """
         self.stack, self.marks, self.memo = [], [], {}
+        self.lying_frame = None
         self._seek(start)
         dispatch = self._dispatch
         budget = self._limits.opcodes - self._opcodes
@@ -128,6 +133,10 @@ class PickleMachine:
                 if opcode == STOP:
                     break
                 dispatch[opcode](self)
+            if not self.stack:
+                raise PickleError("a pickle of nothing", self.at)
+            if self.lying_frame is not None:
+                raise PickleError(*self.lying_frame)
             return self.stack.pop(), self.at
         except (IndexError, KeyError) as error:
             if self.pos > len(self.data) or (
@@ -143,6 +152,11 @@ class PickleMachine:
             self._opcodes += count
 
     # -- reading ---------------------------------------------------------------------------------
+
+    @property
+    def left(self) -> int:
+        """Bytes from the position to the end of the source."""
+        return self._source.nbytes - self.at
 
     @property
     def at(self) -> int:
@@ -305,9 +319,31 @@ class PickleMachine:
 
     def memoize(self, index: int) -> None:
         """Remember the top of the stack; the bound keeps the hashes of indices apart."""
-        if not 0 <= index < 1 << 32:
+        if not 0 <= index <= self._source.nbytes:
             raise PickleError("a memo index that no pickler writes", self.at)
         self.memo[index] = self.stack[-1]
+
+
+def machines_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMachine]:
+    """A machine that ran the pickles behind the first, if any do; for what they name.
+
+    A program that loads twice from one open file runs them, and so does one that is told where to
+    begin. Bytes that are no pickle name nothing, unless they call something before they end.
+
+    Args:
+        source: where the first pickle lies.
+        start: the offset behind it.
+        limits: bounds on the work.
+    """
+    machine = PickleMachine(source, limits)
+    whole = 0
+    try:
+        while start < source.nbytes:
+            _, start = machine.run(start)
+            whole += 1
+    except PickleError:
+        pass
+    return [machine] if whole or machine.calls else []
 
 
 def refuse_bytearrays(path: Path, machine: PickleMachine) -> None:

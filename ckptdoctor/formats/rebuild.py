@@ -9,6 +9,7 @@ Source: ``torch/_utils.py`` and ``torch/_tensor.py`` of PyTorch 0.1.9 to 2.13.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 
@@ -33,6 +34,7 @@ from ckptdoctor.formats.raw import (
 
 __all__ = ["unfold"]
 
+_MAX_NUMEL = 1 << 60  # torch counts bytes in 63 bits
 _PATH_PARTS = 100
 _PATH_CHARS = 1000
 
@@ -65,6 +67,8 @@ def _view(call: Call, dtype: DType | None = None) -> RawTensor:
     shape, steps = sizes_of(size), sizes_of(stride)
     if len(shape) != len(steps):
         raise ValueError("shape and stride of different lengths")
+    if math.prod(shape) >= _MAX_NUMEL:
+        raise ValueError("more elements than an address space has bytes")
     return RawTensor(
         dtype or storage.dtype, shape, steps, count_of(offset), storage.ref, storage.lost
     )

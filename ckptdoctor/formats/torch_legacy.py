@@ -21,20 +21,19 @@ from ckptdoctor.errors import (
     UnknownFormatError,
 )
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.assemble import assemble
+from ckptdoctor.formats.assemble import assemble, broken_off, refuse_single_value
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_nodes import (
-    DictNode,
-    Instance,
     Located,
     Node,
     PickleError,
     PickleLimitError,
     PickleTruncatedError,
+    spell,
     unwrap,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
+from ckptdoctor.formats.pickle_vm import PickleMachine, machines_behind, refuse_bytearrays
 from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import ByteSource, FileSource
 from ckptdoctor.formats.tree import Harvest, harvest
@@ -61,7 +60,11 @@ def read_pickle(file: OpenFile, limits: Limits) -> Checkpoint:
         CorruptCheckpointError: the pickle cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    return _Legacy(file, limits).read()
+    reader = _Legacy(file, limits)
+    try:
+        return reader.read()
+    except CheckpointError as error:
+        return broken_off(file, "pickle", error, reader.machines)
 
 
 def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
@@ -96,16 +99,17 @@ class _Legacy:
         self._limits = limits
         self._source = FileSource(file.fd, file.nbytes)
         self._machine = PickleMachine(self._source, limits, track_scalars=track_scalars)
+        self.machines = [self._machine]
         self._places: dict[str, _Place] = {}
         self._problems: list[Problem] = []
 
     def read(self) -> Checkpoint:
         """The checkpoint."""
         kind, found = self.harvest()
-        found.problems += self._unlocated()
+        found.problems += self._unlocated(kind)
         refs = tuple(place.ref for place in self._places.values())
         return assemble(
-            self._file, kind, found, [self._machine], problems=self._problems, records=refs
+            self._file, kind, found, self.machines, problems=self._problems, records=refs
         )
 
     def harvest(self) -> tuple[str, Harvest]:
@@ -117,7 +121,9 @@ class _Legacy:
             self._locate(keys, end)
         else:
             root, end = first, start
-            self._refuse_noise(root)
+            if not self._machine.globals:  # a text file can be a pickle by accident
+                refuse_single_value(self._file.path, root)
+            self._note_rest(end, "the pickle")
         found = harvest(root, self._storage, self._source, self._limits)
         return "torch-legacy" if is_torch else "pickle", found
 
@@ -142,24 +148,27 @@ class _Legacy:
             if self._machine.globals or self._machine.persistent_ids or self._looks_pickled():
                 raise self._error(error) from error
             raise UnknownFormatError(
-                self._file.path, "not a checkpoint: neither a zip archive nor a pickle"
+                self._file.path,
+                "not a checkpoint: neither a zip archive nor a pickle",
+                remedy="Compare its size and its checksum with the original's, and copy it again.",
             ) from error
         if unwrap(first) != MAGIC_NUMBER:
             return False, end, first
-        _, end = self._run(end)  # protocol version
-        _, end = self._run(end)  # byte order and integer sizes of the machine that wrote it
+        version, behind = self._run(end)
+        if unwrap(version) != PROTOCOL_VERSION:
+            self._problem(
+                "CD104",
+                "file",
+                f"protocol version {spell(version)} of the format, and torch reads only "
+                f"{PROTOCOL_VERSION}",
+                end,
+            )
+        _, end = self._run(behind)  # byte order and integer sizes of the machine that wrote it
         return True, end, first
 
     def _looks_pickled(self) -> bool:
         head = self._source.read(0, 2)
         return len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
-
-    def _refuse_noise(self, root: Node) -> None:
-        """Refuse a single value: a text file can be a pickle by accident; a checkpoint cannot."""
-        if not isinstance(root, DictNode | Instance | list | tuple) and not self._machine.globals:
-            raise UnknownFormatError(
-                self._file.path, "not a checkpoint but a pickle of a single value"
-            )
 
     def _run(self, start: int) -> tuple[Node, int]:
         try:
@@ -204,6 +213,9 @@ class _Legacy:
             if dtype is None:
                 self._problem("CD104", f"storage {key}", "no tensor tells what it holds", at)
                 return
+            if key in self._places:
+                self._problem("CD104", f"storage {key}", "the list of keys names it twice", at)
+                return
             header = self._source.read(at, 8)
             if len(header) < 8:
                 return
@@ -217,14 +229,13 @@ class _Legacy:
                 return
             self._places[key] = _Place(StorageRef(key=key, offset=at, nbytes=nbytes), dtype)
             at += nbytes
-        if at < self._file.nbytes:
-            self._problem(
-                "CD104",
-                "file",
-                f"{self._file.nbytes - at} bytes follow the last storage",
-                at,
-                Severity.WARNING,
-            )
+        self._note_rest(at, "the last storage")
+
+    def _note_rest(self, at: int, what: str) -> None:
+        rest = self._file.nbytes - at
+        if rest > 0:
+            self.machines += machines_behind(self._source, at, self._limits)
+            self._problem("CD104", "file", f"{rest} bytes follow {what}", at, Severity.WARNING)
 
     def _dtypes(self) -> dict[str, DType]:
         dtypes: dict[str, DType] = {}
@@ -261,11 +272,22 @@ class _Legacy:
         ref = StorageRef(key=f"{root.key}/{key}", offset=offset, nbytes=numel * dtype.itemsize)
         return Storage(ref, dtype)
 
-    def _unlocated(self) -> list[Problem]:
+    def _unlocated(self, kind: str) -> list[Problem]:
         wanted = set(self._dtypes())
         lost = wanted - set(self._places)
         if not lost or self._problems:
             return []
+        if kind == "pickle":
+            return [
+                Problem(
+                    code="CD104",
+                    severity=Severity.ERROR,
+                    subject="file",
+                    message=f"the storages that it refers to are not in it: {len(lost)}",
+                    evidence={"lost": len(lost)},
+                    remedy="It is the data.pkl of an unpacked checkpoint: scan the checkpoint.",
+                )
+            ]
         return [
             Problem(
                 code="CD102",

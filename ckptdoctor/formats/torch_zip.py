@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import posixpath
 import zlib
-from collections.abc import Iterable
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef
 from ckptdoctor.errors import (
+    CheckpointError,
     CorruptCheckpointError,
     LimitExceededError,
     TruncatedCheckpointError,
@@ -20,7 +20,7 @@ from ckptdoctor.errors import (
     UnsupportedCheckpointError,
 )
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.assemble import assemble
+from ckptdoctor.formats.assemble import assemble, broken_off, refuse_single_value
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_nodes import (
@@ -30,10 +30,9 @@ from ckptdoctor.formats.pickle_nodes import (
     PickleError,
     PickleLimitError,
     PickleTruncatedError,
-    unwrap,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
-from ckptdoctor.formats.raw import Storage, class_dtype
+from ckptdoctor.formats.pickle_vm import PickleMachine, machines_behind, refuse_bytearrays
+from ckptdoctor.formats.sniff import describe_zip
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 from ckptdoctor.formats.tree import Harvest, harvest
 from ckptdoctor.formats.zip_directory import (
@@ -43,12 +42,12 @@ from ckptdoctor.formats.zip_directory import (
     read_directory,
     walk_headers,
 )
+from ckptdoctor.formats.zip_storages import ZipStorages, parse_pid, storage_ref
 
 __all__ = ["MAGIC", "locate", "read_torch_zip"]
 
 MAGIC = b"PK\x03\x04"
 
-_CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".safetensors", ".jit", ".pkl")
 _MAX_INFLATION = 1100  # deflate cannot do better than 1 : 1032
 
 
@@ -61,7 +60,11 @@ def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
         CorruptCheckpointError: ``data.pkl`` cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    return _Archive(file, limits).read()
+    machines: list[PickleMachine] = []
+    try:
+        return _Archive(file, limits, machines).read()
+    except CheckpointError as error:
+        return broken_off(file, "torch-zip", error, machines)
 
 
 def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
@@ -86,13 +89,20 @@ def saved(file: OpenFile, limits: Limits) -> tuple[Node, ByteSource, dict[str, S
 class _Archive:
     """One archive, its directory read or rescued."""
 
-    def __init__(self, file: OpenFile, limits: Limits, *, track_scalars: bool = False) -> None:
+    def __init__(
+        self,
+        file: OpenFile,
+        limits: Limits,
+        machines: list[PickleMachine] | None = None,
+        *,
+        track_scalars: bool = False,
+    ) -> None:
         self._file = file
+        self._machines = [] if machines is None else machines
         self._limits = limits
         self._track_scalars = track_scalars
         self._source = FileSource(file.fd, file.nbytes)
         self.truncated = False
-        self._machines: list[PickleMachine] = []
         directory = read_directory(self._source, limits)
         if directory is None:
             self.truncated = True
@@ -133,32 +143,44 @@ class _Archive:
         return MemorySource(plain)
 
     def _find_prefix(self) -> str:
-        """The folder that holds ``data.pkl``, with its slash; "" where it lies at the top."""
-        for record in self._directory.records:
-            folder, name = posixpath.split(record.name)
-            if name == "data.pkl" and not folder.startswith("__MACOSX"):
-                return f"{folder}/" if folder else ""
+        """The folder that holds ``data.pkl``, with its slash; "" where it lies at the top.
+
+        Where several do, that of the first record: so torch chooses.
+        """
+        records = self._directory.records
+        folders = [
+            folder
+            for folder, name in (posixpath.split(record.name) for record in records)
+            if name == "data.pkl" and not folder.startswith("__MACOSX")
+        ]
+        if folders:
+            first = records[0].name.partition("/")[0]
+            chosen = first if first in folders else folders[0]
+            for other in dict.fromkeys(folders):
+                if other != chosen:
+                    self._directory.add_problem(
+                        "CD104",
+                        f"{other}/data.pkl",
+                        f"a second pickle, beside that in {chosen!r}, which torch reads",
+                    )
+            return f"{chosen}/" if chosen else ""
         if self.truncated:
             raise TruncatedCheckpointError(
                 self._file.path,
                 "the file ends inside its pickle, before the first tensor",
                 remedy="Copy it again from where it was written, or use an earlier checkpoint.",
             )
-        raise UnknownFormatError(self._file.path, *self._something_else())
+        raise self._stranger()
 
-    def _something_else(self) -> tuple[str]:
-        names = [record.name for record in self._directory.records]
-        inside = [name for name in names if name.lower().endswith(_CHECKPOINT_SUFFIXES)]
-        if inside:
-            return (
-                f"not a checkpoint but a zip archive that holds {inside[0]!r}: unpack it first",
-            )
-        if names and all(name.endswith(".npy") for name in names):
-            return ("not a checkpoint but a numpy .npz archive",)
-        if any(name.endswith("archive_format") for name in names):
-            return ("not a training checkpoint but a torch.export archive (.pt2)",)
-        first = f", the first being {names[0]!r}" if names else ""
-        return (f"not a checkpoint but a zip archive of {len(names)} other records{first}",)
+    def _stranger(self) -> CheckpointError:
+        """Why there is no pickle to read: another kind of archive, or one that hides its pickle."""
+        for problem in self._directory.problems:
+            if problem.subject.endswith("data.pkl") or not self._directory.records:
+                return CorruptCheckpointError(
+                    self._file.path, f"{problem.subject}: {problem.message}"
+                )
+        what, remedy = describe_zip([record.name for record in self._directory.records])
+        return UnknownFormatError(self._file.path, f"not a checkpoint but {what}", remedy=remedy)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -181,7 +203,7 @@ class _Archive:
             found,
             self._machines,
             problems=problems,
-            records=tuple(_storage_ref(record) for record in self._directory.records),
+            records=tuple(storage_ref(record) for record in self._directory.records),
             byteorder=byteorder,
         )
 
@@ -210,7 +232,7 @@ class _Archive:
         except PickleError as error:
             raise self._error(error, record) from error
         refuse_bytearrays(self._file.path, machine)
-        lookup = _Lookup(self, "data/")
+        lookup = ZipStorages(self.record, "data/")
         storages = {}
         for pid in machine.persistent_ids:
             storage = lookup.storage(pid)
@@ -220,24 +242,60 @@ class _Archive:
 
     def _byteorder(self) -> str:
         record = self.record("byteorder")
-        if record is None or record.nbytes > 16:
+        if record is None:
             return "little"
-        return "big" if self.source_of(record).read(0, 16) == b"big" else "little"
+        stored = self.source_of(record).read(0, 16).decode("ascii", "replace")
+        if stored == "little":
+            return "little"
+        if stored != "big":
+            self._directory.add_problem(
+                "CD104", record.name, f"the byte order {stored!r}, which torch does not know"
+            )
+            return "little"
+        crc32s = [
+            zlib.crc32(b"little") if each is record else each.crc32
+            for each in self._directory.records
+        ]
+        if self._has_id(crc32s):
+            self._directory.add_problem(
+                "CD104",
+                record.name,
+                "the byte order was changed to 'big' after the file was written as 'little'",
+            )
+        return stored
+
+    def _has_id(self, crc32s: list[int]) -> bool:
+        """Whether the archive's id is that of records with these checksums.
+
+        Source: ``writeSerializationId`` in ``caffe2/serialize/inline_container.cc``.
+        """
+        record = self.record(".data/serialization_id")
+        if record is None:
+            return False
+        combined = 0
+        for each, crc32 in zip(self._directory.records, crc32s, strict=True):
+            if each is not record:
+                combined ^= crc32 + 0x9E3779B9 + (combined << 6) + (combined >> 2)
+                combined &= (1 << 64) - 1
+        return self.source_of(record).read(20, 20) == b"%020d" % combined
 
     def _unpickle(self, record: ZipRecord, folder: str, wrap: str = "") -> Harvest:
         source = self.source_of(record)
         machine = PickleMachine(source, self._limits, track_scalars=self._track_scalars)
+        self._machines.append(machine)
         try:
             root, end = machine.run()
         except PickleError as error:
             raise self._error(error, record) from error
-        self._machines.append(machine)
-        lookup = _Lookup(self, folder)
+        if not wrap:
+            refuse_single_value(self._file.path, root)
+        lookup = ZipStorages(self.record, folder)
         found = harvest(
             DictNode([(wrap, root)]) if wrap else root, lookup.storage, source, self._limits
         )
-        found.problems += lookup.problems()
+        found.problems += lookup.problems(cut=self.truncated)
         if end < source.nbytes:
+            self._machines += machines_behind(source, end, self._limits)
             found.problems.append(
                 Problem(
                     code="CD104",
@@ -284,9 +342,10 @@ class _Archive:
                 try:
                     _, end = machine.run()
                 except PickleError:
+                    self._machines.append(machine)
                     return None
                 for pid in machine.persistent_ids:
-                    parsed = _parse_pid(pid)
+                    parsed = parse_pid(pid)
                     if parsed is not None:
                         key, dtype_nbytes, numel = parsed
                         sizes[f"{folder}/data/{key}" if folder else f"data/{key}"] = (
@@ -308,80 +367,3 @@ class _Archive:
             evidence={"whole": whole, "lost": len(lost), "first_lost": lost[0] if lost else None},
             remedy="Copy it again from where it was written; if that file is cut too, use another.",
         )
-
-
-class _Lookup:
-    """Finds the record of a storage: ``("storage", class, key, location, numel)``."""
-
-    def __init__(self, archive: _Archive, folder: str) -> None:
-        self._archive = archive
-        self._folder = folder
-        self._known: dict[str, Storage] = {}
-        self._missing: list[str] = []
-        self._short: list[tuple[str, int, int]] = []
-
-    def storage(self, pid: Node) -> Storage | None:
-        """The storage; lost where its record is missing or short."""
-        if type(pid) is not tuple or len(pid) < 5 or type(pid[2]) is not str:
-            return None
-        key = pid[2]
-        dtype = class_dtype(pid[1])
-        if dtype is None:
-            return None
-        known = self._known.get(key)
-        if known is not None and known.dtype is dtype:
-            return known
-        record = self._archive.record(self._folder + key)
-        numel = unwrap(pid[4])
-        if type(numel) is not int:
-            return None
-        storage = Storage(None, dtype, lost=True)
-        if record is None:
-            self._missing.append(key)
-        else:
-            needed = numel * dtype.itemsize
-            if record.nbytes < needed:
-                self._short.append((record.name, needed, record.nbytes))
-            else:
-                storage = Storage(_storage_ref(record), dtype)
-        self._known[key] = storage
-        return storage
-
-    def problems(self) -> Iterable[Problem]:
-        """What was missing or short."""
-        if self._missing and not self._archive.truncated:
-            yield Problem(
-                code="CD104",
-                severity=Severity.ERROR,
-                subject=self._folder + self._missing[0],
-                message=f"the records of {len(self._missing)} storages are missing",
-                evidence={"missing": len(self._missing)},
-            )
-        for name, needed, nbytes in self._short[:20]:
-            yield Problem(
-                code="CD104",
-                severity=Severity.ERROR,
-                subject=name,
-                message=f"the record holds {nbytes} bytes, its tensors need {needed}",
-                evidence={"nbytes": nbytes, "needed_nbytes": needed},
-            )
-
-
-def _parse_pid(pid: Node) -> tuple[str, int, int] | None:
-    """Key, bytes an element, and number of elements of a storage."""
-    if type(pid) is not tuple or len(pid) < 5:
-        return None
-    dtype, numel = class_dtype(pid[1]), unwrap(pid[4])
-    if dtype is None or type(pid[2]) is not str or type(numel) is not int:
-        return None
-    return pid[2], dtype.itemsize, numel
-
-
-def _storage_ref(record: ZipRecord) -> StorageRef:
-    return StorageRef(
-        key=record.name,
-        offset=record.offset,
-        nbytes=record.nbytes,
-        crc32=record.crc32,
-        deflated_nbytes=record.stored_nbytes if record.method == DEFLATED else None,
-    )

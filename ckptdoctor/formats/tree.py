@@ -207,6 +207,8 @@ class _Walk:
             tensor = self._lookup(node.pid)
             if isinstance(tensor, RawTensor):
                 self._tensor(link, tensor)
+            elif tensor is None and not _names_module(node.pid):
+                self._complain(link, MalformedTensorError("a reference to no storage"))
         # bytes, BytesRef, GlobalRef: nothing to report
         return True
 
@@ -283,6 +285,7 @@ class _Walk:
                     severity=Severity.ERROR,
                     subject=self._name(link, "tensor"),
                     message=f"not a tensor that torch could have written: {error}",
+                    evidence={"role": (link.role or Role.MODEL).value},
                 )
             )
 
@@ -325,6 +328,11 @@ class _Walk:
             else:
                 children.append((child, below))
         return children
+
+
+def _names_module(pid: Node) -> bool:
+    """Whether it is ``("module", class, path, source)``, as torch pickled modules before 1.6."""
+    return type(pid) is tuple and pid[:1] == ("module",)
 
 
 def _pairs_argument(node: Instance) -> list[tuple[Node, Node]] | None:

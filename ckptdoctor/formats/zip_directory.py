@@ -24,6 +24,8 @@ __all__ = ["DEFLATED", "STORED", "ZipDirectory", "ZipRecord", "read_directory", 
 STORED = 0
 DEFLATED = 8
 LOCAL_MAGIC = b"PK\x03\x04"
+_END_MAGIC = b"PK\x05\x06"
+_SUBJECT = "zip directory"
 DESCRIPTOR_MAGIC = b"PK\x07\x08"
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
@@ -69,12 +71,19 @@ class ZipDirectory:
     records: list[ZipRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def add_problem(self, code: str, subject: str, message: str, **evidence: object) -> None:
-        """Record an error."""
+    def add_problem(
+        self,
+        code: str,
+        subject: str,
+        message: str,
+        severity: Severity = Severity.ERROR,
+        **evidence: object,
+    ) -> None:
+        """Record what is wrong."""
         self.problems.append(
             Problem(
                 code=code,
-                severity=Severity.ERROR,
+                severity=severity,
                 subject=subject,
                 message=message,
                 evidence=evidence,
@@ -84,24 +93,24 @@ class ZipDirectory:
 
 def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
     """The records that the central directory lists, or None where the file has no directory."""
-    place = _find_end(source)
-    if place is None:
+    end = _find_end(source)
+    if end is None:
         return None
-    offset, nbytes, count = place
-    if nbytes > limits.metadata_nbytes or offset + nbytes > source.nbytes:
+    if end.nbytes > limits.metadata_nbytes or end.offset + end.nbytes > source.nbytes:
         return None
-    data = source.read(offset, nbytes)
+    data = source.read(end.offset, end.nbytes)
     directory = ZipDirectory()
     entries = list(_entries(data))
-    if len(entries) != count:
+    if len(entries) != end.count:
         directory.add_problem(
             "CD104",
-            "zip directory",
-            f"the directory announces {count} records and holds {len(entries)}",
+            _SUBJECT,
+            f"the directory announces {end.count} records and holds {len(entries)}",
         )
+    _check_end(end, source.nbytes, directory)
     headers = _Headers(source)
     for entry in entries:
-        _check_entry(headers, entry, offset, directory)
+        _check_entry(headers, entry, end.offset, directory)
     _check_names(directory)
     _check_overlaps(directory)
     return directory
@@ -137,22 +146,89 @@ class _Entry:
     header_offset: int
 
 
-def _find_end(source: FileSource) -> tuple[int, int, int] | None:
-    """Offset, size and number of entries of the central directory."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What the end record says of the directory, and where the record lies.
+
+    Attributes:
+        offset: of the directory, in the file.
+        nbytes: of the directory.
+        count: of its entries.
+        disks: whether it speaks of more than one.
+        between: bytes between the directory and the end record that nothing explains.
+        stop: behind the end record and its comment.
+        several: whether another end record fits the file as well.
+    """
+
+    offset: int
+    nbytes: int
+    count: int
+    disks: bool
+    between: int
+    stop: int
+    several: bool
+
+
+def _find_end(source: FileSource) -> _End | None:
+    """The last end record, which is the one that torch takes."""
     tail_nbytes = min(source.nbytes, _END.size + _MAX_COMMENT + _LOCATOR64.size)
     tail_offset = source.nbytes - tail_nbytes
     tail = source.read(tail_offset, tail_nbytes)
-    at = tail.rfind(b"PK\x05\x06")
+    at = tail.rfind(_END_MAGIC)
     if at < 0 or at + _END.size > len(tail):
         return None
-    _, _, _, _, count, nbytes, offset, _ = _END.unpack_from(tail, at)
+    _, disk, first_disk, _, count, nbytes, offset, comment_nbytes = _END.unpack_from(tail, at)
+    start = tail_offset + at
+    between = 0
     at64 = at - _LOCATOR64.size
     if at64 >= 0 and tail[at64 : at64 + 4] == b"PK\x06\x07":
         _, _, end64_offset, _ = _LOCATOR64.unpack_from(tail, at64)
         end64 = source.read(end64_offset, _END64.size)
         if len(end64) == _END64.size and end64[:4] == b"PK\x06\x06":
             *_, count, nbytes, offset = _END64.unpack(end64)
-    return offset, nbytes, count
+            between = tail_offset + at64 - (end64_offset + _END64.size)
+            start = end64_offset
+    return _End(
+        offset=offset,
+        nbytes=nbytes,
+        count=count,
+        disks=not {disk, first_disk} <= {0, 0xFFFF},
+        between=between + start - (offset + nbytes),
+        stop=tail_offset + at + _END.size + comment_nbytes,
+        several=_fits_before(tail, at),
+    )
+
+
+def _fits_before(tail: bytes, last: int) -> bool:
+    """Whether an end record before the last has it for its comment."""
+    at = tail.find(_END_MAGIC)
+    while 0 <= at < last:
+        comment_nbytes = int.from_bytes(tail[at + _END.size - 2 : at + _END.size], "little")
+        if at + _END.size + comment_nbytes == len(tail):
+            return True
+        at = tail.find(_END_MAGIC, at + 1)
+    return False
+
+
+def _check_end(end: _End, nbytes: int, directory: ZipDirectory) -> None:
+    """Report where another reader would find another directory, or none."""
+    if end.several:
+        directory.add_problem(
+            "CD104", _SUBJECT, "the archive ends twice: two readers would see two archives"
+        )
+    if end.disks:
+        directory.add_problem(
+            "CD104", _SUBJECT, "an archive of several disks, which torch cannot read"
+        )
+    if end.between:
+        directory.add_problem(
+            "CD104", _SUBJECT, f"{end.between} bytes lie between the directory and its end record"
+        )
+    behind = nbytes - end.stop
+    if behind > 0:
+        directory.add_problem(
+            "CD104", "file", f"{behind} bytes follow the archive", Severity.WARNING
+        )
 
 
 def _entries(data: bytes) -> Iterator[_Entry]:
@@ -332,7 +408,11 @@ def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
         name = source.read(at + _LOCAL.size, name_nbytes).decode("utf-8", "replace")
         offset = at + _LOCAL.size + name_nbytes + extra_nbytes
         if flags & _HAS_DESCRIPTOR:
-            found = _by_descriptor(source, offset, size_of(name, offset))
+            hint = size_of(name, offset)
+            found = _by_descriptor(source, offset, hint)
+            fits = hint is not None and offset + hint <= source.nbytes
+            if found is None and hint is not None and fits and method == STORED:
+                found = 0, hint, hint, source.nbytes  # whole; only its checksum was cut off
             if found is None:
                 directory.add_problem(
                     "CD102", name, "the file ends inside this record", offset=offset

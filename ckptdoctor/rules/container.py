@@ -36,13 +36,26 @@ class NotACheckpoint(_Reported):
 
     The file is empty, or something else under a checkpoint's name: an HTML page saved by a failed
     download, a git-lfs pointer, an archive that holds a checkpoint. Judged by the first bytes, so
-    this is certain.
+    this is certain. As a warning: it was written like a checkpoint, and nothing was put into it.
 
     What to do: get the file itself. The message says what it is instead.
     """
 
     code = "CD101"
     label = "not a checkpoint"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """What the reader said, and a file of nothing."""
+        yield from self.from_problems(case)
+        checkpoint = case.checkpoint
+        empty = not (checkpoint.tensors or checkpoint.scalars or case.problems)
+        if empty and "scaler" not in checkpoint.path.name.lower():  # that of a disabled GradScaler
+            yield self.finding(
+                "file",
+                "nothing was saved in it: no tensor and no value",
+                severity=Severity.WARNING,
+                remedy="Look at what the training script gives to torch.save.",
+            )
 
 
 class Truncated(_Reported):

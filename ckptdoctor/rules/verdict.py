@@ -36,17 +36,20 @@ def verdict_of(findings: Iterable[Finding], tensors: Iterable[TensorRecord] | No
         return Verdict.CORRUPT
     if codes & _BROKEN_STATE or lost or hit:
         return Verdict.SALVAGEABLE
-    if "CD102" in codes:  # cut, but every tensor is whole
-        return Verdict.SALVAGEABLE
+    if "CD102" in codes:  # cut, but every tensor is whole, if there are any
+        return Verdict.SALVAGEABLE if tensors else Verdict.UNREADABLE
     return Verdict.SUSPECT if serious else Verdict.HEALTHY
 
 
 def _damaged_roles(findings: Iterable[Finding], tensors: Iterable[TensorRecord]) -> set[Role]:
     """The parts of the state whose bytes are not what torch wrote."""
     damaged: set[str] = set()
+    roles: set[Role] = set()
     for finding in findings:
         if finding.code in ("CD103", "CD104"):
             names = finding.evidence.get("tensors")
             damaged.update(names if isinstance(names, list) else ())
             damaged.add(finding.subject)
-    return {tensor.role for tensor in tensors if tensor.fqn in damaged}
+            if "role" in finding.evidence:  # of a tensor that could not even be described
+                roles.add(Role(finding.evidence["role"]))
+    return roles | {tensor.role for tensor in tensors if tensor.fqn in damaged}

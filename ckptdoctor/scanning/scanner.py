@@ -364,11 +364,7 @@ class PendingScan:
         return shrank, damaged
 
     def _changed(self) -> bool:
-        now = os.fstat(self._fd)
-        before = self._checkpoint.identity
-        return before != FileIdentity(
-            device=now.st_dev, inode=now.st_ino, nbytes=now.st_size, mtime_ns=now.st_mtime_ns
-        )
+        return FileIdentity.of(self._fd) != self._checkpoint.identity
 
 
 def _changed_problem(*, shrank: bool) -> Problem:

@@ -49,7 +49,7 @@ STRANGERS = {
     "a PNG image": b"\x89PNG\r\n",
     "a compiled program": b"\x7fELF\x02",
     "an SQLite database": b"SQLite format 3\0",
-    'a JSON document that starts with \'{"error": "gone"}\'': b'{"error":  "gone"}',
+    "a JSON document that says 'gone'": b'{"error":  "gone"}',
     "a JSON document": b"[1, 2]",
     "an XML document": b'<?xml version="1.0"?><Error/>',
     "1000 bytes of zeros": b"\0" * 1000,

@@ -247,7 +247,7 @@ def test_what_no_pickler_writes_is_an_error(raw: bytes) -> None:
 
 
 def test_the_buffer_marks_change_nothing() -> None:
-    assert run(b"\x95\x05\x00\x00\x00\x00\x00\x00\x00]\x98.") == []
+    assert run(b"\x95\x03\x00\x00\x00\x00\x00\x00\x00]\x98.") == []
     raw = pickle.dumps(pickle.PickleBuffer(bytearray(b"abc")), 5)
     assert run(raw) == b"abc"
 

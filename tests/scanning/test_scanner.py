@@ -260,7 +260,8 @@ def test_big_endian_files_are_read_the_other_way_round(
         data = archive.read("a/data/0")
     part = tensor.element_size() // (2 if tensor.is_complex() else 1)
     swapped = b"".join(data[at : at + part][::-1] for at in range(0, len(data), part))
-    big = rezip(little, tmp_path / "b.pt", replace={"data/0": swapped, "byteorder": b"big"})
+    replace = {"data/0": swapped, "byteorder": b"big"}
+    big = rezip(little, tmp_path / "b.pt", replace=replace, drop=[".data/serialization_id"])
     assert scan_tensors(big, kernels=kernels) == scan_tensors(little)
 
 

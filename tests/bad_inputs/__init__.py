@@ -1,0 +1,1 @@
+"""Damaged, hostile and simply wrong files, and what the user reads about each."""
