@@ -18,6 +18,7 @@ UNPACK = "Scan what it holds, once it is unpacked."
 
 _INTERRUPTED = "The write was interrupted, or the disk was full: use an earlier checkpoint."
 _DOWNLOAD = "The download failed: fetch the file itself, not its page."
+_SERVER = "The download failed: mend what the server complains of, and fetch the file again."
 _OTHER = "Look for the checkpoint under another name: this one was taken by something else."
 _CONVERTED = "Scan the PyTorch checkpoint from which it was converted."
 _BEFORE = "Do not run it: find out who put them there, and get the file again."
@@ -167,7 +168,7 @@ def _describe_text(head: bytes) -> tuple[str, str]:
     if lowered.startswith("<?xml"):
         said = " ".join(_XML_ERROR.findall(text))
         named = f" that says {_shown(said)}" if said else ""
-        return f"an XML document{named}", "The download failed: look into the file for the error."
+        return f"an XML document{named}", _SERVER if said else _OTHER
     if text[:1] in "{[" and text[:1]:
         return _describe_json(text)
     if len(set(text)) >= _BASE64_LETTERS and _BASE64.fullmatch(text):
@@ -185,7 +186,7 @@ def _describe_json(text: str) -> tuple[str, str]:
     except (ValueError, RecursionError):
         said = ""
     if said:
-        return f"a JSON document that says {_shown(said)}", _DOWNLOAD
+        return f"a JSON document that says {_shown(said)}", _SERVER
     start = " ".join(text[:60].split())
     return f"a JSON document that starts with {start!r}", "Look into it: it may be an error page."
 

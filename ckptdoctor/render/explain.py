@@ -35,13 +35,12 @@ def explain_text(rules: Sequence[type[Rule]], screen: Screen) -> str:
             console.print(_filled(paragraph, width), soft_wrap=True)
         console.print()
         console.print(Text("What to do:", "bold"))
-        remedy = rule.remedy()
-        console.print(_filled(remedy[:1].upper() + remedy[1:], width), soft_wrap=True)
+        console.print(_filled(rule.remedy(), width), soft_wrap=True)
     return drawn(console)
 
 
 def _filled(paragraph: str, width: int) -> str:
-    plain = " ".join(paragraph.replace("``", "").split())
+    plain = " ".join(paragraph.replace("`", "").split())
     return textwrap.fill(
         plain, width - 2, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )

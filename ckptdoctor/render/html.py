@@ -217,7 +217,7 @@ def _groups(findings: Sequence[Finding]) -> tuple[_Group, ...]:
                 severity=group.first.severity.label,
                 count=group.count,
                 shown=tuple((_subject(f), brief(f.message)) for f in alike),
-                remedy=brief(group.first.remedy, 600).replace("``", ""),
+                remedy=brief(group.first.remedy, 600),
             )
         )
     return tuple(groups)

@@ -66,7 +66,7 @@ def _rule(code: str) -> dict[str, Any]:
     }
     if rule.meaning():
         described["fullDescription"] = {"text": _plain(rule.meaning())}
-    described["help"] = {"text": _plain(rule.remedy()) or f"See: ckptdoctor explain {code}"}
+    described["help"] = {"text": rule.remedy() or f"See: ckptdoctor explain {code}"}
     return described
 
 

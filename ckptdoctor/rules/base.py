@@ -90,9 +90,10 @@ class Rule:
 
     @classmethod
     def remedy(cls) -> str:
-        """What to do, in general."""
+        """What to do, in general; a sentence or more, code between single backticks."""
         _, _, advice = inspect.cleandoc(cls.__doc__ or "").partition("What to do:")
-        return " ".join(advice.split())
+        text = " ".join(advice.replace("``", "`").split())
+        return text[:1].upper() + text[1:]
 
     def finding(
         self,

@@ -15,6 +15,7 @@ import pytest
 from tests.bad_inputs.catalogue import ALL_KINDS
 from tests.bad_inputs.good import zip_bytes
 from tests.bad_inputs.kind import Kind
+from tests.bad_inputs.page import PAGE, row, without_numbers
 from tests.bad_inputs.running import Answer, answer_to, called, made
 
 CRASHED = 70
@@ -59,14 +60,22 @@ def test_what_it_is_and_what_to_do_is_said(kind: Kind, tmp_path: Path) -> None:
     if not kind.verdict:
         assert kind.says in answer.notes
         assert len(answer.notes.splitlines()) == 1
-    elif kind.code:
+    assert without_numbers(row(kind, answer)) in without_numbers(PAGE.read_text("utf-8"))
+    if kind.verdict and kind.code:
         finding = answer.finding(kind.code, kind.says)
         assert finding, (answer.checkpoint or {})["findings"]
         for line in (finding["message"], finding["remedy"]):
             assert line
             assert line.isprintable()  # in one line too
-    else:
+    elif kind.verdict:
         assert not [f for f in (answer.checkpoint or {})["findings"] if f["severity"] != "info"]
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
+def test_the_page_tells_it(kind: Kind) -> None:
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| {kind.name} |")]
+    assert line.endswith(f"| {kind.verdict} | {kind.exit_code} |")
 
 
 def verdict_in(answer: Answer) -> str:
