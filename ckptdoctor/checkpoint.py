@@ -114,6 +114,7 @@ class GlobalUse:
         offset: the byte of the file at which it is named first.
         runs_code: whether unpickling it can run code of the file's choosing.
         allowed: whether it stands on the safe list of ``torch.load(weights_only=True)``.
+        known: whether it is known what it does; False for most classes of other packages.
     """
 
     name: str
@@ -121,6 +122,7 @@ class GlobalUse:
     offset: int
     runs_code: bool
     allowed: bool
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from ckptdoctor.manifest import check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, position, read_metadata
 from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
+from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.rules.neighbours import Layout, Snapshot, runs_of
 from ckptdoctor.scanning.scanner import PendingScan, Scanner
 
@@ -169,6 +170,7 @@ def _failed(
     path: Path, error: CheckpointError | OSError, file: OpenFile | None
 ) -> CheckpointReport:
     """The report on a file that gave nothing."""
+    runs = error.runs if isinstance(error, CheckpointError) else ()
     problems = [_problem_of(error)]
     if file is not None and file.changed():
         problems.append(
@@ -184,11 +186,14 @@ def _failed(
         nbytes=0 if file is None else file.nbytes,
         verdict=Verdict.UNREADABLE,
         metadata=Metadata(name_epoch=epoch_from_name(path)),
-        findings=tuple(
-            rule.from_problem(problem)
-            for problem in problems
-            for rule in ALL_RULES
-            if rule.code == problem.code
+        findings=(
+            *CodeInPickle().before_damage(runs),
+            *(
+                rule.from_problem(problem)
+                for problem in problems
+                for rule in ALL_RULES
+                if rule.code == problem.code
+            ),
         ),
     )
 

@@ -52,9 +52,14 @@ class CheckpointError(CkptDoctorError):
         message: what is wrong, without the path.
         offset: the byte of the file at which reading stopped, where that is known.
         remedy: what the user can do about it, a full sentence, or "".
+
+    Attributes:
+        runs: functions that whoever loads the file runs all the same, before the load fails: each
+            by its dotted name, with its first call as text or "".
     """
 
     code: ClassVar[str] = "CD104"
+    runs: tuple[tuple[str, str], ...] = ()
 
     def __init__(
         self, path: str | Path, message: str, *, offset: int | None = None, remedy: str = ""

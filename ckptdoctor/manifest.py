@@ -16,7 +16,14 @@ from ckptdoctor import __version__
 from ckptdoctor.checkpoint import Problem
 from ckptdoctor.finding import Severity
 
-__all__ = ["actions_of", "check_manifest", "manifest_path", "manifest_text", "sha256_of"]
+__all__ = [
+    "actions_of",
+    "check_manifest",
+    "is_manifest",
+    "manifest_path",
+    "manifest_text",
+    "sha256_of",
+]
 
 SCHEMA_VERSION = 1
 _CHUNK_NBYTES = 1 << 22
@@ -27,6 +34,11 @@ _SHA256_CHARS = 64
 def manifest_path(checkpoint: Path) -> Path:
     """``best_model_clean.pth`` -> ``best_model_clean.pth.json``."""
     return checkpoint.with_name(f"{checkpoint.name}.json")
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file is a manifest of ours."""
+    return bool(_read(path))
 
 
 def manifest_text(

@@ -16,6 +16,7 @@ from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.locate import locate_scalars
 from ckptdoctor.formats.open_file import OpenFile, opened
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
+from ckptdoctor.formats.stray_pickles import code_spelled, code_within
 
 __all__ = [
     "Limits",
@@ -50,6 +51,14 @@ def open_checkpoint(path: str | Path, limits: Limits | None = None) -> Checkpoin
 def read_checkpoint(file: OpenFile, limits: Limits | None = None) -> Checkpoint:
     """The checkpoint in an open file; see :func:`open_checkpoint`."""
     limits = limits or Limits.for_file(file.nbytes)
+    try:
+        return _read(file, limits)
+    except CheckpointError as error:
+        error.runs = code_spelled(code_within(file, limits))
+        raise
+
+
+def _read(file: OpenFile, limits: Limits) -> Checkpoint:
     head = os.pread(file.fd, _HEAD_NBYTES, 0)
     if not head:
         raise UnknownFormatError(

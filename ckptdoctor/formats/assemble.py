@@ -18,15 +18,15 @@ from ckptdoctor.checkpoint import (
     StorageRef,
     TensorRecord,
 )
-from ckptdoctor.errors import CheckpointError, UnknownFormatError
+from ckptdoctor.errors import UnknownFormatError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_globals import is_allowed
+from ckptdoctor.formats.pickle_globals import is_allowed, is_known
 from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, PersistentId
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.tree import Harvest
 
-__all__ = ["assemble", "broken_off", "check_extents", "refuse_single_value"]
+__all__ = ["assemble", "check_extents", "refuse_single_value"]
 
 _MAX_SCALAR_TENSORS = 1000
 _MAX_EXTENT_PROBLEMS = 20
@@ -88,38 +88,6 @@ def assemble(
     )
 
 
-def broken_off(
-    file: OpenFile, kind: str, error: CheckpointError, machines: Iterable[PickleMachine]
-) -> Checkpoint:
-    """A checkpoint without tensors, for a pickle that runs code and only then breaks off.
-
-    Whoever loads it runs the code before the error is raised, so that the error alone would say
-    too little.
-
-    Args:
-        file: the open file.
-        kind: the value of ``Checkpoint.format``.
-        error: why nothing could be read.
-        machines: the pickle machines that ran, for the globals they saw.
-
-    Raises:
-        CheckpointError: ``error`` itself, where no code was named before it.
-    """
-    machines = list(machines)
-    if not any(map(_runs_code, machines)):
-        raise error
-    where = "" if error.offset is None else f" (at byte {error.offset})"
-    problem = Problem(
-        code=error.code,
-        severity=Severity.ERROR,
-        subject="file",
-        message=error.message + where,
-        evidence={} if error.offset is None else {"offset": error.offset},
-        remedy=error.remedy,
-    )
-    return assemble(file, kind, Harvest(), machines, problems=[problem])
-
-
 def refuse_single_value(path: Path, root: Node) -> None:
     """Refuse a number or a text, which no checkpoint is.
 
@@ -132,10 +100,6 @@ def refuse_single_value(path: Path, root: Node) -> None:
             "not a checkpoint but a pickle of a single value",
             remedy="Look at what the script gives to torch.save.",
         )
-
-
-def _runs_code(machine: PickleMachine) -> bool:
-    return bool(machine.calls) or any(seen.ref.runs_code for seen in machine.globals.values())
 
 
 def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse]:
@@ -152,6 +116,7 @@ def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse
                 offset=before.offset if before else (machine.file_offset or 0) + seen.offset,
                 runs_code=seen.ref.runs_code,
                 allowed=is_allowed(name) or own_types,
+                known=is_known(name) or own_types,
             )
     return merged.values()
 

@@ -3,6 +3,10 @@
 A pickle names classes and functions ("globals") and calls them. Whoever unpickles it runs those
 calls. Nothing here is imported or looked up: a global is judged by its name alone.
 
+In Python's own library, torch and numpy, what is not known to be plain counts as code. Of other
+packages some names are known to run code and some to be plain; :func:`is_known` says of which
+neither is known, and the report says so.
+
 Sources: ``torch/_weights_only_unpickler.py`` (2.13) for the allowed ones; the pickle
 documentation, and the published bypasses of pickle scanners, for those that run code.
 """
@@ -12,8 +16,9 @@ from __future__ import annotations
 import functools
 
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES
+from ckptdoctor.formats.plain_globals import is_plain, is_standard_library
 
-__all__ = ["is_allowed", "normalise", "runs_code"]
+__all__ = ["is_allowed", "is_known", "normalise", "runs_code"]
 
 # Python 2 names of what is now elsewhere; unpicklers map them (`pickle` module, fix_imports).
 _PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg", "cPickle": "_pickle"}
@@ -68,20 +73,25 @@ _ALLOWED = frozenset(
 )
 
 # Every function of these modules is reason enough: they start programs, open files or sockets,
-# import by name, load further pickles, or evaluate text.
+# import by name, load further pickles, or evaluate text. Modules of Python itself need not stand
+# here: what is not plain in them counts anyway.
 _CODE_MODULES = frozenset(
     """
-    os posix nt subprocess _posixsubprocess _winapi sys shutil socket _socket socketserver runpy
-    pty popen2 webbrowser ctypes _ctypes importlib _frozen_importlib _frozen_importlib_external
-    imp pkgutil zipimport codeop bdb pdb cProfile timeit doctest pydoc asyncio multiprocessing
-    _thread threading signal pip setuptools distutils ensurepip venv idlelib lib2to3 unittest
-    test.support http httplib urllib urllib2 requests aiohttp httpx ftplib smtplib telnetlib
-    imaplib poplib nntplib xmlrpc ssl paramiko fileinput tempfile linecache pickle _pickle shelve
-    marshal dbm sqlite3 readline rlcompleter sysconfig _osx_support _aix_support _pyrepl gc
-    faulthandler atexit wsgiref joblib logging.config torch.hub torch.package
-    torch.utils.cpp_extension torch.utils.bottleneck torch.utils.collect_env torch._inductor
-    torch._dynamo.guards torch.testing torch.jit.unsupported_tensor_ops torch.jit._serialization
+    os posix nt subprocess sys shutil socket runpy pty importlib ctypes pickle _pickle marshal
+    test.support pip setuptools pkg_resources wheel virtualenv conda requests aiohttp httpx urllib3
+    pycurl paramiko fabric.connection invoke.runners plumbum pexpect psutil twisted tornado
+    gunicorn joblib ray.cloudpickle cffi Cython pyximport numba mako jsonpickle IPython ipykernel
+    jupyter_client nose py.process py._process pytest _pytest commands popen2 fsspec smart_open
+    boto3 botocore cloudpickle sh.Command
+    torch.hub torch.package torch.utils.cpp_extension torch.utils.bottleneck
+    torch.utils.collect_env torch._inductor torch._dynamo.guards torch.testing
+    torch.jit.unsupported_tensor_ops torch.jit._serialization torch.ops torch.classes
+    torch.distributed.rpc torch.distributed.run torch.distributed.elastic torch.multiprocessing
     numpy.testing numpy.f2py numpy.distutils numpy.lib.npyio numpy.ctypeslib
+    tensorflow.python.ops.gen_io_ops tensorflow.python.ops.io_ops tensorflow.python.lib.io
+    tensorflow.python.platform tensorflow.python.ops.script_ops tensorflow.io
+    transformers.dynamic_module_utils huggingface_hub sympy.parsing sympy.core.sympify
+    hydra.utils hydra._internal.utils detectron2.config.lazy yaml ruamel.yaml
     """.split()
 )
 
@@ -91,38 +101,50 @@ _CODE_GLOBALS = frozenset(
     builtins.input builtins.raw_input builtins.__import__ builtins.apply builtins.breakpoint
     builtins.setattr builtins.delattr builtins.globals builtins.locals builtins.vars builtins.help
     builtins.exit builtins.quit builtins.reload builtins.__build_class__ builtins.memoryview
-    code.interact code.InteractiveInterpreter code.InteractiveConsole code.compile_command
-    commands.getoutput commands.getstatusoutput commands.getstatus profile.run profile.runctx
-    profile.Profile trace.Trace trace.Trace.run platform.popen site.main site.addsitedir
-    nose.runmodule py.process.cmdexec antigravity.geohash operator.attrgetter
-    operator.methodcaller _operator.attrgetter _operator.methodcaller io.open io.open_code
-    io.FileIO _io.open _io.open_code _io.FileIO codecs.open types.FunctionType types.CodeType
-    types.LambdaType types.MethodType uuid._get_command_stdout uuid._popen mimetypes.init
-    copyreg.add_extension dill._dill._create_code dill._dill._create_function
-    dill._dill._import_module dill.loads dill.load dill._dill._eval_repr dill._dill._get_attr
-    dill._dill.load_session cloudpickle.cloudpickle._make_function
-    cloudpickle.cloudpickle._make_skel_func cloudpickle.cloudpickle._builtin_type
-    cloudpickle.cloudpickle.subimport cloudpickle.cloudpickle._fill_function
-    cloudpickle.cloudpickle.loads cloudpickle.loads cloudpickle.cloudpickle_fast._make_function
-    torch.load torch.serialization.load torch.storage._load_from_bytes
-    torch.fx.graph_module.reduce_graph_module torch.fx.graph_module.reduce_package_graph_module
-    torch.fx.graph_module.reduce_deploy_graph_module torch.fx.graph_module._forward_from_src
-    torch.fx.graph_module._exec_with_source torch.utils._config_module.load_config
-    torch.distributed.rpc.internal._run_function torch.multiprocessing.reductions.rebuild_event
-    numpy.load numpy.loads numpy.fromfile numpy.memmap numpy.core.memmap.memmap numpy.loadtxt
-    numpy.genfromtxt numpy.DataSource pandas.read_pickle pandas.io.pickle.read_pickle pandas.eval
-    pandas.core.computation.eval.eval yaml.load yaml.unsafe_load yaml.full_load
+    argparse.FileType typing.ForwardRef operator.attrgetter operator.methodcaller operator.call
+    operator.setitem operator.delitem _operator.attrgetter _operator.methodcaller _operator.call
+    _operator.setitem _operator.delitem io.open io.open_code io.FileIO _io.open _io.open_code
+    _io.FileIO codecs.open types.FunctionType types.CodeType types.LambdaType types.MethodType
+    types.ModuleType code.interact code.InteractiveInterpreter code.InteractiveConsole
     pathlib.Path.write_text pathlib.Path.write_bytes pathlib.Path.unlink pathlib.Path.open
     pathlib.Path.rename pathlib.Path.rmdir pathlib.Path.chmod pathlib.Path.symlink_to
-    fickling.pickle.loads keras.src.layers.core.lambda_layer.Lambda
+    dill._dill._create_code dill._dill._create_function dill._dill._create_type
+    dill._dill._import_module dill.loads dill.load dill._dill._eval_repr dill._dill._get_attr
+    dill._dill.load_session dill._dill.loads dill._dill.load dill.session.load_module
+    torch.load torch.save torch.from_file torch.import_ir_module torch.compile
+    torch.import_ir_module_from_buffer torch.serialization.load torch.storage._load_from_bytes
+    torch.nn.modules.module.Module.compile torch.storage.UntypedStorage.from_file
+    torch.UntypedStorage.from_file numpy.load numpy.loads numpy.save numpy.savez numpy.savetxt
+    numpy.savez_compressed numpy.fromfile numpy.memmap numpy.loadtxt numpy.genfromtxt
+    numpy.fromregex numpy.DataSource numpy.lookfor numpy.source numpy.info numpy.test numpy.who
+    numpy.frompyfunc pandas.read_pickle pandas.io.pickle.read_pickle pandas.io.common.get_handle
+    pandas.eval pandas.core.computation.eval.eval numexpr.evaluate numexpr.necompiler.evaluate
+    sympy.sympify scipy.io.loadmat fickling.pickle.loads
+    keras.src.layers.core.lambda_layer.Lambda keras.layers.Lambda jinja2.environment.Template
+    jinja2.Template omegaconf.OmegaConf.load omegaconf.OmegaConf.save h5py.File h5py._hl.files.File
+    mmengine.config.config.Config.fromfile mmcv.utils.config.Config.fromfile
     """.split()
 )
 # torch.storage._load_from_bytes unpickles what it is given, and nobody looks into its bytes:
 # tensors pickled with plain `pickle` use it, and may hide anything there.
 
-# A module reached through another one ("torch.serialization" "os.system") runs the same code.
+# A module reached through another one ("torch.serialization" "os.system", "random" "_os.system")
+# runs the same code.
 _REACHED = frozenset(
-    {"os", "sys", "subprocess", "builtins", "posix", "importlib", "ctypes", "shutil"}
+    """
+    os sys subprocess builtins posix importlib ctypes shutil pickle marshal runpy pty socket
+    tempfile _os _sys _subprocess _builtins _ctypes _socket _posixsubprocess
+    """.split()
+)
+
+_LIBRARIES = ("torch", "numpy")  # the ones whose functions are known one by one
+
+# What `copyreg` rebuilds objects with.
+_RECONSTRUCTORS = frozenset({"copyreg.__newobj__", "copyreg.__newobj_ex__"})
+# Enumerations and results, in modules whose every function counts as code.
+_PLAIN_AMONG_CODE = frozenset(
+    {"os.stat_result", "posix.stat_result", "os.terminal_size", "socket.AddressFamily"}
+    | {"socket.SocketKind"}
 )
 
 
@@ -136,6 +158,11 @@ def is_allowed(name: str) -> bool:
     return name in _ALLOWED
 
 
+def is_known(name: str) -> bool:
+    """Whether it is known what a global does: plain data, or code."""
+    return is_allowed(name) or is_plain(name) or runs_code(name)
+
+
 @functools.lru_cache(maxsize=4096)
 def runs_code(name: str) -> bool:
     """Whether naming this global lets whoever wrote the file run code when it is unpickled.
@@ -143,14 +170,32 @@ def runs_code(name: str) -> bool:
     Args:
         name: module and qualified name joined by dots, as from :func:`normalise`.
     """
-    if name in _ALLOWED:
+    if name in _ALLOWED or name in _PLAIN_AMONG_CODE:
         return False
-    if name in _CODE_GLOBALS:
-        return True
     parts = name.split(".")
+    if _is_listed(parts) or _reaches_out(parts):
+        return True
+    if is_standard_library(name):
+        return not is_plain(name)
+    # In torch and numpy a class is a class, but a function that is not known may do anything.
+    leaf = parts[-1].lstrip("_")
+    return parts[0] in _LIBRARIES and leaf[:1].islower() and not is_plain(name)
+
+
+def _is_listed(parts: list[str]) -> bool:
+    """Whether a name is on the lists, or its end is: ``a.b.types.CodeType``."""
     if any(".".join(parts[:depth]) in _CODE_MODULES for depth in range(1, min(len(parts), 5))):
         return True
-    # `x.y.__globals__`, `x.__class__.__base__`: a walk through the interpreter's own attributes.
-    if any(part.startswith("__") and part.endswith("__") for part in parts[1:]):
-        return True
-    return any(part in _REACHED for part in parts[1:])
+    return any(".".join(parts[start:]) in _CODE_GLOBALS for start in range(min(len(parts), 20)))
+
+
+def _reaches_out(parts: list[str]) -> bool:
+    """Whether a name walks through attributes: of the interpreter, or to another module."""
+    inner = parts[1:]
+    if parts[0] in _LIBRARIES:
+        for start, part in enumerate(inner, 1):
+            if part in _LIBRARIES and runs_code(".".join(parts[start:])):
+                return True
+    if any(part.startswith("__") and part.endswith("__") for part in inner):
+        return ".".join(parts) not in _RECONSTRUCTORS
+    return any(part in _REACHED for part in inner)

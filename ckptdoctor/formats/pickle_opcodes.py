@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.pickle_nodes import (
     DictNode,
+    GlobalRef,
     Instance,
     Located,
     PersistentId,
@@ -242,6 +243,8 @@ def _build(vm: PickleMachine) -> None:
     target = vm.stack[-1]
     if type(target) is Instance:
         target.state = state
+    elif type(target) is GlobalRef:
+        vm.change_global(target, "__setstate__", state)
 
 
 @opcode(b"i")

@@ -20,6 +20,7 @@ from ckptdoctor.formats.pickle_nodes import (
     GlobalRef,
     Instance,
     Node,
+    PersistentId,
     PickleError,
     PickleLimitError,
     PickleTruncatedError,
@@ -32,7 +33,7 @@ from ckptdoctor.formats.pickle_nodes import (
 from ckptdoctor.formats.pickle_opcodes import DISPATCH, STOP, TRACKING_DISPATCH
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["PickleMachine", "machines_behind", "refuse_bytearrays"]
+__all__ = ["PickleMachine", "refuse_bytearrays"]
 
 _TEXT_NBYTES = 1 << 20  # a text longer than this stays in the file
 _LINE_NBYTES = 1 << 20  # the longest line of a protocol 0 opcode
@@ -40,6 +41,8 @@ _WINDOW_NBYTES = 1 << 18
 _LOOKAHEAD_NBYTES = 16  # no opcode with an argument of fixed size is longer
 _MAX_CALLS = 100
 _NAME_CHARS = 2_000  # the longest dotted name of a global
+_GETATTR = "builtins.getattr"
+_COMPUTED = (Instance, GlobalRef, PersistentId)
 
 
 class PickleMachine:
@@ -244,8 +247,13 @@ class PickleMachine:
     # -- what the tree is made of ----------------------------------------------------------------
 
     def name_global(self, module: Node, name: Node, at: int) -> GlobalRef:
-        """The global that the opcode at ``at`` names; recorded."""
+        """The global that the opcode at ``at`` names; recorded.
+
+        A name that another call or global is to give can be anything, and counts as code.
+        """
         if type(module) is not str or type(name) is not str:
+            if type(module) in _COMPUTED or type(name) in _COMPUTED:
+                return self._computed_global(module, name, at)
             raise PickleError("a global whose name is no text", at)
         if len(module) + len(name) > _NAME_CHARS:
             raise PickleLimitError(f"a global whose name is longer than {_NAME_CHARS}", at)
@@ -261,6 +269,16 @@ class PickleMachine:
         known.count += 1
         return known.ref
 
+    def _computed_global(self, module: Node, name: Node, at: int) -> GlobalRef:
+        dotted = shorten(
+            ".".join(part if type(part) is str else spell(part) for part in (module, name))
+        )
+        known = self.globals.setdefault(
+            dotted, RecordedGlobal(GlobalRef(dotted, runs_code=True), at)
+        )
+        known.count += 1
+        return known.ref
+
     def call(
         self, factory: Node, args: Node, opcode: bytes = b"R", *, spelled: Node = None
     ) -> Node:
@@ -268,8 +286,10 @@ class PickleMachine:
         if type(factory) is GlobalRef:
             if factory.runs_code:
                 self._record_call(factory.name, args if spelled is None else spelled)
-            elif factory.name == "builtins.getattr":
+            elif factory.name == _GETATTR:
                 return self._getattr(args)
+        if _GETATTR in self.globals:
+            self._note_handed_on(factory, args)
         made = Instance(factory, args)
         made.opcode = opcode
         return made
@@ -279,10 +299,23 @@ class PickleMachine:
         match args:
             case (GlobalRef() as owner, str() as attribute, *_):
                 return self.name_global(owner.name, attribute, self.at - 1)
+            case (Instance(factory=GlobalRef() as made_by), str() as attribute, *_) if runs_code(
+                f"{made_by.name}.{attribute}"
+            ):
+                pass  # `getattr(Path("x"), "write_text")`
             case (_, str() as attribute, *_) if not attribute.startswith("__"):
-                return Instance(GlobalRef("builtins.getattr", runs_code=False), args)
-        self._record_call("builtins.getattr", args)
-        return Instance(GlobalRef("builtins.getattr", runs_code=True), args)
+                return Instance(GlobalRef(_GETATTR, runs_code=False), args)
+        self._record_call(_GETATTR, args)
+        return Instance(GlobalRef(_GETATTR, runs_code=True), args)
+
+    def _note_handed_on(self, callee: Node, args: Node) -> None:
+        """``map(getattr, ...)``: whoever is handed ``getattr`` may ask it for anything."""
+        if type(args) is tuple and any(type(a) is GlobalRef and a.name == _GETATTR for a in args):
+            self._record_call(callee.name if type(callee) is GlobalRef else _GETATTR, args)
+
+    def change_global(self, target: GlobalRef, how: str, what: Node) -> None:
+        """Record that a class, a function or a list of the running program would be changed."""
+        self._record_call(f"{target.name}.{how}", (what,))
 
     def _record_call(self, name: str, args: Node) -> None:
         if len(self.calls) < _MAX_CALLS:
@@ -300,6 +333,8 @@ class PickleMachine:
             target.members.extend(items)
         elif type(target) is SetNode:
             target.members.extend(items)
+        elif type(target) is GlobalRef:
+            self.change_global(target, "extend", items)
         else:
             raise PickleError(f"items are appended to a {type(target).__name__}", self.at)
 
@@ -314,6 +349,8 @@ class PickleMachine:
             if target.pairs is None:
                 target.pairs = []
             target.pairs.extend(pairs)
+        elif type(target) is GlobalRef:
+            self.change_global(target, "update", items)
         else:
             raise PickleError(f"items are set on a {type(target).__name__}", self.at)
 
@@ -322,28 +359,6 @@ class PickleMachine:
         if not 0 <= index <= self._source.nbytes:
             raise PickleError("a memo index that no pickler writes", self.at)
         self.memo[index] = self.stack[-1]
-
-
-def machines_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMachine]:
-    """A machine that ran the pickles behind the first, if any do; for what they name.
-
-    A program that loads twice from one open file runs them, and so does one that is told where to
-    begin. Bytes that are no pickle name nothing, unless they call something before they end.
-
-    Args:
-        source: where the first pickle lies.
-        start: the offset behind it.
-        limits: bounds on the work.
-    """
-    machine = PickleMachine(source, limits)
-    whole = 0
-    try:
-        while start < source.nbytes:
-            _, start = machine.run(start)
-            whole += 1
-    except PickleError:
-        pass
-    return [machine] if whole or machine.calls else []
 
 
 def refuse_bytearrays(path: Path, machine: PickleMachine) -> None:

@@ -21,7 +21,7 @@ from ckptdoctor.errors import (
     UnknownFormatError,
 )
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.assemble import assemble, broken_off, refuse_single_value
+from ckptdoctor.formats.assemble import assemble, refuse_single_value
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_nodes import (
@@ -33,9 +33,10 @@ from ckptdoctor.formats.pickle_nodes import (
     spell,
     unwrap,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine, machines_behind, refuse_bytearrays
+from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
 from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import ByteSource, FileSource
+from ckptdoctor.formats.stray_pickles import code_behind
 from ckptdoctor.formats.tree import Harvest, harvest
 
 __all__ = ["is_legacy", "locate", "read_pickle"]
@@ -60,11 +61,7 @@ def read_pickle(file: OpenFile, limits: Limits) -> Checkpoint:
         CorruptCheckpointError: the pickle cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    reader = _Legacy(file, limits)
-    try:
-        return reader.read()
-    except CheckpointError as error:
-        return broken_off(file, "pickle", error, reader.machines)
+    return _Legacy(file, limits).read()
 
 
 def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
@@ -99,7 +96,7 @@ class _Legacy:
         self._limits = limits
         self._source = FileSource(file.fd, file.nbytes)
         self._machine = PickleMachine(self._source, limits, track_scalars=track_scalars)
-        self.machines = [self._machine]
+        self._machines = [self._machine]
         self._places: dict[str, _Place] = {}
         self._problems: list[Problem] = []
 
@@ -109,7 +106,7 @@ class _Legacy:
         found.problems += self._unlocated(kind)
         refs = tuple(place.ref for place in self._places.values())
         return assemble(
-            self._file, kind, found, self.machines, problems=self._problems, records=refs
+            self._file, kind, found, self._machines, problems=self._problems, records=refs
         )
 
     def harvest(self) -> tuple[str, Harvest]:
@@ -234,7 +231,7 @@ class _Legacy:
     def _note_rest(self, at: int, what: str) -> None:
         rest = self._file.nbytes - at
         if rest > 0:
-            self.machines += machines_behind(self._source, at, self._limits)
+            self._machines += code_behind(self._source, at, self._limits)
             self._problem("CD104", "file", f"{rest} bytes follow {what}", at, Severity.WARNING)
 
     def _dtypes(self) -> dict[str, DType]:

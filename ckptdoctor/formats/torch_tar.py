@@ -24,6 +24,7 @@ from ckptdoctor.formats.pickle_nodes import Node, PickleError, PickleLimitError
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.raw import RawTensor, Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.stray_pickles import code_behind
 from ckptdoctor.formats.tree import harvest
 
 __all__ = ["is_tar", "read_torch_tar"]
@@ -89,6 +90,7 @@ class _Tar:
         found = harvest(root, self._named, source, self._limits)
         refs = {s.ref.key: s.ref for s in self._storages.values() if s.ref is not None}
         machines = [part.machine for part in parts.values()]
+        machines += code_behind(FileSource(self._file.fd, self._file.nbytes), 0, self._limits)
         return assemble(self._file, "torch-tar", found, machines, records=tuple(refs.values()))
 
     def _parts(self) -> dict[str, _Part]:

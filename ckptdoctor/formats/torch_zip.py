@@ -7,6 +7,7 @@ Source: ``torch/serialization.py`` and ``caffe2/serialize/inline_container.cc`` 
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import zlib
 
@@ -20,7 +21,7 @@ from ckptdoctor.errors import (
     UnsupportedCheckpointError,
 )
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.assemble import assemble, broken_off, refuse_single_value
+from ckptdoctor.formats.assemble import assemble, refuse_single_value
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_nodes import (
@@ -31,17 +32,14 @@ from ckptdoctor.formats.pickle_nodes import (
     PickleLimitError,
     PickleTruncatedError,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine, machines_behind, refuse_bytearrays
+from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
 from ckptdoctor.formats.sniff import describe_zip
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
+from ckptdoctor.formats.stray_pickles import code_behind
 from ckptdoctor.formats.tree import Harvest, harvest
-from ckptdoctor.formats.zip_directory import (
-    DEFLATED,
-    ZipDirectory,
-    ZipRecord,
-    read_directory,
-    walk_headers,
-)
+from ckptdoctor.formats.zip_directory import read_directory
+from ckptdoctor.formats.zip_records import DEFLATED, ZipDirectory, ZipRecord
+from ckptdoctor.formats.zip_salvage import walk_headers
 from ckptdoctor.formats.zip_storages import ZipStorages, parse_pid, storage_ref
 
 __all__ = ["MAGIC", "locate", "read_torch_zip"]
@@ -60,11 +58,7 @@ def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
         CorruptCheckpointError: ``data.pkl`` cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    machines: list[PickleMachine] = []
-    try:
-        return _Archive(file, limits, machines).read()
-    except CheckpointError as error:
-        return broken_off(file, "torch-zip", error, machines)
+    return _Archive(file, limits).read()
 
 
 def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
@@ -89,16 +83,9 @@ def saved(file: OpenFile, limits: Limits) -> tuple[Node, ByteSource, dict[str, S
 class _Archive:
     """One archive, its directory read or rescued."""
 
-    def __init__(
-        self,
-        file: OpenFile,
-        limits: Limits,
-        machines: list[PickleMachine] | None = None,
-        *,
-        track_scalars: bool = False,
-    ) -> None:
+    def __init__(self, file: OpenFile, limits: Limits, *, track_scalars: bool = False) -> None:
         self._file = file
-        self._machines = [] if machines is None else machines
+        self._machines: list[PickleMachine] = []
         self._limits = limits
         self._track_scalars = track_scalars
         self._source = FileSource(file.fd, file.nbytes)
@@ -195,6 +182,7 @@ class _Archive:
             found.problems += extra.problems
         byteorder = self._byteorder()
         problems = list(self._directory.problems)
+        self._machines += self._other_pickles()
         if self.truncated:
             problems.insert(0, self._truncation(found))
         return assemble(
@@ -206,6 +194,17 @@ class _Archive:
             records=tuple(storage_ref(record) for record in self._directory.records),
             byteorder=byteorder,
         )
+
+    def _other_pickles(self) -> list[PickleMachine]:
+        """What names code in records that another reader may take for the pickle."""
+        found: list[PickleMachine] = []
+        names = (f"{self._prefix}data.pkl", f"{self._prefix}constants.pkl")
+        read = [self._by_name.get(name) for name in names]
+        for record in self._directory.records:
+            if record.name.lower().endswith(".pkl") and record not in read:
+                with contextlib.suppress(CheckpointError):  # it cannot be inflated
+                    found += code_behind(self.source_of(record), 0, self._limits)
+        return found
 
     def locate(self) -> dict[str, Located]:
         """The scalars of ``data.pkl`` with their place in the file."""
@@ -295,7 +294,7 @@ class _Archive:
         )
         found.problems += lookup.problems(cut=self.truncated)
         if end < source.nbytes:
-            self._machines += machines_behind(source, end, self._limits)
+            self._machines += code_behind(source, end, self._limits)
             found.problems.append(
                 Problem(
                     code="CD104",
@@ -342,7 +341,6 @@ class _Archive:
                 try:
                     _, end = machine.run()
                 except PickleError:
-                    self._machines.append(machine)
                     return None
                 for pid in machine.persistent_ids:
                     parsed = parse_pid(pid)

@@ -11,84 +11,35 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from ckptdoctor.checkpoint import Problem
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.zip_records import (
+    DEFLATED,
+    ENCRYPTED,
+    HAS_DESCRIPTOR,
+    HEADER_GUESS_NBYTES,
+    LOCAL,
+    LOCAL_MAGIC,
+    STORED,
+    ZipDirectory,
+    ZipRecord,
+)
 
-__all__ = ["DEFLATED", "STORED", "ZipDirectory", "ZipRecord", "read_directory", "walk_headers"]
+__all__ = ["read_directory"]
 
-STORED = 0
-DEFLATED = 8
-LOCAL_MAGIC = b"PK\x03\x04"
 _END_MAGIC = b"PK\x05\x06"
 _SUBJECT = "zip directory"
-DESCRIPTOR_MAGIC = b"PK\x07\x08"
 
-_LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _END = struct.Struct("<4sHHHHIIH")
 _END64 = struct.Struct("<4sQHHIIQQQQ")
 _LOCATOR64 = struct.Struct("<4sIQI")
-_DESCRIPTOR = struct.Struct("<4sIII")
-_DESCRIPTOR64 = struct.Struct("<4sIQQ")
-_ENCRYPTED = 1
-_HAS_DESCRIPTOR = 8
 _MAX_COMMENT = 65_535
-_SEARCH_NBYTES = 1 << 20
 _HEADERS_NBYTES = 1 << 18
-_HEADER_GUESS_NBYTES = 384  # a local header with torch's name and padding fits
-
-
-@dataclass(frozen=True, slots=True)
-class ZipRecord:
-    """One record.
-
-    Attributes:
-        name: as stored; not yet checked for anything.
-        method: 0 stored, 8 deflated.
-        crc32: of the plain bytes; 0 where the writer computed none.
-        stored_nbytes: size in the archive.
-        nbytes: size of the plain bytes.
-        offset: first byte of the data in the file.
-    """
-
-    name: str
-    method: int
-    crc32: int
-    stored_nbytes: int
-    nbytes: int
-    offset: int
-
-
-@dataclass(slots=True)
-class ZipDirectory:
-    """The records in the order of the directory, and what is wrong with them."""
-
-    records: list[ZipRecord] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def add_problem(
-        self,
-        code: str,
-        subject: str,
-        message: str,
-        severity: Severity = Severity.ERROR,
-        **evidence: object,
-    ) -> None:
-        """Record what is wrong."""
-        self.problems.append(
-            Problem(
-                code=code,
-                severity=severity,
-                subject=subject,
-                message=message,
-                evidence=evidence,
-            )
-        )
 
 
 def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
@@ -290,8 +241,8 @@ def _check_entry(
 ) -> None:
     """Hold one directory entry against its local header; add the record where it can be read."""
     name = entry.name
-    header = headers.read(entry.header_offset, _HEADER_GUESS_NBYTES)
-    if len(header) < _LOCAL.size or header[:4] != LOCAL_MAGIC:
+    header = headers.read(entry.header_offset, HEADER_GUESS_NBYTES)
+    if len(header) < LOCAL.size or header[:4] != LOCAL_MAGIC:
         directory.add_problem("CD104", name, "the record is missing: no header where it should be")
         return
     (
@@ -306,11 +257,11 @@ def _check_entry(
         nbytes,
         name_nbytes,
         extra_nbytes,
-    ) = _LOCAL.unpack_from(header)
-    local_name = header[_LOCAL.size : _LOCAL.size + name_nbytes]
+    ) = LOCAL.unpack_from(header)
+    local_name = header[LOCAL.size : LOCAL.size + name_nbytes]
     if len(local_name) < name_nbytes:
-        local_name = headers.read(entry.header_offset + _LOCAL.size, name_nbytes)
-    offset = entry.header_offset + _LOCAL.size + name_nbytes + extra_nbytes
+        local_name = headers.read(entry.header_offset + LOCAL.size, name_nbytes)
+    offset = entry.header_offset + LOCAL.size + name_nbytes + extra_nbytes
     local = (flags, method, crc32, stored_nbytes, nbytes)
     differences = _differences(entry, local_name, local)
     if differences:
@@ -340,8 +291,8 @@ def _differences(
     checks = (
         ("name", local_name != entry.raw_name),
         ("method", method != entry.method),
-        ("encryption", (flags ^ entry.flags) & _ENCRYPTED),
-        ("crc32", not flags & _HAS_DESCRIPTOR and crc32 not in (0, entry.crc32)),
+        ("encryption", (flags ^ entry.flags) & ENCRYPTED),
+        ("crc32", not flags & HAS_DESCRIPTOR and crc32 not in (0, entry.crc32)),
         ("size", nbytes not in (0, 0xFFFF_FFFF, entry.nbytes)),
         ("stored size", stored_nbytes not in (0, 0xFFFF_FFFF, entry.stored_nbytes)),
     )
@@ -350,7 +301,7 @@ def _differences(
 
 def _unusable(entry: _Entry) -> str:
     """Why a record cannot be read at all; "" where it can."""
-    if entry.flags & _ENCRYPTED:
+    if entry.flags & ENCRYPTED:
         return "the record is encrypted, which torch cannot read"
     if entry.method not in (STORED, DEFLATED):
         return f"the record is compressed by method {entry.method}, not stored"
@@ -376,92 +327,3 @@ def _check_overlaps(directory: ZipDirectory) -> None:
             directory.add_problem(
                 "CD104", right.name, f"the record shares its bytes with {left.name!r}"
             )
-
-
-# -- without a directory -------------------------------------------------------------------------
-
-SizeHint = Callable[[str, int], int | None]
-"""(name, offset of the data) -> size of a record whose header does not tell it."""
-
-
-def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
-    """The records of an archive that lost its directory, found by their local headers.
-
-    Only whole records are returned. A record that the file cuts is a CD102 problem.
-
-    Args:
-        source: the file.
-        size_of: asked for the size of each record that leaves it to its descriptor.
-    """
-    directory = ZipDirectory()
-    at = 0
-    while at + _LOCAL.size <= source.nbytes:
-        header = source.read(at, _HEADER_GUESS_NBYTES)
-        if header[:4] != LOCAL_MAGIC:
-            break
-        fields = _LOCAL.unpack_from(header)
-        flags, method, crc32, stored, nbytes, name_nbytes, extra_nbytes = (
-            fields[2],
-            fields[3],
-            *fields[6:11],
-        )
-        name = source.read(at + _LOCAL.size, name_nbytes).decode("utf-8", "replace")
-        offset = at + _LOCAL.size + name_nbytes + extra_nbytes
-        if flags & _HAS_DESCRIPTOR:
-            hint = size_of(name, offset)
-            found = _by_descriptor(source, offset, hint)
-            fits = hint is not None and offset + hint <= source.nbytes
-            if found is None and hint is not None and fits and method == STORED:
-                found = 0, hint, hint, source.nbytes  # whole; only its checksum was cut off
-            if found is None:
-                directory.add_problem(
-                    "CD102", name, "the file ends inside this record", offset=offset
-                )
-                break
-            crc32, stored, nbytes, at = found
-        else:
-            at = offset + stored
-            if at > source.nbytes:
-                directory.add_problem(
-                    "CD102", name, "the file ends inside this record", offset=offset
-                )
-                break
-        if method in (STORED, DEFLATED) and not flags & _ENCRYPTED:
-            directory.records.append(ZipRecord(name, method, crc32, stored, nbytes, offset))
-    return directory
-
-
-def _by_descriptor(
-    source: FileSource, offset: int, hint: int | None
-) -> tuple[int, int, int, int] | None:
-    """crc32, stored size, size, and the offset behind the descriptor of a record at ``offset``."""
-    if hint is not None:
-        found = _descriptor_at(source, offset, offset + hint)
-        if found is not None:
-            return found
-    at = offset
-    while at < source.nbytes:
-        window = source.read(at, _SEARCH_NBYTES)
-        where = window.find(DESCRIPTOR_MAGIC)
-        while where >= 0:
-            found = _descriptor_at(source, offset, at + where)
-            if found is not None:
-                return found
-            where = window.find(DESCRIPTOR_MAGIC, where + 1)
-        if len(window) < _SEARCH_NBYTES:
-            return None
-        at += len(window) - len(DESCRIPTOR_MAGIC) + 1
-    return None
-
-
-def _descriptor_at(source: FileSource, start: int, at: int) -> tuple[int, int, int, int] | None:
-    """The descriptor at ``at``, if it describes the bytes from ``start`` up to itself."""
-    raw = source.read(at, _DESCRIPTOR64.size)
-    if raw[:4] != DESCRIPTOR_MAGIC:
-        return None
-    for layout in (_DESCRIPTOR, _DESCRIPTOR64):
-        if len(raw) >= layout.size:
-            _, crc32, stored_nbytes, nbytes = layout.unpack_from(raw)
-            if stored_nbytes == at - start:
-                return crc32, stored_nbytes, nbytes, at + layout.size
-    return None

@@ -11,7 +11,7 @@ from ckptdoctor.checkpoint import Problem, StorageRef
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.pickle_nodes import Node, unwrap
 from ckptdoctor.formats.raw import Storage, class_dtype
-from ckptdoctor.formats.zip_directory import DEFLATED, ZipRecord
+from ckptdoctor.formats.zip_records import DEFLATED, ZipRecord
 
 __all__ = ["ZipStorages", "parse_pid", "storage_ref"]
 

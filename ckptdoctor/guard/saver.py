@@ -26,7 +26,7 @@ from ckptdoctor.guard.contents import Contents
 from ckptdoctor.guard.sink import FileSink, MemorySink, Sink, torch_save
 from ckptdoctor.manifest import check_manifest, manifest_path
 from ckptdoctor.metadata import Metric, Source
-from ckptdoctor.recovery.publish import publish, temporary_beside
+from ckptdoctor.recovery.publish import PlacedError, publish, temporary_beside
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.training_state import NonFiniteOptimizer, UnsoundEma
 from ckptdoctor.rules.weights import InfInWeights, NanInWeights
@@ -110,7 +110,8 @@ def safe_save(
         NonFiniteError: refused; nothing was written, or nothing was kept.
         SaveError: what was written could not be verified, and was not kept.
         FileExistsError: without ``force``, something is there.
-        OSError: the disk is full or broken; the old file stays.
+        OSError: the disk is full or broken; the old file stays, unless the message says that the
+            new one is in its place.
     """
     terms = _Terms(Check(check), tuple(allow), force=force, jobs=jobs)
     started = time.perf_counter()
@@ -253,6 +254,17 @@ def _keep(
 ) -> SaveReport:
     """Write beside the destination, verify, rename."""
     _check_space(destination.parent, nbytes)
+    try:
+        found = _written(write, destination, terms)
+    except PlacedError as error:
+        what = f"the new file is in its place, verified and whole, but: {error.strerror or error}"
+        raise PlacedError(error.errno, what, str(destination)) from error
+    _drop_stale_manifest(destination)
+    return _report(found, destination, time.perf_counter() - started)
+
+
+def _written(write: Callable[[Sink], None], destination: Path, terms: _Terms) -> CheckpointReport:
+    """The doctor's report on the file, which has its name by then."""
     with temporary_beside(destination, _mode_of(destination)) as (temporary, file):
         sink = FileSink(file.fileno())
         try:
@@ -266,8 +278,7 @@ def _keep(
             publish(temporary, file, destination, force=terms.force)
         except RestoreError as error:
             raise FileExistsError(errno.EEXIST, str(error), str(destination)) from error
-    _drop_stale_manifest(destination)
-    return _report(found, destination, time.perf_counter() - started)
+    return found
 
 
 def _mode_of(destination: Path) -> int:

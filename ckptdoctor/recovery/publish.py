@@ -18,13 +18,17 @@ from typing import IO
 
 from ckptdoctor.errors import RestoreError
 
-__all__ = ["check_destination", "check_space", "publish", "temporary_beside"]
+__all__ = ["PlacedError", "check_destination", "check_space", "publish", "temporary_beside"]
 
 _RESERVE_NBYTES = 1 << 20  # for the manifest and the folder's own growth
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
+
+
+class PlacedError(OSError):
+    """Something failed, but only after the file had its name: it is there and whole."""
 
 
 def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bool) -> None:
@@ -80,17 +84,53 @@ def temporary_beside(destination: Path, mode: int) -> Iterator[tuple[Path, IO[by
     Args:
         destination: the file that it is to become.
         mode: its permissions.
+
+    Raises:
+        OSError: it cannot be made.
+        PlacedError: it was published, and a second name of it cannot be removed.
     """
     fd, name = tempfile.mkstemp(prefix=".ckptdoctor-", suffix=".tmp", dir=destination.parent)
     path = Path(name)
+    file = os.fdopen(fd, "w+b")
     try:
-        with os.fdopen(fd, "w+b") as file:
-            with contextlib.suppress(OSError, AttributeError):
-                os.fchmod(file.fileno(), mode)
-            yield path, file
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        with contextlib.suppress(OSError, AttributeError):
+            os.fchmod(file.fileno(), mode)
+        yield path, file
+    except (OSError, RestoreError) as error:
+        _close(file)
+        if why := _not_removed(path):
+            raise _and_stays(error, path, why) from error
+        raise
+    except BaseException:
+        _close(file)
+        _not_removed(path)
+        raise
+    _close(file)
+    if why := _not_removed(path):
+        raise PlacedError(why.errno, f"{path} is left behind and may be deleted: {why.strerror}")
+
+
+def _close(file: IO[bytes]) -> None:
+    """Close a file that was synced, or is to be removed: what it says now changes nothing."""
+    with contextlib.suppress(OSError):
+        file.close()
+
+
+def _not_removed(path: Path) -> OSError | None:
+    """Why a file could not be removed; None where it is gone."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return error if os.path.lexists(path) else None
+    return None
+
+
+def _and_stays(error: OSError | RestoreError, path: Path, why: OSError) -> Exception:
+    """The same error, which also tells of the temporary file that could not be removed."""
+    more = f"{path} is left behind and may be deleted: {why.strerror}"
+    if isinstance(error, OSError):
+        return type(error)(error.errno, f"{error.strerror or error}; {more}", error.filename)
+    return RestoreError(f"{error}\n{more}")
 
 
 def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> None:
@@ -104,6 +144,7 @@ def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> N
 
     Raises:
         RestoreError: without ``force``, something is there by now.
+        PlacedError: it is done, but the folder could not be synced.
         OSError: it cannot be done; the destination is what it was.
     """
     file.flush()
@@ -127,7 +168,7 @@ def _move_without_replacing(path: Path, destination: Path) -> None:
             raise
         _rename_without_replacing(path, destination)
     else:
-        path.unlink()
+        _not_removed(path)  # whoever made it tries again, and tells
 
 
 def _rename_without_replacing(path: Path, destination: Path) -> None:
@@ -146,11 +187,13 @@ def _rename_without_replacing(path: Path, destination: Path) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make the new name last; some network folders cannot, and need not."""
-    fd = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(fd)
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
-            raise
-    finally:
-        os.close(fd)
+            what = f"{error.strerror or error}: its folder could not be synced"
+            raise PlacedError(error.errno, what, str(folder)) from error

@@ -24,11 +24,12 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_writer import UnwritableError, write_pickle
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.formats.torch_zip_writer import write_torch_zip
-from ckptdoctor.manifest import manifest_path, manifest_text, sha256_of
+from ckptdoctor.manifest import is_manifest, manifest_path, manifest_text, sha256_of
 from ckptdoctor.recovery.draft import Action, Draft, Patch
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.publish import (
+    PlacedError,
     check_destination,
     check_space,
     publish,
@@ -88,11 +89,13 @@ def restore(
         jobs: threads of the scan.
 
     Raises:
-        RestoreError: refused; nothing was written.
+        RestoreError: refused; nothing was written, unless the message says that it was.
         OSError: it could not be read or written; the destination is what it was.
     """
     edits = edits or Edits()
-    check_destination(destination, _sources(source, edits), force=force)
+    sources = _sources(source, edits)
+    check_destination(destination, sources, force=force)
+    _check_note(destination, sources)
     report = _examined(source, jobs)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(opened(source))
@@ -102,7 +105,12 @@ def restore(
         job = _Job(file, draft, report, destination, force=force, jobs=jobs)
         if edits.to_safetensors:
             job.actions[:] = [*(draft.actions if draft is not None else ()), WEIGHTS_ALONE]
-        sha256 = "" if dry_run else job.run(to_safetensors=edits.to_safetensors)
+        try:
+            sha256 = "" if dry_run else job.run(to_safetensors=edits.to_safetensors)
+        except PlacedError as error:
+            raise RestoreError(
+                f"{destination} is written, verified and whole, but: {error.strerror or error}"
+            ) from error
     return Restored(
         source=source,
         destination=destination,
@@ -116,6 +124,25 @@ def restore(
 
 def _sources(source: Path, edits: Edits) -> tuple[Path, ...]:
     return (source,) if edits.graft is None else (source, edits.graft)
+
+
+def _check_note(destination: Path, sources: tuple[Path, ...]) -> None:
+    """Refuse a destination whose manifest would cost the user a file."""
+    note = manifest_path(destination)
+    if not os.path.lexists(note):
+        return
+    for source in sources:
+        with contextlib.suppress(OSError):
+            if note.samefile(source):
+                raise RestoreError(
+                    f"{note}, the manifest of {destination}, is the source itself, {source}: "
+                    "choose another with -o"
+                )
+    if not is_manifest(note):
+        raise RestoreError(
+            f"{note} would be the manifest of {destination}, and is something else: "
+            "choose another with -o, or move it away"
+        )
 
 
 def _examined(path: Path, jobs: int | None) -> CheckpointReport:
@@ -263,7 +290,12 @@ class _Job:
             with contextlib.suppress(FileNotFoundError):
                 manifest_path(self._destination).unlink()
         publish(path, out, self._destination, force=self._force)
-        _write_manifest(manifest_path(self._destination), text)
+        try:
+            _write_manifest(manifest_path(self._destination), text)
+        except OSError as error:
+            raise PlacedError(
+                error.errno, f"its manifest could not be written: {error.strerror or error}"
+            ) from error
         return sha256
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
@@ -117,7 +118,8 @@ class UnsafeClass(Rule):
 
     The pickle names a class or function that ``torch.load(weights_only=True)`` refuses. Ordinary
     checkpoints do: numpy scalars, ``argparse.Namespace``, a config object. It says nothing about
-    the weights, and nothing was imported to find out.
+    the weights, and nothing was imported to find out. Of classes from packages that are not known
+    here nobody can say what they do when they are loaded; those come first, and it is said.
 
     What to do: nothing, if you know where the file comes from. Allow the class with
     ``torch.serialization.add_safe_globals``, or save plain Python values instead.
@@ -129,15 +131,19 @@ class UnsafeClass(Rule):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding that lists them all."""
-        names = [
-            use.name for use in case.checkpoint.globals if not use.allowed and not use.runs_code
-        ]
+        uses = [use for use in case.checkpoint.globals if not use.allowed and not use.runs_code]
+        names = [use.name for use in sorted(uses, key=lambda use: use.known)]
         if names:
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            unknown = [use.name for use in uses if not use.known]
+            evidence: dict[str, Any] = {"globals": names}
+            if unknown:
+                evidence["unknown"] = unknown
+            note = f" (not known here: {len(unknown)})" if unknown else ""
             yield self.finding(
                 "pickle",
-                f"torch.load(weights_only=True) refuses this file: {shown}",
-                globals=list(names),
+                f"torch.load(weights_only=True) refuses this file: {shown}{note}",
+                **evidence,
             )
 
 
@@ -146,8 +152,10 @@ class CodeInPickle(Rule):
 
     It names a function such as ``os.system``, ``eval`` or ``subprocess.Popen``. Whoever loads the
     file with ``weights_only=False`` runs it, whatever the weights look like. Judged by the name,
-    also where the result of the call is thrown away. A pickle can hide its intent in ways that no
-    list of names covers, so the absence of this finding is no promise.
+    also where the result of the call is thrown away, and in a file that cannot be read: loading it
+    runs the code first, and only then fails. In Python's own library, torch and numpy, all that is
+    not known to be plain counts. A pickle can hide its intent in ways that no list of names covers,
+    so the absence of this finding is no promise.
 
     What to do: do not load the file. Delete it, and find out who wrote it.
     """
@@ -170,6 +178,12 @@ class CodeInPickle(Rule):
                 )
         for name, seen in calls.items():
             yield self.finding(name, f"calls {seen[0]}", calls=list(seen[:20]))
+
+    def before_damage(self, runs: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        """The same for a file that cannot be read: loading it runs code, and only then fails."""
+        for name, call in runs:
+            message = f"calls {call}" if call else f"names {name}, which runs code"
+            yield self.finding(name, message, calls=[call] if call else [])
 
 
 class LimitExceeded(_Reported):

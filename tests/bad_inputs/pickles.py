@@ -78,7 +78,7 @@ _READABLE: dict[str, tuple[bytes, str, str, str]] = {
         b"\x80\x02cos\nsystem\n(X\4\0\0\0truetR\xff",
         "CD106",
         _SYSTEM,
-        "suspect",
+        "unreadable",
     ),
     "code, then a cut": (b"\x80\x02cos\nsystem\n(X\4\0\0\0truetR", "CD106", _SYSTEM, "unreadable"),
     "code in a second pickle": (
@@ -106,7 +106,7 @@ def lists_of_lists_doubling(path: Path) -> None:
     path.write_bytes(b"\x80\x02]q\0" + doubled + b".")
 
 
-@PICKLES.kind("CD105", "copyreg.extension_7", "suspect", 0)
+@PICKLES.kind("CD106", "copyreg.extension_7, which runs code", "suspect")
 def an_extension_code(path: Path) -> None:
     path.write_bytes(b"\x80\x02\x82\x07.")
 

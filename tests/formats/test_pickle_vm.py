@@ -387,6 +387,49 @@ def test_getattr_on_an_object_is_a_call_unless_it_goes_for_the_interpreter() -> 
     assert reader.calls[0].call == "builtins.getattr([], '__class__')"
 
 
+@pytest.mark.parametrize("attribute", ["touch", "write_text"])
+def test_getattr_on_an_object_of_python_is_judged_by_its_class(attribute: str) -> None:
+    name = f"S'{attribute}'".encode()
+    reader = machine(b"cbuiltins\ngetattr\n(cpathlib\nPath\n(S'x'\ntR" + name + b"\ntR)R.")
+    reader.run()
+    assert reader.calls[0].call == f"builtins.getattr(pathlib.Path('x'), '{attribute}')"
+
+
+@pytest.mark.parametrize("callee", [b"cbuiltins\nmap\n", b"cfunctools\npartial\n"])
+def test_getattr_that_is_handed_on_is_told(callee: bytes) -> None:
+    reader = machine(callee + b"(cbuiltins\ngetattr\n]]tR.")
+    reader.run()
+    assert "builtins.getattr" in reader.calls[0].call
+
+
+CHANGED = {
+    b"cnumpy\nprod\n(N}S'a'\nS'os'\nstb.": "numpy.prod.__setstate__",
+    b"csome\nLIST\nS'/tmp'\na.": "some.LIST.extend",
+    b"csome\nLIST\n(S'/tmp'\ne.": "some.LIST.extend",
+    b"csome\nDICT\nS'a'\nK\x01s.": "some.DICT.update",
+    b"csome\nDICT\n(S'a'\nK\x01u.": "some.DICT.update",
+}
+
+
+@pytest.mark.parametrize(("raw", "call"), CHANGED.items(), ids=CHANGED.values())
+def test_what_would_change_the_program_is_told(raw: bytes, call: str) -> None:
+    reader = machine(raw)
+    reader.run()
+    assert [seen.name for seen in reader.calls] == [call]
+
+
+def test_a_name_that_is_computed_is_code() -> None:
+    reader = machine(b"\x80\x04\x8c\x02oscstr\nx\n(S'a'\ntR\x93(S'id'\ntR.")
+    reader.run()
+    assert reader.calls[0].call == "os.str.x('a')('id')"
+    assert reader.globals["os.str.x('a')"].ref.runs_code
+
+
+def test_a_name_that_is_a_number_is_damage() -> None:
+    with pytest.raises(PickleError, match="whose name is no text"):
+        run(b"\x80\x04K\x01K\x02\x93.")
+
+
 def test_getattr_chains_do_not_grow_names_for_ever() -> None:
     step = b"cbuiltins\ngetattr\nq\x000ca\nb\n" + b"q\x010h\x00(h\x01S'abcdefgh'\ntR" * 5000 + b"."
     with pytest.raises(PickleLimitError, match="longer than"):

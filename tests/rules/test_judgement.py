@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from ckptdoctor.checkpoint import CallUse, GlobalUse, Role
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules import ALL_RULES, Case, Rule
+from ckptdoctor.rules.container import CodeInPickle
 from tests.cases import case, measured, problem
 
 BY_CODE = {rule.code: rule for rule in ALL_RULES}
@@ -170,6 +172,27 @@ def test_unsafe_classes_are_listed_in_one_finding() -> None:
     assert found.evidence == {"globals": names}
     (few,) = check("CD105", case(globals_=[use(name) for name in names[:3]]))
     assert "more" not in few.message
+
+
+def test_classes_of_which_nothing_is_known_come_first_and_are_counted() -> None:
+    known = use("argparse.Namespace")
+    unknown = replace(use("project.nets.UNet"), known=False)
+    (found,) = check("CD105", case(globals_=[known, unknown]))
+    assert ": project.nets.UNet, argparse" in found.message
+    assert found.evidence["unknown"] == ["project.nets.UNet"]
+    (plain,) = check("CD105", case(globals_=[known]))
+    assert "not known" not in plain.message
+
+
+def test_code_before_damage_is_told_with_its_call_or_by_its_name() -> None:
+    runs = (("os.system", "os.system('x')"), ("posix.popen", ""))
+    called, named = CodeInPickle().before_damage(runs)
+    assert (called.code, called.subject, called.message) == (
+        "CD106",
+        "os.system",
+        "calls os.system('x')",
+    )
+    assert named.message == "names posix.popen, which runs code"
 
 
 def test_code_in_a_pickle_is_named_with_its_call() -> None:

@@ -1,0 +1,86 @@
+"""The records of a zip archive, and the structures that they lie in.
+
+Source: PKWARE APPNOTE 6.3.10, sections 4.3 (structures) and 4.4.4 (flags).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from ckptdoctor.checkpoint import Problem
+from ckptdoctor.finding import Severity
+
+__all__ = [
+    "DEFLATED",
+    "DESCRIPTOR",
+    "DESCRIPTOR64",
+    "DESCRIPTOR_MAGIC",
+    "ENCRYPTED",
+    "HAS_DESCRIPTOR",
+    "HEADER_GUESS_NBYTES",
+    "LOCAL",
+    "LOCAL_MAGIC",
+    "STORED",
+    "ZipDirectory",
+    "ZipRecord",
+]
+
+STORED = 0
+DEFLATED = 8
+LOCAL_MAGIC = b"PK\x03\x04"
+DESCRIPTOR_MAGIC = b"PK\x07\x08"
+LOCAL = struct.Struct("<4sHHHHHIIIHH")
+DESCRIPTOR = struct.Struct("<4sIII")
+DESCRIPTOR64 = struct.Struct("<4sIQQ")
+ENCRYPTED = 1
+HAS_DESCRIPTOR = 8
+HEADER_GUESS_NBYTES = 384  # a local header with torch's name and padding fits
+
+
+@dataclass(frozen=True, slots=True)
+class ZipRecord:
+    """One record.
+
+    Attributes:
+        name: as stored; not yet checked for anything.
+        method: 0 stored, 8 deflated.
+        crc32: of the plain bytes; 0 where the writer computed none.
+        stored_nbytes: size in the archive.
+        nbytes: size of the plain bytes.
+        offset: first byte of the data in the file.
+    """
+
+    name: str
+    method: int
+    crc32: int
+    stored_nbytes: int
+    nbytes: int
+    offset: int
+
+
+@dataclass(slots=True)
+class ZipDirectory:
+    """The records in the order of the directory, and what is wrong with them."""
+
+    records: list[ZipRecord] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add_problem(
+        self,
+        code: str,
+        subject: str,
+        message: str,
+        severity: Severity = Severity.ERROR,
+        **evidence: object,
+    ) -> None:
+        """Record what is wrong."""
+        self.problems.append(
+            Problem(
+                code=code,
+                severity=severity,
+                subject=subject,
+                message=message,
+                evidence=evidence,
+            )
+        )

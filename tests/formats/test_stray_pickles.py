@@ -1,0 +1,107 @@
+"""Pickles beside the one that is read, or in a file that cannot be read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import pickle
+import random
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from ckptdoctor.diagnose import examine
+from ckptdoctor.errors import CheckpointError
+from ckptdoctor.finding import Verdict
+from ckptdoctor.formats import open_checkpoint
+from tests.builders import rezip, save
+
+CALL = b"\x80\x02cos\nsystem\n(S'true'\ntR0}"
+CODE = (("os.system", "os.system('true')"),)
+
+
+def error_of(path: Path, data: bytes) -> CheckpointError:
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(path)
+    return caught.value
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff", b"000000.", b"X\xff\xff\xff\x7f"], ids=repr)
+def test_what_ran_before_the_damage_is_told(end: bytes, tmp_path: Path) -> None:
+    assert error_of(tmp_path / "a.pth", CALL + end).runs == CODE
+
+
+@pytest.mark.parametrize("before", [b"GGUF\x03\0\0\0\0" + b"0", b"x" * 600, b"\x89PNG"])
+def test_a_pickle_within_something_else_is_found(before: bytes, tmp_path: Path) -> None:
+    assert error_of(tmp_path / "a.pth", before + CALL + b".").runs == CODE
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zlib": zlib.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+
+
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+@pytest.mark.parametrize("cut", [0, 3])
+def test_a_pickle_that_is_packed_is_found(
+    pack: Callable[[bytes], bytes], cut: int, tmp_path: Path
+) -> None:
+    packed = pack(CALL + b"." + os.urandom(1000))
+    error = error_of(tmp_path / "a.joblib", packed[: len(packed) - cut])
+    assert error.runs == CODE
+
+
+@pytest.mark.parametrize("head", [b"\x1f\x8b", b"x\x9c", b"BZh", b"\xfd7zXZ\0", b"]\0\0"])
+def test_what_only_looks_packed_is_no_more_than_damaged(head: bytes, tmp_path: Path) -> None:
+    assert error_of(tmp_path / "a.pth", head + os.urandom(500)).runs == ()
+
+
+def test_noise_names_no_code(tmp_path: Path) -> None:
+    for seed in range(4):
+        noise = b"\x01" + random.Random(seed).randbytes(1 << 20)
+        assert error_of(tmp_path / f"{seed}.pth", noise).runs == ()
+
+
+def test_a_cut_checkpoint_names_no_code(tmp_path: Path) -> None:
+    whole = save(tmp_path / "a.pth", {"w": torch.ones(5)}, _use_new_zipfile_serialization=False)
+    assert error_of(tmp_path / "b.pth", whole.read_bytes()[:150]).runs == ()
+
+
+def test_announced_pickles_do_not_cost_more_than_the_limit(tmp_path: Path) -> None:
+    piece = b"\x80\x02B\x00\x00\x10\x00" + b"a" * 9
+    assert error_of(tmp_path / "a.pth", b"\x01" + piece * (1 << 17)).runs == ()
+
+
+def test_pickles_behind_the_first_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps({"epoch": 3}, 2) * 3 + CALL + b".")
+    checkpoint = open_checkpoint(path)
+    assert checkpoint.scalars == {"epoch": 3}
+    assert [call.call for call in checkpoint.calls] == ["os.system('true')"]
+    path.write_bytes(pickle.dumps({"epoch": 3}, 2) * 2 + b"\x01\x02\x03")
+    assert open_checkpoint(path).calls == ()
+
+
+@pytest.mark.parametrize("name", ["archive/data.pkl", "archive/DATA.PKL", "x/data.pkl", "a.pkl"])
+def test_other_pickles_of_an_archive_are_read(name: str, tmp_path: Path) -> None:
+    good = save(tmp_path / "good.pt", {"w": torch.ones(2)})
+    path = rezip(good, tmp_path / "bad.pt", append=[(name, CALL + b".")])
+    assert [call.name for call in open_checkpoint(path).calls] == ["os.system"]
+
+
+def test_the_report_tells_code_before_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    path.write_bytes(CALL + b"\xff")
+    (report,) = examine([path]).checkpoints
+    assert report.verdict is Verdict.UNREADABLE
+    assert [finding.code for finding in report.findings] == ["CD106", "CD104"]
+    assert report.findings[0].message == "calls os.system('true')"
