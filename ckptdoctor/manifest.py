@@ -37,8 +37,15 @@ def manifest_path(checkpoint: Path) -> Path:
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a file is a manifest of ours."""
-    return bool(_read(path))
+    """Whether there is a manifest of ours.
+
+    Raises:
+        OSError: it cannot be read, so nobody knows.
+    """
+    try:
+        return bool(_parsed(path))
+    except (FileNotFoundError, IsADirectoryError):
+        return False
 
 
 def manifest_text(
@@ -131,9 +138,18 @@ def actions_of(checkpoint: Path) -> list[str]:
 def _read(path: Path) -> dict[str, Any]:
     """The manifest; {} where there is none that could be read."""
     try:
-        with path.open("rb") as file:
-            content = json.loads(file.read(_MOST_NBYTES))
-    except (OSError, ValueError, RecursionError):
+        return _parsed(path)
+    except OSError:
+        return {}
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """The manifest; {} where the file is none of ours."""
+    with path.open("rb") as file:
+        raw = file.read(_MOST_NBYTES)
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError):
         return {}
     ours = isinstance(content, dict) and isinstance(content.get("tool"), dict)
     return content if ours and content["tool"].get("name") == "ckptdoctor" else {}

@@ -18,7 +18,7 @@ import functools
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES
 from ckptdoctor.formats.plain_globals import is_plain, is_standard_library
 
-__all__ = ["is_allowed", "is_known", "normalise", "runs_code"]
+__all__ = ["is_allowed", "is_known", "method_runs_code", "normalise", "runs_code"]
 
 # Python 2 names of what is now elsewhere; unpicklers map them (`pickle` module, fix_imports).
 _PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg", "cPickle": "_pickle"}
@@ -148,6 +148,16 @@ _PLAIN_AMONG_CODE = frozenset(
 )
 
 
+# `getattr(array, "tofile")`, and what other objects write, load or start with.
+_WRITING_METHODS = frozenset(
+    """
+    tofile dump dump_session save write write_text write_bytes touch unlink rmdir rename replace
+    symlink_to hardlink_to mkdir open system popen spawn exec eval runcode runsource load_library
+    from_file fromfile to_pickle to_csv extractall
+    """.split()
+)
+
+
 def normalise(module: str, name: str) -> str:
     """The dotted name, with Python 2's module names replaced by today's."""
     return f"{_PYTHON2_MODULES.get(module, module)}.{name}"
@@ -163,6 +173,16 @@ def is_known(name: str) -> bool:
     return is_allowed(name) or is_plain(name) or runs_code(name)
 
 
+def method_runs_code(owner: str, name: str) -> bool:
+    """Whether a method that ``getattr`` finds on an object runs code, or writes a file.
+
+    Args:
+        owner: what made the object, by its dotted name.
+        name: of the method.
+    """
+    return owner.startswith("pathlib.") or name in _WRITING_METHODS or name in _REACHED
+
+
 @functools.lru_cache(maxsize=4096)
 def runs_code(name: str) -> bool:
     """Whether naming this global lets whoever wrote the file run code when it is unpickled.
@@ -173,6 +193,9 @@ def runs_code(name: str) -> bool:
     if name in _ALLOWED or name in _PLAIN_AMONG_CODE:
         return False
     parts = name.split(".")
+    for start in range(len(parts) - 1, 0, -1):
+        if parts[0] in _LIBRARIES and parts[start] in _LIBRARIES:
+            return runs_code(".".join(parts[start:]))  # `torch._utils` `torch.contiguous_format`
     if _is_listed(parts) or _reaches_out(parts):
         return True
     if is_standard_library(name):
@@ -192,10 +215,6 @@ def _is_listed(parts: list[str]) -> bool:
 def _reaches_out(parts: list[str]) -> bool:
     """Whether a name walks through attributes: of the interpreter, or to another module."""
     inner = parts[1:]
-    if parts[0] in _LIBRARIES:
-        for start, part in enumerate(inner, 1):
-            if part in _LIBRARIES and runs_code(".".join(parts[start:])):
-                return True
     if any(part.startswith("__") and part.endswith("__") for part in inner):
         return ".".join(parts) not in _RECONSTRUCTORS
     return any(part in _REACHED for part in inner)

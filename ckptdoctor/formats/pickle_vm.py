@@ -13,7 +13,7 @@ from typing import Any
 
 from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.pickle_globals import normalise, runs_code
+from ckptdoctor.formats.pickle_globals import method_runs_code, normalise, runs_code
 from ckptdoctor.formats.pickle_nodes import (
     BytesRef,
     DictNode,
@@ -299,8 +299,8 @@ class PickleMachine:
         match args:
             case (GlobalRef() as owner, str() as attribute, *_):
                 return self.name_global(owner.name, attribute, self.at - 1)
-            case (Instance(factory=GlobalRef() as made_by), str() as attribute, *_) if runs_code(
-                f"{made_by.name}.{attribute}"
+            case (Instance(factory=GlobalRef() as made_by), str() as attribute, *_) if (
+                method_runs_code(made_by.name, attribute)
             ):
                 pass  # `getattr(Path("x"), "write_text")`
             case (_, str() as attribute, *_) if not attribute.startswith("__"):

@@ -18,8 +18,8 @@ _COME_AND_GONE = frozenset(
     _android_support _apple_support _bootlocale _bootsubprocess _colorize _dummy_thread
     _interpreters _ios_support _pyrepl _remote_debugging _sysconfig _xxsubinterpreters aifc
     annotationlib asynchat asyncore audioop binhex cgi cgitb chunk compression crypt distutils
-    dummy_threading imghdr imp lib2to3 macpath mailcap msilib nis nntplib ossaudiodev pipes smtpd
-    sndhdr spwd sunau telnetlib uu xdrlib
+    dummy_threading exceptions imghdr imp lib2to3 macpath mailcap msilib nis nntplib ossaudiodev
+    pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
     """.split()
 )
 _PYTHON2 = frozenset(name.partition(".")[0] for name in _compat_pickle.IMPORT_MAPPING) - {"test"}
@@ -27,6 +27,7 @@ _STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | _COME_AND_GONE | _PYTHO
 # pickle resolves this one by a registry that a program fills, never by a module.
 EXTENSIONS = "copyreg.extension_"
 
+_EXCEPTIONS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iteration", "Group")
 _BUILTINS = """
     object type bool int float complex str bytes bytearray list tuple dict set frozenset range slice
     enumerate zip map filter reversed iter next len abs min max sum sorted round pow divmod ord chr
@@ -42,12 +43,14 @@ _PLAIN = frozenset(
     argparse.Namespace types.SimpleNamespace types.MappingProxyType types.GenericAlias
     types.UnionType types.NoneType types.EllipsisType types.NotImplementedType
     functools.partial functools.partialmethod functools.lru_cache functools.cached_property
+    functools.reduce _functools.partial _functools.reduce
     copyreg._reconstructor copyreg.__newobj__ copyreg.__newobj_ex__ copy.copy copy.deepcopy
     _codecs.encode codecs.encode array.array array._array_reconstructor struct.Struct
     _struct.Struct io.BytesIO io.StringIO _io.BytesIO _io.StringIO StringIO.StringIO
     cStringIO.StringIO re._compile re.compile re.Pattern re.RegexFlag time.struct_time time.time
     time.time_ns time.perf_counter time.monotonic time.process_time string.Template
     logging.Logger logging.RootLogger logging.getLogger logging.Formatter logging.StreamHandler
+    logging.PercentStyle logging.StrFormatStyle logging.StringTemplateStyle logging.Filter
     contextlib.nullcontext weakref.ref weakref.WeakKeyDictionary weakref.WeakValueDictionary
     weakref.WeakSet _weakrefset.WeakSet inspect._empty inspect.Parameter inspect.Signature
     inspect._ParameterKind dataclasses.Field dataclasses._MISSING_TYPE dataclasses._FIELD_BASE
@@ -76,12 +79,12 @@ _TORCH = tuple(
     """
     torch._utils._rebuild_ torch._tensor._rebuild_ torch.torch_version.TorchVersion torch.nn.
     torch.optim. torch.distributions. torch.quantization. torch.ao. torch.amp. torch.cuda.amp.
-    torch.autograd.grad_mode. torch.jit._pickle. torch.utils.data.dataset. torch.utils.data.sampler.
-    torch.utils.data.dataloader. torch.utils.data._utils.collate. torch.distributed.tensor.
-    torch.distributed._tensor. torch.distributed._shard. torch.distributed.device_mesh.
-    torch.distributed.fsdp. torch._C._VariableFunctionsClass torch._C._nn. torch._C._TensorBase
-    torch._C.TensorBase torch.storage. torch.nested. torch.linalg. torch.special. torch.fft.
-    torch.sparse.
+    torch.autograd.grad_mode. torch.jit._pickle. torch.utils.data.dataset.
+    torch.utils.data.sampler. torch.utils.data.dataloader. torch.utils.data._utils.collate.
+    torch.utils.hooks.RemovableHandle torch.distributed.tensor. torch.distributed._tensor.
+    torch.distributed._shard. torch.distributed.device_mesh. torch.distributed.fsdp.
+    torch._C._VariableFunctionsClass torch._C._nn. torch._C._TensorBase torch._C.TensorBase
+    torch.storage. torch.nested. torch.linalg. torch.special. torch.fft. torch.sparse.
     """.split()
 )
 _NUMPY = tuple(
@@ -131,7 +134,7 @@ def _is_plain_of_python(name: str, module: str, leaf: str) -> bool:
     if name.startswith(EXTENSIONS):
         return False
     if module == "builtins":
-        return leaf in _BUILTIN_NAMES or leaf.endswith(("Error", "Exception", "Warning"))
+        return leaf in _BUILTIN_NAMES or leaf.endswith(_EXCEPTIONS)
     if name in _PLAIN or name.partition(".")[0] in _PLAIN_MODULES:
         return True
     return module in _PLAIN_CLASSES and leaf.lstrip("_")[:1].isupper()

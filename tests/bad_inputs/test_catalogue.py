@@ -82,6 +82,7 @@ def verdict_in(answer: Answer) -> str:
     return str(answer.checkpoint["verdict"]) if answer.checkpoint else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
 def test_no_command_falls_and_no_source_changes(kind: Kind, tmp_path: Path) -> None:
     skip_what_cannot_be_made(kind)

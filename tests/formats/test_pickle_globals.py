@@ -49,7 +49,7 @@ pathlib.Path.unlink multiprocessing.util.spawnv_passfds
 asyncio.unix_events._UnixSubprocessTransport._start cProfile.run pdb.run bdb.Bdb
 pip._internal.main uuid._get_command_stdout site.addsitedir logging.FileHandler
 pkgutil.resolve_name logging.config.dictConfig typing.get_type_hints typing.ForwardRef
-argparse.FileType functools.reduce codecs.decode sqlite3.connect pathlib.Path.touch
+argparse.FileType  codecs.decode sqlite3.connect pathlib.Path.touch
 random._os.system encodings.codecs.builtins.eval commands.getoutput urllib2.urlopen
 _pyrepl.pager.pipe_pager copyreg.extension_7 copyreg.add_extension torch.from_file torch.save
 torch.fx.graph_module._exec_with_source numpy.core._ufunc_reconstruct
@@ -76,21 +76,24 @@ builtins.getattr builtins.set builtins.slice builtins.complex numpy.core.multiar
 numpy._core.multiarray.scalar numpy.dtype numpy.ndarray argparse.Namespace
 omegaconf.dictconfig.DictConfig omegaconf.base.ContainerMetadata omegaconf.nodes.AnyNode
 typing.Any functools.partial torch.nn.modules.linear.Linear torch.nn.modules.conv.Conv2d
-torch.optim.adamw.AdamW torch.optim.lr_scheduler.CosineAnnealingLR pathlib.PosixPath
-pathlib.Path datetime.datetime datetime.timedelta datetime.timezone.utc copyreg._reconstructor
+torch.optim.adamw.AdamW torch.optim.lr_scheduler.CosineAnnealingLR pathlib.PosixPath pathlib.Path
+datetime.datetime datetime.timedelta datetime.timezone.utc copyreg._reconstructor
 ultralytics.nn.tasks.DetectionModel types.SimpleNamespace random.Random decimal.Decimal uuid.UUID
 fractions.Fraction models.os_net.OSNet torch.Size torch.device torch.float32
 pytorch_lightning.utilities.parsing.AttributeDict sklearn.preprocessing._data.StandardScaler
 torchvision.models.resnet.ResNet torch.nn.modules.activation.ReLU enum.Enum
-numpy.random._pickle.__randomstate_ctor numpy.random.mtrand.RandomState numpy.ma.core._mareconstruct
-numpy.sin numpy.float64 numpy.rec.recarray numpy.dtypes.Float32DType torch.nn.functional.relu
-torch.relu torch._C._VariableFunctionsClass.relu torch.autograd.grad_mode.no_grad re._compile
-torch.torch_version.TorchVersion torch._dynamo.eval_frame.OptimizedModule builtins.ValueError
-torch.distributed.tensor.DTensor torch.cuda.amp.grad_scaler._refresh_per_optimizer_state
-logging.Logger logging.getLogger array._array_reconstructor zoneinfo.ZoneInfo._unpickle
-signal.Signals http.HTTPStatus os.stat_result distutils.version.LooseVersion copyreg.__newobj__
-collections.abc.Mapping operator.itemgetter itertools.count math.sqrt time.struct_time
-__main__.Net test.Net models.unet.build nets.code.Net utils.signal.Filter dataset.types.Sample
+numpy.random._pickle.__randomstate_ctor numpy.random.mtrand.RandomState
+numpy.ma.core._mareconstruct torch._utils.torch.contiguous_format functools.reduce
+_functools.reduce builtins.SystemExit builtins.KeyboardInterrupt exceptions.KeyError
+logging.PercentStyle numpy.sin numpy.float64 numpy.rec.recarray numpy.dtypes.Float32DType
+torch.nn.functional.relu torch.relu torch._C._VariableFunctionsClass.relu
+torch.autograd.grad_mode.no_grad re._compile torch.torch_version.TorchVersion
+torch._dynamo.eval_frame.OptimizedModule builtins.ValueError torch.distributed.tensor.DTensor
+torch.cuda.amp.grad_scaler._refresh_per_optimizer_state logging.Logger logging.getLogger
+array._array_reconstructor zoneinfo.ZoneInfo._unpickle signal.Signals http.HTTPStatus
+os.stat_result distutils.version.LooseVersion copyreg.__newobj__ collections.abc.Mapping
+operator.itemgetter itertools.count math.sqrt time.struct_time __main__.Net test.Net
+models.unet.build nets.code.Net utils.signal.Filter dataset.types.Sample
 pandas._libs.internals._unpickle_block xgboost.core.Booster
 """.split()
 

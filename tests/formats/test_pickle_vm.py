@@ -395,6 +395,13 @@ def test_getattr_on_an_object_of_python_is_judged_by_its_class(attribute: str) -
     assert reader.calls[0].call == f"builtins.getattr(pathlib.Path('x'), '{attribute}')"
 
 
+def test_a_method_of_an_array_that_writes_is_told_and_others_are_not() -> None:
+    for name, told in ((b"tofile", True), (b"mean", False)):
+        reader = machine(b"cbuiltins\ngetattr\n(cnumpy\nndarray\n)RS'" + name + b"'\ntR.")
+        reader.run()
+        assert bool(reader.calls) is told
+
+
 @pytest.mark.parametrize("callee", [b"cbuiltins\nmap\n", b"cfunctools\npartial\n"])
 def test_getattr_that_is_handed_on_is_told(callee: bytes) -> None:
     reader = machine(callee + b"(cbuiltins\ngetattr\n]]tR.")
