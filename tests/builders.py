@@ -186,9 +186,13 @@ def torch_tar(
     tensors: Iterable[tuple[int, int, type, tuple[int, ...], tuple[int, ...], int]],
     obj: object,
     leave_out: str = "",
+    order: Iterable[str] = ("storages", "tensors", "pickle"),
 ) -> Path:
-    """A checkpoint as torch wrote it before 0.1.10: a tar of storages, tensors and a pickle."""
-    parts: dict[str, bytes] = {}
+    """A checkpoint as torch wrote it before 0.1.10: a tar of storages, tensors and a pickle.
+
+    torch itself wrote ``sys_info``, ``pickle``, ``tensors`` and ``storages``, in this order.
+    """
+    parts = {"sys_info": pickle.dumps({"protocol_version": 1000, "little_endian": True}, 2)}
     storages, tensors = list(storages), list(tensors)
     out = io.BytesIO()
     pickle.dump(len(storages), out, 2)
@@ -209,11 +213,11 @@ def torch_tar(
     _TarPickler(out, 2).dump(obj)
     parts["pickle"] = out.getvalue()
     with tarfile.open(path, "w") as archive:
-        for name, data in parts.items():
+        for name in order:
             if name != leave_out:
                 info = tarfile.TarInfo(name)
-                info.size = len(data)
-                archive.addfile(info, io.BytesIO(data))
+                info.size = len(parts[name])
+                archive.addfile(info, io.BytesIO(parts[name]))
     return path
 
 

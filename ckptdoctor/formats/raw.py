@@ -22,6 +22,7 @@ __all__ = [
     "Value",
     "class_dtype",
     "count_of",
+    "is_storage_id",
     "sizes_of",
 ]
 
@@ -92,6 +93,11 @@ class Call:
 
 
 Reader = Callable[[Call], Unfolded]
+
+
+def is_storage_id(pid: Node) -> bool:
+    """Whether a persistent id is ``("storage", class, key, location, numel, ...)``."""
+    return type(pid) is tuple and len(pid) >= 5 and type(pid[0]) is str and pid[0] == "storage"
 
 
 def class_dtype(storage_class: Node) -> DType | None:

@@ -34,7 +34,7 @@ from ckptdoctor.formats.pickle_nodes import (
     unwrap,
 )
 from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
-from ckptdoctor.formats.raw import Storage, class_dtype
+from ckptdoctor.formats.raw import Storage, class_dtype, is_storage_id
 from ckptdoctor.formats.source import ByteSource, FileSource
 from ckptdoctor.formats.stray_pickles import code_behind
 from ckptdoctor.formats.tree import Harvest, harvest
@@ -99,6 +99,7 @@ class _Legacy:
         self._machines = [self._machine]
         self._places: dict[str, _Place] = {}
         self._problems: list[Problem] = []
+        self._keys_are_cut = False
 
     def read(self) -> Checkpoint:
         """The checkpoint."""
@@ -192,6 +193,7 @@ class _Legacy:
         try:
             keys, end = self._machine.run(start)
         except PickleTruncatedError:
+            self._keys_are_cut = True
             return [], self._file.nbytes
         except PickleError as error:
             raise self._error(error) from error
@@ -204,9 +206,9 @@ class _Legacy:
 
     def _locate(self, keys: list[str], at: int) -> None:
         """Find each storage behind the pickles; stop where the file stops or contradicts itself."""
-        dtypes = self._dtypes()
+        promises = self._promises()
         for key in keys:
-            dtype = dtypes.get(key)
+            dtype, promised = promises.get(key, (None, None))
             if dtype is None:
                 self._problem("CD104", f"storage {key}", "no tensor tells what it holds", at)
                 return
@@ -219,6 +221,10 @@ class _Legacy:
             numel = struct.unpack("<q", header)[0]
             if numel < 0:
                 self._problem("CD104", f"storage {key}", f"a size of {numel} elements", at)
+                return
+            if numel != promised:  # torch refuses it, and all behind it may be misplaced
+                says = f"a size of {numel} elements, and the pickle speaks of {promised}"
+                self._problem("CD104", f"storage {key}", says, at)
                 return
             at += 8
             nbytes = numel * dtype.itemsize
@@ -234,18 +240,19 @@ class _Legacy:
             self._machines += code_behind(self._source, at, self._limits)
             self._problem("CD104", "file", f"{rest} bytes follow {what}", at, Severity.WARNING)
 
-    def _dtypes(self) -> dict[str, DType]:
-        dtypes: dict[str, DType] = {}
+    def _promises(self) -> dict[str, tuple[DType, Node]]:
+        """Element type and number of elements of each storage, as the pickle has them."""
+        promises: dict[str, tuple[DType, Node]] = {}
         for pid in self._machine.persistent_ids:
-            key = _key(pid[2]) if type(pid) is tuple and len(pid) >= 5 else None
+            key = _key(pid[2]) if is_storage_id(pid) else None
             dtype = None if key is None else class_dtype(pid[1])
             if key is not None and dtype is not None:
-                dtypes[key] = dtype
-        return dtypes
+                promises[key] = dtype, unwrap(pid[4])
+        return promises
 
     def _storage(self, pid: Node) -> Storage | None:
         """``("storage", class, key, location, numel[, view])``."""
-        key = _key(pid[2]) if type(pid) is tuple and len(pid) >= 5 else None
+        key = _key(pid[2]) if is_storage_id(pid) else None
         dtype = None if key is None else class_dtype(pid[1])
         if key is None or dtype is None:
             return None
@@ -270,9 +277,9 @@ class _Legacy:
         return Storage(ref, dtype)
 
     def _unlocated(self, kind: str) -> list[Problem]:
-        wanted = set(self._dtypes())
+        wanted = set(self._promises())
         lost = wanted - set(self._places)
-        if not lost or self._problems:
+        if (not lost and not self._keys_are_cut) or self._problems:
             return []
         if kind == "pickle":
             return [

@@ -1,5 +1,8 @@
 """Checkpoints as torch wrote them before 0.1.10: a tar of ``storages``, ``tensors`` and ``pickle``.
 
+torch wrote ``sys_info``, ``pickle``, ``tensors`` and then ``storages``, so that a cut file still
+has the names and the shapes, and those storages that lie before the cut.
+
 Source: ``legacy_load`` inside ``_legacy_load`` in ``torch/serialization.py``.
 """
 
@@ -7,9 +10,11 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ckptdoctor.checkpoint import Checkpoint, StorageRef
+from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef, TensorRecord
+from ckptdoctor.dtypes import STORAGE_CLASSES, DType
 from ckptdoctor.errors import (
     CheckpointError,
     CorruptCheckpointError,
@@ -17,10 +22,17 @@ from ckptdoctor.errors import (
     TruncatedCheckpointError,
     UnknownFormatError,
 )
+from ckptdoctor.finding import Severity
 from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_nodes import Node, PickleError, PickleLimitError
+from ckptdoctor.formats.pickle_nodes import (
+    GlobalRef,
+    Node,
+    PickleError,
+    PickleLimitError,
+    PickleTruncatedError,
+)
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.raw import RawTensor, Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
@@ -32,6 +44,9 @@ __all__ = ["is_tar", "read_torch_tar"]
 _MEMBERS = frozenset({"storages", "tensors", "pickle"})
 _MAX_MEMBERS = 10_000
 _MAX_DIMENSIONS = 64
+_BLOCK_NBYTES = 512
+_FILE_STEP_NBYTES = 10_240  # Python's tarfile, the only writer, pads the file to a multiple of it
+_CUT_REMEDY = "Copy it again from where it was written, or use an earlier checkpoint."
 
 
 def is_tar(head: bytes) -> bool:
@@ -57,10 +72,18 @@ def read_torch_tar(file: OpenFile, limits: Limits) -> Checkpoint:
 
 @dataclass(slots=True)
 class _Part:
-    """A member of the archive and the machine that reads the pickles in it."""
+    """A member of the archive and the machine that reads the pickles in it.
+
+    Attributes:
+        source: its bytes, as far as the file goes.
+        machine: reads the pickles.
+        is_cut: whether the file ends before the member does.
+        at: what was read so far.
+    """
 
     source: FileSource
     machine: PickleMachine
+    is_cut: bool
     at: int = 0
 
 
@@ -70,28 +93,73 @@ class _Tar:
         self._limits = limits
         self._storages: dict[str, Storage] = {}
         self._tensors: dict[str, RawTensor] = {}
+        self._end = 0
 
     def read(self) -> Checkpoint:
         """The checkpoint."""
         parts = self._parts()
+        root = self._unpickled(parts)
+        source = parts["pickle"].source
+        found = harvest(root, self._named, source, self._limits)
+        refs = {s.ref.key: s.ref for s in self._storages.values() if s.ref is not None}
+        return assemble(
+            self._file,
+            "torch-tar",
+            found,
+            [
+                *(part.machine for part in parts.values()),
+                *code_behind(FileSource(self._file.fd, self._file.nbytes), 0, self._limits),
+            ],
+            problems=self._cut(found.tensors, is_cut=any(part.is_cut for part in parts.values())),
+            records=tuple(refs.values()),
+        )
+
+    def _unpickled(self, parts: dict[str, _Part]) -> Node:
+        """The saved object; the storages and the tensors are found on the way."""
         try:
-            self._read_storages(parts["storages"])
-            self._read_tensors(parts["tensors"])
+            self._salvage_storages(parts["storages"])
+            self._read_tensors(parts["tensors"], storages_are_cut=parts["storages"].is_cut)
             root, _ = parts["pickle"].machine.run()
         except PickleLimitError as error:
             raise LimitExceededError(self._file.path, error.message) from error
+        except PickleTruncatedError as error:
+            if not any(part.is_cut for part in parts.values()):
+                raise CorruptCheckpointError(self._file.path, error.message) from error
+            raise TruncatedCheckpointError(
+                self._file.path, "the file ends inside its pickle", remedy=_CUT_REMEDY
+            ) from error
         except PickleError as error:
             raise CorruptCheckpointError(self._file.path, error.message) from error
         except (struct.error, IndexError, TypeError, ValueError, KeyError) as error:
             raise CorruptCheckpointError(
                 self._file.path, "its storages or tensors are not as torch wrote them"
             ) from error
-        source = parts["pickle"].source
-        found = harvest(root, self._named, source, self._limits)
-        refs = {s.ref.key: s.ref for s in self._storages.values() if s.ref is not None}
-        machines = [part.machine for part in parts.values()]
-        machines += code_behind(FileSource(self._file.fd, self._file.nbytes), 0, self._limits)
-        return assemble(self._file, "torch-tar", found, machines, records=tuple(refs.values()))
+        return root
+
+    def _cut(self, tensors: list[TensorRecord], *, is_cut: bool) -> Iterable[Problem]:
+        """That the file is cut, or that it ends without the padding that a tar ends with."""
+        ends = self._file.nbytes - self._end >= 2 * _BLOCK_NBYTES
+        if is_cut or not ends:
+            lost = [tensor.fqn for tensor in tensors if tensor.lost]
+            whole = len(tensors) - len(lost)
+            yield Problem(
+                code="CD102",
+                severity=Severity.ERROR,
+                subject="file",
+                message=f"the file is cut: {whole} of {len(tensors)} tensors are whole",
+                evidence={"whole": whole, "lost": len(lost)},
+                remedy=_CUT_REMEDY,
+            )
+        elif self._file.nbytes % _FILE_STEP_NBYTES:
+            yield Problem(
+                code="CD102",
+                severity=Severity.WARNING,
+                subject="file",
+                message="all of its contents are there, but the zeros at its end are not: "
+                f"{self._file.nbytes} bytes are no multiple of {_FILE_STEP_NBYTES}",
+                evidence={"nbytes": self._file.nbytes},
+                remedy=_CUT_REMEDY,
+            )
 
     def _parts(self) -> dict[str, _Part]:
         import tarfile  # with bz2 and lzma in tow: for the rare file that needs it
@@ -109,8 +177,7 @@ class _Tar:
                         break
                     names.append(member.name)
                     if member.name in _MEMBERS and member.isreg():
-                        source = FileSource(self._file.fd, member.size, member.offset_data)
-                        parts[member.name] = _Part(source, PickleMachine(source, self._limits))
+                        parts[member.name] = self._part(member.offset_data, member.size)
         except tarfile.ReadError as error:
             if not parts and not names:
                 raise UnknownFormatError(
@@ -121,6 +188,12 @@ class _Tar:
         if set(parts) != _MEMBERS:
             raise self._something_else(names, parts)
         return parts
+
+    def _part(self, offset: int, nbytes: int) -> _Part:
+        there = max(0, min(nbytes, self._file.nbytes - offset))
+        self._end = max(self._end, offset + -(-nbytes // _BLOCK_NBYTES) * _BLOCK_NBYTES)
+        source = FileSource(self._file.fd, there, offset)
+        return _Part(source, PickleMachine(source, self._limits), is_cut=there < nbytes)
 
     def _something_else(self, names: list[str], parts: dict[str, _Part]) -> CheckpointError:
         if parts:
@@ -138,6 +211,14 @@ class _Tar:
     def _run(self, part: _Part) -> Node:
         value, part.at = part.machine.run(part.at)
         return value
+
+    def _salvage_storages(self, part: _Part) -> None:
+        """All storages, or those before the cut."""
+        try:
+            self._read_storages(part)
+        except (PickleTruncatedError, struct.error, ValueError):
+            if not part.is_cut:
+                raise
 
     def _read_storages(self, part: _Part) -> None:
         for _ in range(self._run(part)):
@@ -168,10 +249,15 @@ class _Tar:
             )
             self._storages[_key(target)] = Storage(ref, root.dtype)
 
-    def _read_tensors(self, part: _Part) -> None:
+    def _read_tensors(self, part: _Part, *, storages_are_cut: bool) -> None:
         for _ in range(self._run(part)):
-            key, storage_key, _ = self._run(part)
-            storage = self._storages[_key(storage_key)]
+            key, storage_key, tensor_class = self._run(part)
+            storage = self._storages.get(_key(storage_key))
+            if storage is None:
+                dtype = _tensor_dtype(tensor_class) if storages_are_cut else None
+                if dtype is None:
+                    raise KeyError(storage_key)
+                storage = Storage(None, dtype, lost=True)
             ndim = struct.unpack("<i", part.source.read(part.at, 4))[0]
             if not 0 <= ndim <= _MAX_DIMENSIONS:
                 raise ValueError("a tensor of impossible dimensions")
@@ -182,13 +268,23 @@ class _Tar:
             shape, stride, offset = values[:ndim], values[ndim : 2 * ndim], values[-1]
             if min(values, default=0) < 0:
                 raise ValueError("a tensor of negative size")
-            self._tensors[_key(key)] = RawTensor(storage.dtype, shape, stride, offset, storage.ref)
+            self._tensors[_key(key)] = RawTensor(
+                storage.dtype, shape, stride, offset, storage.ref, storage.lost
+            )
 
     def _named(self, pid: Node) -> Storage | RawTensor | None:
         """What a persistent id stands for: a number is a tensor or a storage."""
         node = pid[0] if type(pid) is tuple and pid else pid
         key = str(node) if type(node) in (str, int) else ""
         return self._tensors.get(key) or self._storages.get(key)
+
+
+def _tensor_dtype(tensor_class: Node) -> DType | None:
+    """The element type of ``torch.FloatTensor`` and the like."""
+    if type(tensor_class) is not GlobalRef:
+        return None
+    name = tensor_class.name.rpartition(".")[2]
+    return STORAGE_CLASSES.get(f"{name.removesuffix('Tensor')}Storage")
 
 
 def _key(node: Node) -> str:

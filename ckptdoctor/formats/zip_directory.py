@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.zip_end import find_directory
 from ckptdoctor.formats.zip_records import (
     DEFLATED,
     ENCRYPTED,
@@ -27,41 +28,47 @@ from ckptdoctor.formats.zip_records import (
     STORED,
     ZipDirectory,
     ZipRecord,
+    wide_sizes,
 )
 
 __all__ = ["read_directory"]
 
-_END_MAGIC = b"PK\x05\x06"
-_SUBJECT = "zip directory"
-
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
-_END = struct.Struct("<4sHHHHIIH")
-_END64 = struct.Struct("<4sQHHIIQQQQ")
-_LOCATOR64 = struct.Struct("<4sIQI")
-_MAX_COMMENT = 65_535
+_PATCHED = 1 << 5
+_UNREADABLE_FLAGS = ENCRYPTED | _PATCHED | 1 << 6 | 1 << 13  # strong encryption, masked headers
+_FOLDER = 1 << 4  # of the DOS attributes
 _HEADERS_NBYTES = 1 << 18
 
 
 def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
     """The records that the central directory lists, or None where the file has no directory."""
-    end = _find_end(source)
-    if end is None:
+    place = find_directory(source)
+    if place is None:
         return None
-    if end.nbytes > limits.metadata_nbytes or end.offset + end.nbytes > source.nbytes:
+    if place.nbytes > limits.metadata_nbytes or place.offset + place.nbytes > source.nbytes:
         return None
-    data = source.read(end.offset, end.nbytes)
+    data = source.read(place.offset, place.nbytes)
     directory = ZipDirectory()
     entries = list(_entries(data))
-    if len(entries) != end.count:
-        directory.add_problem(
-            "CD104",
-            _SUBJECT,
-            f"the directory announces {end.count} records and holds {len(entries)}",
+    contradictions = list(place.contradictions)
+    if len(entries) != place.count:
+        contradictions.append(
+            f"the directory announces {place.count} records and holds {len(entries)}"
         )
-    _check_end(end, source.nbytes, directory)
+    listed = sum(entry.directory_nbytes for entry in entries)
+    if listed != place.nbytes:
+        contradictions.append(
+            f"the entries of the directory take {listed} of its {place.nbytes} bytes"
+        )
+    for contradiction in contradictions:
+        directory.add_problem("CD104", "zip directory", contradiction)
+    if place.behind:
+        directory.add_problem(
+            "CD104", "file", f"{place.behind} bytes follow the archive", Severity.WARNING
+        )
     headers = _Headers(source)
     for entry in entries:
-        _check_entry(headers, entry, end.offset, directory)
+        _check_entry(headers, entry, place.offset, directory)
     _check_names(directory)
     _check_overlaps(directory)
     return directory
@@ -95,91 +102,9 @@ class _Entry:
     stored_nbytes: int
     nbytes: int
     header_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """What the end record says of the directory, and where the record lies.
-
-    Attributes:
-        offset: of the directory, in the file.
-        nbytes: of the directory.
-        count: of its entries.
-        disks: whether it speaks of more than one.
-        between: bytes between the directory and the end record that nothing explains.
-        stop: behind the end record and its comment.
-        several: whether another end record fits the file as well.
-    """
-
-    offset: int
-    nbytes: int
-    count: int
-    disks: bool
-    between: int
-    stop: int
-    several: bool
-
-
-def _find_end(source: FileSource) -> _End | None:
-    """The last end record, which is the one that torch takes."""
-    tail_nbytes = min(source.nbytes, _END.size + _MAX_COMMENT + _LOCATOR64.size)
-    tail_offset = source.nbytes - tail_nbytes
-    tail = source.read(tail_offset, tail_nbytes)
-    at = tail.rfind(_END_MAGIC)
-    if at < 0 or at + _END.size > len(tail):
-        return None
-    _, disk, first_disk, _, count, nbytes, offset, comment_nbytes = _END.unpack_from(tail, at)
-    start = tail_offset + at
-    between = 0
-    at64 = at - _LOCATOR64.size
-    if at64 >= 0 and tail[at64 : at64 + 4] == b"PK\x06\x07":
-        _, _, end64_offset, _ = _LOCATOR64.unpack_from(tail, at64)
-        end64 = source.read(end64_offset, _END64.size)
-        if len(end64) == _END64.size and end64[:4] == b"PK\x06\x06":
-            *_, count, nbytes, offset = _END64.unpack(end64)
-            between = tail_offset + at64 - (end64_offset + _END64.size)
-            start = end64_offset
-    return _End(
-        offset=offset,
-        nbytes=nbytes,
-        count=count,
-        disks=not {disk, first_disk} <= {0, 0xFFFF},
-        between=between + start - (offset + nbytes),
-        stop=tail_offset + at + _END.size + comment_nbytes,
-        several=_fits_before(tail, at),
-    )
-
-
-def _fits_before(tail: bytes, last: int) -> bool:
-    """Whether an end record before the last has it for its comment."""
-    at = tail.find(_END_MAGIC)
-    while 0 <= at < last:
-        comment_nbytes = int.from_bytes(tail[at + _END.size - 2 : at + _END.size], "little")
-        if at + _END.size + comment_nbytes == len(tail):
-            return True
-        at = tail.find(_END_MAGIC, at + 1)
-    return False
-
-
-def _check_end(end: _End, nbytes: int, directory: ZipDirectory) -> None:
-    """Report where another reader would find another directory, or none."""
-    if end.several:
-        directory.add_problem(
-            "CD104", _SUBJECT, "the archive ends twice: two readers would see two archives"
-        )
-    if end.disks:
-        directory.add_problem(
-            "CD104", _SUBJECT, "an archive of several disks, which torch cannot read"
-        )
-    if end.between:
-        directory.add_problem(
-            "CD104", _SUBJECT, f"{end.between} bytes lie between the directory and its end record"
-        )
-    behind = nbytes - end.stop
-    if behind > 0:
-        directory.add_problem(
-            "CD104", "file", f"{behind} bytes follow the archive", Severity.WARNING
-        )
+    disk: int
+    attributes: int
+    directory_nbytes: int
 
 
 def _entries(data: bytes) -> Iterator[_Entry]:
@@ -199,16 +124,16 @@ def _entries(data: bytes) -> Iterator[_Entry]:
             name_nbytes,
             extra_nbytes,
             comment_nbytes,
+            disk,
             _,
-            _,
-            _,
+            attributes,
             header_offset,
         ) = _CENTRAL.unpack_from(data, at)
         at += _CENTRAL.size
         raw_name = data[at : at + name_nbytes]
         at += name_nbytes
         if 0xFFFF_FFFF in (nbytes, stored_nbytes, header_offset):
-            nbytes, stored_nbytes, header_offset = _zip64(
+            nbytes, stored_nbytes, header_offset = wide_sizes(
                 data[at : at + extra_nbytes], nbytes, stored_nbytes, header_offset
             )
         at += extra_nbytes + comment_nbytes
@@ -221,19 +146,10 @@ def _entries(data: bytes) -> Iterator[_Entry]:
             stored_nbytes,
             nbytes,
             header_offset,
+            disk,
+            attributes,
+            _CENTRAL.size + name_nbytes + extra_nbytes + comment_nbytes,
         )
-
-
-def _zip64(extra: bytes, *sizes: int) -> tuple[int, ...]:
-    """The sizes with those that are 0xFFFFFFFF taken from the zip64 extra field."""
-    at = 0
-    while at + 4 <= len(extra):
-        kind, nbytes = struct.unpack_from("<HH", extra, at)
-        if kind == 1:
-            values = iter(struct.unpack_from(f"<{nbytes // 8}Q", extra[: at + 4 + nbytes], at + 4))
-            return tuple(next(values, size) if size == 0xFFFF_FFFF else size for size in sizes)
-        at += 4 + nbytes
-    return sizes
 
 
 def _check_entry(
@@ -270,6 +186,8 @@ def _check_entry(
             name,
             f"directory and record header disagree about the {' and the '.join(differences)}",
         )
+    if entry.attributes & _FOLDER and not name.endswith("/"):
+        directory.add_problem("CD104", name, "the record is marked as a folder: torch refuses it")
     unusable = _unusable(entry)
     if unusable:
         directory.add_problem("CD104", name, unusable)
@@ -291,7 +209,7 @@ def _differences(
     checks = (
         ("name", local_name != entry.raw_name),
         ("method", method != entry.method),
-        ("encryption", (flags ^ entry.flags) & ENCRYPTED),
+        ("encryption", (flags ^ entry.flags) & _UNREADABLE_FLAGS),
         ("crc32", not flags & HAS_DESCRIPTOR and crc32 not in (0, entry.crc32)),
         ("size", nbytes not in (0, 0xFFFF_FFFF, entry.nbytes)),
         ("stored size", stored_nbytes not in (0, 0xFFFF_FFFF, entry.stored_nbytes)),
@@ -301,8 +219,11 @@ def _differences(
 
 def _unusable(entry: _Entry) -> str:
     """Why a record cannot be read at all; "" where it can."""
-    if entry.flags & ENCRYPTED:
-        return "the record is encrypted, which torch cannot read"
+    if entry.flags & _UNREADABLE_FLAGS:
+        how = "a patch" if entry.flags & _PATCHED else "encrypted"
+        return f"the record is {how}, which torch cannot read"
+    if entry.disk not in (0, 0xFFFF):
+        return f"the record lies on another disk, number {entry.disk}"
     if entry.method not in (STORED, DEFLATED):
         return f"the record is compressed by method {entry.method}, not stored"
     if entry.method == STORED and entry.stored_nbytes != entry.nbytes:

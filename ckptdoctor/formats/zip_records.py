@@ -13,9 +13,6 @@ from ckptdoctor.finding import Severity
 
 __all__ = [
     "DEFLATED",
-    "DESCRIPTOR",
-    "DESCRIPTOR64",
-    "DESCRIPTOR_MAGIC",
     "ENCRYPTED",
     "HAS_DESCRIPTOR",
     "HEADER_GUESS_NBYTES",
@@ -24,15 +21,13 @@ __all__ = [
     "STORED",
     "ZipDirectory",
     "ZipRecord",
+    "wide_sizes",
 ]
 
 STORED = 0
 DEFLATED = 8
 LOCAL_MAGIC = b"PK\x03\x04"
-DESCRIPTOR_MAGIC = b"PK\x07\x08"
 LOCAL = struct.Struct("<4sHHHHHIIIHH")
-DESCRIPTOR = struct.Struct("<4sIII")
-DESCRIPTOR64 = struct.Struct("<4sIQQ")
 ENCRYPTED = 1
 HAS_DESCRIPTOR = 8
 HEADER_GUESS_NBYTES = 384  # a local header with torch's name and padding fits
@@ -84,3 +79,18 @@ class ZipDirectory:
                 evidence=evidence,
             )
         )
+
+
+def wide_sizes(extra: bytes, *sizes: int) -> tuple[int, ...]:
+    """The sizes with those that are 0xFFFFFFFF taken from the zip64 extra field."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, nbytes = struct.unpack_from("<HH", extra, at)
+        if kind == 1:
+            field = extra[at + 4 : at + 4 + nbytes]
+            values = struct.iter_unpack("<Q", field[: len(field) // 8 * 8])
+            return tuple(
+                next(values, (size,))[0] if size == 0xFFFF_FFFF else size for size in sizes
+            )
+        at += 4 + nbytes
+    return sizes

@@ -1,18 +1,16 @@
 """The records of a zip archive that lost its directory, found by their local headers.
 
-Source: PKWARE APPNOTE 6.3.10, section 4.3.
+Source: PKWARE APPNOTE 6.3.10, sections 4.3.7 (local header) and 4.3.9 (data descriptor).
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.zip_records import (
     DEFLATED,
-    DESCRIPTOR,
-    DESCRIPTOR64,
-    DESCRIPTOR_MAGIC,
     ENCRYPTED,
     HAS_DESCRIPTOR,
     HEADER_GUESS_NBYTES,
@@ -21,10 +19,15 @@ from ckptdoctor.formats.zip_records import (
     STORED,
     ZipDirectory,
     ZipRecord,
+    wide_sizes,
 )
 
 __all__ = ["walk_headers"]
 
+DESCRIPTOR_MAGIC = b"PK\x07\x08"
+
+_DESCRIPTOR = struct.Struct("<4sIII")
+_DESCRIPTOR64 = struct.Struct("<4sIQQ")
 _SEARCH_NBYTES = 1 << 20
 
 SizeHint = Callable[[str, int], int | None]
@@ -54,12 +57,11 @@ def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
         )
         name = source.read(at + LOCAL.size, name_nbytes).decode("utf-8", "replace")
         offset = at + LOCAL.size + name_nbytes + extra_nbytes
+        if 0xFFFF_FFFF in (stored, nbytes):
+            extra = source.read(offset - extra_nbytes, extra_nbytes)
+            nbytes, stored = wide_sizes(extra, nbytes, stored)
         if flags & HAS_DESCRIPTOR:
-            hint = size_of(name, offset)
-            found = _by_descriptor(source, offset, hint)
-            fits = hint is not None and offset + hint <= source.nbytes
-            if found is None and hint is not None and fits and method == STORED:
-                found = 0, hint, hint, source.nbytes  # whole; only its checksum was cut off
+            found = _by_descriptor(source, offset, size_of(name, offset))
             if found is None:
                 directory.add_problem(
                     "CD102", name, "the file ends inside this record", offset=offset
@@ -84,6 +86,8 @@ def _by_descriptor(
     """crc32, stored size, size, and the offset behind the descriptor of a record at ``offset``."""
     if hint is not None:
         found = _descriptor_at(source, offset, offset + hint)
+        if found is None:
+            found = _cut_descriptor_at(source, offset, offset + hint)
         if found is not None:
             return found
     at = offset
@@ -101,12 +105,30 @@ def _by_descriptor(
     return None
 
 
+def _cut_descriptor_at(source: FileSource, start: int, at: int) -> tuple[int, int, int, int] | None:
+    """What the pickle says of a record, if the file ends inside the descriptor at ``at``.
+
+    The bytes are all there. The checksum may not be: it is told as 0, for none.
+    """
+    nbytes = at - start
+    raw = source.read(at, _DESCRIPTOR64.size)
+    if not 0 <= nbytes <= source.nbytes - start or len(raw) == _DESCRIPTOR64.size:
+        return None
+    crc32 = raw[4:8] if len(raw) >= 8 else bytes(4)
+    for layout in (_DESCRIPTOR, _DESCRIPTOR64):
+        whole = bytearray(layout.pack(DESCRIPTOR_MAGIC, 0, nbytes, nbytes))
+        whole[4:8] = raw[4:8].ljust(4, b"\0")
+        if whole.startswith(raw):
+            return int.from_bytes(crc32, "little"), nbytes, nbytes, source.nbytes
+    return None
+
+
 def _descriptor_at(source: FileSource, start: int, at: int) -> tuple[int, int, int, int] | None:
     """The descriptor at ``at``, if it describes the bytes from ``start`` up to itself."""
-    raw = source.read(at, DESCRIPTOR64.size)
+    raw = source.read(at, _DESCRIPTOR64.size)
     if raw[:4] != DESCRIPTOR_MAGIC:
         return None
-    for layout in (DESCRIPTOR, DESCRIPTOR64):
+    for layout in (_DESCRIPTOR, _DESCRIPTOR64):
         if len(raw) >= layout.size:
             _, crc32, stored_nbytes, nbytes = layout.unpack_from(raw)
             if stored_nbytes == at - start:

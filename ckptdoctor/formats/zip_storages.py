@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from ckptdoctor.checkpoint import Problem, StorageRef
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.pickle_nodes import Node, unwrap
-from ckptdoctor.formats.raw import Storage, class_dtype
+from ckptdoctor.formats.raw import Storage, class_dtype, is_storage_id
 from ckptdoctor.formats.zip_records import DEFLATED, ZipRecord
 
 __all__ = ["ZipStorages", "parse_pid", "storage_ref"]
@@ -31,7 +31,7 @@ class ZipStorages:
 
     def storage(self, pid: Node) -> Storage | None:
         """The storage; lost where its record is missing or short."""
-        if type(pid) is not tuple or len(pid) < 5 or type(pid[2]) is not str:
+        if not is_storage_id(pid) or type(pid[2]) is not str:
             return None
         key = pid[2]
         dtype = class_dtype(pid[1])
@@ -98,7 +98,7 @@ class ZipStorages:
 
 def parse_pid(pid: Node) -> tuple[str, int, int] | None:
     """Key, bytes an element, and number of elements of a storage."""
-    if type(pid) is not tuple or len(pid) < 5:
+    if not is_storage_id(pid):
         return None
     dtype, numel = class_dtype(pid[1]), unwrap(pid[4])
     if dtype is None or type(pid[2]) is not str or type(numel) is not int:

@@ -272,26 +272,31 @@ def _decode(scan: StorageScan, fd: int, state: _ThreadState, byteorder: str) -> 
     """Measure a storage that the file holds deflated, or that its pickle held encoded."""
     chunks = _decoded(scan, fd)
     held = b""
+    done = 0
     for piece in scan.pieces:
         parts = [held]
         have = len(held)
         while have < piece.nbytes:
-            try:
-                chunk = next(chunks, b"")
-            except zlib.error as error:
-                raise InflateError(scan.ref.key) from error
+            chunk = next(chunks, b"")
             if not chunk:
                 raise InflateError(scan.ref.key)
             parts.append(chunk)
             have += len(chunk)
         joined = b"".join(parts)
         held = joined[piece.nbytes :]
+        done += piece.nbytes
         state.view[: piece.nbytes] = joined[: piece.nbytes]
         state.measure(piece, 0, byteorder, check=scan.check_crc)
+    if done == scan.ref.nbytes and (held or next(chunks, b"")):
+        raise InflateError(scan.ref.key)  # it goes on behind its size: torch refuses it too
 
 
 def _decoded(scan: StorageScan, fd: int) -> Iterator[bytes]:
-    """The plain bytes of a storage, in chunks."""
+    """The plain bytes of a storage, in chunks.
+
+    Raises:
+        InflateError: the stream is damaged, or has no end.
+    """
     ref = scan.ref
     if ref.inline is not None:
         yield ref.inline
@@ -303,10 +308,13 @@ def _decoded(scan: StorageScan, fd: int) -> Iterator[bytes]:
         if not packed and at < end:
             packed = os.pread(fd, min(CHUNK_NBYTES // 4, end - at), at)
             at += len(packed)
-        plain = inflate.decompress(packed, CHUNK_NBYTES)
+        try:
+            plain = inflate.decompress(packed, CHUNK_NBYTES)
+        except zlib.error as error:
+            raise InflateError(ref.key) from error
         packed = inflate.unconsumed_tail
-        if not plain and not packed and at >= end:
-            return
+        if not plain and not packed and at >= end and not inflate.eof:
+            raise InflateError(ref.key)
         if plain:
             yield plain
 

@@ -349,7 +349,7 @@ def bytes_behind_the_archive(path: Path) -> None:
     path.write_bytes(zip_bytes() + b"junk" * 9)
 
 
-@ZIPS.kind("CD104", "lie between the directory and its end record", "suspect")
+@ZIPS.kind("CD104", "does not end where its locator starts", "suspect")
 def an_archive_behind_the_archive(path: Path) -> None:
     path.write_bytes(zip_bytes() + zip_bytes())
 
@@ -369,7 +369,7 @@ def a_name_that_is_no_utf8(path: Path) -> None:
     _patch(path, at, b"archive/\xff\xfe\xfd")
 
 
-@ZIPS.kind("CD104", "several disks", "suspect")
+@ZIPS.kind("CD104", "speaks of several disks", "suspect")
 def a_zip_of_several_disks(path: Path) -> None:
     data = bytearray(zip_bytes())
     struct.pack_into("<HH", data, data.rindex(b"PK\5\6") + 4, 1, 1)

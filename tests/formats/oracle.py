@@ -96,7 +96,6 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 def read_elements(path: Path, record: TensorRecord) -> bytes:
     """The elements of one record, in C order, taken from where the record says they are."""
     storage = record.storage
-    itemsize = BY_NAME[record.dtype].itemsize
     if storage is None or record.numel == 0:
         return b""
     if storage.inline is not None:
@@ -108,6 +107,12 @@ def read_elements(path: Path, record: TensorRecord) -> bytes:
         if storage.deflated_nbytes is not None:
             data = zlib.decompress(data, -15)
     assert len(data) == storage.nbytes
+    return elements_of(data, record)
+
+
+def elements_of(data: bytes, record: TensorRecord) -> bytes:
+    """The elements of one record, in C order, from the plain bytes of its storage."""
+    itemsize = BY_NAME[record.dtype].itemsize
     elements: np.ndarray[Any, Any] = np.lib.stride_tricks.as_strided(
         np.frombuffer(data, np.uint8)[record.storage_offset * itemsize :],
         (*record.shape, itemsize),

@@ -196,6 +196,40 @@ def test_a_negative_size_is_reported(path: Path) -> None:
     assert all(tensor.lost for tensor in checkpoint.tensors)
 
 
+def test_a_size_that_the_pickle_contradicts_is_reported(path: Path) -> None:
+    """Which of the two is true cannot be told, nor where the storages behind it start."""
+    first, second = open_checkpoint(path).records
+    patched(path, second.offset - 8, struct.pack("<q", 1))
+    checkpoint = open_checkpoint(path)
+    says = "a size of 1 elements, and the pickle speaks of 2"
+    assert problems(checkpoint) == [("CD104", f"storage {second.key}", says)]
+    assert [tensor.lost for tensor in checkpoint.tensors] == [False, False, True]
+    assert checkpoint.records == (first,)
+
+
+def test_another_protocol_version_is_reported(path: Path, state: object) -> None:
+    data = path.read_bytes()
+    patched(path, data.index(b"M" + struct.pack("<H", PROTOCOL_VERSION)) + 1, b"\xe8")
+    checkpoint = open_checkpoint(path)
+    says = "protocol version 1000 of the format, and torch reads only 1001"
+    assert problems(checkpoint) == [("CD104", "file", says)]
+    assert_same_tensors(checkpoint, state)
+
+
+def test_a_cut_behind_an_object_without_tensors_is_told(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.pth", {"epoch": 3}, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    answers = set()
+    for length in range(1, len(data)):
+        path.write_bytes(data[:length])
+        try:
+            answers.add(problems(open_checkpoint(path))[0][0])
+        except CheckpointError as error:
+            answers.add(type(error).__name__)
+    assert "CD102" in answers
+    assert answers <= {"CD102", "TruncatedCheckpointError", "UnknownFormatError"}
+
+
 def test_a_storage_that_no_tensor_uses_is_reported(tmp_path: Path) -> None:
     data = raw_legacy(tensor_pickle(pid(KEY)), ["z", "k"], FLOATS)
     checkpoint = open_checkpoint(write(tmp_path / "a.pth", data))
@@ -225,8 +259,9 @@ def test_keys_that_cannot_be_read_are_corrupt(tmp_path: Path) -> None:
         pid(b"(((tttt".replace(b"tttt", b"ttt")),
         b"(NN" + KEY + b"NNt",
         b"(Nctorch\nNoStorage\n" + KEY + b"NNt",
+        pid(KEY).replace(b"storage", b"sTorage"),
     ],
-    ids=["none", "short", "list key", "tuple key", "no class", "unknown class"],
+    ids=["none", "short", "list key", "tuple key", "no class", "unknown class", "another tag"],
 )
 def test_persistent_ids_that_name_no_storage_are_reported(tmp_path: Path, pid_of: bytes) -> None:
     path = write(tmp_path / "a.pth", raw_legacy(tensor_pickle(pid_of), []))

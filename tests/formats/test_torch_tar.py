@@ -20,9 +20,10 @@ from ckptdoctor.errors import (
     TruncatedCheckpointError,
     UnknownFormatError,
 )
+from ckptdoctor.finding import Severity
 from ckptdoctor.formats import Limits, locate_scalars, open_checkpoint
 from tests.builders import TarPid, load_unsafe, torch_tar
-from tests.formats.oracle import assert_same_tensors, listed
+from tests.formats.oracle import assert_same_tensors, listed, read_elements
 
 
 def build(path: Path, **changes: Any) -> Path:
@@ -151,6 +152,63 @@ def test_cut_at_every_length_is_a_checkpoint_or_an_error(tmp_path: Path, path: P
             assert listed(checkpoint) == whole  # only the padding behind the pickle was cut
     assert answers >= {"Checkpoint", "TruncatedCheckpointError"}
     assert answers <= {"Checkpoint", "TruncatedCheckpointError", "CorruptCheckpointError"}
+
+
+AS_TORCH_DID = ("sys_info", "pickle", "tensors", "storages")
+
+
+def test_cut_at_every_length_every_whole_storage_is_listed(tmp_path: Path) -> None:
+    path = build(tmp_path / "a.tar", views=[(12, 11, 1, 1)], order=AS_TORCH_DID)
+    whole = open_checkpoint(path)
+    before = listed(whole)
+    ends = {ref.key: ref.offset + ref.nbytes for ref in whole.records if "/" not in ref.key}
+    storages = {"a": "10", "b.0": "11", "t": "10"}
+    data = path.read_bytes()
+    start = data.index(b"storages\0")
+    for length in range(start + 512, len(data)):
+        path.write_bytes(data[:length])
+        checkpoint = open_checkpoint(path)
+        assert [problem.code for problem in checkpoint.problems] == ["CD102"]
+        found = {tensor.fqn for tensor in checkpoint.tensors if not tensor.lost}
+        assert found == {name for name, key in storages.items() if ends[key] <= length}
+        for tensor in checkpoint.tensors:
+            if not tensor.lost:
+                assert (tensor.dtype, tensor.shape) == before[tensor.fqn][:2]
+                assert read_elements(path, tensor) == before[tensor.fqn][2]
+        assert {tensor.fqn: tensor.dtype for tensor in checkpoint.tensors} == {
+            "a": "float32",
+            "b.0": "int64",
+            "t": "float32",
+        }
+
+
+def test_a_cut_tar_says_how_much_is_whole(tmp_path: Path) -> None:
+    path = build(tmp_path / "a.tar", order=AS_TORCH_DID)
+    first, _ = open_checkpoint(path).records
+    path.write_bytes(path.read_bytes()[: first.offset + first.nbytes])
+    (problem,) = open_checkpoint(path).problems
+    assert (problem.code, problem.severity) == ("CD102", Severity.ERROR)
+    assert problem.message == "the file is cut: 2 of 3 tensors are whole"
+    assert problem.evidence == {"whole": 2, "lost": 1}
+
+
+def test_a_tar_without_the_zeros_at_its_end_may_be_cut(path: Path) -> None:
+    """All that torch wrote is there; tarfile, which wrote it, pads to a multiple of 10,240."""
+    assert path.stat().st_size == 10_240
+    path.write_bytes(path.read_bytes()[:-1])
+    checkpoint = open_checkpoint(path)
+    (problem,) = checkpoint.problems
+    assert (problem.code, problem.severity) == ("CD102", Severity.WARNING)
+    assert "10239 bytes are no multiple of 10240" in problem.message
+    assert_same_tensors(checkpoint, load_unsafe(path))
+
+
+def test_a_cut_tar_whose_tensors_are_of_no_known_class_is_corrupt(tmp_path: Path) -> None:
+    path = build(tmp_path / "a.tar", tensors=[(20, 11, str, (2,), (1,), 0)], order=AS_TORCH_DID)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"storages\0") + 513])
+    with pytest.raises(CorruptCheckpointError, match="not as torch wrote them"):
+        open_checkpoint(path)
 
 
 def test_flipped_bytes_give_a_checkpoint_or_a_checkpoint_error(tmp_path: Path, path: Path) -> None:

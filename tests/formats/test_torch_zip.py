@@ -323,6 +323,66 @@ def test_a_cut_archive_of_zipfile_is_saved_too(tmp_path: Path, path: Path) -> No
     assert all(tensor.lost for tensor in open_checkpoint(again).tensors)
 
 
+@pytest.mark.parametrize("there", range(17))
+def test_a_tensor_whose_descriptor_is_cut_is_saved(
+    path: Path, state: dict[str, torch.Tensor], there: int
+) -> None:
+    """Its size is known from the pickle; its checksum, if that much of the descriptor is there."""
+    start, nbytes = data_span(path, "ckpt/data/0")
+    path.write_bytes(path.read_bytes()[: start + nbytes + there])
+    checkpoint = open_checkpoint(path)
+    assert [tensor.lost for tensor in checkpoint.tensors] == [False, True, True]
+    storage = checkpoint.tensors[0].storage
+    assert storage is not None
+    expected = zlib.crc32(state["a"].numpy().tobytes())
+    assert storage.crc32 == (expected if there >= 8 else 0)
+    assert storage.nbytes == nbytes
+
+
+def test_bytes_that_begin_no_descriptor_are_no_end_of_a_record(path: Path) -> None:
+    start, nbytes = data_span(path, "ckpt/data/0")
+    path.write_bytes(path.read_bytes()[: start + nbytes] + b"PK\x07\x09")
+    assert all(tensor.lost for tensor in open_checkpoint(path).tensors)
+
+
+def test_a_cut_zip64_archive_is_saved_too(
+    tmp_path: Path, path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    """Sizes in the extra field of the local headers, in an archive that lost its directory."""
+    target = tmp_path / "large.pt"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            with new.open(info.filename, "w", force_zip64=True) as out:
+                out.write(old.read(info))
+    data = target.read_bytes()
+    target.write_bytes(data[: data.index(b"PK\x01\x02")])
+    checkpoint = open_checkpoint(target)
+    assert problems(checkpoint, "CD102")
+    assert_same_tensors(checkpoint, state)
+
+
+def test_an_extra_field_that_is_cut_short_is_no_crash(tmp_path: Path, path: Path) -> None:
+    target = tmp_path / "large.pt"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            with new.open(info.filename, "w", force_zip64=True) as out:
+                out.write(old.read(info))
+    data = target.read_bytes()
+    data = data[: data.index(b"PK\x01\x02")]
+    start = data.index(b"ckpt/data/0") - 30
+    name, extra = struct.unpack_from("<HH", data, start + 26)
+    assert extra == 20
+    for shorter in (4, 11, 12, 19):
+        at = start + 30 + name
+        target.write_bytes(
+            data[: start + 28]
+            + struct.pack("<H", shorter)
+            + data[start + 30 : at + shorter]
+            + data[at + extra :]
+        )
+        assert all(tensor.lost for tensor in open_checkpoint(target).tensors), shorter
+
+
 def test_descriptor_marks_inside_a_tensor_do_not_end_it(tmp_path: Path) -> None:
     evil = torch.frombuffer(bytearray(b"PK\x07\x08" * 500), dtype=torch.uint8)
     path = save(tmp_path / "a.pt", {"w": evil, "x": torch.ones(1)})
@@ -446,8 +506,10 @@ def test_a_local_header_of_another_method_is_reported(path: Path, tmp_path: Path
         (20, b"\x05\x00\x00\x00", "takes 5"),
         (42, b"\x01\x00\x00\x00", "no header where it should be"),
         (42, b"\xf0\xff\xff\x7f", "no header where it should be"),
+        (8, b"\x28\x00", "the record is a patch"),
+        (34, b"\x01\x00", "lies on another disk, number 1"),
     ],
-    ids=["encrypted", "method", "sizes", "offset", "far offset"],
+    ids=["encrypted", "method", "sizes", "offset", "far offset", "patch", "disk"],
 )
 def test_a_record_that_cannot_be_read_is_reported_and_its_tensor_lost(
     path: Path, at: int, new: bytes, says: str
@@ -456,6 +518,19 @@ def test_a_record_that_cannot_be_read_is_reported_and_its_tensor_lost(
     checkpoint = open_checkpoint(path)
     assert any(says in text for text in problems(checkpoint))
     assert [tensor.lost for tensor in checkpoint.tensors] == [True, False, False]
+
+
+def test_a_record_that_is_marked_as_a_folder_is_reported(path: Path, tmp_path: Path) -> None:
+    """torch refuses it, and its tensor is there all the same."""
+    patched(path, entry(path, "ckpt/data/0") + 38, b"\x10")
+    checkpoint = open_checkpoint(path)
+    assert problems(checkpoint) == [
+        "ckpt/data/0: the record is marked as a folder: torch refuses it"
+    ]
+    assert not checkpoint.tensors[0].lost
+    folder = rezip(path, tmp_path / "folder.pt", append=[("ckpt/", b"")])
+    patched(folder, entry(folder, "ckpt/") + 38, b"\x10")
+    assert open_checkpoint(folder).problems == ()
 
 
 def test_a_record_that_runs_into_the_directory_is_reported(path: Path) -> None:
@@ -493,6 +568,30 @@ def test_short_records_are_reported(path: Path, tmp_path: Path) -> None:
     assert problems(checkpoint) == ["ckpt/data/0: the record holds 15 bytes, its tensors need 16"]
     assert checkpoint.tensors[0].lost
     assert checkpoint.tensors[0].storage is None
+
+
+def test_long_records_are_reported_and_their_tensors_kept(path: Path, tmp_path: Path) -> None:
+    """torch 2.6 and later refuse them."""
+    long = rezip(path, tmp_path / "long.pt", replace={"data/0": b"\0" * 20})
+    checkpoint = open_checkpoint(long)
+    assert problems(checkpoint) == ["ckpt/data/0: the record holds 20 bytes, its storage only 16"]
+    assert not checkpoint.tensors[0].lost
+
+
+def test_a_storage_under_another_tag_is_none(path: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        raw = archive.read("ckpt/data.pkl")
+    bad = rezip(path, tmp_path / "b.pt", replace={"data.pkl": raw.replace(b"storage", b"sTorage")})
+    checkpoint = open_checkpoint(bad)
+    assert checkpoint.tensors == ()
+    assert "not a tensor that torch could have written" in problems(checkpoint)[0]
+
+
+def test_a_byte_order_that_is_none_is_reported(path: Path, tmp_path: Path) -> None:
+    bad = rezip(path, tmp_path / "b.pt", replace={"byteorder": b"lIttle"})
+    assert problems(open_checkpoint(bad)) == [
+        "ckpt/byteorder: the byte order 'lIttle', which torch does not know"
+    ]
 
 
 def test_bytes_behind_the_pickle_are_reported(path: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.builders import data_span, patched, rezip, save, tensor_of
 from tests.scanning.builders import backends, scan_file, scan_tensors, stats_of
 
 NAN, INF = math.nan, math.inf
+LONGER = zlib.compress(bytes(1028), wbits=-15)
 
 
 @pytest.fixture(params=backends(), ids=lambda kernels: kernels.name)
@@ -510,6 +512,29 @@ def test_a_damaged_deflate_stream_is_told_and_the_rest_is_scanned(
     assert "data/0" in problem.message
     assert "x" not in result.stats
     assert result.stats["y"].nan == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda packed: bytes([packed[0] & ~1]) + packed[1:],
+        lambda packed: LONGER,
+    ],
+    ids=["no end", "goes on"],
+)
+def test_a_deflate_stream_that_does_not_end_with_its_record_is_told(
+    tmp_path: Path, spoil: Callable[[bytes], bytes]
+) -> None:
+    """All of its bytes are right, and so is their checksum; torch refuses it."""
+    plain = save(tmp_path / "a.pt", {"x": torch.zeros(256)})
+    packed = rezip(plain, tmp_path / "b.pt", method=zipfile.ZIP_DEFLATED)
+    at, nbytes = data_span(packed, "a/data/0")
+    stream = spoil(packed.read_bytes()[at : at + nbytes])
+    assert len(stream) <= nbytes
+    _, result = scan_file(patched(packed, at, stream.ljust(nbytes, b"\0")))
+    (problem,) = result.problems
+    assert (problem.code, problem.subject) == ("CD104", "x")
+    assert result.stats == {}
 
 
 def test_a_deflate_stream_that_is_cut_is_told(tmp_path: Path) -> None:
