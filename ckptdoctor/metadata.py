@@ -28,6 +28,7 @@ __all__ = [
     "position",
     "principal",
     "read_metadata",
+    "says_epoch",
     "step_from_name",
 ]
 
@@ -96,7 +97,10 @@ class Metadata:
 
 _EPOCH_KEYS = ("epoch", "current_epoch", "epochs_run", "num_epochs_trained", "last_epoch")
 _STEP_KEYS = ("global_step", "iteration", "step", "iter", "num_updates", "total_steps_trained")
-_HOLDERS = ("", "meta.", "state.", "train_state.", "trainer_state.", "info.", "progress.", "extra.")
+_HOLDERS = (
+    *("", "meta.", "state.", "train_state.", "trainer_state.", "info.", "progress.", "extra."),
+    "extra_state.train_iterator.",  # fairseq
+)
 _MAX_COUNT = 10**12
 
 # A whole word of the name, so that "map" is not found in "feature_map" nor "acc" in "accumulation".
@@ -196,6 +200,11 @@ def epoch_from_name(path: Path) -> int | None:
         return int(match[1] or match[2])
     match = _NAME_NUMBER.match(stem)
     return int(match[1]) if match else None
+
+
+def says_epoch(path: Path) -> bool:
+    """Whether the number in a file's name is called an epoch, and not just a number."""
+    return _NAME_EPOCH.search(_stem(path)) is not None
 
 
 def step_from_name(path: Path) -> int | None:

@@ -35,6 +35,7 @@ from ckptdoctor.formats.raw import (
 __all__ = ["unfold"]
 
 _MAX_NUMEL = 1 << 60  # torch counts bytes in 63 bits
+_ELEMENTS_A_BYTE = {"quint4x2": 2, "quint2x4": 4}
 _PATH_PARTS = 100
 _PATH_CHARS = 1000
 
@@ -97,12 +98,26 @@ def _tensor_v3(call: Call) -> RawTensor:
 def _qtensor(call: Call) -> Unfolded:
     """Quantized: the integers, and per-channel scales and zero points where they are tensors."""
     params = call.args[4]
-    plain = Instance(GlobalRef("torch._utils._rebuild_tensor", runs_code=False), call.args[:4])
+    plain = _packed(call)
     names = ("qscheme", "scales", "zero_points", "axis")
     parts: list[tuple[str | None, Node]] = [
         (name, param) for name, param in zip(names, params, strict=False) if type(param) is Instance
     ]
     return Parts([(None, plain), *parts])
+
+
+def _packed(call: Call) -> Instance:
+    """The integers: as they are, or as bytes in a row where several share one.
+
+    torch counts the shape of a quint4x2 in elements, two of which lie in a byte of its storage.
+    """
+    view = _view(call)
+    shared = _ELEMENTS_A_BYTE.get(view.dtype.name)
+    args = call.args[:4]
+    if shared is not None:
+        nbytes = -(-math.prod(view.shape) // shared)
+        args = (args[0], view.storage_offset // shared, (nbytes,), (1,))
+    return Instance(GlobalRef("torch._utils._rebuild_tensor", runs_code=False), args)
 
 
 def _first_argument(call: Call) -> Parts:

@@ -166,6 +166,13 @@ class _Archive:
                 return CorruptCheckpointError(
                     self._file.path, f"{problem.subject}: {problem.message}"
                 )
+        if self._file.path.suffix == ".distcp":
+            return UnknownFormatError(
+                self._file.path,
+                "a part of a distributed checkpoint; its folder is the checkpoint",
+                remedy="Convert the folder: python -m torch.distributed.checkpoint.format_utils "
+                "dcp_to_torch FOLDER FILE.",
+            )
         what, remedy = describe_zip([record.name for record in self._directory.records])
         return UnknownFormatError(self._file.path, f"not a checkpoint but {what}", remedy=remedy)
 

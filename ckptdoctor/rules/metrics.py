@@ -51,8 +51,9 @@ class MetricCollapse(Rule):
     """Metric collapsed.
 
     From one epoch to the next the metric lost half of its best or more (one to minimise: rose to
-    ten times it, or stayed at more than twice it), or became NaN, and has not come back since. The
-    weights may well be finite: a checkpoint from behind the collapse is worthless all the same.
+    ten times it, or stayed at more than twice it), or became NaN, and has not come back since. In
+    the first five epochs of a run, when scores are guesses still, three quarters have to be lost.
+    The weights may well be finite: a checkpoint from behind the collapse is worthless all the same.
 
     What to do: go on from the best checkpoint before it, with half of the learning rate and five
     epochs of warm-up unless you know the cause: ``ckptdoctor plan``.

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 _ONE_EACH = re.compile(r"^(checkpoint|global_step|step|iter|epoch)[-_=]?\d+$", re.IGNORECASE)
 _BUFFER = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")
+
+_LAST = re.compile(r"(^|[^a-z])(last|latest|final|current|newest)([^a-z]|$)", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
 
 # How far weights may move between two neighbours. They move fast at first and slower later, so
 # that a jump shows against what came before; from a single interval little can be said.
@@ -128,34 +132,63 @@ class Run:
     snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)
 
     def earlier(self, path: Path) -> Iterator[Snapshot]:
-        """Those before a checkpoint, the nearest first."""
-        at = self._places.get(path, 0)
-        return iter(self.snapshots[:at][::-1])
+        """Those before a checkpoint, the nearest first; none where its place is not known."""
+        return iter(self.course[: self._places.get(path, 0)][::-1])
+
+    def later(self, path: Path) -> Iterator[Snapshot]:
+        """Those behind a checkpoint, the nearest first; none where its place is not known."""
+        return iter(self.course[self._places.get(path, len(self.course)) + 1 :])
+
+    @functools.cached_property
+    def course(self) -> Sequence[Snapshot]:
+        """The checkpoints whose place in the run is known, in order.
+
+        A ``pretrained.pth`` among epochs may be older or younger than any of them.
+        """
+        for known in (_epoch_of, _step_of):
+            placed = [one for one in self.snapshots if known(one) is not None]
+            if placed:
+                return placed + self._last_beside(placed)
+        kinds = Counter(_without_digits(one) for one in self.snapshots)
+        kind, count = max(kinds.items(), key=lambda item: item[1], default=("", 0))
+        placed = [one for one in self.snapshots if count > 1 and _without_digits(one) == kind]
+        return placed + self._last_beside(placed)
+
+    def _last_beside(self, placed: Sequence[Snapshot]) -> list[Snapshot]:
+        """The checkpoint that calls itself the last, if only one without a place does."""
+        known = {one.path for one in placed}
+        others = [one for one in self.snapshots if one.path not in known]
+        last = [one for one in others if _LAST.search(one.path.stem)]
+        return last if len(last) == 1 else []
 
     def same_weights(self, path: Path) -> Sequence[Snapshot]:
         """Those with the very weights of a checkpoint, in order, itself included."""
-        at = self._places.get(path)
-        weights_id = "" if at is None else self.snapshots[at].weights_id
-        return self._twins.get(weights_id, ())
+        return self._twins.get(self._ids.get(path, ""), ())
 
     def holds_everywhere(self, stats: TensorStats) -> bool:
         """Whether a tensor is the same in every checkpoint of the run, and the run went on.
 
         Judged by its extremes and its NaN and Inf: that is how a buffer looks that nobody trains.
         """
-        epochs = {snapshot.metadata.epoch for snapshot in self.snapshots}
-        if len(epochs - {None}) < 2:
+        counted = (
+            {count(one) for one in self.snapshots} - {None} for count in (_epoch_of, _step_of)
+        )
+        if max(len(counts) for counts in counted) < 2:
             return False
         return all(snapshot.stats.get(stats.fqn, stats) == stats for snapshot in self.snapshots)
 
     @functools.cached_property
     def jumps(self) -> Mapping[Path, Jump]:
         """By path, the checkpoints whose weights lie far from where they were before."""
-        return dict(_jumps(self.snapshots))
+        return dict(_jumps(self.course))
 
     @functools.cached_property
     def _places(self) -> Mapping[Path, int]:
-        return {snapshot.path: at for at, snapshot in enumerate(self.snapshots)}
+        return {snapshot.path: at for at, snapshot in enumerate(self.course)}
+
+    @functools.cached_property
+    def _ids(self) -> Mapping[Path, str]:
+        return {snapshot.path: snapshot.weights_id for snapshot in self.snapshots}
 
     @functools.cached_property
     def _twins(self) -> Mapping[str, list[Snapshot]]:
@@ -168,6 +201,22 @@ class Run:
 
 NO_RUN = Run()
 """That of a checkpoint which is examined alone."""
+
+
+def _epoch_of(snapshot: Snapshot) -> int | None:
+    data = snapshot.metadata
+    return data.epoch if data.epoch is not None else data.name_epoch
+
+
+def _step_of(snapshot: Snapshot) -> int | None:
+    return snapshot.metadata.global_step
+
+
+def _without_digits(snapshot: Snapshot) -> str:
+    """The name that ``net_1.pt`` and ``net_20.pt`` share; one without a digit shares nothing."""
+    name = snapshot.path.name
+    kind = _DIGITS.sub("#", name)
+    return kind if kind != name else str(snapshot.path)
 
 
 def runs_of(snapshots: Iterable[Snapshot]) -> dict[Path, Run]:

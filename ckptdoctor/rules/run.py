@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.metadata import Metric, MetricKind, Source, step_from_name
+from ckptdoctor.metadata import Metric, MetricKind, Source, says_epoch, step_from_name
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule
 
@@ -24,8 +24,9 @@ class UntrustedBest(Rule):
 
     A best score that is NaN, infinite or 0.0 after an epoch or more was never really compared: NaN
     is never greater than anything, so that a best model is no longer saved, or always. As a note:
-    the best has not changed for three epochs or more. Then it is not this file's own score, and it
-    would look the same after a collapse.
+    a later checkpoint holds a real one, so that the script had only not validated yet; or the best
+    has not changed for three epochs or more. Then it is not this file's own score, and it would
+    look the same after a collapse.
 
     What to do: judge the checkpoint by the log's value for its epoch, and set the stored best by
     hand when you resume.
@@ -47,9 +48,11 @@ class UntrustedBest(Rule):
         if math.isnan(value):
             yield self.finding(metric.name, f"the stored {metric.name} is NaN", value=value)
         elif started and (math.isinf(value) or value == 0.0):
+            known_later = any(_is_set(best, metric) for best in _later_bests(case))
             yield self.finding(
                 metric.name,
                 f"the stored {metric.name} is {value:g} at epoch {epoch}",
+                severity=Severity.INFO if known_later else None,
                 value=value,
                 epoch=epoch,
             )
@@ -82,12 +85,24 @@ class UntrustedBest(Rule):
 _STALE_EPOCHS = 3
 
 
+def _later_bests(case: Case) -> Iterator[Metric]:
+    """The running bests in later checkpoints of the run."""
+    for snapshot in case.run.later(case.checkpoint.path):
+        yield from (one for one in snapshot.metadata.metrics if one.kind is MetricKind.RUNNING_BEST)
+
+
+def _is_set(later: Metric, best: Metric) -> bool:
+    """Whether a later best is the same metric and was really compared."""
+    return later.name == best.name and math.isfinite(later.value) and later.value != 0.0
+
+
 class NameMismatch(Rule):
     """File name and contents disagree.
 
     The name says another epoch or step than the file holds. One more or less is usual, since some
     scripts count from 0 and some from 1. More than that is a file that was renamed, overwritten by
-    a later run, or saved by a script that counts afresh after a restart.
+    a later run, or saved by a script that counts afresh after a restart. A note where the name
+    holds a bare number, which may count something else.
 
     What to do: trust the contents; compare with the log before you resume.
     """
@@ -100,15 +115,31 @@ class NameMismatch(Rule):
         """At most one finding."""
         data, path = case.metadata, case.checkpoint.path
         held = data.epoch if data.epoch_source is Source.CONTENTS else None
-        if _differ(data.name_epoch, held) and data.name_epoch != data.global_step:
-            yield self._say("epoch", data.name_epoch, held)
+        if _differ(data.name_epoch, held) and not self._is_step(case):
+            # A bare number may count anything: epochs, steps, or the size of the images.
+            severity = None if says_epoch(path) else Severity.INFO
+            yield self._say("epoch", data.name_epoch, held, severity)
         elif _differ(named_step := step_from_name(path), data.global_step):
             yield self._say("step", named_step, data.global_step)
 
-    def _say(self, what: str, named: int | None, held: int | None) -> Finding:
+    @staticmethod
+    def _is_step(case: Case) -> bool:
+        """Whether the number in the name counts steps, as a ``checkpoint_500.pt`` may."""
+        data, path = case.metadata, case.checkpoint.path
+        if data.name_epoch is None or data.name_epoch == data.global_step:
+            return True
+        counters = (value for key, value in case.checkpoint.scalars.items() if "." not in key)
+        return not says_epoch(path) and any(
+            type(value) is int and abs(value - data.name_epoch) <= 1 for value in counters
+        )
+
+    def _say(
+        self, what: str, named: int | None, held: int | None, severity: Severity | None = None
+    ) -> Finding:
         return self.finding(
             "file",
             f"the name says {what} {named}, the contents say {what} {held}",
+            severity=severity,
             name=named,
             contents=held,
             what=what,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord, TensorStats
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.rules.by_design import is_by_design
 from ckptdoctor.rules.samples import Distance, SampledTensor, distance
-from ckptdoctor.rules.weights import is_by_design
 
 __all__ = [
     "LossScaleCollapsed",
@@ -140,10 +140,11 @@ class OptimizerMismatch(Rule):
 
     def _shapes(self, case: Case, root: str, optimizer: _Optimizer) -> Iterator[Finding]:
         """Shapes of moments that no weight has; flattened and sharded states are left aside."""
+        roles = [Role.MODEL, Role.OTHER]
+        if not any(tensor.role is Role.MODEL for tensor in case.checkpoint.tensors):
+            roles.append(Role.EMA)  # the only weights that were saved
         weights = Counter(
-            tensor.shape
-            for tensor in case.checkpoint.tensors
-            if tensor.role in (Role.MODEL, Role.OTHER)
+            tensor.shape for tensor in case.checkpoint.tensors if tensor.role in roles
         )
         shapes = Counter(optimizer.shapes.values())
         if not weights or not any(len(shape) > 1 for shape in shapes):

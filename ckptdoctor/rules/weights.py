@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Role, TensorRecord, TensorStats
 from ckptdoctor.dtypes import Kind
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.rules.by_design import is_by_design, is_named_by_design
 from ckptdoctor.rules.neighbours import is_trained
 
 __all__ = [
@@ -20,33 +22,7 @@ __all__ = [
     "NanInWeights",
     "NearLimit",
     "SanitisedWeights",
-    "is_by_design",
-    "is_named_by_design",
 ]
-
-_BY_DESIGN = re.compile(
-    r"(^|[._])(attn_mask|attention_mask|causal_mask|mask|masked_bias|bias_mask|relative_mask"
-    r"|lower_bound|upper_bound|mode_worse)$",
-    re.IGNORECASE,
-)
-_LEARNED = re.compile(r"(weight|bias|running_mean|running_var)$")
-
-
-def is_named_by_design(tensor: TensorRecord, stats: TensorStats) -> bool:
-    """Whether a tensor is an attention mask, or the bound of a constraint, and holds no NaN."""
-    return stats.nan == 0 and _BY_DESIGN.search(tensor.fqn) is not None
-
-
-def is_by_design(case: Case, tensor: TensorRecord, stats: TensorStats) -> bool:
-    """Whether what is odd about a tensor is meant: by its name, or as it never changes in the run.
-
-    NaN is never meant, and neither is anything odd in what training moves.
-    """
-    if stats.nan:
-        return False
-    if _BY_DESIGN.search(tensor.fqn):
-        return True
-    return _LEARNED.search(tensor.fqn) is None and case.run.holds_everywhere(stats)
 
 
 def _largest(stats: TensorStats) -> float:
@@ -137,8 +113,9 @@ class InfInWeights(_NonFinite):
 class InfByDesign(Rule):
     """Infinite by design.
 
-    An attention mask, or the bound of a constraint: a buffer that holds Inf from the first epoch
-    on, and is meant to. Recognised by the kind of buffer it is named after, or because the same
+    An attention mask, the bound of a constraint, the range of a quantization observer that has seen
+    nothing yet: a buffer that holds Inf from the first epoch on, and is meant to. Recognised by the
+    kind of buffer it is named after, as a square of nothing but zeros and -Inf, or because the same
     elements are infinite in every checkpoint of a run that went on. NaN is never taken for meant,
     and neither is Inf in a weight or bias.
 
@@ -296,9 +273,18 @@ class SanitisedWeights(Rule):
             return False
         if not _is_wide_float(tensor) or not is_trained(tensor.fqn):
             return False
+        if _EMPTIED.search(tensor.fqn):
+            return False
         before = _before(case, tensor.fqn)
         return before is not None and _largest(before) > 0.0
 
+
+# Buffers that a forward pass fills and a script empties again.
+_EMPTIED = re.compile(
+    r"(^|[._])(hidden|hidden_state|state|memory|mems?|cache|queue|buffer|histogram|hist"
+    r"|counts?|counter|cluster_size|usage|accumulator|accum|grad_accum)$",
+    re.IGNORECASE,
+)
 
 _LARGEST_OF = {
     65504.0: "the largest float16",
@@ -314,6 +300,8 @@ class InvalidRunningVar(Rule):
     The running variance of a normalisation layer is NaN, negative or beyond 1e10. In evaluation
     the layer divides by its root, so that the output is NaN or nearly zero, while training, which
     uses the variance of the batch, may look fine. That is one way to a good loss and an IoU of 0.
+    A layer that normalises raw columns of a table may go beyond 1e10 and is left alone: its size
+    tells, which no layer before it has.
 
     What to do: use an earlier checkpoint; where only the running statistics are broken, reset them
     and let some batches of training data pass in ``train()`` mode.
@@ -325,6 +313,10 @@ class InvalidRunningVar(Rule):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor."""
+        sizes = {
+            role: _Sizes.of(tensor for tensor, _ in case.tensors(role) if len(tensor.shape) > 1)
+            for role in (Role.MODEL, Role.EMA)
+        }
         for tensor, stats in case.tensors(Role.MODEL, Role.EMA):
             if not tensor.fqn.endswith("running_var") or tensor.dtype_info.kind is not Kind.FLOAT:
                 continue
@@ -333,7 +325,7 @@ class InvalidRunningVar(Rule):
                 problem = f"{stats.non_finite} of {stats.numel} variances are not finite"
             elif negative:
                 problem = f"the smallest of {stats.numel} variances is {stats.min:.4g}"
-            elif _largest(stats) > _HUGE_VARIANCE:
+            elif _largest(stats) > _HUGE_VARIANCE and not sizes[tensor.role].read(stats.numel):
                 problem = f"the largest of {stats.numel} variances is {stats.max:.4g}"
             else:
                 continue
@@ -351,3 +343,31 @@ class InvalidRunningVar(Rule):
 
 
 _HUGE_VARIANCE = 1e10
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """How wide the layers of a model are: what they take, and what they give."""
+
+    taken: frozenset[int]
+    given: frozenset[int]
+    embeds: bool
+
+    @classmethod
+    def of(cls, matrices: Iterable[TensorRecord]) -> _Sizes:
+        """The sizes that these weights tell."""
+        matrices = list(matrices)
+        return cls(
+            taken=frozenset(tensor.shape[1] for tensor in matrices),
+            given=frozenset(tensor.shape[0] for tensor in matrices),
+            embeds=any("emb" in tensor.fqn.lower() for tensor in matrices),
+        )
+
+    def read(self, channels: int) -> bool:
+        """Whether a norm of so many channels reads the input itself: no layer gives as many.
+
+        A table's columns come as they are, and an income has a variance beyond any activation's.
+        Embeddings of the other columns may stand beside them where the first layer takes them.
+        """
+        beside = self.embeds and max(self.taken, default=0) > channels
+        return channels not in self.given and (channels in self.taken or beside)

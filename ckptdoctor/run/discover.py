@@ -35,6 +35,7 @@ CHECKPOINT_SUFFIXES = (
 )
 """A file that ends so is examined whatever it holds; others if their first bytes say so."""
 
+_NOT_ALONE = (".distcp",)  # a part of a torch.distributed.checkpoint: no file of it stands alone
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "__MACOSX"})
 
 
@@ -115,7 +116,7 @@ def _below(folder: Path) -> Iterator[Path]:
         ]
         for name in names:
             path = Path(parent, name)
-            if name.startswith("."):
+            if name.startswith(".") or name.lower().endswith(_NOT_ALONE):
                 continue
             if name.lower().endswith(CHECKPOINT_SUFFIXES):
                 yield path

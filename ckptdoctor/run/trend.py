@@ -17,7 +17,9 @@ from ckptdoctor.run.monitor import is_fall
 
 __all__ = ["Trend", "trend_of"]
 
-_FIRST_EPOCH = 1
+_FIRST_EPOCH, _FIRST_EPOCHS = 1, 5
+_FALLEN_BY_CHANCE = 0.5
+"""An untrained net guesses, and may lose half of what it guessed while it begins to learn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Trend:
         best: the epoch of the best value; None without one.
         decline: the first and the last epoch of a decline after the best; None if there is none.
         collapse: the first epoch of a fall that the metric did not come back from: half of the best
-            lost at once, or NaN; None if there is none.
+            lost at once (three quarters in the first epochs of a run), or NaN; None without one.
     """
 
     best: int | None = None
@@ -79,6 +81,7 @@ def _collapse(ordered: list[tuple[int, float]], mode: Mode) -> int | None:
     """The epoch from which on the best was never reached again, after a fall."""
     best: float | None = None
     fallen: int | None = None
+    young = bool(ordered) and ordered[0][0] <= _FIRST_EPOCH
     for epoch, value in ordered:
         better = math.isfinite(value) and (
             best is None or (value > best if mode is Mode.MAX else value < best)
@@ -86,7 +89,9 @@ def _collapse(ordered: list[tuple[int, float]], mode: Mode) -> int | None:
         if better:
             best, fallen = value, None  # it came back: what lay between was no collapse
         elif best is not None and fallen is None:
-            fallen = epoch if not math.isfinite(value) or is_fall(value, best, mode) else None
+            chance = young and epoch < _FIRST_EPOCHS and mode is Mode.MAX
+            least = best * _FALLEN_BY_CHANCE if chance else best
+            fallen = epoch if not math.isfinite(value) or is_fall(value, least, mode) else None
     return fallen
 
 

@@ -64,7 +64,7 @@ def legacy_cut_by_one_byte(path: Path) -> None:
     path.write_bytes(legacy_bytes()[:-1])
 
 
-@LEGACY.kind("CD104", "a size of 0 elements, and the pickle speaks of", "corrupt")
+@LEGACY.kind("CD104", "elements, and the pickle speaks of", "corrupt")
 def legacy_whose_second_half_is_zeros(path: Path) -> None:
     at, nbytes = _storages(path)[0]
     path.write_bytes(legacy_bytes()[: at + nbytes // 2].ljust(len(legacy_bytes()), b"\0"))
@@ -78,7 +78,7 @@ def legacy_storage_of_negative_size(path: Path) -> None:
     path.write_bytes(data)
 
 
-@LEGACY.kind("CD104", "and the pickle speaks of 24", "corrupt")
+@LEGACY.kind("CD104", "elements, and the pickle speaks of", "corrupt")
 def legacy_storage_of_2_to_the_62(path: Path) -> None:
     at, _ = _storages(path)[0]
     data = bytearray(legacy_bytes())
@@ -86,7 +86,7 @@ def legacy_storage_of_2_to_the_62(path: Path) -> None:
     path.write_bytes(data)
 
 
-@LEGACY.kind("CD104", "a size of 3 elements, and the pickle speaks of 24", "corrupt")
+@LEGACY.kind("CD104", "a size of 3 elements, and the pickle speaks of", "corrupt")
 def legacy_storage_of_fewer_elements(path: Path) -> None:
     at, _ = _storages(path)[0]
     data = bytearray(legacy_bytes())

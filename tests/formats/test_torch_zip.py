@@ -275,6 +275,24 @@ def test_a_numpy_archive_is_named(tmp_path: Path) -> None:
 # -- cut -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("kind", [torch.quint4x2, torch.quint2x4])
+def test_elements_that_share_a_byte(kind: torch.dtype, legacy: bool, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rows = torch.rand(6, 8)
+        scales = torch.full((6,), 0.1)
+        packed = torch.quantize_per_channel(rows, scales, torch.zeros(6), 0, kind)
+    path = tmp_path / "net.pt"
+    save(path, {"w": packed}, _use_new_zipfile_serialization=not legacy)
+    found = open_checkpoint(path)
+    assert found.problems == ()
+    tensor = found.tensors[0]
+    assert tensor.storage is not None
+    assert tensor.shape == (tensor.storage.nbytes,)
+    assert not tensor.lost
+
+
 def test_cut_at_every_length_every_whole_tensor_is_listed(
     tmp_path: Path, path: Path, state: dict[str, torch.Tensor]
 ) -> None:

@@ -67,6 +67,14 @@ def test_the_first_scores_of_a_net_are_noise() -> None:
     assert trend_of(dict(enumerate(falling, start=80)), Mode.MAX).decline == (81, 83)
 
 
+def test_the_first_guesses_of_a_net_may_be_halved_but_not_lost() -> None:
+    guessed = [0.305, 0.141, 0.164, 0.18]
+    assert trend_of(dict(enumerate(guessed)), Mode.MAX).collapse is None
+    assert trend_of(dict(enumerate(guessed, start=80)), Mode.MAX).collapse == 81
+    assert trend_of(dict(enumerate([0.64, 0.002])), Mode.MAX).collapse == 1
+    assert trend_of(dict(enumerate([0.64] * 6 + [0.2])), Mode.MAX).collapse == 6
+
+
 @given(st.dictionaries(st.integers(0, 200), st.floats()), st.sampled_from(list(Mode)))
 def test_any_curve_has_a_trend_that_makes_sense(points: dict[int, float], mode: Mode) -> None:
     trend = trend_of(points, mode)
