@@ -7,7 +7,7 @@ fairseq and the Hugging Face Trainer.
 from __future__ import annotations
 
 import enum
-import math
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -102,6 +102,8 @@ _HOLDERS = (
     "extra_state.train_iterator.",  # fairseq
 )
 _MAX_COUNT = 10**12
+_MAX_BITS = 1000  # a longer integer is no float
+_MAX_METRICS = 1000
 
 # A whole word of the name, so that "map" is not found in "feature_map" nor "acc" in "accumulation".
 _BETTER_HIGH = frozenset(
@@ -124,6 +126,9 @@ _QUALIFIERS = frozenset(
 )
 _UNDIRECTED = frozenset({"metric", "monitor_value"})
 _KNOWN_BEST = frozenset({"_best_ema", "_best"})
+_PROMISING = re.compile(  # no key without one of them is a metric; most keys have none
+    "|".join(sorted(_BETTER_HIGH | _BETTER_LOW | _UNDIRECTED | _KNOWN_BEST)), re.IGNORECASE
+)
 _CAMELS = re.compile(r"mIoU|IoU|mAP")  # words that the humps of their letters would tear apart
 _BEST_WORDS = frozenset({"best", "max", "min"})
 _NOT_METRICS = re.compile(
@@ -164,7 +169,8 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
     elif name_epoch is not None:
         epoch, source = name_epoch, Source.FILENAME
     step = _count(scalars, _STEP_KEYS)
-    metrics = (*_metrics(scalars), *_metrics_in_name(checkpoint.path))
+    found = itertools.islice(_metrics(scalars), _MAX_METRICS)
+    metrics = (*found, *_metrics_in_name(checkpoint.path))
     return Metadata(
         epoch=epoch,
         epoch_source=source,
@@ -223,7 +229,8 @@ def _count(scalars: Mapping[str, Scalar], keys: tuple[str, ...]) -> int | None:
             value = scalars.get(holder + key)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 continue
-            if math.isfinite(value) and value == int(value) and 0 <= value < _MAX_COUNT:
+            # Compared first: an integer may be too large to be a float, which isfinite makes of it.
+            if 0 <= value < _MAX_COUNT and value == int(value):
                 return int(value)
     return None
 
@@ -235,9 +242,11 @@ def _metrics(scalars: Mapping[str, Scalar]) -> Iterator[Metric]:
     for path, value in scalars.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        if path.count(".") >= _MAX_DEPTH or _NOT_METRICS.search(path):
-            continue
         holder, _, key = path.rpartition(".")
+        if not _PROMISING.search(key) or path.count(".") >= _MAX_DEPTH:
+            continue
+        if _NOT_METRICS.search(path) or (isinstance(value, int) and value.bit_length() > _MAX_BITS):
+            continue
         monitor = scalars.get(f"{holder}.monitor")
         if key in ("current_score", "best_model_score") and isinstance(monitor, str):
             yield _monitored(holder, monitor, float(value), best=key == "best_model_score")

@@ -264,3 +264,16 @@ def test_a_monitor_of_unknown_direction_is_not_guessed(tmp_path: Path) -> None:
     found = read(tmp_path, {"state_dict": WEIGHTS, "callbacks": {"ModelCheckpoint": callback}})
     assert found.metric is not None
     assert (found.metric.name, found.metric.mode) == ("quality", None)
+
+
+@pytest.mark.parametrize("key", ["epoch", "global_step", "best_iou", "loss", "other"])
+def test_an_integer_too_large_for_a_float_is_no_count_and_no_metric(
+    tmp_path: Path, key: str
+) -> None:
+    found = read(tmp_path, {key: 1 << 2000}, "model.pth")
+    assert (found.epoch, found.global_step, found.metric) == (None, None, None)
+
+
+def test_of_a_thousand_metrics_and_more_the_first_are_kept(tmp_path: Path) -> None:
+    found = read(tmp_path, {f"iou_{at}": 0.5 for at in range(3000)}, "model.pth")
+    assert len(found.metrics) == 1000

@@ -18,7 +18,7 @@ from ckptdoctor.checkpoint import (
     StorageRef,
     TensorRecord,
 )
-from ckptdoctor.errors import UnknownFormatError
+from ckptdoctor.errors import LimitExceededError, UnknownFormatError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_globals import is_allowed, is_known
@@ -30,6 +30,8 @@ __all__ = ["assemble", "check_extents", "refuse_single_value"]
 
 _MAX_SCALAR_TENSORS = 1000
 _MAX_EXTENT_PROBLEMS = 20
+_READ_OVER = 8  # types and views of one storage that are read one by one
+_SPARE_NBYTES = 512 << 20  # what inflates in a second
 
 _STRUCT = {
     "float64": "d",
@@ -64,7 +66,11 @@ def assemble(
         problems: what the container's reader met.
         records: every storage, and every other range with a checksum.
         byteorder: of the storages.
+
+    Raises:
+        LimitExceededError: the storages together are larger than the file explains.
     """
+    _check_reading(file, harvest.tensors, records)
     tensors, lost = check_extents(harvest.tensors)
     scalars = harvest.scalars
     scalars.update(_scalar_tensors(file, tensors, byteorder))
@@ -86,6 +92,30 @@ def assemble(
         byteorder=byteorder,
         identity=file.identity,
     )
+
+
+def _check_reading(
+    file: OpenFile, tensors: Iterable[TensorRecord], records: Iterable[StorageRef]
+) -> None:
+    """Refuse a file whose storages share their bytes, or are deflated, beyond all measure.
+
+    Raises:
+        LimitExceededError: scanning it would take far longer than its size explains.
+    """
+    used = {
+        (t.storage.key, t.storage.offset, id(t.storage.inline), t.dtype): t.storage.nbytes
+        for t in tensors
+        if t.storage is not None
+    }
+    named = {key[:2] for key in used}
+    nbytes = sum(used.values())
+    nbytes += sum(ref.nbytes for ref in records if (ref.key, ref.offset) not in named)
+    if nbytes > _READ_OVER * file.nbytes + _SPARE_NBYTES:
+        raise LimitExceededError(
+            file.path,
+            f"{file.nbytes} bytes that claim to hold {nbytes}",
+            remedy="Treat the file as hostile unless you made it yourself.",
+        )
 
 
 def refuse_single_value(path: Path, root: Node) -> None:

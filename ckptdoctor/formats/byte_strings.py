@@ -5,7 +5,13 @@ from __future__ import annotations
 from ckptdoctor.formats.pickle_nodes import BytesRef, Instance, Node
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["ByteStrings"]
+__all__ = ["ByteStrings", "MalformedTensorError"]
+
+_SWAPPED_NBYTES = 32 << 20  # of all arrays together: swapping takes three times as much memory
+
+
+class MalformedTensorError(Exception):
+    """The arguments of a rebuild call do not describe a tensor."""
 
 
 class ByteStrings:
@@ -17,6 +23,7 @@ class ByteStrings:
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
+        self._swapped_nbytes = 0
         self._known: dict[tuple[int, int], tuple[Node, bytes]] = {}
 
     @property
@@ -40,6 +47,9 @@ class ByteStrings:
         Args:
             node: the byte string.
             size: bytes a number.
+
+        Raises:
+            MalformedTensorError: there are too many to swap them in memory.
         """
         return self._once(node, size, node)
 
@@ -57,6 +67,10 @@ class ByteStrings:
 
     def _swap(self, node: Node, size: int) -> bytes:
         found = self.find(node)
+        nbytes = found.nbytes if isinstance(found, BytesRef) else len(found)
+        self._swapped_nbytes += nbytes
+        if self._swapped_nbytes > _SWAPPED_NBYTES:
+            raise MalformedTensorError(f"{nbytes} bytes in the other byte order, which is too much")
         raw = self.read(found) if isinstance(found, BytesRef) else found
         swapped = bytearray(raw)
         for byte in range(size):

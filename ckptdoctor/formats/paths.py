@@ -10,10 +10,13 @@ from ckptdoctor.formats.pickle_nodes import Node
 __all__ = ["Link", "joined"]
 
 
+_TOO_LONG = "…"
+
+
 class Link:
     """A place in the tree: a name below another place."""
 
-    __slots__ = ("depth", "name", "node", "parent", "role")
+    __slots__ = ("depth", "name", "node", "parent", "prefix", "role")
 
     def __init__(self, parent: Link | None, name: str, role: Role | None) -> None:
         self.parent = parent
@@ -21,6 +24,7 @@ class Link:
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.role = role
         self.node = 0  # the id of the container that stands here
+        self.prefix: str | None = None
 
     def is_inside(self, node: Node) -> bool:
         """Whether the container stands here or further up: a cycle."""
@@ -30,6 +34,23 @@ class Link:
                 return True
             link = link.parent
         return False
+
+    def path(self, limit: int) -> str:
+        """The names from the root down with dots between them, the middle left out if too long.
+
+        What stands before the last name is put together once for all that stands below it: a file
+        could hold a million values two hundred levels down.
+        """
+        parent = self.parent
+        if parent is None:
+            return ""
+        if parent.prefix is None:
+            names = parent.names()
+            fits = sum(map(len, names)) + len(names) <= limit
+            parent.prefix = "".join(f"{name}." for name in names) if fits else _TOO_LONG
+        if parent.prefix is not _TOO_LONG and len(parent.prefix) + len(self.name) < limit:
+            return parent.prefix + self.name
+        return joined(self.names(), limit)
 
     def names(self) -> list[str]:
         """The names from the root down."""

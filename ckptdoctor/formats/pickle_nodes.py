@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "UNSET",
     "BytesRef",
     "DictNode",
     "GlobalRef",
@@ -30,6 +31,9 @@ __all__ = [
 
 Node = Any
 """A scalar, ``bytes``, ``list``, ``tuple`` or one of this module's node classes."""
+
+UNSET: Node = object()
+"""An entry of the memo that was never set."""
 
 _SPELL_CHARS = 200
 

@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.pickle_nodes import (
+    UNSET,
     DictNode,
     GlobalRef,
     Instance,
@@ -160,18 +161,21 @@ def _pop_to_mark(vm: PickleMachine) -> None:
 
 @opcode(b"g")
 def _get(vm: PickleMachine) -> None:
-    vm.push(vm.memo[int(vm.line())])
+    vm.push(vm.remembered(int(vm.line())))
 
 
 @opcode(b"h")
 def _binget(vm: PickleMachine) -> None:
-    vm.stack.append(vm.memo[vm.data[vm.pos]])
+    node = vm.memo[vm.data[vm.pos]]
+    if node is UNSET:
+        vm.refuse_unset()
+    vm.stack.append(node)
     vm.pos += 1
 
 
 @opcode(b"j")
 def _long_binget(vm: PickleMachine) -> None:
-    vm.stack.append(vm.memo[UINT32.unpack_from(vm.data, vm.pos)[0]])
+    vm.push(vm.remembered(UINT32.unpack_from(vm.data, vm.pos)[0]))
     vm.pos += 4
 
 
@@ -182,7 +186,7 @@ def _put(vm: PickleMachine) -> None:
 
 @opcode(b"q")
 def _binput(vm: PickleMachine) -> None:
-    vm.memo[vm.data[vm.pos]] = vm.stack[-1]
+    vm.memoize(vm.data[vm.pos])
     vm.pos += 1
 
 
@@ -194,7 +198,7 @@ def _long_binput(vm: PickleMachine) -> None:
 
 @opcode(b"\x94")
 def _memoize_top(vm: PickleMachine) -> None:
-    vm.memoize(len(vm.memo))
+    vm.memoize(len(vm.memo) - vm.memo_gaps)
 
 
 def _extension(vm: PickleMachine, layout: struct.Struct) -> None:

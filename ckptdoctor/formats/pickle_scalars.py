@@ -30,6 +30,9 @@ __all__ = [
 BLOB_NBYTES = 4096
 """A byte string longer than this stays in the file."""
 
+SHORT_TEXT_NBYTES = 4096
+"""Longer texts are counted: they may lie in a hole of the file, which takes no room there."""
+
 _MAX_INT_NBYTES = 1024
 
 Handler = Callable[["PickleMachine"], None]
@@ -192,7 +195,7 @@ def _short_binunicode(vm: PickleMachine) -> None:
 def _binunicode(vm: PickleMachine) -> None:
     pos = vm.pos + 4
     end = pos + UINT32.unpack_from(vm.data, vm.pos)[0]
-    if end <= len(vm.data):  # the usual case, without a call
+    if end <= len(vm.data) and end - pos <= SHORT_TEXT_NBYTES:  # the usual case, without a call
         vm.stack.append(vm.data[pos:end].decode("utf-8", "surrogatepass"))
         vm.pos = end
     else:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle_globals import method_runs_code, normalise, runs_code
 from ckptdoctor.formats.pickle_nodes import (
+    UNSET,
     BytesRef,
     DictNode,
     GlobalRef,
@@ -36,10 +37,13 @@ from ckptdoctor.formats.source import ByteSource
 __all__ = ["PickleMachine", "refuse_bytearrays"]
 
 _TEXT_NBYTES = 1 << 20  # a text longer than this stays in the file
+_HELD_NBYTES = 1 << 26  # so do all but short texts and byte strings, once there are so many
+_SHORT_NBYTES = 255
 _LINE_NBYTES = 1 << 20  # the longest line of a protocol 0 opcode
 _WINDOW_NBYTES = 1 << 18
 _LOOKAHEAD_NBYTES = 16  # no opcode with an argument of fixed size is longer
 _MAX_CALLS = 100
+_MAX_GLOBALS = 10_000  # a whole module names some tens, a large TorchScript archive some hundreds
 _NAME_CHARS = 2_000  # the longest dotted name of a global
 _GETATTR = "builtins.getattr"
 _COMPUTED = (Instance, GlobalRef, PersistentId)
@@ -66,6 +70,7 @@ class PickleMachine:
         "_base",
         "_dispatch",
         "_edge",
+        "_held_nbytes",
         "_keep_in_file",
         "_limits",
         "_opcodes",
@@ -77,6 +82,7 @@ class PickleMachine:
         "lying_frame",
         "marks",
         "memo",
+        "memo_gaps",
         "persistent_ids",
         "pos",
         "stack",
@@ -95,8 +101,10 @@ class PickleMachine:
         self._edge = 0
         self.stack: list[Node] = []
         self.marks: list[list[Node]] = []
-        self.memo: dict[int, Node] = {}
+        self.memo: list[Node] = []  # no dict: a file could choose indices that collide in it
+        self.memo_gaps = 0
         self._opcodes = 0
+        self._held_nbytes = 0
         self.globals: dict[str, RecordedGlobal] = {}
         self.calls: list[RecordedCall] = []
         self.persistent_ids: list[Node] = []
@@ -116,7 +124,7 @@ class PickleMachine:
             PickleLimitError: a bound of ``limits`` is reached.
             PickleError: an opcode is unknown or does not fit the stack.
         """
-        self.stack, self.marks, self.memo = [], [], {}
+        self.stack, self.marks, self.memo, self.memo_gaps = [], [], [], 0
         self.lying_frame = None
         self._seek(start)
         dispatch = self._dispatch
@@ -218,10 +226,13 @@ class PickleMachine:
         """The next ``nbytes``, or their position where they are many and lie in the file."""
         if nbytes > self._source.nbytes - self.at:
             raise PickleTruncatedError("the pickle ends too early", self.at)
+        if self._held_nbytes > _HELD_NBYTES:
+            limit = _SHORT_NBYTES
         if nbytes > limit and self._keep_in_file:
             ref = BytesRef(self.at, nbytes)
             self._seek(ref.offset + nbytes)
             return ref
+        self._held_nbytes += nbytes
         return self.take(nbytes)
 
     def text(self, nbytes: int) -> str | BytesRef:
@@ -263,6 +274,8 @@ class PickleMachine:
         """The same, by its dotted name."""
         known = self.globals.get(dotted)
         if known is None:
+            if len(self.globals) >= _MAX_GLOBALS:
+                raise PickleLimitError(f"more than {_MAX_GLOBALS} classes and functions", at)
             ref = GlobalRef(dotted, runs_code(dotted), module, name)
             known = RecordedGlobal(ref, at)
             self.globals[dotted] = known
@@ -355,10 +368,36 @@ class PickleMachine:
             raise PickleError(f"items are set on a {type(target).__name__}", self.at)
 
     def memoize(self, index: int) -> None:
-        """Remember the top of the stack; the bound keeps the hashes of indices apart."""
-        if not 0 <= index <= self._source.nbytes:
+        """Remember the top of the stack.
+
+        Indices count up, but for those that ``pickletools.optimize`` dropped: none is larger than
+        the number of opcodes.
+        """
+        memo, top = self.memo, self.stack[-1]
+        if index == len(memo):
+            memo.append(top)
+            return
+        if not 0 <= index <= self._limits.opcodes:
             raise PickleError("a memo index that no pickler writes", self.at)
-        self.memo[index] = self.stack[-1]
+        if index > len(memo):
+            gap = index - len(memo)
+            memo.extend([UNSET] * gap)
+            memo.append(top)
+            self.memo_gaps += gap
+        else:
+            self.memo_gaps -= memo[index] is UNSET
+            memo[index] = top
+
+    def remembered(self, index: int) -> Node:
+        """What was memoized under an index."""
+        node = self.memo[index] if index >= 0 else UNSET
+        if node is UNSET:
+            self.refuse_unset()
+        return node
+
+    def refuse_unset(self) -> NoReturn:
+        """Refuse a memo entry that was never set."""
+        raise PickleError("a memo entry that was never set", self.at)
 
 
 def refuse_bytearrays(path: Path, machine: PickleMachine) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES, DType
-from ckptdoctor.formats.byte_strings import ByteStrings
+from ckptdoctor.formats.byte_strings import ByteStrings, MalformedTensorError
 from ckptdoctor.formats.pickle_nodes import GlobalRef, Instance, Node, unwrap
 
 __all__ = [
@@ -66,10 +66,6 @@ class Parts:
     """Something made of named parts; a part named None stands for the whole."""
 
     parts: list[tuple[str | None, Node]]
-
-
-class MalformedTensorError(Exception):
-    """The arguments of a rebuild call do not describe a tensor."""
 
 
 Unfolded = RawTensor | Value | Parts | None

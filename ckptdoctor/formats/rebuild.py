@@ -183,7 +183,7 @@ def _old_tensor(
         return None
     try:
         return _view(Call(state, None, lookup, strings))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise MalformedTensorError(f"{instance.name} with a state it never has") from error
 
 

@@ -43,6 +43,8 @@ _STATE_DICT_LEAVES = frozenset(
 
 def role_of_key(key: str) -> Role | None:
     """The role that a key near the root announces, or None where it says nothing."""
+    if key.isdecimal():
+        return None
     lowered = key.lower()
     for role, pattern in _PATTERNS:
         if pattern.search(lowered):

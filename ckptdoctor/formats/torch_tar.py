@@ -8,9 +8,8 @@ Source: ``legacy_load`` inside ``_legacy_load`` in ``torch/serialization.py``.
 
 from __future__ import annotations
 
-import io
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef, TensorRecord
@@ -42,6 +41,7 @@ from ckptdoctor.formats.tree import harvest
 __all__ = ["is_tar", "read_torch_tar"]
 
 _MEMBERS = frozenset({"storages", "tensors", "pickle"})
+_REGULAR = (b"0", b"\0", b"7")
 _MAX_MEMBERS = 10_000
 _MAX_DIMENSIONS = 64
 _BLOCK_NBYTES = 512
@@ -51,7 +51,7 @@ _CUT_REMEDY = "Copy it again from where it was written, or use an earlier checkp
 
 def is_tar(head: bytes) -> bool:
     """Whether the first 512 bytes are the header of a tar archive, by its checksum."""
-    if len(head) < 512 or head[:1] == b"\0":
+    if len(head) < _BLOCK_NBYTES or head[:1] == b"\0":
         return False
     try:
         claimed = int(head[148:156].strip(b"\0 ") or b"-1", 8)
@@ -162,29 +162,12 @@ class _Tar:
             )
 
     def _parts(self) -> dict[str, _Part]:
-        import tarfile  # with bz2 and lzma in tow: for the rare file that needs it
-
         names: list[str] = []
         parts: dict[str, _Part] = {}
-        try:
-            with (
-                io.FileIO(self._file.fd, "rb", closefd=False) as raw,
-                tarfile.open(fileobj=raw, mode="r:") as archive,
-            ):
-                for _ in range(_MAX_MEMBERS):
-                    member = archive.next()
-                    if member is None:
-                        break
-                    names.append(member.name)
-                    if member.name in _MEMBERS and member.isreg():
-                        parts[member.name] = self._part(member.offset_data, member.size)
-        except tarfile.ReadError as error:
-            if not parts and not names:
-                raise UnknownFormatError(
-                    self._file.path, f"not a checkpoint: a damaged tar archive ({error})"
-                ) from error
-        except (tarfile.TarError, OverflowError, ValueError) as error:
-            raise CorruptCheckpointError(self._file.path, f"a damaged tar: {error}") from error
+        for name, offset, nbytes in self._members():
+            names.append(name)
+            if name in _MEMBERS:
+                parts[name] = self._part(offset, nbytes)
         if set(parts) != _MEMBERS:
             raise self._something_else(names, parts)
         return parts
@@ -193,7 +176,43 @@ class _Tar:
         there = max(0, min(nbytes, self._file.nbytes - offset))
         self._end = max(self._end, offset + -(-nbytes // _BLOCK_NBYTES) * _BLOCK_NBYTES)
         source = FileSource(self._file.fd, there, offset)
-        return _Part(source, PickleMachine(source, self._limits), is_cut=there < nbytes)
+        return _Part(
+            source, PickleMachine(source, self._limits.within(there)), is_cut=there < nbytes
+        )
+
+    def _members(self) -> Iterator[tuple[str, int, int]]:
+        """Name, offset and size of each regular file, up to the first block that is no header.
+
+        Python's ``tarfile`` would bring long names, and headers that extend others, into memory
+        whatever their size, and follow them as deep as they are nested. torch wrote none.
+        """
+        source = FileSource(self._file.fd, self._file.nbytes)
+        at = 0
+        for _ in range(_MAX_MEMBERS):
+            header = source.read(at, _BLOCK_NBYTES)
+            if not is_tar(header):
+                return
+            nbytes = self._size(header)
+            if header[156:157] in _REGULAR:
+                name = header[:100].partition(b"\0")[0].decode("utf-8", "replace")
+                yield name, at + _BLOCK_NBYTES, nbytes
+            at += _BLOCK_NBYTES * (1 + -(-nbytes // _BLOCK_NBYTES))
+
+    def _size(self, header: bytes) -> int:
+        """The size of a member: octal digits, or a binary number where they are too few.
+
+        Raises:
+            CorruptCheckpointError: it is neither.
+        """
+        digits = header[124:136]
+        if digits[0] == 0x80:
+            return int.from_bytes(digits[1:], "big")
+        octal = digits.partition(b"\0")[0].strip() or b"0"
+        if octal.strip(b"01234567"):
+            raise CorruptCheckpointError(
+                self._file.path, f"a damaged tar: a member of size {digits!r}"
+            )
+        return int(octal, 8)
 
     def _something_else(self, names: list[str], parts: dict[str, _Part]) -> CheckpointError:
         if parts:

@@ -47,6 +47,9 @@ __all__ = ["MAGIC", "locate", "read_torch_zip"]
 MAGIC = b"PK\x03\x04"
 
 _MAX_INFLATION = 1100  # deflate cannot do better than 1 : 1032
+_HELD_NBYTES = 64 << 20
+_OPCODES_A_DEFLATED_BYTE = 4  # 20,000 layers with names that are much alike take 1.4
+_SPARE_OPCODES = 1 << 20
 
 
 def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
@@ -112,7 +115,8 @@ class _Archive:
             return FileSource(self._file.fd, record.stored_nbytes, record.offset)
         plausible = record.nbytes <= record.stored_nbytes * _MAX_INFLATION + 64
         held = max(record.nbytes, record.stored_nbytes)
-        if not plausible or held > self._limits.metadata_nbytes:
+        explained = max(_HELD_NBYTES, 16 * record.stored_nbytes)
+        if not plausible or held > min(explained, self._limits.metadata_nbytes):
             raise LimitExceededError(
                 self._file.path,
                 f"{record.name!r} claims to inflate to {record.nbytes} bytes",
@@ -128,6 +132,13 @@ class _Archive:
                 offset=record.offset,
             ) from error
         return MemorySource(plain)
+
+    def _limits_of(self, record: ZipRecord) -> Limits:
+        """What a pickle may cost: its own size tells, not that of the file around it."""
+        nbytes = record.stored_nbytes
+        if record.method == DEFLATED:
+            nbytes = max(_SPARE_OPCODES, _OPCODES_A_DEFLATED_BYTE * nbytes)
+        return self._limits.within(nbytes)
 
     def _find_prefix(self) -> str:
         """The folder that holds ``data.pkl``, with its slash; "" where it lies at the top.
@@ -232,7 +243,7 @@ class _Archive:
             )
         record = self._by_name[f"{self._prefix}data.pkl"]
         source = self.source_of(record)
-        machine = PickleMachine(source, self._limits)
+        machine = PickleMachine(source, self._limits_of(record))
         try:
             root, _ = machine.run()
         except PickleError as error:
@@ -287,7 +298,8 @@ class _Archive:
 
     def _unpickle(self, record: ZipRecord, folder: str, wrap: str = "") -> Harvest:
         source = self.source_of(record)
-        machine = PickleMachine(source, self._limits, track_scalars=self._track_scalars)
+        limits = self._limits_of(record)
+        machine = PickleMachine(source, limits, track_scalars=self._track_scalars)
         self._machines.append(machine)
         try:
             root, end = machine.run()
@@ -296,12 +308,10 @@ class _Archive:
         if not wrap:
             refuse_single_value(self._file.path, root)
         lookup = ZipStorages(self.record, folder)
-        found = harvest(
-            DictNode([(wrap, root)]) if wrap else root, lookup.storage, source, self._limits
-        )
+        found = harvest(DictNode([(wrap, root)]) if wrap else root, lookup.storage, source, limits)
         found.problems += lookup.problems(cut=self.truncated)
         if end < source.nbytes:
-            self._machines += code_behind(source, end, self._limits)
+            self._machines += code_behind(source, end, limits)
             found.problems.append(
                 Problem(
                     code="CD104",

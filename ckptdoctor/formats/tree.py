@@ -7,14 +7,14 @@ to the pickle: its cost is linear in the size of the pickle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar, TensorRecord
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.byte_strings import ByteStrings
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.paths import Link, joined
+from ckptdoctor.formats.paths import Link
 from ckptdoctor.formats.pickle_nodes import (
     BytesRef,
     DictNode,
@@ -44,6 +44,10 @@ _MODULE_PARTS = frozenset({"_modules", "_parameters", "_buffers"})
 _TEXT_CHARS = 4000
 _MAX_MALFORMED = 20
 _REPETITIONS = 20_000
+_BULKY = 16  # what is shorter costs no more than the object it belongs to
+_KEY_BITS = 256
+Child = tuple[Node, Link]
+_PLAIN = frozenset({str, int, float, bool, type(None), Located})
 
 
 @dataclass(slots=True)
@@ -86,7 +90,8 @@ class _Walk:
         self._limits = limits
         self._visited: dict[int, Node] = {}  # the node too, so that its id stays its own
         self._tensors: dict[int, tuple[Node, RawTensor]] = {}
-        self._first = 0  # children of containers seen for the first time
+        self._steps = 0
+        self._first = 0  # length of containers seen for the first time
         self._repeated = 0  # and of those seen again
         self._leaves: list[Leaf] = []
         self._found = Harvest()
@@ -94,44 +99,76 @@ class _Walk:
         self._count = 0
         self._chars = 0
         self._malformed = 0
+        self._passed_over = 0
         self._too_deep = False
 
     def run(self, root: Node) -> None:
-        stack: list[tuple[Node, Link]] = [(root, Link(None, "", None))]
+        # Iterators, so that no place is made for what a limit leaves out.
+        stack: list[Iterator[Child]] = [iter([(root, Link(None, "", None))])]
         while stack:
-            node, link = stack.pop()
-            if self._count > self._limits.leaves:
-                self._limit(f"more than {self._limits.leaves} values")
-                return
-            if self._chars > self._limits.metadata_nbytes:
-                self._limit("names and texts larger than the file explains")
+            child = next(stack[-1], None)
+            if child is None:
+                stack.pop()
+                continue
+            node, link = child
+            self._steps += 1
+            excess = self._excess()
+            if excess:
+                self._limit(excess)
                 return
             if self._leaf(node, link):
                 continue
             if id(node) in self._tensors:
                 self._tensor(link, self._tensors[id(node)][1])
-            elif self._may_enter(node, link):
-                self._enter(node, link, stack)
+                continue
+            bulk = _bulk(node)
+            known = self._is_known(node, bulk)
+            if self._may_enter(node, link, known=known):
+                stack.append(self._enter(node, link, bulk, known=known))
 
-    def _may_enter(self, node: Node, link: Link) -> bool:
+    def _excess(self) -> str:
+        """Which limit is reached; "" while none is."""
+        limits = self._limits
+        if self._count > limits.leaves:
+            return f"more than {limits.leaves} values"
+        if len(self._leaves) > limits.tensors:
+            return f"more than {limits.tensors} tensors"
+        if self._chars > min(limits.names_nbytes, limits.metadata_nbytes):
+            return "names and texts larger than the file explains"
+        if self._steps + self._repeated > 2 * (limits.opcodes + _REPETITIONS):
+            return "lists that hold each other more often than the file explains"
+        return ""
+
+    def _may_enter(self, node: Node, link: Link, *, known: bool) -> bool:
         if link.depth >= self._limits.depth:
             if not self._too_deep:
                 self._too_deep = True
                 self._limit(f"containers nested more than {self._limits.depth} deep")
             return False
-        if id(node) not in self._visited:
+        if not known:
             return True
         return self._repeated <= _REPETITIONS + self._first and not link.is_inside(node)
 
-    def _enter(self, node: Node, link: Link, stack: list[tuple[Node, Link]]) -> None:
+    def _is_known(self, node: Node, bulk: Iterable[Node]) -> bool:
+        """Whether the container, or something long that makes it up, was entered before."""
+        visited = self._visited
+        return id(node) in visited or any(id(part) in visited for part in bulk)
+
+    def _enter(
+        self, node: Node, link: Link, bulk: Collection[Node], *, known: bool
+    ) -> Iterator[Child]:
+        """What stands in a container."""
         children = self._children(node, link)
         link.node = id(node)
-        if id(node) in self._visited:
-            self._repeated += len(children)
+        size = _length(node) + sum(map(len, bulk))
+        if known:
+            self._repeated += size
         else:
-            self._visited[id(node)] = node
-            self._first += len(children)
-        stack.extend(reversed(children))
+            self._first += size
+        self._visited[id(node)] = node
+        for part in bulk:
+            self._visited[id(part)] = part
+        return children
 
     def result(self, root: Node) -> Harvest:
         roles = settle_roles(
@@ -153,6 +190,17 @@ class _Walk:
                     storage=tensor.storage,
                     role=role,
                     lost=tensor.lost,
+                )
+            )
+        if self._passed_over:
+            self._found.problems.append(
+                Problem(
+                    code="CD107",
+                    severity=Severity.INFO,
+                    subject="pickle",
+                    message=f"{self._passed_over} numbers and texts beyond the first "
+                    f"{self._limits.scalars} are not listed",
+                    evidence={"passed_over": self._passed_over},
                 )
             )
         if self._malformed > _MAX_MALFORMED:
@@ -179,7 +227,7 @@ class _Walk:
 
     def _name(self, link: Link, default: str) -> str:
         """The dotted path, shortened where it is absurdly long, unique within the file."""
-        base = joined(link.names(), self._limits.name_chars) or default
+        base = link.path(self._limits.name_chars) or default
         name, seen = base, self._names.get(base, 0) + 1
         while seen > 1 and (name := f"{base}#{seen}") in self._names:
             seen += 1
@@ -228,7 +276,7 @@ class _Walk:
 
     # -- children --------------------------------------------------------------------------------
 
-    def _children(self, node: Node, link: Link) -> list[tuple[Node, Link]]:
+    def _children(self, node: Node, link: Link) -> Iterator[Child]:
         if type(node) is Instance:
             return self._instance(node, link)
         if type(node) is DictNode:
@@ -236,43 +284,53 @@ class _Walk:
         members = node.members if type(node) is SetNode else node
         return self._members(members, link)
 
-    def _members(self, members: Iterable[Node], link: Link) -> list[tuple[Node, Link]]:
-        return [
-            (member, Link(link, str(index), self._role(link, str(index))))
-            for index, member in enumerate(members)
-        ]
+    def _members(self, members: Iterable[Node], link: Link) -> Iterator[Child]:
+        numbered = ((str(index), member) for index, member in enumerate(members))
+        return self._below(numbered, link)
 
-    def _pairs(self, pairs: list[tuple[Node, Node]], link: Link) -> list[tuple[Node, Link]]:
+    def _below(self, entries: Iterable[tuple[str, Node]], link: Link) -> Iterator[Child]:
+        """The entries with their places; plain values only as long as there is room for them."""
+        scalars, most = self._found.scalars, self._limits.scalars
+        for name, node in entries:
+            if type(node) in _PLAIN:
+                if len(scalars) >= most:
+                    self._passed_over += 1
+                    continue
+            elif _is_empty(node):
+                continue
+            yield node, Link(link, name, self._role(link, name))
+
+    def _pairs(self, pairs: list[tuple[Node, Node]], link: Link) -> Iterator[Child]:
         entries = list(_last_wins(pairs))
         role = role_of_dict(name for name, _ in entries) if len(entries) <= 16 else None
         if role is not None:
             link.role = role
-        return [(value, Link(link, name, self._role(link, name))) for name, value in entries]
+        return self._below(entries, link)
 
     def _role(self, parent: Link, name: str) -> Role | None:
         if parent.role is not None or parent.depth > 1:
             return parent.role
         return role_of_key(name)
 
-    def _instance(self, node: Instance, link: Link) -> list[tuple[Node, Link]]:
+    def _instance(self, node: Instance, link: Link) -> Iterator[Child]:
         try:
             unfolded = unfold(node, self._lookup, self._strings)
         except MalformedTensorError as error:
             self._complain(link, error)
-            return []
+            return iter(())
         match unfolded:
             case RawTensor():
                 self._tensors[id(node)] = node, unfolded  # the node too, so its id stays its own
                 self._tensor(link, unfolded)
-                return []
+                return iter(())
             case Value(value=value):
                 self._scalar(link, value)
-                return []
+                return iter(())
             case Parts(parts=parts):
-                return [
+                return (
                     (part, link if name is None else Link(link, name, link.role))
                     for name, part in parts
-                ]
+                )
             case None:
                 return self._object(node, link)
 
@@ -289,34 +347,31 @@ class _Walk:
                 )
             )
 
-    def _object(self, node: Instance, link: Link) -> list[tuple[Node, Link]]:
+    def _object(self, node: Instance, link: Link) -> Iterator[Child]:
         """An object of a class we know nothing about: its arguments, items and attributes."""
-        children: list[tuple[Node, Link]] = []
         args = node.args if type(node.args) is tuple else ()
         pairs = node.pairs or _pairs_argument(node)
         if pairs:
-            children += self._pairs(pairs, link)
+            yield from self._pairs(pairs, link)
         elif len(args) == 1 and node.state is None and not node.members:
-            children.append((args[0], link))  # an enum member, a wrapper: its one value
+            yield args[0], link  # an enum member, a wrapper: its one value
         else:
             plain = [
                 arg
                 for arg in args
                 if unwrap(arg) is not None and type(arg) not in (GlobalRef, PersistentId)
             ]
-            children += self._members(plain, link)
-        children += self._members(node.members or (), link)
+            yield from self._members(plain, link)
+        yield from self._members(node.members or (), link)
         states = node.state if type(node.state) is tuple else (node.state,)
         for state in states:  # (__dict__, __slots__) for classes with slots
             if type(state) is DictNode:
-                children += self._attributes(state, link)
+                yield from self._attributes(state, link)
             elif unwrap(state) is not None:
-                children.append((state, Link(link, "state", link.role)))
-        return children
+                yield state, Link(link, "state", link.role)
 
-    def _attributes(self, state: DictNode, link: Link) -> list[tuple[Node, Link]]:
+    def _attributes(self, state: DictNode, link: Link) -> Iterator[Child]:
         """``__dict__``, with the three dicts of an ``nn.Module`` named as its state_dict does."""
-        children: list[tuple[Node, Link]] = []
         if link.role is None and any(state.get(part) is not None for part in _MODULE_PARTS):
             link.role = Role.MODEL
         for child, below in self._pairs(state.pairs, link):
@@ -324,10 +379,34 @@ class _Walk:
                 continue
             if below.name in _MODULE_PARTS:
                 pairs = child.pairs if type(child) in (DictNode, Instance) else None
-                children += self._pairs(pairs, link) if pairs else [(child, link)]
+                yield from self._pairs(pairs, link) if pairs else [(child, link)]
             else:
-                children.append((child, below))
-        return children
+                yield child, below
+
+
+def _length(node: Node) -> int:
+    """How many members a list, tuple, set or dict has; those of an object are in its bulk."""
+    if type(node) is list or type(node) is tuple:
+        return len(node)
+    if type(node) is DictNode:
+        return len(node.pairs)
+    return len(node.members) if type(node) is SetNode else 0
+
+
+def _bulk(node: Node) -> list[Node]:
+    """What is long in a container, and may be shared by several; its length is its cost."""
+    if type(node) is not Instance:
+        return []
+    state = node.state.pairs if type(node.state) is DictNode else node.state
+    if state is None and node.pairs is None and node.members is None:  # most tensors
+        return [node.args] if type(node.args) is tuple and len(node.args) > _BULKY else []
+    parts: tuple[Node, ...] = (node.args, state, node.pairs, node.members)
+    return [part for part in parts if type(part) in (list, tuple) and len(part) > _BULKY]
+
+
+def _is_empty(node: Node) -> bool:
+    """Whether nothing can be found in it."""
+    return not (node.pairs if type(node) is DictNode else type(node) not in (list, tuple) or node)
 
 
 def _names_module(pid: Node) -> bool:
@@ -349,16 +428,19 @@ def _pairs_argument(node: Instance) -> list[tuple[Node, Node]] | None:
 
 def _last_wins(pairs: list[tuple[Node, Node]]) -> Iterator[tuple[str, Node]]:
     """Names and values as a dict would hold them, without hashing what the file chose freely."""
-    safe: dict[str | int, Node] = {}
+    safe: dict[str, tuple[str, Node]] = {}
     others: list[tuple[str, Node]] = []
     for located, value in pairs:
         key = unwrap(located)
-        if type(key) is str or (type(key) is int and -(1 << 60) < key < 1 << 60):
-            safe[key] = value
+        if type(key) is str:
+            safe[key] = key, value
+        elif type(key) is int and key.bit_length() < _KEY_BITS:
+            # By its digits: integers can be chosen so that they collide in a dict, texts cannot.
+            name = str(key)
+            safe[f"{name}\0int"] = name, value
         else:
             others.append((_key_name(key), value))
-    for key, value in safe.items():
-        yield str(key), value
+    yield from safe.values()
     yield from others
 
 

@@ -71,6 +71,7 @@ def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
         _check_entry(headers, entry, place.offset, directory)
     _check_names(directory)
     _check_overlaps(directory)
+    directory.shorten()
     return directory
 
 

@@ -30,6 +30,7 @@ LOCAL_MAGIC = b"PK\x03\x04"
 LOCAL = struct.Struct("<4sHHHHHIIIHH")
 ENCRYPTED = 1
 HAS_DESCRIPTOR = 8
+_MAX_PROBLEMS = 1000
 HEADER_GUESS_NBYTES = 384  # a local header with torch's name and padding fits
 
 
@@ -79,6 +80,15 @@ class ZipDirectory:
                 evidence=evidence,
             )
         )
+
+    def shorten(self) -> None:
+        """Sum up the problems beyond the first: a directory may list a million of them."""
+        more = len(self.problems) - _MAX_PROBLEMS
+        if more > 0:
+            del self.problems[_MAX_PROBLEMS:]
+            self.add_problem(
+                "CD104", "zip directory", f"{more} more records are damaged", more=more
+            )
 
 
 def wide_sizes(extra: bytes, *sizes: int) -> tuple[int, ...]:

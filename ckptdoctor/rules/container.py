@@ -21,6 +21,8 @@ __all__ = [
     "UnsafeClass",
 ]
 
+_MOST_FUNCTIONS = 100
+
 
 class _Reported(Rule):
     """A rule whose findings the reader or the scan already made."""
@@ -169,13 +171,16 @@ class CodeInPickle(Rule):
         calls: dict[str, list[str]] = {}
         for call in case.checkpoint.calls:
             calls.setdefault(call.name, []).append(call.call)
-        for use in case.checkpoint.globals:
-            if use.runs_code:
-                seen = calls.pop(use.name, [])
-                message = f"calls {seen[0]}" if seen else f"names {use.name}, which runs code"
-                yield self.finding(
-                    use.name, message, calls=list(seen[:20]), offset=use.offset, count=use.count
-                )
+        running = [use for use in case.checkpoint.globals if use.runs_code]
+        for use in running[:_MOST_FUNCTIONS]:
+            seen = calls.pop(use.name, [])
+            message = f"calls {seen[0]}" if seen else f"names {use.name}, which runs code"
+            yield self.finding(
+                use.name, message, calls=list(seen[:20]), offset=use.offset, count=use.count
+            )
+        more = len(running) - _MOST_FUNCTIONS
+        if more > 0:
+            yield self.finding("pickle", f"names {more} more functions that run code", more=more)
         for name, seen in calls.items():
             yield self.finding(name, f"calls {seen[0]}", calls=list(seen[:20]))
 

@@ -7,6 +7,7 @@ Pieces that lie close together in the file are read by one call.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ to be kept of a large file."""
 _TASK_NBYTES = 16 << 20  # enough to keep a thread busy, little enough to share a file out
 _GAP_NBYTES = 1 << 14  # reading over a gap is cheaper than another call
 _SAMPLED = (Role.MODEL, Role.EMA)
+_MAX_SHARED = 2_000_000  # pieces that its tensors have together, counted for each of them
 _MAX_CUTS = 50_000  # a storage viewed in more ways than this is measured as a whole
 
 
@@ -179,7 +181,7 @@ def _cut(scan: StorageScan) -> list[Piece]:
         measured_end = max(extent.start + extent.nbytes for extent in scan.extents)
         for extent in scan.extents:
             cuts.update((extent.start, extent.start + extent.nbytes))
-        if len(cuts) > _MAX_CUTS:
+        if len(cuts) > _MAX_CUTS or _shared(scan.extents, cuts) > _MAX_SHARED:
             cuts = {0, total, measured_start, measured_end}
     borders = sorted(cut for cut in cuts if cut <= total)
     if scan.ref.nbytes > total:
@@ -198,6 +200,16 @@ def _cut(scan: StorageScan) -> list[Piece]:
             for at in range(start, end, step)
         )
     return pieces
+
+
+def _shared(extents: Sequence[Extent], cuts: Iterable[int]) -> int:
+    """How many pieces the tensors take, each counted as often as it is shared."""
+    borders = sorted(cuts)
+    return sum(
+        bisect.bisect_left(borders, extent.start + extent.nbytes)
+        - bisect.bisect_left(borders, extent.start)
+        for extent in extents
+    )
 
 
 def _tasks(scans: Sequence[StorageScan]) -> Iterator[Task]:

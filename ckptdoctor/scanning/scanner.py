@@ -25,7 +25,7 @@ from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement, Worker, loa
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
 from ckptdoctor.scanning.reading import FileShrankError, read_into
 from ckptdoctor.scanning.stats import collect_stats
-from ckptdoctor.scanning.views import measure_view
+from ckptdoctor.scanning.views import Budget, measure_view
 
 __all__ = ["ScanResult", "Scanner", "available_cores"]
 
@@ -127,7 +127,9 @@ class Scanner:
             checkpoint: what a reader returned.
             fd: its file, open until the result was taken.
         """
-        scans, tasks = make_plan(checkpoint)
+        scans, planned = make_plan(checkpoint)
+        budget = Budget(checkpoint.nbytes)
+        tasks = [task for task in planned if task.view is None or budget.allows(task.view[1])]
         order = checkpoint.byteorder
         futures = [self._pool.submit(self._run, task, fd, order) for task in tasks]
         nbytes = sum(task.nbytes for task in tasks)

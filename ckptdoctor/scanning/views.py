@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.scanning.kernels import EMPTY, Measurement, merge
 from ckptdoctor.scanning.plan import CHUNK_NBYTES
 from ckptdoctor.scanning.reading import read_into
 
-__all__ = ["measure_view"]
+__all__ = ["Budget", "measure_view"]
 
 _MAX_READS = 200_000
+_READ_NBYTES = 4096  # of a large file: a read for so many of its bytes
+_READ_OVER = 8
+_SPARE_NBYTES = 64 << 20
+
+
+class Budget:
+    """How many views of one file are gathered; for the others the whole run stands.
+
+    A pickle can hold a million views of one storage, each of which skips other elements of it.
+
+    Args:
+        nbytes: size of the file.
+    """
+
+    def __init__(self, nbytes: int) -> None:
+        self._reads = _MAX_READS + nbytes // _READ_NBYTES
+        self._nbytes = _SPARE_NBYTES + _READ_OVER * nbytes
+
+    def allows(self, tensor: TensorRecord) -> bool:
+        """Whether there is enough left for this view; then it is taken off."""
+        layout = _Layout.of(_dims(tensor), tensor.dtype_info.itemsize)
+        nbytes = layout.reads * layout.span_nbytes
+        if layout.reads > self._reads or nbytes > self._nbytes:
+            return False
+        self._reads -= layout.reads
+        self._nbytes -= nbytes
+        return True
 
 
 def measure_view(
@@ -35,20 +64,12 @@ def measure_view(
         OSError: it cannot be read.
     """
     itemsize = tensor.dtype_info.itemsize
-    dims = sorted(
-        (
-            (step, size)
-            for size, step in zip(tensor.shape, tensor.stride, strict=True)
-            if size > 1 and step > 0
-        ),
-        reverse=True,
-    )
-    grids = _grids(dims, itemsize)
-    if grids is None or tensor.storage is None:
+    layout = _Layout.of(_dims(tensor), itemsize)
+    if layout.reads > _MAX_READS or tensor.storage is None:
         return None
     base = tensor.storage.offset + tensor.storage_offset * itemsize
     total = EMPTY
-    for grid in grids:
+    for grid in layout.grids():
         grid.gather(fd, base, itemsize, buffer)
         found = measure(buffer[: grid.rows * grid.size * itemsize])
         if found.first_bad is not None:
@@ -92,34 +113,69 @@ class _Grid:
             buffer[to] = raw[first :: self.row_step * itemsize]
 
 
-def _grids(dims: list[tuple[int, int]], itemsize: int) -> Iterator[_Grid] | None:
-    """The reads, in the order of memory; None for too many.
+def _dims(tensor: TensorRecord) -> list[tuple[int, int]]:
+    """Step and size of each dimension that moves through memory, the longest step first."""
+    dims = zip(tensor.stride, tensor.shape, strict=True)
+    return sorted(((step, size) for step, size in dims if size > 1 and step > 0), reverse=True)
 
-    Args:
-        dims: step and size of each dimension, the longest step first.
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How the elements of a view are gathered.
+
+    Attributes:
+        starts: where the rows of the last dimension begin, a range for each of the others.
+        step: between the elements of a row.
+        size: elements in a row.
+        block: elements of a row that one read brings in.
+        row_step: between the rows that one read brings in together.
+        bundle: how many rows that are.
         itemsize: bytes an element.
     """
-    *outer, (step, size) = dims
-    row_step, bundle = _bundle(dims, itemsize)
-    block = max(1, CHUNK_NBYTES // (step * itemsize))
-    starts = [range(0, step * size, step) for step, size in outer]
-    reads = -(-size // block)
-    for start in starts:
-        reads *= len(start)
-    if reads // bundle > _MAX_READS:
-        return None
-    if bundle > 1:
-        *starts, last = starts
-        return (
-            _Grid(sum(place) + rows[0], len(rows), row_step, size, step)
-            for place in itertools.product(*starts)
-            for rows in (last[at : at + bundle] for at in range(0, len(last), bundle))
-        )
-    return (
-        _Grid(sum(place) + first * step, 1, row_step, min(block, size - first), step)
-        for place in itertools.product(*starts)
-        for first in range(0, size, block)
-    )
+
+    starts: list[range]
+    step: int
+    size: int
+    block: int
+    row_step: int
+    bundle: int
+    itemsize: int
+
+    @classmethod
+    def of(cls, dims: list[tuple[int, int]], itemsize: int) -> Self:
+        """The layout of a view of these dimensions."""
+        *outer, (step, size) = dims
+        row_step, bundle = _bundle(dims, itemsize)
+        starts = [range(0, step * size, step) for step, size in outer]
+        block = max(1, CHUNK_NBYTES // (step * itemsize))
+        return cls(starts, step, size, block, row_step, bundle, itemsize)
+
+    @property
+    def reads(self) -> int:
+        """How many reads it takes, about."""
+        rows = math.prod(map(len, self.starts))
+        return -(-rows * -(-self.size // self.block) // self.bundle)
+
+    @property
+    def span_nbytes(self) -> int:
+        """Bytes that one read brings in, gaps included."""
+        row = (min(self.block, self.size) - 1) * self.step + 1
+        return ((self.bundle - 1) * self.row_step + row) * self.itemsize
+
+    def grids(self) -> Iterator[_Grid]:
+        """The reads, in the order of memory."""
+        if self.bundle > 1:
+            *starts, last = self.starts
+            for place in itertools.product(*starts):
+                for at in range(0, len(last), self.bundle):
+                    rows = last[at : at + self.bundle]
+                    start = sum(place) + rows[0]
+                    yield _Grid(start, len(rows), self.row_step, self.size, self.step)
+            return
+        for place in itertools.product(*self.starts):
+            for first in range(0, self.size, self.block):
+                size = min(self.block, self.size - first)
+                yield _Grid(sum(place) + first * self.step, 1, self.row_step, size, self.step)
 
 
 def _bundle(dims: list[tuple[int, int]], itemsize: int) -> tuple[int, int]:

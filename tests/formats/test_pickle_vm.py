@@ -722,3 +722,29 @@ def test_the_last_value_of_a_key_wins() -> None:
     node = run(b"}(S'a'\nK\x01S'a'\nK\x02K\x01K\x03u.")
     assert node.get("a") == 2
     assert node.get("b") is None
+
+
+# -- the memo ------------------------------------------------------------------------------------
+
+
+def test_a_memo_may_have_gaps_as_an_optimizer_leaves_them() -> None:
+    assert run(b"](U\1ar\5\0\0\0j\5\0\0\0e.") == ["a", "a"]
+    # MEMOIZE counts what was set, as CPython does: one entry so far, so this is number 1.
+    assert run(b"](U\1ar\5\0\0\0U\1b\x94h\1e.") == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize("get", [b"h\2", b"j\2\0\0\0", b"g2\n", b"g-1\n"])
+def test_a_gap_in_the_memo_holds_nothing(get: bytes) -> None:
+    with pytest.raises(PickleError, match="never set"):
+        run(b"](U\1ar\5\0\0\0" + get + b"e.")
+
+
+def test_a_memo_index_beyond_all_opcodes_is_refused() -> None:
+    with pytest.raises(PickleError, match="memo index"):
+        run(b"]r\x64\0\0\0.", Limits(opcodes=99))
+
+
+def test_more_globals_than_any_checkpoint_names_are_refused() -> None:
+    names = b"".join(b"cm\nC%d\n0" % at for at in range(10_001))
+    with pytest.raises(PickleLimitError, match="classes and functions"):
+        run(b"]" + names + b".")

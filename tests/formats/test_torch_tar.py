@@ -250,3 +250,35 @@ def test_an_archive_of_archives_is_bounded(tmp_path: Path) -> None:
 
 def test_scalars_in_a_tar_are_not_located(path: Path) -> None:
     assert locate_scalars(path) == {}
+
+
+HEADERS: dict[str, tuple[bytes, bytes]] = {
+    "long names of long names": (b"L", b"00000000002\0"),
+    "a long name of eight gigabytes": (b"L", b"77777777777\0"),
+    "a header for headers": (b"x", b"77777777777\0"),
+    "a sparse member": (b"S", b"00000000512\0"),
+    "a size of 2**80": (b"0", b"\x80\0" + b"\xff" * 10),
+}
+
+
+@pytest.mark.parametrize(("kind", "nbytes"), HEADERS.values(), ids=list(HEADERS))
+def test_what_tar_was_extended_by_is_passed_over(
+    tmp_path: Path, kind: bytes, nbytes: bytes
+) -> None:
+    header = bytearray(tarfile.TarInfo("storages").tobuf(tarfile.GNU_FORMAT))
+    header[124:136], header[156:157], header[148:156] = nbytes, kind, b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path = tmp_path / "a.tar"
+    path.write_bytes((bytes(header) + b"a".ljust(512, b"\0")) * 3000)
+    with pytest.raises(CheckpointError):
+        open_checkpoint(path)
+
+
+@pytest.mark.parametrize("digits", [b"0000000000x\0", b"-0000000001\0", b"\xff" * 12])
+def test_a_size_that_is_none_is_damage(path: Path, digits: bytes) -> None:
+    header = bytearray(path.read_bytes())
+    header[124:136], header[148:156] = digits, b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    path.write_bytes(header)
+    with pytest.raises(CorruptCheckpointError, match="a member of size"):
+        open_checkpoint(path)

@@ -25,8 +25,10 @@ from hypothesis import strategies as st
 
 from ckptdoctor.checkpoint import Checkpoint, Role
 from ckptdoctor.errors import CheckpointError
-from ckptdoctor.formats import Limits, open_checkpoint
+from ckptdoctor.finding import Severity
+from ckptdoctor.formats import Limits, byte_strings, open_checkpoint
 from ckptdoctor.formats.paths import joined
+from tests.bad_inputs.bombs import colliding
 from tests.builders import save, small_model
 from tests.formats.oracle import assert_same_tensors, listed
 
@@ -553,3 +555,58 @@ def test_flipped_bytes_of_rich_pickles_are_no_crash(chance: random.Random) -> No
             assert open_checkpoint(path).format == "pickle"
         except CheckpointError as error:
             assert error.message  # noqa: PT017
+
+
+def test_integer_keys_cannot_be_chosen_to_collide(path: Path) -> None:
+    """They walk the same way through a dict of 2**17 slots."""
+    keys = [key for part in colliding(17, 8000) for key in part]
+    raw = b"}(" + b"".join(b"J" + key.to_bytes(4, "little") + b"K\1" for key in keys) + b"u."
+    checkpoint, seconds = timed(path, raw)
+    assert len(checkpoint.scalars) == len(set(keys))
+    assert seconds < 5
+
+
+def test_a_number_and_its_digits_are_two_keys(path: Path) -> None:
+    checkpoint = opcodes(path, b"}(U\x017K\1K\7K\2K\7K\3u.")
+    assert dict(checkpoint.scalars) == {"7": 1, "7#2": 3}
+
+
+def test_arguments_that_many_objects_share_are_read_a_few_times(path: Path) -> None:
+    args = b"(" + b"]N\x86" * 30_000 + b"t"
+    raw = b"](cm\nC\nq\0" + args + b"q\1R" + b"h\0h\1R" * 30_000 + b"e."
+    _, seconds = timed(path, raw)
+    assert seconds < 10
+
+
+def test_one_tensor_under_more_names_than_the_file_explains(path: Path) -> None:
+    raw = b"](" + b"ctorch._utils\n_rebuild_meta_tensor_no_storage\n(ctorch\nfloat32\n))\x89tRq\0"
+    checkpoint = opcodes(path, raw + b"h\0" * 5000 + b"e.")
+    assert codes(checkpoint) == ["CD107"]
+    assert "tensors" in checkpoint.problems[0].message
+    assert 1000 < len(checkpoint.tensors) < 1400
+
+
+def test_scalars_beyond_the_limit_are_counted_and_tensors_behind_them_found(path: Path) -> None:
+    tensor = b"ctorch._utils\n_rebuild_meta_tensor_no_storage\n(ctorch\nfloat32\n))\x89tR"
+    raw = b"}(U\1a](" + b"K\1" * 500 + b"eU\1w" + tensor + b"u."
+    checkpoint = opcodes(path, raw, Limits(scalars=100))
+    assert len(checkpoint.scalars) == 100
+    assert [problem.severity for problem in checkpoint.problems] == [Severity.INFO]
+    assert checkpoint.problems[0].evidence == {"passed_over": 400}
+    assert [record.fqn for record in checkpoint.tensors] == ["w"]
+
+
+def test_an_old_tensor_of_more_elements_than_addresses_is_malformed(path: Path) -> None:
+    size = b"(\x8a\x08" + (1 << 62).to_bytes(8, "little") + b"t"
+    storage = b"(X\7\0\0\0storagectorch\nFloatStorage\nU\x010U\3cpuK\4tQ"
+    raw = b"}U\1wctorch\nFloatTensor\n)R(" + storage + b"K\0" + size + b"(K\1ttbs."
+    assert set(codes(opcodes(path, raw))) == {"CD104"}
+
+
+def test_big_endian_arrays_are_swapped_up_to_a_bound(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(byte_strings, "_SWAPPED_NBYTES", 100)
+    array = np.arange(10, dtype=">f8")
+    assert codes(dumped(path, {"a": array}, 2)) == []
+    assert codes(dumped(path, {"a": array, "b": array.copy()}, 2)) == ["CD104"]

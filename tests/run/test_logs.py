@@ -359,3 +359,14 @@ def test_what_python_prints_is_read_back(epoch: int, value: float, name: str) ->
     assert [row.epoch for row in rows] == [epoch]
     assert rows[0].values[name] == pytest.approx(value, nan_ok=True)
     assert rows[0].values["LR"] == 1e-5
+
+
+def test_a_table_of_more_columns_than_are_read_is_a_table(tmp_path: Path) -> None:
+    head = "epoch,loss," + ",".join(f"c{at}" for at in range(5000))
+    assert read(tmp_path / "metrics.csv", f"{head}\n1,0.5\n") == {1: {"loss": 0.5}}
+
+
+def test_behind_a_line_that_is_too_long_the_next_is_read(tmp_path: Path) -> None:
+    text = f"Epoch 1: loss: 0.5\nEpoch 2: loss: 0.4 {'x' * 5_000_000}\nEpoch 3: loss: 0.3\n"
+    found = read(tmp_path / "train.log", text)
+    assert found == {1: {"loss": 0.5}, 2: {"loss": 0.4}, 3: {"loss": 0.3}}

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.checkpoint import Checkpoint, StorageRef
+from ckptdoctor.dtypes import BY_NAME
 from ckptdoctor.scanning import plan
 from ckptdoctor.scanning.plan import (
     CHUNK_NBYTES,
@@ -242,3 +243,16 @@ def test_every_plan_reads_each_piece_once_and_each_view_in_whole_pieces(
             assert all(inside)
         if scan.check_crc:
             assert sum(piece.nbytes for piece in scan.pieces) == scan.ref.nbytes
+
+
+def test_tensors_nested_in_each_other_are_measured_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ref = StorageRef(key="0", offset=0, nbytes=800)
+    scan = plan.StorageScan(ref, BY_NAME["float32"], check_crc=False)
+    for at in range(100):
+        tensor = record(f"w{at}", (200 - 2 * at,), storage=ref)
+        scan.add(replace(tensor, storage_offset=at))
+    assert len(plan._cut(scan)) == 199
+    monkeypatch.setattr(plan, "_MAX_SHARED", 1000)
+    assert len(plan._cut(scan)) == 1

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ckptdoctor.checkpoint import StorageRef
+from ckptdoctor.checkpoint import Role, StorageRef, TensorRecord
 from ckptdoctor.dtypes import BY_NAME
 from ckptdoctor.scanning import views
 from ckptdoctor.scanning.eager import load_eager
@@ -113,3 +113,17 @@ def test_what_would_take_too_many_reads_is_left_alone(monkeypatch: pytest.Monkey
     monkeypatch.setattr(views, "_MAX_READS", 2)
     assert measure([0.0] * NUMEL, (3, 900), (1000, 1), 0) is None
     assert measure([0.0] * NUMEL, (2, 900), (1000, 1), 0) is not None
+
+
+def test_views_share_the_reads_of_their_file() -> None:
+    view = TensorRecord(
+        fqn="w",
+        dtype="float32",
+        shape=(2,) * 18,
+        stride=(1,) * 17 + (3,),
+        storage_offset=0,
+        storage=StorageRef(key="0", offset=0, nbytes=400),
+        role=Role.MODEL,
+    )
+    budget = views.Budget(1000)
+    assert [budget.allows(view) for _ in range(4)] == [True, False, False, False]

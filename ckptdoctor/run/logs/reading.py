@@ -18,7 +18,7 @@ __all__ = ["RowReader", "is_read_whole", "read_logs", "row_reader"]
 
 _PIECE_NBYTES = 1 << 20
 _LINE_NBYTES = 1 << 20  # what is longer is no line of a log, and is cut
-_WHOLE_NBYTES = 200_000_000  # a trainer_state.json has to be parsed at once
+_WHOLE_NBYTES = 64_000_000  # a trainer_state.json has to be parsed at once
 _HEAD_NBYTES = 4096
 
 
@@ -132,12 +132,17 @@ def _is_trainer_state(head: bytes) -> bool:
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     """The lines of a file; one that does not end is cut, so that memory stays bounded."""
     rest = b""
+    skipping = False  # the rest of a line of which enough was read
     while piece := file.read(_PIECE_NBYTES):
+        if skipping:
+            _, end, piece = piece.partition(b"\n")
+            skipping = not end
         *whole, rest = (rest + piece).split(b"\n")
         yield from whole
         if len(rest) > _LINE_NBYTES:
-            at = rest.rfind(b"\r") + 1 or len(rest)  # a bar may redraw itself for ever
-            yield rest[:at]
-            rest = rest[at:]
+            at = rest.rfind(b"\r") + 1  # a bar may redraw itself for ever
+            skipping = not at
+            yield rest[:at] if at else rest
+            rest = rest[at:] if at else b""
     if rest:
         yield rest

@@ -28,7 +28,7 @@ def read_table(lines: Iterable[str], collected: Collector) -> None:
     epoch_column = _epoch_column(names)
     if not epoch_column:
         return
-    delimiter = next(d for d in _DELIMITERS if len(head.split(d)) == len(names))
+    delimiter = next(d for d in _DELIMITERS if min(head.count(d) + 1, _MOST_COLUMNS) == len(names))
     at_epoch = names.index(epoch_column)
     kept: list[str] = []  # the last cell of each column in the epoch that is being read
     for number_of_row, cells in enumerate(_rows(feed, delimiter, collected), start=2):
