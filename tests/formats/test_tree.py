@@ -466,7 +466,7 @@ def test_parameters_in_parameters_are_bounded(path: Path) -> None:
     chain = b"q\x020h\x01h\x02\x85R" * 3000
     raw = wrap + b"0K\x01" + chain + b"q\x030](" + b"h\x03" * 3000 + b"e."
     checkpoint, seconds = timed(path, raw)
-    assert seconds < 2
+    assert seconds < 10  # squares would take minutes
     assert 1 <= len(checkpoint.scalars) < 3000
 
 
