@@ -101,7 +101,10 @@ def test_nothing_wrong_changes_no_rate(sound: Report) -> None:
     assert any("--added deep-supervision" in note for note in plan.notes)
 
 
-def test_a_salvageable_file_is_restored_first() -> None:
+def test_a_salvageable_file_is_restored_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no log lies in the folder above
     rows = ranked(report("a.pth", 3, None, Verdict.SALVAGEABLE))
     option = by_name(make_plan(rows, Request(command=GUIDE)))["A"]
     assert option.command.startswith("ckptdoctor restore --from a.pth && \\\n")
