@@ -22,7 +22,7 @@ from ckptdoctor.errors import LimitExceededError, UnknownFormatError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle_globals import is_allowed, is_known
-from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, PersistentId, SetNode
+from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, PersistentId
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.tree import Harvest
 
@@ -124,7 +124,7 @@ def refuse_single_value(path: Path, root: Node) -> None:
     Raises:
         UnknownFormatError: ``root`` is no container, object or storage.
     """
-    if not isinstance(root, DictNode | Instance | PersistentId | SetNode | list | tuple):
+    if not isinstance(root, DictNode | Instance | PersistentId | list | tuple):
         raise UnknownFormatError(
             path,
             "not a checkpoint but a pickle of a single value",

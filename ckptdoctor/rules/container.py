@@ -39,7 +39,8 @@ class NotACheckpoint(_Reported):
 
     The file is empty, or something else under a checkpoint's name: an HTML page saved by a failed
     download, a git-lfs pointer, an archive that holds a checkpoint. Judged by the first bytes, so
-    this is certain. As a warning: it was written like a checkpoint, and nothing was put into it.
+    this is certain. As a note: it was written like a checkpoint, and nothing was put into it, as a
+    module without parameters or a scaler that is off has it.
 
     What to do: get the file itself. The message says what it is instead.
     """
@@ -52,11 +53,11 @@ class NotACheckpoint(_Reported):
         yield from self.from_problems(case)
         checkpoint = case.checkpoint
         empty = not (checkpoint.tensors or checkpoint.scalars or case.problems)
-        if empty and "scaler" not in checkpoint.path.name.lower():  # that of a disabled GradScaler
+        if empty:
             yield self.finding(
                 "file",
                 "nothing was saved in it: no tensor and no value",
-                severity=Severity.WARNING,
+                severity=Severity.INFO,
                 remedy="Look at what the training script gives to torch.save.",
             )
 

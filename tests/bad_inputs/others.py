@@ -280,7 +280,7 @@ def _file(header: bytes, payload: bytes) -> bytes:
 _safetensors()
 
 
-@SAFETENSORS.kind("CD101", "nothing was saved in it", "suspect", 0)
+@SAFETENSORS.kind("CD101", "nothing was saved in it", "healthy", 0)
 def safetensors_with_an_empty_header(path: Path) -> None:
     path.write_bytes(_file(b"{}", b""))
 

@@ -147,16 +147,9 @@ def _strangers() -> None:
 _strangers()
 
 
-@STRANGERS.kind("CD101", "nothing was saved in it", "suspect", 0)
+@STRANGERS.kind("CD101", "nothing was saved in it", "healthy", 0)
 def pickle_of_an_empty_dict(path: Path) -> None:
     path.write_bytes(pickle.dumps({}))
-
-
-@STRANGERS.kind("", "", "healthy", 0)
-def the_empty_state_of_a_scaler_that_is_off(path: Path) -> Path:
-    scaler = path.with_name("scaler.pt")
-    scaler.write_bytes(pickle.dumps({}))
-    return scaler
 
 
 @STRANGERS.kind("", "", "healthy", 0)
