@@ -19,6 +19,7 @@ from ckptdoctor.run.logs import (
     is_log,
     read_logs,
 )
+from ckptdoctor.run.logs.reading import is_read_whole
 
 
 def read(path: Path, text: str) -> dict[int, dict[str, float]]:
@@ -370,3 +371,13 @@ def test_behind_a_line_that_is_too_long_the_next_is_read(tmp_path: Path) -> None
     text = f"Epoch 1: loss: 0.5\nEpoch 2: loss: 0.4 {'x' * 5_000_000}\nEpoch 3: loss: 0.3\n"
     found = read(tmp_path / "train.log", text)
     assert found == {1: {"loss": 0.5}, 2: {"loss": 0.4}, 3: {"loss": 0.3}}
+
+
+@pytest.mark.parametrize("raw", [b"\xbf", b"\xef\xbb", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b"\n"])
+def test_a_log_of_a_byte_order_mark_or_a_part_of_one_says_nothing(
+    tmp_path: Path, raw: bytes
+) -> None:
+    path = tmp_path / "train.log"
+    path.write_bytes(raw)
+    assert read_logs([path]).epochs == {}
+    assert not is_read_whole(path)

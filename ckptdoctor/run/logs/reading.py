@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import re
 from collections.abc import Iterable, Iterator
@@ -51,8 +52,7 @@ def _read(file: IO[bytes], collected: Collector, pattern: re.Pattern[str] | None
     if pattern is None and _is_trainer_state(head):
         read_trainer_state(file.read(_WHOLE_NBYTES).decode("utf-8", "replace"), collected)
         return
-    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0] if head.strip() else b""
-    if pattern is None and reads_as_table(first.decode("utf-8", "replace")):
+    if pattern is None and reads_as_table(_first_line(head)):
         text = (line.decode("utf-8", "replace").lstrip("\ufeff") for line in _lines(file))
         read_table(text, collected)
         return
@@ -79,10 +79,12 @@ def is_read_whole(path: Path, pattern: re.Pattern[str] | None = None) -> bool:
         return True
     with path.open("rb") as file:
         head = file.read(_HEAD_NBYTES)
-    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0] if head.strip() else b""
-    return pattern is None and (
-        _is_trainer_state(head) or reads_as_table(first.decode("utf-8", "replace"))
-    )
+    return pattern is None and (_is_trainer_state(head) or reads_as_table(_first_line(head)))
+
+
+def _first_line(head: bytes) -> str:
+    lines = head.removeprefix(codecs.BOM_UTF8).splitlines() or [b""]
+    return lines[0].decode("utf-8", "replace")
 
 
 class RowReader:
