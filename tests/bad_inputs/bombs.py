@@ -245,7 +245,7 @@ _pickle(
     "calls of calls, a million deep",
     lambda: b"\x80\x02cm\nC\n" + b")R" * _DEEP + b".",
     "CD101",
-    "suspect",
+    "healthy",
 )
 _pickle(
     "states of states, a million deep",
@@ -316,13 +316,13 @@ _pickle(
     "frame of 2^63 bytes", lambda: b"\x80\x04\x95" + b"\xff" * 7 + b"\x7f}.", "CD104", "unreadable"
 )
 _pickle(
-    "two million memoized", lambda: b"\x80\x04]" + b"\x94" * 2_000_000 + b".", "CD101", "suspect"
+    "two million memoized", lambda: b"\x80\x04]" + b"\x94" * 2_000_000 + b".", "CD101", "healthy"
 )
 _pickle(
-    "a million empty dicts", lambda: b"\x80\x02](" + b"}" * 1_000_000 + b"e.", "CD101", "suspect"
+    "a million empty dicts", lambda: b"\x80\x02](" + b"}" * 1_000_000 + b"e.", "CD101", "healthy"
 )
 _pickle(
-    "two million empty lists", lambda: b"\x80\x02](" + b"]" * 2_000_000 + b"e.", "CD101", "suspect"
+    "two million empty lists", lambda: b"\x80\x02](" + b"]" * 2_000_000 + b"e.", "CD101", "healthy"
 )
 _pickle(
     "two million times None", lambda: b"\x80\x02](" + b"N" * 2_000_000 + b"e.", "CD107", "healthy"
@@ -395,7 +395,7 @@ _pickle(
     "a million globals of one name",
     lambda: b"\x80\x02}" + b"ca\nb\n0" * 1_000_000 + b".",
     "CD105",
-    "suspect",
+    "healthy",
 )
 _pickle(
     "two hundred thousand globals",
@@ -407,17 +407,17 @@ _pickle(
     "globals with long names",
     lambda: b"\x80\x02}" + b"".join(b"ca\n%0900d\n0" % at for at in range(2000)) + b".",
     "CD105",
-    "suspect",
+    "healthy",
 )
 _pickle(
     "names that run code, fifty thousand",
     lambda: b"\x80\x02}" + b"".join(b"cos\n%x\n0" % at for at in range(50_000)) + b".",
     "CD106",
-    "suspect",
+    "unreadable",
 )
 
 
-@_bomb("CD101", "suspect")
+@_bomb("CD101", "healthy")
 def a_million_persistent_ids_of_one_storage(path: Path) -> None:
     pids = _storage(4)[:-1] + b"q\0" + b"0h\0Q" * 1_000_000
     _in_zip(path, b"\x80\x02}" + pids + b"0.", (b"0", bytes(16)))
@@ -856,7 +856,7 @@ def texts_of_four_gigabytes_in_a_hole(path: Path) -> None:
         file.write(b"e.")
 
 
-@_bomb("CD101", "suspect")
+@_bomb("CD101", "healthy")
 def small_bytes_of_a_gigabyte_in_a_hole(path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"\x80\x03](")
