@@ -35,7 +35,7 @@ for bomb in (bomb for bomb in BOMBS if bomb.name in sys.argv[4:]):
         print(json.dumps(told), flush=True)
 """
 SCANNED = [bomb for bomb in BOMBS if bomb.command == "scan"]
-CHUNKS = [BOMBS[at::8] for at in range(8)]
+CHUNKS = [BOMBS[at::16] for at in range(16)]
 
 Told = tuple[int, str, list[str], str]
 
@@ -66,7 +66,7 @@ def check(bombs: list[Bomb]) -> None:
     assert {name: code for name, (code, *_) in found.items() if code not in (0, 1, 3)} == {}
 
 
-def test_every_eighth_bomb_gets_its_verdict() -> None:
+def test_every_sixteenth_bomb_gets_its_verdict() -> None:
     check(CHUNKS[0])
 
 

@@ -59,7 +59,7 @@ def shapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     return tuple(shape), tuple(stride), draw(st.integers(0, room))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(shapes(), st.lists(st.integers(0, NUMEL - 1), max_size=40), st.integers(1, 4000))
 def test_any_view_is_measured_as_by_a_loop(
     where: tuple[tuple[int, ...], tuple[int, ...], int], bad: list[int], chunk: int
