@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from ckptdoctor.checkpoint import (
@@ -21,7 +22,7 @@ from ckptdoctor.checkpoint import (
 from ckptdoctor.errors import LimitExceededError, UnknownFormatError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_globals import is_allowed, is_known
+from ckptdoctor.formats.pickle_globals import is_allowed, is_known, misspelt
 from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, PersistentId
 from ckptdoctor.formats.pickle_vm import PickleMachine
 from ckptdoctor.formats.tree import Harvest
@@ -30,6 +31,7 @@ __all__ = ["assemble", "check_extents", "refuse_single_value"]
 
 _MAX_SCALAR_TENSORS = 1000
 _MAX_EXTENT_PROBLEMS = 20
+_MAX_MISSPELT = 1000  # globals that are looked at; a checkpoint names some dozens
 _READ_OVER = 8  # types and views of one storage that are read one by one
 _SPARE_NBYTES = 512 << 20  # what inflates in a second
 
@@ -75,19 +77,20 @@ def assemble(
     scalars = harvest.scalars
     scalars.update(_scalar_tensors(file, tensors, byteorder))
     machines = list(machines)
+    uses = tuple(_globals(machines, kind))
     return Checkpoint(
         path=file.path,
         format=kind,
         nbytes=file.nbytes,
         tensors=tuple(tensors),
         scalars=scalars,
-        globals=tuple(_globals(machines, kind)),
+        globals=uses,
         calls=tuple(
             CallUse(name=call.name, call=call.call, offset=(machine.file_offset or 0) + call.offset)
             for machine in machines
             for call in machine.calls
         ),
-        problems=(*problems, *harvest.problems, *lost),
+        problems=(*problems, *harvest.problems, *lost, *_misspelt(uses)),
         records=records,
         byteorder=byteorder,
         identity=file.identity,
@@ -149,6 +152,21 @@ def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse
                 known=is_known(name) or own_types,
             )
     return merged.values()
+
+
+def _misspelt(uses: Iterable[GlobalUse]) -> Iterator[Problem]:
+    """Globals that damage made of others; where there are checksums, those tell too."""
+    for use in islice(uses, _MAX_MISSPELT):
+        meant = misspelt(use.name)
+        if meant:
+            yield Problem(
+                code="CD104",
+                severity=Severity.ERROR,
+                subject="pickle",
+                message=f"names {use.name}, which is {meant} with one bit flipped",
+                evidence={"global": use.name, "meant": meant, "offset": use.offset},
+                remedy="Copy the file again, or use another checkpoint.",
+            )
 
 
 def check_extents(tensors: Sequence[TensorRecord]) -> tuple[list[TensorRecord], list[Problem]]:

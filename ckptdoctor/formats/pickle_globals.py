@@ -18,7 +18,7 @@ import functools
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES
 from ckptdoctor.formats.plain_globals import is_plain, is_standard_library
 
-__all__ = ["is_allowed", "is_known", "method_runs_code", "normalise", "runs_code"]
+__all__ = ["is_allowed", "is_known", "method_runs_code", "misspelt", "normalise", "runs_code"]
 
 # Python 2 names of what is now elsewhere; unpicklers map them (`pickle` module, fix_imports).
 _PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg", "cPickle": "_pickle"}
@@ -71,6 +71,10 @@ _ALLOWED = frozenset(
         for where in ("", ".cuda")
     }
 )
+
+_ALLOWED_BY_LENGTH: dict[int, list[str]] = {}
+for _name in sorted(_ALLOWED):
+    _ALLOWED_BY_LENGTH.setdefault(len(_name), []).append(_name)
 
 # Every function of these modules is reason enough: they start programs, open files or sockets,
 # import by name, load further pickles, or evaluate text. Modules of Python itself need not stand
@@ -171,6 +175,22 @@ def is_allowed(name: str) -> bool:
 def is_known(name: str) -> bool:
     """Whether it is known what a global does: plain data, or code."""
     return is_allowed(name) or is_plain(name) or runs_code(name)
+
+
+def misspelt(name: str) -> str:
+    """The allowed global of which this is one bit off, as damage has it; "" where there is none.
+
+    Digits are let be: another version of a function is another function.
+    """
+    if is_allowed(name):
+        return ""
+    for allowed in _ALLOWED_BY_LENGTH.get(len(name), ()):
+        differing = [(a, b) for a, b in zip(name, allowed, strict=True) if a != b]
+        if len(differing) == 1:
+            ((a, b),) = differing
+            if (ord(a) ^ ord(b)).bit_count() == 1 and not (a.isdigit() and b.isdigit()):
+                return allowed
+    return ""
 
 
 def method_runs_code(owner: str, name: str) -> bool:

@@ -38,6 +38,7 @@ _MAX_NUMEL = 1 << 60  # torch counts bytes in 63 bits
 _ELEMENTS_A_BYTE = {"quint4x2": 2, "quint2x4": 4}
 _PATH_PARTS = 100
 _PATH_CHARS = 1000
+_REBUILD_TENSOR = GlobalRef("torch._utils._rebuild_tensor", runs_code=False)
 
 
 def unfold(instance: Instance, lookup: StorageLookup, strings: ByteStrings) -> Unfolded:
@@ -53,7 +54,7 @@ def unfold(instance: Instance, lookup: StorageLookup, strings: ByteStrings) -> U
     """
     reader = _READERS.get(instance.name)
     if reader is None:
-        return _old_tensor(instance, lookup, strings)
+        return _as_a_tensor(instance, lookup, strings) or _old_tensor(instance, lookup, strings)
     args = instance.args if type(instance.args) is tuple else ()
     try:
         return reader(Call(args, instance.state, lookup, strings))
@@ -117,7 +118,7 @@ def _packed(call: Call) -> Instance:
     if shared is not None:
         nbytes = -(-math.prod(view.shape) // shared)
         args = (args[0], view.storage_offset // shared, (nbytes,), (1,))
-    return Instance(GlobalRef("torch._utils._rebuild_tensor", runs_code=False), args)
+    return Instance(_REBUILD_TENSOR, args)
 
 
 def _first_argument(call: Call) -> Parts:
@@ -167,6 +168,22 @@ def _meta(call: Call) -> RawTensor:
 
 def _nothing(_: Call) -> Parts:
     return Parts([])
+
+
+def _as_a_tensor(instance: Instance, lookup: StorageLookup, strings: ByteStrings) -> Parts | None:
+    """A function nobody knows, called as one that rebuilds tensors: (storage, offset, size, ...).
+
+    Extensions of torch for other devices bring their own, such as
+    ``torch_npu.utils.storage._rebuild_npu_tensor``.
+    """
+    args = instance.args
+    if type(args) is not tuple or len(args) < 4 or type(args[0]) is not PersistentId:
+        return None
+    try:
+        _view(Call(args, None, lookup, strings))
+    except (TypeError, ValueError):
+        return None
+    return _with_attributes(Instance(_REBUILD_TENSOR, args[:4]), instance.state)
 
 
 def _old_tensor(

@@ -107,7 +107,8 @@ class DamagedStructure(_Reported):
     """A record is missing, short, overlapping or contradicted.
 
     The parts of the file disagree: two readers would see two different checkpoints. Either the
-    file was damaged, or somebody edited it by hand, or it was built to deceive.
+    file was damaged, or somebody edited it by hand, or it was built to deceive. A name in the
+    pickle that is one bit off one of torch's counts too: torch will not find it.
 
     What to do: use another copy; do not load this one with ``weights_only=False``.
     """

@@ -19,7 +19,7 @@ from uuid import UUID
 import numpy as np
 import torch
 
-from tests.bad_inputs.good import state, zip_bytes
+from tests.bad_inputs.good import legacy_bytes, state, zip_bytes
 from tests.bad_inputs.kind import Family
 from tests.builders import rezip, save
 
@@ -114,6 +114,11 @@ def an_extension_code(path: Path) -> None:
 @PICKLES.kind("CD105", "refuses this file", "healthy", 0)
 def a_global_without_a_name(path: Path) -> None:
     path.write_bytes(b"\x80\x02c\n\n.")
+
+
+@PICKLES.kind("CD104", "which is torch._utils._rebuild_tensor_v2 with one bit", "suspect", 1)
+def a_flipped_bit_in_the_name_of_a_function(path: Path) -> None:
+    path.write_bytes(legacy_bytes().replace(b"torch._utils\n", b"uorch._utils\n", 1))
 
 
 @PICKLES.kind("CD104", "34 bytes follow the pickle", "suspect", 0)
