@@ -8,6 +8,7 @@ milliseconds. Needs Linux and a C compiler.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import enum
 import errno
@@ -95,6 +96,7 @@ class _Order:
 def shim() -> Path:
     """The library, compiled once."""
     folder = Path(tempfile.mkdtemp(prefix="ckptdoctor-shim-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = folder / "shim.so"
     source = Path(__file__).with_name("shim.c")
     flags = ["-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
