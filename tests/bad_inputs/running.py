@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import io
 import json
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import typer.main
 
 from ckptdoctor.__main__ import run
 from ckptdoctor.formats import read_checkpoint
@@ -57,10 +60,18 @@ class _Stream(io.TextIOWrapper):
         return buffer.getvalue().decode("utf-8", "surrogateescape")
 
 
+# The parser of all commands, built once and not for each of a thousand calls.
+_parser = functools.cache(typer.main.get_command)
+
+
 def called(*arguments: str | Path) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command, in this process."""
     out, err = _Stream(), _Stream()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(typer.main, "get_command", _parser),
+    ):
         try:
             code = run([os.fspath(argument) for argument in arguments])
         finally:
