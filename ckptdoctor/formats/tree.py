@@ -31,6 +31,7 @@ from ckptdoctor.formats.raw import (
     MalformedTensorError,
     Parts,
     RawTensor,
+    Storage,
     StorageLookup,
     Value,
 )
@@ -252,10 +253,12 @@ class _Walk:
         elif kind is DictNode or kind is SetNode:
             return False
         elif kind is PersistentId:
-            tensor = self._lookup(node.pid)
-            if isinstance(tensor, RawTensor):
-                self._tensor(link, tensor)
-            elif tensor is None and not _names_module(node.pid):
+            found = self._lookup(node.pid)
+            if isinstance(found, RawTensor):
+                self._tensor(link, found)
+            elif found is not None:
+                self._tensor(link, _row(found))
+            elif not _names_module(node.pid):
                 self._complain(link, MalformedTensorError("a reference to no storage"))
         # bytes, BytesRef, GlobalRef: nothing to report
         return True
@@ -407,6 +410,13 @@ def _bulk(node: Node) -> list[Node]:
 def _is_empty(node: Node) -> bool:
     """Whether nothing can be found in it."""
     return not (node.pairs if type(node) is DictNode else type(node) not in (list, tuple) or node)
+
+
+def _row(storage: Storage) -> RawTensor:
+    """A storage that was saved without a tensor: its elements in a row."""
+    nbytes = 0 if storage.ref is None else storage.ref.nbytes
+    shape = (nbytes // storage.dtype.itemsize,)
+    return RawTensor(storage.dtype, shape, (1,), 0, storage.ref, storage.lost)
 
 
 def _names_module(pid: Node) -> bool:

@@ -6,12 +6,14 @@ import argparse
 import collections
 import enum
 import io
+import math
 import pathlib
 import pickle
 import random
 import tempfile
 import time
 import types
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from ckptdoctor.formats import Limits, byte_strings, open_checkpoint
 from ckptdoctor.formats.paths import joined
 from tests.bad_inputs.bombs import colliding
 from tests.builders import save, small_model
-from tests.formats.oracle import assert_same_tensors, listed
+from tests.formats.oracle import assert_same_tensors, listed, read_elements
 
 
 class Phase(enum.Enum):
@@ -468,6 +470,27 @@ def test_parameters_in_parameters_are_bounded(path: Path) -> None:
     checkpoint, seconds = timed(path, raw)
     assert seconds < 10  # squares would take minutes
     assert 1 <= len(checkpoint.scalars) < 3000
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_storages_that_were_saved_alone_are_rows(path: Path, legacy: bool) -> None:
+    weight = torch.tensor([1.5, math.nan, 3.0])
+    raw = torch.arange(3, dtype=torch.int16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # typed storages are on their way out
+        typed = weight.storage()  # type: ignore[no-untyped-call]
+        state = {"typed": typed, "raw": raw.untyped_storage(), "w": weight}
+    torch.save(state, path, _use_new_zipfile_serialization=not legacy)
+    checkpoint = open_checkpoint(path)
+    found = {tensor.fqn: (tensor.dtype, tensor.shape) for tensor in checkpoint.tensors}
+    assert found == {
+        "typed": ("float32", (3,)),
+        "raw": ("uint8", (6,)),
+        "w": ("float32", (3,)),
+    }
+    row, untyped, tensor = checkpoint.tensors
+    assert read_elements(path, row) == read_elements(path, tensor) == weight.numpy().tobytes()
+    assert read_elements(path, untyped) == raw.numpy().tobytes()
 
 
 def test_depth_is_bounded(path: Path) -> None:
