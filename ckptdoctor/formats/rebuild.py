@@ -79,6 +79,11 @@ def _view(call: Call, dtype: DType | None = None) -> RawTensor:
 def _storage(node: Node, lookup: StorageLookup) -> Storage:
     if type(node) is Instance and node.name.endswith("TypedStorage"):
         node = node.args[0]
+    if type(node) is Instance and node.name == "torch.storage._load_from_bytes":
+        raise MalformedTensorError(
+            "its elements stand in a pickle inside the pickle, as `pickle.dump` writes a tensor, "
+            "and are not looked into: save it with torch.save"
+        )
     storage = lookup(node.pid) if type(node) is PersistentId else None
     if not isinstance(storage, Storage):
         raise TypeError("a tensor without a storage")
