@@ -23,9 +23,9 @@ from pathlib import Path
 
 from tests.bad_inputs.bombs import BOMBS, Bomb
 from tests.bad_inputs.good import zip_bytes
-from tests.benchmarks.fuzz import PAGE, ROOT, put_into
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
-BEGIN, END = "<!-- bombs: begin -->", "<!-- bombs: end -->"
+ROOT = Path(__file__).parents[2]
 HEAD = ("bomb", "bytes", "on disk", "s", "s of CPU", "MB", "exit code", "what it says")
 LIMIT_S, LIMIT_MB = 2.0, 200.0
 ADDRESSES = 8 << 30
@@ -78,8 +78,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="bombs whose names hold this")
     parser.add_argument("--rounds", type=int, default=1, help="the fastest counts")
     options = parser.parse_args()
-    if options.write and not PAGE.exists():
-        parser.error(f"--write: there is no {PAGE.relative_to(ROOT)}")
+    if options.write:
+        find_place(RELIABILITY, "bombs")
     chosen = [bomb for bomb in BOMBS if options.only in bomb.name]
     if options.command:
         chosen = [bomb for bomb in chosen if bomb.command == "scan"]
@@ -94,10 +94,10 @@ def main() -> int:
             best = min(costs, key=lambda cost: cost.seconds)
             rows.append((bomb, status.st_size, status.st_blocks * 512, best))
             print(told(rows[-1], sound), file=sys.stderr, flush=True)
-    table = markdown(rows, sound)
+    table = table_of(rows, sound)
     print(table)
     if options.write:
-        put_into(PAGE, table, BEGIN, END)
+        put(RELIABILITY, "bombs", table)
     return int(any(is_broken(cost, sound) for *_, cost in rows))
 
 
@@ -193,21 +193,17 @@ def told(row: Row, sound: Cost) -> str:
     )
 
 
-def markdown(rows: Sequence[Row], sound: Cost) -> str:
+def table_of(rows: Sequence[Row], sound: Cost) -> str:
     """The table, and under it the worst of each column."""
-    lines = [
-        HEAD,
-        ("---", *["---:"] * 6, "---"),
-        _cells("a sound small file", len(zip_bytes()), 4096, sound),
-    ]
+    lines = [_cells("a sound small file", len(zip_bytes()), 4096, sound)]
     lines += [_cells(bomb.name, nbytes, held, cost) for bomb, nbytes, held, cost in rows]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     broken = [bomb.name for bomb, _, _, cost in rows if is_broken(cost, sound)]
     slowest = max(cost.cpu_s for *_, cost in rows)
     most = max(cost.mb for *_, cost in rows)
     return (
-        f"{table}\n\n{len(rows)} bombs. The most: {slowest:.2f} s of CPU and {most:.0f} MB, which "
-        f"is {slowest - sound.cpu_s:.2f} s and {most - sound.mb:.0f} MB above the sound file. "
+        f"{markdown(HEAD, lines)}\n\n{len(rows)} bombs. "
+        f"The most: {slowest:.2f} s of CPU and {most:.0f} MB, which is "
+        f"{slowest - sound.cpu_s:.2f} s and {most - sound.mb:.0f} MB above the sound file. "
         f"Beyond the promise: {', '.join(broken) or 'none'}."
     )
 

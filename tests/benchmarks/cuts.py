@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.bad_inputs.cutting import Cuts, cut, every_length
 from tests.bad_inputs.each_format import EACH_FORMAT
-from tests.benchmarks.page import RELIABILITY, markdown, put
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
 HEAD = (
     *("format", "lengths", "crashed", "healthy", "storages wholly present"),
@@ -34,6 +34,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} lengths of each file")
     parser.add_argument("--write", action="store_true", help="put the table into the page")
     options = parser.parse_args()
+    if options.write:
+        find_place(RELIABILITY, "cuts")
     rows, fallen = [], []
     for sample in EACH_FORMAT:
         start = time.perf_counter()

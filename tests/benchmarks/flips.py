@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.bad_inputs.each_format import EACH_FORMAT
 from tests.bad_inputs.flipping import Outcome, Tally, every_bit, tallied
-from tests.benchmarks.page import RELIABILITY, markdown, put
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
 HEAD = (
     *("format", "file bytes", "flips", "no value changed", "of these reported"),
@@ -34,6 +34,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} flips of each file")
     parser.add_argument("--write", action="store_true", help="put the table into the page")
     options = parser.parse_args()
+    if options.write:
+        find_place(RELIABILITY, "flips")
     rows, fallen = [], []
     for sample in EACH_FORMAT:
         start = time.perf_counter()

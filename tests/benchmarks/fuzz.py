@@ -17,12 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bad_inputs.execution import TARGETS, Tally, run_target
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
-__all__ = ["main", "markdown", "put_into"]
+__all__ = ["main", "table_of"]
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- fuzz: begin -->", "<!-- fuzz: end -->"
 HEAD = ("target", "executions", "s", "refused", "read", "slowest, ms", "most, MB", "crashed")
 _SHOWN = 20
 
@@ -39,8 +37,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the table into the page")
     parser.add_argument("--keep", type=Path, help="a folder for the inputs that break the promise")
     options = parser.parse_args()
-    if options.write and not PAGE.exists():
-        parser.error(f"--write: there is no {PAGE.relative_to(ROOT)}")
+    if options.write:
+        find_place(RELIABILITY, "fuzz")
     targets = options.target or list(TARGETS)
     share = (20_000 if options.quick else options.executions) // len(targets)
     seconds = options.seconds / len(targets)
@@ -51,14 +49,14 @@ def main() -> int:
         tell(tally)
         if options.keep:
             keep(tally, options.keep)
-    table = markdown(tallies)
+    table = table_of(tallies)
     print(table)
     if options.write:
-        put_into(PAGE, table, BEGIN, END)
+        put(RELIABILITY, "fuzz", table)
     return int(any(tally.offences for tally in tallies))
 
 
-def markdown(tallies: Sequence[Tally]) -> str:
+def table_of(tallies: Sequence[Tally]) -> str:
     """The table."""
     total = Tally(
         "**together**",
@@ -70,8 +68,7 @@ def markdown(tallies: Sequence[Tally]) -> str:
         max(one.most_mb for one in tallies),
         [offence for one in tallies for offence in one.offences],
     )
-    rows = [HEAD, ("---", *["---:"] * (len(HEAD) - 1)), *(_row(one) for one in (*tallies, total))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(HEAD, [_row(one) for one in (*tallies, total)])
 
 
 def _row(tally: Tally) -> tuple[str, ...]:
@@ -102,20 +99,6 @@ def keep(tally: Tally, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for offence in tally.offences:
         (folder / f"{tally.target}-{offence.number}").write_bytes(offence.data)
-
-
-def put_into(page: Path, table: str, begin: str, end: str) -> None:
-    """Put a table between two marks of a page.
-
-    Raises:
-        SystemExit: the page lacks the marks.
-    """
-    text = page.read_text(encoding="utf-8")
-    before, found, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found or not found_end:
-        raise SystemExit(f"{page}: no {begin} and {end} in it")
-    page.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

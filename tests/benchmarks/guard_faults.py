@@ -25,11 +25,11 @@ from typing import Any
 
 import torch
 
+from tests.benchmarks.page import find_place, markdown, put
 from tests.guard.faulty import CASES, Case, Fault, Net, Outcome, train
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guard.md"
-BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 HEAD = ("training", "fault", "without the guard", "with the guard", "no fault")
 SEEDS = (0, 1, 2)
 SAVER = """
@@ -52,21 +52,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the table into docs/guard.md")
     options = parser.parse_args()
+    if options.write:
+        find_place(PAGE, "faults")
     torch.set_num_threads(1)
     lines = [*(trained(case) for case in CASES), one_rank(), *saves()]
-    table = markdown(lines)
+    table = markdown(HEAD, lines)
     print(table)
     if options.write:
-        page = PAGE.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
-
-
-def markdown(lines: list[tuple[str, ...]]) -> str:
-    """The table."""
-    rows = [HEAD, tuple("---" for _ in HEAD), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        put(PAGE, "faults", table)
 
 
 def trained(case: Case) -> tuple[str, ...]:

@@ -26,12 +26,11 @@ from typing import Any
 
 import ckptdoctor
 from ckptdoctor.render.as_json import scan_json
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
-__all__ = ["Alarm", "Row", "by_function", "judge_folder", "main", "markdown", "note", "put_into"]
+__all__ = ["Alarm", "Row", "by_function", "judge_folder", "main", "note", "table_of"]
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- healthy: begin -->", "<!-- healthy: end -->"
 HEAD = ("torch", "layout", "files", "warnings", "errors", "not healthy")
 
 
@@ -84,13 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; 0 where no file was called less than healthy."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a share of the files")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help="put the table into the page")
     parser.add_argument("--python", action="append", metavar="PATH", help="one with another torch")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the files here")
     options = parser.parse_args(arguments)
-    page = PAGE if options.write else None
-    if page is not None:
-        put_into(page, None)  # a missing page is better told before the work than after it
+    if options.write:
+        find_place(RELIABILITY, "healthy")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
@@ -98,12 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tree = folder / f"torch-{number}"
             version = write_files(python, tree, quick=options.quick)
             rows += [judge_folder(version, path) for path in sorted(tree.iterdir())]
-    table = markdown(rows)
+    table = table_of(rows)
     print(table)
     for alarm in sorted({str(alarm) for row in rows for alarm in row.alarms}):
         print(alarm)
-    if page is not None:
-        put_into(page, table)
+    if options.write:
+        put(RELIABILITY, "healthy", table)
     return 0 if all(row.is_silent for row in rows) else 1
 
 
@@ -187,7 +185,7 @@ def _alarms(where: str, findings: Iterable[dict[str, Any]]) -> Iterator[Alarm]:
 # -- the table -----------------------------------------------------------------------------------
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def table_of(rows: Sequence[Row]) -> str:
     """The table, with a row for all of them."""
     every = Row("all", "")
     for row in rows:
@@ -195,19 +193,7 @@ def markdown(rows: Sequence[Row]) -> str:
     cells = [row.cells() for row in rows]
     sums = [sum(int(one[at].replace(",", "")) for one in cells) for at in range(2, len(HEAD))]
     cells.append(("all", "", *(f"{figure:,}" for figure in sums)))
-    lines = [HEAD, ("---", "---", *(["--:"] * 4)), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def put_into(page: Path, table: str | None) -> None:
-    """The table between its marks; without a table only a look whether they are there."""
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{page}: no place for the table; it goes between {BEGIN} and {END}")
-    if table is not None:
-        page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    return markdown(HEAD, cells)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,11 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 from tests.recovery.strikes import COMPILER, Fault
 from tests.recovery.write_paths import Aftermath, calls_of, strike_all
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- kills: begin -->", "<!-- kills: end -->"
 HEAD = ("writing", "fault", "points", "source whole", "target whole", "left behind", "told")
 _QUICK = 7
 
@@ -55,30 +52,17 @@ def main() -> int:
     if COMPILER is None or sys.platform != "linux":
         parser.error("it needs Linux and a C compiler")
     if options.write:
-        whole = page()  # so that a page that is missing is told before minutes have passed
+        find_place(RELIABILITY, "kills")
     started = time.perf_counter()
     lines, wrong = measured(_QUICK if options.quick else 1)
-    table = markdown(lines)
+    table = markdown(HEAD, lines)
     print(table)
     print(f"\n{time.perf_counter() - started:.0f} s, {len(wrong)} wrong")
     for one in wrong:
         print(one, file=sys.stderr)
     if options.write:
-        before, _, rest = whole.partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+        put(RELIABILITY, "kills", table)
     return 1 if wrong else 0
-
-
-def page() -> str:
-    """The page that the table goes into; ends the program where it has no place for one."""
-    try:
-        text = PAGE.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        sys.exit(f"{PAGE} is missing: write it first, with {BEGIN} and {END} in it")
-    if not 0 <= text.find(BEGIN) < text.find(END):
-        sys.exit(f"{PAGE} has no {BEGIN} followed by {END}: put them where the table goes")
-    return text
 
 
 def measured(step: int) -> tuple[list[tuple[str, ...]], list[str]]:
@@ -112,12 +96,6 @@ def counted(found: Sequence[Aftermath], fault: Fault) -> tuple[str, ...]:
 
 def _of(count: int, total: int) -> str:
     return str(count) if count == total else f"**{count} of {total}**"
-
-
-def markdown(lines: Sequence[tuple[str, ...]]) -> str:
-    """The table."""
-    rows = [HEAD, tuple("---" for _ in HEAD), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["RELIABILITY", "markdown", "put"]
+__all__ = ["RELIABILITY", "find_place", "markdown", "put"]
 
 RELIABILITY = Path(__file__).parents[2] / "docs" / "reliability.md"
+_FIGURE = re.compile(r"[\d,.]+")
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The table; every column but the first holds figures."""
-    rule = ["---", *("--:" for _ in head[1:])]
+    """The table; columns that hold nothing but figures stand to the right."""
+    columns = zip(*rows, strict=True)
+    rule = ["--:" if all(map(_FIGURE.fullmatch, column)) else "---" for column in columns]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
-def put(page: Path, name: str, table: str) -> None:
-    """Replace what stands between ``<!-- name: begin -->`` and ``<!-- name: end -->``.
+def find_place(page: Path, name: str) -> tuple[str, str]:
+    """What stands before the table of this name in a page and behind it, marks included.
+
+    Better asked before the work than after it. The marks are ``<!-- name: begin -->`` and
+    ``<!-- name: end -->``.
 
     Raises:
         SystemExit: there is no such page, or no such place in it.
@@ -29,4 +35,14 @@ def put(page: Path, name: str, table: str) -> None:
     _, closed, after = rest.partition(end)
     if not (found and closed):
         raise SystemExit(f"{page} has no place for the table: {begin} and {end}")
-    page.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+    return before + begin, end + after
+
+
+def put(page: Path, name: str, table: str) -> None:
+    """Replace what stands between the marks.
+
+    Raises:
+        SystemExit: there is no such page, or no such place in it.
+    """
+    before, after = find_place(page, name)
+    page.write_text(f"{before}\n{table}\n{after}", encoding="utf-8")

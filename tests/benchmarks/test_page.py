@@ -12,8 +12,8 @@ from tests.benchmarks.page import markdown, put
 def test_a_table_is_put_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n")
-    put(page, "x", markdown(("format", "bytes"), [("zip", "7")]))
-    table = "| format | bytes |\n| --- | --: |\n| zip | 7 |"
+    put(page, "x", markdown(("format", "bytes"), [("zip", "7"), ("tar", "1,024")]))
+    table = "| format | bytes |\n| --- | --: |\n| zip | 7 |\n| tar | 1,024 |"
     assert page.read_text() == f"a\n<!-- x: begin -->\n{table}\n<!-- x: end -->\nb\n"
 
 

@@ -245,16 +245,7 @@ def test_the_benchmark_tells_a_file_that_is_not_healthy(tmp_path: Path) -> None:
     assert (row.files, row.unhealthy, row.exits) == (2, {"b/broken.pth"}, [1])
     assert {alarm.code for alarm in row.alarms} == {"CD201"}
     assert not row.is_silent
-    assert healthy.markdown([row]).splitlines()[-1] == "| all |  | 2 | 0 | 1 | 1 |"
-
-
-def test_the_table_goes_between_its_marks_and_nowhere_else(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    with pytest.raises(SystemExit, match=r"no place for the table"):
-        healthy.put_into(page, None)
-    page.write_text(f"before\n{healthy.BEGIN}\nold\n{healthy.END}\nafter\n")
-    healthy.put_into(page, "| new |")
-    assert page.read_text() == f"before\n{healthy.BEGIN}\n| new |\n{healthy.END}\nafter\n"
+    assert healthy.table_of([row]).splitlines()[-1] == "| all |  | 2 | 0 | 1 | 1 |"
 
 
 # -- what was once called broken, and what must go on being called so -----------------------------
