@@ -7,6 +7,7 @@ fairseq and the Hugging Face Trainer.
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -275,7 +276,7 @@ def _metric(key: str, value: float) -> Metric | None:
     best = bool(words & _BEST_WORDS)
     if _is_metric(key):
         return _make(key, value, _mode(words), best=best)
-    if key.lower() in _UNDIRECTED or _own_words(key) == ["metric"]:
+    if key.lower() in _UNDIRECTED or _own_words(key) == ("metric",):
         return _make(key, value, None, best=best)
     return _make(key, value, Mode.MAX, best=True) if key.lower() in _KNOWN_BEST else None
 
@@ -285,21 +286,26 @@ def _make(name: str, value: float, mode: Mode | None, *, best: bool) -> Metric:
     return Metric(name=name, value=value, mode=mode, kind=kind, source=Source.CONTENTS)
 
 
-def _word_list(key: str) -> list[str]:
+@functools.lru_cache(maxsize=1024)  # a log says the same names in every epoch
+def _word_list(key: str) -> tuple[str, ...]:
     joined = _CAMELS.sub(lambda found: f"_{found[0].lower()}", key)
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", joined)
-    return _WORDS.findall(spaced.lower())
+    return tuple(_WORDS.findall(spaced.lower()))
 
 
 def _words(key: str) -> frozenset[str]:
     return frozenset(_word_list(key))
 
 
-def _own_words(key: str) -> list[str]:
+@functools.lru_cache(maxsize=1024)
+def _own_words(key: str) -> tuple[str, ...]:
     """The words that are neither qualifiers nor numbers: ``iou`` of ``best_val_iou_50``."""
-    return [word for word in _word_list(key) if word not in _QUALIFIERS and not word.isdecimal()]
+    return tuple(
+        word for word in _word_list(key) if word not in _QUALIFIERS and not word.isdecimal()
+    )
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_metric(key: str) -> bool:
     """Whether a key names a metric, and not something else that has a metric's word in it.
 

@@ -9,6 +9,7 @@ it dip every time. Right after a change (a resume) the rule stands alone.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ __all__ = ["Decline", "DeclineDetector"]
 
 _IN_A_ROW = 3
 _WINDOW = 25
+_FAR = 300  # values that are looked back at: the time taken grows with the run, not with its square
 _RUN_SIGMAS = 5.0
 _LEVEL_SCORE = 4.5
 _LENGTHS = (3, 4, 5, 8, 12)
@@ -67,6 +69,8 @@ class DeclineDetector:
         self._deepest_return = 0.0
         self._fallen = 0.0
         self._changed_at: int | None = None
+        self._in_a_row = 0
+        self._lowest = math.inf  # since the best
 
     def changed(self) -> None:
         """The run goes on from here with other settings."""
@@ -81,10 +85,13 @@ class DeclineDetector:
         values = self._values
         values.append(value)
         at = len(values) - 1
+        self._in_a_row = self._in_a_row + 1 if at and value < values[at - 1] else 0
+        self._lowest = min(self._lowest, value)
         if value >= values[self._best]:
-            if self._fallen > _RETURN_SIGMAS * (self._noise(at) or 0.0):
+            if self._fallen and self._fallen > _RETURN_SIGMAS * (self._noise(at) or 0.0):
                 self._deepest_return = max(self._deepest_return, self._fallen)
             self._best, self._declining, self._fallen = at, False, 0.0
+            self._lowest = value
             return None
         self._fallen = max(self._fallen, values[self._best] - value)
         noise = self._noise(at)
@@ -92,14 +99,13 @@ class DeclineDetector:
             if noise is not None and value > values[self._best] - noise:
                 self._declining = False  # as good as back
             return None
-        in_a_row = _in_a_row(values)
-        if self._is_sure(at, in_a_row, noise):
+        if self._is_sure(at, noise):
             self._declining = True
-            return Decline(best=self._best, at=at, in_a_row=in_a_row)
+            return Decline(best=self._best, at=at, in_a_row=self._in_a_row)
         return None
 
-    def _is_sure(self, at: int, in_a_row: int, noise: float | None) -> bool:
-        values = self._values
+    def _is_sure(self, at: int, noise: float | None) -> bool:
+        values, in_a_row = self._values, self._in_a_row
         fresh = self._changed_at is not None and at - self._changed_at < _AFTER_CHANGE
         deeper = _DEEPER if noise is not None else _DEEPER_UNKNOWN
         if not fresh and values[self._best] - values[at] < deeper * self._deepest_return:
@@ -107,7 +113,7 @@ class DeclineDetector:
         if noise is None or fresh:
             young = self._young and self._best < _YOUNG_VALUES and not fresh
             return in_a_row >= _IN_A_ROW and not young
-        if values[at] > min(values[self._best :]) or self._is_step(at, noise):
+        if values[at] > self._lowest or self._is_step(at, noise):
             return False
         if in_a_row >= _IN_A_ROW and (values[at - in_a_row] - values[at] >= _RUN_SIGMAS * noise):
             return True
@@ -118,28 +124,20 @@ class DeclineDetector:
         values = self._values
         big = [
             position
-            for position in range(self._best + 1, at + 1)
+            for position in range(max(self._best, at - _FAR) + 1, at + 1)
             if values[position - 1] - values[position] >= _BIG_STEP * noise
         ]
         return 0 < len(big) < _IN_A_ROW and values[big[-1]] - values[at] < _STILL_FALLING * noise
 
     def _noise(self, at: int) -> float | None:
         """What chance does, as the epochs before tell; not those of the fall itself."""
-        noise = noise_of(self._values[max(0, self._best - _WINDOW) : at - 2])
+        noise = noise_of(self._values[max(0, self._best - _WINDOW, at - 2 - _FAR) : at - 2])
         return None if noise is None else max(noise, _SMALLEST * abs(self._values[self._best]))
-
-
-def _in_a_row(values: Sequence[float]) -> int:
-    """How many values at the end are each worse than the one before."""
-    count = 0
-    while count + 1 < len(values) and values[-count - 1] < values[-count - 2]:
-        count += 1
-    return count
 
 
 def _score(values: Sequence[float], length: int, noise: float) -> float:
     """How far the last values lie below the level before them, in standard deviations."""
-    before = values[:-length]
+    before = values[max(0, len(values) - length - _LEVELS[-1]) : -length]
     if len(before) < _LEVELS[0]:
         return 0.0
     level = max(statistics.median(before[-count:]) for count in _LEVELS)

@@ -123,10 +123,12 @@ class Monitor:
         *known, before = [*self._recent] or [value]
         if len(known) < _FIRST_EPOCHS or min(known) <= 0:
             return False
-        usual, logs = statistics.median(known[-5:]), [math.log(old) for old in known]
+        usual, least = statistics.median(known[-5:]), min(value, before)
+        if least <= usual * _RISEN_TWICE_TO:  # most values: the noise need not be known
+            return False
+        logs = [math.log(old) for old in known]
         noise = deviation([after - old for old, after in itertools.pairwise(logs)])
-        least = max(math.log(_RISEN_TWICE_TO), _EXPLOSION_SIGMAS * noise)
-        return math.log(max(min(value, before), 1e-300) / usual) > least
+        return math.log(least / usual) > _EXPLOSION_SIGMAS * noise
 
     def _alarm(
         self,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.history import History
 from ckptdoctor.metadata import Mode
-from ckptdoctor.run.decline import Decline, DeclineDetector
+from ckptdoctor.run.decline import DeclineDetector
 from ckptdoctor.run.monitor import is_fall
 
 __all__ = ["Trend", "trend_of"]
@@ -98,12 +98,11 @@ def _collapse(ordered: list[tuple[int, float]], mode: Mode) -> int | None:
 def _decline(sound: list[tuple[int, float]], best: int) -> tuple[int, int] | None:
     """From the epoch after the best to the lowest point that followed, if that is a decline."""
     detector = DeclineDetector(young=sound[0][0] <= _FIRST_EPOCH)
-    found: Decline | None = None
     for epoch, value in sound:
-        decline = detector.update(value)
-        if decline is not None and epoch > best and found is None:
-            found = decline
-    if found is None:
+        found = detector.update(value)
+        if found is not None and epoch > best:
+            break
+    else:
         return None
     after = sound[found.best + 1 :]
     lowest = min(after[found.at - found.best - 1 :], key=lambda point: point[1])
