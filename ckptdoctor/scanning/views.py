@@ -15,7 +15,7 @@ from ckptdoctor.scanning.reading import read_into
 
 __all__ = ["Budget", "measure_view"]
 
-_MAX_READS = 200_000
+_MAX_READS = 100_000  # a second of them
 _READ_NBYTES = 4096  # of a large file: a read for so many of its bytes
 _READ_OVER = 8
 _SPARE_NBYTES = 64 << 20

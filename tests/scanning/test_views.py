@@ -119,8 +119,8 @@ def test_views_share_the_reads_of_their_file() -> None:
     view = TensorRecord(
         fqn="w",
         dtype="float32",
-        shape=(2,) * 18,
-        stride=(1,) * 17 + (3,),
+        shape=(2,) * 17,
+        stride=(1,) * 16 + (3,),
         storage_offset=0,
         storage=StorageRef(key="0", offset=0, nbytes=400),
         role=Role.MODEL,
