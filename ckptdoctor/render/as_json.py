@@ -65,6 +65,9 @@ def inspect_json(report: CheckpointReport, shown: list[TensorRecord]) -> str:
     )
 
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+
+
 def dump(value: object) -> str:
     """JSON text that any parser takes: ASCII, no NaN token, ended by a newline."""
     return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
@@ -77,6 +80,8 @@ def dump_line(value: object) -> str:
 
 def _plain(value: Any) -> Any:
     """The value with non-finite floats spelled out, and everything unknown as text."""
+    if type(value) in _AS_THEY_ARE:  # nearly all: a test of types for each value adds up
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, Mapping):
