@@ -182,7 +182,7 @@ def misspelt(name: str) -> str:
 
     Digits are let be: another version of a function is another function.
     """
-    if is_allowed(name):
+    if is_allowed(name) or name == "torch.tensor":  # the function is one bit off the class
         return ""
     for allowed in _ALLOWED_BY_LENGTH.get(len(name), ()):
         differing = [(a, b) for a, b in zip(name, allowed, strict=True) if a != b]

@@ -97,6 +97,7 @@ def test_a_name_with_one_bit_flipped_is_damage(new: bytes, meant: str, path: Pat
         b"torch._utils\n_rebuild_tensor_v6\n",  # another version, though one bit from v2
         b"torch._utils\n_rebuild_txnsor_v2\n",  # more than one bit
         b"torch._utils\n_rebuild_tensor_v22\n",
+        b"torch\ntensor\n",
     ],
 )
 def test_other_names_are_other_functions(new: bytes, path: Path) -> None:
