@@ -15,8 +15,8 @@ from ckptdoctor.formats import safetensors, torch_legacy, torch_tar, torch_zip
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.locate import locate_scalars
 from ckptdoctor.formats.open_file import OpenFile, opened
+from ckptdoctor.formats.pickle.stray import code_spelled, code_within
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
-from ckptdoctor.formats.stray_pickles import code_spelled, code_within
 
 __all__ = [
     "Limits",

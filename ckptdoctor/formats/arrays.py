@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import NUMPY
-from ckptdoctor.formats.pickle_nodes import BytesRef, Instance, Node, unwrap
+from ckptdoctor.formats.pickle.nodes import BytesRef, Instance, Node, unwrap
 from ckptdoctor.formats.raw import Call, Parts, RawTensor, Reader, Unfolded, Value, sizes_of
 
 __all__ = ["READERS"]

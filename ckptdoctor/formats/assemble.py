@@ -22,9 +22,9 @@ from ckptdoctor.checkpoint import (
 from ckptdoctor.errors import LimitExceededError, UnknownFormatError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_globals import is_allowed, is_known, misspelt
-from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, PersistentId
-from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.names import is_allowed, is_known, misspelt
+from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, PersistentId
 from ckptdoctor.formats.tree import Harvest
 
 __all__ = ["assemble", "check_extents", "refuse_single_value"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptdoctor.formats.pickle_nodes import BytesRef, Instance, Node
+from ckptdoctor.formats.pickle.nodes import BytesRef, Instance, Node
 from ckptdoctor.formats.source import ByteSource
 
 __all__ = ["ByteStrings", "MalformedTensorError"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ckptdoctor.checkpoint import Role
-from ckptdoctor.formats.pickle_nodes import Node
+from ckptdoctor.formats.pickle.nodes import Node
 
 __all__ = ["Link", "joined"]
 

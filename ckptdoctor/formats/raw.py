@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES, DType
 from ckptdoctor.formats.byte_strings import ByteStrings, MalformedTensorError
-from ckptdoctor.formats.pickle_nodes import GlobalRef, Instance, Node, unwrap
+from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node, unwrap
 
 __all__ = [
     "Call",

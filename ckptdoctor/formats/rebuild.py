@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from ckptdoctor.dtypes import DType
 from ckptdoctor.formats import arrays
 from ckptdoctor.formats.byte_strings import ByteStrings
-from ckptdoctor.formats.pickle_nodes import GlobalRef, Instance, Node, PersistentId, unwrap
+from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node, PersistentId, unwrap
 from ckptdoctor.formats.raw import (
     Call,
     MalformedTensorError,

@@ -11,7 +11,7 @@ from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats import torch_legacy, torch_tar, torch_zip
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_nodes import Node
+from ckptdoctor.formats.pickle.nodes import Node
 from ckptdoctor.formats.safetensors import is_safetensors
 from ckptdoctor.formats.source import ByteSource
 

@@ -24,7 +24,8 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats.assemble import assemble, refuse_single_value
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.machine import PickleMachine, refuse_bytearrays
+from ckptdoctor.formats.pickle.nodes import (
     Located,
     Node,
     PickleError,
@@ -33,10 +34,9 @@ from ckptdoctor.formats.pickle_nodes import (
     spell,
     unwrap,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
+from ckptdoctor.formats.pickle.stray import code_behind
 from ckptdoctor.formats.raw import Storage, class_dtype, is_storage_id
 from ckptdoctor.formats.source import ByteSource, FileSource
-from ckptdoctor.formats.stray_pickles import code_behind
 from ckptdoctor.formats.tree import Harvest, harvest
 
 __all__ = ["is_legacy", "locate", "read_pickle"]

@@ -25,17 +25,17 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.nodes import (
     GlobalRef,
     Node,
     PickleError,
     PickleLimitError,
     PickleTruncatedError,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.pickle.stray import code_behind
 from ckptdoctor.formats.raw import RawTensor, Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
-from ckptdoctor.formats.stray_pickles import code_behind
 from ckptdoctor.formats.tree import harvest
 
 __all__ = ["is_tar", "read_torch_tar"]

@@ -24,7 +24,8 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats.assemble import assemble, refuse_single_value
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.machine import PickleMachine, refuse_bytearrays
+from ckptdoctor.formats.pickle.nodes import (
     DictNode,
     Located,
     Node,
@@ -32,15 +33,14 @@ from ckptdoctor.formats.pickle_nodes import (
     PickleLimitError,
     PickleTruncatedError,
 )
-from ckptdoctor.formats.pickle_vm import PickleMachine, refuse_bytearrays
+from ckptdoctor.formats.pickle.stray import code_behind
 from ckptdoctor.formats.sniff import describe_zip
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
-from ckptdoctor.formats.stray_pickles import code_behind
 from ckptdoctor.formats.tree import Harvest, harvest
-from ckptdoctor.formats.zip_directory import read_directory
-from ckptdoctor.formats.zip_records import DEFLATED, ZipDirectory, ZipRecord
-from ckptdoctor.formats.zip_salvage import walk_headers
-from ckptdoctor.formats.zip_storages import ZipStorages, parse_pid, storage_ref
+from ckptdoctor.formats.zip.directory import read_directory
+from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
+from ckptdoctor.formats.zip.salvage import walk_headers
+from ckptdoctor.formats.zip.storages import ZipStorages, parse_pid, storage_ref
 
 __all__ = ["MAGIC", "locate", "read_torch_zip"]
 

@@ -15,7 +15,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats.byte_strings import ByteStrings
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.paths import Link
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
     GlobalRef,

@@ -26,8 +26,8 @@ from ckptdoctor.checkpoint import (
 )
 from ckptdoctor.finding import Finding
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.pickle_nodes import Node, PickleError, unwrap
-from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.nodes import Node, PickleError, unwrap
 from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import MemorySource
 from ckptdoctor.formats.tree import harvest

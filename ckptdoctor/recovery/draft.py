@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef, TensorRecord, TensorStats
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_nodes import Node, unwrap
+from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.saved_object import SavedObject
 from ckptdoctor.recovery.tree import Place, entries, find, pairs_of, places
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.errors import RestoreError
-from ckptdoctor.formats.pickle_nodes import DictNode, Instance
+from ckptdoctor.formats.pickle.nodes import DictNode, Instance
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.tree import Place, entries, find, places, remove, rename

@@ -21,9 +21,9 @@ from ckptdoctor.errors import CheckpointError, RestoreError
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats import opened
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_writer import UnwritableError, write_pickle
+from ckptdoctor.formats.pickle.writer import UnwritableError, write_pickle
 from ckptdoctor.formats.saved_object import read_object
-from ckptdoctor.formats.torch_zip_writer import write_torch_zip
+from ckptdoctor.formats.zip.writer import write_torch_zip
 from ckptdoctor.manifest import is_manifest, manifest_path, manifest_text, sha256_of
 from ckptdoctor.recovery.draft import Action, Draft, Patch
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, PersistentId, SetNode, unwrap
+from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, PersistentId, SetNode, unwrap
 
 __all__ = ["storages_of"]
 

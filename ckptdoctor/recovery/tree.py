@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ckptdoctor.formats.pickle_nodes import DictNode, Instance, Node, unwrap
+from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, unwrap
 
 __all__ = ["Place", "entries", "find", "pairs_of", "places", "remove", "rename"]
 

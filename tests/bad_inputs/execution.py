@@ -22,7 +22,7 @@ from typing import Self
 from ckptdoctor.errors import CkptDoctorError
 from ckptdoctor.formats import locate_scalars, read_checkpoint
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_writer import UnwritableError, write_pickle
+from ckptdoctor.formats.pickle.writer import UnwritableError, write_pickle
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.render.as_json import scan_json

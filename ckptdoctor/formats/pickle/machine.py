@@ -1,6 +1,6 @@
 """A pickle machine that builds an inert tree: it names, it never imports, calls or hashes.
 
-Every object of the pickle becomes a node (see ``pickle_nodes``), a plain Python scalar, ``list``
+Every object of the pickle becomes a node (see ``nodes``), a plain Python scalar, ``list``
 or ``tuple``. A global is recorded when its opcode runs, so a call whose result is dropped is seen
 as well. Large byte strings stay in the file and are represented by their position.
 """
@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.pickle_globals import method_runs_code, normalise, runs_code
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.names import method_runs_code, normalise, runs_code
+from ckptdoctor.formats.pickle.nodes import (
     UNSET,
     BytesRef,
     DictNode,
@@ -31,7 +31,7 @@ from ckptdoctor.formats.pickle_nodes import (
     shorten,
     spell,
 )
-from ckptdoctor.formats.pickle_opcodes import DISPATCH, STOP, TRACKING_DISPATCH
+from ckptdoctor.formats.pickle.opcodes import DISPATCH, STOP, TRACKING_DISPATCH
 from ckptdoctor.formats.source import ByteSource
 
 __all__ = ["PickleMachine", "refuse_bytearrays"]

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 
 from ckptdoctor.formats.source import FileSource
-from ckptdoctor.formats.zip_records import (
+from ckptdoctor.formats.zip.records import (
     DEFLATED,
     ENCRYPTED,
     HAS_DESCRIPTOR,

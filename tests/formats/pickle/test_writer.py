@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.open_file import opened
-from ckptdoctor.formats.pickle_nodes import DictNode, Instance
-from ckptdoctor.formats.pickle_vm import PickleMachine
-from ckptdoctor.formats.pickle_writer import UnwritableError, write_pickle
+from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.nodes import DictNode, Instance
+from ckptdoctor.formats.pickle.writer import UnwritableError, write_pickle
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.formats.source import MemorySource
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 from ckptdoctor.checkpoint import Problem, StorageRef
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.pickle_nodes import Node, unwrap
+from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.raw import Storage, class_dtype, is_storage_id
-from ckptdoctor.formats.zip_records import DEFLATED, ZipRecord
+from ckptdoctor.formats.zip.records import DEFLATED, ZipRecord
 
 __all__ = ["ZipStorages", "parse_pid", "storage_ref"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES
-from ckptdoctor.formats.plain_globals import is_plain, is_standard_library
+from ckptdoctor.formats.pickle.plain_names import is_plain, is_standard_library
 
 __all__ = ["is_allowed", "is_known", "method_runs_code", "misspelt", "normalise", "runs_code"]
 

@@ -10,10 +10,10 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ckptdoctor.formats.pickle_nodes import BytesRef, PickleError, PickleLimitError
+from ckptdoctor.formats.pickle.nodes import BytesRef, PickleError, PickleLimitError
 
 if TYPE_CHECKING:
-    from ckptdoctor.formats.pickle_vm import PickleMachine
+    from ckptdoctor.formats.pickle.machine import PickleMachine
 
 __all__ = [
     "INT32",

@@ -8,9 +8,9 @@ import sys
 import pytest
 from torch import _weights_only_unpickler as unpickler
 
-from ckptdoctor.formats import plain_globals
-from ckptdoctor.formats.pickle_globals import is_allowed, is_known, normalise, runs_code
-from ckptdoctor.formats.plain_globals import is_plain
+from ckptdoctor.formats.pickle import plain_names
+from ckptdoctor.formats.pickle.names import is_allowed, is_known, normalise, runs_code
+from ckptdoctor.formats.pickle.plain_names import is_plain
 
 
 def torchs_names() -> set[str]:
@@ -25,9 +25,9 @@ def test_what_torch_allows_is_allowed_and_harmless(name: str) -> None:
 
 
 def test_nothing_else_is_allowed() -> None:
-    from ckptdoctor.formats import pickle_globals
+    from ckptdoctor.formats.pickle import names
 
-    beyond = pickle_globals._ALLOWED - torchs_names()
+    beyond = names._ALLOWED - torchs_names()
     # types that torch allows once torch.distributed or torch.nested is imported
     assert {
         name for name in beyond if not name.startswith(("torch.distributed", "torch.nested"))
@@ -123,7 +123,7 @@ def test_of_other_packages_nothing_is_known(name: str) -> None:
 
 
 def test_all_that_python_has_is_code_unless_it_is_known_to_be_plain() -> None:
-    plain = {name.partition(".")[0] for name in plain_globals._PLAIN_MODULES}
+    plain = {name.partition(".")[0] for name in plain_names._PLAIN_MODULES}
     assert len(plain) < 20
     for module in sys.stdlib_module_names - plain:
         assert runs_code(f"{module}.some_function"), module

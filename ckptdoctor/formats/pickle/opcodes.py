@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.nodes import (
     UNSET,
     DictNode,
     GlobalRef,
@@ -18,7 +18,7 @@ from ckptdoctor.formats.pickle_nodes import (
     PickleError,
     SetNode,
 )
-from ckptdoctor.formats.pickle_scalars import (
+from ckptdoctor.formats.pickle.scalars import (
     INT32,
     OPCODES,
     SCALAR_OPCODES,
@@ -31,7 +31,7 @@ from ckptdoctor.formats.pickle_scalars import (
 )
 
 if TYPE_CHECKING:
-    from ckptdoctor.formats.pickle_vm import PickleMachine
+    from ckptdoctor.formats.pickle.machine import PickleMachine
 
 __all__ = ["DISPATCH", "STOP", "TRACKING_DISPATCH"]
 

@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
     GlobalRef,
@@ -37,9 +38,8 @@ from ckptdoctor.formats.pickle_nodes import (
     shorten,
     spell,
 )
-from ckptdoctor.formats.pickle_opcodes import DISPATCH, STOP
-from ckptdoctor.formats.pickle_scalars import OPCODES
-from ckptdoctor.formats.pickle_vm import PickleMachine
+from ckptdoctor.formats.pickle.opcodes import DISPATCH, STOP
+from ckptdoctor.formats.pickle.scalars import OPCODES
 from ckptdoctor.formats.source import FileSource, MemorySource
 
 GENEROUS = Limits()

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.source import FileSource
-from ckptdoctor.formats.zip_end import find_directory
-from ckptdoctor.formats.zip_records import (
+from ckptdoctor.formats.zip.end import find_directory
+from ckptdoctor.formats.zip.records import (
     DEFLATED,
     ENCRYPTED,
     HAS_DESCRIPTOR,

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ckptdoctor.formats.pickle_nodes import (
+from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
     GlobalRef,

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle_nodes import PickleError, PickleLimitError
-from ckptdoctor.formats.pickle_vm import PickleMachine
-from ckptdoctor.formats.plain_globals import EXTENSIONS
+from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.nodes import PickleError, PickleLimitError
+from ckptdoctor.formats.pickle.plain_names import EXTENSIONS
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 
 __all__ = ["code_behind", "code_spelled", "code_within"]

@@ -1,0 +1,1 @@
+"""Pickles, read without running them: names, opcodes, the inert tree, and the way back."""
