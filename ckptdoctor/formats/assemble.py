@@ -23,7 +23,7 @@ from ckptdoctor.errors import LimitExceededError, UnknownFormatError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
-from ckptdoctor.formats.pickle.names import is_allowed, is_known, misspelt
+from ckptdoctor.formats.pickle.names import is_allowed, misspelt
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, PersistentId
 from ckptdoctor.formats.tree import Harvest
 
@@ -149,7 +149,7 @@ def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse
                 offset=before.offset if before else (machine.file_offset or 0) + seen.offset,
                 runs_code=seen.ref.runs_code,
                 allowed=is_allowed(name) or own_types,
-                known=is_known(name) or own_types,
+                known=seen.ref.use.is_known or own_types,
             )
     return merged.values()
 

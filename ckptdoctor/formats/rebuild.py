@@ -38,7 +38,7 @@ _MAX_NUMEL = 1 << 60  # torch counts bytes in 63 bits
 _ELEMENTS_A_BYTE = {"quint4x2": 2, "quint2x4": 4}
 _PATH_PARTS = 100
 _PATH_CHARS = 1000
-_REBUILD_TENSOR = GlobalRef("torch._utils._rebuild_tensor", runs_code=False)
+_REBUILD_TENSOR = GlobalRef("torch._utils._rebuild_tensor")
 
 
 def unfold(instance: Instance, lookup: StorageLookup, strings: ByteStrings) -> Unfolded:

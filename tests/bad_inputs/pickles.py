@@ -43,7 +43,7 @@ _UNREADABLE: dict[str, tuple[bytes, str, str]] = {
     "frame that lies": (b"\x80\x04\x95" + b"\xff" * 7 + b"\x7f}\x94.", "CD104", "a frame of"),
     "empty stack": (b"\x80\x02.", "CD104", "a pickle of nothing"),
     "mark without a tuple": (b"\x80\x02t" + bytes(30), "CD104", "takes more than the stack holds"),
-    "memo that was never set": (b"\x80\x02h\5." + bytes(30), "CD104", "takes more than"),
+    "memo that was never set": (b"\x80\x02h\5." + bytes(30), "CD104", "a memo entry"),
     "items for a number": (b"\x80\x02K\1K\2K\3s.", "CD104", "items are set on a"),
     "text that is no UTF-8": (b"\x80\x02}X\2\0\0\0\xff\xfeK\1s.", "CD104", "makes no sense"),
     "an integer of two gigabytes": (b"\x80\x02\x8b\xff\xff\xff\x7f.", _LIMIT, "an integer of"),

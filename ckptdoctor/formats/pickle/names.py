@@ -1,27 +1,73 @@
-"""Which globals of a pickle run code, and which ones torch itself lets through.
+"""What a global of a pickle is: data, a class, something that picklers call, or code.
 
 A pickle names classes and functions ("globals") and calls them. Whoever unpickles it runs those
-calls. Nothing here is imported or looked up: a global is judged by its name alone.
+calls. Nothing here is imported or looked up: a global is judged by the pair of module and qualified
+name alone, as the pickle holds it.
 
-In Python's own library, torch and numpy, what is not known to be plain counts as code. Of other
-packages some names are known to run code and some to be plain; :func:`is_known` says of which
-neither is known, and the report says so.
+The default is to deny. Of Python, torch, numpy and the packages in ``tables/packages.py`` a name is
+plain if, and only if, exactly that pair stands in ``tables/``; a name that leads through another
+module (``fractions``, ``re.enum.bltns.exec``) stands nowhere. Of all other packages nothing is
+known, and the report says so.
 
-Sources: ``torch/_weights_only_unpickler.py`` (2.13) for the allowed ones; the pickle
-documentation, and the published bypasses of pickle scanners, for those that run code.
+Sources: ``torch/_weights_only_unpickler.py`` (2.13) for what torch allows; ``_compat_pickle`` for
+the names of Python 2.
 """
 
 from __future__ import annotations
 
+import _compat_pickle
+import enum
 import functools
+import sys
 
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES
-from ckptdoctor.formats.pickle.plain_names import is_plain, is_standard_library
+from ckptdoctor.formats.pickle import tables
+from ckptdoctor.formats.pickle.tables import code
+from ckptdoctor.formats.pickle.tables.packages import KNOWN_PACKAGES
 
-__all__ = ["is_allowed", "is_known", "method_runs_code", "misspelt", "normalise", "runs_code"]
+__all__ = [
+    "EXTENSIONS",
+    "Use",
+    "dotted",
+    "is_allowed",
+    "is_risky_member",
+    "judge",
+    "member",
+    "misspelt",
+]
 
-# Python 2 names of what is now elsewhere; unpicklers map them (`pickle` module, fix_imports).
-_PYTHON2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg", "cPickle": "_pickle"}
+EXTENSIONS = "copyreg.extension_"
+"""pickle resolves these by a registry that a program fills, never by a module."""
+
+
+class Use(enum.Enum):
+    """What picklers do with a global.
+
+    Attributes:
+        CALLED: they call it, with whatever arguments; it does nothing outside of what it returns.
+        BUILT: a class of which they make objects without its constructor. Called with arguments,
+            which no pickler writes, it counts as code.
+        NAMED: they store a reference to it; a call counts as code.
+        STRANGER: a class of a known package that stands in no table; held like ``BUILT``.
+        UNKNOWN: of a package of which nothing is known, such as the user's own.
+        CODE: naming it is reason enough: it can run what the file chooses, or nobody knows that it
+            cannot.
+    """
+
+    CALLED = "called"
+    BUILT = "built"
+    NAMED = "named"
+    STRANGER = "stranger"
+    UNKNOWN = "unknown"
+    CODE = "code"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what the global does."""
+        return self not in (Use.STRANGER, Use.UNKNOWN)
+
+
+# -- what torch itself lets through ---------------------------------------------------------------
 
 _REBUILD = (
     "tensor tensor_v2 tensor_v3 parameter parameter_with_state qtensor sparse_tensor "
@@ -29,6 +75,10 @@ _REBUILD = (
     "device_tensor_from_cpu_tensor wrapper_subclass"
 )
 _TENSOR_CLASSES = "BFloat16 Bool Byte Char Double Float Half Int Long Short"
+_QSCHEMES = (
+    "per_tensor_affine per_tensor_symmetric per_channel_affine per_channel_symmetric "
+    "per_channel_affine_float_qparams"
+)
 _ALLOWED = frozenset(
     {
         "collections.OrderedDict",
@@ -45,17 +95,13 @@ _ALLOWED = frozenset(
         "torch.storage.TypedStorage",
         "torch.storage.UntypedStorage",
         "torch._tensor._rebuild_from_type_v2",
-        "torch.per_tensor_affine",
-        "torch.per_tensor_symmetric",
-        "torch.per_channel_affine",
-        "torch.per_channel_symmetric",
-        "torch.per_channel_affine_float_qparams",
         "torch.distributed._mesh_layout._FlatLayout",
         "torch.distributed._mesh_layout._MeshLayout",
         "torch.nested._internal.nested_tensor.NestedTensor",
         "torch.nested._internal.nested_tensor._rebuild_njt",
     }
     | {f"torch.{name}" for name in BY_NAME}
+    | {f"torch.{name}" for name in _QSCHEMES.split()}
     | {f"torch._utils._rebuild_{name}" for name in _REBUILD.split()}
     | {f"torch.{cls}" for cls in STORAGE_CLASSES if cls != "UntypedStorage"}
     | {
@@ -76,105 +122,31 @@ _ALLOWED_BY_LENGTH: dict[int, list[str]] = {}
 for _name in sorted(_ALLOWED):
     _ALLOWED_BY_LENGTH.setdefault(len(_name), []).append(_name)
 
-# Every function of these modules is reason enough: they start programs, open files or sockets,
-# import by name, load further pickles, or evaluate text. Modules of Python itself need not stand
-# here: what is not plain in them counts anyway.
-_CODE_MODULES = frozenset(
-    """
-    os posix nt subprocess sys shutil socket runpy pty importlib ctypes pickle _pickle marshal
-    test.support pip setuptools pkg_resources wheel virtualenv conda requests aiohttp httpx urllib3
-    pycurl paramiko fabric.connection invoke.runners plumbum pexpect psutil twisted tornado
-    gunicorn joblib ray.cloudpickle cffi Cython pyximport numba mako jsonpickle IPython ipykernel
-    jupyter_client nose py.process py._process pytest _pytest commands popen2 fsspec smart_open
-    boto3 botocore cloudpickle sh.Command
-    torch.hub torch.package torch.utils.cpp_extension torch.utils.bottleneck
-    torch.utils.collect_env torch._inductor torch._dynamo.guards torch.testing
-    torch.jit.unsupported_tensor_ops torch.jit._serialization torch.ops torch.classes
-    torch.distributed.rpc torch.distributed.run torch.distributed.elastic torch.multiprocessing
-    numpy.testing numpy.f2py numpy.distutils numpy.lib.npyio numpy.ctypeslib
-    tensorflow.python.ops.gen_io_ops tensorflow.python.ops.io_ops tensorflow.python.lib.io
-    tensorflow.python.platform tensorflow.python.ops.script_ops tensorflow.io
-    transformers.dynamic_module_utils huggingface_hub sympy.parsing sympy.core.sympify
-    hydra.utils hydra._internal.utils detectron2.config.lazy yaml ruamel.yaml
-    """.split()
+# Values without a module of their own are named through the first module that imports torch.
+_LAYOUTS = "strided sparse_coo sparse_csr sparse_csc sparse_bsr sparse_bsc jagged _mkldnn"
+_MEMORY_FORMATS = "contiguous_format channels_last channels_last_3d preserve_format"
+_TORCH_VALUES = frozenset(
+    {*BY_NAME, *_QSCHEMES.split(), *_LAYOUTS.split(), *_MEMORY_FORMATS.split()}
 )
 
-_CODE_GLOBALS = frozenset(
-    """
-    builtins.eval builtins.exec builtins.execfile builtins.compile builtins.open builtins.file
-    builtins.input builtins.raw_input builtins.__import__ builtins.apply builtins.breakpoint
-    builtins.setattr builtins.delattr builtins.globals builtins.locals builtins.vars builtins.help
-    builtins.exit builtins.quit builtins.reload builtins.__build_class__ builtins.memoryview
-    argparse.FileType typing.ForwardRef operator.attrgetter operator.methodcaller operator.call
-    operator.setitem operator.delitem _operator.attrgetter _operator.methodcaller _operator.call
-    _operator.setitem _operator.delitem io.open io.open_code io.FileIO _io.open _io.open_code
-    _io.FileIO codecs.open types.FunctionType types.CodeType types.LambdaType types.MethodType
-    types.ModuleType code.interact code.InteractiveInterpreter code.InteractiveConsole
-    pathlib.Path.write_text pathlib.Path.write_bytes pathlib.Path.unlink pathlib.Path.open
-    pathlib.Path.rename pathlib.Path.rmdir pathlib.Path.chmod pathlib.Path.symlink_to
-    dill._dill._create_code dill._dill._create_function dill._dill._create_type
-    dill._dill._import_module dill.loads dill.load dill._dill._eval_repr dill._dill._get_attr
-    dill._dill.load_session dill._dill.loads dill._dill.load dill.session.load_module
-    torch.load torch.save torch.from_file torch.import_ir_module torch.compile
-    torch.import_ir_module_from_buffer torch.serialization.load torch.storage._load_from_bytes
-    torch.nn.modules.module.Module.compile torch.storage.UntypedStorage.from_file
-    torch.UntypedStorage.from_file numpy.load numpy.loads numpy.save numpy.savez numpy.savetxt
-    numpy.savez_compressed numpy.fromfile numpy.memmap numpy.loadtxt numpy.genfromtxt
-    numpy.fromregex numpy.DataSource numpy.lookfor numpy.source numpy.info numpy.test numpy.who
-    numpy.frompyfunc pandas.read_pickle pandas.io.pickle.read_pickle pandas.io.common.get_handle
-    pandas.eval pandas.core.computation.eval.eval numexpr.evaluate numexpr.necompiler.evaluate
-    sympy.sympify scipy.io.loadmat fickling.pickle.loads
-    keras.src.layers.core.lambda_layer.Lambda keras.layers.Lambda jinja2.environment.Template
-    jinja2.Template omegaconf.OmegaConf.load omegaconf.OmegaConf.save h5py.File h5py._hl.files.File
-    mmengine.config.config.Config.fromfile mmcv.utils.config.Config.fromfile
-    """.split()
-)
-# torch.storage._load_from_bytes unpickles what it is given, and nobody looks into its bytes:
-# tensors pickled with plain `pickle` use it, and may hide anything there.
-
-# A module reached through another one ("torch.serialization" "os.system", "random" "_os.system")
-# runs the same code.
-_REACHED = frozenset(
-    """
-    os sys subprocess builtins posix importlib ctypes shutil pickle marshal runpy pty socket
-    tempfile _os _sys _subprocess _builtins _ctypes _socket _posixsubprocess
-    """.split()
-)
-
-_LIBRARIES = ("torch", "numpy")  # the ones whose functions are known one by one
-
-# What `copyreg` rebuilds objects with.
-_RECONSTRUCTORS = frozenset({"copyreg.__newobj__", "copyreg.__newobj_ex__"})
-# Enumerations and results, in modules whose every function counts as code.
-_PLAIN_AMONG_CODE = frozenset(
-    {"os.stat_result", "posix.stat_result", "os.terminal_size", "socket.AddressFamily"}
-    | {"socket.SocketKind"}
-)
+_DENIED = frozenset(
+    {*sys.stdlib_module_names, *code.COME_AND_GONE.split(), "torch", "numpy"}
+    | {module.partition(".")[0] for module in _compat_pickle.IMPORT_MAPPING}
+) - {"test"}
 
 
-# `getattr(array, "tofile")`, and what other objects write, load or start with.
-_WRITING_METHODS = frozenset(
-    """
-    tofile dump dump_session save write write_text write_bytes touch unlink rmdir rename replace
-    symlink_to hardlink_to mkdir open system popen spawn exec eval runcode runsource load_library
-    from_file fromfile to_pickle to_csv extractall
-    """.split()
-)
-
-
-def normalise(module: str, name: str) -> str:
-    """The dotted name, with Python 2's module names replaced by today's."""
-    return f"{_PYTHON2_MODULES.get(module, module)}.{name}"
+def dotted(module: str, qualname: str) -> str:
+    """The dotted name of a global, with today's names for those of Python 2."""
+    return ".".join(_of_today(module, qualname))
 
 
 def is_allowed(name: str) -> bool:
-    """Whether ``torch.load(weights_only=True)`` lets the global through without being asked."""
+    """Whether ``torch.load(weights_only=True)`` lets the global through without being asked.
+
+    Args:
+        name: dotted, as from :func:`dotted`.
+    """
     return name in _ALLOWED
-
-
-def is_known(name: str) -> bool:
-    """Whether it is known what a global does: plain data, or code."""
-    return is_allowed(name) or is_plain(name) or runs_code(name)
 
 
 def misspelt(name: str) -> str:
@@ -193,48 +165,85 @@ def misspelt(name: str) -> str:
     return ""
 
 
-def method_runs_code(owner: str, name: str) -> bool:
-    """Whether a method that ``getattr`` finds on an object runs code, or writes a file.
-
-    Args:
-        owner: what made the object, by its dotted name.
-        name: of the method.
-    """
-    return owner.startswith("pathlib.") or name in _WRITING_METHODS or name in _REACHED
-
-
 @functools.lru_cache(maxsize=4096)
-def runs_code(name: str) -> bool:
-    """Whether naming this global lets whoever wrote the file run code when it is unpickled.
+def judge(module: str, qualname: str) -> Use:
+    """What a global is.
 
     Args:
-        name: module and qualified name joined by dots, as from :func:`normalise`.
+        module: as the pickle names it.
+        qualname: the rest of its name; with dots, for what lies within a class.
     """
-    if name in _ALLOWED or name in _PLAIN_AMONG_CODE:
-        return False
-    parts = name.split(".")
-    for start in range(len(parts) - 1, 0, -1):
-        if parts[0] in _LIBRARIES and parts[start] in _LIBRARIES:
-            return runs_code(".".join(parts[start:]))  # `torch._utils` `torch.contiguous_format`
-    if _is_listed(parts) or _reaches_out(parts):
+    module, qualname = _of_today(module, qualname)
+    if is_allowed(f"{module}.{qualname}"):
+        return Use.CALLED
+    found = tables.find(module, qualname)
+    if found:
+        return Use(found)
+    where, _, value = qualname.rpartition(".")
+    if where == "torch" and value in _TORCH_VALUES:
+        return Use.NAMED
+    top = module.partition(".")[0]
+    if top in _DENIED or _is_listed(module, qualname) or _leaves_its_module(qualname):
+        return Use.CODE
+    if top in KNOWN_PACKAGES:
+        return Use.STRANGER if all(map(_is_class, qualname.split("."))) else Use.CODE
+    return Use.UNKNOWN
+
+
+def member(owner: Use, module: str, qualname: str, attribute: str) -> Use:
+    """What ``getattr`` of a class gives: the member of an enumeration, a nested class, a method.
+
+    Args:
+        owner: what the class is.
+        module: of the class.
+        qualname: of the class.
+        attribute: one name, without a dot.
+    """
+    if is_risky_member(attribute) or owner is Use.CODE:
+        return Use.CODE
+    listed = judge(module, f"{qualname}.{attribute}")
+    if listed is Use.CODE and owner is not Use.UNKNOWN:
+        return Use.NAMED  # of a class that is known: it may be stored, and not called
+    return listed
+
+
+def is_risky_member(attribute: str) -> bool:
+    """Whether an attribute of any object leads to the interpreter, or writes, loads or starts."""
+    return (
+        attribute.startswith("__") or attribute in code.METHODS or attribute in code.MODULES_REACHED
+    )
+
+
+def _of_today(module: str, qualname: str) -> tuple[str, str]:
+    """The pair as unpicklers map what Python 2 wrote."""
+    renamed = _compat_pickle.NAME_MAPPING.get((module, qualname))
+    if renamed is not None:
+        return renamed
+    return _compat_pickle.IMPORT_MAPPING.get(module, module), qualname
+
+
+def _is_class(part: str) -> bool:
+    return part.lstrip("_")[:1].isupper()
+
+
+def _leaves_its_module(qualname: str) -> bool:
+    """Whether a name leads through a module or a function, to a method that runs code, or inside.
+
+    What lies within a class is reached through classes: ``Outer.Inner``, ``Outer.method``.
+    """
+    *through, leaf = qualname.split(".")
+    if any(part.startswith("__") and part.endswith("__") for part in (*through, leaf)):
         return True
-    if is_standard_library(name):
-        return not is_plain(name)
-    # In torch and numpy a class is a class, but a function that is not known may do anything.
-    leaf = parts[-1].lstrip("_")
-    return parts[0] in _LIBRARIES and leaf[:1].islower() and not is_plain(name)
-
-
-def _is_listed(parts: list[str]) -> bool:
-    """Whether a name is on the lists, or its end is: ``a.b.types.CodeType``."""
-    if any(".".join(parts[:depth]) in _CODE_MODULES for depth in range(1, min(len(parts), 5))):
+    if leaf in code.MODULES_REACHED or (through and leaf in code.METHODS):
         return True
-    return any(".".join(parts[start:]) in _CODE_GLOBALS for start in range(min(len(parts), 20)))
+    return not all(map(_is_class, through))
 
 
-def _reaches_out(parts: list[str]) -> bool:
-    """Whether a name walks through attributes: of the interpreter, or to another module."""
-    inner = parts[1:]
-    if any(part.startswith("__") and part.endswith("__") for part in inner):
-        return ".".join(parts) not in _RECONSTRUCTORS
-    return any(part in _REACHED for part in inner)
+def _is_listed(module: str, qualname: str) -> bool:
+    """Whether a name, or its end, is known to run code: ``a.b.types.CodeType``."""
+    parts = f"{module}.{qualname}".split(".")
+    if any(".".join(parts[:depth]) in code.MODULES for depth in range(1, min(len(parts), 5))):
+        return True
+    if any(part in code.MODULES_REACHED for part in parts[1:]):
+        return True
+    return any(".".join(parts[start:]) in code.GLOBALS for start in range(min(len(parts), 20)))

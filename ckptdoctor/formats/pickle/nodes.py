@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ckptdoctor.formats.pickle.names import Use
+
 __all__ = [
     "UNSET",
     "BytesRef",
@@ -66,15 +68,20 @@ class GlobalRef:
 
     Attributes:
         name: module and qualified name, joined by a dot.
-        runs_code: whether unpickling it can run code.
+        use: what picklers do with it, as far as that is known.
         module: the module as the pickle names it; "" where it was reached in another way.
         qualname: the rest of the name, as the pickle has it.
     """
 
     name: str
-    runs_code: bool
+    use: Use = Use.UNKNOWN
     module: str = ""
     qualname: str = ""
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether unpickling it can run code."""
+        return self.use is Use.CODE
 
 
 @dataclass(slots=True, eq=False)

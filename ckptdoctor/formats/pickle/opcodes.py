@@ -6,13 +6,11 @@ Source: ``Lib/pickletools.py`` of CPython; a test holds this table against it.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
+from ckptdoctor.formats.pickle.names import EXTENSIONS
 from ckptdoctor.formats.pickle.nodes import (
     UNSET,
     DictNode,
-    GlobalRef,
-    Instance,
     Located,
     PersistentId,
     PickleError,
@@ -27,11 +25,10 @@ from ckptdoctor.formats.pickle.scalars import (
     UINT32,
     UINT64,
     Handler,
+    decimal,
     opcode,
 )
-
-if TYPE_CHECKING:
-    from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.state import MachineState
 
 __all__ = ["DISPATCH", "STOP", "TRACKING_DISPATCH"]
 
@@ -39,54 +36,54 @@ STOP = ord(".")
 
 
 @opcode(b"]")
-def _empty_list(vm: PickleMachine) -> None:
+def _empty_list(vm: MachineState) -> None:
     vm.stack.append([])
 
 
 @opcode(b"a")
-def _append(vm: PickleMachine) -> None:
+def _append(vm: MachineState) -> None:
     item = vm.stack.pop()
     vm.add_members(vm.stack[-1], [item])
 
 
 @opcode(b"e")
-def _appends(vm: PickleMachine) -> None:
+def _appends(vm: MachineState) -> None:
     items = vm.pop_mark()
     vm.add_members(vm.stack[-1], items)
 
 
 @opcode(b"l")
-def _list(vm: PickleMachine) -> None:
+def _list(vm: MachineState) -> None:
     items = vm.pop_mark()
     vm.stack.append(items)
 
 
 @opcode(b")")
-def _empty_tuple(vm: PickleMachine) -> None:
+def _empty_tuple(vm: MachineState) -> None:
     vm.stack.append(())
 
 
 @opcode(b"t")
-def _tuple(vm: PickleMachine) -> None:
+def _tuple(vm: MachineState) -> None:
     items = vm.stack
     vm.stack = vm.marks.pop()
     vm.stack.append(tuple(items))
 
 
 @opcode(b"\x85")
-def _tuple1(vm: PickleMachine) -> None:
+def _tuple1(vm: MachineState) -> None:
     vm.stack[-1] = (vm.stack[-1],)
 
 
 @opcode(b"\x86")
-def _tuple2(vm: PickleMachine) -> None:
+def _tuple2(vm: MachineState) -> None:
     stack = vm.stack
     second = stack.pop()
     stack[-1] = (stack[-1], second)
 
 
 @opcode(b"\x87")
-def _tuple3(vm: PickleMachine) -> None:
+def _tuple3(vm: MachineState) -> None:
     stack = vm.stack
     third = stack.pop()
     second = stack.pop()
@@ -94,12 +91,12 @@ def _tuple3(vm: PickleMachine) -> None:
 
 
 @opcode(b"}")
-def _empty_dict(vm: PickleMachine) -> None:
+def _empty_dict(vm: MachineState) -> None:
     vm.stack.append(DictNode([]))
 
 
 @opcode(b"d")
-def _dict(vm: PickleMachine) -> None:
+def _dict(vm: MachineState) -> None:
     items = vm.pop_mark()
     node = DictNode([])
     vm.add_pairs(node, items)
@@ -107,36 +104,36 @@ def _dict(vm: PickleMachine) -> None:
 
 
 @opcode(b"s")
-def _setitem(vm: PickleMachine) -> None:
+def _setitem(vm: MachineState) -> None:
     value = vm.stack.pop()
     key = vm.stack.pop()
     vm.add_pairs(vm.stack[-1], [key, value])
 
 
 @opcode(b"u")
-def _setitems(vm: PickleMachine) -> None:
+def _setitems(vm: MachineState) -> None:
     items = vm.pop_mark()
     vm.add_pairs(vm.stack[-1], items)
 
 
 @opcode(b"\x8f")
-def _empty_set(vm: PickleMachine) -> None:
+def _empty_set(vm: MachineState) -> None:
     vm.push(SetNode([]))
 
 
 @opcode(b"\x90")
-def _additems(vm: PickleMachine) -> None:
+def _additems(vm: MachineState) -> None:
     items = vm.pop_mark()
     vm.add_members(vm.stack[-1], items)
 
 
 @opcode(b"\x91")
-def _frozenset(vm: PickleMachine) -> None:
+def _frozenset(vm: MachineState) -> None:
     vm.push(SetNode(vm.pop_mark(), frozen=True))
 
 
 @opcode(b"0")
-def _pop(vm: PickleMachine) -> None:
+def _pop(vm: MachineState) -> None:
     if vm.stack:
         vm.stack.pop()
     else:
@@ -144,115 +141,110 @@ def _pop(vm: PickleMachine) -> None:
 
 
 @opcode(b"2")
-def _dup(vm: PickleMachine) -> None:
+def _dup(vm: MachineState) -> None:
     vm.push(vm.stack[-1])
 
 
 @opcode(b"(")
-def _mark(vm: PickleMachine) -> None:
+def _mark(vm: MachineState) -> None:
     vm.marks.append(vm.stack)
     vm.stack = []
 
 
 @opcode(b"1")
-def _pop_to_mark(vm: PickleMachine) -> None:
+def _pop_to_mark(vm: MachineState) -> None:
     vm.pop_mark()
 
 
 @opcode(b"g")
-def _get(vm: PickleMachine) -> None:
-    vm.push(vm.remembered(int(vm.line())))
+def _get(vm: MachineState) -> None:
+    vm.push(vm.remembered(decimal(vm.line())))
 
 
 @opcode(b"h")
-def _binget(vm: PickleMachine) -> None:
-    node = vm.memo[vm.data[vm.pos]]
-    if node is UNSET:
-        vm.refuse_unset()
-    vm.stack.append(node)
+def _binget(vm: MachineState) -> None:
+    index = vm.data[vm.pos]
     vm.pos += 1
+    node = vm.memo[index] if index < len(vm.memo) else UNSET
+    vm.stack.append(vm.remembered(index) if node is UNSET else node)
 
 
 @opcode(b"j")
-def _long_binget(vm: PickleMachine) -> None:
+def _long_binget(vm: MachineState) -> None:
     vm.push(vm.remembered(UINT32.unpack_from(vm.data, vm.pos)[0]))
     vm.pos += 4
 
 
 @opcode(b"p")
-def _put(vm: PickleMachine) -> None:
-    vm.memoize(int(vm.line()))
+def _put(vm: MachineState) -> None:
+    vm.memoize(decimal(vm.line()))
 
 
 @opcode(b"q")
-def _binput(vm: PickleMachine) -> None:
+def _binput(vm: MachineState) -> None:
     vm.memoize(vm.data[vm.pos])
     vm.pos += 1
 
 
 @opcode(b"r")
-def _long_binput(vm: PickleMachine) -> None:
+def _long_binput(vm: MachineState) -> None:
     vm.memoize(UINT32.unpack_from(vm.data, vm.pos)[0])
     vm.pos += 4
 
 
 @opcode(b"\x94")
-def _memoize_top(vm: PickleMachine) -> None:
-    vm.memoize(len(vm.memo) - vm.memo_gaps)
+def _memoize_top(vm: MachineState) -> None:
+    vm.memoize_next()
 
 
-def _extension(vm: PickleMachine, layout: struct.Struct) -> None:
+def _extension(vm: MachineState, layout: struct.Struct) -> None:
     at = vm.at - 1
-    vm.push(vm.name_dotted(f"copyreg.extension_{vm.unpack(layout)}", at))
+    vm.push(vm.extension(f"{EXTENSIONS}{vm.unpack(layout)}", at))
 
 
 @opcode(b"\x82")
-def _ext1(vm: PickleMachine) -> None:
+def _ext1(vm: MachineState) -> None:
     _extension(vm, UINT8)
 
 
 @opcode(b"\x83")
-def _ext2(vm: PickleMachine) -> None:
+def _ext2(vm: MachineState) -> None:
     _extension(vm, UINT16)
 
 
 @opcode(b"\x84")
-def _ext4(vm: PickleMachine) -> None:
+def _ext4(vm: MachineState) -> None:
     _extension(vm, INT32)
 
 
 @opcode(b"c")
-def _global(vm: PickleMachine) -> None:
+def _global(vm: MachineState) -> None:
     at = vm.at - 1
     module = vm.line().decode("utf-8", "surrogatepass")
     vm.push(vm.name_global(module, vm.line().decode("utf-8", "surrogatepass"), at))
 
 
 @opcode(b"\x93")
-def _stack_global(vm: PickleMachine) -> None:
+def _stack_global(vm: MachineState) -> None:
     name = vm.stack.pop()
     vm.push(vm.name_global(vm.stack.pop(), name, vm.at - 1))
 
 
 @opcode(b"R")
-def _reduce(vm: PickleMachine) -> None:
+def _reduce(vm: MachineState) -> None:
     stack = vm.stack
     args = stack.pop()
     stack[-1] = vm.call(stack[-1], args)
 
 
 @opcode(b"b")
-def _build(vm: PickleMachine) -> None:
+def _build(vm: MachineState) -> None:
     state = vm.stack.pop()
-    target = vm.stack[-1]
-    if type(target) is Instance:
-        target.state = state
-    elif type(target) is GlobalRef:
-        vm.change_global(target, "__setstate__", state)
+    vm.build(vm.stack[-1], state)
 
 
 @opcode(b"i")
-def _inst(vm: PickleMachine) -> None:
+def _inst(vm: MachineState) -> None:
     at = vm.at - 1
     module = vm.line().decode("ascii")
     factory = vm.name_global(module, vm.line().decode("ascii"), at)
@@ -261,60 +253,58 @@ def _inst(vm: PickleMachine) -> None:
 
 
 @opcode(b"o")
-def _obj(vm: PickleMachine) -> None:
+def _obj(vm: MachineState) -> None:
     factory, *args = vm.pop_mark()
     vm.push(vm.call(factory, tuple(args), b"o"))
 
 
 @opcode(b"\x81")
-def _newobj(vm: PickleMachine) -> None:
+def _newobj(vm: MachineState) -> None:
     args = vm.stack.pop()
     vm.stack[-1] = vm.call(vm.stack[-1], args, b"\x81")
 
 
 @opcode(b"\x92")
-def _newobj_ex(vm: PickleMachine) -> None:
+def _newobj_ex(vm: MachineState) -> None:
     kwargs = vm.stack.pop()
     args = vm.stack.pop()
     vm.stack[-1] = vm.call(vm.stack[-1], (args, kwargs), b"\x92", spelled=args)
 
 
 @opcode(b"\x80")
-def _proto(vm: PickleMachine) -> None:
+def _proto(vm: MachineState) -> None:
     version = vm.unpack(UINT8)
     if version > 5:
         raise PickleError(f"pickle protocol {version}, which does not exist", vm.at)
 
 
 @opcode(b"\x95")
-def _frame(vm: PickleMachine) -> None:
-    nbytes = vm.unpack(UINT64)
-    if nbytes > vm.left and vm.lying_frame is None:
-        vm.lying_frame = f"a frame of {nbytes} bytes, of which {vm.left} are there", vm.at - 9
+def _frame(vm: MachineState) -> None:
+    vm.open_frame(vm.unpack(UINT64))
 
 
 @opcode(b"P")
-def _persid(vm: PickleMachine) -> None:
+def _persid(vm: MachineState) -> None:
     pid = vm.line().decode("ascii")
     vm.persistent_ids.append(pid)
     vm.push(PersistentId(pid))
 
 
 @opcode(b"Q")
-def _binpersid(vm: PickleMachine) -> None:
+def _binpersid(vm: MachineState) -> None:
     stack = vm.stack
     pid = stack[-1]
     vm.persistent_ids.append(pid)
     stack[-1] = PersistentId(pid)
 
 
-def _unknown(vm: PickleMachine) -> None:
+def _unknown(vm: MachineState) -> None:
     vm.pos -= 1
     raise PickleError(f"no pickle opcode 0x{vm.data[vm.pos]:02x}", vm.at)
 
 
 def _tracking(handler: Handler) -> Handler:
-    def track(vm: PickleMachine) -> None:
+    def track(vm: MachineState) -> None:
         start = vm.at - 1
         handler(vm)
         vm.stack[-1] = Located(vm.stack[-1], start, vm.at - start)

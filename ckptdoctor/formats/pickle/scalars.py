@@ -8,12 +8,9 @@ from __future__ import annotations
 import codecs
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.pickle.nodes import BytesRef, PickleError, PickleLimitError
-
-if TYPE_CHECKING:
-    from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.state import MachineState
 
 __all__ = [
     "INT32",
@@ -24,6 +21,7 @@ __all__ = [
     "UINT32",
     "UINT64",
     "Handler",
+    "decimal",
     "opcode",
 ]
 
@@ -35,7 +33,7 @@ SHORT_TEXT_NBYTES = 4096
 
 _MAX_INT_NBYTES = 1024
 
-Handler = Callable[["PickleMachine"], None]
+Handler = Callable[["MachineState"], None]
 OPCODES: dict[int, Handler] = {}
 SCALAR_OPCODES: set[int] = set()
 
@@ -59,53 +57,77 @@ def opcode(code: bytes, *, scalar: bool = False) -> Callable[[Handler], Handler]
     return register
 
 
+def decimal(line: bytes) -> int:
+    """The integer on a line; the reader in C ends at a zero byte."""
+    return int(line.partition(b"\0")[0])
+
+
+def _integer(line: bytes) -> int:
+    """The integer on a line as C spells integers: 0x1F, 017, 31."""
+    head, zero, _ = line.partition(b"\0")
+    text = head.strip().decode("ascii")
+    if zero and not head:  # C's strtol stops at once, and says 0
+        return 0
+    digits = text.lstrip("+-")
+    if len(digits) > 1 and digits[0] == "0" and digits.isdigit():
+        return int(text, 8)
+    return int(text, 0)
+
+
 @opcode(b"I", scalar=True)
-def _int(vm: PickleMachine) -> None:
+def _int(vm: MachineState) -> None:
     line = vm.line()
-    vm.push(line == b"01" if line in (b"00", b"01") else int(line))
+    vm.push(line == b"01" if line in (b"00", b"01") else _integer(line))
 
 
 @opcode(b"J", scalar=True)
-def _binint(vm: PickleMachine) -> None:
+def _binint(vm: MachineState) -> None:
     vm.stack.append(INT32.unpack_from(vm.data, vm.pos)[0])
     vm.pos += 4
 
 
 @opcode(b"K", scalar=True)
-def _binint1(vm: PickleMachine) -> None:
+def _binint1(vm: MachineState) -> None:
     vm.stack.append(vm.data[vm.pos])
     vm.pos += 1
 
 
 @opcode(b"M", scalar=True)
-def _binint2(vm: PickleMachine) -> None:
+def _binint2(vm: MachineState) -> None:
     vm.stack.append(UINT16.unpack_from(vm.data, vm.pos)[0])
     vm.pos += 2
 
 
 @opcode(b"L", scalar=True)
-def _long(vm: PickleMachine) -> None:
-    vm.push(int(vm.line().removesuffix(b"L") or b"0"))
+def _long(vm: MachineState) -> None:
+    vm.push(_integer(vm.line().removesuffix(b"L") or b"0"))
 
 
-def _push_long(vm: PickleMachine, nbytes: int) -> None:
-    if not 0 <= nbytes <= _MAX_INT_NBYTES:
-        raise PickleLimitError(f"an integer of {nbytes} bytes", vm.at)
-    vm.push(int.from_bytes(vm.take(nbytes), "little", signed=True))
+def _push_long(vm: MachineState, nbytes: int) -> None:
+    if nbytes < 0:
+        raise PickleError("an integer of negative length", vm.at)
+    if nbytes <= _MAX_INT_NBYTES:
+        vm.push(int.from_bytes(vm.take(nbytes), "little", signed=True))
+        return
+    too_long = PickleLimitError(f"an integer of {nbytes} bytes", vm.at)
+    if nbytes > vm.left:
+        raise too_long
+    vm.complain(too_long)
+    vm.push(vm.blob(nbytes, BLOB_NBYTES))
 
 
 @opcode(b"\x8a", scalar=True)
-def _long1(vm: PickleMachine) -> None:
+def _long1(vm: MachineState) -> None:
     _push_long(vm, vm.unpack(UINT8))
 
 
 @opcode(b"\x8b", scalar=True)
-def _long4(vm: PickleMachine) -> None:
+def _long4(vm: MachineState) -> None:
     _push_long(vm, vm.unpack(INT32))
 
 
 @opcode(b"S")
-def _string(vm: PickleMachine) -> None:
+def _string(vm: MachineState) -> None:
     line = vm.line()
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b'"', b"'"):
         raise PickleError("a string without its quotes", vm.at)
@@ -117,13 +139,13 @@ def _python2_text(raw: bytes) -> str | bytes:
     return raw.decode("ascii") if raw.isascii() else raw
 
 
-def _push_python2(vm: PickleMachine, nbytes: int) -> None:
+def _push_python2(vm: MachineState, nbytes: int) -> None:
     raw = vm.blob(nbytes, BLOB_NBYTES)
     vm.push(raw if isinstance(raw, BytesRef) else _python2_text(raw))
 
 
 @opcode(b"T")
-def _binstring(vm: PickleMachine) -> None:
+def _binstring(vm: MachineState) -> None:
     nbytes = vm.unpack(INT32)
     if nbytes < 0:
         raise PickleError("a string of negative length", vm.at)
@@ -131,68 +153,68 @@ def _binstring(vm: PickleMachine) -> None:
 
 
 @opcode(b"U")
-def _short_binstring(vm: PickleMachine) -> None:
+def _short_binstring(vm: MachineState) -> None:
     _push_python2(vm, vm.unpack(UINT8))
 
 
 @opcode(b"B")
-def _binbytes(vm: PickleMachine) -> None:
+def _binbytes(vm: MachineState) -> None:
     vm.push(vm.blob(vm.unpack(UINT32), BLOB_NBYTES))
 
 
 @opcode(b"C")
-def _short_binbytes(vm: PickleMachine) -> None:
+def _short_binbytes(vm: MachineState) -> None:
     vm.push(vm.take(vm.unpack(UINT8)))
 
 
 @opcode(b"\x8e")
-def _binbytes8(vm: PickleMachine) -> None:
+def _binbytes8(vm: MachineState) -> None:
     vm.push(vm.blob(vm.unpack(UINT64), BLOB_NBYTES))
 
 
 @opcode(b"\x96")
-def _bytearray8(vm: PickleMachine) -> None:
+def _bytearray8(vm: MachineState) -> None:
     vm.holds_bytearrays = True  # in the tree they look like bytes
     vm.push(vm.blob(vm.unpack(UINT64), BLOB_NBYTES))
 
 
 @opcode(b"\x97")
-def _next_buffer(vm: PickleMachine) -> None:
+def _next_buffer(vm: MachineState) -> None:
     raise PickleError("an out-of-band buffer, which a file cannot hold", vm.at)
 
 
 @opcode(b"\x98")
-def _readonly_buffer(vm: PickleMachine) -> None:
+def _readonly_buffer(vm: MachineState) -> None:
     """Only changes how a buffer behaves."""
 
 
 @opcode(b"N", scalar=True)
-def _none(vm: PickleMachine) -> None:
+def _none(vm: MachineState) -> None:
     vm.stack.append(None)
 
 
 @opcode(b"\x88", scalar=True)
-def _newtrue(vm: PickleMachine) -> None:
+def _newtrue(vm: MachineState) -> None:
     vm.stack.append(True)
 
 
 @opcode(b"\x89", scalar=True)
-def _newfalse(vm: PickleMachine) -> None:
+def _newfalse(vm: MachineState) -> None:
     vm.stack.append(False)
 
 
 @opcode(b"V")
-def _unicode(vm: PickleMachine) -> None:
+def _unicode(vm: MachineState) -> None:
     vm.push(vm.line().decode("raw-unicode-escape"))
 
 
 @opcode(b"\x8c")
-def _short_binunicode(vm: PickleMachine) -> None:
+def _short_binunicode(vm: MachineState) -> None:
     vm.push(vm.text(vm.unpack(UINT8)))
 
 
 @opcode(b"X")
-def _binunicode(vm: PickleMachine) -> None:
+def _binunicode(vm: MachineState) -> None:
     pos = vm.pos + 4
     end = pos + UINT32.unpack_from(vm.data, vm.pos)[0]
     if end <= len(vm.data) and end - pos <= SHORT_TEXT_NBYTES:  # the usual case, without a call
@@ -204,15 +226,15 @@ def _binunicode(vm: PickleMachine) -> None:
 
 
 @opcode(b"\x8d")
-def _binunicode8(vm: PickleMachine) -> None:
+def _binunicode8(vm: MachineState) -> None:
     vm.push(vm.text(vm.unpack(UINT64)))
 
 
 @opcode(b"F", scalar=True)
-def _float(vm: PickleMachine) -> None:
-    vm.push(float(vm.line()))
+def _float(vm: MachineState) -> None:
+    vm.push(float(vm.line().partition(b"\0")[0]))
 
 
 @opcode(b"G", scalar=True)
-def _binfloat(vm: PickleMachine) -> None:
+def _binfloat(vm: MachineState) -> None:
     vm.push(vm.unpack(FLOAT64))

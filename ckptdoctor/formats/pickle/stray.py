@@ -14,8 +14,8 @@ from dataclasses import replace
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.names import EXTENSIONS
 from ckptdoctor.formats.pickle.nodes import PickleError, PickleLimitError
-from ckptdoctor.formats.pickle.plain_names import EXTENSIONS
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 
 __all__ = ["code_behind", "code_spelled", "code_within"]

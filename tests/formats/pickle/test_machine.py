@@ -397,7 +397,8 @@ def test_getattr_on_an_object_of_python_is_judged_by_its_class(attribute: str) -
 
 def test_a_method_of_an_array_that_writes_is_told_and_others_are_not() -> None:
     for name, told in ((b"tofile", True), (b"mean", False)):
-        reader = machine(b"cbuiltins\ngetattr\n(cnumpy\nndarray\n)RS'" + name + b"'\ntR.")
+        array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntVb\ntR"
+        reader = machine(b"cbuiltins\ngetattr\n(" + array + b"S'" + name + b"'\ntR.")
         reader.run()
         assert bool(reader.calls) is told
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import _compat_pickle
 import builtins
 import sys
 
 import pytest
 from torch import _weights_only_unpickler as unpickler
 
-from ckptdoctor.formats.pickle import plain_names
-from ckptdoctor.formats.pickle.names import is_allowed, is_known, normalise, runs_code
-from ckptdoctor.formats.pickle.plain_names import is_plain
+from ckptdoctor.formats.pickle import names
+from ckptdoctor.formats.pickle.names import Use, dotted, is_allowed, judge, member
 
 
 def torchs_names() -> set[str]:
@@ -18,15 +18,19 @@ def torchs_names() -> set[str]:
     return set(unpickler._get_allowed_globals()) | set(users)
 
 
+def split(name: str) -> tuple[str, str]:
+    """``module:qualname``, or all but the last part as the module."""
+    module, _, qualname = name.partition(":") if ":" in name else name.rpartition(".")
+    return module, qualname
+
+
 @pytest.mark.parametrize("name", sorted(torchs_names()))
 def test_what_torch_allows_is_allowed_and_harmless(name: str) -> None:
     assert is_allowed(name)
-    assert not runs_code(name)
+    assert judge(*split(name)) is Use.CALLED
 
 
 def test_nothing_else_is_allowed() -> None:
-    from ckptdoctor.formats.pickle import names
-
     beyond = names._ALLOWED - torchs_names()
     # types that torch allows once torch.distributed or torch.nested is imported
     assert {
@@ -65,8 +69,8 @@ urllib.request.urlopen requests.get
 
 
 @pytest.mark.parametrize("name", DANGEROUS)
-def test_what_runs_code_is_known(name: str) -> None:
-    assert runs_code(name)
+def test_what_runs_code_is_code(name: str) -> None:
+    assert judge(*split(name)) is Use.CODE
     assert not is_allowed(name)
 
 
@@ -77,20 +81,20 @@ numpy._core.multiarray.scalar numpy.dtype numpy.ndarray argparse.Namespace
 omegaconf.dictconfig.DictConfig omegaconf.base.ContainerMetadata omegaconf.nodes.AnyNode
 typing.Any functools.partial torch.nn.modules.linear.Linear torch.nn.modules.conv.Conv2d
 torch.optim.adamw.AdamW torch.optim.lr_scheduler.CosineAnnealingLR pathlib.PosixPath pathlib.Path
-datetime.datetime datetime.timedelta datetime.timezone.utc copyreg._reconstructor
+datetime.datetime datetime.timedelta datetime:timezone.utc copyreg._reconstructor
 ultralytics.nn.tasks.DetectionModel types.SimpleNamespace random.Random decimal.Decimal uuid.UUID
 fractions.Fraction models.os_net.OSNet torch.Size torch.device torch.float32
 pytorch_lightning.utilities.parsing.AttributeDict sklearn.preprocessing._data.StandardScaler
 torchvision.models.resnet.ResNet torch.nn.modules.activation.ReLU enum.Enum
 numpy.random._pickle.__randomstate_ctor numpy.random.mtrand.RandomState
-numpy.ma.core._mareconstruct torch._utils.torch.contiguous_format functools.reduce
+numpy.ma.core._mareconstruct torch._utils:torch.contiguous_format functools.reduce
 _functools.reduce builtins.SystemExit builtins.KeyboardInterrupt exceptions.KeyError
 logging.PercentStyle numpy.sin numpy.float64 numpy.rec.recarray numpy.dtypes.Float32DType
-torch.nn.functional.relu torch.relu torch._C._VariableFunctionsClass.relu
+torch.nn.functional.relu torch.relu torch._C._VariableFunctionsClass
 torch.autograd.grad_mode.no_grad re._compile torch.torch_version.TorchVersion
 torch._dynamo.eval_frame.OptimizedModule builtins.ValueError torch.distributed.tensor.DTensor
 torch.cuda.amp.grad_scaler._refresh_per_optimizer_state logging.Logger logging.getLogger
-array._array_reconstructor zoneinfo.ZoneInfo._unpickle signal.Signals http.HTTPStatus
+array._array_reconstructor zoneinfo:ZoneInfo._unpickle signal.Signals http.HTTPStatus
 os.stat_result distutils.version.LooseVersion copyreg.__newobj__ collections.abc.Mapping
 operator.itemgetter itertools.count math.sqrt time.struct_time __main__.Net test.Net
 models.unet.build nets.code.Net utils.signal.Filter dataset.types.Sample
@@ -100,37 +104,64 @@ pandas._libs.internals._unpickle_block xgboost.core.Booster
 
 @pytest.mark.parametrize("name", BENIGN)
 def test_ordinary_classes_run_nothing(name: str) -> None:
-    assert not runs_code(name)
+    assert judge(*split(name)) is not Use.CODE
 
 
-KNOWN = """
-collections.OrderedDict torch._utils._rebuild_tensor_v2 os.system argparse.Namespace numpy.dtype
-torch.nn.modules.conv.Conv2d omegaconf.dictconfig.DictConfig ultralytics.nn.tasks.DetectionModel
+ALIASES = """
+fractions:re.enum.bltns.exec json:decoder.scanner.re.enum.bltns.eval torch:_import_dotted_name
+torch.distributed._tensor:import_module torch.distributed._shard.checkpoint.utils:cProfile.run
+numpy.ma.core:np.f2py.crackfortran.getlincoef numpy.ma.core:np.load numpy.random:test
+json.tool:Path.write_text json.tool:Path.touch torch.nn.parallel.distributed:logging.FileHandler
+torch.nn.attention.flex_attention:inspect.tokenize._builtin_open torch._C:PyTorchFileWriter
+torch.serialization:tarfile.TarFile torch.cuda.memory:CUDAPluggableAllocator
+torch.nn:Linear torch:nn.Linear torch.nn.modules:linear.Linear collections:abc.Mapping
+numpy:core.multiarray._reconstruct argparse:_os.system pathlib:os.system enum:sys.modules
+datetime:sys random:_os.system decimal:_sys torch.optim.adamw:Adam typing:sys.exit
+jinja2.utils:import_string filelock._api:inspect.importlib.import_module
+sympy.core.sympify:sympify omegaconf._utils:yaml.unsafe_load timm.models._helpers:load_state_dict
+ultralytics.nn.tasks:torch_safe_load ultralytics.nn.tasks:parse_model
+transformers.dynamic_module_utils:get_class_from_dynamic_module
+transformers.models.auto.modeling_auto:AutoModel.from_pretrained
+torchvision.models._api:load_state_dict_from_url mynet:np.load mynet:Path.write_text
+mynet:a.b.c mynet:f.__globals__ mynet:Net.__init__.__globals__ typing_extensions:sys.exit
 """.split()
 
 
-@pytest.mark.parametrize("name", KNOWN)
-def test_what_is_known_is_data_or_code(name: str) -> None:
-    assert is_known(name)
+@pytest.mark.parametrize("name", ALIASES)
+def test_no_alias_and_no_walk_through_a_module_is_plain(name: str) -> None:
+    assert judge(*split(name)) is Use.CODE
 
 
-@pytest.mark.parametrize(
-    "name", ["__main__.Net", "project.nets.UNet", "xgboost.core.Booster", "ｏs.system"]
-)
+def test_only_the_pair_counts_and_not_how_it_is_spelled_together() -> None:
+    assert judge("torch.nn.modules.linear", "Linear") is Use.BUILT
+    assert judge("torch.nn.modules", "linear.Linear") is Use.CODE
+
+
+@pytest.mark.parametrize("name", ["__main__.Net", "project.nets.UNet", "xgboost.core.Booster"])
 def test_of_other_packages_nothing_is_known(name: str) -> None:
-    assert not is_known(name)
-    assert not runs_code(name)
+    assert judge(*split(name)) is Use.UNKNOWN
+    assert not judge(*split(name)).is_known
+
+
+def test_a_class_of_a_known_package_may_be_built_and_a_function_is_code() -> None:
+    assert judge("transformers.models.bert.modeling_bert", "BertModel") is Use.STRANGER
+    assert judge("transformers.utils.hub", "cached_file") is Use.CODE
 
 
 def test_all_that_python_has_is_code_unless_it_is_known_to_be_plain() -> None:
-    plain = {name.partition(".")[0] for name in plain_names._PLAIN_MODULES}
-    assert len(plain) < 20
-    for module in sys.stdlib_module_names - plain:
-        assert runs_code(f"{module}.some_function"), module
-    assert sum(is_plain(f"builtins.{name}") for name in dir(builtins)) > 100
-    assert [
-        name for name in dir(builtins) if name.islower() and not is_known(f"builtins.{name}")
-    ] == []
+    for module in sys.stdlib_module_names:
+        assert judge(module, "some_function") is Use.CODE, module
+        assert judge(module, "SomeClass") is Use.CODE, module
+
+
+def test_every_exception_of_this_python_is_known() -> None:
+    errors = [name for name, one in vars(builtins).items() if is_exception(one)]
+    assert len(errors) > 60
+    assert [name for name in errors if judge("builtins", name) is not Use.CALLED] == []
+
+
+def is_exception(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, BaseException)
 
 
 @pytest.mark.parametrize("name", ["numpy.dtype", "argparse.Namespace", "os.system", "torch.nope"])
@@ -138,14 +169,34 @@ def test_what_torch_refuses_is_not_allowed(name: str) -> None:
     assert not is_allowed(name)
 
 
+def test_names_of_python_2_have_todays() -> None:
+    assert dotted("__builtin__", "xrange") == "builtins.range"
+    assert dotted("copy_reg", "_reconstructor") == "copyreg._reconstructor"
+    assert dotted("exceptions", "KeyError") == "builtins.KeyError"
+    assert dotted("numpy", "x") == "numpy.x"
+    for module, name in _compat_pickle.NAME_MAPPING:
+        assert dotted(module, name) == ".".join(_compat_pickle.NAME_MAPPING[module, name])
+
+
 @pytest.mark.parametrize(
-    ("module", "dotted"),
+    ("owner", "module", "qualname", "attribute", "use"),
     [
-        ("__builtin__", "builtins.x"),
-        ("copy_reg", "copyreg.x"),
-        ("cPickle", "_pickle.x"),
-        ("numpy", "numpy.x"),
+        (Use.CALLED, "torch.nn.attention.bias", "CausalVariant", "UPPER_LEFT", Use.NAMED),
+        (Use.BUILT, "torch.nn.modules.linear", "Linear", "forward", Use.NAMED),
+        (Use.CALLED, "pathlib", "Path", "write_text", Use.CODE),
+        (Use.BUILT, "torch.nn.modules.linear", "Linear", "__init__", Use.CODE),
+        (Use.CALLED, "zoneinfo", "ZoneInfo", "_unpickle", Use.CALLED),
+        (Use.UNKNOWN, "mynet", "Outer", "Inner", Use.UNKNOWN),
+        (Use.UNKNOWN, "mynet", "Outer", "os", Use.CODE),
+        (Use.CODE, "os", "stat", "x", Use.CODE),
     ],
 )
-def test_python_2_modules_have_todays_names(module: str, dotted: str) -> None:
-    assert normalise(module, "x") == dotted
+def test_what_getattr_gives(
+    owner: Use, module: str, qualname: str, attribute: str, use: Use
+) -> None:
+    assert member(owner, module, qualname, attribute) is use
+
+
+def test_values_of_torch_are_known_through_whatever_imports_it() -> None:
+    assert judge("mynet.layers", "torch.channels_last") is Use.NAMED
+    assert judge("mynet.layers", "torch.load") is Use.CODE

@@ -1,0 +1,340 @@
+"""What the opcodes of a pickle work on: stack, memo, and the record of names and calls."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.pickle import calls
+from ckptdoctor.formats.pickle.names import Use, dotted, is_risky_member, judge, member
+from ckptdoctor.formats.pickle.nodes import (
+    UNSET,
+    BytesRef,
+    DictNode,
+    GlobalRef,
+    Instance,
+    Node,
+    PersistentId,
+    PickleError,
+    PickleLimitError,
+    RecordedCall,
+    RecordedGlobal,
+    SetNode,
+    shorten,
+    spell,
+)
+from ckptdoctor.formats.pickle.window import Window
+from ckptdoctor.formats.source import ByteSource
+
+__all__ = ["MachineState"]
+
+_MAX_CALLS = 100
+_MAX_GLOBALS = 10_000  # a whole module names some tens, a large TorchScript archive some hundreds
+_NAME_CHARS = 2_000  # the longest dotted name of a global
+_COMPUTED = (Instance, GlobalRef, PersistentId)
+_SEVERITY = {use: rank for rank, use in enumerate(Use)}
+
+
+class MachineState(Window):
+    """The state of a pickle machine between two opcodes.
+
+    Where a pickle goes against its own rules, but a reader may go on, so does this one, and
+    complains at the end: what is named behind the fault is seen as well.
+
+    Args:
+        source: where the pickle lies.
+        limits: bounds on the work.
+
+    Attributes:
+        stack: what was pushed since the last mark.
+        marks: the stacks below the marks.
+        memo: what was memoized under each index, in a list as far as indices count up.
+        globals: what was named so far, by dotted name, in order.
+        calls: calls that run code, at most 100.
+        persistent_ids: every reference to something outside the pickle.
+        holds_bytearrays: whether a byte array of protocol 5 was read, which the tree has as bytes.
+    """
+
+    __slots__ = (
+        "_far_memo",
+        "_limits",
+        "_refs",
+        "calls",
+        "globals",
+        "holds_bytearrays",
+        "marks",
+        "memo",
+        "memo_gaps",
+        "persistent_ids",
+        "stack",
+    )
+
+    def __init__(self, source: ByteSource, limits: Limits) -> None:
+        super().__init__(source)
+        self._limits = limits
+        self.globals: dict[str, RecordedGlobal] = {}
+        self._refs: dict[tuple[str, str], RecordedGlobal] = {}
+        self.calls: list[RecordedCall] = []
+        self.persistent_ids: list[Node] = []
+        self.holds_bytearrays = False
+        self.stack: list[Node] = []
+        self.marks: list[list[Node]] = []
+        self.memo: list[Node] = []  # no dict: a file could choose indices that collide in it
+        self.memo_gaps = 0
+        self._far_memo: dict[str, Node] = {}
+
+    def start(self, at: int) -> None:
+        """Begin a pickle at ``at`` of the source; what was named before is kept."""
+        self.stack, self.marks, self.memo, self.memo_gaps = [], [], [], 0
+        self._far_memo = {}
+        self.complaint, self.framed, self._frame_end = None, False, None
+        self.seek(at)
+
+    # -- the stack -------------------------------------------------------------------------------
+
+    def push(self, node: Node) -> None:
+        """Put a node on the stack."""
+        self.stack.append(node)
+
+    def pop_mark(self) -> list[Node]:
+        """What was pushed since the last mark."""
+        items = self.stack
+        self.stack = self.marks.pop()
+        return items
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def name_global(self, module: Node, name: Node, at: int) -> GlobalRef:
+        """The global that the opcode at ``at`` names; recorded.
+
+        A name that another call or global is to give can be anything, and counts as code.
+        """
+        module, name = _as_text(module), _as_text(name)
+        if type(module) is not str or type(name) is not str:
+            if type(module) in _COMPUTED or type(name) in _COMPUTED:
+                return self._computed_global(module, name, at)
+            raise PickleError("a global whose name is no text", at)
+        known = self._refs.get((module, name))
+        if known is None:
+            known = self._new_global(module, name, at)
+        known.count += 1
+        return known.ref
+
+    def _new_global(self, module: str, name: str, at: int) -> RecordedGlobal:
+        if len(module) + len(name) > _NAME_CHARS:
+            self.complain(PickleLimitError(f"a global whose name is longer than {_NAME_CHARS}", at))
+            module, name = module[:_NAME_CHARS], name[:_NAME_CHARS]
+        ref = GlobalRef(dotted(module, name), judge(module, name), module, name)
+        known = RecordedGlobal(ref, at)
+        self._refs[module, name] = known
+        self._record(known)
+        return known
+
+    @property
+    def pairs(self) -> set[tuple[str, str]]:
+        """Module and name of every global, as the pickle spells them."""
+        return set(self._refs)
+
+    def extension(self, name: str, at: int) -> GlobalRef:
+        """A global that stands in a program's registry under a number."""
+        return self._named(name, Use.CODE, at)
+
+    def _computed_global(self, module: Node, name: Node, at: int) -> GlobalRef:
+        spelled = ".".join(part if type(part) is str else spell(part) for part in (module, name))
+        return self._named(shorten(spelled), Use.CODE, at)
+
+    def _named(self, name: str, use: Use, at: int) -> GlobalRef:
+        known = self.globals.get(name)
+        if known is None or known.ref.use is not use:
+            known = RecordedGlobal(GlobalRef(name, use), at)
+            self._record(known)
+        known.count += 1
+        return known.ref
+
+    def _record(self, new: RecordedGlobal) -> None:
+        """Keep the worst reading of a dotted name: two pairs may be spelled alike."""
+        name = new.ref.name
+        before = self.globals.get(name)
+        if before is None:
+            if len(self.globals) >= _MAX_GLOBALS:
+                raise PickleLimitError(
+                    f"more than {_MAX_GLOBALS} classes and functions", new.offset
+                )
+            self.globals[name] = new
+        elif _SEVERITY[new.ref.use] > _SEVERITY[before.ref.use]:
+            new.count += before.count
+            self.globals[name] = new
+
+    def adopt(self, other: MachineState, at: int) -> None:
+        """Record what another reading of the pickle at ``at`` names and calls."""
+        for pair, seen in other._refs.items():
+            self._refs.setdefault(pair, seen)
+        for seen in other.globals.values():
+            if seen.ref.name not in self.globals or seen.ref.runs_code:
+                self._record(RecordedGlobal(seen.ref, at, seen.count))
+        known = {call.call for call in self.calls}
+        for call in other.calls:
+            if call.call not in known and len(self.calls) < _MAX_CALLS:
+                self.calls.append(RecordedCall(call.name, call.call, at))
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def call(
+        self, factory: Node, args: Node, opcode: bytes = b"R", *, spelled: Node = None
+    ) -> Node:
+        """The node for a call; records it where it may run code."""
+        if type(factory) is GlobalRef and factory.name == calls.GETATTR:
+            return self._getattr(args)
+        if calls.runs(factory, args, opcode):
+            self._record_call(factory, args if spelled is None else spelled)
+        elif calls.GETATTR in self.globals:
+            self._note_handed_on(factory, args)
+        made = Instance(factory, args)
+        made.opcode = opcode
+        return made
+
+    def _getattr(self, args: Node) -> Node:
+        """``getattr(a_global, "name")`` is a global too, and judged as one."""
+        match args:
+            case (GlobalRef() as owner, str() as attribute) if "." not in attribute:
+                return self._member(owner, attribute)
+            case (_, str() as attribute, *_) if not is_risky_member(attribute):
+                return Instance(GlobalRef(calls.GETATTR, Use.NAMED), args)
+        self._record_call(GlobalRef(calls.GETATTR), args)
+        return Instance(GlobalRef(calls.GETATTR, Use.CODE), args)
+
+    def _member(self, owner: GlobalRef, attribute: str) -> GlobalRef:
+        module, qualname = owner.module, f"{owner.qualname}.{attribute}"
+        known = self._refs.get((module, qualname))
+        if known is None:
+            if len(module) + len(qualname) > _NAME_CHARS:
+                raise PickleLimitError(
+                    f"a global whose name is longer than {_NAME_CHARS}", self.at - 1
+                )
+            use = member(owner.use, module, owner.qualname, attribute)
+            ref = GlobalRef(f"{owner.name}.{attribute}", use, module, qualname)
+            known = RecordedGlobal(ref, self.at - 1)
+            self._refs[module, qualname] = known
+            self._record(known)
+        known.count += 1
+        return known.ref
+
+    def _note_handed_on(self, callee: Node, args: Node) -> None:
+        """Whoever is handed ``getattr`` may ask it for anything."""
+        if type(args) is tuple and any(
+            type(arg) is GlobalRef and arg.name == calls.GETATTR for arg in args
+        ):
+            self._record_call(callee, args)
+
+    def change_global(self, target: GlobalRef, how: str, what: Node) -> None:
+        """Record that a class, a function or a list of the running program would be changed."""
+        self._record_call(GlobalRef(f"{target.name}.{how}"), (what,))
+
+    def _record_call(self, callee: Node, args: Node) -> None:
+        if len(self.calls) >= _MAX_CALLS:
+            return
+        name = shorten(callee.name if type(callee) is GlobalRef else spell(callee))
+        shown = args[:8] if type(args) is tuple else (args,)
+        inner = ", ".join(spell(arg) for arg in shown)
+        self.calls.append(RecordedCall(name, shorten(f"{name}({inner})"), self.at - 1))
+
+    # -- what objects are made of ----------------------------------------------------------------
+
+    def build(self, target: Node, state: Node) -> None:
+        """BUILD."""
+        if type(target) is Instance:
+            if calls.state_runs(target, state):
+                self._record_call(GlobalRef(f"{spell(target.factory)}.__setstate__"), (state,))
+            target.state = state
+        elif type(target) is GlobalRef:
+            self.change_global(target, "__setstate__", state)
+
+    def add_members(self, target: Node, items: list[Node]) -> None:
+        """APPEND, APPENDS and ADDITEMS."""
+        if type(target) is list:
+            target.extend(items)
+        elif type(target) is Instance:
+            if target.state is not None and calls.replaces_methods(target):
+                self._record_call(GlobalRef(f"{spell(target.factory)}.append"), tuple(items[:8]))
+            if target.members is None:
+                target.members = []
+            target.members.extend(items)
+        elif type(target) is SetNode:
+            target.members.extend(items)
+        elif type(target) is GlobalRef:
+            self.change_global(target, "extend", items)
+        else:
+            self.complain(PickleError(f"items are appended to a {type(target).__name__}", self.at))
+
+    def add_pairs(self, target: Node, items: list[Node]) -> None:
+        """SETITEM, SETITEMS and DICT: key, value, key, value, ..."""
+        if len(items) % 2:
+            raise PickleError("a key has no value", self.at)
+        pairs = zip(items[::2], items[1::2], strict=True)
+        if type(target) is DictNode:
+            target.pairs.extend(pairs)
+        elif type(target) is Instance:
+            if target.pairs is None:
+                target.pairs = []
+            target.pairs.extend(pairs)
+        elif type(target) is GlobalRef:
+            self.change_global(target, "update", items)
+        else:
+            self.complain(PickleError(f"items are set on a {type(target).__name__}", self.at))
+
+    # -- the memo --------------------------------------------------------------------------------
+
+    def memoize(self, index: int) -> None:
+        """Remember the top of the stack.
+
+        Indices count up, but for those that ``pickletools.optimize`` dropped: none is larger than
+        the number of opcodes.
+        """
+        memo, top = self.memo, self.stack[-1]
+        if index == len(memo):
+            memo.append(top)
+            return
+        if not 0 <= index <= self._limits.opcodes:
+            self._memoize_far(index, top)
+        elif index > len(memo):
+            gap = index - len(memo)
+            memo.extend([UNSET] * gap)
+            memo.append(top)
+            self.memo_gaps += gap
+        else:
+            self.memo_gaps -= memo[index] is UNSET
+            memo[index] = top
+
+    def _memoize_far(self, index: int, top: Node) -> None:
+        error = PickleError("a memo index that no pickler writes", self.at)
+        if index < 0:
+            raise error
+        self.complain(error)
+        self._far_memo[str(index)] = top  # texts cannot be chosen so that they collide
+
+    def memoize_next(self) -> None:
+        """Remember the top of the stack under the number of what was remembered before."""
+        self.memoize(len(self.memo) - self.memo_gaps + len(self._far_memo))
+
+    def remembered(self, index: int) -> Node:
+        """What was memoized under an index."""
+        if index >= len(self.memo):
+            node = self._far_memo.get(str(index), UNSET)
+        else:
+            node = self.memo[index] if index >= 0 else UNSET
+        if node is UNSET:
+            self.refuse_unset()
+        return node
+
+    def refuse_unset(self) -> NoReturn:
+        """Refuse a memo entry that was never set."""
+        raise PickleError("a memo entry that was never set", self.at)
+
+
+def _as_text(node: Node) -> Node:
+    """The text that a reader may take a name for: Python 2's strings have no encoding."""
+    if type(node) is bytes:
+        return node.decode("utf-8", "surrogateescape")
+    if type(node) is BytesRef and node.is_text:
+        return f"<a text of {node.nbytes} bytes>"
+    return node

@@ -1,0 +1,94 @@
+"""Which calls are those of picklers: a plain name is not enough."""
+
+from __future__ import annotations
+
+import pytest
+
+from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.source import MemorySource
+
+_PARTIAL = b"cfunctools\npartial\n"
+
+
+def calls_of(data: bytes) -> list[str]:
+    machine = PickleMachine(MemorySource(data))
+    machine.run()
+    assert not any(seen.ref.runs_code for seen in machine.globals.values())
+    return [call.call for call in machine.calls]
+
+
+AS_PICKLERS_WRITE = {
+    "a set": b"cbuiltins\nset\n(]K\x01atR.",
+    "an ordered dict": b"ccollections\nOrderedDict\n)R.",
+    "pairs, as Python 2 wrote them": b"ccollections\nOrderedDict\n(]]K\x01aK\x02aatR.",
+    "bytes in protocol 2": b"c_codecs\nencode\n(X\x01\0\0\0xX\x06\0\0\0latin1tR.",
+    "a byte array of those": b"cbuiltins\nbytearray\n(c_codecs\nencode\n"
+    b"(X\x01\0\0\0xX\x06\0\0\0latin1tRtR.",
+    "a default dict": b"ccollections\ndefaultdict\n(cbuiltins\nlist\ntR.",
+    "the type of None": b"cbuiltins\ntype\n(NtR.",
+    "an exception": b"cbuiltins\nValueError\n(K\x01tR.",
+    "a partial of the user's": _PARTIAL + b"(cmynet\nrelu\ntR(cmynet\nrelu\n)}Ntb.",
+    "a partial of a partial": _PARTIAL + b"(" + _PARTIAL + b"(cmynet\nrelu\ntRtR.",
+    "an object of protocol 0": b"ccopy_reg\n_reconstructor\n"
+    b"(cmynet\nNet\nc__builtin__\nobject\nNtR.",
+    "a dict of protocol 0": b"ccopy_reg\n_reconstructor\n(cmynet\nConf\nc__builtin__\ndict\n}tR.",
+    "a namespace": b"cargparse\nNamespace\n)\x81}X\x01\0\0\0aK\x01sb.",
+    "a namespace of protocol 1": b"cargparse\nNamespace\n)R}X\x01\0\0\0aK\x01sb.",
+    "an iterator": b"cbuiltins\niter\n(]tR.",
+    "a generic": b"c_operator\ngetitem\n(ctyping\nList\n(cbuiltins\nint\nttR.",
+    "a union": b"cfunctools\nreduce\n(c_operator\nor_\n(cbuiltins\nint\ncbuiltins\nstr\nttR.",
+    "a member by its name": b"cbuiltins\ngetattr\n(cmynet\nMode\nX\x01\0\0\0AtR.",
+    "an attribute called append, never used": b"cmynet\nA\n)\x81}X\x06\0\0\0appendcmynet\nf\nsb.",
+}
+
+
+@pytest.mark.parametrize("data", AS_PICKLERS_WRITE.values(), ids=AS_PICKLERS_WRITE)
+def test_what_picklers_write_runs_nothing(data: bytes) -> None:
+    assert calls_of(data) == []
+
+
+AS_NO_PICKLER_WRITES = {
+    "the result of a call, called": b"cmynet\nmake\n)R(K\x01tR.",
+    "the result of a call, made an object of": b"cmynet\nmake\n)R)\x81.",
+    "a class with arguments": b"cargparse\nNamespace\n(K\x01tR.",
+    "a class of three parts": b"cbuiltins\ntype\n(X\x01\0\0\0A)}tR.",
+    "a function of which only the name is stored": b"cbuiltins\nmax\n(]K\x01atR.",
+    "what iterates over an object": b"cbuiltins\nlist\n(cmynet\nLoader\n)RtR.",
+    "what calls until a sentinel": b"cbuiltins\niter\n(cmynet\nf\nNtR.",
+    "a default factory that was returned": b"ccollections\ndefaultdict\n(cmynet\nf\n)RtR.",
+    "a partial of what was returned": _PARTIAL + b"(cmynet\nf\n)RtR.",
+    "a partial that becomes one": _PARTIAL + b"(cmynet\nf\ntR(cmynet\nf\n)R)}Ntb.",
+    "a partial of getattr": _PARTIAL + b"(cbuiltins\ngetattr\ntR.",
+    "getattr for a class": b"ccopyreg\n__newobj__\n(cmynet\nf\n)RtR.",
+    "a base that does the work": b"ccopyreg\n_reconstructor\n"
+    b"(cmynet\nA\ncargparse\nNamespace\n]tR.",
+    "a reduction of something else": b"cfunctools\nreduce\n(cmynet\nf\n(K\x01K\x02ttR.",
+    "an item of something else": b"c_operator\ngetitem\n(cmynet\nD\n)RK\x00tR.",
+    "a method of its own that BUILD calls": b"cmynet\nA\n)\x81"
+    b"}X\x0c\0\0\0__setstate__cmynet\nf\nsb.",
+    "a class set among slots": b"cmynet\nA\n)\x81(N}X\x09\0\0\0__class__cmynet\nB\nstb.",
+    "a method of its own that APPEND calls": b"cmynet\nA\n)\x81"
+    b"}X\x06\0\0\0appendcmynet\nf\nsbK\x01a.",
+    "a method of its own that ADDITEMS calls": b"cmynet\nA\n)\x81"
+    b"}X\x03\0\0\0addcmynet\nf\nsb(K\x01\x90.",
+    "a function that rebuilds another type": b"ctorch._tensor\n_rebuild_from_type_v2\n"
+    b"(cbuiltins\nmax\ncmynet\nT\n(K\x01K\x02tNtR.",
+    "getattr as what rebuilds": b"ctorch._tensor\n_rebuild_from_type_v2\n"
+    b"(cbuiltins\ngetattr\ncmynet\nT\n(K\x01X\x01\0\0\0xtNtR.",
+    "a persistent id, called": b"X\x01\0\0\0xQ(K\x01tR.",
+}
+
+
+@pytest.mark.parametrize("data", AS_NO_PICKLER_WRITES.values(), ids=AS_NO_PICKLER_WRITES)
+def test_what_no_pickler_writes_is_told(data: bytes) -> None:
+    assert len(calls_of(data)) == 1
+
+
+def test_a_class_that_torch_pickled_with_its_source_may_be_made_an_object_of() -> None:
+    pid = b"(X\x06\0\0\0modulecmynet\nNet\nNNtQ"
+    data = b"ccopyreg\n_reconstructor\n(" + pid + b"cbuiltins\nobject\nNtR."
+    assert calls_of(data) == []
+
+
+def test_a_call_of_a_result_is_spelled_out() -> None:
+    assert calls_of(b"cmynet\nmake\n)R(K\x01tR.") == ["mynet.make()(1)"]
