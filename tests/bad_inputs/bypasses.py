@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.bad_inputs.bypass import Bypass
-from tests.bad_inputs.bypass_calls import CALLS
-from tests.bad_inputs.bypass_files import FILES
-from tests.bad_inputs.bypass_tricks import TRICKS
+from tests.bad_inputs.bypass.calls import CALLS
+from tests.bad_inputs.bypass.files import FILES
+from tests.bad_inputs.bypass.one import Bypass
+from tests.bad_inputs.bypass.tricks import TRICKS
 
 __all__ = ["ALL_BYPASSES"]
 

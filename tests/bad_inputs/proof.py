@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.bad_inputs.bypass import Bypass, Loader
+from tests.bad_inputs.bypass.one import Bypass, Loader
 
 __all__ = ["have_run"]
 

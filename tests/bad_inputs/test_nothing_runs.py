@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bad_inputs.audit import COMMANDS, UNPICKLE, Job, Watched, watched
-from tests.bad_inputs.bypass import Bypass, Loader
+from tests.bad_inputs.bypass.one import Bypass, Loader
 from tests.bad_inputs.bypasses import ALL_BYPASSES
 from tests.bad_inputs.catalogue import ALL_KINDS
 from tests.bad_inputs.good import legacy_bytes, safetensors_bytes, tar_bytes, zip_bytes

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Bypass", "Loader", "python_of", "shell"]
+__all__ = ["Bypass", "Catalogue", "Loader", "Make", "python_of", "shell"]
+
+Make = Callable[[Path], bytes]
 
 
 class Loader(enum.Enum):
@@ -19,6 +22,11 @@ class Loader(enum.Enum):
     NUMPY = "numpy.load(allow_pickle=True)"
     TORCH = "torch.load(weights_only=False)"
     NONE = "not on this machine"
+
+    def if_installed(self, module: str) -> Loader:
+        """This one, or none where the package that would run the code is not there."""
+        top = module.partition(".")[0]
+        return self if importlib.util.find_spec(top) is not None else Loader.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +43,7 @@ class Bypass:
 
     name: str
     published: str
-    make: Callable[[Path], bytes]
+    make: Make
     loader: Loader = Loader.PICKLE
     suffix: str = ".pth"
 
@@ -44,6 +52,35 @@ class Bypass:
         path = folder / f"model{self.suffix}"
         path.write_bytes(self.make(canary))
         return path
+
+
+class Catalogue:
+    """Bypasses, gathered by a decorator of the functions that make them."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+        self.made: list[Bypass] = []
+
+    def add(
+        self, name: str, published: str, *, loader: Loader | None = None, suffix: str = ".pth"
+    ) -> Callable[[Make], Make]:
+        """The function below makes the bytes of one.
+
+        Args:
+            name: of the bypass.
+            published: where, or the class of trick.
+            loader: another than the catalogue's.
+            suffix: of the file.
+        """
+
+        def register(make: Make) -> Make:
+            runs = loader or self.loader
+            self.made.append(
+                Bypass(name=name, published=published, make=make, loader=runs, suffix=suffix)
+            )
+            return make
+
+        return register
 
 
 def shell(canary: Path) -> str:

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.bad_inputs.bypass import Bypass, Loader, shell
-from tests.bad_inputs.bypass_calls import nested
-from tests.bad_inputs.good import legacy_bytes, tar_bytes, zip_bytes
+from tests.bad_inputs.bypass.carriers import MAGIC, zipped
+from tests.bad_inputs.bypass.one import Bypass, Loader, shell
+from tests.bad_inputs.bypass.payloads import hostile_array, nested
+from tests.bad_inputs.good import legacy_bytes, tar_bytes
 from tests.bad_inputs.opcodes import Opcodes, call, named, pickle_of, push
-from tests.builders import central_entries, rezip
+from tests.builders import central_entries
 
 __all__ = ["FILES"]
 
-_MAGIC = 0x1950A86A20F9469CFC6C
 _SYSTEM = named("posix", "system")
 
 _made: list[Bypass] = []
@@ -56,24 +56,6 @@ def _sound_and_run(canary: Path) -> bytes:
     return pickle_of(_run(canary) + b"0}" + push("epoch") + push(88) + b"s", 2)
 
 
-def _zip(
-    canary: Path,
-    raw: bytes | None = None,
-    *,
-    method: int = zipfile.ZIP_STORED,
-    append: list[tuple[str, bytes]] | None = None,
-) -> bytes:
-    """A sound archive with this for its pickle, and with more records."""
-    source, target = canary.with_name("source.tmp"), canary.with_name("target.tmp")
-    source.write_bytes(zip_bytes())
-    replaced = {} if raw is None else {"data.pkl": raw}
-    rezip(source, target, method=method, replace=replaced, append=append or [])
-    source.unlink()
-    data = target.read_bytes()
-    target.unlink()
-    return data
-
-
 # -- damage behind the call ----------------------------------------------------------------------
 
 
@@ -94,12 +76,12 @@ def _(canary: Path) -> bytes:
 
 @_file("a broken pickle in an archive", "nullifAI")
 def _(canary: Path) -> bytes:
-    return _zip(canary, pickle_of(_run(canary) + b"0\xff}", 2))
+    return zipped(canary, pickle_of(_run(canary) + b"0\xff}", 2))
 
 
 @_file("a broken pickle in the old format", "nullifAI")
 def _(canary: Path) -> bytes:
-    return pickle.dumps(_MAGIC, 2) + pickle_of(_run(canary), 2)[:-1]
+    return pickle.dumps(MAGIC, 2) + pickle_of(_run(canary), 2)[:-1]
 
 
 @_file("a protocol that does not exist behind the call", "nullifAI", Loader.PICKLE)
@@ -132,7 +114,7 @@ def _(canary: Path) -> bytes:
 
 @_file("a pickle behind the pickle of an archive", "several pickles in a file", Loader.NONE)
 def _(canary: Path) -> bytes:
-    return _zip(canary, pickle.dumps({"epoch": 1}, 2) + nested(canary))
+    return zipped(canary, pickle.dumps({"epoch": 1}, 2) + nested(canary))
 
 
 @_file("a pickle behind 512 bytes of something", "junk before", Loader.NONE)
@@ -166,17 +148,17 @@ def _(canary: Path) -> bytes:
 
 @_file("an archive of the pickle", "plain")
 def _(canary: Path) -> bytes:
-    return _zip(canary, _sound_and_run(canary))
+    return zipped(canary, _sound_and_run(canary))
 
 
 @_file("an archive with another extension", "CVE-2025-1889, CVE-2025-10155", suffix=".bin")
 def _(canary: Path) -> bytes:
-    return _zip(canary, _sound_and_run(canary))
+    return zipped(canary, _sound_and_run(canary))
 
 
 @_file("an archive named like safetensors", "CVE-2025-10155", Loader.NONE, ".safetensors")
 def _(canary: Path) -> bytes:
-    return _zip(canary, _sound_and_run(canary))
+    return zipped(canary, _sound_and_run(canary))
 
 
 @_file("a pickle with another extension", "CVE-2025-10155", Loader.PICKLE, suffix=".ckpt")
@@ -186,7 +168,7 @@ def _(canary: Path) -> bytes:
 
 @_file("a local header with another name", "CVE-2025-1944")
 def _(canary: Path) -> bytes:
-    data = bytearray(_zip(canary, _sound_and_run(canary)))
+    data = bytearray(zipped(canary, _sound_and_run(canary)))
     at = data.index(b"data.pkl")
     data[at : at + 8] = b"data.txt"
     return bytes(data)
@@ -194,21 +176,21 @@ def _(canary: Path) -> bytes:
 
 @_file("flag bits in the directory", "CVE-2025-1945", Loader.NONE)
 def _(canary: Path) -> bytes:
-    data = bytearray(_zip(canary, _sound_and_run(canary)))
+    data = bytearray(zipped(canary, _sound_and_run(canary)))
     data[central_entries(bytes(data))["archive/data.pkl"] + 8] |= 1
     return bytes(data)
 
 
 @_file("flag bits in the local header", "CVE-2025-1945")
 def _(canary: Path) -> bytes:
-    data = bytearray(_zip(canary, _sound_and_run(canary)))
+    data = bytearray(zipped(canary, _sound_and_run(canary)))
     data[6] |= 1
     return bytes(data)
 
 
 @_file("a wrong checksum", "CVE-2025-10156")
 def _(canary: Path) -> bytes:
-    data = bytearray(_zip(canary, _sound_and_run(canary)))
+    data = bytearray(zipped(canary, _sound_and_run(canary)))
     at = central_entries(bytes(data))["archive/data.pkl"] + 16
     data[at : at + 4] = data[14:18] = b"\x12\x34\x56\x78"
     return bytes(data)
@@ -216,50 +198,50 @@ def _(canary: Path) -> bytes:
 
 @_file("a deflated pickle", "compressed records")
 def _(canary: Path) -> bytes:
-    return _zip(canary, _sound_and_run(canary), method=zipfile.ZIP_DEFLATED)
+    return zipped(canary, _sound_and_run(canary), method=zipfile.ZIP_DEFLATED)
 
 
 @_file("the pickle twice, the second runs", "duplicates", Loader.NONE)
 def _(canary: Path) -> bytes:
-    return _zip(canary, append=[("archive/data.pkl", _sound_and_run(canary))])
+    return zipped(canary, append=[("archive/data.pkl", _sound_and_run(canary))])
 
 
 @_file("the pickle again in capitals", "duplicates", Loader.NONE)
 def _(canary: Path) -> bytes:
-    return _zip(canary, append=[("archive/DATA.PKL", _sound_and_run(canary))])
+    return zipped(canary, append=[("archive/DATA.PKL", _sound_and_run(canary))])
 
 
 @_file("the pickle again in another folder", "duplicates", Loader.NONE)
 def _(canary: Path) -> bytes:
-    return _zip(canary, append=[("other/data.pkl", _sound_and_run(canary))])
+    return zipped(canary, append=[("other/data.pkl", _sound_and_run(canary))])
 
 
 @_file("another pickle in the archive", "a record that nobody reads", Loader.NONE)
 def _(canary: Path) -> bytes:
-    return _zip(canary, append=[("archive/extra.pkl", nested(canary))])
+    return zipped(canary, append=[("archive/extra.pkl", nested(canary))])
 
 
 @_file("constants that run", "TorchScript", Loader.NONE)
 def _(canary: Path) -> bytes:
-    return _zip(canary, append=[("archive/constants.pkl", nested(canary))])
+    return zipped(canary, append=[("archive/constants.pkl", nested(canary))])
 
 
 @_file("an archive that is cut", "damage", Loader.NONE)
 def _(canary: Path) -> bytes:
-    data = _zip(canary, _sound_and_run(canary))
+    data = zipped(canary, _sound_and_run(canary))
     return data[: data.index(b"PK\x01\x02")]
 
 
 @_file("an archive behind junk", "junk before", Loader.NONE)
 def _(canary: Path) -> bytes:
-    return b"junk" * 100 + _zip(canary, _sound_and_run(canary))
+    return b"junk" * 100 + zipped(canary, _sound_and_run(canary))
 
 
 @_file("a checkpoint in an archive", "nested archives", Loader.NONE)
 def _(canary: Path) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("best.pth", _zip(canary, _sound_and_run(canary)))
+        archive.writestr("best.pth", zipped(canary, _sound_and_run(canary)))
     return out.getvalue()
 
 
@@ -278,7 +260,7 @@ def _(canary: Path) -> bytes:
 
 def _legacy(canary: Path, at: int) -> bytes:
     """The old format, in which one of its five pickles runs a command first."""
-    contents: tuple[object, ...] = (_MAGIC, 1001, {"little_endian": True}, {}, [])
+    contents: tuple[object, ...] = (MAGIC, 1001, {"little_endian": True}, {}, [])
     parts = [pickle.dumps(part, 2) for part in contents]
     parts[at] = parts[at][:2] + _run(canary) + b"0" + parts[at][2:]
     return b"".join(parts)
@@ -298,7 +280,7 @@ for _at, _what in enumerate(("magic number", "protocol", "system", "object", "st
 @_file("a persistent id that calls", "persistent ids")
 def _(canary: Path) -> bytes:
     pid = b"(" + push("storage") + _run(canary) + push("0") + push("cpu") + push(1) + b"tQ"
-    return _zip(canary, pickle_of(pid, 2))
+    return zipped(canary, pickle_of(pid, 2))
 
 
 @_file("a persistent id that calls, in the old format", "persistent ids")
@@ -329,42 +311,24 @@ def _(canary: Path) -> bytes:
 # -- numpy, joblib -------------------------------------------------------------------------------
 
 
-class _Runs:
-    """Pickles as a call."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[object, ...]:
-        import os
-
-        return os.system, (self.command,)
-
-
-def _array(canary: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
-    found = np.empty(1, dtype=object)
-    found[0] = _Runs(shell(canary))
-    return found
-
-
 @_file("an array of objects", "numpy", Loader.NUMPY, suffix=".npy")
 def _(canary: Path) -> bytes:
     out = io.BytesIO()
-    np.save(out, _array(canary), allow_pickle=True)
+    np.save(out, hostile_array(canary), allow_pickle=True)
     return out.getvalue()
 
 
 @_file("arrays of objects in an archive", "numpy", Loader.NONE, suffix=".npz")
 def _(canary: Path) -> bytes:
     out = io.BytesIO()
-    np.savez(out, a=_array(canary))
+    np.savez(out, a=hostile_array(canary))
     return out.getvalue()
 
 
 @_file("an array of objects in a checkpoint", "numpy")
 def _(canary: Path) -> bytes:
     out = io.BytesIO()
-    torch.save({"epoch": 1, "a": _array(canary)}, out)
+    torch.save({"epoch": 1, "a": hostile_array(canary)}, out)
     return out.getvalue()
 
 

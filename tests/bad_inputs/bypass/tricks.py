@@ -7,8 +7,8 @@ import marshal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bad_inputs.bypass import Bypass, Loader, python_of, shell
-from tests.bad_inputs.bypass_calls import nested
+from tests.bad_inputs.bypass.one import Bypass, Loader, python_of, shell
+from tests.bad_inputs.bypass.payloads import nested
 from tests.bad_inputs.opcodes import Opcodes, call, getattr_of, named, pickle_of, push, with_state
 
 __all__ = ["TRICKS"]

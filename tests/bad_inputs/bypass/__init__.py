@@ -1,0 +1,1 @@
+"""Ways past a scanner of pickles."""
