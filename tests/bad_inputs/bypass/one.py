@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ class Loader(enum.Enum):
     def if_installed(self, module: str) -> Loader:
         """This one, or none where the package that would run the code is not there."""
         top = module.partition(".")[0]
-        return self if importlib.util.find_spec(top) is not None else Loader.NONE
+        found = top in sys.modules or importlib.util.find_spec(top) is not None
+        return self if found else Loader.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
