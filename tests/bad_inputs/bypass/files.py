@@ -318,7 +318,7 @@ def _(canary: Path) -> bytes:
     return out.getvalue()
 
 
-@_file("arrays of objects in an archive", "numpy", Loader.NONE, suffix=".npz")
+@_file("arrays of objects in an archive", "numpy", Loader.NUMPY, suffix=".npz")
 def _(canary: Path) -> bytes:
     out = io.BytesIO()
     np.savez(out, a=hostile_array(canary))
