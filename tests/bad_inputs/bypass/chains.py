@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,13 @@ _IMPORTERS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
 )  # fmt: skip
 
 
+def _imported(canary: Path, *, module: str, name: str, args: tuple[Any, ...]) -> bytes:
+    return beside_weights(canary, call(call(named(module, name), *args), shell(canary)))
+
+
 for _module, _name, _args in _IMPORTERS:
     _made.add(f"what {_module}.{_name} returns is called", "imports by name")(
-        lambda canary, module=_module, name=_name, args=_args: beside_weights(
-            canary, call(call(named(module, name), *args), shell(canary))
-        )
+        functools.partial(_imported, module=_module, name=_name, args=_args)
     )
 
 
@@ -160,14 +163,14 @@ def _(canary: Path) -> bytes:
 @_chain("the state of a partial", "an audit: functools.partial.__setstate__")
 def _(canary: Path) -> bytes:
     plain = call(named("functools", "partial"), named("collections", "OrderedDict"))
-    state = (os_system(), (shell(canary),), {}, None)
+    state: tuple[Any, ...] = (os_system(), (shell(canary),), {}, None)
     return call(with_state(plain, state))
 
 
 @_chain("the state of a partial, set by its method", "an audit: functools.partial.__setstate__")
 def _(canary: Path) -> bytes:
     plain = call(named("functools", "partial"), named("collections", "OrderedDict"))
-    state = (os_system(), (shell(canary),), {}, None)
+    state: tuple[Any, ...] = (os_system(), (shell(canary),), {}, None)
     setting = call(named("functools", "partial.__setstate__"), Opcodes(plain + b"q\x07"), state)
     return Opcodes(setting + b"0" + call(Opcodes(b"h\x07")))
 

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch.package.package_exporter import PackageExporter
 
 from tests.bad_inputs.bypass.carriers import beside_weights
 from tests.bad_inputs.bypass.named import Row, bypasses_of
@@ -83,7 +83,7 @@ def _metadata(canary: Path) -> tuple[Any, ...]:
 
 def _package(canary: Path) -> tuple[Any, ...]:
     path = canary.with_name("package.pt")
-    with torch.package.PackageExporter(path) as exporter:
+    with PackageExporter(path) as exporter:
         exporter.save_source_string("runs", python_of(canary))
     importer = call(named("torch.package.package_importer", "PackageImporter"), str(path))
     return (importer, "runs")
@@ -93,15 +93,17 @@ def _compiled(canary: Path) -> bytes:
     return marshal.dumps(compile(python_of(canary), "x", "exec"))
 
 
+_NOTHING = call(named("builtins", "frozenset"))
 _HANDLER = "torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler"
 
 _RUN_TEXT: tuple[Row, ...] = (
     ("runs text", "dataclasses", "_create_fn",
      lambda c: ("f", [f"x={python_of(c)}"], ["pass"])),
     ("runs text", "timeit", "main", lambda c: (["-n1", "-r1", python_of(c)],)),
-    ("runs text", "timeit", "Timer.timeit", lambda c: (call(named("timeit", "Timer"), *py(c)), 1)),
+    ("runs text", "timeit", "Timer.timeit",
+     lambda c: (call(named("timeit", "Timer"), *py(c)), 1)),
     ("runs text", "typing", "ForwardRef._evaluate",
-     lambda c: (call(named("typing", "ForwardRef"), *py(c)), {}, {}, call(named("builtins", "frozenset")))),
+     lambda c: (call(named("typing", "ForwardRef"), *py(c)), {}, {}, _NOTHING)),
     ("runs text", "code", "InteractiveConsole.push",
      lambda c: (call(named("code", "InteractiveConsole")), python_of(c))),
     ("runs text", "cProfile", "Profile.run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,7 +131,9 @@ def _(canary: Path) -> bytes:
 
 # -- computed names ------------------------------------------------------------------------------
 
-_LOWER = named("builtins", "str.lower")
+_LOWER, _STR = named("builtins", "str.lower"), named("builtins", "str")
+_DAY = call(named("datetime", "date"), b"\x07\xe8\x01\x01")
+_ITEM = named("numpy", "ndarray.item")
 
 _COMPUTED: dict[str, Callable[[str], bytes]] = {
     "str.lower": lambda text: call(_LOWER, text.upper()),
@@ -141,13 +144,13 @@ _COMPUTED: dict[str, Callable[[str], bytes]] = {
     "_codecs.decode": lambda text: call(named("_codecs", "decode"), text.encode(), "latin1"),
     "operator.concat": lambda text: call(named("operator", "concat"), text[:1], text[1:]),
     "date.strftime": lambda text: call(
-        named("datetime", "date.strftime"), call(named("datetime", "date"), b"\x07\xe8\x01\x01"), text
+        named("datetime", "date.strftime"), _DAY, text
     ),
     "NEWOBJ of str": lambda text: named("builtins", "str") + push((text,)) + b"\x81",
     "INST of str": lambda text: b"(" + push(text) + b"ibuiltins\nstr\n",
-    "OBJ of str": lambda text: b"(" + named("builtins", "str") + push(text.encode()) + push("ascii") + b"o",
+    "OBJ of str": lambda text: b"(" + _STR + push(text.encode()) + push("ascii") + b"o",
     "os.path.basename": lambda text: call(named("posixpath", "basename"), f"/a/{text}"),
-    "numpy.str_.item": lambda text: call(named("numpy", "ndarray.item"), call(named("numpy", "array"), text)),
+    "numpy.str_.item": lambda text: call(_ITEM, call(named("numpy", "array"), text)),
 }  # fmt: skip
 
 
@@ -157,7 +160,7 @@ def _computed(canary: Path, make: Callable[[str], bytes]) -> bytes:
 
 for _what, _make in _COMPUTED.items():
     _made.add(f"names that {_what} makes", "computed names")(
-        lambda canary, make=_make: _computed(canary, make)
+        functools.partial(_computed, make=_make)
     )
 
 
@@ -194,10 +197,12 @@ def _text(canary: Path, names: bytes) -> bytes:
 
 
 for _what, _names in _TEXTS.items():
-    _made.add(f"names in {_what}", "escapes")(lambda canary, names=_names: _text(canary, names))
+    _made.add(f"names in {_what}", "escapes")(functools.partial(_text, names=_names))
 
 
 # -- the memo ------------------------------------------------------------------------------------
+
+_OTHER = push("collections")
 
 _PUTS: dict[str, tuple[bytes, bytes]] = {
     "zeros before it": (b"p0000012\n", b"g12\n"),
@@ -205,7 +210,7 @@ _PUTS: dict[str, tuple[bytes, bytes]] = {
     "blanks": (b"p 12 \n", b"g\t12\n"),
     "an underscore": (b"p1_2\n", b"j\x0c\0\0\0"),
     "a number beyond 65535": (b"r\x00\x00\x02\x00", b"g131072\n"),
-    "a number that is put twice": (b"q\x0c0" + push("collections") + b"q\x0c0" + push("posix") + b"q\x0c",
+    "a number that is put twice": (b"q\x0c0" + _OTHER + b"q\x0c0" + push("posix") + b"q\x0c",
                                    b"h\x0c"),
 }  # fmt: skip
 
@@ -217,7 +222,7 @@ def _memo(canary: Path, put: bytes, got: bytes) -> bytes:
 
 for _what, (_put, _got) in _PUTS.items():
     _made.add(f"a name in the memo under {_what}", "PUT and GET")(
-        lambda canary, put=_put, got=_got: _memo(canary, put, got)
+        functools.partial(_memo, put=_put, got=_got)
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.bad_inputs.bypass.named import Row, bypasses_of
 from tests.bad_inputs.bypass.one import Bypass, Loader
-from tests.bad_inputs.bypass.payloads import Arguments, namespace, written
+from tests.bad_inputs.bypass.payloads import Arguments, written
 from tests.bad_inputs.opcodes import Opcodes, call, named
 
 __all__ = ["WRITERS"]
@@ -32,6 +32,7 @@ def _source(canary: Path) -> str:
     return str(path)
 
 
+_LINES = call(named("builtins", "iter"), ["x"])
 _ARRAY = call(named("numpy", "array"), [1])
 
 _OF_PYTHON: tuple[Row, ...] = (
@@ -111,7 +112,7 @@ _OF_LIBRARIES: tuple[Row, ...] = (
     ("writes", "filelock", "FileLock.acquire",
      lambda c: (call(named("filelock", "FileLock"), str(c)),)),
     ("writes", "jinja2.environment", "TemplateStream.dump",
-     lambda c: (call(named("jinja2.environment", "TemplateStream"), call(named("builtins", "iter"), ["x"])),
+     lambda c: (call(named("jinja2.environment", "TemplateStream"), _LINES),
                 str(c))),
     ("writes", "zlib_ng.gzip_ng", "open", written("w")),
     ("writes", "junitparser", "JUnitXml.write",
