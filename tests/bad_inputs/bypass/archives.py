@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from tests.bad_inputs.bypass.carriers import MAGIC, beside_weights, in_legacy, sound_pickle, zipped
-from tests.bad_inputs.bypass.one import Bypass, Catalogue, Loader, python_of, shell
+from tests.bad_inputs.bypass.one import Bypass, Catalogue, Loader, Make, python_of, shell
 from tests.bad_inputs.bypass.payloads import hostile_array, nested
 from tests.bad_inputs.good import tar_bytes, zip_bytes
 from tests.bad_inputs.opcodes import Opcodes, call, named, pickle_of, push, with_state
@@ -115,7 +115,7 @@ def _(canary: Path) -> bytes:
             return x
 
     out = io.BytesIO()
-    torch.jit.save(torch.jit.script(Net()), out)  # type: ignore[no-untyped-call]
+    torch.jit.save(torch.jit.script(Net()), out)
     return out.getvalue()
 
 
@@ -126,7 +126,7 @@ def _inner(canary: Path) -> bytes:
     return beside_weights(canary, _run(canary))
 
 
-_INNER = {
+_INNER: dict[str, Make] = {
     "a zip": _inner,
     "the old format": lambda canary: in_legacy(_run(canary)),
     "the old format, in its first pickle": lambda canary: in_legacy(_run(canary), at=0),
