@@ -9,7 +9,7 @@ import sys
 import types
 from typing import Any
 
-from ckptdoctor.formats.pickle import names
+from ckptdoctor.formats.pickle.names import Use, judge
 
 __all__ = ["Held", "hard_primitives", "held", "own_name"]
 
@@ -18,28 +18,24 @@ class Held(enum.Enum):
     """What our tables hold of a name."""
 
     PLAIN = "plain"
-    ALLOWED = "allowed"
     UNKNOWN = "unknown"
     CODE = "code"
 
 
 def held(module: str, name: str) -> Held:
     """What ckptdoctor says of a global, by its two parts as they stand in a pickle."""
-    judge = getattr(names, "judge", None)
-    if judge is not None:
-        return Held[judge(module, name).name]
-    dotted = names.normalise(module, name)
-    if names.is_allowed(dotted):
-        return Held.ALLOWED
-    if names.runs_code(dotted):
+    use = judge(module, name)
+    if use is Use.CODE:
         return Held.CODE
-    return Held.PLAIN if names.is_known(dotted) else Held.UNKNOWN
+    return Held.PLAIN if use.is_known else Held.UNKNOWN
 
 
 # -- hard primitives -----------------------------------------------------------------------------
 
+# Not `getattr`, `functools.partial` and `reduce`, which picklers call: what they may be handed is
+# held back, and that is tested elsewhere.
 _HARD = {
-    "builtins": "eval exec compile open __import__ getattr setattr delattr globals locals vars "
+    "builtins": "eval exec compile open __import__ setattr delattr globals locals vars "
     "input breakpoint memoryview",
     "posix": "system popen execv execve fork posix_spawn posix_spawnp open remove unlink rmdir "
     "mkdir rename replace link symlink mkfifo mknod truncate chmod chown kill killpg putenv "
@@ -86,7 +82,6 @@ _HARD = {
     "zipimport": "zipimporter",
     "site": "addsitedir addpackage",
     "types": "FunctionType CodeType MethodType new_class",
-    "functools": "partial reduce partialmethod",
     "operator": "attrgetter methodcaller call",
     "weakref": "finalize",
     "atexit": "register",

@@ -163,6 +163,8 @@ def _wrong(step: _Step) -> str:
     primitive = hard_primitives().get(id(reached))
     if primitive is not None and primitive[1] is reached:
         return primitive[0]
+    if type(reached).__name__ == "memory_format":  # a value; pickle finds it through any module
+        return ""
     if step.through:
         return f"goes through {step.through}"
     if isinstance(reached, types.ModuleType):
@@ -203,7 +205,7 @@ class _Judge:
         """Whether a path is held as plain, and rightly so."""
         self.walk.paths += 1
         judged = held(module, step.name)
-        plain = judged in (Held.PLAIN, Held.ALLOWED)
+        plain = judged is Held.PLAIN
         self.walk.plain += plain
         told = plain or (judged is Held.UNKNOWN and module.partition(".")[0] in self.known)
         why = _wrong(step) if told else ""

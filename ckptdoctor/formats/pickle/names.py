@@ -122,11 +122,10 @@ _ALLOWED_BY_LENGTH: dict[int, list[str]] = {}
 for _name in sorted(_ALLOWED):
     _ALLOWED_BY_LENGTH.setdefault(len(_name), []).append(_name)
 
-# Values without a module of their own are named through the first module that imports torch.
-_LAYOUTS = "strided sparse_coo sparse_csr sparse_csc sparse_bsr sparse_bsc jagged _mkldnn"
-_MEMORY_FORMATS = "contiguous_format channels_last channels_last_3d preserve_format"
-_TORCH_VALUES = frozenset(
-    {*BY_NAME, *_QSCHEMES.split(), *_LAYOUTS.split(), *_MEMORY_FORMATS.split()}
+# A memory format says no module: pickle names it through the first one that has imported torch.
+_MEMORY_FORMATS = frozenset(
+    f"torch.{value}"
+    for value in "contiguous_format channels_last channels_last_3d preserve_format".split()
 )
 
 _DENIED = frozenset(
@@ -179,8 +178,7 @@ def judge(module: str, qualname: str) -> Use:
     found = tables.find(module, qualname)
     if found:
         return Use(found)
-    where, _, value = qualname.rpartition(".")
-    if where == "torch" and value in _TORCH_VALUES:
+    if qualname in _MEMORY_FORMATS:
         return Use.NAMED
     top = module.partition(".")[0]
     if top in _DENIED or _is_listed(module, qualname) or _leaves_its_module(qualname):

@@ -197,6 +197,7 @@ def test_what_getattr_gives(
     assert member(owner, module, qualname, attribute) is use
 
 
-def test_values_of_torch_are_known_through_whatever_imports_it() -> None:
+def test_memory_formats_are_known_through_whatever_imports_it() -> None:
     assert judge("mynet.layers", "torch.channels_last") is Use.NAMED
+    assert judge("mynet.layers", "torch.float32") is Use.CODE
     assert judge("mynet.layers", "torch.load") is Use.CODE

@@ -162,7 +162,7 @@ NAMED: Mapping[str, str] = {
         SupportsIndex SupportsInt SupportsRound Text TextIO Tuple Type TypeAlias TypeGuard TypeVar
         TypeVarTuple TypedDict Union Unpack {_ABSTRACT}
     """,
-    "weakref": "WeakKeyDictionary WeakSet WeakValueDictionary ref",
+    "weakref": "ReferenceType WeakKeyDictionary WeakSet WeakValueDictionary ref",
     "_weakref": "ref",
     "_weakrefset": "WeakSet",
 }
