@@ -39,7 +39,7 @@ def have_run(bypasses: Iterable[Bypass], folder: Path) -> set[str]:
         names[place.name] = bypass.name
     command = [sys.executable, "-m", "tests.bad_inputs.proof", str(folder)]
     done = subprocess.run(
-        command, capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=True
+        command, capture_output=True, stdin=subprocess.DEVNULL, timeout=900, check=True
     )
     return {names[place] for place in json.loads(done.stdout.splitlines()[-1])}
 

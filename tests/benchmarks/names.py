@@ -53,7 +53,9 @@ def main() -> int:
 def tell(walk: Walk) -> None:
     """Print the table, and what was wrong."""
     print(table_of(walk))
-    for module, name, why in walk.wrong[:_SHOWN]:
+    # What is code beyond doubt first: one line of it says more than a module's whole contents.
+    ordered = sorted(walk.wrong, key=lambda one: one[2].startswith(("goes", "the module")))
+    for module, name, why in ordered[:_SHOWN]:
         print(f"{module}: {name}: {why}", file=sys.stderr)
     if len(walk.wrong) > _SHOWN:
         print(f"and {len(walk.wrong) - _SHOWN} more", file=sys.stderr)

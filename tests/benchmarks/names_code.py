@@ -7,6 +7,7 @@ import functools
 import importlib
 import sys
 import types
+import warnings
 from typing import Any
 
 from ckptdoctor.formats.pickle.names import Use, judge
@@ -156,7 +157,9 @@ def hard_primitives() -> dict[int, tuple[str, Any]]:
 def _reached(module: str, name: str) -> Any:
     """What a name reaches; None where it is not there on this machine."""
     try:
-        reached = importlib.import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some modules are on their way out
+            reached = importlib.import_module(module)
         for part in name.split("."):
             reached = getattr(reached, part)
     except (ImportError, AttributeError):
