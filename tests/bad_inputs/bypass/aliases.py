@@ -46,7 +46,7 @@ def _path_and(*more: Any) -> Any:
 
 
 def _in_store(canary: Path) -> tuple[Any, ...]:
-    return (call(named("torch.distributed", "FileStore"), str(canary), 1), "key", "value")
+    return (call(named("torch.distributed", "FileStore"), str(canary), 2), "key", "value")
 
 
 _ATTENTION = "torch.distributed.tensor.experimental._context_parallel._attention"

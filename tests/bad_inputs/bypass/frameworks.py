@@ -46,7 +46,6 @@ _INSTALLED: tuple[Row, ...] = (
     ("ignite", "ignite.handlers", "checkpoint.tempfile._os.system", sh),
     ("omegaconf", "omegaconf", "omegaconf.os.system", sh),
     ("tensorboard", "tensorboard.summary.writer.event_file_writer", "EventFileWriter", written()),
-    ("scipy", "scipy.io", "savemat", lambda c: (str(c), {"a": 1})),
     ("huggingface_hub", "huggingface_hub.utils._subprocess", "run_subprocess", sh),
 )  # fmt: skip
 
@@ -81,15 +80,7 @@ _JUDGED: tuple[Row, ...] = (
     ("mmengine", "mmengine.config", "Config.fromfile", fixed("x.py")),
     ("mmengine", "mmengine.runner.checkpoint", "load_checkpoint", fixed()),
     ("mmengine", "mmengine.logging.history_buffer", "HistoryBuffer.__globals__.get", fixed("np")),
-    ("mmcv", "mmcv.utils", "import_modules_from_strings", fixed("os")),
-    ("detectron2", "detectron2.utils.env", "_import_file", fixed("x", "x.py")),
-    ("fairseq", "fairseq.utils", "import_user_module", fixed()),
     ("hydra", "hydra._internal.utils", "_locate", fixed("os.system")),
-    ("monai", "monai.utils.module", "instantiate", fixed("os.system", "x")),
-    ("peft", "peft.utils.save_and_load", "torch_load", fixed("x")),
-    ("diffusers", "diffusers.utils.dynamic_modules_utils", "get_class_from_dynamic_module",
-     fixed("x", "y")),
-    ("sklearn", "sklearn.utils._testing", "joblib.load", fixed("x")),
     ("pandas", "pandas.io.pickle", "read_pickle", fixed("x")),
     ("dill", "dill._dill", "_import_module", fixed("os.system")),
     ("deepspeed", "deepspeed.runtime.utils", "subprocess.Popen", fixed(["x"])),
