@@ -24,7 +24,7 @@ _UNPICKLE_SEEDS = """
 """
 CALLED: Mapping[str, str] = {
     # Parses a description; a text in it is read by `ast.literal_eval`.
-    "numpy": "dtype",
+    "numpy": "_CopyMode dtype",
     "numpy._globals": "_CopyMode _NoValueType",
     "numpy.ma.core": "MaskedConstant _mareconstruct",
     "numpy.ma.mrecords": "_mrreconstruct",

@@ -29,8 +29,8 @@ NAMED: Mapping[str, str] = {
     "numpy.core.numeric": """
         allclose argwhere array_equal array_equiv array_repr array_str asanyarray asarray
         ascontiguousarray asfortranarray base_repr binary_repr convolve correlate count_nonzero
-        cross flatnonzero full full_like identity indices isclose isfortran isscalar moveaxis
-        normalize_axis_tuple ones ones_like outer require roll rollaxis tensordot zeros_like
+        cross flatnonzero full full_like identity indices isclose isfortran isscalar moveaxis ones
+        ones_like outer require roll rollaxis tensordot zeros_like
     """,
     "numpy.core.shape_base": "atleast_1d atleast_2d atleast_3d block hstack stack vstack",
     "numpy.fft.fftpack": """

@@ -9,8 +9,8 @@ from ckptdoctor.formats.pickle.tables import torch_functions
 __all__ = ["BUILT", "CALLED", "CALLERS", "NAMED"]
 
 BUILT: Mapping[str, str] = {
-    # A compiled module, as `torch.save(torch.compile(net))` has it.
-    # A packed weight of a quantized layer; only classes that torch itself registered can be told.
+    # ScriptObject: the packed weight of a quantized layer, of a class that is registered in C++.
+    # The rest, and that of torch._dynamo: a compiled module, saved whole.
     "torch": "ScriptObject _TorchCompileInductorWrapper _TorchCompileWrapper",
     "torch._dynamo.convert_frame": """
         CatchErrorsWrapper ConvertFrame ConvertFrameAssert ConvertFrameBox
@@ -88,11 +88,9 @@ NAMED: Mapping[str, str] = {
     "torch": _OBJECTS + torch_functions.NAMED["torch"],
     "torch._C": "TensorBase _TensorBase _VariableFunctions _VariableFunctionsClass",
     "torch._C._distributed_c10d": "ReduceOp.RedOpType",
+    # What is no more: they raise.
+    "torch._linalg_utils": "_symeig eig lstsq matrix_rank solve",
     "torch._tensor": "Tensor",
-    # A memory format says only "torch.channels_last"; pickle looks for a module with a `torch`.
-    "torch._utils": """
-        torch.channels_last torch.channels_last_3d torch.contiguous_format torch.preserve_format
-    """,
     "torch.nested._internal.nested_tensor": "NestedTensor",
     "torch.nn.parameter": "Buffer Parameter",
     "torch.tensor": "Tensor",

@@ -41,12 +41,14 @@ BUILT: Mapping[str, str] = {
         Shard ShardedTensor ShardedTensor.ProcessGroupState ShardedTensorMetadata TensorInitParams
         TensorProperties
     """,
+    "torch.distributed._sharded_tensor.metadata": "ShardedTensorMetadata TensorProperties",
+    "torch.distributed._sharded_tensor.shard": "Shard",
     "torch.distributed._sharding_spec._internals": "ShardMetadata",
     "torch.distributed._sharding_spec.api": """
         ChunkShardingSpec DevicePlacementSpec EnumerableShardingSpec PlacementSpec ShardingSpec
     """,
     "torch.distributed._tensor._collective_utils": "MeshTopoInfo",
-    "torch.distributed._tensor.device_mesh": "DeviceMesh _MeshEnv",
+    "torch.distributed._tensor.device_mesh": "DeviceMesh",
     "torch.distributed._tensor.ops.embedding_ops": "MaskBuffer _MaskPartial",
     "torch.distributed._tensor.ops.math_ops": "NormReduction _NormPartial",
     "torch.distributed._tensor.placement_types": """
@@ -85,7 +87,7 @@ BUILT: Mapping[str, str] = {
     """,
     "torch.distributed.checkpoint.state_dict": "StateDictOptions _EXTRA_STATE _StateDictInfo",
     "torch.distributed.checkpoint.storage": "WriteResult",
-    "torch.distributed.device_mesh": "DeviceMesh _DeviceMeshStub _MeshEnv",
+    "torch.distributed.device_mesh": "DeviceMesh",
     "torch.distributed.fsdp._common_utils": "_FSDPState",
     "torch.distributed.fsdp._exec_order_utils": "_ExecOrderData",
     "torch.distributed.fsdp._flat_param": """
@@ -175,7 +177,7 @@ CALLED: Mapping[str, str] = {
 NAMED: Mapping[str, str] = {
     "torch.distributed._shard.partial_tensor": "_PartialTensor",
     "torch.distributed._shard.replicated_tensor": "ReplicatedTensor",
-    "torch.distributed._shard.sharded_tensor.api": "ShardedTensor ShardedTensorBase",
+    "torch.distributed._shard.sharded_tensor.api": "ShardedTensorBase",
     "torch.distributed._tensor.api": "DTensor",
     "torch.distributed.algorithms._checkpoint.checkpoint_wrapper": """
         apply_activation_checkpointing checkpoint_wrapper
@@ -190,6 +192,7 @@ NAMED: Mapping[str, str] = {
         always_wrap_policy default_auto_wrap_policy enable_wrap lambda_auto_wrap_policy
         size_based_auto_wrap_policy transformer_auto_wrap_policy wrap
     """,
+    "torch.distributed.tensor": "DTensor",
     "torch.distributed.tensor._api": "DTensor",
     "torch.distributed.tensor._shards_wrapper": "LocalShardsWrapper",
 }

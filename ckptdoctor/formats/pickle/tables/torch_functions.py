@@ -40,8 +40,8 @@ NAMED: Mapping[str, str] = {
         fbgemm_linear_fp16_weight_fp32_activation fbgemm_linear_int8_weight
         fbgemm_linear_int8_weight_fp32_activation fbgemm_linear_quantize_weight
         fbgemm_pack_gemm_matrix_fp16 fbgemm_pack_quantized_matrix feature_alpha_dropout
-        feature_alpha_dropout_ feature_dropout feature_dropout_ fft fill fill_ fix fix_ flatten
-        flip fliplr flipud float_power floor floor_ floor_divide fmax fmin fmod frac frac_ frexp
+        feature_alpha_dropout_ feature_dropout feature_dropout_ fill fill_ fix fix_ flatten flip
+        fliplr flipud float_power floor floor_ floor_divide fmax fmin fmod frac frac_ frexp
         frobenius_norm from_numpy full full_like fused_moving_avg_obs_fake_quant gather gcd gcd_
         ge geqrf ger get_default_dtype gradient greater greater_equal grid_sampler grid_sampler_2d
         grid_sampler_3d group_norm gru gru_cell gt hamming_window hann_window hardshrink

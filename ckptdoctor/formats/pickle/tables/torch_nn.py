@@ -107,7 +107,7 @@ CALLED: Mapping[str, str] = {
 NAMED: Mapping[str, str] = {
     "torch.nn.attention.bias": "CausalBias",
     "torch.nn.functional": """
-        adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d_with_indices
+        _pad _threshold adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d_with_indices
         adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices affine_grid
         alpha_dropout assert_int_or_pair batch_norm bilinear binary_cross_entropy
         binary_cross_entropy_with_logits celu cosine_embedding_loss cross_entropy ctc_loss dropout

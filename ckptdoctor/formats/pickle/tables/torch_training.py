@@ -13,8 +13,8 @@ BUILT: Mapping[str, str] = {
     "torch.amp.autocast_mode": "_UnmanagedAutocast autocast",
     "torch.amp.grad_scaler": "GradScaler _MultiDeviceReplicator",
     "torch.autograd.grad_mode": """
-        _DecoratorContextManager _force_original_view_tracking _unsafe_preserve_version_counter
-        enable_grad enforce_grad_layout_policy inference_mode no_grad set_grad_enabled
+        _force_original_view_tracking _unsafe_preserve_version_counter enable_grad
+        enforce_grad_layout_policy inference_mode no_grad set_grad_enabled
         set_multithreading_enabled
     """,
     "torch.cpu.amp.autocast_mode": "autocast",
@@ -117,9 +117,7 @@ BUILT: Mapping[str, str] = {
     "torch.optim.swa_utils": "AveragedModel SWALR",
     "torch.quasirandom": "SobolEngine",
     "torch.torch_version": "TorchVersion",
-    "torch.utils.data.dataloader": """
-        DataLoader ExceptionWrapper _DatasetKind _InfiniteConstantSampler
-    """,
+    "torch.utils.data.dataloader": "DataLoader _DatasetKind _InfiniteConstantSampler",
     "torch.utils.data.dataset": """
         BufferedShuffleDataset ChainDataset ConcatDataset DFIterDataPipe Dataset IterableDataset
         StackDataset Subset TensorDataset
