@@ -54,7 +54,8 @@ def read_checkpoint(file: OpenFile, limits: Limits | None = None) -> Checkpoint:
     try:
         return _read(file, limits)
     except CheckpointError as error:
-        error.runs = code_spelled(code_within(file, limits))
+        within = dict(code_spelled(code_within(file, limits)))
+        error.runs = tuple((within | dict(error.runs)).items())
         raise
 
 

@@ -33,7 +33,7 @@ from ckptdoctor.formats.pickle.nodes import (
     PickleLimitError,
     PickleTruncatedError,
 )
-from ckptdoctor.formats.pickle.stray import code_behind
+from ckptdoctor.formats.pickle.stray import code_behind, code_spelled
 from ckptdoctor.formats.sniff import describe_zip
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 from ckptdoctor.formats.tree import Harvest, harvest
@@ -61,7 +61,12 @@ def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
         CorruptCheckpointError: ``data.pkl`` cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    return _Archive(file, limits).read()
+    archive = _Archive(file, limits)
+    try:
+        return archive.read()
+    except CheckpointError as error:
+        error.runs = archive.code()
+        raise
 
 
 def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
@@ -212,6 +217,10 @@ class _Archive:
             records=tuple(storage_ref(record) for record in self._directory.records),
             byteorder=byteorder,
         )
+
+    def code(self) -> tuple[tuple[str, str], ...]:
+        """What the pickles that were read so far would run."""
+        return code_spelled(self._machines)
 
     def _other_pickles(self) -> list[PickleMachine]:
         """What names code in records that another reader may take for the pickle."""

@@ -7,8 +7,7 @@ run here as inertly as the others, and kept if it names code.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ckptdoctor.formats.limits import Limits
@@ -16,13 +15,14 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import EXTENSIONS
 from ckptdoctor.formats.pickle.nodes import PickleError, PickleLimitError
+from ckptdoctor.formats.pickle.packed import array_start, unpacked
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
+from ckptdoctor.formats.zip.members import members
 
 __all__ = ["code_behind", "code_spelled", "code_within"]
 
 _SEARCHED_NBYTES = 4 << 20
 _PACKED_NBYTES = 4 << 20
-_PLAIN_NBYTES = 16 << 20
 _LOOKED_AT_NBYTES = 256 << 20  # pickles may be announced within each other
 _OPCODES = 1_000_000  # about a second
 _PROTOCOLS = range(2, 6)
@@ -40,24 +40,24 @@ def code_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMa
 
 
 def code_within(file: OpenFile, limits: Limits) -> list[PickleMachine]:
-    """The machine that ran whatever could be a pickle in a file that cannot be read."""
-    source: ByteSource = FileSource(file.fd, file.nbytes)
-    plain = _unpacked(source.read(0, _PACKED_NBYTES))
-    if plain:
-        source = MemorySource(plain)
-    machine = PickleMachine(source, _bounded(limits))
+    """The machines that ran whatever could be a pickle in a file that cannot be read."""
+    whole = FileSource(file.fd, file.nbytes)
+    machines = []
     looked_at = 0
-    for start in _starts(source):
-        try:
-            machine.run(start)
-        except PickleLimitError:
-            break
-        except PickleError:
-            pass
-        looked_at += machine.at - start
-        if looked_at > _LOOKED_AT_NBYTES:
-            break
-    return [machine] if _names_code(machine) else []
+    for source, starts in _places(whole):
+        machine = PickleMachine(source, _bounded(limits))
+        machines.append(machine)
+        for start in starts:
+            try:
+                machine.run(start)
+            except PickleLimitError:
+                break
+            except PickleError:
+                pass
+            looked_at += machine.at - start
+            if looked_at > _LOOKED_AT_NBYTES:
+                break
+    return [machine for machine in machines if _names_code(machine)]
 
 
 def code_spelled(machines: list[PickleMachine]) -> tuple[tuple[str, str], ...]:
@@ -87,57 +87,21 @@ def _code_of(machine: PickleMachine) -> Iterator[tuple[str, str]]:
             yield name, calls.get(name, "")
 
 
+def _places(whole: FileSource) -> Iterator[tuple[ByteSource, Iterator[int]]]:
+    """Where pickles may lie: in the file itself, unpacked, and in each member of an archive."""
+    plain = unpacked(whole.read(0, _PACKED_NBYTES))
+    first: ByteSource = MemorySource(plain) if plain else whole
+    yield first, _starts(first)
+    for member in members(whole, _SEARCHED_NBYTES):
+        yield member, iter((array_start(member),))
+
+
 def _starts(source: ByteSource) -> Iterator[int]:
     """Where a pickle may begin: at the start, and wherever a protocol is announced."""
-    yield 0
+    yield array_start(source)
     data = source.read(0, _SEARCHED_NBYTES)
     at = data.find(b"\x80", 1)
     while 0 <= at < len(data) - 1:
         if data[at + 1] in _PROTOCOLS:
             yield at
         at = data.find(b"\x80", at + 1)
-
-
-# -- what joblib and others pack -----------------------------------------------------------------
-
-
-def _unpacked(packed: bytes) -> bytes:
-    """The start of what a compressed file holds; nothing where it is not compressed."""
-    for magic, unpack in _PACKERS:
-        if packed.startswith(magic):
-            return unpack(packed)
-    return b""
-
-
-def _inflate(packed: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=47).decompress(packed, _PLAIN_NBYTES)  # gzip or zlib
-    except zlib.error:
-        return b""
-
-
-def _bunzip(packed: bytes) -> bytes:
-    import bz2
-
-    try:
-        return bz2.BZ2Decompressor().decompress(packed, _PLAIN_NBYTES)
-    except (OSError, ValueError):
-        return b""
-
-
-def _unxz(packed: bytes) -> bytes:
-    import lzma
-
-    try:
-        return lzma.LZMADecompressor().decompress(packed, _PLAIN_NBYTES)
-    except (lzma.LZMAError, MemoryError):
-        return b""
-
-
-_PACKERS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"\x1f\x8b", _inflate),
-    *((bytes([0x78, level]), _inflate) for level in (0x01, 0x5E, 0x9C, 0xDA)),
-    (b"BZh", _bunzip),
-    (b"\xfd7zXZ\0", _unxz),
-    (b"\x5d\0\0", _unxz),
-)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import pickle
 import random
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -105,3 +108,70 @@ def test_the_report_tells_code_before_damage(tmp_path: Path) -> None:
     assert report.verdict is Verdict.UNREADABLE
     assert [finding.code for finding in report.findings] == ["CD106", "CD104"]
     assert report.findings[0].message == "calls os.system('true')"
+
+
+# -- archives ------------------------------------------------------------------------------------
+
+EXEC = b"cbuiltins\nexec\n(Vx\ntR."
+
+
+def archive_of(name: str, data: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("start", [b"", b"\x80\x02", b"\x80\x04"], ids=["0", "2", "4"])
+def test_an_archive_that_is_cut_tells_what_its_pickle_names_before_the_cut(
+    start: bytes, method: int, tmp_path: Path
+) -> None:
+    """As soon as the whole name is there: whoever repairs the archive runs it."""
+    noise = b"V" + random.Random(0).randbytes(600).hex().encode() + b"\n0"
+    data = start + EXEC[:-1] + b"0" + noise + b"}."
+    whole = archive_of("a/data.pkl", data, method)
+    named = len(whole) if method else whole.index(b"exec\n") + 5
+    told = 0
+    for length in range(40, len(whole), 7):
+        path = tmp_path / "cut.pth"
+        path.write_bytes(whole[:length])
+        (report,) = examine([path]).checkpoints
+        assert report.verdict is not Verdict.HEALTHY
+        codes = {finding.subject for finding in report.findings if finding.code == "CD106"}
+        told += bool(codes)
+        if length >= named:
+            assert codes == {"builtins.exec"}, length
+    assert told > 20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("version", [1, 2])
+def test_objects_in_numpy_archives_are_pickles(version: int, method: int, tmp_path: Path) -> None:
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n"
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    array = b"\x93NUMPY" + bytes([version, 0]) + length + header + EXEC
+    expected = (("builtins.exec", "builtins.exec('x')"),)
+    assert error_of(tmp_path / "a.npy", array).runs == expected
+    assert error_of(tmp_path / "a.npz", archive_of("arr_0.npy", array, method)).runs == expected
+
+
+def test_an_array_of_numbers_tells_nothing(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(1000.0))
+    np.savez_compressed(tmp_path / "a.npz", np.arange(1000.0))
+    for name in ("a.npy", "a.npz"):
+        assert error_of(tmp_path / name, (tmp_path / name).read_bytes()).runs == ()
+
+
+def test_an_archive_in_an_archive_is_looked_into(tmp_path: Path) -> None:
+    data = archive_of("model.pth", archive_of("a/data.pkl", EXEC))
+    assert error_of(tmp_path / "a.zip", data).runs == (("builtins.exec", "builtins.exec('x')"),)
+
+
+@pytest.mark.parametrize("lost", range(1, 60, 11))
+def test_a_compressed_pickle_that_is_damaged_tells_what_comes_before(
+    lost: int, tmp_path: Path
+) -> None:
+    packed = gzip.compress(EXEC + random.Random(0).randbytes(5000))
+    data = packed[:-lost] + bytes(lost)
+    assert error_of(tmp_path / "a.pkl.gz", data).runs[0][0] == "builtins.exec"
