@@ -57,6 +57,7 @@ def assemble(
     problems: Iterable[Problem] = (),
     records: Sequence[StorageRef] = (),
     byteorder: str = "little",
+    calls: Iterable[CallUse] = (),
 ) -> Checkpoint:
     """The checkpoint that a reader found.
 
@@ -68,6 +69,7 @@ def assemble(
         problems: what the container's reader met.
         records: every storage, and every other range with a checksum.
         byteorder: of the storages.
+        calls: that run code, beside those of the machines.
 
     Raises:
         LimitExceededError: the storages together are larger than the file explains.
@@ -85,11 +87,7 @@ def assemble(
         tensors=tuple(tensors),
         scalars=scalars,
         globals=uses,
-        calls=tuple(
-            CallUse(name=call.name, call=call.call, offset=(machine.file_offset or 0) + call.offset)
-            for machine in machines
-            for call in machine.calls
-        ),
+        calls=(*_calls(machines), *calls),
         problems=(*problems, *harvest.problems, *lost, *_misspelt(uses)),
         records=records,
         byteorder=byteorder,
@@ -152,6 +150,13 @@ def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse
                 known=seen.ref.use.is_known or own_types,
             )
     return merged.values()
+
+
+def _calls(machines: Iterable[PickleMachine]) -> Iterator[CallUse]:
+    for machine in machines:
+        start = machine.file_offset or 0
+        for call in machine.calls:
+            yield CallUse(name=call.name, call=call.call, offset=start + call.offset)
 
 
 def _misspelt(uses: Iterable[GlobalUse]) -> Iterator[Problem]:

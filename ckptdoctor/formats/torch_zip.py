@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import zlib
+from collections.abc import Iterator
 
-from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef
+from ckptdoctor.checkpoint import CallUse, Checkpoint, Problem, StorageRef
 from ckptdoctor.errors import (
     CheckpointError,
     CorruptCheckpointError,
@@ -36,10 +37,12 @@ from ckptdoctor.formats.pickle.nodes import (
 from ckptdoctor.formats.pickle.stray import code_behind, code_spelled
 from ckptdoctor.formats.sniff import describe_zip
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
+from ckptdoctor.formats.torch_script import calls_outside
 from ckptdoctor.formats.tree import Harvest, harvest
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.salvage import walk_headers
+from ckptdoctor.formats.zip.serialization_id import folded
 from ckptdoctor.formats.zip.storages import ZipStorages, parse_pid, storage_ref
 
 __all__ = ["MAGIC", "locate", "read_torch_zip"]
@@ -216,7 +219,14 @@ class _Archive:
             problems=problems,
             records=tuple(storage_ref(record) for record in self._directory.records),
             byteorder=byteorder,
+            calls=self._programs() if constants is not None else (),
         )
+
+    def _programs(self) -> Iterator[CallUse]:
+        """What the programs of a TorchScript archive do outside of it."""
+        for record in self._directory.records:
+            if record.name.startswith(f"{self._prefix}code/") and record.name.endswith(".py"):
+                yield from calls_outside(self.source_of(record), record.offset)
 
     def code(self) -> tuple[tuple[str, str], ...]:
         """What the pickles that were read so far would run."""
@@ -291,19 +301,13 @@ class _Archive:
         return stored
 
     def _has_id(self, crc32s: list[int]) -> bool:
-        """Whether the archive's id is that of records with these checksums.
-
-        Source: ``writeSerializationId`` in ``caffe2/serialize/inline_container.cc``.
-        """
+        """Whether the archive's id is that of records with these checksums."""
         record = self.record(".data/serialization_id")
         if record is None:
             return False
-        combined = 0
-        for each, crc32 in zip(self._directory.records, crc32s, strict=True):
-            if each is not record:
-                combined ^= crc32 + 0x9E3779B9 + (combined << 6) + (combined >> 2)
-                combined &= (1 << 64) - 1
-        return self.source_of(record).read(20, 20) == b"%020d" % combined
+        pairs = zip(self._directory.records, crc32s, strict=True)
+        others = folded(crc32 for each, crc32 in pairs if each is not record)
+        return self.source_of(record).read(20, 20) == others
 
     def _unpickle(self, record: ZipRecord, folder: str, wrap: str = "") -> Harvest:
         source = self.source_of(record)

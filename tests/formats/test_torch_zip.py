@@ -111,6 +111,26 @@ def test_calls_are_placed_in_the_file(path: Path, tmp_path: Path) -> None:
     assert (call.name, call.call, call.offset) == ("os.system", "os.system('id')", start + 19)
 
 
+def test_a_program_of_torchscript_that_writes_a_file_is_code(tmp_path: Path) -> None:
+    class Writes(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            torch.save(x, "out.pt")
+            return x
+
+    class Computes(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x)
+
+    told = {}
+    for net in (Writes(), Computes()):
+        path = tmp_path / f"{type(net).__name__}.pt"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.script(net).save(str(path))  # type: ignore[no-untyped-call]
+        told[path.stem] = [call.name for call in open_checkpoint(path).calls]
+    assert told == {"Writes": ["torch.save"], "Computes": []}
+
+
 def test_torchscript_is_known_and_its_constants_are_listed(tmp_path: Path) -> None:
     class Scripted(torch.nn.Module):
         def __init__(self) -> None:
