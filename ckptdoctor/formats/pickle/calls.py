@@ -22,7 +22,8 @@ __all__ = ["GETATTR", "NEWOBJ", "names_module", "replaces_methods", "runs", "sta
 
 GETATTR = "builtins.getattr"
 NEWOBJ = b"\x81"
-_WITHOUT_CONSTRUCTOR = (NEWOBJ, b"\x92")
+_NEWOBJ_EX = b"\x92"
+_WITHOUT_CONSTRUCTOR = (NEWOBJ, _NEWOBJ_EX)
 _PARTIAL = frozenset({"functools.partial", "_functools.partial"})
 _MAX_DEPTH = 20
 
@@ -63,9 +64,22 @@ def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
             return check is not None and not check(args if type(args) is tuple else (args,))
         case Use.UNKNOWN:
             return False
-        case Use.BUILT | Use.STRANGER:
+        case Use.BUILT:
             return opcode not in _WITHOUT_CONSTRUCTOR and args != ()
+        case Use.STRANGER:
+            return args != () and not _is_empty_newobj_ex(args, opcode)
     return True
+
+
+def _is_empty_newobj_ex(args: Node, opcode: bytes) -> bool:
+    """Whether NEWOBJ_EX hands on neither arguments nor keywords."""
+    return (
+        opcode == _NEWOBJ_EX
+        and type(args) is tuple
+        and args[0] == ()
+        and type(args[1]) is DictNode
+        and not args[1].pairs
+    )
 
 
 def state_runs(target: Instance, state: Node) -> bool:
