@@ -13,12 +13,14 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from tests.tables.areas import AREAS, Area
+from tests.tables.areas import TORCH_AND_NUMPY, Area
+from tests.tables.frameworks import FRAMEWORKS
 from tests.tables.kinds import Use, use_of
 from tests.tables.sources import Sources
 from tests.tables.writing import module_text
 
 _TABLES = Path(__file__).parents[2] / "ckptdoctor" / "formats" / "pickle" / "tables"
+_AREAS = (*TORCH_AND_NUMPY, *FRAMEWORKS)
 
 Names = dict[Use, dict[str, set[str]]]
 
@@ -28,9 +30,9 @@ def main(arguments: list[str]) -> None:
     folders = [Path(argument) for argument in arguments if argument != "--write"]
     if not folders:
         raise SystemExit(__doc__)
-    collected: dict[str, Names] = {area.table: _named_by_hand(area) for area in AREAS}
+    collected: dict[str, Names] = {area.table: _named_by_hand(area) for area in _AREAS}
     packages = {folder.name for folder in folders}
-    areas = [area for area in AREAS if area.packages & packages]
+    areas = [area for area in _AREAS if area.packages & packages]
     for folder in folders:
         sources = Sources([folder])
         for area in areas:
@@ -62,6 +64,7 @@ def _collect(area: Area, sources: Sources, names: Names) -> None:
             if area.holds_class(module.name, cls.qualname):
                 use = use_of(cls, sources)
                 if use is not None:
+                    use = area.use_of(module.name, cls.qualname, use)
                     names[use][module.name].add(cls.qualname)
         held = {name for name in module.functions if area.holds_function(module.name, name)}
         if held:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tests.tables.kinds import Use
 
-__all__ = ["AREAS", "Area"]
+__all__ = ["TORCH_AND_NUMPY", "Area"]
 
 # Functions of a harmless module that read files or call what they find there (`numeric.loads`).
 _MAY_RUN_CODE = re.compile(
@@ -25,6 +25,7 @@ class Area:
         title: the first line of its docstring.
         classes: modules whose classes count, with all below them.
         functions: modules whose functions count, with all below them.
+        calls: those of them whose own ``__reduce__`` has picklers call them.
         without: modules and names that do not, with all below them.
         filed: modules whose functions a pickle has under another one.
         more: what the sources do not show, by use, a line for a module.
@@ -34,6 +35,7 @@ class Area:
     title: str
     classes: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     filed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     more: Mapping[Use, str] = dataclasses.field(default_factory=dict)
@@ -47,6 +49,10 @@ class Area:
         """Whether a class belongs here."""
         return self._holds(self.classes, module, qualname)
 
+    def use_of(self, module: str, qualname: str, use: Use) -> Use:
+        """How picklers hold a class, where its bases say otherwise."""
+        return Use.CALLED if self._holds(self.calls, module, qualname) else use
+
     def holds_function(self, module: str, qualname: str) -> bool:
         """Whether a function belongs here; those of no concern to others do not."""
         if qualname.startswith("_") or _MAY_RUN_CODE.search(qualname):
@@ -54,9 +60,8 @@ class Area:
         return self._holds(self.functions, module, qualname)
 
     def _holds(self, modules: tuple[str, ...], module: str, qualname: str) -> bool:
-        return _lies_below(module, modules) and not _lies_below(
-            f"{module}.{qualname}", self.without
-        )
+        full = f"{module}.{qualname}"
+        return _lies_below(full, modules) and not _lies_below(full, self.without)
 
 
 def _lies_below(name: str, modules: tuple[str, ...]) -> bool:
@@ -307,7 +312,7 @@ NUMPY_FUNCTIONS = Area(
         """
     ),
 )
-AREAS = (
+TORCH_AND_NUMPY = (
     *(TORCH_NN, TORCH_AO, TORCH_DISTRIBUTED, TORCH_TRAINING, TORCH_FUNCTIONS),
     NUMPY_FUNCTIONS,
 )

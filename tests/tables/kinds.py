@@ -17,14 +17,17 @@ class Use(enum.Enum):
     NAMED = "NAMED"
 
 
-_ENUMS = frozenset(f"enum.{name}" for name in "Enum IntEnum StrEnum Flag IntFlag".split())
+_ENUMS = frozenset(f"enum.{name}" for name in "Enum IntEnum StrEnum Flag IntFlag".split()) | {
+    "lightning_utilities.core.enums.StrEnum"
+}
 _DATA = frozenset(
     """
     object ABC dict list tuple set frozenset str int float bytes abc.ABC typing.Generic
     typing.NamedTuple typing.Protocol typing.Mapping typing.MutableMapping typing.Sequence
     typing.Iterable typing.Iterator typing.Sized typing.Callable typing.Dict typing.List
     typing_extensions.Protocol collections.OrderedDict collections.UserDict collections.UserList
-    collections.defaultdict collections.Counter collections.abc.Mapping collections.abc.Sequence
+    collections.defaultdict collections.Counter types.SimpleNamespace
+    collections.abc.Mapping collections.abc.Sequence
     collections.abc.MutableMapping collections.abc.MutableSequence collections.abc.Iterable
     collections.abc.Iterator collections.abc.Sized collections.abc.Callable
     """.split()

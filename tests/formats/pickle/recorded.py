@@ -14,7 +14,10 @@ import torch
 __all__ = ["Names", "names_of", "pickled"]
 
 Names = dict[tuple[str, str], set[str]]
-"""How each pair of module and name is used: "called", "built", as a "member" of a class, or not."""
+"""How each pair of module and name is used.
+
+"called", "made" by a call without arguments, "built", as a "member" of a class, or not at all.
+"""
 
 
 class _Stub(type):
@@ -23,7 +26,7 @@ class _Stub(type):
     recorder: _Recorder
 
     def __call__(cls, *args: object, **kwargs: object) -> Any:
-        cls.names[cls.pair].add("called")
+        cls.names[cls.pair].add("called" if args else "made")
         if cls.pair[1] == "getattr":  # of a class that lies within another, in protocols 0 to 3
             owner, attribute = args
             if isinstance(owner, _Stub):

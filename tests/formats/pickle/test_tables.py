@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -20,8 +21,9 @@ from torch.ao import quantization
 from torch.ao.nn import intrinsic, qat, quantizable, quantized
 
 from ckptdoctor.formats.pickle import tables
-from ckptdoctor.formats.pickle.names import is_allowed
+from ckptdoctor.formats.pickle.names import Use, is_allowed, judge
 from tests.formats.pickle.distributed_objects import DISTRIBUTED, group_of_one
+from tests.formats.pickle.framework_objects import FRAMEWORKS
 from tests.formats.pickle.recorded import names_of, pickled
 from tests.formats.pickle.torch_objects import (
     ARRAYS,
@@ -58,17 +60,18 @@ def holds(use: str, module: str, qualname: str) -> bool:
 
 
 def missing(data: bytes) -> set[str]:
-    """The names of torch and numpy in a pickle that the tables lack, by what it does with them."""
+    """The names in a pickle that are not known for what it does with them."""
     lacking = set()
     for (module, qualname), uses in names_of(data).items():
-        if module.partition(".")[0] not in ("torch", "numpy") or is_allowed(f"{module}.{qualname}"):
-            continue
-        if uses == {"member"}:
-            continue  # of a class that stands in the pickle as well
-        wanted = [use for use in ("BUILT", "CALLED") if use.lower() in uses]
-        found = [use for use in wanted or USES if holds(use, module, qualname)]
-        if len(found) < len(wanted) or not found:
-            lacking.add(f"{' '.join(wanted) or 'NAMED'} {module} {qualname}")
+        use = judge(module, qualname)
+        if is_allowed(f"{module}.{qualname}") or uses == {"member"}:
+            continue  # a member of a class that stands in the pickle as well
+        if "built" in uses and use not in (Use.BUILT, Use.CALLED):
+            lacking.add(f"BUILT {module} {qualname}")
+        if "called" in uses and use is not Use.CALLED:
+            lacking.add(f"CALLED {module} {qualname}")
+        if not use.is_known or use is Use.CODE:
+            lacking.add(f"NAMED {module} {qualname}")
     return lacking
 
 
@@ -121,6 +124,19 @@ def test_what_torch_distributed_writes_is_held(tmp_path: Path) -> None:
                     assert missing(pickled(part, protocol)) == set(), (name, protocol)
     (metadata,) = tmp_path.rglob(".metadata")
     assert missing(metadata.read_bytes()) == set()
+
+
+@pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS)
+def test_what_frameworks_write_is_no_code(make: Any, tmp_path: Path) -> None:
+    """Classes of them that stand in no table are told, and never called."""
+    for part in make(tmp_path):
+        for protocol in (2, 3):
+            lacking = missing(pickled(part, protocol))
+            assert {
+                f"{module} {qualname}"
+                for use, module, qualname in map(str.split, lacking)
+                if use == "CALLED" or judge(module, qualname) is not Use.STRANGER
+            } == set()
 
 
 # -- the other way round --------------------------------------------------------------------------
@@ -188,6 +204,17 @@ def test_what_is_built_takes_no_part_in_its_own_making() -> None:
             finds: Any = target.__getattribute__
             simple = finds is object.__getattribute__ or issubclass(target, tuple | str)
             assert simple, (module, qualname)
+
+
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.mean))
+
+
+def test_only_classes_functions_and_values_are_held() -> None:
+    """No module, and no object that does work when it is called, as ``numpy.test`` does."""
+    for _, module, qualname, target in resolved():
+        plain = isinstance(target, (type, *_FUNCTIONS, *_VALUES))
+        in_c = type(target).__name__ in {"cython_function_or_method", "_VariableFunctionsClass"}
+        assert plain or in_c, (module, qualname)
 
 
 def test_functions_that_run_code_are_not_held() -> None:

@@ -9,49 +9,32 @@ that call what they are given. The names of a module are taken apart when it is 
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Mapping
-
-from ckptdoctor.formats.pickle.tables import (
-    numpy,
-    python,
-    torch,
-    torch_ao,
-    torch_distributed,
-    torch_nn,
-    torch_training,
-)
 
 __all__ = ["find"]
 
-_Table = Mapping[str, str]
-_CALLED: tuple[_Table, ...] = (
-    python.CALLED,
-    torch.CALLED,
-    torch_ao.CALLED,
-    torch_distributed.CALLED,
-    torch_nn.CALLED,
-    torch_training.CALLED,
-    numpy.CALLED,
-)
-_BUILT: tuple[_Table, ...] = (
-    python.BUILT,
-    torch.BUILT,
-    torch_ao.BUILT,
-    torch_distributed.BUILT,
-    torch_nn.BUILT,
-    torch_training.BUILT,
-    numpy.BUILT,
-)
-_NAMED: tuple[_Table, ...] = (
-    python.NAMED,
-    torch.NAMED,
-    torch_ao.NAMED,
-    torch_distributed.NAMED,
-    torch_nn.NAMED,
-    torch_training.NAMED,
-    numpy.NAMED,
-)
-_TABLES = {"called": _CALLED, "built": _BUILT, "named": _NAMED}
+_USES = ("CALLED", "BUILT", "NAMED")
+# Read when a package is first asked about: most pickles name torch alone.
+_TABLES_OF = {
+    "numpy": ("numpy",),
+    "timm": ("timm", "timm_layers"),
+    "torch": (
+        *("torch", "torch_nn", "torch_functions", "torch_training", "torch_distributed"),
+        "torch_ao",
+    ),
+    "torchmetrics": ("metrics",),
+    "torchvision": ("vision",),
+    "ultralytics": ("ultralytics",),
+    **dict.fromkeys(
+        """
+        accelerate ema_pytorch lightning lightning_fabric mmengine omegaconf pytorch_lightning
+        transformers
+        """.split(),
+        ("trainers",),
+    ),
+}
+_TABLES_OF_THE_REST = ("python", "others")
 
 
 def find(module: str, qualname: str) -> str:
@@ -61,9 +44,12 @@ def find(module: str, qualname: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _of_module(module: str) -> Mapping[str, str]:
+    names = _TABLES_OF.get(module.partition(".")[0], _TABLES_OF_THE_REST)
+    tables = [importlib.import_module(f"{__name__}.{name}") for name in names]
     found: dict[str, str] = {}
-    for use, tables in _TABLES.items():
+    for use in _USES:
         for table in tables:
-            for qualname in table.get(module, "").split():
-                found.setdefault(qualname, use)
+            held: Mapping[str, str] = getattr(table, use, {})
+            for qualname in held.get(module, "").split():
+                found.setdefault(qualname, use.lower())
     return found
