@@ -87,8 +87,8 @@ TRAINERS = Area(
         transformers.trainer_pt_utils.LabelSmoother transformers.debug_utils.DebugOption
         transformers.configuration_utils transformers.generation.configuration_utils
         transformers.generation_configuration_utils transformers.activations
-        transformers.modeling_outputs transformers.utils.generic transformers.file_utils.ExplicitEnum
-        transformers.pytorch_utils
+        transformers.modeling_outputs transformers.utils.generic transformers.pytorch_utils
+        transformers.file_utils.ExplicitEnum
         transformers.file_utils.PaddingStrategy transformers.file_utils.TensorType
         transformers.utils.quantization_config transformers.modeling_utils.Conv1D
         transformers.modeling_rope_utils transformers.integrations.deepspeed.HfDeepSpeedConfig

@@ -238,7 +238,7 @@ def test_they_cost_next_to_nothing() -> None:
     modules = [info.name for info in pkgutil.iter_modules(tables.__path__)]
     code = f"""
 import sys
-import collections.abc, functools, ckptdoctor.formats.pickle
+import collections.abc, functools, types, ckptdoctor.formats.pickle
 before = set(sys.modules)
 from ckptdoctor.formats.pickle.tables import {", ".join(modules)}
 print(*(name for name in sys.modules if name not in before and ".tables" not in name))

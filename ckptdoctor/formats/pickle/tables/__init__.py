@@ -9,32 +9,41 @@ that call what they are given. The names of a module are taken apart when it is 
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Mapping
+from types import ModuleType
+
+# All at once, in 2 ms: whoever watches a scan must not see it import anything.
+from ckptdoctor.formats.pickle.tables import (
+    metrics,
+    numpy,
+    others,
+    python,
+    timm,
+    timm_layers,
+    torch,
+    torch_ao,
+    torch_distributed,
+    torch_functions,
+    torch_nn,
+    torch_training,
+    trainers,
+    ultralytics,
+    vision,
+)
 
 __all__ = ["find"]
 
 _USES = ("CALLED", "BUILT", "NAMED")
-# Read when a package is first asked about: most pickles name torch alone.
-_TABLES_OF = {
-    "numpy": ("numpy",),
-    "timm": ("timm", "timm_layers"),
-    "torch": (
-        *("torch", "torch_nn", "torch_functions", "torch_training", "torch_distributed"),
-        "torch_ao",
-    ),
-    "torchmetrics": ("metrics",),
-    "torchvision": ("vision",),
-    "ultralytics": ("ultralytics",),
-    **dict.fromkeys(
-        """
-        accelerate ema_pytorch lightning lightning_fabric mmengine omegaconf pytorch_lightning
-        transformers
-        """.split(),
-        ("trainers",),
-    ),
+_TORCH = (torch, torch_nn, torch_functions, torch_training, torch_distributed, torch_ao)
+_TABLES_OF: Mapping[str, tuple[ModuleType, ...]] = {
+    "numpy": (numpy,),
+    "timm": (timm, timm_layers),
+    "torch": _TORCH,
+    "torchmetrics": (metrics,),
+    "torchvision": (vision,),
+    "ultralytics": (ultralytics,),
 }
-_TABLES_OF_THE_REST = ("python", "others")
+_TABLES_OF_THE_REST = (python, trainers, others)
 
 
 def find(module: str, qualname: str) -> str:
@@ -44,8 +53,7 @@ def find(module: str, qualname: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _of_module(module: str) -> Mapping[str, str]:
-    names = _TABLES_OF.get(module.partition(".")[0], _TABLES_OF_THE_REST)
-    tables = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    tables = _TABLES_OF.get(module.partition(".")[0], _TABLES_OF_THE_REST)
     found: dict[str, str] = {}
     for use in _USES:
         for table in tables:
