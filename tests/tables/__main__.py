@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
     for folder in folders:
         sources = Sources([folder])
         for area in areas:
-            _collect(area, sources, collected[area.table])
+            collect(area, sources, collected[area.table])
     for area in areas:
         _drop_weaker(collected[area.table])
         text = module_text(area.title, collected[area.table])
@@ -58,7 +58,8 @@ def _named_by_hand(area: Area) -> Names:
     return names
 
 
-def _collect(area: Area, sources: Sources, names: Names) -> None:
+def collect(area: Area, sources: Sources, names: Names) -> None:
+    """Add what an area holds of some sources."""
     for module in sources.modules.values():
         for cls in module.classes.values():
             if area.holds_class(module.name, cls.qualname):
