@@ -206,6 +206,11 @@ def _compiled(args: tuple[Node, ...]) -> bool:
     return all(_name(arg).startswith("torch._dynamo.") for arg in args[1:])
 
 
+def _new_index(args: tuple[Node, ...]) -> bool:
+    """``_new_Index(class, values)`` makes an object of the class."""
+    return bool(args) and _name(args[0]).startswith("pandas.")
+
+
 def _name(node: Node) -> str:
     return node.name if type(node) in (GlobalRef, Instance) else ""
 
@@ -236,6 +241,7 @@ _CHECKS: Mapping[str, Callable[[tuple[Node, ...]], bool]] = {
     "numpy.random._pickle.__bit_generator_ctor": _random,
     "numpy.random._pickle.__generator_ctor": _random,
     "numpy.random._pickle.__randomstate_ctor": _random,
+    "pandas.core.indexes.base._new_Index": _new_index,
     "torch._dynamo.eval_frame.OptimizedModule": _compiled,
     "torch.tensor._rebuild_from_type": _rebuild_from_type,
     "torch._tensor._rebuild_from_type": _rebuild_from_type,

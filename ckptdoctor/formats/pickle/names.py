@@ -23,7 +23,7 @@ import sys
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES
 from ckptdoctor.formats.pickle import tables
 from ckptdoctor.formats.pickle.tables import code
-from ckptdoctor.formats.pickle.tables.packages import FRAMEWORKS, KNOWN_PACKAGES
+from ckptdoctor.formats.pickle.tables.packages import COMPANIONS, KNOWN_PACKAGES
 
 __all__ = [
     "EXTENSIONS",
@@ -48,7 +48,7 @@ class Use(enum.Enum):
         BUILT: a class of which they make objects without its constructor. Called with arguments,
             which no pickler writes, it counts as code.
         NAMED: they store a reference to it; a call counts as code.
-        STRANGER: a class of a framework that stands in no table; made without any argument only.
+        STRANGER: a class of a known package that stands in no table; made without arguments only.
         UNKNOWN: of a package of which nothing is known, such as the user's own.
         CODE: naming it is reason enough: it can run what the file chooses, or nobody knows that it
             cannot.
@@ -183,9 +183,10 @@ def judge(module: str, qualname: str) -> Use:
     top = module.partition(".")[0]
     if top in _DENIED or _is_listed(module, qualname) or _leaves_its_module(qualname):
         return Use.CODE
-    if top in FRAMEWORKS and all(map(_is_class, qualname.split("."))):
-        return Use.STRANGER
-    return Use.CODE if top in KNOWN_PACKAGES else Use.UNKNOWN
+    if top not in KNOWN_PACKAGES:
+        return Use.UNKNOWN
+    is_stranger = top not in COMPANIONS and all(map(_is_class, qualname.split(".")))
+    return Use.STRANGER if is_stranger else Use.CODE
 
 
 def member(owner: Use, module: str, qualname: str, attribute: str) -> Use:

@@ -71,7 +71,8 @@ MODULES_REACHED = frozenset(
 METHODS = frozenset(
     """
     tofile dump dump_session save write write_text write_bytes touch unlink rmdir rename replace
-    symlink_to hardlink_to mkdir open system popen spawn exec eval runcode runsource load_library
+    symlink_to hardlink_to mkdir chmod
+    open system popen spawn exec eval runcode runsource load_library
     from_file fromfile to_pickle to_csv extractall extract from_pretrained save_pretrained
     push_to_hub load load_from_checkpoint load_checkpoint load_state_dict_from_url loads loadtxt
     read_text read_bytes run start_process retrieve urlretrieve download from_url
