@@ -32,7 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--walk", action="store_true", help="over the modules that are installed")
     parser.add_argument("--top", action="append", default=[], help="only this top-level module")
-    parser.add_argument("--paths", type=int, default=4000, help="from one module, at most")
+    parser.add_argument("--paths", type=int, default=2000, help="from one module, at most")
     parser.add_argument("--mutants", type=int, default=0, help="pickles to be changed")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import functools
 import importlib
 import sys
@@ -10,31 +9,13 @@ import types
 import warnings
 from typing import Any
 
-from ckptdoctor.formats.pickle.names import Use, judge
-
-__all__ = ["Held", "hard_primitives", "held", "own_name"]
-
-
-class Held(enum.Enum):
-    """What our tables hold of a name."""
-
-    PLAIN = "plain"
-    UNKNOWN = "unknown"
-    CODE = "code"
-
-
-def held(module: str, name: str) -> Held:
-    """What ckptdoctor says of a global, by its two parts as they stand in a pickle."""
-    use = judge(module, name)
-    if use is Use.CODE:
-        return Held.CODE
-    return Held.PLAIN if use.is_known else Held.UNKNOWN
+__all__ = ["hard_primitives", "own_name"]
 
 
 # -- hard primitives -----------------------------------------------------------------------------
 
-# Not `getattr`, `functools.partial` and `reduce`, which picklers call: what they may be handed is
-# held back, and that is tested elsewhere.
+# Not `getattr`, `functools.partial` and `functools.reduce`: picklers write them for methods, for
+# what a layer is made by and for unions of types. What they may be handed is held back.
 _HARD = {
     "builtins": "eval exec compile open __import__ setattr delattr globals locals vars "
     "input breakpoint memoryview",
@@ -162,7 +143,7 @@ def _reached(module: str, name: str) -> Any:
             reached = importlib.import_module(module)
         for part in name.split("."):
             reached = getattr(reached, part)
-    except (ImportError, AttributeError):
+    except Exception:  # noqa: BLE001  (an import may fail in any way; then it is not there)
         return None
     return reached
 
@@ -171,7 +152,9 @@ def _reached(module: str, name: str) -> Any:
 
 
 def own_name(reached: Any) -> tuple[str, str] | None:
-    """Module and qualified name by which an object calls itself; None where they lead elsewhere."""
+    """Module and qualified name by which an object calls itself; None where there is no such."""
+    if _is_of_an_object(reached):
+        return None
     owner = _owner(reached)
     if owner is not None:
         module, name = _text(owner, "__module__"), _text(owner, "__qualname__")
@@ -183,15 +166,19 @@ def own_name(reached: Any) -> tuple[str, str] | None:
     return module, name
 
 
+def _is_of_an_object(reached: Any) -> bool:
+    """Whether it is a method bound to something other than a class: no name leads to that."""
+    bound = getattr(reached, "__self__", None)
+    return bound is not None and not isinstance(bound, type | types.ModuleType)
+
+
 def _owner(reached: Any) -> Any:
     """The class whose method this is, as far as C tells; None for what stands on its own."""
     owner = getattr(reached, "__objclass__", None)
     if isinstance(owner, type):
         return owner
     bound = getattr(reached, "__self__", None)
-    if bound is None or isinstance(bound, types.ModuleType):
-        return None
-    return bound if isinstance(bound, type) else type(bound)
+    return bound if isinstance(bound, type) else None
 
 
 def _text(reached: Any, attribute: str) -> str:

@@ -39,7 +39,7 @@ def dependencies() -> frozenset[str]:
         seen.add(name)
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             for requirement in importlib.metadata.requires(name) or ():
-                if "extra ==" not in requirement:
+                if not re.search(r"extra\s*==", requirement):
                     wanted.append(_canonical(re.split(r"[^\w.-]", requirement, maxsplit=1)[0]))
     packages = importlib.metadata.packages_distributions()
     known = {top for top, some in packages.items() if seen & {_canonical(one) for one in some}}

@@ -2,14 +2,17 @@
 
 ``python -m tests.benchmarks.names_walk JSON``: in a process of its own, since importing whatever is
 installed may do anything; prints a JSON object. A path is a module and up to four attributes, as a
-pickle of protocol 4 names them. What is wrong with one that we hold as plain (or, of a package that
-comes with torch, as unknown):
+pickle of protocol 4 names them. What is wrong with one that we hold as plain, whatever picklers do
+with it:
 
-- it goes through a module or a function;
+- it goes through a module or a function, to anything but a value;
 - it ends at a module;
 - it ends at something that we hold as code under the name by which it calls itself;
 - it ends at an object that is called, of a class that we hold as code;
 - it ends at one of the functions that are code beyond doubt.
+
+Of a package that comes with torch or with us the first and the last are wrong where we hold nothing
+of the name, too. What we hold as a strange class may be anything: calling it counts as code.
 """
 
 from __future__ import annotations
@@ -27,17 +30,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.names_code import Held, hard_primitives, held, own_name
+from ckptdoctor.formats.pickle.names import Use, judge
+from tests.benchmarks.names_code import hard_primitives, own_name
 from tests.benchmarks.names_modules import contained, dependencies, imported, roots
 
-__all__ = ["Walk", "walked"]
+__all__ = ["PLAIN", "Walk", "walked"]
 
+PLAIN = (Use.CALLED, Use.BUILT, Use.NAMED)
 _DEPTH = 4
 _EXPANDED = 400  # paths on from each plain name, at most, besides its own attributes
 _FUNCTIONS = (
-    types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType,
-    types.WrapperDescriptorType, types.MethodWrapperType, types.ClassMethodDescriptorType,
+    types.FunctionType | types.BuiltinFunctionType | types.MethodType | types.MethodDescriptorType
+    | types.WrapperDescriptorType | types.MethodWrapperType | types.ClassMethodDescriptorType
 )  # fmt: skip
+_MUTABLE = (dict, list, set, types.ModuleType)
 _OPAQUE = (str, bytes, int, float, complex, bool, type(None), tuple, list, set, frozenset)
 
 
@@ -48,7 +54,7 @@ class Walk:
     Attributes:
         modules: from which it started.
         paths: that were judged.
-        plain: of these, held as plain or allowed.
+        plain: of these, held as plain.
         wrong: module, name, and what it reaches, of each that must not be so held.
         seconds: it took.
     """
@@ -61,7 +67,7 @@ class Walk:
 
 
 def walked(
-    tops: Sequence[str] = (), *, paths_each: int = 4000, seed: int = 0, timeout_s: float = 3600.0
+    tops: Sequence[str] = (), *, paths_each: int = 2000, seed: int = 0, timeout_s: float = 3600.0
 ) -> Walk:
     """The walk, in a process of its own and a folder that is thrown away.
 
@@ -157,25 +163,27 @@ def _steps(start: _Step, limit: int, chance: random.Random) -> Iterator[_Step]:
         level = below
 
 
-def _wrong(step: _Step) -> str:
-    """Why a path that is held as plain must not be; "" where it may."""
-    reached = step.reached
-    primitive = hard_primitives().get(id(reached))
-    if primitive is not None and primitive[1] is reached:
+def _beyond_doubt(step: _Step) -> str:
+    """Why a path is code whatever we hold of it; "" where that is not known."""
+    primitive = hard_primitives().get(id(step.reached))
+    if primitive is not None and primitive[1] is step.reached:
         return primitive[0]
-    if type(reached).__name__ == "memory_format":  # a value; pickle finds it through any module
-        return ""
-    if step.through:
-        return f"goes through {step.through}"
+    # A dtype or a memory format is named through whichever module imports torch: it is a value.
+    inert = not callable(step.reached) and not isinstance(step.reached, _MUTABLE)
+    return "" if inert or not step.through else f"goes through {step.through}"
+
+
+def _code_of_its_own(reached: Any) -> str:
+    """Under which other name we hold something as code; "" where we do not."""
     if isinstance(reached, types.ModuleType):
         return f"the module {reached.__name__}"
     named = own_name(reached)
     if named is not None:
-        return f"{named[0]}: {named[1]}, which is code" if held(*named) is Held.CODE else ""
-    if isinstance(reached, type) or not callable(reached):
+        return f"{named[0]}: {named[1]}, which is code" if judge(*named) is Use.CODE else ""
+    if isinstance(reached, type | _FUNCTIONS) or not callable(reached):
         return ""
     kind = own_name(type(reached))
-    if kind is not None and held(*kind) is Held.CODE and not isinstance(reached, _FUNCTIONS):
+    if kind is not None and judge(*kind) is Use.CODE:
         return f"an object of {kind[0]}: {kind[1]}, which is code"
     return ""
 
@@ -204,14 +212,20 @@ class _Judge:
     def _is_plain(self, module: str, step: _Step) -> bool:
         """Whether a path is held as plain, and rightly so."""
         self.walk.paths += 1
-        judged = held(module, step.name)
-        plain = judged is Held.PLAIN
+        use = judge(module, step.name)
+        plain = use in PLAIN
         self.walk.plain += plain
-        told = plain or (judged is Held.UNKNOWN and module.partition(".")[0] in self.known)
-        why = _wrong(step) if told else ""
+        why = self._why(module, step, use)
         if why:
             self.walk.wrong.append((module, step.name, why))
         return plain and not why
+
+    def _why(self, module: str, step: _Step, use: Use) -> str:
+        if use in PLAIN:
+            return _beyond_doubt(step) or _code_of_its_own(step.reached)
+        if use is Use.UNKNOWN and module.partition(".")[0] in self.known:
+            return _beyond_doubt(step)
+        return ""
 
 
 def _main(wish: dict[str, Any], answer: Path) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from ckptdoctor.formats.pickle.names import Use, judge
 from tests.benchmarks import names_walk
 from tests.benchmarks.names import table_of
-from tests.benchmarks.names_code import Held, hard_primitives, held, own_name
+from tests.benchmarks.names_code import hard_primitives, own_name
 from tests.benchmarks.names_walk import Walk, walked
 
 _FEW = ("json", "fractions", "collections", "numpy", "filelock", "jinja2", "typing_extensions")
@@ -41,10 +42,10 @@ def made() -> types.ModuleType:
 def walk_with(monkeypatch: pytest.MonkeyPatch, *plain: str) -> Walk:
     """The walk over the module above, if these names of it were plain and all others code."""
 
-    def judge(module: str, name: str) -> Held:
-        return Held.PLAIN if module == "made" and name in plain else Held.CODE
+    def judging(module: str, name: str) -> Use:
+        return Use.NAMED if module == "made" and name in plain else Use.CODE
 
-    monkeypatch.setattr(names_walk, "held", judge)
+    monkeypatch.setattr(names_walk, "judge", judging)
     judged = names_walk._Judge(limit=1000, seed=0)
     judged.module("made", made())
     return judged.walk
@@ -87,7 +88,8 @@ def test_code_under_its_own_name_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_own_name_leads_back() -> None:
     assert own_name(os.system) == ("posix", "system")
     assert own_name(dict.get) == ("builtins", "dict.get")
-    assert own_name({}.get) == ("builtins", "dict.get")
+    assert own_name({}.get) is None
+    assert own_name(dict.fromkeys) == ("builtins", "dict.fromkeys")
     assert own_name(Layer.forward) == (__name__, "Layer.forward")
     assert own_name(3) is None
 
@@ -96,7 +98,7 @@ def test_what_is_code_beyond_doubt_is_held_as_code() -> None:
     """Each by the name under which the list has it."""
     assert len(hard_primitives()) > 200
     names = [name for name, _ in hard_primitives().values()]
-    assert {name for name in names if held(*_parted(name)) is Held.PLAIN} == set()
+    assert {name for name in names if judge(*_parted(name)) in names_walk.PLAIN} == set()
 
 
 def _parted(dotted: str) -> tuple[str, str]:
