@@ -9,7 +9,8 @@ __all__ = ["Limits"]
 
 _OPCODES = 20_000_000
 _LEAVES = 2_000_000
-_TENSORS = 1_000_000
+_TENSORS = 250_000
+_TENSORS_OF_MORE = 50_000
 _SCALARS = 250_000
 _METADATA_NBYTES = 1 << 30
 _SPARE_TENSORS = 1_000
@@ -25,7 +26,9 @@ class Limits:
         opcodes: pickle opcodes; a tensor takes 40 to 90, so this is room for 200,000 tensors.
         depth: nesting of containers; real checkpoints stay below 20.
         leaves: scalars and tensors that are listed.
-        tensors: tensors that are listed, one that has two names counted twice.
+        tensors: tensors that are listed, one that has two names counted twice. The largest models
+            known have 150,000, most of them the experts of a mixture.
+        tensors_of_more: how many are listed of a header that is known to hold more than that.
         scalars: scalars that are listed; those beyond are passed over, and the rest is read on.
         name_chars: length of one path; longer ones are shortened in the middle.
         names_nbytes: the names and texts of all that is listed.
@@ -36,6 +39,7 @@ class Limits:
     depth: int = 200
     leaves: int = _LEAVES
     tensors: int = _TENSORS
+    tensors_of_more: int = _TENSORS_OF_MORE
     scalars: int = _SCALARS
     name_chars: int = 2_000
     names_nbytes: int = _METADATA_NBYTES

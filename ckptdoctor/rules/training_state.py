@@ -313,12 +313,14 @@ _WRAPPERS = re.compile(r"(^|\.)(module|_orig_mod|_forward_module)(?=\.)")
 
 def _from_model(case: Case) -> Distance | None:
     """How far the EMA lies from the model; None where their names do not match."""
+    ema = list(case.tensors(Role.EMA))
+    if not ema:
+        return None
     model: dict[str, tuple[TensorRecord, TensorStats]] = {}
     for tensor, stats in case.tensors(Role.MODEL):
         if stats.non_finite:
             return None
         model.update((name, (tensor, stats)) for name in _tails(tensor.fqn, 2))
-    ema = list(case.tensors(Role.EMA))
     pairs = []
     for tensor, stats in ema:
         matches = (model[name] for name in _tails(tensor.fqn, 4) if name in model)

@@ -124,6 +124,16 @@ class Extent:
     @classmethod
     def of(cls, tensor: TensorRecord) -> Extent:
         """The run of a tensor with at least one element."""
+        itemsize = tensor.dtype_info.itemsize
+        reach = 1
+        for size, step in zip(reversed(tensor.shape), reversed(tensor.stride), strict=True):
+            if size == 1:
+                continue
+            if step != reach:
+                break
+            reach *= size
+        else:  # contiguous, as nearly all are
+            return cls(tensor.storage_offset * itemsize, reach * itemsize, dense=True)
         dims = sorted(
             (step, size)
             for size, step in zip(tensor.shape, tensor.stride, strict=True)
@@ -133,7 +143,6 @@ class Extent:
         for step, size in dims:
             dense = dense and step == reach
             reach += (size - 1) * step
-        itemsize = tensor.dtype_info.itemsize
         return cls(tensor.storage_offset * itemsize, reach * itemsize, dense)
 
 
@@ -172,6 +181,8 @@ def _storages(checkpoint: Checkpoint) -> list[StorageScan]:
 def _cut(scan: StorageScan) -> list[Piece]:
     """The pieces of a storage: no view starts or ends inside one."""
     total = scan.ref.nbytes
+    if [(e.start, e.nbytes) for e in scan.extents] == [(0, total)] and total <= CHUNK_NBYTES:
+        return [Piece(0, total, scan.dtype, scan.sampled)]  # one tensor on a storage of its own
     if scan.dtype is not None:
         total -= total % scan.dtype.itemsize
     cuts = {0, total}

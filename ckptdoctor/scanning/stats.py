@@ -19,6 +19,9 @@ def collect_stats(scan: StorageScan) -> Iterator[tuple[str, TensorStats]]:
     Args:
         scan: a storage whose pieces were all measured.
     """
+    if len(scan.pieces) == len(scan.tensors) == 1 and not scan.views:
+        yield scan.tensors[0].fqn, _stats(scan.tensors[0], scan.pieces)
+        return
     starts = [piece.start for piece in scan.pieces]
     for tensor, extent in zip(scan.tensors, scan.extents, strict=True):
         shown = scan.views.get(tensor.fqn)
@@ -61,6 +64,8 @@ def _stats(tensor: TensorRecord, pieces: list[Piece]) -> TensorStats:
 
 def _repeats(tensor: TensorRecord) -> int:
     """How often an expanded tensor shows each element of its storage."""
+    if 0 not in tensor.stride:
+        return 1
     dims = zip(tensor.shape, tensor.stride, strict=True)
     return math.prod(size for size, step in dims if step == 0)
 

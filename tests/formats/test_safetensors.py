@@ -72,12 +72,16 @@ def test_roles_follow_the_first_part_of_a_name(tmp_path: Path) -> None:
     ]
 
 
-def test_metadata_of_any_kind_is_no_crash(tmp_path: Path) -> None:
+def test_metadata_that_is_no_object_of_texts_is_told_and_read_all_the_same(tmp_path: Path) -> None:
     path = write(tmp_path / "a.st", {"__metadata__": {"n": 1, "l": [1], "s": "x"}}, b"")
     scalars = {"__metadata__.n": 1, "__metadata__.l": "[1]", "__metadata__.s": "x"}
     assert open_checkpoint(path).scalars == scalars
-    path = write(tmp_path / "b.st", {"__metadata__": [1]}, b"")
-    assert open_checkpoint(path).scalars == {}
+    refused = "the safetensors library refuses the file"
+    assert says(path) == [f"__metadata__: holds values that are no texts: 'n', 'l'; {refused}"]
+    for odd in ([1], "x", 5, True):
+        path = write(tmp_path / "b.st", {"__metadata__": odd}, b"")
+        assert open_checkpoint(path).scalars == {}
+        assert says(path) == [f"__metadata__: is no object of texts; {refused}"]
 
 
 def test_a_header_longer_than_the_format_allows_is_refused(tmp_path: Path) -> None:
@@ -87,10 +91,35 @@ def test_a_header_longer_than_the_format_allows_is_refused(tmp_path: Path) -> No
         open_checkpoint(path)
 
 
-def test_a_header_of_more_tensors_than_the_limit_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.st", {"a": entry(), "b": entry()})
-    with pytest.raises(LimitExceededError, match="more than 1 tensors"):
-        open_checkpoint(path, Limits(leaves=1))
+def test_of_a_header_of_more_tensors_than_the_limit_the_first_are_read(tmp_path: Path) -> None:
+    header = {name: entry(offsets=(8 * i, 8 * i + 8)) for i, name in enumerate("abcd")}
+    path = write(tmp_path / "a.st", header, bytes(32))
+    checkpoint = open_checkpoint(path, Limits(tensors=3, tensors_of_more=2))
+    assert [tensor.fqn for tensor in checkpoint.tensors] == ["a", "b"]
+    (problem,) = checkpoint.problems
+    assert problem.code == "CD107"
+    assert problem.message.startswith("more tensors than a file can need: 4, and 2 read: the rest")
+    assert not open_checkpoint(path, Limits(tensors=4, tensors_of_more=2)).problems
+
+
+def test_a_limit_is_kept_where_the_count_was_hidden_by_escapes(tmp_path: Path) -> None:
+    header = {name: entry(offsets=(8 * i, 8 * i + 8)) for i, name in enumerate("abcd")}
+    raw = json.dumps(header).replace("data_offsets", "data_offset\\u0073").encode()
+    path = safetensors_file(tmp_path / "a.st", raw, bytes(32))
+    checkpoint = open_checkpoint(path, Limits(tensors=3, tensors_of_more=2))
+    assert [tensor.fqn for tensor in checkpoint.tensors] == ["a", "b", "c"]
+    assert [problem.code for problem in checkpoint.problems] == ["CD107"]
+
+
+def test_two_hundred_thousand_tensors_are_all_there(tmp_path: Path) -> None:
+    count = 200_000
+    entries = (
+        b'"w%d":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}' % (at, 8 * at, 8 * at + 8)
+        for at in range(count)
+    )
+    path = safetensors_file(tmp_path / "a.st", b"{" + b",".join(entries) + b"}", bytes(8 * count))
+    checkpoint = open_checkpoint(path)
+    assert (len(checkpoint.tensors), checkpoint.problems) == (count, ())
 
 
 @pytest.mark.parametrize(
