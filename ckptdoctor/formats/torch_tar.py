@@ -24,6 +24,7 @@ from ckptdoctor.errors import (
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.member_names import odd_names
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import (
@@ -219,6 +220,10 @@ class _Tar:
             missing = ", ".join(sorted(_MEMBERS - set(parts)))
             return TruncatedCheckpointError(
                 self._file.path, f"an archive of torch before 0.1.10 without its {missing}"
+            )
+        for problem in odd_names(names):
+            return CorruptCheckpointError(
+                self._file.path, f"{problem.subject!r} is {problem.message}", remedy=problem.remedy
             )
         first = f" that holds {names[0]!r}" if names else ""
         return UnknownFormatError(

@@ -24,6 +24,7 @@ from ckptdoctor.errors import (
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.assemble import assemble, refuse_single_value
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.member_names import DO_NOT_UNPACK
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine, refuse_bytearrays
 from ckptdoctor.formats.pickle.nodes import (
@@ -184,6 +185,12 @@ class _Archive:
             if problem.subject.endswith("data.pkl") or not self._directory.records:
                 return CorruptCheckpointError(
                     self._file.path, f"{problem.subject}: {problem.message}"
+                )
+            if problem.remedy == DO_NOT_UNPACK:
+                return CorruptCheckpointError(
+                    self._file.path,
+                    f"{problem.subject!r} is {problem.message}",
+                    remedy=problem.remedy,
                 )
         if self._file.path.suffix == ".distcp":
             return UnknownFormatError(

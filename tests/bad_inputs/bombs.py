@@ -694,6 +694,11 @@ def _safetensors(
     _bomb(code, verdict)(build)
 
 
+def _entries(count: int, entry: bytes) -> bytes:
+    """An object of so many members, each with its number in it."""
+    return b"{" + b",".join(entry % at for at in range(count)) + b"}"
+
+
 _safetensors(
     "a header of brackets, a hundred thousand deep", lambda: b'{"a":' + b"[" * 100_000, "CD104"
 )
@@ -737,6 +742,36 @@ _safetensors(
     ),
     "CD104",
     "corrupt",
+)
+_safetensors(
+    "a million tensors in a header",
+    lambda: _entries(1_000_000, b'"w%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'),
+    "CD107",
+    "suspect",
+)
+_safetensors(
+    "a million tensors in a header, their keys spelled by escapes",
+    lambda: _entries(1_000_000, b'"w%d":{"dtype":"F32","shape":[0],"data_offset\\u0073":[0,0]}'),
+    "CD107",
+    "suspect",
+)
+_safetensors(
+    "metadata of three million entries",
+    lambda: b'{"__metadata__":' + _entries(3_000_000, b'"%d":"x"') + b"}",
+    "CD107",
+    "suspect",
+)
+_safetensors(
+    "metadata of thirty million lists",
+    lambda: b'{"__metadata__":{"a":[' + b"[]," * 30_000_000 + b"[]]}}",
+    "CD104",
+    "suspect",
+)
+_safetensors(
+    "an entry of thirty million lists",
+    lambda: b'{"a":[' + b"[]," * 30_000_000 + b"[]]}",
+    "CD104",
+    "suspect",
 )
 _safetensors(
     "a key of ten megabytes in a header",

@@ -239,7 +239,28 @@ _ENTRIES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "an overlap": (_set("data_offsets", [8, 104]), "overlaps the tensor before it"),
     "a hole": (lambda e: {k: v for k, v in e.items() if k != "a.weight"}, "leaves a hole"),
     "an offset behind the file": (_set("data_offsets", [1 << 50, (1 << 50) + 96]), "is cut"),
+    "a zero with a sign": (_set("data_offsets", [-0.0, 96]), "describes no tensor"),
+    "metadata of numbers": (
+        lambda e: {**e, "__metadata__": {"epoch": 3, "iou": 0.6, "by": "x"}},
+        "holds values that are no texts: 'epoch', 'iou'",
+    ),
+    "metadata that is a list": (
+        lambda e: {**e, "__metadata__": ["x"]},
+        "is no object of texts",
+    ),
+    "half of a character": (
+        lambda e: {f"{k}\ud800": v for k, v in e.items()},
+        "half of a surrogate pair",
+    ),
+    "a number of no JSON": (lambda e: {**e, "x": {"y": float("inf")}}, "Infinity is no number"),
     "a list": (lambda e: [e], "neither a zip archive nor a pickle"),
+}
+_VERDICTS = {
+    "a list": "unreadable",
+    "half of a character": "unreadable",
+    "a number of no JSON": "unreadable",
+    "metadata of numbers": "suspect",
+    "metadata that is a list": "suspect",
 }
 
 
@@ -250,13 +271,13 @@ def _safetensors() -> None:
         build = _header(change)
         build.__name__ = f"safetensors: {name}"
         code = {"is cut": "CD102", "neither a zip archive nor a pickle": "CD101"}.get(says, "CD104")
-        SAFETENSORS.kind(code, says, "unreadable" if name == "a list" else "corrupt")(build)
+        verdict = _VERDICTS.get(name, "corrupt")
+        SAFETENSORS.kind(code, says, verdict)(build)
     twice = header.rstrip()[:-1] + b"," + header.strip()[1:]
     for name, raw, code, says, verdict in (
         ("cut in a tensor", data[:-1], "CD102", "2 of 3 tensors", "corrupt"),
         ("cut behind its header", data[: -len(payload)], "CD102", "0 of 3 tensors", "corrupt"),
         ("bytes behind it", data + b"junk", "CD104", "4 bytes follow the last tensor", "suspect"),
-        ("an infinite number", _file(b'{"a":{"dtype":Infinity}}', b""), "CD104", "", "suspect"),
     ):
         SAFETENSORS.bytes(f"safetensors: {name}", raw, code, says, verdict)
     for name, raw, code, says in (
@@ -268,6 +289,7 @@ def _safetensors() -> None:
         ("a header that is no JSON", _file(b"{]" + b" " * 30, b""), "CD104", "is no JSON"),
         ("a header that is no UTF-8", _file(b'{"\xff\xfe":1}', b""), "CD104", "is no JSON"),
         ("a header nested deeply", _file(b'{"a":' * 90_000, b""), "CD104", "is no JSON"),
+        ("an infinite number", _file(b'{"a":{"dtype":Infinity}}', b""), "CD104", "is no number"),
         ("a header of zeros", _file(b"{" + bytes(60), b""), "CD104", "is no JSON"),
     ):
         SAFETENSORS.bytes(f"safetensors: {name}", raw, code, says)

@@ -387,6 +387,55 @@ def a_key_that_climbs_out_of_the_archive(path: Path) -> None:
     _with_pickle(path, lambda raw: raw.replace(b"X\1\0\0\x000", b"X\x0b\0\0\0/etc/passwd", 1))
 
 
+# -- names that lead elsewhere -------------------------------------------------------------------
+
+_ODD_NAMES = {
+    "an absolute path": ("/etc/cron.d/job", "an absolute path"),
+    "a path of Windows": ("C:\\Windows\\x.dll", "an absolute path"),
+    "a path that climbs": ("archive/../../.bashrc", "a path out of the folder"),
+    "a path that climbs by backslashes": ("archive\\..\\..\\x", "a path out of the folder"),
+    "a zero byte": ("archive/data.pkl\0.txt", "a name with a zero byte"),
+}
+
+
+def _renamed(path: Path, name: str) -> None:
+    """One more record, of that name; ``zipfile`` would write another one."""
+    place = b"archive/" + b"_" * (len(name) - 8) if len(name) > 8 else b"_" * len(name)
+    _again(path, append=[(place.decode(), b"x")])
+    path.write_bytes(path.read_bytes().replace(place, name.encode()))
+
+
+def _odd_names() -> None:
+    for what, (name, says) in _ODD_NAMES.items():
+
+        def build(path: Path, name: str = name) -> None:
+            _renamed(path, name)
+
+        build.__name__ = f"a record named by {what}"
+        ZIPS.kind("CD104", says, "suspect")(build)
+
+
+_odd_names()
+
+
+@ZIPS.kind("CD104", "a name with a backslash", "suspect", 0)
+def a_record_named_with_a_backslash(path: Path) -> None:
+    _renamed(path, "archive\\notes.txt")
+
+
+@ZIPS.kind("CD104", "an absolute path", "salvageable")
+def a_record_named_by_an_absolute_path_in_a_cut_archive(path: Path) -> None:
+    _renamed(path, "/etc/cron.d/job")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"PK\1\2")])
+
+
+@ZIPS.kind("CD104", "'../../x.pth' is a path out of the folder")
+def a_zip_of_something_that_climbs(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../x.pth", zip_bytes())
+
+
 # -- the pickle in it ----------------------------------------------------------------------------
 
 _NUMEL = b"K\x18"  # 24 elements

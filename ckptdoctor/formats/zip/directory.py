@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.member_names import odd_names
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.zip.end import find_directory
 from ckptdoctor.formats.zip.records import (
@@ -70,6 +71,7 @@ def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
     for entry in entries:
         _check_entry(headers, entry, place.offset, directory)
     _check_names(directory)
+    directory.problems += odd_names(entry.name for entry in entries)
     _check_overlaps(directory)
     directory.shorten()
     return directory

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from ckptdoctor.formats.member_names import odd_names
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.zip.records import (
     DEFLATED,
@@ -44,6 +45,7 @@ def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
         size_of: asked for the size of each record that leaves it to its descriptor.
     """
     directory = ZipDirectory()
+    names: list[str] = []
     at = 0
     while at + LOCAL.size <= source.nbytes:
         header = source.read(at, HEADER_GUESS_NBYTES)
@@ -56,6 +58,7 @@ def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
             *fields[6:11],
         )
         name = source.read(at + LOCAL.size, name_nbytes).decode("utf-8", "replace")
+        names.append(name)
         offset = at + LOCAL.size + name_nbytes + extra_nbytes
         if 0xFFFF_FFFF in (stored, nbytes):
             extra = source.read(offset - extra_nbytes, extra_nbytes)
@@ -77,6 +80,7 @@ def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
                 break
         if method in (STORED, DEFLATED) and not flags & ENCRYPTED:
             directory.records.append(ZipRecord(name, method, crc32, stored, nbytes, offset))
+    directory.problems += odd_names(names)
     return directory
 
 
