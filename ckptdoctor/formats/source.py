@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["ByteSource", "FileSource", "MemorySource"]
+__all__ = ["ByteSource", "FileSource", "MemorySource", "PartSource"]
 
 
 class ByteSource(Protocol):
@@ -61,3 +61,23 @@ class MemorySource:
     def read(self, offset: int, nbytes: int) -> bytes:
         """Up to ``nbytes`` from ``offset``."""
         return self.data[offset : offset + nbytes]
+
+
+@dataclass(frozen=True, slots=True)
+class PartSource:
+    """A range of another source, which is not copied."""
+
+    whole: ByteSource
+    start: int
+    nbytes: int
+
+    @property
+    def file_offset(self) -> int | None:
+        """Where byte 0 of the range lies in the file; None where the file holds it encoded."""
+        base = self.whole.file_offset
+        return None if base is None else base + self.start
+
+    def read(self, offset: int, nbytes: int) -> bytes:
+        """Up to ``nbytes`` from ``offset``."""
+        wanted = min(nbytes, self.nbytes - offset)
+        return self.whole.read(self.start + offset, wanted) if wanted > 0 and offset >= 0 else b""

@@ -34,7 +34,7 @@ from ckptdoctor.formats.pickle.nodes import (
     spell,
     unwrap,
 )
-from ckptdoctor.formats.pickle.stray import code_behind
+from ckptdoctor.formats.pickle.stray import code_behind, telling
 from ckptdoctor.formats.raw import Storage, class_dtype, is_storage_id
 from ckptdoctor.formats.source import ByteSource, FileSource
 from ckptdoctor.formats.tree import Harvest, harvest
@@ -61,7 +61,9 @@ def read_pickle(file: OpenFile, limits: Limits) -> Checkpoint:
         CorruptCheckpointError: the pickle cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    return _Legacy(file, limits).read()
+    legacy = _Legacy(file, limits)
+    with telling(legacy.machines):
+        return legacy.read()
 
 
 def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
@@ -96,7 +98,7 @@ class _Legacy:
         self._limits = limits
         self._source = FileSource(file.fd, file.nbytes)
         self._machine = PickleMachine(self._source, limits, track_scalars=track_scalars)
-        self._machines = [self._machine]
+        self.machines = [self._machine]
         self._places: dict[str, _Place] = {}
         self._problems: list[Problem] = []
         self._keys_are_cut = False
@@ -107,7 +109,7 @@ class _Legacy:
         found.problems += self._unlocated(kind)
         refs = tuple(place.ref for place in self._places.values())
         return assemble(
-            self._file, kind, found, self._machines, problems=self._problems, records=refs
+            self._file, kind, found, self.machines, problems=self._problems, records=refs
         )
 
     def harvest(self) -> tuple[str, Harvest]:
@@ -237,7 +239,7 @@ class _Legacy:
     def _note_rest(self, at: int, what: str) -> None:
         rest = self._file.nbytes - at
         if rest > 0:
-            self._machines += code_behind(self._source, at, self._limits)
+            self.machines += code_behind(self._source, at, self._limits)
             self._problem("CD104", "file", f"{rest} bytes follow {what}", at, Severity.WARNING)
 
     def _promises(self) -> dict[str, tuple[DType, Node]]:

@@ -9,7 +9,7 @@ Source: ``legacy_load`` inside ``_legacy_load`` in ``torch/serialization.py``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef, TensorRecord
@@ -34,31 +34,18 @@ from ckptdoctor.formats.pickle.nodes import (
     PickleLimitError,
     PickleTruncatedError,
 )
-from ckptdoctor.formats.pickle.stray import code_behind
+from ckptdoctor.formats.pickle.stray import code_behind, telling
 from ckptdoctor.formats.raw import RawTensor, Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.tar import BLOCK_NBYTES, TarSizeError, is_tar, tar_members
 from ckptdoctor.formats.tree import harvest
 
 __all__ = ["is_tar", "read_torch_tar"]
 
 _MEMBERS = frozenset({"storages", "tensors", "pickle"})
-_REGULAR = (b"0", b"\0", b"7")
-_MAX_MEMBERS = 10_000
 _MAX_DIMENSIONS = 64
-_BLOCK_NBYTES = 512
 _FILE_STEP_NBYTES = 10_240  # Python's tarfile, the only writer, pads the file to a multiple of it
 _CUT_REMEDY = "Copy it again from where it was written, or use an earlier checkpoint."
-
-
-def is_tar(head: bytes) -> bool:
-    """Whether the first 512 bytes are the header of a tar archive, by its checksum."""
-    if len(head) < _BLOCK_NBYTES or head[:1] == b"\0":
-        return False
-    try:
-        claimed = int(head[148:156].strip(b"\0 ") or b"-1", 8)
-    except ValueError:
-        return False
-    return claimed == sum(head[:148]) + 8 * ord(" ") + sum(head[156:512])
 
 
 def read_torch_tar(file: OpenFile, limits: Limits) -> Checkpoint:
@@ -68,7 +55,9 @@ def read_torch_tar(file: OpenFile, limits: Limits) -> Checkpoint:
         UnknownFormatError: an archive of something else.
         CheckpointError: one of its parts cannot be read.
     """
-    return _Tar(file, limits).read()
+    tar = _Tar(file, limits)
+    with telling(tar.machines):
+        return tar.read()
 
 
 @dataclass(slots=True)
@@ -95,6 +84,7 @@ class _Tar:
         self._storages: dict[str, Storage] = {}
         self._tensors: dict[str, RawTensor] = {}
         self._end = 0
+        self.machines: list[PickleMachine] = []
 
     def read(self) -> Checkpoint:
         """The checkpoint."""
@@ -139,7 +129,7 @@ class _Tar:
 
     def _cut(self, tensors: list[TensorRecord], *, is_cut: bool) -> Iterable[Problem]:
         """That the file is cut, or that it ends without the padding that a tar ends with."""
-        ends = self._file.nbytes - self._end >= 2 * _BLOCK_NBYTES
+        ends = self._file.nbytes - self._end >= 2 * BLOCK_NBYTES
         if is_cut or not ends:
             lost = [tensor.fqn for tensor in tensors if tensor.lost]
             whole = len(tensors) - len(lost)
@@ -165,55 +155,24 @@ class _Tar:
     def _parts(self) -> dict[str, _Part]:
         names: list[str] = []
         parts: dict[str, _Part] = {}
-        for name, offset, nbytes in self._members():
-            names.append(name)
-            if name in _MEMBERS:
-                parts[name] = self._part(offset, nbytes)
+        try:
+            for name, offset, nbytes in tar_members(FileSource(self._file.fd, self._file.nbytes)):
+                names.append(name)
+                if name in _MEMBERS:
+                    parts[name] = self._part(offset, nbytes)
+        except TarSizeError as error:
+            raise CorruptCheckpointError(self._file.path, f"a damaged tar: {error}") from error
         if set(parts) != _MEMBERS:
             raise self._something_else(names, parts)
         return parts
 
     def _part(self, offset: int, nbytes: int) -> _Part:
         there = max(0, min(nbytes, self._file.nbytes - offset))
-        self._end = max(self._end, offset + -(-nbytes // _BLOCK_NBYTES) * _BLOCK_NBYTES)
+        self._end = max(self._end, offset + -(-nbytes // BLOCK_NBYTES) * BLOCK_NBYTES)
         source = FileSource(self._file.fd, there, offset)
-        return _Part(
-            source, PickleMachine(source, self._limits.within(there)), is_cut=there < nbytes
-        )
-
-    def _members(self) -> Iterator[tuple[str, int, int]]:
-        """Name, offset and size of each regular file, up to the first block that is no header.
-
-        Python's ``tarfile`` would bring long names, and headers that extend others, into memory
-        whatever their size, and follow them as deep as they are nested. torch wrote none.
-        """
-        source = FileSource(self._file.fd, self._file.nbytes)
-        at = 0
-        for _ in range(_MAX_MEMBERS):
-            header = source.read(at, _BLOCK_NBYTES)
-            if not is_tar(header):
-                return
-            nbytes = self._size(header)
-            if header[156:157] in _REGULAR:
-                name = header[:100].partition(b"\0")[0].decode("utf-8", "replace")
-                yield name, at + _BLOCK_NBYTES, nbytes
-            at += _BLOCK_NBYTES * (1 + -(-nbytes // _BLOCK_NBYTES))
-
-    def _size(self, header: bytes) -> int:
-        """The size of a member: octal digits, or a binary number where they are too few.
-
-        Raises:
-            CorruptCheckpointError: it is neither.
-        """
-        digits = header[124:136]
-        if digits[0] == 0x80:
-            return int.from_bytes(digits[1:], "big")
-        octal = digits.partition(b"\0")[0].strip() or b"0"
-        if octal.strip(b"01234567"):
-            raise CorruptCheckpointError(
-                self._file.path, f"a damaged tar: a member of size {digits!r}"
-            )
-        return int(octal, 8)
+        machine = PickleMachine(source, self._limits.within(there))
+        self.machines.append(machine)
+        return _Part(source, machine, is_cut=there < nbytes)
 
     def _something_else(self, names: list[str], parts: dict[str, _Part]) -> CheckpointError:
         if parts:
@@ -223,7 +182,7 @@ class _Tar:
             )
         for problem in odd_names(names):
             return CorruptCheckpointError(
-                self._file.path, f"{problem.subject!r} is {problem.message}", remedy=problem.remedy
+                self._file.path, f"{problem.subject}: {problem.message}", remedy=problem.remedy
             )
         first = f" that holds {names[0]!r}" if names else ""
         return UnknownFormatError(

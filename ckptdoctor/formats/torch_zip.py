@@ -35,16 +35,17 @@ from ckptdoctor.formats.pickle.nodes import (
     PickleLimitError,
     PickleTruncatedError,
 )
-from ckptdoctor.formats.pickle.stray import code_behind, code_spelled
+from ckptdoctor.formats.pickle.stray import Strays, code_behind, telling
 from ckptdoctor.formats.sniff import describe_zip
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 from ckptdoctor.formats.torch_script import calls_outside
 from ckptdoctor.formats.tree import Harvest, harvest
 from ckptdoctor.formats.zip.directory import read_directory
+from ckptdoctor.formats.zip.members import start_of
 from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.salvage import walk_headers
 from ckptdoctor.formats.zip.serialization_id import folded
-from ckptdoctor.formats.zip.storages import ZipStorages, parse_pid, storage_ref
+from ckptdoctor.formats.zip.storages import ZipStorages, is_storage_name, parse_pid, storage_ref
 
 __all__ = ["MAGIC", "locate", "read_torch_zip"]
 
@@ -66,11 +67,8 @@ def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
         LimitExceededError: reading would cost more than the file explains.
     """
     archive = _Archive(file, limits)
-    try:
+    with telling(archive.machines):
         return archive.read()
-    except CheckpointError as error:
-        error.runs = archive.code()
-        raise
 
 
 def locate(file: OpenFile, limits: Limits) -> dict[str, Located]:
@@ -97,19 +95,18 @@ class _Archive:
 
     def __init__(self, file: OpenFile, limits: Limits, *, track_scalars: bool = False) -> None:
         self._file = file
-        self._machines: list[PickleMachine] = []
+        self.machines: list[PickleMachine] = []
         self._limits = limits
         self._track_scalars = track_scalars
         self._source = FileSource(file.fd, file.nbytes)
-        self.truncated = False
         directory = read_directory(self._source, limits)
-        if directory is None:
-            self.truncated = True
-            directory = self._rescue()
-        self._directory: ZipDirectory = directory
-        self._prefix = self._find_prefix()
+        self.truncated = directory is None
+        with telling(self.machines):
+            self._directory = directory or self._rescue()
+            self._run_cut_pickle(self._directory.cut)
+            self._prefix = self._find_prefix()
         self._by_name: dict[str, ZipRecord] = {}
-        for record in directory.records:
+        for record in self._directory.records:
             self._by_name.setdefault(record.name, record)
 
     # -- records ---------------------------------------------------------------------------------
@@ -182,16 +179,10 @@ class _Archive:
     def _stranger(self) -> CheckpointError:
         """Why there is no pickle to read: another kind of archive, or one that hides its pickle."""
         for problem in self._directory.problems:
-            if problem.subject.endswith("data.pkl") or not self._directory.records:
-                return CorruptCheckpointError(
-                    self._file.path, f"{problem.subject}: {problem.message}"
-                )
-            if problem.remedy == DO_NOT_UNPACK:
-                return CorruptCheckpointError(
-                    self._file.path,
-                    f"{problem.subject!r} is {problem.message}",
-                    remedy=problem.remedy,
-                )
+            hidden = problem.subject.endswith("data.pkl") or not self._directory.records
+            if hidden or problem.remedy == DO_NOT_UNPACK:
+                says = f"{problem.subject}: {problem.message}"
+                return CorruptCheckpointError(self._file.path, says, remedy=problem.remedy)
         if self._file.path.suffix == ".distcp":
             return UnknownFormatError(
                 self._file.path,
@@ -215,14 +206,14 @@ class _Archive:
             found.problems += extra.problems
         byteorder = self._byteorder()
         problems = list(self._directory.problems)
-        self._machines += self._other_pickles()
+        self.machines += self._other_pickles()
         if self.truncated:
             problems.insert(0, self._truncation(found))
         return assemble(
             self._file,
             "torchscript" if constants is not None else "torch-zip",
             found,
-            self._machines,
+            self.machines,
             problems=problems,
             records=tuple(storage_ref(record) for record in self._directory.records),
             byteorder=byteorder,
@@ -235,20 +226,14 @@ class _Archive:
             if record.name.startswith(f"{self._prefix}code/") and record.name.endswith(".py"):
                 yield from calls_outside(self.source_of(record), record.offset)
 
-    def code(self) -> tuple[tuple[str, str], ...]:
-        """What the pickles that were read so far would run."""
-        return code_spelled(self._machines)
-
     def _other_pickles(self) -> list[PickleMachine]:
         """What names code in records that another reader may take for the pickle."""
-        found: list[PickleMachine] = []
-        names = (f"{self._prefix}data.pkl", f"{self._prefix}constants.pkl")
-        read = [self._by_name.get(name) for name in names]
-        for record in self._directory.records:
-            if record.name.lower().endswith(".pkl") and record not in read:
-                with contextlib.suppress(CheckpointError):  # it cannot be inflated
-                    found += code_behind(self.source_of(record), 0, self._limits)
-        return found
+        strays, cut = Strays(self._limits), self._directory.cut
+        read = (self.record("data.pkl"), self.record("constants.pkl"))
+        for record in (*self._directory.records, *([] if cut is None else [cut])):
+            if record not in read and not is_storage_name(record.name):
+                strays.look_through(start_of(self._source, record))
+        return strays.code
 
     def locate(self) -> dict[str, Located]:
         """The scalars of ``data.pkl`` with their place in the file."""
@@ -320,7 +305,7 @@ class _Archive:
         source = self.source_of(record)
         limits = self._limits_of(record)
         machine = PickleMachine(source, limits, track_scalars=self._track_scalars)
-        self._machines.append(machine)
+        self.machines.append(machine)
         try:
             root, end = machine.run()
         except PickleError as error:
@@ -331,7 +316,7 @@ class _Archive:
         found = harvest(DictNode([(wrap, root)]) if wrap else root, lookup.storage, source, limits)
         found.problems += lookup.problems(cut=self.truncated)
         if end < source.nbytes:
-            self._machines += code_behind(source, end, limits)
+            self.machines += code_behind(source, end, limits)
             found.problems.append(
                 Problem(
                     code="CD104",
@@ -377,7 +362,7 @@ class _Archive:
                 machine = PickleMachine(source, self._limits)
                 try:
                     _, end = machine.run()
-                except PickleError:
+                except PickleError:  # run again, and kept, as the record that is cut
                     return None
                 for pid in machine.persistent_ids:
                     parsed = parse_pid(pid)
@@ -390,6 +375,13 @@ class _Archive:
             return sizes.get(name)
 
         return walk_headers(self._source, size_of)
+
+    def _run_cut_pickle(self, cut: ZipRecord | None) -> None:
+        """See what is named by a pickle in which the file ends."""
+        if cut is not None and posixpath.basename(cut.name) == "data.pkl":
+            self.machines.append(PickleMachine(start_of(self._source, cut), self._limits_of(cut)))
+            with contextlib.suppress(PickleError):
+                self.machines[-1].run()
 
     def _truncation(self, found: Harvest) -> Problem:
         lost = [tensor.fqn for tensor in found.tensors if tensor.lost]

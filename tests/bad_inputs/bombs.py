@@ -646,6 +646,28 @@ def records_that_hold_each_other(path: Path) -> None:
     path.write_bytes(bytes(out + central) + tail)
 
 
+@_bomb()
+def twenty_thousand_other_records_in_one_place(path: Path) -> None:
+    body = Member(name=b"a/notes", data=b"\x80\x02" * 200_000)
+    pickled = Member(name=b"a/data.pkl", data=b"\x80\x02}.")
+    path.write_bytes(archive([pickled, body], [pickled, *[body] * 20_000]))
+
+
+@_bomb("CD101")
+def members_that_all_run_on_to_the_end(path: Path) -> None:
+    """A thousand headers, and behind each of them the same million opcodes."""
+    member = Member(name=b"\n" + b"N" * 40 + b"0" * 40, data=b"N0" * 20)
+    path.write_bytes(archive([member] * 1000 + [Member(name=b"x", data=b"N0" * 700_000)]))
+
+
+@_bomb("CD104")
+def three_thousand_members_deflated_a_thousandfold(path: Path) -> None:
+    deflate = zlib.compressobj(9, wbits=-15)
+    packed = deflate.compress(bytes(1 << 20)) + deflate.flush()
+    header = struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 0, 8, 0, 0, 0, 0, 0, 1, 0)
+    path.write_bytes((header + b"x" + packed) * 3000 + archive([Member(name=b"x", data=b"")]))
+
+
 @_bomb("CD104", "suspect")
 def a_directory_of_records_that_are_not_there(path: Path) -> None:
     pickled = Member(name=b"a/data.pkl", data=b"\x80\x02}.")

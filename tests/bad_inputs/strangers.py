@@ -196,6 +196,6 @@ def a_tar_of_a_folder(path: Path) -> None:
     path.write_bytes(_tar("w", {"run/config.yaml": b"a: 1\n", "run/best.pth": zip_bytes()}))
 
 
-@PACKED.kind("CD104", "'/etc/x.pth' is an absolute path")
+@PACKED.kind("CD104", "/etc/x.pth: an absolute path")
 def a_tar_of_something_that_climbs(path: Path) -> None:
     path.write_bytes(_tar("w", {"/etc/x.pth": zip_bytes()}))

@@ -430,7 +430,7 @@ def a_record_named_by_an_absolute_path_in_a_cut_archive(path: Path) -> None:
     path.write_bytes(data[: data.index(b"PK\1\2")])
 
 
-@ZIPS.kind("CD104", "'../../x.pth' is a path out of the folder")
+@ZIPS.kind("CD104", "../../x.pth: a path out of the folder")
 def a_zip_of_something_that_climbs(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../../x.pth", zip_bytes())

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["array_start", "inflated", "unpacked"]
+__all__ = ["array_start", "holds_numbers", "inflated", "is_packed", "unpacked"]
 
 _PLAIN_NBYTES = 16 << 20
 _STEP_NBYTES = 4096
 _ARRAY_MAGIC = b"\x93NUMPY"
+_ARRAY_HEAD_NBYTES = 64
+_NUMBERS = re.compile(
+    rb"\A\x93NUMPY..(?:..|....)\{'descr': '[<>|=]?[biufcSUmM]\d{1,9}(?:\[\w{1,9}\])?', 'f",
+    re.DOTALL,
+)
 
 
 def array_start(source: ByteSource) -> int:
@@ -27,6 +33,16 @@ def array_start(source: ByteSource) -> int:
     return (12 if wide else 10) + length
 
 
+def holds_numbers(source: ByteSource) -> bool:
+    """Whether it is a ``.npy`` file of a plain type, which numpy reads without a pickle."""
+    return _NUMBERS.search(source.read(0, _ARRAY_HEAD_NBYTES)) is not None
+
+
+def is_packed(head: bytes) -> bool:
+    """Whether the first bytes are those of something compressed."""
+    return head.startswith(tuple(magic for magic, _ in _PACKERS))
+
+
 def unpacked(packed: bytes) -> bytes:
     """The start of what a compressed file holds; nothing where it is not compressed."""
     for magic, unpack in _PACKERS:
@@ -35,17 +51,17 @@ def unpacked(packed: bytes) -> bytes:
     return b""
 
 
-def inflated(packed: bytes, wbits: int = -15) -> bytes:
+def inflated(packed: bytes, wbits: int = -15, most: int = _PLAIN_NBYTES) -> bytes:
     """What can be inflated of a stream that may be cut or damaged, up to 16 MB."""
     inflater = zlib.decompressobj(wbits)
     plain = bytearray()
     for start in range(0, len(packed), _STEP_NBYTES):
         step = packed[start : start + _STEP_NBYTES]
         try:
-            plain += inflater.decompress(step, _PLAIN_NBYTES - len(plain))
+            plain += inflater.decompress(step, most - len(plain))
         except zlib.error:
             break
-        if inflater.eof or len(plain) >= _PLAIN_NBYTES:
+        if inflater.eof or len(plain) >= most:
             break
     return bytes(plain)
 

@@ -7,30 +7,38 @@ run here as inertly as the others, and kept if it names code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from ckptdoctor.errors import CheckpointError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import EXTENSIONS
-from ckptdoctor.formats.pickle.nodes import PickleError, PickleLimitError
-from ckptdoctor.formats.pickle.packed import array_start, unpacked
-from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
-from ckptdoctor.formats.zip.members import members
+from ckptdoctor.formats.pickle.nodes import PickleError
+from ckptdoctor.formats.pickle.packed import array_start, holds_numbers, is_packed, unpacked
+from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource, PartSource
+from ckptdoctor.formats.tar import TarSizeError, is_tar, tar_members
+from ckptdoctor.formats.zip.members import members, plain_start
 
-__all__ = ["code_behind", "code_spelled", "code_within"]
+__all__ = ["Strays", "code_behind", "code_spelled", "code_within", "telling"]
 
 _SEARCHED_NBYTES = 4 << 20
+_ALL_SEARCHED_NBYTES = 64 << 20
 _PACKED_NBYTES = 4 << 20
 _LOOKED_AT_NBYTES = 256 << 20  # pickles may be announced within each other
+_HELD_NBYTES = 64 << 20  # of what had to be inflated, all together
 _OPCODES = 1_000_000  # about a second
+_MEMBERS = 10_000
+_DEPTH = 4  # an array in an archive in an archive in gzip
 _PROTOCOLS = range(2, 6)
 
 
 def code_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMachine]:
     """The machine that ran the pickles from ``start`` on, if they name code; otherwise none."""
-    machine = PickleMachine(source, _bounded(limits))
+    machine = PickleMachine(source, replace(limits, opcodes=min(limits.opcodes, _OPCODES)))
     try:
         while start < source.nbytes:
             _, start = machine.run(start)
@@ -41,23 +49,22 @@ def code_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMa
 
 def code_within(file: OpenFile, limits: Limits) -> list[PickleMachine]:
     """The machines that ran whatever could be a pickle in a file that cannot be read."""
-    whole = FileSource(file.fd, file.nbytes)
-    machines = []
-    looked_at = 0
-    for source, starts in _places(whole):
-        machine = PickleMachine(source, _bounded(limits))
-        machines.append(machine)
-        for start in starts:
-            try:
-                machine.run(start)
-            except PickleLimitError:
-                break
-            except PickleError:
-                pass
-            looked_at += machine.at - start
-            if looked_at > _LOOKED_AT_NBYTES:
-                break
-    return [machine for machine in machines if _names_code(machine)]
+    strays = Strays(limits)
+    strays.look_through(FileSource(file.fd, file.nbytes))
+    return strays.code
+
+
+@contextlib.contextmanager
+def telling(machines: list[PickleMachine]) -> Iterator[None]:
+    """An error that leaves this tells what the machines have seen that runs code.
+
+    They may have gone farther than a search does that starts anew.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        error.runs = tuple((dict(code_spelled(machines)) | dict(error.runs)).items())
+        raise
 
 
 def code_spelled(machines: list[PickleMachine]) -> tuple[tuple[str, str], ...]:
@@ -66,10 +73,6 @@ def code_spelled(machines: list[PickleMachine]) -> tuple[tuple[str, str], ...]:
     for machine in machines:
         found = dict(_code_of(machine)) | found
     return tuple(found.items())
-
-
-def _bounded(limits: Limits) -> Limits:
-    return replace(limits, opcodes=min(limits.opcodes, _OPCODES))
 
 
 def _names_code(machine: PickleMachine) -> bool:
@@ -87,13 +90,91 @@ def _code_of(machine: PickleMachine) -> Iterator[tuple[str, str]]:
             yield name, calls.get(name, "")
 
 
-def _places(whole: FileSource) -> Iterator[tuple[ByteSource, Iterator[int]]]:
-    """Where pickles may lie: in the file itself, unpacked, and in each member of an archive."""
-    plain = unpacked(whole.read(0, _PACKED_NBYTES))
-    first: ByteSource = MemorySource(plain) if plain else whole
-    yield first, _starts(first)
-    for member in members(whole, _SEARCHED_NBYTES):
-        yield member, iter((array_start(member),))
+class _Counted(PickleMachine):
+    """A machine that tells how much it did."""
+
+    @property
+    def opcodes(self) -> int:
+        """Opcodes that were run."""
+        return self._opcodes
+
+
+class Strays:
+    """Looks for pickles that name code, within bounds on all of the work together.
+
+    Attributes:
+        code: the machines that found some.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.code: list[PickleMachine] = []
+        self._limits = limits
+        self._opcodes = min(limits.opcodes, _OPCODES)
+        self._looked_at = 0
+        self._searched = 0
+        self._held = 0
+        self._members = 0
+
+    def look_through(self, source: ByteSource) -> None:
+        """Look at the start, wherever a protocol is announced, and into whatever is packed."""
+        waiting = deque([(source, 0)])
+        while waiting:
+            place, depth = waiting.popleft()
+            self._searched += min(place.nbytes, _SEARCHED_NBYTES)
+            if self._searched > _ALL_SEARCHED_NBYTES:
+                return
+            packed = self._unpacked(place) if depth < _DEPTH else None
+            if packed is not None:
+                waiting.append((packed, depth + 1))
+                continue
+            self._run(place, _starts(place))
+            if depth < _DEPTH:
+                waiting.extend((member, depth + 1) for member in self._members_of(place))
+
+    def _members_of(self, whole: ByteSource) -> Iterator[ByteSource]:
+        """Members that have to be looked through; others are only run from their start."""
+        for member in _members(whole):
+            self._members += 1
+            if self._members > _MEMBERS:
+                return
+            if holds_numbers(member) or self._held > _HELD_NBYTES:
+                continue
+            plain = self._hold(plain_start(member))
+            if isinstance(plain, MemorySource) or is_packed(plain.read(0, 8)):
+                yield plain
+            else:  # what else is in it is found by looking through the whole
+                self._run(plain, (array_start(plain),))
+
+    def _unpacked(self, source: ByteSource) -> ByteSource | None:
+        plain = unpacked(source.read(0, _PACKED_NBYTES)) if self._held < _HELD_NBYTES else b""
+        return self._hold(MemorySource(plain)) if plain else None
+
+    def _hold(self, source: ByteSource) -> ByteSource:
+        if isinstance(source, MemorySource):
+            self._held += source.nbytes
+        return source
+
+    def _run(self, source: ByteSource, starts: Iterable[int]) -> None:
+        """Run what may be pickles; kept if they name code."""
+        machine = _Counted(source, replace(self._limits, opcodes=self._opcodes))
+        for start in starts:
+            if self._opcodes <= machine.opcodes or self._looked_at > _LOOKED_AT_NBYTES:
+                break
+            with contextlib.suppress(PickleError):
+                machine.run(start)
+            self._looked_at += machine.at - start
+        self._opcodes -= machine.opcodes
+        if _names_code(machine):
+            self.code.append(machine)
+
+
+def _members(whole: ByteSource) -> Iterator[ByteSource]:
+    """What lies in an archive, of whatever kind."""
+    if is_tar(whole.read(0, 512)):
+        with contextlib.suppress(TarSizeError):
+            for _, offset, nbytes in tar_members(whole):
+                yield PartSource(whole, offset, min(nbytes, max(0, whole.nbytes - offset)))
+    yield from members(whole)
 
 
 def _starts(source: ByteSource) -> Iterator[int]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.member_names import odd_names
-from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.end import find_directory
 from ckptdoctor.formats.zip.records import (
     DEFLATED,
@@ -41,7 +41,7 @@ _FOLDER = 1 << 4  # of the DOS attributes
 _HEADERS_NBYTES = 1 << 18
 
 
-def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
+def read_directory(source: ByteSource, limits: Limits) -> ZipDirectory | None:
     """The records that the central directory lists, or None where the file has no directory."""
     place = find_directory(source)
     if place is None:
@@ -80,7 +80,7 @@ def read_directory(source: FileSource, limits: Limits) -> ZipDirectory | None:
 class _Headers:
     """Reads local headers, many at once where the records between them are small."""
 
-    def __init__(self, source: FileSource) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
         self._start = 0
         self._data = b""

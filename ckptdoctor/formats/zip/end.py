@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.source import ByteSource
 
 __all__ = ["DirectoryPlace", "find_directory"]
 
@@ -55,7 +55,7 @@ class _End:
     offset: int
 
 
-def find_directory(source: FileSource) -> DirectoryPlace | None:
+def find_directory(source: ByteSource) -> DirectoryPlace | None:
     """Where the directory is, or None where the file has no end record."""
     tail_nbytes = min(source.nbytes, _END.size + _MAX_COMMENT + _LOCATOR64.size)
     tail_offset = source.nbytes - tail_nbytes

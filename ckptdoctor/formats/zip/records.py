@@ -57,10 +57,17 @@ class ZipRecord:
 
 @dataclass(slots=True)
 class ZipDirectory:
-    """The records in the order of the directory, and what is wrong with them."""
+    """The records in the order of the directory, and what is wrong with them.
+
+    Attributes:
+        records: those that are whole.
+        problems: what is wrong.
+        cut: the record in which the file ends, its sizes those of what is there.
+    """
 
     records: list[ZipRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    cut: ZipRecord | None = None
 
     def add_problem(
         self,

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 
 from ckptdoctor.formats.member_names import odd_names
-from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.records import (
     DEFLATED,
     ENCRYPTED,
@@ -35,7 +35,7 @@ SizeHint = Callable[[str, int], int | None]
 """(name, offset of the data) -> size of a record whose header does not tell it."""
 
 
-def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
+def walk_headers(source: ByteSource, size_of: SizeHint) -> ZipDirectory:
     """The records of an archive that lost its directory, found by their local headers.
 
     Only whole records are returned. A record that the file cuts is a CD102 problem.
@@ -63,21 +63,15 @@ def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
         if 0xFFFF_FFFF in (stored, nbytes):
             extra = source.read(offset - extra_nbytes, extra_nbytes)
             nbytes, stored = wide_sizes(extra, nbytes, stored)
+        found: tuple[int, int, int, int] | None = crc32, stored, nbytes, offset + stored
         if flags & HAS_DESCRIPTOR:
             found = _by_descriptor(source, offset, size_of(name, offset))
-            if found is None:
-                directory.add_problem(
-                    "CD102", name, "the file ends inside this record", offset=offset
-                )
-                break
-            crc32, stored, nbytes, at = found
-        else:
-            at = offset + stored
-            if at > source.nbytes:
-                directory.add_problem(
-                    "CD102", name, "the file ends inside this record", offset=offset
-                )
-                break
+        if found is None or found[3] > source.nbytes:
+            directory.add_problem("CD102", name, "the file ends inside this record", offset=offset)
+            there = max(0, source.nbytes - offset)
+            directory.cut = ZipRecord(name, method, 0, there, there, offset)
+            break
+        crc32, stored, nbytes, at = found
         if method in (STORED, DEFLATED) and not flags & ENCRYPTED:
             directory.records.append(ZipRecord(name, method, crc32, stored, nbytes, offset))
     directory.problems += odd_names(names)
@@ -85,7 +79,7 @@ def walk_headers(source: FileSource, size_of: SizeHint) -> ZipDirectory:
 
 
 def _by_descriptor(
-    source: FileSource, offset: int, hint: int | None
+    source: ByteSource, offset: int, hint: int | None
 ) -> tuple[int, int, int, int] | None:
     """crc32, stored size, size, and the offset behind the descriptor of a record at ``offset``."""
     if hint is not None:
@@ -109,7 +103,7 @@ def _by_descriptor(
     return None
 
 
-def _cut_descriptor_at(source: FileSource, start: int, at: int) -> tuple[int, int, int, int] | None:
+def _cut_descriptor_at(source: ByteSource, start: int, at: int) -> tuple[int, int, int, int] | None:
     """What the pickle says of a record, if the file ends inside the descriptor at ``at``.
 
     The bytes are all there. The checksum may not be: it is told as 0, for none.
@@ -127,7 +121,7 @@ def _cut_descriptor_at(source: FileSource, start: int, at: int) -> tuple[int, in
     return None
 
 
-def _descriptor_at(source: FileSource, start: int, at: int) -> tuple[int, int, int, int] | None:
+def _descriptor_at(source: ByteSource, start: int, at: int) -> tuple[int, int, int, int] | None:
     """The descriptor at ``at``, if it describes the bytes from ``start`` up to itself."""
     raw = source.read(at, _DESCRIPTOR64.size)
     if raw[:4] != DESCRIPTOR_MAGIC:

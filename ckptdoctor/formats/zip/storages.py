@@ -13,9 +13,10 @@ from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.raw import Storage, class_dtype, is_storage_id
 from ckptdoctor.formats.zip.records import DEFLATED, ZipRecord
 
-__all__ = ["ZipStorages", "parse_pid", "storage_ref"]
+__all__ = ["ZipStorages", "is_storage_name", "parse_pid", "storage_ref"]
 
 _MAX_PROBLEMS = 20
+_FOLDERS = ("data", "constants", "tensors")
 
 
 class ZipStorages:
@@ -94,6 +95,12 @@ class ZipStorages:
                 message=f"the record holds {nbytes} bytes, its storage only {needed}",
                 evidence={"nbytes": nbytes, "needed_nbytes": needed},
             )
+
+
+def is_storage_name(name: str) -> bool:
+    """Whether a record has the name of a storage, which nobody unpickles."""
+    folder, _, base = name.rpartition("/")
+    return base.isdecimal() and folder.rpartition("/")[2] in _FOLDERS
 
 
 def parse_pid(pid: Node) -> tuple[str, int, int] | None:

@@ -9,6 +9,8 @@ import lzma
 import os
 import pickle
 import random
+import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -175,3 +177,137 @@ def test_a_compressed_pickle_that_is_damaged_tells_what_comes_before(
     packed = gzip.compress(EXEC + random.Random(0).randbytes(5000))
     data = packed[:-lost] + bytes(lost)
     assert error_of(tmp_path / "a.pkl.gz", data).runs[0][0] == "builtins.exec"
+
+
+# -- what is packed within what is packed --------------------------------------------------------
+
+
+def tar_of(name: str, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def deflated(name: str, data: bytes) -> bytes:
+    return archive_of(name, data, zipfile.ZIP_DEFLATED)
+
+
+OBJECTS = (
+    b"\x93NUMPY\x01\0"
+    + (118).to_bytes(2, "little")
+    + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117)
+    + b"\n"
+    + EXEC
+)
+NESTED = {
+    "a deflated checkpoint in a deflated archive": deflated("x.pth", deflated("a/data.pkl", EXEC)),
+    "a deflated array in a deflated archive": deflated("x.npz", deflated("a.npy", OBJECTS)),
+    "a deflated array in a tar": tar_of("x.npz", deflated("a.npy", OBJECTS)),
+    "a deflated checkpoint in a tar in gzip": gzip.compress(
+        tar_of("x.pth", deflated("a/data.pkl", EXEC))
+    ),
+    "a pickle of protocol 0 in a tar": tar_of("x.pkl", EXEC),
+    "gzip in a stored archive": archive_of("x.pkl.gz", gzip.compress(EXEC)),
+    "xz in gzip in a tar": tar_of("x", gzip.compress(lzma.compress(EXEC))),
+    "a deflated checkpoint behind something": b"junk" * 99 + deflated("a/data.pkl", EXEC),
+}
+
+
+@pytest.mark.parametrize("data", NESTED.values(), ids=NESTED)
+def test_what_is_packed_twice_is_looked_through(data: bytes, tmp_path: Path) -> None:
+    runs = error_of(tmp_path / "a.bin", data).runs
+    assert [name for name, _ in runs] == ["builtins.exec"]
+
+
+def test_an_array_behind_many_megabytes_is_found_by_the_directory(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.npy", os.urandom(6 << 20))
+        archive.writestr("b.npy", OBJECTS, zipfile.ZIP_DEFLATED)
+    runs = error_of(tmp_path / "a.npz", out.getvalue()).runs
+    assert [name for name, _ in runs] == ["builtins.exec"]
+
+
+OTHERS = {
+    "archive/extra.npy": OBJECTS,
+    "archive/extra.pickle": EXEC,
+    "archive/extra": b"\x80\x02" + EXEC,
+    "archive/extra.pt": archive_of("a/data.pkl", EXEC),
+    "archive/data/extra.npz": deflated("a.npy", OBJECTS),
+    "archive/extra.joblib": zlib.compress(EXEC),
+}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_records_of_a_sound_archive_are_looked_through(
+    name: str, method: int, tmp_path: Path
+) -> None:
+    good = save(tmp_path / "good.pt", {"w": torch.ones(2)})
+    path = rezip(good, tmp_path / "bad.pt", method=method, append=[(name, OTHERS[name])])
+    assert {call.name for call in open_checkpoint(path).calls} == {"builtins.exec"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_record_in_which_a_sound_archive_is_cut_is_looked_through(
+    method: int, tmp_path: Path
+) -> None:
+    good = save(tmp_path / "good.pt", {"w": torch.ones(2)})
+    noise = b"V" + random.Random(0).randbytes(4000).hex().encode() + b"\n0"
+    extra = ("archive/extra.pkl", EXEC[:-1] + b"0" + noise + b"N.")
+    data = rezip(good, tmp_path / "bad.pt", method=method, append=[extra]).read_bytes()
+    path = tmp_path / "cut.pt"
+    path.write_bytes(data[: data.index(b"extra.pkl") + 1000])
+    checkpoint = open_checkpoint(path)
+    assert [call.name for call in checkpoint.calls] == ["builtins.exec"]
+    assert [tensor.lost for tensor in checkpoint.tensors] == [False]
+
+
+FAR = b"\x80\x02" + b"N0" * 700_000 + EXEC[:-1] + b"0\xff"
+
+
+def _tar_nbytes(part: bytes) -> int:
+    """What a member takes with its header."""
+    return 512 + -(-len(part) // 512) * 512
+
+
+@pytest.mark.parametrize("kind", ["bare", "legacy", "zip", "cut zip", "tar"])
+def test_what_the_reader_saw_far_into_a_damaged_pickle_is_told(kind: str, tmp_path: Path) -> None:
+    """Farther than a search goes that starts anew."""
+    preamble: tuple[object, ...] = (0x1950A86A20F9469CFC6C, 1001, {})
+    head = b"".join(pickle.dumps(part, 2) for part in preamble)
+    far = archive_of("a/data.pkl", FAR)
+    none = pickle.dumps(0, 2)
+    parts: dict[str, bytes] = {
+        "storages": none + pickle.dumps([], 2),
+        "tensors": none,
+        "pickle": FAR,
+    }
+    data = {
+        "bare": FAR,
+        "legacy": head + FAR,
+        "zip": far,
+        "cut zip": far[: far.index(b"PK\1\2") - 2],
+        "tar": b"".join(tar_of(name, part)[: _tar_nbytes(part)] for name, part in parts.items())
+        + bytes(1024),
+    }[kind]
+    runs = error_of(tmp_path / "a.pth", data).runs
+    assert [name for name, _ in runs] == ["builtins.exec"]
+
+
+def test_records_of_torch_and_numbers_of_numpy_tell_nothing(tmp_path: Path) -> None:
+    np.savez_compressed(
+        tmp_path / "a.npz", a=np.arange(9.0), b=np.array(["x"]), c=np.zeros(2, "m8[s]")
+    )
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(tmp_path / "a.npz")
+    assert caught.value.runs == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "a.pt")
+    checkpoint = open_checkpoint(tmp_path / "a.pt")
+    assert [use.name for use in checkpoint.globals if use.runs_code] == []
+    assert checkpoint.calls == ()
