@@ -119,7 +119,7 @@ def wish_of(
         metric=metric,
         mode=None if mode is None else Direction(mode.value),
         logs=tuple(logs or ()),
-        pattern=compile_pattern(pattern) if pattern else None,
+        pattern=compile_pattern(pattern, note) if pattern else None,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from ckptdoctor.metadata import (
 )
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.run.chronicle import Entry, chronicle
-from ckptdoctor.run.logs import LogReading, find_logs, read_logs
+from ckptdoctor.run.logs import LogPattern, LogReading, find_logs, read_logs
 from ckptdoctor.run.trend import Trend, trend_of
 
 __all__ = ["Joined", "Wish", "history_of_logs", "join_entries", "join_logs"]
@@ -41,7 +40,7 @@ class Wish:
     metric: str = ""
     mode: Mode | None = None
     logs: tuple[Path, ...] = ()
-    pattern: re.Pattern[str] | None = None
+    pattern: LogPattern | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def _of_log(key: str, value: float) -> Metric | None:
 
 
 def _readable(
-    paths: Iterable[Path], named: set[Path], pattern: re.Pattern[str] | None
+    paths: Iterable[Path], named: set[Path], pattern: LogPattern | None
 ) -> tuple[LogReading, tuple[Path, ...]]:
     """What the logs say; those that only lie there and cannot be read are no reason to fail."""
     kept = list(dict.fromkeys(paths))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ckptdoctor.run.logs import Row, read_logs
+from ckptdoctor.run.logs import LogPattern, Row, SlowLineError, read_logs
 from ckptdoctor.run.logs.reading import is_read_whole, row_reader
 
 __all__ = ["Followed", "LogFollower"]
@@ -52,7 +50,7 @@ class LogFollower:
         pattern: the user's own for its lines.
     """
 
-    def __init__(self, path: Path, pattern: re.Pattern[str] | None = None) -> None:
+    def __init__(self, path: Path, pattern: LogPattern | None = None) -> None:
         self.path = path
         self._pattern = pattern
         self._file: IO[bytes] | None = None
@@ -158,10 +156,7 @@ class LogFollower:
 
     def _last_line(self) -> list[Row]:
         """Of a file that will not go on, the line that has no end."""
-        rows: list[Row] = []
-        with contextlib.suppress(ValueError):
-            rows += self._reader.feed(self._rest)
-        return [*rows, *self._reader.flush()]
+        return [*self._read(self._rest), *self._reader.flush()]
 
     def _forget(self) -> None:
         self._offset, self._rest, self._head, self._tail = 0, b"", b"", b""
@@ -174,13 +169,21 @@ class LogFollower:
             if len(self._rest) > _LINE_NBYTES:
                 lines, self._rest = [*lines, self._rest], b""
             for line in lines:
-                with contextlib.suppress(ValueError):  # a line that cannot be read
-                    yield from self._reader.feed(line)
+                yield from self._read(line)
         if b"\r" in self._rest:  # a bar that is being drawn
             drawn, _, self._rest = self._rest.rpartition(b"\r")
-            with contextlib.suppress(ValueError):
-                yield from self._reader.feed(drawn)
+            yield from self._read(drawn)
         yield from self._reader.flush()
+
+    def _read(self, line: bytes) -> Iterator[Row]:
+        """The rows that a line completes; none where it cannot be read."""
+        try:
+            yield from self._reader.feed(line)
+        except SlowLineError as error:
+            if self._pattern is not None:
+                self._pattern.tell(self.path.name, error)
+        except ValueError:
+            pass
 
     def _piece(self) -> bytes:
         if self._file is None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ckptdoctor.run.logs import Row
+from ckptdoctor.run.logs import Row, compile_pattern
 from ckptdoctor.watch import follow
 from ckptdoctor.watch.follow import Followed, LogFollower
 
@@ -279,11 +278,26 @@ def test_a_table_that_takes_long_to_read_is_not_read_every_time(
 def test_the_users_own_pattern(tmp_path: Path) -> None:
     log = tmp_path / "odd.log"
     log.write_text("E1;0.5\n")
-    follower = LogFollower(log, re.compile(r"E(?P<epoch>\d+);(?P<iou>\S+)"))
+    follower = LogFollower(log, compile_pattern(r"E(?P<epoch>\d+);(?P<iou>\S+)"))
     assert follower.poll().rows == (Row(epoch=1, values={"iou": 0.5}),)
     add(log, "E2;what\nE3;0.6\n")
     assert epochs(follower.poll()) == [3]
     follower.close()
+
+
+def test_a_pattern_without_end_is_stopped_and_the_lines_behind_are_read(tmp_path: Path) -> None:
+    told: list[str] = []
+    log = tmp_path / "odd.log"
+    log.write_text("E1;0.5\nE" + "1" * 40 + ";x\n")
+    pattern = compile_pattern(r"^E(?P<epoch>(?:\d|11)+);(?P<iou>\d\S+)$", told.append)
+    follower = LogFollower(log, pattern)
+    assert follower.poll().rows == (Row(epoch=1, values={"iou": 0.5}),)
+    add(log, "E3;0.6\n")
+    assert epochs(follower.poll()) == [3]
+    follower.close()
+    (sentence,) = told
+    assert sentence.startswith("odd.log: --log-pattern")
+    assert "was stopped after 0.1 s at the line 'E1111" in sentence
 
 
 def test_an_object_a_line(tmp_path: Path) -> None:

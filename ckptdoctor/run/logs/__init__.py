@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from ckptdoctor.run.logs.collect import Epochs, LogReading, Row
 from ckptdoctor.run.logs.find import find_logs, is_log
-from ckptdoctor.run.logs.lines import LineReader, compile_pattern
+from ckptdoctor.run.logs.lines import LineReader
+from ckptdoctor.run.logs.pattern import LogPattern, SlowLineError, compile_pattern
 from ckptdoctor.run.logs.reading import read_logs
 
 __all__ = [
     "Epochs",
     "LineReader",
+    "LogPattern",
     "LogReading",
     "Row",
+    "SlowLineError",
     "compile_pattern",
     "find_logs",
     "is_log",

@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ckptdoctor.errors import UsageError
 from ckptdoctor.metadata import Source, named_metric
 from ckptdoctor.run.logs.collect import Row
+from ckptdoctor.run.logs.pattern import LogPattern
 
-__all__ = ["VARYING", "LineReader", "compile_pattern", "epoch_of", "is_watched"]
+__all__ = ["VARYING", "LineReader", "epoch_of", "is_watched"]
 
 _LINE_CHARS = 4000
 _MOST_SHAPES = 500
@@ -30,11 +30,13 @@ _NUMBER = (
     r"|[nN][aA][nN]|[iI][nN][fF](?:inity)?)(?![\w.])"
 )
 _WORD = r"(?<![\w@./])[A-Za-z_][\w@./-]*+"
+# What makes a pair of a word is optional, so that a word without a number is passed over in one
+# step: `a-a-a-a` would be tried from each of its letters, as far as it reaches.
 _PAIR = re.compile(
-    rf"({_WORD}(?:\([A-Z]\))?)(?:\[[^\]\s]{{1,20}}\])?['\"]?\s?[:=]\s*+['\"]?(?:tensor\()?"
-    rf"({_NUMBER})(?:\s?\(({_NUMBER})\))?"
+    rf"({_WORD}(?:\([A-Z]\))?)(?:(?:\[[^\]\s]{{1,20}}\])?['\"]?\s?[:=]\s*+['\"]?(?:tensor\()?"
+    rf"({_NUMBER})(?:\s?\(({_NUMBER})\))?)?"
 )
-_SPACED = re.compile(rf"({_WORD})\s++({_NUMBER})(?:\s?\(\s*+({_NUMBER})\))?")
+_SPACED = re.compile(rf"({_WORD})(?:\s++({_NUMBER})(?:\s?\(\s*+({_NUMBER})\))?)?")
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _EPOCH = re.compile(
     rb"(?<![\w-])(?:epoch|ep)(?P<key>['\"])?(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,5}"
@@ -80,28 +82,6 @@ def epoch_of(value: float) -> int:
     return math.ceil(value - 1e-6)
 
 
-def compile_pattern(text: str) -> re.Pattern[str]:
-    r"""The user's own pattern for lines of a log.
-
-    Args:
-        text: a regular expression with a group ``epoch`` and one for each value, such as
-            ``E(?P<epoch>\d+) iou=(?P<iou>\S+)``.
-
-    Raises:
-        UsageError: it is none, or lacks the groups.
-    """
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise UsageError(f"--log-pattern: {error} in {text!r}") from error
-    if "epoch" not in pattern.groupindex or len(pattern.groupindex) < 2:
-        raise UsageError(
-            "--log-pattern needs a group (?P<epoch>…) and at least one for a value, "
-            "such as 'E(?P<epoch>\\d+) iou=(?P<iou>\\S+)'"
-        )
-    return pattern
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a line of some shape names its epoch.
@@ -132,10 +112,10 @@ class LineReader:
     last of a shape is read: 100 MB in seconds.
 
     Args:
-        pattern: the user's own, from :func:`compile_pattern`; then nothing else is looked for.
+        pattern: the user's own; then nothing else is looked for.
     """
 
-    def __init__(self, pattern: re.Pattern[str] | None = None) -> None:
+    def __init__(self, pattern: LogPattern | None = None) -> None:
         self._pattern = pattern
         self._epoch: int | None = None
         self._counts_in_words = False
@@ -150,7 +130,8 @@ class LineReader:
             raw: without its line end. Of what a progress bar drew over itself, the last stands.
 
         Raises:
-            ValueError: the user's pattern matches, and what it calls a number is none.
+            SlowLineError: the user's pattern was stopped at the line.
+            ValueError: it matches, and what it calls a number is none.
         """
         if self._pattern is not None:
             row = self._by_pattern(raw, self._pattern)
@@ -264,14 +245,14 @@ class LineReader:
         return None
 
     @staticmethod
-    def _by_pattern(raw: bytes, pattern: re.Pattern[str]) -> Row | None:
+    def _by_pattern(raw: bytes, pattern: LogPattern) -> Row | None:
         line = _ANSI.sub(b"", raw[:_LINE_CHARS])
-        found = pattern.search(line.decode("utf-8", "replace"))
-        if found is None or found["epoch"] is None:
+        groups = pattern.groups_of(line.decode("utf-8", "replace"))
+        if "epoch" not in groups:
             return None
-        groups = {n: t for n, t in found.groupdict().items() if t is not None and n != "epoch"}
+        epoch = epoch_of(_float(groups.pop("epoch")))
         values = {name: _float(text) for name, text in groups.items()}
-        return Row(epoch=epoch_of(_float(found["epoch"])), values=values, time_s=_time(line))
+        return Row(epoch=epoch, values=values, time_s=_time(line))
 
     def _note_command(self, raw: bytes) -> None:
         if b".py" not in raw and b"torchrun" not in raw and b"python -m" not in raw:
@@ -295,9 +276,9 @@ def _values(text: str, phase: str) -> dict[str, float]:
         ValueError: never; what is no number is no pair.
     """
     found = {}
-    pairs = list(_PAIR.finditer(text))
+    pairs = [pair for pair in _PAIR.finditer(text) if pair[2]]
     if not pairs:
-        pairs = [pair for pair in _SPACED.finditer(text) if is_watched(pair[1])]
+        pairs = [pair for pair in _SPACED.finditer(text) if pair[2] and is_watched(pair[1])]
     for pair in pairs:
         name = pair[1]
         lower = name.lower()

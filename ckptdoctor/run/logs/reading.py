@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import errno
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -12,6 +11,7 @@ from typing import IO
 from ckptdoctor.run.logs.collect import Collector, LogReading, Row
 from ckptdoctor.run.logs.json_rows import JsonRows, read_trainer_state
 from ckptdoctor.run.logs.lines import LineReader
+from ckptdoctor.run.logs.pattern import LogPattern, SlowLineError
 from ckptdoctor.run.logs.tables import read_table, reads_as_table
 from ckptdoctor.run.logs.tensorboard import EVENTS, read_events
 
@@ -23,7 +23,7 @@ _WHOLE_NBYTES = 64_000_000  # a trainer_state.json has to be parsed at once
 _HEAD_NBYTES = 4096
 
 
-def read_logs(paths: Iterable[Path], pattern: re.Pattern[str] | None = None) -> LogReading:
+def read_logs(paths: Iterable[Path], pattern: LogPattern | None = None) -> LogReading:
     """What these logs say; of a value that two of them have, the later log's.
 
     Args:
@@ -46,7 +46,7 @@ def read_logs(paths: Iterable[Path], pattern: re.Pattern[str] | None = None) -> 
     return collected.result()
 
 
-def _read(file: IO[bytes], collected: Collector, pattern: re.Pattern[str] | None) -> None:
+def _read(file: IO[bytes], collected: Collector, pattern: LogPattern | None) -> None:
     head = file.read(_HEAD_NBYTES)
     file.seek(0)
     if pattern is None and _is_trainer_state(head):
@@ -61,7 +61,9 @@ def _read(file: IO[bytes], collected: Collector, pattern: re.Pattern[str] | None
         try:
             for row in reader.feed(line):
                 collected.add(row)
-        except ValueError:
+        except ValueError as error:
+            if isinstance(error, SlowLineError) and pattern is not None:
+                pattern.tell(f"{Path(file.name).name}:{at}", error)
             collected.unreadable(at, line[:200].decode("utf-8", "replace"))
     for row in reader.flush():
         collected.add(row)
@@ -69,7 +71,7 @@ def _read(file: IO[bytes], collected: Collector, pattern: re.Pattern[str] | None
         collected.command(command)
 
 
-def is_read_whole(path: Path, pattern: re.Pattern[str] | None = None) -> bool:
+def is_read_whole(path: Path, pattern: LogPattern | None = None) -> bool:
     """Whether a log has to be read from its beginning each time: tables, states, events.
 
     Raises:
@@ -90,7 +92,7 @@ def _first_line(head: bytes) -> str:
 class RowReader:
     """Lines to rows, text and JSON as they come. It can go on where a growing log went on."""
 
-    def __init__(self, pattern: re.Pattern[str] | None = None) -> None:
+    def __init__(self, pattern: LogPattern | None = None) -> None:
         self._text = LineReader(pattern)
         self._json = None if pattern else JsonRows()
 
@@ -117,7 +119,7 @@ class RowReader:
             yield from self._json.flush()
 
 
-def row_reader(pattern: re.Pattern[str] | None = None) -> RowReader:
+def row_reader(pattern: LogPattern | None = None) -> RowReader:
     """A reader for one log."""
     return RowReader(pattern)
 

@@ -1,0 +1,110 @@
+"""Patterns that search without end: the user's are stopped, and ours are none."""
+
+from __future__ import annotations
+
+import re
+import time
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from ckptdoctor.errors import UsageError
+from ckptdoctor.run.logs import compile_pattern, json_rows, lines, pattern, read_logs
+from tests.bad_inputs.running import called
+
+ENDLESS = r"^(?P<epoch>(?:\d|11)+) (?P<iou>\d+)$"
+SHORT = "1" * 40 + " x"
+
+
+def written(folder: Path, *texts: str) -> Path:
+    path = folder / "train.log"
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def test_a_line_that_takes_too_long_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = written(tmp_path, "1 50", SHORT, "2 60", SHORT, "3 70")
+    found = read_logs([path], compile_pattern(ENDLESS, told.append))
+    assert found.epochs == {1: {"iou": 50.0}, 2: {"iou": 60.0}, 3: {"iou": 70.0}}
+    assert found.unread == 2
+    (sentence,) = told
+    assert sentence.startswith(f"train.log:2: --log-pattern {ENDLESS!r} was stopped after 0.1 s")
+    assert repr(SHORT) in sentence
+
+
+def test_the_usual_example_needs_no_stopping(tmp_path: Path) -> None:
+    path = written(tmp_path, *["a" * 40 + "b"] * 50, "7 aaa")
+    found = read_logs([path], compile_pattern(r"^(?P<epoch>\d)? ?(?P<x>(a+)+)$"))
+    assert found.unread == 1  # `aaa` is no number
+
+
+def test_all_lines_together_take_no_more_than_a_few_seconds(tmp_path: Path) -> None:
+    told: list[str] = []
+    began = time.perf_counter()
+    path = written(tmp_path, "1 50", *[SHORT] * 500, "2 60")
+    found = read_logs([path], compile_pattern(ENDLESS, told.append))
+    assert time.perf_counter() - began < 10
+    assert found.epochs == {1: {"iou": 50.0}}
+    assert found.unread == 501
+    first, last = told
+    assert first.startswith("train.log:2: ")
+    assert "is given up; the lines from" in last
+
+
+def test_lines_that_take_long_and_end_are_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pattern, "LINE_S", 1e9)
+    monkeypatch.setattr(pattern, "ALL_S", 0.2)
+    path = written(tmp_path, *["1" * 24 + " x"] * 200)
+    began = time.perf_counter()
+    found = read_logs([path], compile_pattern(ENDLESS))
+    assert time.perf_counter() - began < 5
+    assert found.unread > 100
+
+
+def test_the_command_ends_and_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path, "1 50", *[SHORT] * 50, "2 60", "3 70")
+    code, out, err = called("history", "--log", path, "--log-pattern", ENDLESS, "--metric", "iou")
+    assert code in (0, 1), (out, err)
+    assert f"train.log:2: --log-pattern {ENDLESS!r} was stopped" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("text", ["(", r"(?P<epoch>\d+)(?P<iou>x{2,1})", "(" * 5000])
+def test_what_is_no_pattern_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match="--log-pattern: "):
+        compile_pattern(text)
+
+
+# -- our own -------------------------------------------------------------------------------------
+
+OURS = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": found
+    for module in (lines, json_rows)
+    for name, found in vars(module).items()
+    if isinstance(found, re.Pattern)
+}
+UNITS = [
+    *"a- a. a_- 1 1. 1e - [ ( | W A @ / :: = train load nan inf loss= tensor( a=' a[x]".split(),
+    *("a=1(", "epoch(", "epochs1/", "\x1b[", "1;", '"epoch"', " ", "loss ", "best ", "epoch "),
+    *("python ", "A=b ", "cmd: ", "> ", "a - ", "[1/", "x: "),
+]
+STARTS = ("", "Epoch 1 ", "$ A=b python --")
+ENDS = ("x", " 1")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_line_makes_a_pattern_of_ours_search_for_long(name: str) -> None:
+    """A hundred kilobytes, where lines are cut at four: what grows with a square takes seconds."""
+    found = OURS[name]
+    slow = {}
+    for unit, start, end in product(UNITS, STARTS, ENDS):
+        text = start + unit * (100_000 // len(unit)) + end
+        line = text.encode() if isinstance(found.pattern, bytes) else text
+        began = time.perf_counter()
+        found.search(line)
+        if (took := time.perf_counter() - began) > 1:
+            slow[start, unit, end] = took
+    assert slow == {}
