@@ -20,7 +20,7 @@ from typing import Literal
 from tests.bad_inputs.good import legacy_bytes, zip_bytes
 from tests.bad_inputs.kind import Family
 
-__all__ = ["PACKED", "STRANGERS"]
+__all__ = ["PACKED", "STRANGERS", "objects"]
 
 STRANGERS = Family("something else")
 PACKED = Family("packed once more")
@@ -194,6 +194,33 @@ def a_zip_of_several_checkpoints(path: Path) -> None:
 @PACKED.kind("CD101", "unpack it first")
 def a_tar_of_a_folder(path: Path) -> None:
     path.write_bytes(_tar("w", {"run/config.yaml": b"a: 1\n", "run/best.pth": zip_bytes()}))
+
+
+_CODE = b"cbuiltins\nexec\n(Vpass\ntR."
+
+
+def objects(pickled: bytes) -> bytes:
+    """A ``.npy`` file of objects, with this for its pickle."""
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header + pickled
+
+
+def _code_within() -> None:
+    deflated = io.BytesIO()
+    with zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("arr_0.npy", objects(_CODE))
+    for name, data in (
+        ("an array of objects that are code", objects(_CODE)),
+        ("an npz of objects that are code", _zip({"arr_0.npy": objects(_CODE)})),
+        ("a compressed npz of objects that are code", deflated.getvalue()),
+        ("a tar of an npz of objects that are code", _tar("w", {"a.npz": deflated.getvalue()})),
+        ("a tar.gz of a pickle that is code", _tar("w:gz", {"model.pkl": _CODE})),
+        ("a zip of a gzip of a pickle that is code", _zip({"model.gz": gzip.compress(_CODE)})),
+    ):
+        PACKED.bytes(name, data, "CD106", "calls builtins.exec('pass')")
+
+
+_code_within()
 
 
 @PACKED.kind("CD104", "/etc/x.pth: an absolute path")

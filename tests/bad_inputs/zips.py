@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import random
 import re
 import struct
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from tests.bad_inputs.good import zip_bytes
 from tests.bad_inputs.kind import Family
+from tests.bad_inputs.strangers import objects
 from tests.builders import central_entries, data_span, patched, rezip
 
 __all__ = ["CUT_ZIPS", "ZIPS"]
@@ -130,6 +132,47 @@ def zip_with_a_block_of_zeros_in_a_tensor(path: Path) -> None:
 def two_halves_of_two_files(path: Path) -> None:
     data = zip_bytes()
     path.write_bytes(data[: len(data) // 3] + data[: len(data) // 3])
+
+
+# -- cut behind code: loading it once it is repaired would run it ---------------------------------
+
+_CODE = b"cbuiltins\nexec\n(Vpass\ntR0"
+_NOISE = b"V" + random.Random(0).randbytes(4000).hex().encode() + b"\n0"
+
+
+def _cut_in_the_pickle(path: Path, method: int) -> None:
+    raw = pickled()[:2] + _CODE + _NOISE + pickled()[2:]
+    data = _again(path, method=method, replace={"data.pkl": raw}).read_bytes()
+    path.write_bytes(data[: data.index(b"data.pkl") + 2000])
+
+
+@CUT_ZIPS.kind("CD106", "calls builtins.exec('pass')")
+def zip_cut_behind_code_in_its_pickle(path: Path) -> None:
+    _cut_in_the_pickle(path, zipfile.ZIP_STORED)
+
+
+@CUT_ZIPS.kind("CD106", "calls builtins.exec('pass')")
+def zip_cut_behind_code_in_its_deflated_pickle(path: Path) -> None:
+    _cut_in_the_pickle(path, zipfile.ZIP_DEFLATED)
+
+
+@CUT_ZIPS.kind("CD106", "calls builtins.exec('pass')", "salvageable")
+def zip_cut_behind_code_in_another_record(path: Path) -> None:
+    extra = ("archive/extra.pkl", _CODE + _NOISE + b"N.")
+    data = _again(path, append=[extra]).read_bytes()
+    path.write_bytes(data[: data.index(b"extra.pkl") + 2000])
+
+
+@CUT_ZIPS.kind("CD106", "calls builtins.exec('pass')", "salvageable")
+def zip_with_code_cut_in_its_directory(path: Path) -> None:
+    raw = pickled()[:2] + _CODE + pickled()[2:]
+    data = _again(path, replace={"data.pkl": raw}).read_bytes()
+    path.write_bytes(data[: data.index(b"PK\1\2") + 20])
+
+
+@ZIPS.kind("CD106", "calls builtins.exec('pass')", "suspect")
+def another_record_of_objects_of_numpy(path: Path) -> None:
+    _again(path, append=[("archive/extra.npy", objects(_CODE[:-1] + b"."))])
 
 
 # -- records -------------------------------------------------------------------------------------
