@@ -1,7 +1,8 @@
 """The running statistics of BatchNorm, which a bad batch poisons before any gradient exists.
 
 The forward pass writes them. A net whose every step was checked still dies in ``eval`` if one batch
-held NaN: they are kept after each good step and put back after a bad one.
+held NaN: they are kept after each good step and put back after a bad one. So is the count of
+batches, by which ``momentum=None`` weighs each new one: a dropped batch is not among them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ __all__ = ["RunningStats"]
 
 
 class RunningStats:
-    """A copy of all running means and variances of a model: small, and flat for few kernels."""
+    """A copy of all running statistics of a model: small, and flat for few kernels."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         groups: dict[tuple[torch.device, torch.dtype], list[torch.Tensor]] = {}
         for module in model.modules():
             if isinstance(module, _NormBase):
-                for stats in (module.running_mean, module.running_var):
+                for stats in (module.running_mean, module.running_var, module.num_batches_tracked):
                     if stats is not None:
                         groups.setdefault((stats.device, stats.dtype), []).append(stats)
         self._live = list(groups.values())
