@@ -12,6 +12,7 @@ _BUG = 70
 _INTERRUPTED = 130
 _USAGE = 2
 _NOTHING = 3
+_REFUSED = 4
 
 
 def main() -> NoReturn:
@@ -65,11 +66,11 @@ def _failed(error: Exception) -> int:
     if show is not None and hasattr(error, "exit_code"):  # a usage error of the parser
         show()
         return int(error.exit_code)
+    from ckptdoctor.errors import CkptDoctorError, DestinationError, UsageError
+
     if isinstance(error, OSError):
         sys.stderr.write(f"ckptdoctor: {error}\n")
-        return _NOTHING
-    from ckptdoctor.errors import CkptDoctorError, UsageError
-
+        return _REFUSED if isinstance(error, DestinationError) else _NOTHING
     if isinstance(error, CkptDoctorError):
         sys.stderr.write(f"ckptdoctor: {error}\n")
         return _USAGE if isinstance(error, UsageError) else _BUG

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ckptdoctor.destination import in_the_way
+
 __all__ = ["DemoFolderError", "make_demo_run"]
 
 _MARKER = ".ckptdoctor-demo"
@@ -47,10 +49,13 @@ def make_demo_run(folder: Path) -> Path:
         )
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
+    for place in (marker, log := folder / "training.log", *checkpoints.iterdir()):
+        if kind := in_the_way(place):
+            raise DemoFolderError(f"{place} is {kind}, which this demo did not make: move it away")
     for restored in checkpoints.glob("best_model_clean.*"):
         restored.unlink()
     marker.write_text("Made by `ckptdoctor demo`; safe to delete.\n", encoding="utf-8")
-    (folder / "training.log").write_text(_train(checkpoints), encoding="utf-8")
+    log.write_text(_train(checkpoints), encoding="utf-8")
     return checkpoints
 
 

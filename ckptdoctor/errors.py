@@ -8,6 +8,7 @@
         │   ├── TruncatedCheckpointError   CD102  a checkpoint, cut before anything useful
         │   ├── UnsupportedCheckpointError CD104  a checkpoint of a kind we do not read
         │   └── LimitExceededError         CD107  asks for more than a file of its size can need
+        ├── DestinationError           no file may be written there; an OSError too
         ├── NothingToExamineError      no such path, or no checkpoint in it; a FileNotFoundError too
         ├── NonFiniteError             NaN or Inf where none may be; a FloatingPointError too
         ├── RestoreError               refused, and nothing was written: says why and what to do
@@ -27,6 +28,7 @@ __all__ = [
     "CheckpointError",
     "CkptDoctorError",
     "CorruptCheckpointError",
+    "DestinationError",
     "LimitExceededError",
     "NonFiniteError",
     "NothingToExamineError",
@@ -100,6 +102,10 @@ class LimitExceededError(CheckpointError):
     """Reading on would cost more time or memory than a file of this size can need."""
 
     code = "CD107"
+
+
+class DestinationError(CkptDoctorError, OSError):
+    """What is at the place of a file is none: a FIFO, a socket, a device, a folder."""
 
 
 class NonFiniteError(CkptDoctorError, FloatingPointError):

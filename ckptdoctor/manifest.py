@@ -14,6 +14,8 @@ from typing import Any
 
 from ckptdoctor import __version__
 from ckptdoctor.checkpoint import Problem
+from ckptdoctor.destination import opened_for_reading
+from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
 
 __all__ = [
@@ -44,7 +46,7 @@ def is_manifest(path: Path) -> bool:
     """
     try:
         return bool(_parsed(path))
-    except (FileNotFoundError, IsADirectoryError):
+    except (FileNotFoundError, DestinationError):
         return False
 
 
@@ -145,7 +147,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parsed(path: Path) -> dict[str, Any]:
     """The manifest; {} where the file is none of ours."""
-    with path.open("rb") as file:
+    with os.fdopen(opened_for_reading(path), "rb") as file:
         raw = file.read(_MOST_NBYTES)
     try:
         content = json.loads(raw)

@@ -64,6 +64,19 @@ class Format(Enum):
     HTML = "html"
 
 
+def _place_for_a_file(path: Path | None) -> Path | None:
+    """The path, before the work that would be lost.
+
+    Raises:
+        DestinationError: what is there is no file.
+    """
+    if path is not None:
+        from ckptdoctor.destination import refuse_what_is_no_file
+
+        refuse_what_is_no_file(path)
+    return path
+
+
 PathsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
@@ -78,7 +91,13 @@ FormatOption = Annotated[
 ]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write the result to FILE instead."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the result to FILE instead.",
+        callback=_place_for_a_file,
+    ),
 ]
 FailOnOption = Annotated[
     FailOn,

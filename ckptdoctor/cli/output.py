@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ckptdoctor.destination import opened_for_writing
 from ckptdoctor.render.text import printable
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ def write_result(text: str, destination: Path | None) -> None:
     """The result of a command, as UTF-8, whatever the locale says.
 
     Raises:
+        DestinationError: what is there is no file.
         OSError: the file cannot be written.
     """
     data = text.encode("utf-8", "replace")
     if destination is not None:
-        destination.write_bytes(data)
+        with os.fdopen(opened_for_writing(destination), "wb") as file:
+            file.write(data)
         return
     try:
         sys.stdout.flush()
@@ -59,7 +62,7 @@ def append_result(text: str, destination: Path | None) -> None:
         sys.stdout.flush()
         _write_all(sys.stdout.fileno(), data)  # past the buffer, which would keep what fails
         return
-    with destination.open("ab", buffering=0) as file:
+    with os.fdopen(opened_for_writing(destination, append=True), "ab", buffering=0) as file:
         before = os.fstat(file.fileno()).st_size
         try:
             _write_all(file.fileno(), data)

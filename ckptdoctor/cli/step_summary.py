@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.output import note
+from ckptdoctor.destination import opened_for_writing
 
 if TYPE_CHECKING:
     from ckptdoctor.report import Report
@@ -25,7 +26,7 @@ def append_step_summary(report: Report) -> None:
     from ckptdoctor.render.markdown import scan_markdown
 
     try:
-        with Path(name).open("a", encoding="utf-8", newline="\n") as summary:
-            summary.write(scan_markdown(report))
+        with os.fdopen(opened_for_writing(Path(name), append=True), "ab") as summary:
+            summary.write(scan_markdown(report).encode("utf-8", "replace"))
     except OSError as error:
         note(f"the summary of the job was not written: {error}")

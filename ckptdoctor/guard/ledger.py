@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ckptdoctor import __version__
+from ckptdoctor.destination import in_the_way, opened_for_reading
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import CheckpointError, SaveError
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.guard.saver import Check, digest_of, why_bad
-from ckptdoctor.recovery.publish import publish, temporary_beside
+from ckptdoctor.recovery.publish import mode_to_keep, publish, temporary_beside
 
 __all__ = ["Entry", "Ledger"]
 
@@ -80,7 +82,7 @@ class Ledger:
         """
         path = self.folder / _NAME
         try:
-            with path.open("rb") as file:
+            with os.fdopen(opened_for_reading(path), "rb") as file:
                 content = json.loads(file.read(_MOST_NBYTES))
             if content["schema_version"] != _SCHEMA_VERSION:
                 raise SaveError(f"{path} was written by another version: choose another folder")
@@ -114,7 +116,7 @@ class Ledger:
         }
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
         path = self.folder / _NAME
-        with temporary_beside(path, 0o644) as (temporary, out):
+        with temporary_beside(path, mode_to_keep(path)) as (temporary, out):
             out.write(text.encode())
             publish(temporary, out, path, force=True)
 
@@ -160,7 +162,10 @@ class Ledger:
 
         As a rule, only the directory of the file is read.
         """
-        if _digest_on_disk(self.folder / entry.name) in ("", entry.digest):
+        path = self.folder / entry.name
+        if in_the_way(path):
+            return False
+        if _digest_on_disk(path) in ("", entry.digest):
             return True
         return bool(self._read(entry)[1])
 

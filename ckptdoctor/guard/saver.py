@@ -11,7 +11,6 @@ import enum
 import errno
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
+from ckptdoctor.destination import refuse_what_is_no_file
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import NonFiniteError, RestoreError, SaveError
 from ckptdoctor.finding import Finding, Severity
@@ -26,7 +26,13 @@ from ckptdoctor.guard.contents import Contents
 from ckptdoctor.guard.sink import FileSink, MemorySink, Sink, torch_save
 from ckptdoctor.manifest import check_manifest, manifest_path
 from ckptdoctor.metadata import Metric, Source
-from ckptdoctor.recovery.publish import PlacedError, publish, temporary_beside
+from ckptdoctor.recovery.publish import (
+    PlacedError,
+    mode_to_keep,
+    publish,
+    space_missing,
+    temporary_beside,
+)
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.training_state import NonFiniteOptimizer, UnsoundEma
 from ckptdoctor.rules.weights import InfInWeights, NanInWeights
@@ -50,8 +56,6 @@ _RULES = {
 }
 _DAMAGE = frozenset({"CD101", "CD102", "CD103", "CD104", "CD107", "CD108", "CD109"})
 _OF_NAMES = "CD406"  # the temporary file has no name that means anything
-_RESERVE_NBYTES = 1 << 20
-_MODE = 0o644
 _SHOWN = 3
 
 
@@ -110,6 +114,7 @@ def safe_save(
         NonFiniteError: refused; nothing was written, or nothing was kept.
         SaveError: what was written could not be verified, and was not kept.
         FileExistsError: without ``force``, something is there.
+        DestinationError: what is there is no file: a FIFO, a socket, a device.
         OSError: the disk is full or broken; the old file stays, unless the message says that the
             new one is in its place.
     """
@@ -198,6 +203,7 @@ def _admitted(obj: object, destination: Path, terms: _Terms) -> Contents:
 def _check_destination(destination: Path, *, force: bool) -> None:
     if destination.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder: name a file in it", str(destination))
+    refuse_what_is_no_file(destination)
     if not force and os.path.lexists(destination):
         raise FileExistsError(errno.EEXIST, "exists, and force=False: it stays", str(destination))
 
@@ -232,18 +238,9 @@ def _refusal(destination: Path, bad: Sequence[Finding]) -> str:
 
 def _check_space(folder: Path, nbytes: int) -> None:
     """Refuse to start what the disk cannot hold."""
-    try:
-        status = os.statvfs(folder)
-    except (OSError, AttributeError):
-        return
-    free = status.f_bavail * status.f_frsize
-    if status.f_blocks > 0 and free < nbytes + _RESERVE_NBYTES:
-        raise OSError(
-            errno.ENOSPC,
-            f"{free / 1e6:.0f} MB are free and {nbytes / 1e6:.0f} MB are needed, beside the file "
-            "that is to be replaced",
-            str(folder),
-        )
+    if missing := space_missing(folder, nbytes):
+        what = f"{missing}. A file that is replaced takes its space until then"
+        raise OSError(errno.ENOSPC, what, str(folder))
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -265,7 +262,7 @@ def _keep(
 
 def _written(write: Callable[[Sink], None], destination: Path, terms: _Terms) -> CheckpointReport:
     """The doctor's report on the file, which has its name by then."""
-    with temporary_beside(destination, _mode_of(destination)) as (temporary, file):
+    with temporary_beside(destination, mode_to_keep(destination)) as (temporary, file):
         sink = FileSink(file.fileno())
         try:
             write(sink)
@@ -279,15 +276,6 @@ def _written(write: Callable[[Sink], None], destination: Path, terms: _Terms) ->
         except RestoreError as error:
             raise FileExistsError(errno.EEXIST, str(error), str(destination)) from error
     return found
-
-
-def _mode_of(destination: Path) -> int:
-    """The permissions of the file that is replaced, so that those who read it still can."""
-    try:
-        status = destination.lstat()
-    except OSError:
-        return _MODE
-    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else _MODE
 
 
 def _drop_stale_manifest(destination: Path) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, SupportsFloat
 
+from ckptdoctor.destination import opened_for_writing
 from ckptdoctor.errors import TrainingStalledError, UsageError
 from ckptdoctor.guard.last_value import LastValue
 
@@ -286,7 +287,7 @@ class HangWatchdog:
                 handler.flush()
 
     def _dump(self, alarm: Alarm) -> None:
-        with self.file.open("a", encoding="utf-8") as out:
+        with os.fdopen(opened_for_writing(self.file, append=True), "a", encoding="utf-8") as out:
             out.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {alarm}\n")
             out.flush()
             faulthandler.dump_traceback(out, all_threads=True)

@@ -9,21 +9,35 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import math
 import os
+import secrets
 import shlex
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from ckptdoctor.destination import in_the_way
 from ckptdoctor.errors import RestoreError
 
-__all__ = ["PlacedError", "check_destination", "check_space", "publish", "temporary_beside"]
+__all__ = [
+    "PlacedError",
+    "check_destination",
+    "check_space",
+    "mode_to_keep",
+    "publish",
+    "space_missing",
+    "temporary_beside",
+]
 
 _RESERVE_NBYTES = 1 << 20  # for the manifest and the folder's own growth
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
+_PLAIN_MODE = 0o666  # less the umask: what open() gives
+_MB = 1e6
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 
 
@@ -35,8 +49,8 @@ def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bo
     """Refuse a destination that would cost the user something.
 
     Raises:
-        RestoreError: it is a source under this or another name, exists without ``force``, or lies
-            in a folder that cannot be written.
+        RestoreError: it is a source under this or another name, is no file, exists without
+            ``force``, or lies in a folder that cannot be written.
     """
     folder = destination.parent
     if not folder.is_dir():
@@ -47,8 +61,8 @@ def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bo
                 raise RestoreError(
                     f"{destination} is the source itself, {source}: choose another with -o"
                 )
-    if destination.is_dir():
-        raise RestoreError(f"{destination} is a folder: name a file with -o")
+    if kind := in_the_way(destination):
+        raise RestoreError(f"{destination} is {kind}, and is not replaced: name a file with -o")
     if os.path.lexists(destination) and not force:
         raise RestoreError(
             f"{destination} exists and is not overwritten: choose another with -o, "
@@ -65,36 +79,51 @@ def check_space(folder: Path, nbytes: int) -> None:
     Raises:
         RestoreError: fewer bytes are free.
     """
+    if missing := space_missing(folder, nbytes):
+        raise RestoreError(f"{folder}: {missing}; free some, or choose another folder with -o")
+
+
+def space_missing(folder: Path, nbytes: int) -> str:
+    """What a disk lacks to take so many bytes, in figures; "" where they fit or nobody knows."""
     try:
         status = os.statvfs(folder)
     except (OSError, AttributeError):
-        return
+        return ""
     free = status.f_bavail * status.f_frsize
-    if status.f_blocks > 0 and free < nbytes + _RESERVE_NBYTES:
-        raise RestoreError(
-            f"{folder} has {free / 1e6:.0f} MB free, and {nbytes / 1e6:.0f} MB are needed: "
-            "free some, or choose another folder with -o"
-        )
+    missing = nbytes + _RESERVE_NBYTES - free
+    if status.f_blocks == 0 or missing <= 0:
+        return ""
+    return (
+        f"{free / _MB:.1f} MB are free, {nbytes / _MB:.1f} MB are needed and a reserve of "
+        f"{_RESERVE_NBYTES / _MB:.1f} MB is kept free: "
+        f"{math.ceil(10 * missing / _MB) / 10:.1f} MB are missing"
+    )
+
+
+def mode_to_keep(destination: Path) -> int | None:
+    """The permissions of a file that is replaced, so that those who read it still can; or None."""
+    try:
+        status = destination.lstat()
+    except OSError:
+        return None
+    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
 
 
 @contextlib.contextmanager
-def temporary_beside(destination: Path, mode: int) -> Iterator[tuple[Path, IO[bytes]]]:
+def temporary_beside(destination: Path, mode: int | None) -> Iterator[tuple[Path, IO[bytes]]]:
     """A new file in the folder of the destination, gone again unless it was published.
 
     Args:
         destination: the file that it is to become.
-        mode: its permissions.
+        mode: its permissions; None for those that ``open`` would give it, by the umask.
 
     Raises:
         OSError: it cannot be made.
         PlacedError: it was published, and a second name of it cannot be removed.
     """
-    fd, name = tempfile.mkstemp(prefix=".ckptdoctor-", suffix=".tmp", dir=destination.parent)
-    path = Path(name)
+    fd, path = _made_beside(destination, mode)
     file = os.fdopen(fd, "w+b")
     try:
-        with contextlib.suppress(OSError, AttributeError):
-            os.fchmod(file.fileno(), mode)
         yield path, file
     except (OSError, RestoreError) as error:
         _close(file)
@@ -108,6 +137,17 @@ def temporary_beside(destination: Path, mode: int) -> Iterator[tuple[Path, IO[by
     _close(file)
     if why := _not_removed(path):
         raise PlacedError(why.errno, f"{path} is left behind and may be deleted: {why.strerror}")
+
+
+def _made_beside(destination: Path, mode: int | None) -> tuple[int, Path]:
+    """A new empty file; nobody else can read it before it has its permissions."""
+    if mode is None:
+        path = destination.with_name(f".ckptdoctor-{secrets.token_hex(8)}.tmp")
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PLAIN_MODE), path
+    fd, name = tempfile.mkstemp(prefix=".ckptdoctor-", suffix=".tmp", dir=destination.parent)
+    with contextlib.suppress(OSError, AttributeError):
+        os.fchmod(fd, mode)
+    return fd, Path(name)
 
 
 def _close(file: IO[bytes]) -> None:
@@ -143,13 +183,15 @@ def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> N
         force: whether a file that is there may be replaced.
 
     Raises:
-        RestoreError: without ``force``, something is there by now.
+        RestoreError: something is there by now: without ``force`` anything, with it no file.
         PlacedError: it is done, but the folder could not be synced.
         OSError: it cannot be done; the destination is what it was.
     """
     file.flush()
     os.fsync(file.fileno())
     if force:
+        if kind := in_the_way(destination):
+            raise RestoreError(f"{destination} is {kind} by now, and is not replaced")
         path.replace(destination)
     else:
         _move_without_replacing(path, destination)

@@ -292,6 +292,8 @@ class _Job:
         publish(path, out, self._destination, force=self._force)
         try:
             _write_manifest(manifest_path(self._destination), text)
+        except RestoreError as error:
+            raise PlacedError(None, f"its manifest was not written: {error}") from error
         except OSError as error:
             raise PlacedError(
                 error.errno, f"its manifest could not be written: {error.strerror or error}"
@@ -300,7 +302,7 @@ class _Job:
 
 
 def _write_manifest(path: Path, text: str) -> None:
-    with temporary_beside(path, 0o644) as (temporary, out):
+    with temporary_beside(path, None) as (temporary, out):
         out.write(text.encode())
         publish(temporary, out, path, force=True)
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from ckptdoctor.diagnose import examine
-from ckptdoctor.errors import NonFiniteError, SaveError, UsageError
+from ckptdoctor.errors import DestinationError, NonFiniteError, SaveError, UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.guard import ledger as ledger_module
 from ckptdoctor.guard.keeper import CheckpointKeeper
@@ -251,6 +251,24 @@ def test_files_that_others_put_in_later_are_left_alone(tmp_path: Path) -> None:
     assert load(tmp_path / "checkpoint_epoch_5.pth")["epoch"] == 77
     assert not (tmp_path / "checkpoint_epoch_10.pth").exists()
     assert keeper.best() == tmp_path / "checkpoint_epoch_25.pth"
+
+
+def test_what_is_no_file_is_neither_replaced_nor_deleted(tmp_path: Path) -> None:
+    keeper = CheckpointKeeper(tmp_path)
+    run(keeper, range(5, 11, 5))
+    for name in ("best_model.pth", "checkpoint_epoch_5.pth"):
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(FileExistsError, match="somebody else"):
+        keeper.save(state_of(11), epoch=11, metric=0.9)
+    for epoch in (20, 25, 30):
+        keeper.save(state_of(epoch), epoch=epoch, metric=0.1)
+    for name in ("best_model.pth", "checkpoint_epoch_5.pth"):
+        assert (tmp_path / name).is_fifo()
+    (tmp_path / "keeper.json").unlink()
+    os.mkfifo(tmp_path / "keeper.json")
+    with pytest.raises(DestinationError, match="is a FIFO"):
+        CheckpointKeeper(tmp_path)
 
 
 def test_a_half_written_file_of_a_kill_is_cleared_away(tmp_path: Path) -> None:

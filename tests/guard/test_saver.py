@@ -19,8 +19,9 @@ import pytest
 import torch
 
 from ckptdoctor.diagnose import Examination, examine
-from ckptdoctor.errors import NonFiniteError, SaveError
+from ckptdoctor.errors import DestinationError, NonFiniteError, SaveError
 from ckptdoctor.finding import Verdict
+from ckptdoctor.guard import saver
 from ckptdoctor.guard.contents import Contents
 from ckptdoctor.guard.saver import Snapshot, safe_save, save_snapshot
 from ckptdoctor.guard.sink import MemorySink, torch_save
@@ -35,6 +36,7 @@ from tests.builders import (
     tensor_of,
     training_checkpoint,
 )
+from tests.test_destination import NO_FILES
 
 NAN, INF = float("nan"), float("inf")
 WEIGHT = "0.weight"
@@ -504,3 +506,60 @@ def test_killed_at_any_moment_the_file_is_the_old_or_the_new_one(tmp_path: Path)
 @pytest.mark.slow
 def test_killed_at_many_moments(tmp_path: Path) -> None:
     assert kill_again_and_again(tmp_path / "a.pth", 600) > 100
+
+
+# -- what is no file -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sorted(set(NO_FILES) - {"a folder", "a link to a folder"}))
+@pytest.mark.parametrize("force", [True, False])
+def test_what_is_no_file_is_never_replaced(force: bool, kind: str, tmp_path: Path) -> None:
+    place = NO_FILES[kind](tmp_path / "best_model.pth")
+    before, listed = place.lstat(), sorted(tmp_path.iterdir())
+    with pytest.raises(DestinationError) as caught:
+        safe_save({"weight": torch.ones(3)}, place, force=force)
+    assert f"is {kind}" in str(caught.value)
+    assert (place.lstat().st_mode, place.lstat().st_ino) == (before.st_mode, before.st_ino)
+    assert sorted(tmp_path.iterdir()) == listed
+
+
+def test_what_takes_the_place_while_the_file_is_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "best_model.pth"
+    verified = saver._verified
+
+    def meanwhile(*arguments: Any) -> Any:
+        os.mkfifo(path)
+        return verified(*arguments)
+
+    monkeypatch.setattr(saver, "_verified", meanwhile)
+    with pytest.raises(FileExistsError, match="is a FIFO by now"):
+        safe_save({"weight": torch.ones(3)}, path)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_note_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    path = save(tmp_path / "best_model.pth", {"weight": torch.ones(3)})
+    os.mkfifo(tmp_path / "best_model.pth.json")
+    safe_save({"weight": torch.zeros(3)}, path)
+    assert load(path)["weight"].equal(torch.zeros(3))
+    assert (tmp_path / "best_model.pth.json").is_fifo()
+
+
+def test_the_reserve_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 MB are free, 1 MB is needed: without the reserve nobody understands why not."""
+
+    class Disk:
+        f_blocks, f_frsize, f_bavail = 1000, 1000, 2000
+
+    monkeypatch.setattr(os, "statvfs", lambda _: Disk)
+    with pytest.raises(OSError, match="MB are needed") as caught:
+        safe_save({"weight": torch.ones(300_000)}, tmp_path / "best_model.pth")
+    assert caught.value.errno == errno.ENOSPC
+    assert (
+        "2.0 MB are free, 1.2 MB are needed and a reserve of 1.0 MB is kept free: "
+        "0.3 MB are missing"
+    ) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

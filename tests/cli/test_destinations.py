@@ -1,0 +1,127 @@
+"""No command writes to, waits for, or replaces what is no file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.builders import save
+from tests.cli.support import Outcome, run, training_state
+from tests.test_destination import NO_FILES
+
+WITH_OUTPUT = {
+    "scan": ["scan", "run"],
+    "scan, html": ["scan", "run", "-f", "html"],
+    "inspect": ["inspect", "run/epoch_1.pth"],
+    "rank": ["rank", "run"],
+    "diff": ["diff", "run/epoch_1.pth", "run/epoch_2.pth"],
+    "history": ["history", "run"],
+    "plan": ["plan", "run"],
+    "watch": ["watch", "run", "--once"],
+    "explain": ["explain", "CD201"],
+    "gpu": ["gpu", "-f", "json"],
+    "restore": ["restore", "run"],
+    "restore --force": ["restore", "run", "--force"],
+    "restore --to": ["restore", "run", "--force", "--to", "safetensors"],
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
+    for epoch in (1, 2):
+        save(tmp_path / "run" / f"epoch_{epoch}.pth", training_state(epoch, best=epoch / 10))
+    return tmp_path
+
+
+def refused(outcome: Outcome, kind: str) -> None:
+    assert (outcome.code, outcome.stdout) == (4, "")
+    assert f"is {kind}" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("command", WITH_OUTPUT)
+@pytest.mark.parametrize("kind", ["a FIFO", "a link to a FIFO", "a folder"])
+def test_no_output_goes_there(kind: str, command: str, here: Path) -> None:
+    place = NO_FILES[kind](here / "place")
+    before = sorted(here.iterdir())
+    refused(run(*WITH_OUTPUT[command], "-o", "place", cwd=here), kind)
+    assert sorted(here.iterdir()) == before
+    assert stat.S_IFMT(place.stat().st_mode) in (stat.S_IFIFO, stat.S_IFDIR)
+
+
+def test_a_socket_stays_where_restore_is_to_replace_it(here: Path) -> None:
+    place = NO_FILES["a socket"](here / "place")
+    refused(run("restore", "run", "-o", "place", "--force", cwd=here), "a socket")
+    assert stat.S_ISSOCK(place.stat().st_mode)
+
+
+def test_a_device_stays_in_a_namespace_of_its_own(here: Path) -> None:
+    """A file over which the null device is mounted, seen by this command alone."""
+    unshare = shutil.which("unshare")
+    (here / "device").touch()
+    script = f"""
+        mount --bind /dev/null device || exit 77
+        {sys.executable} -m ckptdoctor restore run -o device --force; echo $?
+        {sys.executable} -m ckptdoctor scan run -o device; echo $?
+        test -c device && echo still there
+    """
+    if unshare is None:
+        pytest.skip("there is no unshare")
+    done = subprocess.run(
+        [unshare, "-rm", "sh", "-c", script], cwd=here, capture_output=True, text=True, check=False
+    )
+    if done.returncode in (1, 77) and "still" not in done.stdout:
+        pytest.skip(f"no namespace, or no mount in it: {done.stderr.strip()}")
+    assert done.stdout.split("\n")[:3] == ["4", "4", "still there"]
+    assert done.stderr.count("device is a device") == 2
+
+
+def test_a_link_to_a_file_is_replaced_by_restore_and_its_target_stays(here: Path) -> None:
+    (here / "target").write_text("theirs")
+    (here / "link").symlink_to("target")
+    (here / "dangling").symlink_to("nothing")
+    for name in ("link", "dangling"):
+        assert run("restore", "run", "-o", name, cwd=here).code == 4
+        assert run("restore", "run", "-o", name, "--force", cwd=here).code == 0
+        assert not (here / name).is_symlink()
+    assert (here / "target").read_text() == "theirs"
+    assert not (here / "nothing").exists()
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_a_manifest_that_is_none_stays_and_is_not_waited_for(kind: str, here: Path) -> None:
+    note = NO_FILES[kind](here / "run" / "clean.pth.json")
+    outcome = run("restore", "run", "-o", "run/clean.pth", "--force", cwd=here)
+    assert outcome.code == 4
+    assert os.path.lexists(note)
+    assert not (here / "run" / "clean.pth").exists()
+
+
+def test_a_scan_does_not_wait_for_a_fifo_in_the_place_of_a_manifest(here: Path) -> None:
+    os.mkfifo(here / "run" / "epoch_1.pth.json")
+    assert run("scan", "run", cwd=here).code == 0
+
+
+def test_the_summary_of_a_job_does_not_wait(here: Path) -> None:
+    os.mkfifo(here / "summary")
+    env = {"GITHUB_STEP_SUMMARY": str(here / "summary")}
+    outcome = run("scan", "run", "-f", "github", cwd=here, env=env)
+    assert outcome.code == 0
+    assert "the summary of the job was not written" in outcome.stderr
+    assert "is a FIFO" in outcome.stderr
+
+
+def test_the_demo_writes_to_none(here: Path) -> None:
+    (here / "demo" / "checkpoints").mkdir(parents=True)
+    (here / "demo" / ".ckptdoctor-demo").touch()
+    os.mkfifo(here / "demo" / "checkpoints" / "best_model_clean.pth")
+    outcome = run("demo", "demo", cwd=here)
+    refused(outcome, "a FIFO")
+    assert not (here / "demo" / "training.log").exists()
