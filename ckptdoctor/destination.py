@@ -70,14 +70,11 @@ def opened_for_writing(path: Path, *, append: bool = False) -> int:
     refuse_what_is_no_file(path)  # first: a device acts when it is opened
     how = os.O_APPEND if append else 0
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | how | _NEVER_WAITS, _MODE)
-    try:
-        if kind := _kind(os.fstat(fd)):
-            raise DestinationError(f"{path} is {kind} by now: nothing was written to it")
-        if not append:
-            os.ftruncate(fd, 0)
-    except BaseException:
+    if kind := _kind(os.fstat(fd)):
         os.close(fd)
-        raise
+        raise DestinationError(f"{path} is {kind} by now: nothing was written to it")
+    if not append:
+        os.ftruncate(fd, 0)
     return fd
 
 

@@ -108,7 +108,7 @@ def test_a_place_that_cannot_be_reached_is_told_by_the_system(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "gone" / "x", tmp_path / "file" / "x"):
         assert in_the_way(path) == ""
-        with pytest.raises(OSError, match="No such file|Not a directory"):
+        with pytest.raises(OSError, match=r"No such file|Not a directory"):
             opened_for_writing(path)
 
 

@@ -212,8 +212,9 @@ def test_running_statistics_survive_a_bad_batch(mode: str) -> None:
 def test_a_dropped_batch_is_not_counted_by_a_cumulative_average(mode: str) -> None:
     """With ``momentum=None`` the count weighs every later batch: one too many shows in the mean."""
     model, clean = normed_net(), normed_net()
-    for one in (model[1], clean[1]):
-        one.momentum = None
+    for one in (model, clean):
+        assert isinstance(one[1], torch.nn.BatchNorm1d)
+        one[1].momentum = None
     optimizer, other = optimizers(model)["sgd"], optimizers(clean)["sgd"]
     guard = TrainingGuard(model, optimizer, mode=mode)
     train(model, guard, optimizer, bad=(2, 3))
@@ -222,7 +223,7 @@ def test_a_dropped_batch_is_not_counted_by_a_cumulative_average(mode: str) -> No
             other.zero_grad()
             loss_of(clean, batch).backward()  # type: ignore[no-untyped-call]
             other.step()
-    assert int(model[1].num_batches_tracked) == 10
+    assert model.state_dict()["1.num_batches_tracked"] == 10
     for (name, mine), theirs in zip(model.named_buffers(), clean.buffers(), strict=True):
         assert torch.equal(mine, theirs), name
 
