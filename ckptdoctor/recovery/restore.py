@@ -38,6 +38,7 @@ from ckptdoctor.recovery.publish import (
 from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_weights
 from ckptdoctor.recovery.verify import verify_copy, verify_draft
+from ckptdoctor.recovery.weights_only import SafeLoad, safe_load_of
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.elements import storage_bytes
 
@@ -58,6 +59,8 @@ class Restored:
         verified: whether it was read back and compared; False for a dry run.
         sha256: of the file; "" for a dry run.
         manifest: the note beside it; None for a dry run.
+        safe_load: what ``torch.load(weights_only=True)`` makes of it; None for safetensors, and
+            where a dry run would change it.
     """
 
     source: Path
@@ -67,6 +70,7 @@ class Restored:
     verified: bool
     sha256: str
     manifest: Path | None
+    safe_load: SafeLoad | None = None
 
 
 def restore(
@@ -105,6 +109,8 @@ def restore(
         job = _Job(file, draft, report, destination, force=force, jobs=jobs)
         if edits.to_safetensors:
             job.actions[:] = [*(draft.actions if draft is not None else ()), WEIGHTS_ALONE]
+        elif draft is None:
+            job.safe_load = safe_load_of(report.checkpoint, file)
         try:
             sha256 = "" if dry_run else job.run(to_safetensors=edits.to_safetensors)
         except PlacedError as error:
@@ -119,6 +125,7 @@ def restore(
         verified=not dry_run,
         sha256=sha256,
         manifest=None if dry_run else manifest_path(destination),
+        safe_load=None if edits.to_safetensors else job.safe_load,
     )
 
 
@@ -245,6 +252,7 @@ class _Job:
         self._force = force
         self._jobs = jobs
         self.actions = list(draft.actions) if draft is not None else [_copied(report)]
+        self.safe_load: SafeLoad | None = None
 
     def run(self, *, to_safetensors: bool) -> str:
         """Write, verify and publish; the SHA-256 of the result."""
@@ -272,7 +280,9 @@ class _Job:
         if self._draft is None:
             verify_copy(self._file, out, self._report)
         else:
-            verify_draft(self._draft, path, self._jobs)
+            written = verify_draft(self._draft, path, self._jobs)
+            with opened(path) as whole:
+                self.safe_load = safe_load_of(written, whole)
 
     def _publish(self, path: Path, out: IO[bytes]) -> str:
         sha256 = sha256_of(out.fileno())

@@ -31,8 +31,11 @@ def verify_copy(file: OpenFile, out: IO[bytes], report: CheckpointReport) -> Non
         raise RestoreError(f"the copy differs from {report.path}: the source changed meanwhile")
 
 
-def verify_draft(draft: Draft, path: Path, jobs: int | None) -> None:
+def verify_draft(draft: Draft, path: Path, jobs: int | None) -> Checkpoint:
     """Read a changed checkpoint back, scan it, and compare all that was to stay with the source.
+
+    Returns:
+        The checkpoint as it was read back.
 
     Raises:
         RestoreError: something in it is not as it must be.
@@ -44,6 +47,7 @@ def verify_draft(draft: Draft, path: Path, jobs: int | None) -> None:
         raise RestoreError(f"what was written is not sound, and was not kept: {what}")
     with opened(path) as copy:
         _compare(draft, report.checkpoint, copy.fd)
+    return report.checkpoint
 
 
 def _compare(draft: Draft, written: Checkpoint, fd: int) -> None:

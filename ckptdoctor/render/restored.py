@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import textwrap
+from dataclasses import asdict
 
 from rich.text import Text
 
 from ckptdoctor.recovery.restore import Restored
+from ckptdoctor.recovery.weights_only import SafeLoad
 from ckptdoctor.render.as_json import SCHEMA_VERSION, dump
 from ckptdoctor.render.screen import Screen, drawn
 from ckptdoctor.render.text import printable
@@ -30,6 +32,8 @@ def restore_text(done: Restored, screen: Screen) -> str:
             console.print(Text(line))
         for line in _wrapped(printable(action.notice), console.width, 4):
             console.print(Text(line, "yellow"))
+    for line in _wrapped(_safe_load(done.safe_load, done=done.verified), console.width, 2):
+        console.print(Text(line, "yellow"))
     if done.verified:
         console.print(Text("  read back, scanned, and compared with the source"))
         console.print(Text(f"  sha256 {done.sha256}", "dim"))
@@ -38,6 +42,20 @@ def restore_text(done: Restored, screen: Screen) -> str:
             Text(f"Check it any time:  ckptdoctor scan {printable(quoted)}"), soft_wrap=True
         )
     return drawn(console)
+
+
+def _safe_load(found: SafeLoad | None, *, done: bool) -> str:
+    """That the loader which runs no code refuses the file, and what helps; "" where it does not."""
+    if found is None or found.accepted:
+        return ""
+    what = "refuses" if done else "would refuse"
+    helps = (
+        "allow these with torch.serialization.add_safe_globals if you know who wrote the file, "
+        "or take the weights alone with --to safetensors"
+        if found.globals
+        else "take the weights alone with --to safetensors"
+    )
+    return f"torch.load(weights_only=True) {what} it: {printable(found.reason)}; {helps}"
 
 
 def _wrapped(text: str, width: int, indent: int) -> list[str]:
@@ -64,5 +82,6 @@ def restore_json(done: Restored) -> str:
             "verified": done.verified,
             "sha256": done.sha256 or None,
             "manifest": None if done.manifest is None else str(done.manifest),
+            "weights_only": None if done.safe_load is None else asdict(done.safe_load),
         }
     )
