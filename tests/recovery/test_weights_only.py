@@ -1,4 +1,4 @@
-"""Restore says of what it wrote whether ``torch.load(weights_only=True)`` takes it: torch decides."""
+"""Restore says whether ``torch.load(weights_only=True)`` takes what it wrote: torch decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 import torch
 
@@ -45,7 +45,8 @@ def nested() -> tuple[Any, ...]:
 def scripted(path: Path) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)), path)
+        traced = torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2))  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, path)
     return path
 
 
@@ -62,8 +63,8 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "parameter": written({"w": torch.nn.Parameter(torch.ones(2))}),
     "namespace": written(with_extra(args=argparse.Namespace(lr=0.1))),
     "whole module": written(small_model()),
-    "numpy scalar": written(with_extra(best=numpy.float64(0.5))),
-    "numpy array": written(with_extra(best=numpy.ones(3))),
+    "numpy scalar": written(with_extra(best=np.float64(0.5))),
+    "numpy array": written(with_extra(best=np.ones(3))),
     "path": written(with_extra(where=pathlib.PurePosixPath("a/b"))),
     "frozenset": written(with_extra(names=frozenset({"a"}))),
     "defaultdict": written(with_extra(logs=collections.defaultdict(list, a=[1]))),
@@ -140,7 +141,7 @@ def test_a_pickle_that_torch_did_not_write(tmp_path: Path) -> None:
 
 
 def test_it_is_said(tmp_path: Path) -> None:
-    names = {"a": argparse.Namespace(x=1), "b": numpy.float64(1), "c": pathlib.PurePosixPath("x")}
+    names = {"a": argparse.Namespace(x=1), "b": np.float64(1), "c": pathlib.PurePosixPath("x")}
     source = save(tmp_path / "source.pth", with_extra(**names, d=frozenset({1}), e=range(2)))
     done = restore(source, tmp_path / "clean.pth")
     text = " ".join(restore_text(done, Screen(width=80, colour=False)).split())
