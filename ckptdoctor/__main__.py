@@ -66,13 +66,14 @@ def _failed(error: Exception) -> int:
     if show is not None and hasattr(error, "exit_code"):  # a usage error of the parser
         show()
         return int(error.exit_code)
+    from ckptdoctor.cli.output import note
     from ckptdoctor.errors import CkptDoctorError, DestinationError, UsageError
 
     if isinstance(error, OSError):
-        sys.stderr.write(f"ckptdoctor: {error}\n")
+        note(str(error))
         return _REFUSED if isinstance(error, DestinationError) else _NOTHING
     if isinstance(error, CkptDoctorError):
-        sys.stderr.write(f"ckptdoctor: {error}\n")
+        note(str(error))
         return _USAGE if isinstance(error, UsageError) else _BUG
     traceback.print_exc()
     sys.stderr.write("ckptdoctor: this is our bug, not your checkpoint's; please report it\n")

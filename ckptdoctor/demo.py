@@ -8,13 +8,13 @@ optimizer; from epoch 98 its gradients are NaN, as they are when a loss explodes
 from __future__ import annotations
 
 import math
-import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ckptdoctor.destination import in_the_way
+from ckptdoctor.shell import command_line
 
 __all__ = ["DemoFolderError", "make_demo_run"]
 
@@ -45,7 +45,7 @@ def make_demo_run(folder: Path) -> Path:
     if folder.exists() and not marker.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DemoFolderError(
             f"{folder} exists and was not made by this demo; name another folder: "
-            f"ckptdoctor demo {shlex.quote(str(folder) + '-2')}"
+            + command_line("ckptdoctor", "demo", folder.with_name(f"{folder.name}-2"))
         )
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)

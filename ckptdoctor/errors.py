@@ -117,7 +117,19 @@ class NothingToExamineError(CkptDoctorError, FileNotFoundError):
 
 
 class RestoreError(CkptDoctorError):
-    """A file was not written, and nothing was changed; the message says why and what to do."""
+    """A file was not written, and nothing was changed; the message says why and what to do.
+
+    Args:
+        message: what is wrong.
+        more: lines below it: the reasons, the commands.
+    """
+
+    def __init__(self, message: str, *more: str) -> None:
+        super().__init__(message, *more)
+        self.lines = (message, *more)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class SaveError(CkptDoctorError):

@@ -46,7 +46,9 @@ def demo(
     from ckptdoctor.render.console_plan import plan_text
     from ckptdoctor.render.console_rank import rank_text
     from ckptdoctor.render.restored import restore_text
+    from ckptdoctor.render.text import printable
     from ckptdoctor.run.join import Wish
+    from ckptdoctor.shell import command_line
     from ckptdoctor.survey import chronicles
 
     try:
@@ -55,7 +57,9 @@ def demo(
         note(str(error))
         return Exit.REFUSED
     write_result(
-        f"A small collapsed run was made in {folder}.\n\n$ ckptdoctor scan {checkpoints}\n", None
+        f"A small collapsed run was made in {printable(folder)}.\n\n"
+        f"$ {command_line('ckptdoctor', 'scan', checkpoints)}\n",
+        None,
     )
     report = examine_paths([checkpoints], jobs=None, quiet=False)
     if report is None:
@@ -64,13 +68,16 @@ def demo(
     screen = screen_for(None, verbosity=0, no_color=no_color)
     found = chronicles([checkpoints], Wish())
     shown = history_text(found, screen, [checkpoints])
-    write_result(f"\n$ ckptdoctor history {checkpoints}\n{shown}", None)
-    write_result(f"\n$ ckptdoctor rank {checkpoints}\n{rank_text(report, screen)}", None)
+    write_result(f"\n$ {command_line('ckptdoctor', 'history', checkpoints)}\n{shown}", None)
+    head = command_line("ckptdoctor", "rank", checkpoints)
+    write_result(f"\n$ {head}\n{rank_text(report, screen)}", None)
     made = make_plan(report, Request(command=_COMMAND, added=parse_added([_ADDED])))
-    head = f"$ ckptdoctor plan {checkpoints} --added {_ADDED} --command '{_COMMAND}'"
-    write_result(f"\n{head}\n{plan_text(made, screen)}", None)
+    words = ("--added", _ADDED, "--command", _COMMAND)
+    head = command_line("ckptdoctor", "plan", checkpoints, *words)
+    write_result(f"\n$ {head}\n{plan_text(made, screen)}", None)
     source = choose(report, epoch=_EPOCH, destination=None).report.path
     done = restore(source, clean_name(source), Edits(scale_lr=_FACTOR), force=True)
-    command = f"ckptdoctor restore {checkpoints} --epoch {_EPOCH} --scale-lr {_FACTOR}"
+    words = ("--epoch", str(_EPOCH), "--scale-lr", str(_FACTOR))
+    command = command_line("ckptdoctor", "restore", checkpoints, *words)
     write_result(f"\n$ {command}\n{restore_text(done, screen)}", None)
     return Exit.OK

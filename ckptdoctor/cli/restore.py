@@ -153,7 +153,7 @@ def restore(
             jobs=jobs,
         )
     except RestoreError as error:
-        for line in str(error).split("\n"):
+        for line in error.lines:
             note(line)
         return Exit.REFUSED
     except OSError as error:

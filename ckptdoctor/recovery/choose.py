@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.report import Place, Report
+from ckptdoctor.shell import command_line
 
 __all__ = ["choose", "clean_name"]
 
@@ -46,17 +46,17 @@ def choose(report: Report, *, epoch: int | None, destination: Path | None) -> Pl
     if epoch is None and written:
         raise RestoreError(f"{written[0].report.path} is the best there is: resume from it")
     if epoch is None:
-        raise RestoreError("no checkpoint here is fit to go on from" + _reasons(places))
+        raise RestoreError("no checkpoint here is fit to go on from", *_reasons(places))
     nearest = sorted(
         (place for place in places if place.usable and _epoch(place) is not None),
         key=lambda place: (abs((_epoch(place) or 0) - epoch), _epoch(place) or 0),
     )
     what = (
-        f"no checkpoint of epoch {epoch} is sound{_reasons(wanted)}"
+        f"no checkpoint of epoch {epoch} is sound"
         if wanted
         else f"there is no checkpoint of epoch {epoch}"
     )
-    raise RestoreError(what + _alternatives(nearest[:_MOST_ALTERNATIVES]))
+    raise RestoreError(what, *_reasons(wanted), *_alternatives(nearest[:_MOST_ALTERNATIVES]))
 
 
 def _is(path: Path, other: Path) -> bool:
@@ -68,20 +68,21 @@ def _epoch(place: Place) -> int | None:
     return data.epoch if data.epoch is not None else data.name_epoch
 
 
-def _reasons(places: Sequence[Place]) -> str:
-    lines = [f"\n  {place.report.path}: {place.reason}" for place in places[:5]]
-    return "".join(lines)
+def _reasons(places: Sequence[Place]) -> list[str]:
+    return [f"  {place.report.path}: {place.reason}" for place in places[:5]]
 
 
-def _alternatives(places: Sequence[Place]) -> str:
+def _alternatives(places: Sequence[Place]) -> list[str]:
+    """The nearest, and below each the command that takes it."""
     if not places:
-        return "\nand no other checkpoint here is: look into an earlier run"
-    seen: dict[int, str] = {}
+        return ["and no other checkpoint here is: look into an earlier run"]
+    best_of_epoch = {_epoch(place): place for place in reversed(places)}
+    one_folder = len({place.report.path.parent for place in places}) == 1
+    lines = ["The nearest that are:"]
     for place in places:
-        epoch = _epoch(place)
-        if epoch is not None:
-            seen.setdefault(epoch, f"\n  ckptdoctor restore --epoch {epoch}  # {place.reason}")
-    folders = {str(place.report.path.parent) for place in places}
-    where = f" {shlex.quote(folders.pop())}" if len(folders) == 1 else ""
-    lines = [line.replace("restore ", f"restore{where} ", 1) for line in seen.values()]
-    return "\nThe nearest that are:" + "".join(lines)
+        epoch, path = _epoch(place), place.report.path
+        if best_of_epoch[epoch] is place:
+            which = (path.parent, "--epoch", str(epoch)) if one_folder else ("--from", path)
+            lines.append(f"  epoch {epoch}: {place.reason}")
+            lines.append("    " + command_line("ckptdoctor", "restore", *which))
+    return lines

@@ -7,11 +7,11 @@ Nothing is expanded and nothing is run.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.shell import quoted, unescaped
 
 __all__ = ["CommandLine", "Flag", "parse_command"]
 
@@ -28,7 +28,7 @@ _OVERRIDES = frozenset(
 )
 _OPENS = {"'": "'", '"': '"', "`": "`", "$(": ")", "${": "}", "$'": "'"}
 _NAMED = {"'": "quote", '"': "quote", "`": "quote", "$(": "bracket", "${": "brace", "$'": "quote"}
-_PLAIN_HYDRA = re.compile(r"^[\w/.+:%@?|~-]*$")
+_PLAIN_HYDRA = re.compile(r"(?!~)[\w/.+:%@?|~-]*", re.ASCII)
 _SNIPPET = 20
 
 
@@ -98,10 +98,10 @@ class CommandLine:
 
     def replace(self, flag: Flag, value: str) -> None:
         """Give a flag another value."""
-        word = shlex.quote(_hydra(value) if flag.assigned else value)
+        word = quoted(_hydra(value) if flag.assigned else value)
         before = self.source[flag.start : flag.value_start]
         if before.endswith("=") and before != f"{flag.written}=":  # '--flag=value', all in quotes
-            word = shlex.quote(f"{flag.written}={_hydra(value) if flag.assigned else value}")
+            word = quoted(f"{flag.written}={_hydra(value) if flag.assigned else value}")
             self._cuts.append((flag.start, flag.end, word))
         else:
             self._cuts.append((flag.value_start, flag.end, word))
@@ -128,9 +128,9 @@ class CommandLine:
         """
         if self.flags and all(flag.assigned for flag in self.flags):
             written = name.lstrip("-").replace("-", "_")
-            self._added.append(f"{written}={shlex.quote(_hydra(value))}")
+            self._added.append(f"{written}={quoted(_hydra(value))}")
             return written
-        self._added.append(f"{name} {shlex.quote(value)}")
+        self._added.append(f"{name} {quoted(value)}")
         return name
 
     def text(self) -> str:
@@ -150,10 +150,17 @@ class CommandLine:
 
 
 def _hydra(value: str) -> str:
-    """The value in the quotes that Hydra wants around an equals sign or a space."""
-    if _PLAIN_HYDRA.match(value):
+    """The value in the quotes that Hydra wants around an equals sign or a space.
+
+    Backslashes count for themselves, but before a quote: the closing one, too. A ``${`` within
+    quotes is still filled in.
+
+    Source: the tests of Hydra's grammar (1.3), and OmegaConf (2.3).
+    """
+    if _PLAIN_HYDRA.fullmatch(value):
         return value
-    return "'{}'".format(value.replace("'", "\\'"))
+    inside = re.sub(r"(\\*)'", r"\1\1\'", value.replace("${", "\\${"))
+    return f"'{inside}{inside[len(inside.rstrip(chr(92))) :]}'"
 
 
 def parse_command(text: str) -> CommandLine:
@@ -252,6 +259,8 @@ def _word(source: str, start: int) -> _Word:
         end = _closing(source, at, opening) if opening in _OPENS else at
         if opening == "'":
             text.append(source[at + 1 : end])
+        elif opening == "$'":
+            text.append(unescaped(source[at + 2 : end]))
         elif opening == '"':
             inside = source[at + 1 : end]
             live = live or re.search(r"(?<!\\)[$`]", inside) is not None

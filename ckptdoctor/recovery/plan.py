@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_command
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
 from ckptdoctor.report import Place, Report
+from ckptdoctor.shell import command_line
 
 __all__ = ["Option", "Plan", "make_plan"]
 
@@ -209,7 +209,7 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
         made = _checkpoint_to_resume(place, basis)
     resume, first, reasons = made
     warnings: list[str] = []
-    command = first or f"ckptdoctor scan {shlex.quote(str(source))}"
+    command = first or command_line("ckptdoctor", "scan", source)
     if rewrite is not None:
         rewrite.resume_from(resume, source)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
@@ -255,9 +255,9 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
     salvage = place.report.verdict is Verdict.SALVAGEABLE
     if not scale and not salvage and (basis.line is not None or actions_of(source)):
         return source, "", reasons
-    command = f"ckptdoctor restore --from {shlex.quote(str(source))}"
+    words: list[str | Path] = ["ckptdoctor", "restore", "--from", source]
     if scale:
-        command += f" --scale-lr {factor:g}"
+        words += ["--scale-lr", f"{factor:g}"]
         reasons.append(
             "resuming loads the learning rate that the checkpoint stores over that of the flags: "
             "--scale-lr changes the stored one"
@@ -267,8 +267,8 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
     destination = _free_name(clean_name(source), basis.written)
     basis.written.add(destination)
     if destination != clean_name(source):
-        command += f" -o {shlex.quote(str(destination))}"
-    return destination, command, reasons
+        words += ["-o", destination]
+    return destination, command_line(*words), reasons
 
 
 def _free_name(path: Path, taken: set[Path]) -> Path:

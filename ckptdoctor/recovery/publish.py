@@ -12,7 +12,6 @@ import errno
 import math
 import os
 import secrets
-import shlex
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import IO
 
 from ckptdoctor.destination import in_the_way
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.shell import command_line
 
 __all__ = [
     "PlacedError",
@@ -69,8 +69,8 @@ def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bo
             "or say --force if it may be replaced"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
-        elsewhere = shlex.quote(f"./{destination.name}")
-        raise RestoreError(f"{folder} cannot be written: choose another place, -o {elsewhere}")
+        elsewhere = command_line("-o", Path(destination.name))
+        raise RestoreError(f"{folder} cannot be written: choose another place, {elsewhere}")
 
 
 def check_space(folder: Path, nbytes: int) -> None:
@@ -170,7 +170,7 @@ def _and_stays(error: OSError | RestoreError, path: Path, why: OSError) -> Excep
     more = f"{path} is left behind and may be deleted: {why.strerror}"
     if isinstance(error, OSError):
         return type(error)(error.errno, f"{error.strerror or error}; {more}", error.filename)
-    return RestoreError(f"{error}\n{more}")
+    return RestoreError(*error.lines, more)
 
 
 def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> None:

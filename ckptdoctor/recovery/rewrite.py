@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.lr_rules import Addition, Advice
+from ckptdoctor.shell import argument
 
 __all__ = ["Change", "Request", "Rewrite"]
 
@@ -121,11 +122,11 @@ class Rewrite:
             target = target.absolute()
         flags = self._checkpoint_flags()
         for flag in flags:
-            self._replace(flag, str(target), reason)
+            self._replace(flag, argument(target), reason)
         if not flags:
             name = self._request.resume_flag or "--resume-from"
             name = name if name.startswith("-") else f"--{name}"
-            name = self._add(name, str(target), reason)
+            name = self._add(name, argument(target), reason)
             self.warnings += [
                 f"{flag.written} takes no file: the script looks for a checkpoint itself, and "
                 "the new folder has none"

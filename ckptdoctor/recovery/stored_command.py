@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.shell import command_line
 
 __all__ = ["stored_command"]
 
@@ -33,7 +33,7 @@ def stored_command(scalars: Mapping[str, Scalar]) -> str:
             word for name, value in list(stored.items())[:_MOST] for word in _flag(name, value)
         ]
         if words:
-            return shlex.join(["python", "train.py", *words])
+            return command_line("python", "train.py", *words)
     return ""
 
 

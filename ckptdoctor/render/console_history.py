@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -16,6 +15,7 @@ from ckptdoctor.metadata import MetricKind, Source
 from ckptdoctor.render.braille_plot import plot_lines
 from ckptdoctor.render.screen import SEVERITY_STYLE, Screen, drawn
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
+from ckptdoctor.shell import command_line
 from ckptdoctor.survey import Chronicles
 
 __all__ = ["history_text"]
@@ -51,9 +51,8 @@ def history_text(found: Chronicles, screen: Screen, paths: Sequence[Path]) -> st
     if hidden := len(found.findings) - len(shown):
         console.print(Text(f"           … and {hidden} more (-v)", "dim"))
     if found.findings:
-        where = " ".join(shlex.quote(str(path)) for path in paths)
-        command = f"ckptdoctor plan {where}".rstrip()
-        console.print(Text.assemble("Next:      ", (printable(command), "bold")), soft_wrap=True)
+        command = command_line("ckptdoctor", "plan", *paths)
+        console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
     return drawn(console)
 
 

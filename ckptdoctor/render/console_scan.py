@@ -156,7 +156,7 @@ def _print_last_good(console: Console, report: Report) -> None:
     console.print(Text(f"           {printable(good.reason)}"))
     command = next_command(report)
     if command:
-        console.print(Text.assemble("Next:      ", (printable(command), "bold")), soft_wrap=True)
+        console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
 
 
 def _print_run_finding(console: Console, finding: Finding) -> None:

@@ -30,7 +30,10 @@ def event_text(event: Event, screen: Screen) -> str:
     line = Text.assemble((f"{moment} ", "dim"), (f"{mark} ", style))
     if event.code and event.kind is not EventKind.CHECKPOINT:
         line.append(f"{event.code} ", style)
-    line.append(message, style if event.severity is Severity.ERROR else "")
+    style = style if event.severity is Severity.ERROR else ""
+    line.append(message, style)
+    if event.command:  # never shortened
+        line.append(f": {event.command}", style)
     if event.known:
         line.append(" (known from before)", "dim")
     console.print(line, soft_wrap=True)
@@ -51,7 +54,8 @@ def event_json(event: Event) -> str:
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "severity": None if event.severity is None else event.severity.label,
             "code": event.code or None,
-            "message": event.message,
+            "message": f"{event.message}: {event.command}" if event.command else event.message,
+            "command": event.command or None,
             "path": None if event.path is None else str(event.path),
             "epoch": event.epoch,
             "known": event.known,

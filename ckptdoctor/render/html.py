@@ -104,7 +104,7 @@ def scan_html(report: Report) -> str:
             answer=_answer(report),
             reason=_reason(report),
             good="" if report.last_good is None else printable(report.last_good.path),
-            next_command=printable(next_command(report)),
+            next_command=next_command(report),
             counts=[(verdict.value, n) for verdict in Verdict if (n := report.count(verdict))],
             run_findings=_groups(report.findings),
             crashes=len(report.crashes),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 from ckptdoctor.finding import Verdict
 from ckptdoctor.report import Report
+from ckptdoctor.shell import command_line
 
 __all__ = ["next_command"]
 
@@ -17,4 +16,4 @@ def next_command(report: Report) -> str:
         return ""
     if good.path.stem == "best_model_clean":  # it was restored already
         return ""
-    return f"ckptdoctor restore --from {shlex.quote(str(good.path))}"
+    return command_line("ckptdoctor", "restore", "--from", good.path)

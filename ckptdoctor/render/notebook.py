@@ -47,7 +47,7 @@ def report_fragment(report: Report) -> str:
         summary=summary(report),
         last_good=None if report.last_good is None else _last_good(report.last_good),
         nothing_good=NOTHING_GOOD,
-        next_command=printable(next_command(report)),
+        next_command=next_command(report),
         findings=[_run_finding(finding) for finding in report.findings[:_MAX_FINDINGS]],
         more_findings=max(0, len(report.findings) - _MAX_FINDINGS),
         rows=[_row(row, report, root) for row in shown],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from dataclasses import asdict
 
@@ -13,6 +12,7 @@ from ckptdoctor.recovery.weights_only import SafeLoad
 from ckptdoctor.render.as_json import SCHEMA_VERSION, dump
 from ckptdoctor.render.screen import Screen, drawn
 from ckptdoctor.render.text import printable
+from ckptdoctor.shell import command_line
 
 __all__ = ["restore_json", "restore_text"]
 
@@ -37,10 +37,8 @@ def restore_text(done: Restored, screen: Screen) -> str:
     if done.verified:
         console.print(Text("  read back, scanned, and compared with the source"))
         console.print(Text(f"  sha256 {done.sha256}", "dim"))
-        quoted = shlex.quote(str(done.destination))
-        console.print(
-            Text(f"Check it any time:  ckptdoctor scan {printable(quoted)}"), soft_wrap=True
-        )
+        command = command_line("ckptdoctor", "scan", done.destination)
+        console.print(Text(f"Check it any time:  {command}"), soft_wrap=True)
     return drawn(console)
 
 

@@ -59,7 +59,13 @@ def drawn(console: Console) -> str:
     """What the console of a :class:`Screen` holds."""
     console.file.seek(0)
     lines = console.file.read().split("\n")
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(_no_command(line.rstrip()) for line in lines)
+
+
+def _no_command(line: str) -> str:
+    """The line, its colons spelled where GitHub would take it for a command: a name was wrapped."""
+    start = line.lstrip()
+    return f"{line[: -len(start)]}\\x3a{start[1:]}" if start.startswith("::") else line
 
 
 def print_finding(console: Console, finding: Finding) -> None:

@@ -19,6 +19,7 @@ __all__ = [
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _STARTS_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones too, for Excel
+_STARTS_COMMAND = "::"  # for GitHub, which reads what a job prints
 _MARKDOWN = str.maketrans(
     {char: f"\\{char}" for char in "\\`*_[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 )
@@ -80,10 +81,12 @@ def plural(count: int, noun: str) -> str:
 def csv_cell(text: object) -> str:
     """The text for a cell of a spreadsheet, which must not take it for a formula.
 
-    Source: OWASP, CSV injection. Quotes and commas are the business of the csv module.
+    Nor a job's log for a command. Source: OWASP, CSV injection. Quotes and commas are the business
+    of the csv module.
     """
     cell = printable(text)
-    return f"'{cell}" if cell.startswith(_STARTS_FORMULA) else cell
+    acts = cell.startswith(_STARTS_FORMULA) or cell.lstrip().startswith(_STARTS_COMMAND)
+    return f"'{cell}" if acts else cell
 
 
 def markdown_cell(text: object) -> str:

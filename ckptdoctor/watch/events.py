@@ -33,6 +33,7 @@ class Event:
         kind: what it is.
         time_s: when, in seconds since 1970.
         message: a sentence.
+        command: what to run; "" for nothing.
         severity: None where nothing is wrong.
         code: of the finding; "" without one.
         path: the checkpoint or the log; None where it is about neither.
@@ -52,3 +53,4 @@ class Event:
     findings: tuple[Finding, ...] = ()
     data: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     known: bool = False
+    command: str = ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import Alarm, AlarmKind
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules import find_rule
+from ckptdoctor.shell import command_line
 from ckptdoctor.watch.epochs import SeenEpoch
 from ckptdoctor.watch.events import Event, EventKind
 from ckptdoctor.watch.process import ProcessState
@@ -22,11 +24,11 @@ _CODES = {
     AlarmKind.FROZEN: "CD409",
 }
 _FIRST_AID = {
-    AlarmKind.DECLINE: "Stop, and plan with a smaller learning rate: ckptdoctor plan",
-    AlarmKind.COLLAPSE: "Stop, and go back to the last good checkpoint: ckptdoctor plan",
-    AlarmKind.EXPLOSION: "Stop, and go back to the last good checkpoint: ckptdoctor plan",
-    AlarmKind.NON_FINITE: "Stop now, it does not recover by itself: ckptdoctor scan",
-    AlarmKind.FROZEN: "Look whether anything is learned at all",
+    AlarmKind.DECLINE: ("Stop, and plan with a smaller learning rate", "plan"),
+    AlarmKind.COLLAPSE: ("Stop, and go back to the last good checkpoint", "plan"),
+    AlarmKind.EXPLOSION: ("Stop, and go back to the last good checkpoint", "plan"),
+    AlarmKind.NON_FINITE: ("Stop now, it does not recover by itself", "scan"),
+    AlarmKind.FROZEN: ("Look whether anything is learned at all", ""),
 }
 _MOST_VALUES = 6
 
@@ -77,8 +79,17 @@ def of_checkpoint(row: CheckpointReport, time_s: float, *, known: bool = False) 
     )
 
 
-def of_epoch(seen: SeenEpoch, time_s: float) -> Iterator[Event]:
-    """An epoch, if it is complete, and what is wrong with it."""
+def of_epoch(
+    seen: SeenEpoch, time_s: float, folder: Path, logs: Sequence[Path] = ()
+) -> Iterator[Event]:
+    """An epoch, if it is complete, and what is wrong with it.
+
+    Args:
+        seen: the epoch.
+        time_s: now, in seconds since 1970.
+        folder: that is watched, for the command to go on with.
+        logs: that the user named, likewise.
+    """
     if seen.complete:
         shown = list(seen.values.items())[:_MOST_VALUES]
         yield Event(
@@ -89,16 +100,18 @@ def of_epoch(seen: SeenEpoch, time_s: float) -> Iterator[Event]:
             data={"metric": seen.metric, "value": seen.value, "values": dict(seen.values)},
         )
     for alarm in seen.alarms:
-        yield _of_alarm(alarm, time_s)
+        yield _of_alarm(alarm, time_s, [folder, *(word for log in logs for word in ("--log", log))])
 
 
-def _of_alarm(alarm: Alarm, time_s: float) -> Event:
+def _of_alarm(alarm: Alarm, time_s: float, where: Sequence[str | Path]) -> Event:
     """An alarm with the code of its rule, which has more to say on it."""
     rule = find_rule(_CODES[alarm.kind])
+    words, command = _FIRST_AID[alarm.kind]
     return Event(
         kind=EventKind.FINDING,
         time_s=time_s,
-        message=f"{alarm.message}. {_FIRST_AID[alarm.kind]}",
+        message=f"{alarm.message}. {words}",
+        command=command_line("ckptdoctor", command, *where) if command else "",
         severity=rule.severity,
         code=rule.code,
         epoch=alarm.epoch,

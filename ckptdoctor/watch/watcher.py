@@ -16,7 +16,7 @@ from ckptdoctor.run.discover import discover
 from ckptdoctor.run.join import Wish
 from ckptdoctor.run.logs import find_logs
 from ckptdoctor.survey import chronicles, survey
-from ckptdoctor.watch.epochs import EpochFeed
+from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 from ckptdoctor.watch.events import Event, EventKind
 from ckptdoctor.watch.folder import FolderWatch, looks_unfinished
 from ckptdoctor.watch.follow import LogFollower
@@ -178,9 +178,9 @@ class Watcher:
                 yield self._event(EventKind.NOTE, followed.note, path=path)
             alive = alive or followed.grew
             for seen in self._feed.feed(followed.rows, now, path):
-                yield from of_epoch(seen, self._how.clock())
+                yield from self._epoch(seen)
         for seen in self._feed.settle(now):
-            yield from of_epoch(seen, self._how.clock())
+            yield from self._epoch(seen)
         for path in ready:
             yield from self._examine(path, now)
         yield from self._silence(now, alive=alive)
@@ -193,6 +193,9 @@ class Watcher:
         """Let go of the logs."""
         for follower in self._followers.values():
             follower.close()
+
+    def _epoch(self, seen: SeenEpoch) -> Iterator[Event]:
+        return of_epoch(seen, self._how.clock(), self._how.folder, self._how.wish.logs)
 
     def _presence(self) -> Iterator[Event]:
         there = self._folder.is_there

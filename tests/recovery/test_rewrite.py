@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.recovery.command_line import parse_command
 from ckptdoctor.recovery.lr_rules import Advice
 from ckptdoctor.recovery.rewrite import Request, Rewrite
+from tests.bash import words_of
 
 LESS = Advice(factor=0.75, low=0.7, high=0.8, warmup_epochs=0, reasons=("why",))
 SAME = replace(LESS, factor=1.0, low=1.0, high=1.0)
@@ -241,12 +242,13 @@ words = st.text(
 ).filter(lambda word: not word.startswith("-"))
 
 
+@settings(deadline=None, max_examples=60)
 @given(before=words, after=words, rate=st.decimals("1e-9", "1e6", places=9), path=words)
 def test_all_other_words_stay(before: str, after: str, rate: object, path: str) -> None:
     listed = ["python", "t.py", "--keep", before, "--lr", f"{rate}", "--ckpt", "old", "--z", after]
     found = resumed(shlex.join(listed), resume=f"./{path}/new.pth")
     found.scale_rates(fresh=False)
-    words = shlex.split(found.text())
+    words = words_of(found.text())
     assert words[:5] == listed[:5]
     assert words[-2:] == listed[-2:]
     assert words[7] == str(Path(f"./{path}/new.pth"))

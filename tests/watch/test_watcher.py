@@ -15,6 +15,7 @@ from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Severity
 from ckptdoctor.report import Crash, Report
 from ckptdoctor.run.join import Wish
+from ckptdoctor.shell import command_line
 from ckptdoctor.survey import survey
 from ckptdoctor.watch import watcher as watcher_module
 from ckptdoctor.watch.events import Event, EventKind
@@ -258,7 +259,7 @@ def test_a_collapse_in_the_log(desk: Desk) -> None:
     desk.say(99, iou=0.002)
     finding = next(e for e in desk.look() if e.kind is EventKind.FINDING)
     assert (finding.code, finding.epoch) == ("CD402", 98)
-    assert "ckptdoctor plan" in finding.message
+    assert finding.command == command_line("ckptdoctor", "plan", desk.folder)
 
 
 def test_what_the_log_said_before_is_known_with_no_checkpoint_at_all(desk: Desk) -> None:

@@ -1,0 +1,15 @@
+"""What a real shell makes of a command: the oracle of all that is printed to be copied."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+__all__ = ["words_of"]
+
+
+def words_of(command: str, *, shell: str = "bash") -> list[str]:
+    """The words of a command whose program is ``python``, as that program would get them."""
+    script = f"python() {{ printf '%s\\0' python \"$@\"; }}\n{command}"
+    done = subprocess.run([shell, "-c", script], capture_output=True, check=True, timeout=60)
+    return [os.fsdecode(word) for word in done.stdout.split(b"\0")[:-1]]
