@@ -26,7 +26,7 @@ a$b
 a~b
 *
 a*b?c
-[red]bold[/red]
+[red]bold[ red]
 [a-z]
 {a,b}
 !

@@ -29,6 +29,7 @@ texts = st.text(
 
 def test_there_are_enough_of_them() -> None:
     assert len(ODD_NAMES) == len(set(ODD_NAMES)) > 100
+    assert not any("/" in name or "\0" in name for name in ODD_NAMES)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -76,13 +76,9 @@ def _alternatives(places: Sequence[Place]) -> list[str]:
     """The nearest, and below each the command that takes it."""
     if not places:
         return ["and no other checkpoint here is: look into an earlier run"]
-    best_of_epoch = {_epoch(place): place for place in reversed(places)}
-    one_folder = len({place.report.path.parent for place in places}) == 1
     lines = ["The nearest that are:"]
     for place in places:
-        epoch, path = _epoch(place), place.report.path
-        if best_of_epoch[epoch] is place:
-            which = (path.parent, "--epoch", str(epoch)) if one_folder else ("--from", path)
-            lines.append(f"  epoch {epoch}: {place.reason}")
-            lines.append("    " + command_line("ckptdoctor", "restore", *which))
+        path = place.report.path
+        lines.append(f"  epoch {_epoch(place)}, {path.name}: {place.reason}")
+        lines.append("    " + command_line("ckptdoctor", "restore", "--from", path))
     return lines
