@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bad_inputs.running import called
 from tests.builders import save
 from tests.cli.support import Outcome, run, training_state
 from tests.test_destination import NO_FILES
@@ -125,3 +126,24 @@ def test_the_demo_writes_to_none(here: Path) -> None:
     outcome = run("demo", "demo", cwd=here)
     refused(outcome, "a FIFO")
     assert not (here / "demo" / "training.log").exists()
+
+
+def test_a_name_makes_no_line_of_its_own(here: Path) -> None:
+    os.mkfifo(here / "a\n::error::x")
+    for command in ("scan", "restore --force"):
+        outcome = run(*WITH_OUTPUT[command], "-o", "a\n::error::x", cwd=here)
+        assert outcome.code == 4
+        assert len(outcome.stderr.splitlines()) == 1
+        assert "a\\n::error::x is a FIFO" in outcome.stderr
+
+
+def test_restore_says_what_it_keeps_free(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Disk:
+        f_blocks, f_frsize, f_bavail = 1000, 1000, 500
+
+    monkeypatch.setattr(os, "statvfs", lambda _: Disk)
+    monkeypatch.chdir(here)
+    code, _, said = called("restore", "run")
+    assert code == 4
+    assert "0.5 MB are free, 0.0 MB are needed and a reserve of 1.0 MB is kept free" in said
+    assert not (here / "run" / "best_model_clean.pth").exists()

@@ -137,6 +137,24 @@ def test_hydra_wants_quotes_of_its_own_around_an_equals_sign() -> None:
     assert shlex.split(line.text())[2] == r"ckpt_path='it\'s/epoch=8 a.ckpt'"
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [  # each was read back by Hydra 1.3 and OmegaConf 2.3
+        ("ends\\", r"'ends\\'"),
+        (r"a\'b", r"'a\\\'b'"),
+        (r"a\b", r"'a\b'"),
+        ("${x}", r"'\${x}'"),
+        ("~x", "'~x'"),
+        ("été.pth", "'été.pth'"),
+        ("a/b-1.5:c", "a/b-1.5:c"),
+    ],
+)
+def test_what_hydra_wants_of_odd_names(value: str, told: str) -> None:
+    line = parse_command("python t.py ckpt_path=old.ckpt lr=1")
+    line.replace(line.find("ckpt-path")[0], value)
+    assert words_of(line.text()) == ["python", "t.py", f"ckpt_path={told}", "lr=1"]
+
+
 def test_a_flag_that_is_quoted_as_a_whole() -> None:
     for text in ("python t.py '--resume=a b' --x 1", 'python t.py "--resume"=a --x 1'):
         line = parse_command(text)
