@@ -12,6 +12,7 @@ from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node, unwrap
 
 __all__ = [
     "Call",
+    "Inside",
     "MalformedTensorError",
     "Parts",
     "RawTensor",
@@ -23,6 +24,7 @@ __all__ = [
     "class_dtype",
     "count_of",
     "is_storage_id",
+    "row_of",
     "sizes_of",
 ]
 
@@ -51,7 +53,17 @@ class RawTensor:
 
 
 StorageLookup = Callable[[Node], Storage | RawTensor | None]
-"""Finds what a persistent id names: a storage, in tar files a tensor too; None for neither."""
+"""Finds what a persistent id names: a storage, in tar files a tensor too; None for neither.
+
+Asked with :class:`Inside`, it finds the storage in a torch file within the pickle.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The byte string that a torch file within the pickle is."""
+
+    data: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,13 @@ def class_dtype(storage_class: Node) -> DType | None:
         return None
     name = storage_class.name.rpartition(".")[2]
     return STORAGE_CLASSES.get(name) or BY_NAME.get(name)
+
+
+def row_of(storage: Storage) -> RawTensor:
+    """A storage that was saved without a tensor: its elements in a row."""
+    nbytes = 0 if storage.ref is None else storage.ref.nbytes
+    shape = (nbytes // storage.dtype.itemsize,)
+    return RawTensor(storage.dtype, shape, (1,), 0, storage.ref, storage.lost)
 
 
 def sizes_of(node: Node) -> tuple[int, ...]:

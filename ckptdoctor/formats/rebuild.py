@@ -13,12 +13,15 @@ import math
 import struct
 from collections.abc import Mapping
 
-from ckptdoctor.dtypes import DType
+from ckptdoctor.dtypes import BY_NAME, DType
 from ckptdoctor.formats import arrays
 from ckptdoctor.formats.byte_strings import ByteStrings
+from ckptdoctor.formats.pickle.loading import LOAD_FROM_BYTES
 from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node, PersistentId, unwrap
+from ckptdoctor.formats.pickle.unfinished import LOST
 from ckptdoctor.formats.raw import (
     Call,
+    Inside,
     MalformedTensorError,
     Parts,
     RawTensor,
@@ -29,6 +32,7 @@ from ckptdoctor.formats.raw import (
     Value,
     class_dtype,
     count_of,
+    row_of,
     sizes_of,
 )
 
@@ -79,15 +83,27 @@ def _view(call: Call, dtype: DType | None = None) -> RawTensor:
 def _storage(node: Node, lookup: StorageLookup) -> Storage:
     if type(node) is Instance and node.name.endswith("TypedStorage"):
         node = node.args[0]
-    if type(node) is Instance and node.name == "torch.storage._load_from_bytes":
-        raise MalformedTensorError(
-            "its elements stand in a pickle inside the pickle, as `pickle.dump` writes a tensor, "
-            "and are not looked into: save it with torch.save"
-        )
-    storage = lookup(node.pid) if type(node) is PersistentId else None
+    storage: Storage | RawTensor | None = None
+    if type(node) is PersistentId:
+        storage = lookup(node.pid)
+    elif type(node) is Instance and node.name == LOAD_FROM_BYTES:
+        storage = lookup(Inside(node.args[0]))
     if not isinstance(storage, Storage):
         raise TypeError("a tensor without a storage")
     return storage
+
+
+def _is_storage(node: Node) -> bool:
+    named = type(node) is Instance and node.name == LOAD_FROM_BYTES
+    return named or type(node) is PersistentId
+
+
+def _loaded(call: Call) -> RawTensor:
+    """A storage that was pickled without a tensor."""
+    storage = call.lookup(Inside(call.args[0]))
+    if not isinstance(storage, Storage):
+        raise TypeError("bytes that hold no storage")
+    return row_of(storage)
 
 
 def _tensor(call: Call) -> RawTensor:
@@ -171,6 +187,14 @@ def _meta(call: Call) -> RawTensor:
     return RawTensor(dtype, sizes_of(call.args[1]), sizes_of(call.args[2]), 0, None)
 
 
+def _lost(call: Call) -> RawTensor:
+    """Where a file was cut: what stood there, as far as it is known."""
+    dtype, numel = BY_NAME["float32"], 1
+    if len(call.args) == 2:
+        dtype, numel = class_dtype(call.args[0]) or dtype, count_of(call.args[1])
+    return RawTensor(dtype, (numel,), (1,), 0, None, lost=True)
+
+
 def _nothing(_: Call) -> Parts:
     return Parts([])
 
@@ -182,7 +206,7 @@ def _as_a_tensor(instance: Instance, lookup: StorageLookup, strings: ByteStrings
     ``torch_npu.utils.storage._rebuild_npu_tensor``.
     """
     args = instance.args
-    if type(args) is not tuple or len(args) < 4 or type(args[0]) is not PersistentId:
+    if type(args) is not tuple or len(args) < 4 or not _is_storage(args[0]):
         return None
     try:
         _view(Call(args, None, lookup, strings))
@@ -199,7 +223,7 @@ def _old_tensor(
     if (
         type(state) is not tuple
         or len(state) != 4
-        or type(state[0]) is not PersistentId
+        or not _is_storage(state[0])
         or not instance.name.endswith("Tensor")
     ):
         return None
@@ -223,6 +247,8 @@ def _text_argument(call: Call) -> Value:
 
 
 _READERS: Mapping[str, Reader] = {
+    LOST.name: _lost,
+    LOAD_FROM_BYTES: _loaded,
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_tensor_v3": _tensor_v3,

@@ -27,12 +27,14 @@ class SavedObject:
         source: where the byte strings of the tree lie.
         storages: by key; those that are lost or short are missing.
         byteorder: of the storages, ``little`` or ``big``.
+        is_bare: whether it is a pickle and nothing else, which holds its tensors itself.
     """
 
     root: Node
     source: ByteSource
     storages: Mapping[str, StorageRef]
     byteorder: str
+    is_bare: bool = False
 
 
 def read_object(file: OpenFile, limits: Limits | None = None) -> SavedObject:

@@ -90,8 +90,9 @@ class _Tar:
         """The checkpoint."""
         parts = self._parts()
         root = self._unpickled(parts)
-        source = parts["pickle"].source
-        found = harvest(root, self._named, source, self._limits)
+        pickle = parts["pickle"]
+        inner = pickle.machine.loading.files
+        found = harvest(root, self._named, pickle.source, self._limits, inner)
         refs = {s.ref.key: s.ref for s in self._storages.values() if s.ref is not None}
         return assemble(
             self._file,

@@ -313,7 +313,8 @@ class _Archive:
         if not wrap:
             refuse_single_value(self._file.path, root)
         lookup = ZipStorages(self.record, folder)
-        found = harvest(DictNode([(wrap, root)]) if wrap else root, lookup.storage, source, limits)
+        named = DictNode([(wrap, root)]) if wrap else root
+        found = harvest(named, lookup.storage, source, limits, machine.loading.files)
         found.problems += lookup.problems(cut=self.truncated)
         if end < source.nbytes:
             self.machines += code_behind(source, end, limits)

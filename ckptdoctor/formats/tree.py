@@ -7,14 +7,16 @@ to the pickle: its cost is linear in the size of the pickle.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar, TensorRecord
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.byte_strings import ByteStrings
+from ckptdoctor.formats.inner_storages import InnerStorages
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.paths import Link
+from ckptdoctor.formats.pickle.inner import InnerFile
 from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
@@ -31,9 +33,9 @@ from ckptdoctor.formats.raw import (
     MalformedTensorError,
     Parts,
     RawTensor,
-    Storage,
     StorageLookup,
     Value,
+    row_of,
 )
 from ckptdoctor.formats.rebuild import unfold
 from ckptdoctor.formats.roles import role_of_dict, role_of_key, settle_roles
@@ -70,7 +72,13 @@ class Harvest:
     problems: list[Problem] = field(default_factory=list)
 
 
-def harvest(root: Node, lookup: StorageLookup, source: ByteSource, limits: Limits) -> Harvest:
+def harvest(
+    root: Node,
+    lookup: StorageLookup,
+    source: ByteSource,
+    limits: Limits,
+    inner: Mapping[int, InnerFile] | None = None,
+) -> Harvest:
     """Every tensor and every scalar below ``root``, named by its path.
 
     Args:
@@ -78,10 +86,14 @@ def harvest(root: Node, lookup: StorageLookup, source: ByteSource, limits: Limit
         lookup: finds the storage of a persistent id.
         source: where byte strings of the pickle lie.
         limits: bounds on depth, number and length of names.
+        inner: the torch files within the pickle, by the id of their byte string.
     """
-    walk = _Walk(lookup, source, limits)
+    storages = InnerStorages(inner or {}, lookup)
+    walk = _Walk(storages, source, limits)
     walk.run(root)
-    return walk.result(root)
+    found = walk.result(root)
+    found.problems += storages.problems()
+    return found
 
 
 class _Walk:
@@ -257,7 +269,7 @@ class _Walk:
             if isinstance(found, RawTensor):
                 self._tensor(link, found)
             elif found is not None:
-                self._tensor(link, _row(found))
+                self._tensor(link, row_of(found))
             elif not _names_module(node.pid):
                 self._complain(link, MalformedTensorError("a reference to no storage"))
         # bytes, BytesRef, GlobalRef: nothing to report
@@ -410,13 +422,6 @@ def _bulk(node: Node) -> list[Node]:
 def _is_empty(node: Node) -> bool:
     """Whether nothing can be found in it."""
     return not (node.pairs if type(node) is DictNode else type(node) not in (list, tuple) or node)
-
-
-def _row(storage: Storage) -> RawTensor:
-    """A storage that was saved without a tensor: its elements in a row."""
-    nbytes = 0 if storage.ref is None else storage.ref.nbytes
-    shape = (nbytes // storage.dtype.itemsize,)
-    return RawTensor(storage.dtype, shape, (1,), 0, storage.ref, storage.lost)
 
 
 def _names_module(pid: Node) -> bool:

@@ -102,15 +102,3 @@ def test_a_name_with_one_bit_flipped_is_damage(new: bytes, meant: str, path: Pat
 )
 def test_other_names_are_other_functions(new: bytes, path: Path) -> None:
     assert edited(path, TORCHS, new).problems == ()
-
-
-def test_a_tensor_that_was_not_written_by_torch_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "state.pkl"
-    path.write_bytes(pickle.dumps({"w": torch.ones(3), "epoch": 3}))
-    checkpoint = open_checkpoint(path)
-    (problem,) = checkpoint.problems
-    assert (problem.code, problem.subject) == ("CD104", "w")
-    assert "as `pickle.dump` writes a tensor" in problem.message
-    assert checkpoint.scalars == {"epoch": 3}
-    (call,) = checkpoint.calls  # what is in that pickle is run, and not read
-    assert call.name == "torch.storage._load_from_bytes"

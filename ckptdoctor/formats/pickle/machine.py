@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle import frames
+from ckptdoctor.formats.pickle.loading import Loading
 from ckptdoctor.formats.pickle.nodes import (
     Node,
     PickleError,
@@ -21,6 +23,7 @@ from ckptdoctor.formats.pickle.nodes import (
     PickleTruncatedError,
 )
 from ckptdoctor.formats.pickle.opcodes import DISPATCH, STOP, TRACKING_DISPATCH
+from ckptdoctor.formats.pickle.scalars import Handler
 from ckptdoctor.formats.pickle.state import MachineState
 from ckptdoctor.formats.pickle.window import LOOKAHEAD_NBYTES
 from ckptdoctor.formats.source import ByteSource, MemorySource
@@ -43,8 +46,31 @@ class PickleMachine(MachineState):
         self, source: ByteSource, limits: Limits | None = None, *, track_scalars: bool = False
     ) -> None:
         super().__init__(source, limits or Limits.for_file(source.nbytes))
-        self._dispatch = TRACKING_DISPATCH if track_scalars else DISPATCH
+        self._dispatch = list(TRACKING_DISPATCH if track_scalars else DISPATCH)
         self._opcodes = 0
+        self.loading = Loading(self, self._limits.opcodes)
+
+    def within(self, source: ByteSource, nbytes: int) -> PickleMachine:
+        """Another machine, for a file of ``nbytes`` in this one's pickle: it records with this."""
+        limits = self._limits.within(nbytes)
+        left = min(limits.opcodes, self.loading.opcodes_left)
+        inner = PickleMachine(source, replace(limits, opcodes=left))
+        inner.record_with(self)
+        inner.loading = Loading(inner, left, self.loading)
+        return inner
+
+    def watch(self, opcodes: bytes, then: Handler) -> None:
+        """Have ``then`` run behind each of these opcodes from now on."""
+
+        def watched(handler: Handler) -> Handler:
+            def run(vm: MachineState) -> None:
+                handler(vm)
+                then(vm)
+
+            return run
+
+        for code in opcodes:
+            self._dispatch[code] = watched(self._dispatch[code])
 
     def run(self, start: int = 0) -> tuple[Node, int]:
         """The object of the pickle at ``start``, and the offset behind its STOP.
@@ -100,6 +126,7 @@ class PickleMachine(MachineState):
             raise PickleError(f"an argument makes no sense: {error}", self.at) from error
         finally:
             self._opcodes += count
+            self.loading.settle(count)
 
     def _read_as_others_do(self, start: int) -> None:
         """Record what readers name that drop bytes where a frame ends."""

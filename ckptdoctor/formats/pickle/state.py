@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle import calls
+from ckptdoctor.formats.pickle.loading import LOADER, Loading
 from ckptdoctor.formats.pickle.names import Use, dotted, is_risky_member, judge, member
 from ckptdoctor.formats.pickle.nodes import (
     UNSET,
@@ -52,6 +53,7 @@ class MachineState(Window):
         globals: what was named so far, by dotted name, in order.
         calls: calls that run code, at most 100.
         persistent_ids: every reference to something outside the pickle.
+        loading: what the pickles do with ``torch.storage._load_from_bytes``.
         holds_bytearrays: whether a byte array of protocol 5 was read, which the tree has as bytes.
     """
 
@@ -62,12 +64,15 @@ class MachineState(Window):
         "calls",
         "globals",
         "holds_bytearrays",
+        "loading",
         "marks",
         "memo",
         "memo_gaps",
         "persistent_ids",
         "stack",
     )
+
+    loading: Loading
 
     def __init__(self, source: ByteSource, limits: Limits) -> None:
         super().__init__(source)
@@ -82,6 +87,20 @@ class MachineState(Window):
         self.memo: list[Node] = []  # no dict: a file could choose indices that collide in it
         self.memo_gaps = 0
         self._far_memo: dict[str, Node] = {}
+
+    @property
+    def source(self) -> ByteSource:
+        """Where the pickles lie."""
+        return self._source
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds on the work."""
+        return self._limits
+
+    def record_with(self, other: MachineState) -> None:
+        """Record names and calls where another machine does."""
+        self.globals, self._refs, self.calls = other.globals, other._refs, other.calls
 
     def start(self, at: int) -> None:
         """Begin a pickle at ``at`` of the source; what was named before is kept."""
@@ -118,6 +137,8 @@ class MachineState(Window):
         if known is None:
             known = self._new_global(module, name, at)
         known.count += 1
+        if (module, name) == LOADER:
+            self.loading.named(known.ref)
         return known.ref
 
     def _new_global(self, module: str, name: str, at: int) -> RecordedGlobal:
@@ -185,6 +206,8 @@ class MachineState(Window):
         """The node for a call; records it where it may run code."""
         if type(factory) is GlobalRef and factory.name == calls.GETATTR:
             return self._getattr(args)
+        if factory is self.loading.loader and factory is not None:
+            self.loading.called(args, opcode)
         if calls.runs(factory, args, opcode):
             self._record_call(factory, args if spelled is None else spelled)
         elif calls.GETATTR in self.globals:
