@@ -22,6 +22,24 @@ __all__ = [
 ]
 
 _MOST_FUNCTIONS = 100
+_TORCHS_LOADER = "torch.storage._load_from_bytes"
+_BARE = ("pickle", "joblib")
+_LIBRARIES = ("torch.", "numpy.", "joblib.")
+_REFUSED = "torch.load(weights_only=True) refuses this file"
+_NO_SAFE_LOADER = "a plain pickle, which no safe loader reads, holds classes"
+_SAVE_WITH_TORCH = (
+    "Nothing, if you know where the file comes from. Written with torch.save, a state_dict can be "
+    "loaded with weights_only=True."
+)
+_NOT_ITS_OWN = (
+    "Do not load it: torch's own loader is given what torch does not write there. If training "
+    "wrote it, it is damaged: copy it again, or use an earlier checkpoint."
+)
+_DELETE = "Do not load the file. Delete it, and find out who wrote it."
+_ASK_FIRST = (
+    "Do not load it before you know who wrote it: no checkpoint is known to need this function. "
+    "If it is yours, save the state_dict alone."
+)
 
 
 class _Reported(Rule):
@@ -135,7 +153,11 @@ class UnsafeClass(Rule):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding that lists them all."""
-        uses = [use for use in case.checkpoint.globals if not use.allowed and not use.runs_code]
+        uses = [
+            use
+            for use in case.checkpoint.globals
+            if not use.allowed and not use.runs_code and use.name != _TORCHS_LOADER
+        ]
         names = [use.name for use in sorted(uses, key=lambda use: use.known)]
         if names:
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -144,9 +166,11 @@ class UnsafeClass(Rule):
             if unknown:
                 evidence["unknown"] = unknown
             note = f" (not known here: {len(unknown)})" if unknown else ""
+            bare = case.checkpoint.format in _BARE
             yield self.finding(
                 "pickle",
-                f"torch.load(weights_only=True) refuses this file: {shown}{note}",
+                f"{_NO_SAFE_LOADER if bare else _REFUSED}: {shown}{note}",
+                remedy=_SAVE_WITH_TORCH if bare else None,
                 **evidence,
             )
 
@@ -161,7 +185,8 @@ class CodeInPickle(Rule):
     not known to be plain counts. A pickle can hide its intent in ways that no list of names covers,
     so the absence of this finding is no promise.
 
-    What to do: do not load the file. Delete it, and find out who wrote it.
+    What to do: do not load the file. Delete it, and find out who wrote it; unless it is yours, and
+    the function one of torch's or numpy's that is not known here.
     """
 
     code = "CD106"
@@ -178,19 +203,35 @@ class CodeInPickle(Rule):
             seen = calls.pop(use.name, [])
             message = f"calls {seen[0]}" if seen else f"names {use.name}, which runs code"
             yield self.finding(
-                use.name, message, calls=list(seen[:20]), offset=use.offset, count=use.count
+                use.name,
+                message,
+                remedy=_remedy_for(use.name),
+                calls=list(seen[:20]),
+                offset=use.offset,
+                count=use.count,
             )
         more = len(running) - _MOST_FUNCTIONS
         if more > 0:
             yield self.finding("pickle", f"names {more} more functions that run code", more=more)
         for name, seen in calls.items():
-            yield self.finding(name, f"calls {seen[0]}", calls=list(seen[:20]))
+            yield self.finding(
+                name, f"calls {seen[0]}", remedy=_remedy_for(name), calls=list(seen[:20])
+            )
 
     def before_damage(self, runs: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         """The same for a file that cannot be read: loading it runs code, and only then fails."""
         for name, call in runs:
             message = f"calls {call}" if call else f"names {name}, which runs code"
-            yield self.finding(name, message, calls=[call] if call else [])
+            yield self.finding(
+                name, message, remedy=_remedy_for(name), calls=[call] if call else []
+            )
+
+
+def _remedy_for(function: str) -> str:
+    """What to do about a function; what training itself may have written is not to be deleted."""
+    if function == _TORCHS_LOADER:
+        return _NOT_ITS_OWN
+    return _ASK_FIRST if function.startswith(_LIBRARIES) else _DELETE
 
 
 class LimitExceeded(_Reported):

@@ -35,6 +35,8 @@ CHECKPOINT_SUFFIXES = (
 )
 """A file that ends so is examined whatever it holds; others if their first bytes say so."""
 
+_PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib")  # examined in a folder if they hold tensors
+
 _NOT_ALONE = (".distcp",)  # a part of a torch.distributed.checkpoint: no file of it stands alone
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "__MACOSX"})
 
@@ -122,11 +124,11 @@ def _below(folder: Path) -> Iterator[Path]:
                 yield path
                 continue
             with contextlib.suppress(OSError):
-                if _holds_checkpoint(path):
+                if _holds_checkpoint(path, is_pickle=name.lower().endswith(_PICKLE_SUFFIXES)):
                     yield path
 
 
-def _holds_checkpoint(path: Path) -> bool:
-    from ckptdoctor.formats import looks_like_checkpoint  # seldom needed, slow to import
+def _holds_checkpoint(path: Path, *, is_pickle: bool) -> bool:
+    from ckptdoctor.formats import looks_like_checkpoint, names_tensors  # seldom needed, slow
 
-    return looks_like_checkpoint(path)
+    return looks_like_checkpoint(path) or (is_pickle and names_tensors(path))
