@@ -86,7 +86,7 @@ class PickleMachine(MachineState):
         try:
             return self._run(start)
         except PickleError:
-            if self.framed:
+            if self.may_be_read_otherwise:
                 self._read_as_others_do(start)
             raise
 

@@ -106,7 +106,7 @@ class MachineState(Window):
         """Begin a pickle at ``at`` of the source; what was named before is kept."""
         self.stack, self.marks, self.memo, self.memo_gaps = [], [], [], 0
         self._far_memo = {}
-        self.complaint, self.framed, self._frame_end = None, False, None
+        self.complaint, self._ends_early, self._frame_end = None, False, None
         self.seek(at)
 
     # -- the stack -------------------------------------------------------------------------------

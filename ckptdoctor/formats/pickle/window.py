@@ -36,19 +36,18 @@ class Window:
         pos: the position in ``data``.
         complaint: the first thing that is wrong although a reader may go on; the pickle is
             refused for it at its end only, so that what it names is seen.
-        framed: whether a frame was opened.
     """
 
     __slots__ = (
         "_base",
         "_edge",
+        "_ends_early",
         "_frame_end",
         "_held_nbytes",
         "_keep_in_file",
         "_source",
         "complaint",
         "data",
-        "framed",
         "pos",
     )
 
@@ -62,7 +61,16 @@ class Window:
         self._frame_end: int | None = None
         self._held_nbytes = 0
         self.complaint: PickleError | None = None
-        self.framed = False
+        self._ends_early = False  # the first that is wrong is a frame beyond the end
+
+    @property
+    def may_be_read_otherwise(self) -> bool:
+        """Whether others may take what was read so far, or the opcode that failed, in another way.
+
+        Where a frame reaches beyond the end, every reader ends.
+        """
+        in_doubt = self.complaint is not None or self._frame_end is not None
+        return in_doubt and not self._ends_early
 
     @property
     def file_offset(self) -> int | None:
@@ -88,9 +96,10 @@ class Window:
 
     def open_frame(self, nbytes: int) -> None:
         """A frame begins at the position."""
-        self.framed = True
         start = self.at - 9
         if nbytes > self.left:
+            crossed = self._frame_end is not None and self.at > self._frame_end
+            self._ends_early = self.complaint is None and not crossed
             self.complain(
                 PickleError(f"a frame of {nbytes} bytes, of which {self.left} are there", start)
             )
