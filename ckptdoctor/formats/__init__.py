@@ -12,23 +12,30 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.errors import CheckpointError, UnknownFormatError
 from ckptdoctor.formats import safetensors, torch_legacy, torch_tar, torch_zip
+from ckptdoctor.formats.compressed import is_compressed_pickle
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.locate import locate_scalars
 from ckptdoctor.formats.open_file import OpenFile, opened
+from ckptdoctor.formats.pickle.loading import LOADER
+from ckptdoctor.formats.pickle.packed import is_packed, unpacked
 from ckptdoctor.formats.pickle.stray import code_spelled, code_within
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
+from ckptdoctor.formats.source import FileSource
 
 __all__ = [
     "Limits",
     "OpenFile",
     "locate_scalars",
     "looks_like_checkpoint",
+    "names_tensors",
     "open_checkpoint",
     "opened",
     "read_checkpoint",
 ]
 
 _HEAD_NBYTES = 4096
+_SEARCHED_NBYTES = 64 << 20
+_SEARCHED_STEP = 1 << 20
 
 
 def open_checkpoint(path: str | Path, limits: Limits | None = None) -> Checkpoint:
@@ -73,6 +80,10 @@ def _read(file: OpenFile, limits: Limits) -> Checkpoint:
         return safetensors.read_safetensors(file, limits)
     if torch_tar.is_tar(head[:512]):
         return torch_tar.read_torch_tar(file, limits)
+    if is_compressed_pickle(head):
+        checkpoint = torch_legacy.read_pickle(file, limits)
+        if checkpoint.tensors:
+            return checkpoint
     what, remedy = describe_stranger(head, file.nbytes)
     stranger = UnknownFormatError(file.path, f"not a checkpoint but {what}", remedy=remedy)
     if what and what != TEXT:
@@ -99,3 +110,25 @@ def looks_like_checkpoint(path: Path) -> bool:
     if head.startswith(torch_zip.MAGIC):
         return b"/data.pkl" in head[:512] or b"/version" in head[:512]
     return safetensors.is_safetensors(head) or torch_legacy.is_legacy(head)
+
+
+def names_tensors(path: Path) -> bool:
+    """Whether a pickle, compressed or not, names what torch's tensors are pickled with.
+
+    Looks for the name in the first 64 MB, and reads no pickle.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    name = LOADER[1].encode()
+    try:
+        with opened(path) as file:
+            source = FileSource(file.fd, file.nbytes)
+            if is_packed(source.read(0, 8)):
+                return name in unpacked(source.read(0, _SEARCHED_STEP))
+            return any(
+                name in source.read(start, _SEARCHED_STEP + len(name))
+                for start in range(0, min(file.nbytes, _SEARCHED_NBYTES), _SEARCHED_STEP)
+            )
+    except UnknownFormatError:
+        return False

@@ -1,4 +1,4 @@
-"""How numpy spells arrays and scalars in a pickle.
+"""How numpy spells arrays and scalars in a pickle, and joblib the arrays.
 
 Source: ``array_reduce`` and ``gentype_reduce`` in ``numpy/_core/src/multiarray`` (``methods.c``,
 ``scalartypes.c.src``), and ``_frombuffer`` in ``numpy/_core/numeric.py``.
@@ -11,10 +11,12 @@ from collections.abc import Mapping
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import NUMPY
-from ckptdoctor.formats.pickle.nodes import BytesRef, Instance, Node, unwrap
+from ckptdoctor.formats.pickle.nodes import BytesRef, DictNode, Instance, Node, unwrap
 from ckptdoctor.formats.raw import Call, Parts, RawTensor, Reader, Unfolded, Value, sizes_of
 
-__all__ = ["READERS"]
+__all__ = ["JOBLIB_ARRAY", "READERS", "array_dtype"]
+
+JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
 
 _STRUCT_CODES = {
     "f8": "d",
@@ -49,7 +51,7 @@ def _array_from_buffer(call: Call) -> Unfolded:
 
 def _array_of(call: Call, shape: Node, dtype: Node, data: Node, *, fortran: bool) -> Unfolded:
     sizes = sizes_of(shape)
-    code, order = _dtype(dtype)
+    code, order = array_dtype(dtype)
     element = NUMPY.get(code)
     if element is None:  # text, dates, records: nothing that could be NaN to us
         return Parts([])
@@ -65,9 +67,26 @@ def _array_of(call: Call, shape: Node, dtype: Node, data: Node, *, fortran: bool
     return RawTensor(element, sizes, _contiguous(sizes, fortran=fortran), 0, ref)
 
 
+def _joblib_array(call: Call) -> Unfolded:
+    """An array whose bytes ``joblib`` wrote behind its description."""
+    if not call.members or type(call.state) is not DictNode:
+        return Parts([])
+    (payload,) = call.members
+    shape, dtype = call.state.get("shape"), call.state.get("dtype")
+    fortran = call.state.get("order") == "F"
+    if payload is None:
+        element = NUMPY.get(array_dtype(dtype)[0])
+        sizes = sizes_of(shape)
+        strides = _contiguous(sizes, fortran=fortran)
+        return None if element is None else RawTensor(element, sizes, strides, 0, None, lost=True)
+    if not isinstance(payload, bytes | BytesRef):
+        return Parts([(None, payload)])
+    return _array_of(call, shape, dtype, payload, fortran=fortran)
+
+
 def _scalar(call: Call) -> Unfolded:
     """``scalar(dtype, bytes)``."""
-    code, order = _dtype(call.args[0])
+    code, order = array_dtype(call.args[0])
     if code not in _STRUCT_CODES:
         return Parts([])
     raw = call.strings.find(call.args[1])
@@ -76,7 +95,7 @@ def _scalar(call: Call) -> Unfolded:
     return Value(struct.unpack(("<" if order != ">" else ">") + _STRUCT_CODES[code], raw)[0])
 
 
-def _dtype(node: Node) -> tuple[str, str]:
+def array_dtype(node: Node) -> tuple[str, str]:
     """Numpy's type code, and its byte order (``<``, ``>`` or ``|``)."""
     if type(node) is not Instance or node.name != "numpy.dtype":
         raise TypeError("no dtype")
@@ -95,7 +114,7 @@ def _contiguous(shape: tuple[int, ...], *, fortran: bool) -> tuple[int, ...]:
     return tuple(strides if fortran else reversed(strides))
 
 
-READERS: Mapping[str, Reader] = {
+READERS: Mapping[str, Reader] = {JOBLIB_ARRAY: _joblib_array} | {
     f"numpy.{core}.{name}": reader
     for core in ("core", "_core")
     for name, reader in {

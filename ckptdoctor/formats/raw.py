@@ -92,12 +92,14 @@ class Call:
         state: the argument of BUILD, or None.
         lookup: finds storages.
         strings: finds byte strings.
+        members: what APPEND added, or None.
     """
 
     args: tuple[Node, ...]
     state: Node
     lookup: StorageLookup
     strings: ByteStrings
+    members: list[Node] | None = None
 
 
 Reader = Callable[[Call], Unfolded]

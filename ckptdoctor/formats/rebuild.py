@@ -61,7 +61,7 @@ def unfold(instance: Instance, lookup: StorageLookup, strings: ByteStrings) -> U
         return _as_a_tensor(instance, lookup, strings) or _old_tensor(instance, lookup, strings)
     args = instance.args if type(instance.args) is tuple else ()
     try:
-        return reader(Call(args, instance.state, lookup, strings))
+        return reader(Call(args, instance.state, lookup, strings, instance.members))
     except (IndexError, ValueError, TypeError, struct.error) as error:
         raise MalformedTensorError(f"{instance.name} with arguments it never has") from error
 

@@ -8,16 +8,14 @@ Source: ``_legacy_save`` and ``_legacy_load`` in ``torch/serialization.py``.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef
-from ckptdoctor.errors import (
-    CheckpointError,
-    CorruptCheckpointError,
-    LimitExceededError,
-    TruncatedCheckpointError,
-    UnknownFormatError,
-)
+from ckptdoctor.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from ckptdoctor.finding import Severity
+from ckptdoctor.formats.arrays import JOBLIB_ARRAY
 from ckptdoctor.formats.assemble import assemble, refuse_single_value
+from ckptdoctor.formats.compressed import is_compressed_pickle, uncompressed
 from ckptdoctor.formats.legacy_storages import LegacyStorages, storage_keys
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
@@ -27,19 +25,26 @@ from ckptdoctor.formats.pickle.nodes import (
     Located,
     Node,
     PickleError,
-    PickleLimitError,
     PickleTruncatedError,
     spell,
     unwrap,
 )
 from ckptdoctor.formats.pickle.stray import code_behind, telling
-from ckptdoctor.formats.pickle.unfinished import unfinished
+from ckptdoctor.formats.pickled import (
+    CUT_REMEDY,
+    FirstPickle,
+    cut_before_tensors,
+    cut_within,
+    error_from,
+    run_first,
+)
 from ckptdoctor.formats.source import ByteSource, FileSource
 from ckptdoctor.formats.tree import Harvest, harvest
 
 __all__ = ["MAGIC_NUMBER", "PROTOCOL_VERSION", "is_legacy", "locate", "read_pickle", "saved"]
 
-_CUT_REMEDY = "Copy it again from where it was written, or use an earlier checkpoint."
+_OPCODES_A_BYTE = 4  # of a compressed pickle
+_SPARE_OPCODES = 1 << 20
 
 
 def is_legacy(head: bytes) -> bool:
@@ -89,19 +94,24 @@ class _Legacy:
     def __init__(self, file: OpenFile, limits: Limits, *, track_scalars: bool = False) -> None:
         self._file = file
         self._limits = limits
-        self._source = FileSource(file.fd, file.nbytes)
-        self._machine = PickleMachine(self._source, limits, track_scalars=track_scalars)
-        self.machines = [self._machine]
+        self._track_scalars = track_scalars
+        self._source: ByteSource = FileSource(file.fd, file.nbytes)
+        self._is_cut = False
+        if is_compressed_pickle(self._source.read(0, 4096)):
+            self._source, self._is_cut = uncompressed(file, limits)
+            explained = max(_SPARE_OPCODES, _OPCODES_A_BYTE * file.nbytes)
+            most = min(explained, self._source.nbytes + 1)
+            self._limits = replace(limits, opcodes=most, leaves=most)
+        self.machines: list[PickleMachine] = []
         self._storages = LegacyStorages(self._source, ())
         self._problems: list[Problem] = []
-        self._is_cut = False
 
     def read(self) -> Checkpoint:
         """The checkpoint."""
         kind, found = self.harvest()
         problems = [*self._problems, *self._storages.problems]
-        if self._is_cut and kind == "pickle":
-            found.problems.insert(0, self._cut_within(found))
+        if self._is_cut and kind != "torch-legacy":
+            found.problems.insert(0, cut_within(found.tensors))
         elif not problems:
             found.problems += self._unlocated(kind)
         refs = tuple(self._storages.refs.values())
@@ -109,113 +119,90 @@ class _Legacy:
 
     def harvest(self) -> tuple[str, Harvest]:
         """The name of the format, and what the saved object holds."""
-        is_torch, root = self._object()
-        if not (
-            is_torch or self._is_cut or self._machine.globals
-        ):  # a text file can be a pickle by accident
+        kind, root = self._object()
+        machine = self.machines[0]
+        if not self._is_cut and not machine.globals:  # a text file can be a pickle by accident
             refuse_single_value(self._file.path, root)
-        inner = self._machine.loading.files
+        inner = machine.loading.files
         found = harvest(root, self._storages.storage, self._source, self._limits, inner)
-        if self._is_cut and not is_torch and all(tensor.lost for tensor in found.tensors):
-            raise self._cut_before_tensors(self._source.nbytes)
-        return "torch-legacy" if is_torch else "pickle", found
+        is_bare = kind != "torch-legacy"
+        if self._is_cut and is_bare and all(tensor.lost for tensor in found.tensors):
+            raise cut_before_tensors(self._file.path, self._source.nbytes)
+        if self._source.file_offset is None:
+            found.located.clear()  # no place in the file
+        return kind, found
 
     def saved(self) -> tuple[Node, ByteSource, dict[str, StorageRef], str, bool]:
         """The tree, its bytes, the storages, their byte order, and whether it is bare."""
-        is_torch, root = self._object()
-        refuse_bytearrays(self._file.path, self._machine)
-        refs = self._storages.refs
-        return root, self._source, refs, "little", not is_torch
+        kind, root = self._object()
+        if kind == "joblib":
+            raise UnsupportedCheckpointError(
+                self._file.path,
+                "a file of joblib, which is copied but not edited",
+                remedy="Load it with joblib and save it with torch.save.",
+            )
+        refuse_bytearrays(self._file.path, self.machines[0])
+        return root, self._source, self._storages.refs, "little", kind == "pickle"
 
-    def _object(self) -> tuple[bool, Node]:
-        """Whether torch wrote this, and the saved object; the storages are found on the way."""
-        try:
-            first, end = self._first()
-        except PickleTruncatedError:
-            root = unfinished(self._machine)
-            self._is_cut = True
-            self._storages = LegacyStorages(self._source, self._machine.persistent_ids)
-            return False, root
-        if unwrap(first) != MAGIC_NUMBER:
-            self._storages = LegacyStorages(self._source, self._machine.persistent_ids)
-            self._note_rest(end, "the pickle")
-            return False, first
-        root, end = self._run(self._preamble(end))
-        self._storages = LegacyStorages(self._source, self._machine.persistent_ids)
-        keys, end = self._keys(end)
+    def _object(self) -> tuple[str, Node]:
+        """The name of the format, and the saved object; the storages are found on the way."""
+        first = run_first(
+            self._file.path,
+            self._source,
+            self._limits,
+            self.machines,
+            track_scalars=self._track_scalars,
+        )
+        if unwrap(first.root) == MAGIC_NUMBER:
+            return "torch-legacy", self._stacked(first)
+        pids = first.machine.persistent_ids
+        self._storages = LegacyStorages(self._source, pids)
+        self._is_cut |= first.is_cut
+        self._note_rest(first.end, "the pickle")
+        packed = self._source.file_offset is None
+        return (
+            "joblib" if packed or JOBLIB_ARRAY in first.machine.globals else "pickle"
+        ), first.root
+
+    def _stacked(self, first: FirstPickle) -> Node:
+        """The object behind torch's magic number."""
+        machine = first.machine
+        root, end = self._run(machine, self._preamble(machine, first.end))
+        self._storages = LegacyStorages(self._source, machine.persistent_ids)
+        keys, end = self._keys(machine, end)
         last = self._storages.locate(keys, end)
         if last is not None:
             self._note_rest(last, "the last storage")
-        return True, root
+        return root
 
-    def _first(self) -> tuple[Node, int]:
-        """The first pickle's value, and where it ends.
-
-        Raises:
-            PickleTruncatedError: the file ends within it.
-        """
-        try:
-            return self._machine.run(0)
-        except PickleLimitError as error:
-            raise self._error(error) from error
-        except PickleError as error:
-            machine = self._machine
-            if not (machine.globals or machine.persistent_ids or self._looks_pickled()):
-                raise UnknownFormatError(
-                    self._file.path,
-                    "not a checkpoint: neither a zip archive nor a pickle",
-                    remedy="Compare its size and its checksum with the original's, and copy it "
-                    "again.",
-                ) from error
-            if isinstance(error, PickleTruncatedError):
-                raise
-            raise self._error(error) from error
-
-    def _preamble(self, start: int) -> int:
+    def _preamble(self, machine: PickleMachine, start: int) -> int:
         """Where the object begins, behind protocol version and system info."""
-        version, behind = self._run(start)
+        version, behind = self._run(machine, start)
         if unwrap(version) != PROTOCOL_VERSION:
             self._problem(
                 f"protocol version {spell(version)} of the format, and torch reads only "
                 f"{PROTOCOL_VERSION}",
                 start,
             )
-        return self._run(behind)[1]  # byte order and integer sizes of the machine that wrote it
+        return self._run(machine, behind)[
+            1
+        ]  # byte order and integer sizes of the machine that wrote it
 
-    def _looks_pickled(self) -> bool:
-        head = self._source.read(0, 2)
-        return len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
-
-    def _run(self, start: int) -> tuple[Node, int]:
+    def _run(self, machine: PickleMachine, start: int) -> tuple[Node, int]:
         try:
-            return self._machine.run(start)
+            return machine.run(start)
         except PickleError as error:
-            raise self._error(error) from error
+            raise error_from(self._file.path, error) from error
 
-    def _error(self, error: PickleError) -> CheckpointError:
-        if isinstance(error, PickleLimitError):
-            return LimitExceededError(self._file.path, error.message, offset=error.offset)
-        if isinstance(error, PickleTruncatedError):
-            return self._cut_before_tensors(error.offset)
-        return CorruptCheckpointError(self._file.path, error.message, offset=error.offset)
-
-    def _cut_before_tensors(self, offset: int) -> CheckpointError:
-        return TruncatedCheckpointError(
-            self._file.path,
-            "the file ends inside its pickle, before the first tensor",
-            offset=offset,
-            remedy=_CUT_REMEDY,
-        )
-
-    def _keys(self, start: int) -> tuple[list[str], int]:
+    def _keys(self, machine: PickleMachine, start: int) -> tuple[list[str], int]:
         """The storage keys in the order of the file."""
         try:
-            keys, end = self._machine.run(start)
+            keys, end = machine.run(start)
         except PickleTruncatedError:
             self._is_cut = True
-            return [], self._file.nbytes
+            return [], self._source.nbytes
         except PickleError as error:
-            raise self._error(error) from error
+            raise error_from(self._file.path, error) from error
         names = storage_keys(keys)
         if names is None:
             raise CorruptCheckpointError(
@@ -226,7 +213,7 @@ class _Legacy:
     # -- problems --------------------------------------------------------------------------------
 
     def _note_rest(self, at: int, what: str) -> None:
-        rest = self._file.nbytes - at
+        rest = self._source.nbytes - at
         if rest > 0:
             self.machines += code_behind(self._source, at, self._limits)
             self._problem(f"{rest} bytes follow {what}", at, Severity.WARNING)
@@ -236,7 +223,7 @@ class _Legacy:
         lost = wanted - set(self._storages.refs)
         if not lost and not self._is_cut:
             return []
-        if kind == "pickle":
+        if kind != "torch-legacy":
             return [
                 Problem(
                     code="CD104",
@@ -255,23 +242,9 @@ class _Legacy:
                 message=f"the file is cut: {len(wanted) - len(lost)} of {len(wanted)} storages "
                 "are whole",
                 evidence={"whole": len(wanted) - len(lost), "lost": len(lost)},
-                remedy=_CUT_REMEDY,
+                remedy=CUT_REMEDY,
             )
         ]
-
-    def _cut_within(self, found: Harvest) -> Problem:
-        """What is left of a pickle that holds its tensors itself; nobody knows how many it had."""
-        whole = sum(not tensor.lost for tensor in found.tensors)
-        lost = next((tensor.fqn for tensor in found.tensors if tensor.lost), None)
-        count = "one tensor is" if whole == 1 else f"{whole} tensors are"
-        return Problem(
-            code="CD102",
-            severity=Severity.ERROR,
-            subject="file",
-            message=f"the file is cut inside its pickle: {count} whole, what followed is lost",
-            evidence={"whole": whole, "first_lost": lost},
-            remedy=_CUT_REMEDY,
-        )
 
     def _problem(self, message: str, at: int, severity: Severity = Severity.ERROR) -> None:
         self._problems.append(

@@ -24,7 +24,7 @@ __all__ = [
 _MOST_FUNCTIONS = 100
 _TORCHS_LOADER = "torch.storage._load_from_bytes"
 _BARE = ("pickle", "joblib")
-_LIBRARIES = ("torch.", "numpy.", "joblib.")
+_LIBRARIES = ("torch.", "numpy.")
 _REFUSED = "torch.load(weights_only=True) refuses this file"
 _NO_SAFE_LOADER = "a plain pickle, which no safe loader reads, holds classes"
 _SAVE_WITH_TORCH = (
