@@ -54,6 +54,8 @@ class StorageRef:
         deflated_nbytes: size of the compressed stream, or None for plain bytes.
         inline: the bytes themselves, where the file holds them only in an encoded form
             (a numpy array in a protocol 2 pickle).
+        text_nbytes: size of the UTF-8 text at ``offset`` that spells the bytes as latin-1, as such
+            a pickle does with many; or None.
     """
 
     key: str
@@ -62,6 +64,12 @@ class StorageRef:
     crc32: int | None = None
     deflated_nbytes: int | None = None
     inline: bytes | None = field(default=None, repr=False)
+    text_nbytes: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the bytes lie in the file as they are."""
+        return self.inline is None and self.deflated_nbytes is None and self.text_nbytes is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,10 @@ Source: ``array_reduce`` and ``gentype_reduce`` in ``numpy/_core/src/multiarray`
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import NUMPY
@@ -62,8 +64,11 @@ def _array_of(call: Call, shape: Node, dtype: Node, data: Node, *, fortran: bool
     if isinstance(raw, bytes):
         ref = StorageRef(key="array", offset=0, nbytes=len(raw), inline=raw)
     else:
-        base = call.strings.file_offset or 0
-        ref = StorageRef(key="array", offset=base + raw.offset, nbytes=raw.nbytes)
+        offset = (call.strings.file_offset or 0) + raw.offset
+        ref = StorageRef(key="array", offset=offset, nbytes=raw.nbytes)
+        if raw.is_text:
+            nbytes = math.prod(sizes) * element.itemsize
+            ref = replace(ref, nbytes=nbytes, text_nbytes=raw.nbytes)
     return RawTensor(element, sizes, _contiguous(sizes, fortran=fortran), 0, ref)
 
 

@@ -221,7 +221,7 @@ def _scalar_tensors(
             tensor.role is not Role.OTHER
             or layout is None
             or tensor.storage is None
-            or tensor.storage.deflated_nbytes is not None
+            or not (tensor.storage.is_plain or tensor.storage.inline is not None)
             or tensor.lost
             or tensor.numel != 1
             or len(values) >= _MAX_SCALAR_TENSORS

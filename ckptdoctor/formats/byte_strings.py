@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ckptdoctor.formats.pickle.inner import latin1_text
 from ckptdoctor.formats.pickle.nodes import BytesRef, Instance, Node
 from ckptdoctor.formats.source import ByteSource
 
 __all__ = ["ByteStrings", "MalformedTensorError"]
 
+_EMPTY = ("builtins.bytearray", "builtins.bytes")  # called without arguments
 _SWAPPED_NBYTES = 32 << 20  # of all arrays together: swapping takes three times as much memory
 
 
@@ -32,14 +34,15 @@ class ByteStrings:
         return self._source.file_offset
 
     def find(self, node: Node) -> bytes | BytesRef:
-        """The bytes, or their position where they are many.
+        """The bytes, or their position where they are many; that of the text which spells them.
 
         Raises:
             TypeError: the node is no byte string.
         """
         if isinstance(node, bytes | BytesRef):
             return node
-        return self._once(node, 0, node)
+        text = latin1_text(node)
+        return text if isinstance(text, BytesRef) else self._once(node, 0, node)
 
     def swapped(self, node: Node, size: int) -> bytes:
         """The bytes in the other byte order.
@@ -72,6 +75,8 @@ class ByteStrings:
         if self._swapped_nbytes > _SWAPPED_NBYTES:
             raise MalformedTensorError(f"{nbytes} bytes in the other byte order, which is too much")
         raw = self.read(found) if isinstance(found, BytesRef) else found
+        if isinstance(found, BytesRef) and found.is_text:
+            raw = raw.decode("utf-8", "surrogatepass").encode("latin-1")
         swapped = bytearray(raw)
         for byte in range(size):
             swapped[byte::size] = raw[size - 1 - byte :: size]
@@ -80,9 +85,9 @@ class ByteStrings:
     def _decode(self, node: Node) -> bytes:
         if type(node) is str:  # Python 2
             return node.encode("latin-1")
-        if type(node) is Instance and type(node.args) is tuple:
-            if node.name == "_codecs.encode" and node.args and type(node.args[0]) is str:
-                return node.args[0].encode("latin-1")
-            if node.name in ("builtins.bytearray", "builtins.bytes") and not node.args:
-                return b""
+        text = latin1_text(node)
+        if isinstance(text, str):
+            return text.encode("latin-1")
+        if type(node) is Instance and node.args == () and node.name in _EMPTY:
+            return b""
         raise TypeError("no byte string")

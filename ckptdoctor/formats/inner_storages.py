@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ckptdoctor.checkpoint import Problem
+from ckptdoctor.checkpoint import Problem, StorageRef
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.legacy_storages import LegacyStorages, storage_keys
 from ckptdoctor.formats.pickle.inner import InnerFile
-from ckptdoctor.formats.pickle.nodes import Node
+from ckptdoctor.formats.pickle.nodes import BytesRef, Node, unwrap
 from ckptdoctor.formats.raw import (
     Inside,
     MalformedTensorError,
     RawTensor,
     Storage,
     StorageLookup,
+    class_dtype,
 )
 from ckptdoctor.formats.zip.records import ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.storages import ZipStorages
@@ -31,9 +33,13 @@ class InnerStorages:
     Args:
         files: the torch files within the pickle, by the id of their byte string.
         around: finds the storages of the file that holds the pickle.
+        base: where the pickle's source lies in the file.
     """
 
-    def __init__(self, files: Mapping[int, InnerFile], around: StorageLookup) -> None:
+    def __init__(
+        self, files: Mapping[int, InnerFile], around: StorageLookup, base: int = 0
+    ) -> None:
+        self._base = base
         self._files = files
         self._around = around
         self._known: dict[int, Storage | MalformedTensorError] = {}
@@ -79,6 +85,8 @@ class InnerStorages:
             raise MalformedTensorError(file.fault)
         if file.directory is not None:
             return _in_zip(file, file.directory)
+        if file.text is not None:
+            return self._spelled(file, file.text)
         keys = storage_keys(file.keys)
         if keys is None:
             raise MalformedTensorError("the list of storage keys is no list of keys")
@@ -98,6 +106,27 @@ class InnerStorages:
                 Severity.WARNING,
             )
         return storage
+
+    def _spelled(self, file: InnerFile, text: BytesRef) -> Storage:
+        """Of a file that is spelled as text: its bytes are decoded when they are measured."""
+        dtype, numel = class_dtype(file.pid[1]), unwrap(file.pid[4])
+        header = file.source.read(file.behind, 8)
+        keys = storage_keys(file.keys)
+        if dtype is None or keys != [str(unwrap(file.pid[2]))] or len(header) < 8:
+            raise MalformedTensorError("its text spells no file of torch")
+        if struct.unpack("<q", header)[0] != numel or type(numel) is not int or numel < 0:
+            raise MalformedTensorError("its size is not the one that its pickle speaks of")
+        before = len(file.source.read(0, file.behind + 8).decode("latin-1").encode())
+        nbytes = numel * dtype.itemsize
+        if nbytes > text.nbytes - before:
+            raise MalformedTensorError("the file in it ends before the storage that it promises")
+        ref = StorageRef(
+            key=f"{self._base + text.offset}:{keys[0]}",
+            offset=self._base + text.offset + before,
+            nbytes=nbytes,
+            text_nbytes=text.nbytes - before,
+        )
+        return Storage(ref, dtype)
 
     def _add(self, subject: str, message: str, severity: Severity = Severity.ERROR) -> None:
         self._problems.append(

@@ -15,8 +15,10 @@ import math
 from ckptdoctor.formats.arrays import JOBLIB_ARRAY, array_dtype
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle.machine import PickleMachine
+from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
+    GlobalRef,
     Instance,
     PickleError,
     PickleTruncatedError,
@@ -29,6 +31,7 @@ from ckptdoctor.formats.source import ByteSource
 __all__ = ["JoblibMachine"]
 
 _BUILD = b"b"
+_MAKERS = ("copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__")
 _HAS_OBJECTS = 1  # the flag of numpy's dtypes, NPY_ITEM_REFCOUNT
 _MAX_ITEM_NBYTES = 1 << 31
 
@@ -50,8 +53,9 @@ class JoblibMachine(PickleMachine):
 
     def _read_array(self, _: MachineState) -> None:
         wrapper = self.stack[-1]
-        if type(wrapper) is not Instance or wrapper.name != JOBLIB_ARRAY:
+        if type(wrapper) is not Instance or not _is_wrapper(wrapper):
             return
+        wrapper.factory = GlobalRef(JOBLIB_ARRAY, Use.BUILT)  # however it was made
         state = wrapper.state
         if type(state) is not DictNode:
             raise PickleError("an array of joblib that is not described", self.at)
@@ -75,6 +79,12 @@ class JoblibMachine(PickleMachine):
         if nbytes > self.left:
             raise PickleTruncatedError("the file ends within an array", self.at)
         wrapper.members = [self.blob(nbytes, -1)]
+
+
+def _is_wrapper(made: Instance) -> bool:
+    args = made.args if type(made.args) is tuple else ()
+    first = args[0] if args and made.name in _MAKERS else made.factory
+    return type(first) is GlobalRef and first.name == JOBLIB_ARRAY
 
 
 def _item(state: DictNode) -> tuple[int, bool]:

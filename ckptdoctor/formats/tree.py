@@ -88,7 +88,7 @@ def harvest(
         limits: bounds on depth, number and length of names.
         inner: the torch files within the pickle, by the id of their byte string.
     """
-    storages = InnerStorages(inner or {}, lookup)
+    storages = InnerStorages(inner or {}, lookup, source.file_offset or 0)
     walk = _Walk(storages, source, limits)
     walk.run(root)
     found = walk.result(root)

@@ -52,7 +52,7 @@ def graft(draft: Draft, donor_file: OpenFile, donor: CheckpointReport) -> None:
 
 def _transplant(draft: Draft, tensor: TensorRecord, file: OpenFile, other: TensorRecord) -> None:
     source = other.storage
-    plain = source is not None and source.inline is None and source.deflated_nbytes is None
+    plain = source is not None and source.is_plain
     extent = Extent.of(other)
     if source is None or not plain or not extent.dense:
         raise RestoreError(f"{file.path}: {other.fqn} is not stored in one piece")
@@ -82,7 +82,7 @@ def _patch(draft: Draft, tensor: TensorRecord, read: Callable[[int, int], bytes]
     """Replace the bytes of a tensor that lies in one piece."""
     extent = Extent.of(tensor)
     ref = tensor.storage
-    encoded = ref is None or ref.inline is not None or ref.deflated_nbytes is not None
+    encoded = ref is None or not ref.is_plain
     if encoded or not extent.dense:
         raise RestoreError(
             f"{draft.checkpoint.path}: {tensor.fqn} does not lie in one piece and stays as it is"

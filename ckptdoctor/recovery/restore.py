@@ -350,7 +350,7 @@ def _write_draft(draft: Draft, out: IO[bytes]) -> None:
 
 def _bytes_of(fd: int, ref: StorageRef, patches: Sequence[Patch]) -> Iterator[bytes]:
     """The bytes of a storage, patches applied, in pieces."""
-    if ref.inline is not None or ref.deflated_nbytes is not None:
+    if not ref.is_plain:
         yield storage_bytes(fd, ref)
         return
     for start in range(0, ref.nbytes, _CHUNK_NBYTES):

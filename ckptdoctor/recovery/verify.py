@@ -108,7 +108,7 @@ def _same_bytes(fd: int, before: StorageRef, copy_fd: int, after: StorageRef) ->
 
 
 def _is_encoded(ref: StorageRef) -> bool:
-    return ref.inline is not None or ref.deflated_nbytes is not None
+    return not ref.is_plain
 
 
 def _equal(fd: int, offset: int, other_fd: int, other_offset: int, nbytes: int) -> bool:

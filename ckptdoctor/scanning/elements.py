@@ -10,6 +10,7 @@ from ckptdoctor.checkpoint import StorageRef, TensorRecord
 from ckptdoctor.scanning.contiguous import contiguous
 from ckptdoctor.scanning.plan import Extent
 from ckptdoctor.scanning.reading import FileShrankError
+from ckptdoctor.scanning.spelled import spelled
 
 __all__ = ["elements", "storage_bytes"]
 
@@ -40,7 +41,7 @@ def elements(
     itemsize, extent = tensor.dtype_info.itemsize, Extent.of(tensor)
     whole = extent.dense and extent.nbytes == tensor.nbytes
     ordered = whole and (in_memory_order or _is_in_order(tensor))
-    plain = ref.inline is None and ref.deflated_nbytes is None
+    plain = ref.is_plain
     if ordered and plain and byteorder == "little":
         for start in range(0, extent.nbytes, numel * itemsize):
             nbytes = min(numel * itemsize, extent.nbytes - start)
@@ -63,10 +64,13 @@ def storage_bytes(fd: int, ref: StorageRef) -> bytes:
 
     Raises:
         zlib.error: they are damaged.
+        ValueError: they are not spelled as bytes are.
         OSError: they cannot be read.
     """
     if ref.inline is not None:
         return ref.inline
+    if ref.text_nbytes is not None:
+        return b"".join(spelled(fd, ref))
     if ref.deflated_nbytes is not None:
         return zlib.decompressobj(-15).decompress(os.pread(fd, ref.deflated_nbytes, ref.offset))
     return _read(fd, ref.offset, ref.nbytes)

@@ -198,7 +198,7 @@ def _cut(scan: StorageScan) -> list[Piece]:
     if scan.ref.nbytes > total:
         borders.append(scan.ref.nbytes)  # a tail shorter than an element: for the checksum only
     pieces: list[Piece] = []
-    decoded = scan.ref.deflated_nbytes is not None or scan.ref.inline is not None
+    decoded = not scan.ref.is_plain
     step = CHUNK_NBYTES if decoded else PIECE_NBYTES
     sampled = scan.sampled
     for start, end in itertools.pairwise(borders):
@@ -226,7 +226,7 @@ def _shared(extents: Sequence[Extent], cuts: Iterable[int]) -> int:
 def _tasks(scans: Sequence[StorageScan]) -> Iterator[Task]:
     plain: list[StorageScan] = []
     for scan in scans:
-        if scan.ref.deflated_nbytes is not None or scan.ref.inline is not None:
+        if not scan.ref.is_plain:
             yield Task(decode=scan, nbytes=scan.ref.nbytes)
         else:
             plain.append(scan)

@@ -24,6 +24,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement, Worker, load_kernels, merge
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
 from ckptdoctor.scanning.reading import FileShrankError, read_into
+from ckptdoctor.scanning.spelled import spelled
 from ckptdoctor.scanning.stats import collect_stats
 from ckptdoctor.scanning.views import Budget, measure_view
 
@@ -302,6 +303,12 @@ def _decoded(scan: StorageScan, fd: int) -> Iterator[bytes]:
     ref = scan.ref
     if ref.inline is not None:
         yield ref.inline
+        return
+    if ref.text_nbytes is not None:
+        try:
+            yield from spelled(fd, ref)
+        except ValueError as error:
+            raise InflateError(ref.key) from error
         return
     inflate = zlib.decompressobj(-15)
     at, end = ref.offset, ref.offset + (ref.deflated_nbytes or 0)

@@ -111,7 +111,7 @@ def an_extension_code(path: Path) -> None:
     path.write_bytes(b"\x80\x02\x82\x07.")
 
 
-@PICKLES.kind("CD105", "refuses this file", "healthy", 0)
+@PICKLES.kind("CD105", "a plain pickle", "healthy", 0)
 def a_global_without_a_name(path: Path) -> None:
     path.write_bytes(b"\x80\x02c\n\n.")
 

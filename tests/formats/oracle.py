@@ -100,6 +100,9 @@ def read_elements(path: Path, record: TensorRecord) -> bytes:
         return b""
     if storage.inline is not None:
         data = storage.inline
+    elif storage.text_nbytes is not None:
+        text = path.read_bytes()[storage.offset : storage.offset + storage.text_nbytes]
+        data = text.decode().encode("latin-1")[: storage.nbytes]
     else:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
             stored = storage.nbytes if storage.deflated_nbytes is None else storage.deflated_nbytes

@@ -82,6 +82,7 @@ class InnerFile:
         keys: the list of storage keys behind it, in a file of stacked pickles.
         behind: where the storages begin, likewise.
         directory: the records, in a zip.
+        text: where the text lies that spells the file; ``source`` is then its beginning.
         fault: why there is no storage in it; "" where there is one.
         foreign: whether it is something else than what ``Storage.__reduce__`` writes, and not
             only damaged.
@@ -94,6 +95,7 @@ class InnerFile:
     keys: Node = None
     behind: int = 0
     directory: ZipDirectory | None = None
+    text: BytesRef | None = None
     fault: str = ""
     foreign: bool = False
 

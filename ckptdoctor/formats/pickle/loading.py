@@ -9,7 +9,8 @@ anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import codecs
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.pickle.inner import EarlierEnd, InnerFile, latin1_text, read_inner
@@ -29,6 +30,7 @@ LOAD_FROM_BYTES = ".".join(LOADER)
 _MAX_DEPTH = 8  # torch writes one level
 _PUSHES = b"ghj2"  # GET, BINGET, LONG_BINGET, DUP: what puts a known node on the stack again
 _BYTES = b"BC\x8e"
+_TEXT_HEAD_NBYTES = 1 << 16
 
 
 @dataclass(slots=True)
@@ -151,7 +153,11 @@ class Loading:
             fault = "something else than bytes is loaded as a file of torch"
             return InnerFile(data=data, source=MemorySource(b""), fault=fault, foreign=True)
         file, self.shared.preamble = read_inner(self._vm, data, *found, self.shared.preamble)
-        return file
+        text = latin1_text(data)
+        if not isinstance(text, BytesRef):
+            return file
+        # Pickles that go on behind the beginning name what nobody has seen.
+        return replace(file, text=text, foreign=bool(file.fault) or file.directory is not None)
 
     def _place(self, data: Node) -> tuple[ByteSource, int] | None:
         """Where a byte string lies; None for what is none."""
@@ -165,7 +171,8 @@ class Loading:
             return MemorySource(data), 0
         text = latin1_text(data)
         if isinstance(text, BytesRef):
-            text = source.read(text.offset, text.nbytes).decode("utf-8", "surrogatepass")
+            head = source.read(text.offset, min(text.nbytes, _TEXT_HEAD_NBYTES))
+            text = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode(head)
         if text is None:
             return None
         try:
