@@ -65,7 +65,7 @@ def _array_of(call: Call, shape: Node, dtype: Node, data: Node, *, fortran: bool
         ref = StorageRef(key="array", offset=0, nbytes=len(raw), inline=raw)
     else:
         offset = (call.strings.file_offset or 0) + raw.offset
-        ref = StorageRef(key="array", offset=offset, nbytes=raw.nbytes)
+        ref = StorageRef(key=f"array:{offset}", offset=offset, nbytes=raw.nbytes)
         if raw.is_text:
             nbytes = math.prod(sizes) * element.itemsize
             ref = replace(ref, nbytes=nbytes, text_nbytes=raw.nbytes)

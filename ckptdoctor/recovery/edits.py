@@ -13,6 +13,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance
+from ckptdoctor.formats.pickle.unfinished import REST
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.tree import Place, entries, find, places, remove, rename
@@ -100,7 +101,7 @@ def salvage(draft: Draft) -> None:
     bad = [tensor for tensor in draft.checkpoint.tensors if draft.is_bad(tensor)]
     roles = {tensor.role for tensor in bad}
     if Role.OPTIMIZER in roles or _has_negative_moments(draft):
-        _reset_optimizers(draft, "reset-optimizer", _why(bad, Role.OPTIMIZER))
+        _mend_optimizers(draft, bad)
     if Role.EMA in roles:
         _mend_ema(draft, _why(bad, Role.EMA))
     if Role.SCALER in roles or _scale_is_broken(draft):
@@ -108,6 +109,16 @@ def salvage(draft: Draft) -> None:
     for tensor in bad:
         if tensor.role in (Role.OTHER, Role.SCHEDULER, Role.SCALER):
             _drop_top(draft, tensor)
+
+
+def _mend_optimizers(draft: Draft, bad: list[TensorRecord]) -> None:
+    """Forget the moments; drop an optimizer of which not even the groups are left."""
+    states = tuple(f"{place.fqn}.state." for place in draft.optimizers())
+    for tensor in bad:
+        if tensor.role is Role.OPTIMIZER and not tensor.fqn.startswith(states):
+            _drop_top(draft, tensor)
+    if states and any(draft.optimizers()):
+        _reset_optimizers(draft, "reset-optimizer", _why(bad, Role.OPTIMIZER))
 
 
 def _why(bad: list[TensorRecord], role: Role) -> str:
@@ -354,11 +365,12 @@ def _drop_top(draft: Draft, tensor: TensorRecord) -> None:
         if tensor.fqn == name or tensor.fqn.startswith(f"{name}."):
             remove(place)
             _forget(draft, name)
-            draft.did(
-                "drop",
-                f"{name!r} is left out: {tensor.fqn} is not sound",
-                f"the file has no {name!r}: a script that reads it has to do without",
-            )
+            message = f"{name!r} is left out: {tensor.fqn} is not sound"
+            missing = f"no {name!r}"
+            if name == REST:
+                message, missing = "the file is cut here", "nothing of what may have followed"
+            notice = f"the file has {missing}: a script that reads it has to do without"
+            draft.did("drop", message, notice)
             return
 
 

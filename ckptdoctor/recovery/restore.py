@@ -21,12 +21,13 @@ from ckptdoctor.errors import CheckpointError, RestoreError
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats import opened
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle.writer import UnwritableError, write_pickle
+from ckptdoctor.formats.pickle.writer import UnwritableError, write_bare_pickle, write_pickle
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.formats.zip.writer import write_torch_zip
 from ckptdoctor.manifest import is_manifest, manifest_path, manifest_text, sha256_of
 from ckptdoctor.recovery.draft import Action, Draft, Patch
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
+from ckptdoctor.recovery.patched import PatchedSource, patches_of
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.publish import (
     PlacedError,
@@ -325,27 +326,35 @@ def _copy(file: OpenFile, out: IO[bytes]) -> None:
 
 
 def _write_draft(draft: Draft, out: IO[bytes]) -> None:
+    """The changed checkpoint: a bare pickle as such, all else as torch writes it."""
+    saved = draft.saved
+    pickle = b""
     try:
-        pickle = write_pickle(draft.saved.root, draft.saved.source)
+        if saved.is_bare:
+            write_bare_pickle(saved.root, PatchedSource(saved.source, patches_of(draft)), out)
+        else:
+            pickle = write_pickle(saved.root, saved.source)
     except UnwritableError as error:
         raise RestoreError(
             f"{draft.checkpoint.path} cannot be changed without loss: it holds {error}. "
-            "Copy it unchanged, or load and save it with torch"
+            "Copy it unchanged, or load it and save it again"
         ) from error
-    own = {key: (draft.file.fd, ref) for key, ref in draft.saved.storages.items()}
+    own = {key: (draft.file.fd, ref) for key, ref in saved.storages.items()}
     known = own | draft.transplants
-    wanted = storages_of(draft.saved.root)
+    wanted = storages_of(saved.root)
     missing = [key for key in wanted if key not in known]
     if missing:
         raise RestoreError(
             f"{draft.checkpoint.path}: {len(missing)} storages that are still needed are lost, "
             f"the first is {missing[0]!r}; try --weights-only"
         )
+    if saved.is_bare:
+        return
     storages = {
         key: (known[key][1].nbytes, _bytes_of(*known[key], draft.patches.get(key, [])))
         for key in wanted
     }
-    write_torch_zip(out, pickle, storages, byteorder=draft.saved.byteorder)
+    write_torch_zip(out, pickle, storages, byteorder=saved.byteorder)
 
 
 def _bytes_of(fd: int, ref: StorageRef, patches: Sequence[Patch]) -> Iterator[bytes]:

@@ -32,6 +32,7 @@ _OPCODES = frozenset(
 _NEVER = {
     "torchscript": "a TorchScript archive",
     "torch-tar": "in the tar format of torch before 0.1.10",
+    "joblib": "a file that joblib.dump wrote",
     "pickle": "a pickle that torch.save did not write",
 }
 _PICKLES_OF_LEGACY = 5  # magic number, version, machine, object, keys

@@ -57,7 +57,7 @@ class Loading:
         shared: what the machines of all levels share.
     """
 
-    __slots__ = ("_called", "_last", "_pushed", "_vm", "depth", "loader", "shared")
+    __slots__ = ("_called", "_pushed", "_vm", "depth", "loader", "shared")
 
     def __init__(self, vm: PickleMachine, opcodes: int, around: Loading | None = None) -> None:
         self._vm = vm
@@ -66,7 +66,6 @@ class Loading:
         self.loader: GlobalRef | None = None
         self._pushed = 0
         self._called = 0
-        self._last: tuple[Node, int] = (None, 0)
 
     @property
     def files(self) -> dict[int, InnerFile]:
@@ -97,7 +96,7 @@ class Loading:
         if self.loader is None:
             self.loader = loader
             self._vm.watch(_PUSHES, self._count)
-            self._vm.watch(_BYTES, self._note)
+            self._vm.watch(_BYTES, self._keep_in_file)
 
     def called(self, args: Node, opcode: bytes) -> None:
         """The loader is called.
@@ -134,10 +133,11 @@ class Loading:
     def _count(self, vm: MachineState) -> None:
         self._pushed += vm.stack[-1] is self.loader
 
-    def _note(self, vm: MachineState) -> None:
+    def _keep_in_file(self, vm: MachineState) -> None:
+        """The bytes of a file are known by their place, however few they are."""
         node = vm.stack[-1]
-        if type(node) is bytes:
-            self._last = node, vm.at - len(node)
+        if type(node) is bytes and vm.stack[-2:-1] == [self.loader] and vm.file_offset is not None:
+            vm.stack[-1] = BytesRef(vm.at - len(node), len(node))
 
     def _condemn(self) -> None:
         self.shared.is_code = True
@@ -165,9 +165,6 @@ class Loading:
         if type(data) is BytesRef and not data.is_text:
             return EarlierEnd(source, data.offset + data.nbytes), data.offset
         if type(data) is bytes:
-            if self._last[0] is data:
-                start = self._last[1]
-                return EarlierEnd(source, start + len(data)), start
             return MemorySource(data), 0
         text = latin1_text(data)
         if isinstance(text, BytesRef):

@@ -21,12 +21,14 @@ from ckptdoctor.formats.pickle.nodes import (
 if TYPE_CHECKING:
     from ckptdoctor.formats.pickle.machine import PickleMachine
 
-__all__ = ["LOST", "unfinished"]
+__all__ = ["LOST", "REST", "unfinished"]
 
 LOST = GlobalRef("lost")
 """Called in place of what was cut. No pickle can name it: it has no module."""
 
-_REST = "…"  # the key of what may have followed
+REST = "…"
+"""The key of what may have followed."""
+
 _BATCH = 1000  # picklers fill containers by so many items
 _KEYS = (str, int, float, bool, bytes, tuple, type(None))
 _TENSORS = ("torch._utils._rebuild_", "torch._tensor._rebuild_", "torch.storage.", "numpy.", "lost")
@@ -45,9 +47,7 @@ def unfinished(vm: PickleMachine) -> Node:
     while levels:
         above, level = level, levels.pop()
         _close(level, above, lost)
-    if len(level) < 2:
-        return level[0] if level else None
-    return _with_rest(level[0], level[1:], lost) if _takes(level[0]) else level
+    return _chained(level, lost) if level else None
 
 
 def _promised(vm: PickleMachine) -> tuple[Node, ...]:
@@ -121,8 +121,26 @@ def _pairs(items: list[Node], lost: Node) -> list[tuple[Node, Node]]:
         key, value = pairs[-1]
         pairs[-1] = (key, _with_rest(value, rest, lost))
     if lost in rest and not any(value is lost for _, value in pairs):
-        pairs.append((_REST, lost))
+        pairs.append((REST, lost))
     return pairs
+
+
+def _chained(items: list[Node], lost: Node) -> Node:
+    """What stands on the stack without a mark: each holds, or is to hold, what comes behind it."""
+    node = items[-1]
+    at = len(items) - 2
+    while at >= 0:
+        below = items[at]
+        holder = items[at - 1] if at > 0 and type(unwrap(below)) in _KEYS else None
+        if type(holder) in (DictNode, Instance) and _takes(holder):
+            _put(holder, [below, node], lost)
+            node = holder
+            at -= 2
+        else:
+            holds = _takes(below) or type(below) is GlobalRef
+            node = _with_rest(below, [node], lost) if holds else [below, node]
+            at -= 1
+    return node
 
 
 def _with_rest(node: Node, rest: list[Node], lost: Node) -> Node:
@@ -133,7 +151,7 @@ def _with_rest(node: Node, rest: list[Node], lost: Node) -> Node:
         node.state = rest[0]
         rest = rest[1:]
         if rest:
-            node.state.pairs.append((_REST, lost))
+            node.state.pairs.append((REST, lost))
     elif _takes(node):
         _put(node, rest, lost)
     return node

@@ -1,8 +1,9 @@
 """The inert tree back to a pickle: what the machine read, written again without having been run.
 
-Protocol 2, which every torch reads. Objects that the tree holds once are written once and referred
-to by the memo, so that what was shared stays shared. Calls are written as the calls they were; an
-unknown class survives, because nobody needs to know it.
+Protocol 2, which every torch reads; a bare pickle in protocol 4, which has byte strings. Objects
+that the tree holds once are written once and referred to by the memo, so that what was shared stays
+shared. Calls are written as the calls they were; an unknown class survives, because nobody needs to
+know it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
@@ -24,11 +25,12 @@ from ckptdoctor.formats.pickle.nodes import (
 )
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["UnwritableError", "write_pickle"]
+__all__ = ["UnwritableError", "write_bare_pickle", "write_pickle"]
 
 _MARK, _TUPLE, _POP_TO_MARK = b"(", b"t", b"1"
 _TUPLES = {0: b")", 1: b"\x85", 2: b"\x86", 3: b"\x87"}
 _BATCH = 1000
+_CHUNK_NBYTES = 1 << 22
 
 
 class UnwritableError(Exception):
@@ -45,17 +47,33 @@ def write_pickle(root: Node, source: ByteSource) -> bytes:
     Raises:
         UnwritableError: it cannot be written so that it would be read as the same.
     """
-    writer = _Writer(source)
-    writer.run(root)
-    return writer.out.getvalue()
+    out = io.BytesIO()
+    _Writer(source, out).run(root)
+    return out.getvalue()
+
+
+def write_bare_pickle(root: Node, source: ByteSource, out: IO[bytes]) -> None:
+    """Write the pickle of a tree that holds its tensors itself; long byte strings are copied.
+
+    Args:
+        root: what a pickle machine returned, changed or not.
+        source: where the byte strings of the tree lie.
+        out: the new file.
+
+    Raises:
+        UnwritableError: it cannot be written so that it would be read as the same.
+    """
+    _BareWriter(source, out).run(root)
 
 
 class _Writer:
     """Writes by a stack of its own: trees are deeper than Python's."""
 
-    def __init__(self, source: ByteSource) -> None:
+    protocol = b"\x80\x02"
+
+    def __init__(self, source: ByteSource, out: IO[bytes]) -> None:
         self._source = source
-        self.out = io.BytesIO()
+        self.out = out
         self._memo: dict[int, int] = {}
         self._texts: dict[str, int] = {}
         self._kept: list[Node] = []  # so that no id is given to another node meanwhile
@@ -81,7 +99,7 @@ class _Writer:
 
     def run(self, root: Node) -> None:
         """Write everything."""
-        self.out.write(b"\x80\x02")
+        self.out.write(self.protocol)
         self._todo.append((root,))
         while self._todo:
             task = self._todo.pop()
@@ -267,6 +285,25 @@ class _Writer:
                 raise UnwritableError(f"{node.name} with keyword arguments, which needs protocol 4")
             case opcode:
                 self._then((node.factory,), (node.args,), self._emit(opcode), made)
+
+
+class _BareWriter(_Writer):
+    """Protocol 4: byte strings are written as they are, and those of many bytes piece by piece."""
+
+    protocol = b"\x80\x04"
+
+    def _bytes(self, raw: bytes) -> None:
+        self.out.write(b"B" + struct.pack("<I", len(raw)) + raw)
+
+    def _bytes_ref(self, node: BytesRef) -> None:
+        self.out.write((b"\x8d" if node.is_text else b"\x8e") + struct.pack("<Q", node.nbytes))
+        for start in range(0, node.nbytes, _CHUNK_NBYTES):
+            nbytes = min(_CHUNK_NBYTES, node.nbytes - start)
+            piece = self._source.read(node.offset + start, nbytes)
+            if len(piece) < nbytes:
+                raise UnwritableError("a byte string that was cut while it was read")
+            self.out.write(piece)
+        self._remember(node)
 
 
 _BY_VALUE: frozenset[type[Any]] = frozenset({str, int, float, bool, type(None), bytes})
