@@ -20,7 +20,7 @@ import sys
 
 from tests.benchmarks.names_mutants import Outcome, run_mutants
 from tests.benchmarks.names_walk import Walk, walked
-from tests.benchmarks.page import markdown
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
 __all__ = ["main", "table_of"]
 
@@ -35,17 +35,25 @@ def main() -> int:
     parser.add_argument("--paths", type=int, default=2000, help="from one module, at most")
     parser.add_argument("--mutants", type=int, default=0, help="pickles to be changed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="put the tables into the page")
     options = parser.parse_args()
     if not (options.walk or options.mutants):
         parser.error("choose --walk or --mutants N")
+    if options.write:
+        find_place(RELIABILITY, "names-walk")
+        find_place(RELIABILITY, "names-mutants")
     failed = False
     if options.walk:
         walk = walked(options.top, paths_each=options.paths, seed=options.seed)
         tell(walk)
+        if options.write:
+            put(RELIABILITY, "names-walk", table_of(walk))
         failed |= bool(walk.wrong)
     if options.mutants:
         outcome = run_mutants(options.mutants, options.seed)
         tell_mutants(outcome)
+        if options.write:
+            put(RELIABILITY, "names-mutants", mutants_table(outcome))
         failed |= bool(outcome.missed)
     return int(failed)
 
@@ -70,12 +78,16 @@ def table_of(walk: Walk) -> str:
 
 def tell_mutants(outcome: Outcome) -> None:
     """Print the table, and what was missed."""
-    head = ("mutated pickles", "that name anything", "names asked for", "missed", "s")
-    counts = (outcome.pickles, outcome.with_names, outcome.names, len(outcome.missed))
-    row = (*(f"{one:,}" for one in counts), f"{outcome.seconds:.0f}")
-    print(markdown(head, [row]))
+    print(mutants_table(outcome))
     for seed, pair in outcome.missed[:_SHOWN]:
         print(f"pickle {seed}: {pair}", file=sys.stderr)
+
+
+def mutants_table(outcome: Outcome) -> str:
+    """The table."""
+    head = ("mutated pickles", "that name anything", "names asked for", "missed", "s")
+    counts = (outcome.pickles, outcome.with_names, outcome.names, len(outcome.missed))
+    return markdown(head, [(*(f"{one:,}" for one in counts), f"{outcome.seconds:.0f}")])
 
 
 if __name__ == "__main__":
