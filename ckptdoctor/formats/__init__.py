@@ -80,7 +80,7 @@ def _read(file: OpenFile, limits: Limits) -> Checkpoint:
         return safetensors.read_safetensors(file, limits)
     if torch_tar.is_tar(head[:512]):
         return torch_tar.read_torch_tar(file, limits)
-    if is_compressed_pickle(head):
+    if is_compressed_pickle(FileSource(file.fd, file.nbytes)):
         checkpoint = torch_legacy.read_pickle(file, limits)
         if checkpoint.tensors:
             return checkpoint

@@ -16,7 +16,7 @@ from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.inner import MAGIC_NUMBER
 from ckptdoctor.formats.pickle.packed import is_packed, unpacked
-from ckptdoctor.formats.source import FileSource, MemorySource
+from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 
 __all__ = ["is_compressed_pickle", "uncompressed"]
 
@@ -63,12 +63,14 @@ def _unxz() -> _Unpacker:
     return lzma.LZMADecompressor(memlimit=_HELD_NBYTES)
 
 
-def is_compressed_pickle(head: bytes) -> bool:
-    """Whether a file that begins so is a compressed pickle of protocol 2 or later, and no more.
+def is_compressed_pickle(source: ByteSource) -> bool:
+    """Whether a file is a compressed pickle of protocol 2 or later, and no more.
 
     A file of torch is more: nobody reads it without unpacking it first.
     """
-    start = unpacked(head)[:64] if is_packed(head) else b""
+    if not is_packed(source.read(0, 8)):
+        return False
+    start = unpacked(source.read(0, _CHUNK_NBYTES))[:64]  # bzip2 packs up to 900 kB at once
     is_pickle = len(start) > 2 and start[0] == 0x80 and 2 <= start[1] <= 5
     return is_pickle and MAGIC_NUMBER.to_bytes(10, "little") not in start
 

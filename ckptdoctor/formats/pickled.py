@@ -94,10 +94,11 @@ def run_first(
         if JOBLIB_ARRAY not in plain.globals:
             return first
     joblib = JoblibMachine(source, limits, track_scalars=track_scalars)
-    # Others take the bytes of arrays for opcodes: only code is worth telling of what they see.
-    names_code = plain.calls or any(seen.ref.runs_code for seen in plain.globals.values())
-    machines[:] = [joblib, plain] if names_code else [joblib]
-    return _run(path, joblib, source)
+    machines[:] = [joblib]
+    try:
+        return _run(path, joblib, source)
+    finally:  # others take the bytes of arrays for opcodes
+        joblib.adopt(plain, 0)
 
 
 def _run(path: Path, machine: PickleMachine, source: ByteSource) -> FirstPickle:

@@ -97,7 +97,7 @@ class _Legacy:
         self._track_scalars = track_scalars
         self._source: ByteSource = FileSource(file.fd, file.nbytes)
         self._is_cut = False
-        if is_compressed_pickle(self._source.read(0, 4096)):
+        if is_compressed_pickle(self._source):
             self._source, self._is_cut = uncompressed(file, limits)
             explained = max(_SPARE_OPCODES, _OPCODES_A_BYTE * file.nbytes)
             most = min(explained, self._source.nbytes + 1)
