@@ -105,7 +105,7 @@ def _count(
     """Add what was rescued at one length."""
     sound, found = contents
     for tensor in tensors:
-        if _end(tensor) > length:
+        if _end(tensor) + cuts.sample.described_nbytes > length:
             continue
         cuts.present += 1
         rescued = None if found is None else found.tensors.get(tensor.fqn)
