@@ -151,7 +151,10 @@ _NAME_STEP = re.compile(
     r"|^model_0*(\d{4,12})$",
     re.IGNORECASE,
 )
-_NAME_METRIC = re.compile(r"([A-Za-z][A-Za-z_/@]*?\d{0,3})[=_-](\d+\.\d+(?:e-?\d+)?)(?![\d.])")
+_NAME_METRIC = re.compile(
+    r"(?<![A-Za-z_/@])[_/@]*+([A-Za-z][A-Za-z_/@]*?\d{0,3})[=_-]"
+    r"(\d+\.\d+(?:e-?\d+)?)(?![\d.])"
+)
 _FOLDER_STEP = re.compile(r"^(?:checkpoint|global_step|step|iter)[-_]?0*(\d{1,12})$")
 _MODE_IN_NAME = re.compile(r"'mode': '(min|max)'")  # Lightning writes it into the callback's key
 

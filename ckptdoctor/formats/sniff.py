@@ -75,10 +75,10 @@ _SIGNATURES = (
 )
 
 _LFS = b"version https://git-lfs.github.com/spec/"
-_TITLE = re.compile(r"<title[^>]*>\s*(.*?)\s*</title>", re.IGNORECASE | re.DOTALL)
-_XML_ERROR = re.compile(r"<(?:Code|Message)>\s*(.*?)\s*</(?:Code|Message)>", re.DOTALL)
+_TITLE = re.compile(r"<title[^<>]*+>((?:[^<]|<(?!/?title))*+)</title>", re.IGNORECASE)
+_XML_ERROR = re.compile(r"<(?:Code|Message)>([^<]*+)</(?:Code|Message)>")
 _ONNX = re.compile(rb"\x08[\x01-\x20]\x12[\x01-\x40][\x20-\x7e]+(?:\x1a|:|\x22)")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{200,}={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{200,}+={0,2}\s*+")
 _BASE64_LETTERS = 12  # a line of one letter is no code
 _ERROR_KEYS = ("message", "error", "detail", "error_description", "reason", "code")
 _SHOWN_CHARS = 80
@@ -164,9 +164,9 @@ def _describe_text(head: bytes) -> tuple[str, str]:
     lowered = text[:256].lower()
     if lowered.startswith(("<!doctype html", "<html")) or "<head" in lowered:
         title = _TITLE.search(text)
-        return f"an HTML page{f' titled {_shown(title[1])}' if title else ''}", _DOWNLOAD
+        return f"an HTML page{f' titled {_shown(title[1].strip())}' if title else ''}", _DOWNLOAD
     if lowered.startswith("<?xml"):
-        said = " ".join(_XML_ERROR.findall(text))
+        said = " ".join(map(str.strip, _XML_ERROR.findall(text)))
         named = f" that says {_shown(said)}" if said else ""
         return f"an XML document{named}", _SERVER if said else _OTHER
     if text[:1] in "{[" and text[:1]:

@@ -16,7 +16,7 @@ from ckptdoctor.shell import quoted, unescaped
 __all__ = ["CommandLine", "Flag", "parse_command"]
 
 _OPERATORS = ("&&", "||", ";", "|", "&", "(", ")", "\n")
-_REDIRECTION = re.compile(r"\d*(?:>>|>&|<<<?|<|>)(?:&\d|-)?")
+_REDIRECTION = re.compile(r"\d*+(?:>>|>&|<<<?|<|>)(?:&\d|-)?")
 _TRAINS = re.compile(r"(?:^|/)(?:python[\d.]*|torchrun|accelerate|deepspeed|srun|mpirun|uv)$|\.py$")
 _ASSIGNED = re.compile(r"^[+~]{0,2}[A-Za-z_][\w.@/]*=")
 _NUMBER = re.compile(r"^-\.?\d")
@@ -159,7 +159,7 @@ def _hydra(value: str) -> str:
     """
     if _PLAIN_HYDRA.fullmatch(value):
         return value
-    inside = re.sub(r"(\\*)'", r"\1\1\'", value.replace("${", "\\${"))
+    inside = re.sub(r"(?<!\\)(\\*+)'", r"\1\1\'", value.replace("${", "\\${"))
     return f"'{inside}{inside[len(inside.rstrip(chr(92))) :]}'"
 
 

@@ -33,6 +33,7 @@ class Bomb:
         code: of a finding that the report has to hold; "" where it may be called sound.
         verdict: of the file; "" for a log.
         command: what of ``ckptdoctor`` reads it.
+        options: of that command.
     """
 
     name: str
@@ -40,17 +41,30 @@ class Bomb:
     code: str
     verdict: str
     command: str = "scan"
+    options: tuple[str, ...] = ()
 
 
 BOMBS: list[Bomb] = []
 
 
 def _bomb(
-    code: str = "CD107", verdict: str = "unreadable", command: str = "scan"
+    code: str = "CD107",
+    verdict: str = "unreadable",
+    command: str = "scan",
+    options: tuple[str, ...] = (),
 ) -> Callable[[Build], Build]:
     def add(build: Build) -> Build:
         name = build.__name__.replace("_", " ").strip()
-        BOMBS.append(Bomb(name=name, build=build, code=code, verdict=verdict, command=command))
+        BOMBS.append(
+            Bomb(
+                name=name,
+                build=build,
+                code=code,
+                verdict=verdict,
+                command=command,
+                options=options,
+            )
+        )
         return build
 
     return add
@@ -934,17 +948,40 @@ def a_big_endian_array_of_a_gigabyte(path: Path) -> None:
         file.write(b"tbs.")
 
 
+# -- texts ---------------------------------------------------------------------------------------
+
+
+@_bomb("CD101")
+def a_web_page_with_a_title_of_spaces(path: Path) -> None:
+    path.write_bytes(b"<html><head><title>" + b" " * 30_000)
+
+
+@_bomb("CD101")
+def a_web_page_of_titles_without_an_end(path: Path) -> None:
+    path.write_bytes(b"<html><head>" + b"<title> <title" * 3_000)
+
+
+@_bomb("CD101")
+def an_answer_of_errors_without_an_end(path: Path) -> None:
+    path.write_bytes(b"<?xml version='1.0'?><Error>" + b"<Code> " * 4_000)
+
+
+@_bomb("CD101")
+def a_text_that_is_nearly_base64(path: Path) -> None:
+    path.write_bytes(b"abcdefghijklmnop" + b" " * 30_000 + b"!")
+
+
 # -- logs ----------------------------------------------------------------------------------------
 
 
-def _log(name: str, lines: Callable[[], Iterable[str]]) -> None:
+def _log(name: str, lines: Callable[[], Iterable[str]], *options: str) -> None:
     def build(path: Path) -> Path:
         path = path.with_suffix(".log")
         path.write_text("".join(lines()), encoding="utf-8")
         return path
 
     build.__name__ = name
-    _bomb("", "", "history")(build)
+    _bomb("", "", "history", options)(build)
 
 
 @_bomb("", "", "history")
@@ -976,6 +1013,21 @@ def a_trainer_state_of_a_gigabyte(path: Path) -> Path:
     return path
 
 
+_log(
+    "a fraction of an epoch with four thousand digits",
+    lambda: (f"loss{at} epoch 1.{'1' * 3900}x\n" for at in range(2_000)),
+)
+_log(
+    "a pattern that tries letters and pairs of letters",
+    lambda: (f"{'a' * 60}!\nEpoch {at}: loss: 0.5\n" for at in range(50)),
+    *("--log-pattern", r"(?P<epoch>(a|aa)+)(?P<loss>x)"),
+)
+_log(
+    "a pattern of repeats within repeats, a little slow in every line",
+    lambda: (f"{'1,' * 25}\n" for _ in range(20_000)),
+    *("--log-pattern", r"^(?P<epoch>\d*)(.*?,){5}(?P<loss>P)"),
+)
+_log("lines of hyphens", lambda: (f"epoch {at}: {'a-' * 1900}\n" for at in range(2_000)))
 _log("fifty thousand epochs", lambda: (f"Epoch {at}: loss: 0.5\n" for at in range(50_000)))
 _log(
     "epochs to and fro, a hundred thousand times",

@@ -28,6 +28,7 @@ for bomb in (bomb for bomb in BOMBS if bomb.name in sys.argv[4:]):
         path = bomb.build(path) or path
         options = ["--output", path.with_name("restored.pth"), "--force"]
         tail = options if command == "restore" else ["--format", "json"]
+        tail += [] if command else bomb.options
         code, out, err = called(command or bomb.command, path, *tail)
         found = json.loads(out) if out.startswith("{") else {}
         (first, *_) = found.get("checkpoints") or [{}]

@@ -121,7 +121,8 @@ def baseline(command: str | None) -> Cost:
 
 def cost_of(bomb: Bomb, path: Path, command: str | None) -> Cost:
     """What the command takes with a bomb."""
-    return run(arguments(bomb.command, path, command))
+    own = () if command else bomb.options
+    return run([*arguments(bomb.command, path, command), *own])
 
 
 def arguments(usual: str, path: Path, command: str | None) -> list[str]:

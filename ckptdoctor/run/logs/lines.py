@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.metadata import Source, named_metric
 from ckptdoctor.run.logs.collect import Row
+from ckptdoctor.run.logs.numbers import number
 from ckptdoctor.run.logs.pattern import LogPattern
 
 __all__ = ["VARYING", "LineReader", "epoch_of", "is_watched"]
@@ -40,7 +41,7 @@ _SPACED = re.compile(rf"({_WORD})(?:\s++({_NUMBER})(?:\s?\(\s*+({_NUMBER})\))?)?
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _EPOCH = re.compile(
     rb"(?<![\w-])(?:epoch|ep)(?P<key>['\"])?(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,5}"
-    rb"(?P<n>\d{1,7})(?P<fraction>\.\d+)?(?![\d.]*[.\w])"
+    rb"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
     rb"|(?<![\w-])epochs[\s:=#\[(]{0,5}(?P<of>\d{1,7})\s?/\s?\d"
     rb"|^\W*(?P<train>train|test)(?:ing)?:?\s++(?P<timm>\d{1,7})\s++\[",
     re.IGNORECASE,
@@ -250,21 +251,27 @@ class LineReader:
         groups = pattern.groups_of(line.decode("utf-8", "replace"))
         if "epoch" not in groups:
             return None
-        epoch = epoch_of(_float(groups.pop("epoch")))
-        values = {name: _float(text) for name, text in groups.items()}
-        return Row(epoch=epoch, values=values, time_s=_time(line))
+        epoch = number(_bare(groups.pop("epoch")))
+        if epoch is None:
+            raise ValueError("the epoch is no number")
+        values = {name: float(_bare(text)) for name, text in groups.items()}
+        return Row(epoch=epoch_of(epoch), values=values, time_s=_time(line))
 
     def _note_command(self, raw: bytes) -> None:
         if b".py" not in raw and b"torchrun" not in raw and b"python -m" not in raw:
             return
-        found = _COMMAND.search(raw.decode("utf-8", "replace"))
-        if found is not None and found[1] not in self.commands:
-            self.commands = [*self.commands, found[1].strip()][-5:]
+        line = raw.decode("utf-8", "replace")
+        found = _COMMAND.search(line)
+        if found is None or "--" not in line[found.end() :]:
+            return
+        command = line[found.start(1) :].strip()
+        if command not in self.commands:
+            self.commands = [*self.commands, command][-5:]
 
 
 _COMMAND = re.compile(
     r"(?:^|[$>!#+]\s|command(?: line)?: ?|cmd: ?|argv: ?)"
-    r"((?:[A-Z_][A-Z0-9_]*=\S+ )*(?:python[\d.]*|torchrun|accelerate launch|deepspeed) .*--.*)$",
+    r"((?:[A-Z_][A-Z0-9_]*=\S+ ){0,20}(?:python[\d.]*|torchrun|accelerate launch|deepspeed) )",
     re.IGNORECASE,
 )
 
@@ -318,5 +325,5 @@ def _time(line: bytes) -> float | None:
     return moment.timestamp()
 
 
-def _float(text: str) -> float:
-    return float(text.strip().rstrip("%,;|"))
+def _bare(text: str) -> str:
+    return text.strip().rstrip("%,;|")
