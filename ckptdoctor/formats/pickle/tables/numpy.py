@@ -51,7 +51,7 @@ _TYPES = """
     int8 int_ intc integer intp long longcomplex longdouble longfloat longlong number object0
     object_ short signedinteger single singlecomplex str0 str_ string_ timedelta64 ubyte uint uint0
     uint16 uint32 uint64 uint8 uintc uintp ulong ulonglong unicode_ unsignedinteger ushort void
-    void0
+    void0 ufunc
 """
 _ARRAYS = "chararray matrix ndarray recarray record"
 _FUNCTIONS = """
