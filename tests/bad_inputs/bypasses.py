@@ -10,6 +10,7 @@ from tests.bad_inputs.bypass.evaluators import EVALUATORS
 from tests.bad_inputs.bypass.files import FILES
 from tests.bad_inputs.bypass.frames import FRAMES
 from tests.bad_inputs.bypass.frameworks import FRAMEWORKS
+from tests.bad_inputs.bypass.implicit import IMPLICIT
 from tests.bad_inputs.bypass.objects import OBJECTS
 from tests.bad_inputs.bypass.one import Bypass
 from tests.bad_inputs.bypass.spellings import SPELLINGS
@@ -19,6 +20,6 @@ from tests.bad_inputs.bypass.writers import WRITERS
 __all__ = ["ALL_BYPASSES"]
 
 ALL_BYPASSES: tuple[Bypass, ...] = (
-    *CALLS, *TRICKS, *FILES, *FRAMES, *ALIASES, *CHAINS, *OBJECTS, *EVALUATORS, *WRITERS,
+    *CALLS, *TRICKS, *FILES, *FRAMES, *ALIASES, *CHAINS, *OBJECTS, *IMPLICIT, *EVALUATORS, *WRITERS,
     *SPELLINGS, *ARCHIVES, *FRAMEWORKS,
 )  # fmt: skip

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ckptdoctor.formats.pickle.attributes import is_anothers, state_runs
+from ckptdoctor.formats.pickle.kept import PARTIAL, may_be_kept
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
@@ -18,14 +20,11 @@ from ckptdoctor.formats.pickle.nodes import (
     PersistentId,
 )
 
-__all__ = ["GETATTR", "NEWOBJ", "names_module", "replaces_methods", "runs", "state_runs"]
+__all__ = ["NEWOBJ", "names_module", "runs"]
 
-GETATTR = "builtins.getattr"
 NEWOBJ = b"\x81"
 _NEWOBJ_EX = b"\x92"
 _WITHOUT_CONSTRUCTOR = (NEWOBJ, _NEWOBJ_EX)
-_PARTIAL = frozenset({"functools.partial", "_functools.partial"})
-_MAX_DEPTH = 20
 
 # Whoever is handed one of these iterates over nothing but what the pickle spells out.
 _CONTAINERS = frozenset(
@@ -82,33 +81,6 @@ def _is_empty_newobj_ex(args: Node, opcode: bytes) -> bool:
     )
 
 
-def state_runs(target: Instance, state: Node) -> bool:
-    """Whether BUILD may run code: ``__setstate__`` may be set as an attribute, and a class too."""
-    if target.name in _PARTIAL:
-        return not (type(state) is tuple and state and _may_be_kept(state[0]))
-    attributes, slots = (state[0], state[1]) if _is_pair(state) else (state, None)
-    if type(attributes) is DictNode and attributes.get("__setstate__") is not None:
-        return True
-    return type(slots) is DictNode and any(
-        type(key) is str and key.startswith("__") for key, _ in slots.pairs
-    )
-
-
-def replaces_methods(target: Instance) -> bool:
-    """Whether an object was given a method by BUILD that an opcode for members would call."""
-    state = target.state
-    for attributes in state if _is_pair(state) else (state,):
-        if type(attributes) is DictNode and any(
-            attributes.get(method) is not None for method in ("append", "extend", "add")
-        ):
-            return True
-    return False
-
-
-def _is_pair(state: Node) -> bool:
-    return type(state) is tuple and len(state) == 2
-
-
 # -- what CALLED names may be handed --------------------------------------------------------------
 
 
@@ -128,22 +100,12 @@ def _one_literal(args: tuple[Node, ...]) -> bool:
     return len(args) == 1 and _is_literal(args[0])
 
 
-def _may_be_kept(node: Node, depth: int = 0) -> bool:
-    """Whether it may be kept as a callable: a name that is plain, or a partial of one."""
-    if type(node) is GlobalRef:
-        return not node.runs_code and node.name != GETATTR
-    if type(node) is Instance and node.name in _PARTIAL and depth < _MAX_DEPTH:
-        args = node.args if type(node.args) is tuple else ()
-        return bool(args) and _may_be_kept(args[0], depth + 1)
-    return node is None
-
-
 def _keeps_first(args: tuple[Node, ...]) -> bool:
-    return not args or _may_be_kept(args[0])
+    return not args or may_be_kept(args[0])
 
 
 def _partial(args: tuple[Node, ...]) -> bool:
-    return bool(args) and _may_be_kept(args[0]) and args[0] is not None
+    return bool(args) and may_be_kept(args[0]) and args[0] is not None
 
 
 def _type(args: tuple[Node, ...]) -> bool:
@@ -169,12 +131,10 @@ def _rebuild_from_type(args: tuple[Node, ...]) -> bool:
     if len(args) < 4:
         return True
     func, _, given, state = args[:4]
-    stands_for = Instance(func, given)
-    return not (_is_getattr(func) or runs(func, given) or state_runs(stands_for, state))
-
-
-def _is_getattr(node: Node) -> bool:
-    return type(node) is GlobalRef and node.name == GETATTR
+    is_plain = (
+        type(func) is not GlobalRef or func.name.startswith(_REBUILDERS) or not func.use.is_known
+    )
+    return is_plain and not (runs(func, given) or state_runs(Instance(func, given), state))
 
 
 def _typing_item(args: tuple[Node, ...]) -> bool:
@@ -189,7 +149,48 @@ def _union(args: tuple[Node, ...]) -> bool:
         and type(args[0]) is GlobalRef
         and args[0].name in ("operator.or_", "_operator.or_")
         and type(args[1]) in (tuple, list)
+        and all(map(_is_type, args[1]))
     )
+
+
+def _is_type(node: Node) -> bool:
+    """A class, ``type(None)``, ``list[int]`` or ``typing.List[int]``."""
+    return type(node) is GlobalRef or _name(node) in _TYPES_MADE
+
+
+def _sorted(args: tuple[Node, ...]) -> bool:
+    """``SortedKeyList(values, key)`` calls the key with each value."""
+    return _all_literal(args[:1]) and all(arg is None or _is_key(arg) for arg in args[1:])
+
+
+def _sorted_dict(args: tuple[Node, ...]) -> bool:
+    """``SortedDict(key, pairs)``, and the key may be missing."""
+    return all(_is_key(arg) or arg is None or _is_literal(arg) for arg in args)
+
+
+def _is_key(node: Node) -> bool:
+    """Whether it is a function to sort by that calls nothing: an item, or the user's own."""
+    if type(node) is GlobalRef:
+        return node.use is Use.UNKNOWN or node.module in ("operator", "_operator", "math")
+    return _name(node) in ("operator.itemgetter", "_operator.itemgetter")
+
+
+def _parts_of_tensor(args: tuple[Node, ...]) -> bool:
+    """Those who rebuild a tensor call the methods of what should be another one."""
+    return not any(
+        type(arg) is Instance
+        and (type(arg.state) is DictNode or is_anothers(arg))
+        and type(arg.factory) is GlobalRef
+        and arg.factory.use is not Use.UNKNOWN
+        and not arg.name.startswith("torch.")
+        for arg in args
+    )
+
+
+def _parameter_with_state(args: tuple[Node, ...]) -> bool:
+    """``(data, requires_grad, hooks, state)`` sets the state."""
+    stands_for = Instance(GlobalRef("torch.nn.parameter.Parameter", Use.CALLED), args)
+    return _parts_of_tensor(args) and not state_runs(stands_for, args[3] if args[3:] else None)
 
 
 def _random(args: tuple[Node, ...]) -> bool:
@@ -215,6 +216,17 @@ def _name(node: Node) -> str:
     return node.name if type(node) in (GlobalRef, Instance) else ""
 
 
+_REBUILDERS = ("torch._utils.", "torch._tensor.", "torch.nested.", "torch.tensor.", "torch.Tensor")
+_TYPES_MADE = frozenset(
+    """
+    builtins.type types.GenericAlias operator.getitem _operator.getitem functools.reduce
+    _functools.reduce typing.NewType
+    """.split()
+)
+_TENSOR_MAKERS = """
+    device_tensor_from_cpu_tensor device_tensor_from_numpy nested_tensor parameter qtensor
+    sparse_csr_tensor sparse_tensor tensor tensor_v2 tensor_v3 wrapper_subclass xla_tensor
+"""
 _GENERIC = frozenset({"typing", "collections", "collections.abc", "builtins"})
 _CONSUMERS = """
     builtins.bytearray builtins.bytes builtins.dict builtins.enumerate builtins.frozenset
@@ -230,7 +242,7 @@ _CHECKS: Mapping[str, Callable[[tuple[Node, ...]], bool]] = {
     "builtins.iter": _one_literal,
     "builtins.type": _type,
     "collections.defaultdict": _keeps_first,
-    **dict.fromkeys(_PARTIAL, _partial),
+    **dict.fromkeys(PARTIAL, _partial),
     "copyreg._reconstructor": _reconstructor,
     "copyreg.__newobj__": _newobj,
     "copyreg.__newobj_ex__": _newobj,
@@ -242,7 +254,14 @@ _CHECKS: Mapping[str, Callable[[tuple[Node, ...]], bool]] = {
     "numpy.random._pickle.__generator_ctor": _random,
     "numpy.random._pickle.__randomstate_ctor": _random,
     "pandas.core.indexes.base._new_Index": _new_index,
+    "sortedcontainers.sorteddict.SortedDict": _sorted_dict,
+    "sortedcontainers.sortedlist.SortedKeyList": _sorted,
+    "sortedcontainers.sortedlist.SortedList": _sorted,
+    "sortedcontainers.sortedset.SortedSet": _sorted,
     "torch._dynamo.eval_frame.OptimizedModule": _compiled,
+    **{f"torch._utils._rebuild_{name}": _parts_of_tensor for name in _TENSOR_MAKERS.split()},
+    "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
+    "torch.nested._internal.nested_tensor._rebuild_njt": _parts_of_tensor,
     "torch.tensor._rebuild_from_type": _rebuild_from_type,
     "torch._tensor._rebuild_from_type": _rebuild_from_type,
     "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,

@@ -13,6 +13,7 @@ import codecs
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ckptdoctor.formats.pickle.handed_on import HandedOn
 from ckptdoctor.formats.pickle.inner import EarlierEnd, InnerFile, latin1_text, read_inner
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import BytesRef, GlobalRef, Node, PickleLimitError
@@ -28,7 +29,6 @@ LOADER = ("torch.storage", "_load_from_bytes")
 LOAD_FROM_BYTES = ".".join(LOADER)
 
 _MAX_DEPTH = 8  # torch writes one level
-_PUSHES = b"ghj2"  # GET, BINGET, LONG_BINGET, DUP: what puts a known node on the stack again
 _BYTES = b"BC\x8e"
 _TEXT_HEAD_NBYTES = 1 << 16
 
@@ -57,15 +57,14 @@ class Loading:
         shared: what the machines of all levels share.
     """
 
-    __slots__ = ("_called", "_pushed", "_vm", "depth", "loader", "shared")
+    __slots__ = ("_handed_on", "_vm", "depth", "loader", "shared")
 
     def __init__(self, vm: PickleMachine, opcodes: int, around: Loading | None = None) -> None:
         self._vm = vm
         self.shared: _Shared = _Shared(opcodes) if around is None else around.shared
         self.depth: int = 0 if around is None else around.depth + 1
         self.loader: GlobalRef | None = None
-        self._pushed = 0
-        self._called = 0
+        self._handed_on = HandedOn(vm)
 
     @property
     def files(self) -> dict[int, InnerFile]:
@@ -91,11 +90,10 @@ class Loading:
 
     def named(self, loader: GlobalRef) -> None:
         """The loader is put onto the stack."""
-        self._pushed += 1
+        self._handed_on.named(loader)
         loader.use = Use.CODE if self.shared.is_code else Use.CALLED
         if self.loader is None:
             self.loader = loader
-            self._vm.watch(_PUSHES, self._count)
             self._vm.watch(_BYTES, self._keep_in_file)
 
     def called(self, args: Node, opcode: bytes) -> None:
@@ -104,7 +102,7 @@ class Loading:
         Raises:
             PickleLimitError: the file asks for more work than its size explains.
         """
-        self._called += 1
+        self._handed_on.called(self.loader)
         if opcode != b"R" or type(args) is not tuple or len(args) != 1:
             self._condemn()
             return
@@ -119,19 +117,10 @@ class Loading:
         """A run has ended: was the loader handed on to where nobody sees it called?"""
         if self.depth:
             self.shared.opcodes_left -= opcodes
-        loader = self.loader
-        if loader is None or self._pushed == self._called:
-            return
-        stacks = (self._vm.stack, *self._vm.marks)
-        waiting = sum(node is loader for stack in stacks for node in stack)
-        if self._pushed - waiting != self._called:
+        if any(True for _ in self._handed_on.settle()):
             self._condemn()
-        self._pushed = self._called
 
     # -- within ----------------------------------------------------------------------------------
-
-    def _count(self, vm: MachineState) -> None:
-        self._pushed += vm.stack[-1] is self.loader
 
     def _keep_in_file(self, vm: MachineState) -> None:
         """The bytes of a file are known by their place, however few they are."""

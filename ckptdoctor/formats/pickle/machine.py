@@ -15,6 +15,7 @@ from pathlib import Path
 from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle import frames
+from ckptdoctor.formats.pickle.handed_on import HandedOn
 from ckptdoctor.formats.pickle.loading import Loading
 from ckptdoctor.formats.pickle.nodes import (
     Node,
@@ -49,6 +50,7 @@ class PickleMachine(MachineState):
         self._dispatch = list(TRACKING_DISPATCH if track_scalars else DISPATCH)
         self._opcodes = 0
         self.loading = Loading(self, self._limits.opcodes)
+        self.handed_on = HandedOn(self)
 
     def within(self, source: ByteSource, nbytes: int) -> PickleMachine:
         """Another machine, for a file of ``nbytes`` in this one's pickle: it records with this."""
@@ -127,6 +129,7 @@ class PickleMachine(MachineState):
         finally:
             self._opcodes += count
             self.loading.settle(count)
+            self.settle_handed_on()
 
     def _read_as_others_do(self, start: int) -> None:
         """Record what readers name that drop bytes where a frame ends."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.pickle import calls
+from ckptdoctor.formats.pickle import attributes, calls
+from ckptdoctor.formats.pickle.handed_on import HandedOn
+from ckptdoctor.formats.pickle.kept import GETATTR, ONLY_CALLED
 from ckptdoctor.formats.pickle.loading import LOADER, Loading
 from ckptdoctor.formats.pickle.names import Use, dotted, is_risky_member, judge, member
 from ckptdoctor.formats.pickle.nodes import (
@@ -51,6 +53,7 @@ class MachineState(Window):
         marks: the stacks below the marks.
         memo: what was memoized under each index, in a list as far as indices count up.
         globals: what was named so far, by dotted name, in order.
+        handed_on: the functions that have to be called where they are named.
         calls: calls that run code, at most 100.
         persistent_ids: every reference to something outside the pickle.
         loading: what the pickles do with ``torch.storage._load_from_bytes``.
@@ -63,6 +66,7 @@ class MachineState(Window):
         "_refs",
         "calls",
         "globals",
+        "handed_on",
         "holds_bytearrays",
         "loading",
         "marks",
@@ -72,6 +76,7 @@ class MachineState(Window):
         "stack",
     )
 
+    handed_on: HandedOn
     loading: Loading
 
     def __init__(self, source: ByteSource, limits: Limits) -> None:
@@ -139,6 +144,8 @@ class MachineState(Window):
         known.count += 1
         if (module, name) == LOADER:
             self.loading.named(known.ref)
+        elif known.ref.name in ONLY_CALLED:
+            self.handed_on.named(known.ref)
         return known.ref
 
     def _new_global(self, module: str, name: str, at: int) -> RecordedGlobal:
@@ -204,14 +211,13 @@ class MachineState(Window):
         self, factory: Node, args: Node, opcode: bytes = b"R", *, spelled: Node = None
     ) -> Node:
         """The node for a call; records it where it may run code."""
-        if type(factory) is GlobalRef and factory.name == calls.GETATTR:
+        self.handed_on.called(factory)
+        if type(factory) is GlobalRef and factory.name == GETATTR:
             return self._getattr(args)
         if factory is self.loading.loader and factory is not None:
             self.loading.called(args, opcode)
         if calls.runs(factory, args, opcode):
             self._record_call(factory, args if spelled is None else spelled)
-        elif calls.GETATTR in self.globals:
-            self._note_handed_on(factory, args)
         made = Instance(factory, args)
         made.opcode = opcode
         return made
@@ -222,9 +228,9 @@ class MachineState(Window):
             case (GlobalRef() as owner, str() as attribute) if "." not in attribute:
                 return self._member(owner, attribute)
             case (_, str() as attribute, *_) if not is_risky_member(attribute):
-                return Instance(GlobalRef(calls.GETATTR, Use.NAMED), args)
-        self._record_call(GlobalRef(calls.GETATTR), args)
-        return Instance(GlobalRef(calls.GETATTR, Use.CODE), args)
+                return Instance(GlobalRef(GETATTR, Use.NAMED), args)
+        self._record_call(GlobalRef(GETATTR), args)
+        return Instance(GlobalRef(GETATTR, Use.CODE), args)
 
     def _member(self, owner: GlobalRef, attribute: str) -> GlobalRef:
         module, qualname = owner.module, f"{owner.qualname}.{attribute}"
@@ -242,12 +248,11 @@ class MachineState(Window):
         known.count += 1
         return known.ref
 
-    def _note_handed_on(self, callee: Node, args: Node) -> None:
-        """Whoever is handed ``getattr`` may ask it for anything."""
-        if type(args) is tuple and any(
-            type(arg) is GlobalRef and arg.name == calls.GETATTR for arg in args
-        ):
-            self._record_call(callee, args)
+    def settle_handed_on(self) -> None:
+        """A run has ended: record what may be called with anything by whom it was handed to."""
+        for function in self.handed_on.settle():
+            if not any(function.name in call.call for call in self.calls):
+                self._record_call(function, (GlobalRef("…"),))
 
     def change_global(self, target: GlobalRef, how: str, what: Node) -> None:
         """Record that a class, a function or a list of the running program would be changed."""
@@ -266,7 +271,7 @@ class MachineState(Window):
     def build(self, target: Node, state: Node) -> None:
         """BUILD."""
         if type(target) is Instance:
-            if calls.state_runs(target, state):
+            if attributes.state_runs(target, state):
                 self._record_call(GlobalRef(f"{spell(target.factory)}.__setstate__"), (state,))
             target.state = state
         elif type(target) is GlobalRef:
@@ -277,7 +282,7 @@ class MachineState(Window):
         if type(target) is list:
             target.extend(items)
         elif type(target) is Instance:
-            if target.state is not None and calls.replaces_methods(target):
+            if attributes.takes_no_members(target) or attributes.replaces_methods(target):
                 self._record_call(GlobalRef(f"{spell(target.factory)}.append"), tuple(items[:8]))
             if target.members is None:
                 target.members = []
@@ -300,6 +305,8 @@ class MachineState(Window):
             if target.pairs is None:
                 target.pairs = []
             target.pairs.extend(pairs)
+            if attributes.is_anothers(target):
+                self._record_call(GlobalRef(f"{spell(target.factory)}.update"), tuple(items[:8]))
         elif type(target) is GlobalRef:
             self.change_global(target, "update", items)
         else:

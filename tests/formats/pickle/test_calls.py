@@ -38,6 +38,17 @@ AS_PICKLERS_WRITE = {
     "a generic": b"c_operator\ngetitem\n(ctyping\nList\n(cbuiltins\nint\nttR.",
     "a union": b"cfunctools\nreduce\n(c_operator\nor_\n(cbuiltins\nint\ncbuiltins\nstr\nttR.",
     "a member by its name": b"cbuiltins\ngetattr\n(cmynet\nMode\nX\x01\0\0\0AtR.",
+    "a union with None": b"cfunctools\nreduce\n(c_operator\nor_\n"
+    b"(cbuiltins\nint\ncbuiltins\ntype\n(NtRttR.",
+    "a sorted list": b"csortedcontainers.sortedlist\nSortedList\n(]K\x01atR.",
+    "a dict sorted by the user's key": b"csortedcontainers.sorteddict\nSortedDict\n"
+    b"(cmynet\nf\n}tR.",
+    "the state of a function that was wrapped": _PARTIAL
+    + b"(cmynet\nf\ntR(cmynet\nf\n)}}X\x0b\0\0\0__wrapped__cmynet\nf\nstb.",
+    "a state in an ordered dict": b"cmynet\nA\n)\x81ccollections\nOrderedDict\n)R"
+    b"X\x01\0\0\0aK\x01sb.",
+    "what is appended to a queue": b"ccollections\ndeque\n)RK\x01a.",
+    "a value called add": b"cargparse\nNamespace\n)\x81}X\x03\0\0\0addK\x01sb.",
     "an attribute called append, never used": b"cmynet\nA\n)\x81}X\x06\0\0\0appendcmynet\nf\nsb.",
 }
 
@@ -76,6 +87,41 @@ AS_NO_PICKLER_WRITES = {
     "getattr as what rebuilds": b"ctorch._tensor\n_rebuild_from_type_v2\n"
     b"(cbuiltins\ngetattr\ncmynet\nT\n(K\x01X\x01\0\0\0xtNtR.",
     "a persistent id, called": b"X\x01\0\0\0xQ(K\x01tR.",
+    "a union of an object": b"cfunctools\nreduce\n(c_operator\nor_\n(cmynet\nA\n)R}ttR.",
+    "a key to sort by that calls": b"csortedcontainers.sortedlist\nSortedKeyList\n"
+    b"(]ccopy\ndeepcopy\ntR.",
+    "a dict's key to sort by that is bound": b"csortedcontainers.sorteddict\nSortedDict\n("
+    + _PARTIAL
+    + b"(cmynet\nf\ntR}tR.",
+    "getattr in a list": b"](cbuiltins\ngetattr\nK\x01e.",
+    "getattr in the state of an object": b"cmynet\nA\n)\x81}X\x01\0\0\0acbuiltins\ngetattr\nsb.",
+    "getattr from the memo": b"](cbuiltins\ngetattr\nq\x00(cmynet\nA\nX\x01\0\0\0atRh\x00e.",
+    "a reduction that is kept": b"](cfunctools\nreduce\ne.",
+    "a partial of a copy": _PARTIAL + b"(ccopy\ndeepcopy\ntR.",
+    "a partial with a method of its own": _PARTIAL
+    + b"(cmynet\nf\ntR(cmynet\nf\n)}}X\x06\0\0\0appendccopy\ncopy\nstb.",
+    "what a copy calls": b"cmynet\nA\n)\x81}X\x0c\0\0\0__deepcopy__cmynet\nf\nsb.",
+    "a key that is computed": b"cmynet\nA\n)\x81}cbuiltins\nstr\n(X\x01\0\0\0atRNsb.",
+    "a method of its own in an ordered dict": b"cmynet\nA\n)\x81ccollections\nOrderedDict\n)R"
+    b"X\x0c\0\0\0__setstate__cmynet\nf\nsb.",
+    "a method of its own in pairs": b"cmynet\nA\n)\x81ccollections\nOrderedDict\n"
+    b"(](X\x0c\0\0\0__setstate__cmynet\nf\ntatRb.",
+    "a method that seems to be a container's": b"cargparse\nNamespace\n)\x81"
+    b"}X\x0a\0\0\0setdefaultccopy\ncopy\nsb.",
+    "a class among what is to be set, computed": b"cmynet\nA\n)\x81cbuiltins\ntuple\n"
+    b"(](N}X\x09\0\0\0__class__cmynet\nB\nsetRb.",
+    "the state of an attribute": b"cbuiltins\ngetattr\n(cmynet\nA\n)RX\x01\0\0\0atR}b.",
+    "the state of a class": b"cbuiltins\ntype\n(cmynet\nA\n)RtRN}\x86b.",
+    "an item of an attribute": b"cbuiltins\ngetattr\n(cmynet\nA\n)RX\x01\0\0\0atRK\x01K\x02s.",
+    "what is appended to an argument": b"ctorch.jit._pickle\nrestore_type_tag\n"
+    b"(cmynet\nA\n)RX\x00\0\0\0tRK\x01a.",
+    "what is appended to a tensor": b"ctorch._utils\n_rebuild_parameter\n(K\x01\x89NtRK\x01a.",
+    "a parameter of an object": b"ctorch._utils\n_rebuild_parameter\n"
+    b"(cargparse\nNamespace\n)\x81}b\x89NtR.",
+    "a method in the state of a parameter": b"ctorch._utils\n_rebuild_parameter_with_state\n"
+    b"(K\x01\x89N}X\x06\0\0\0detachccopy\ncopy\nstR.",
+    "a type rebuilt by what rebuilds nothing": b"ctorch._tensor\n_rebuild_from_type_v2\n"
+    b"(ctorch.jit._pickle\nrestore_type_tag\ncmynet\nT\n(K\x01X\x00\0\0\0tNtR.",
 }
 
 
