@@ -7,7 +7,7 @@ hands to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ckptdoctor.formats.pickle.attributes import is_anothers, state_runs
 from ckptdoctor.formats.pickle.kept import PARTIAL, may_be_kept
@@ -25,6 +25,13 @@ __all__ = ["NEWOBJ", "names_module", "runs"]
 NEWOBJ = b"\x81"
 _NEWOBJ_EX = b"\x92"
 _WITHOUT_CONSTRUCTOR = (NEWOBJ, _NEWOBJ_EX)
+
+_LOADERS = (
+    "torch.utils.data.",
+    "lightning.fabric.wrappers._FabricDataLoader",
+    "lightning_fabric.wrappers._FabricDataLoader",
+)
+_DEPTH = 3
 
 # Whoever is handed one of these iterates over nothing but what the pickle spells out.
 _CONTAINERS = frozenset(
@@ -60,7 +67,8 @@ def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
     match callee.use:
         case Use.CALLED:
             check = _CHECKS.get(callee.name)
-            return check is not None and not check(args if type(args) is tuple else (args,))
+            given = args if type(args) is tuple else (args,)
+            return _hands_loader(given) or (check is not None and not check(given))
         case Use.UNKNOWN:
             return False
         case Use.BUILT:
@@ -68,6 +76,18 @@ def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
         case Use.STRANGER:
             return args != () and not _is_empty_newobj_ex(args, opcode)
     return True
+
+
+def _hands_loader(args: Sequence[Node], depth: int = 0) -> bool:
+    """Whether a loader of data, or a part of one, is handed on: whoever iterates over it calls."""
+    for arg in args:
+        kind = type(arg)
+        if kind is Instance:
+            if arg.name.startswith(_LOADERS):
+                return True
+        elif (kind is list or kind is tuple) and depth < _DEPTH and _hands_loader(arg, depth + 1):
+            return True
+    return False
 
 
 def _is_empty_newobj_ex(args: Node, opcode: bytes) -> bool:

@@ -27,11 +27,17 @@ _EMPTY = Opcodes(named("argparse", "Namespace") + b")\x81")
 _made = Catalogue(Loader.TORCH)
 
 
-def _implicit(name: str) -> Callable[[Make], Make]:
-    """The function below makes the opcodes of one; they run beside the weights."""
+def _implicit(name: str, needs: str = "torch") -> Callable[[Make], Make]:
+    """The function below makes the opcodes of one; they run beside the weights.
+
+    Args:
+        name: of the bypass.
+        needs: the package that would run it.
+    """
 
     def add(make: Make) -> Make:
-        return _made.add(name, "calls that no opcode makes")(
+        loader = Loader.TORCH.if_installed(needs)
+        return _made.add(name, "calls that no opcode makes", loader=loader)(
             lambda canary: beside_weights(canary, make(canary))
         )
 
@@ -67,13 +73,13 @@ def _(canary: Path) -> bytes:
     return call(_REDUCE, named("operator", "or_"), (chain, {}))
 
 
-@_implicit("a key to sort by")
+@_implicit("a key to sort by", "sortedcontainers")
 def _(canary: Path) -> bytes:
     keyed = named("sortedcontainers.sortedlist", "SortedKeyList")
     return call(keyed, [_expression(canary)], _COPY)
 
 
-@_implicit("a key to sort a dict by")
+@_implicit("a key to sort a dict by", "sortedcontainers")
 def _(canary: Path) -> bytes:
     return call(named("sortedcontainers.sorteddict", "SortedDict"), _copies_any(canary), {1: 2})
 
@@ -155,6 +161,45 @@ def _(canary: Path) -> bytes:
     manager = getattr_of(call(get, "a"), "manager")
     changed = with_state(manager, {"loggerClass": _copies_any(canary)})
     return Opcodes(changed + b"0" + call(get, "a logger that is new"))
+
+
+# -- what a loader of data hands on ---------------------------------------------------------------
+
+_LOADER = {
+    "dataset": None, "num_workers": 0, "prefetch_factor": None, "pin_memory": False,
+    "pin_memory_device": "", "timeout": 0, "worker_init_fn": None, "in_order": True,
+    "_DataLoader__multiprocessing_context": None, "_dataset_kind": 0, "batch_size": None,
+    "drop_last": False, "sampler": [0], "batch_sampler": None, "generator": None,
+    "persistent_workers": False, "_DataLoader__initialized": False, "_iterator": None,
+    "_IterableDataset_len_called": None,
+}  # fmt: skip
+
+
+def _loaded(collate: Opcodes, item: Any) -> Opcodes:
+    """A function called with an item, since a loader is taken for a pair."""
+    state = _LOADER | {"dataset": [item], "collate_fn": collate}
+    loader = Opcodes(named("torch.utils.data.dataloader", "DataLoader") + b")\x81")
+    return call(named("collections", "OrderedDict"), [with_state(loader, state)])
+
+
+@_implicit("a loader of data in an ordered dict")
+def _(canary: Path) -> bytes:
+    return _loaded(_COPY, _expression(canary))
+
+
+@_implicit("a method that links a file")
+def _(canary: Path) -> bytes:
+    other = canary.with_name("other")
+    other.touch()
+    link = getattr_of(call(named("pathlib", "PosixPath"), str(other)), "link_to")
+    return _loaded(link, str(canary))
+
+
+@_implicit("a method that writes a state", "transformers")
+def _(canary: Path) -> bytes:
+    state = Opcodes(named("transformers.trainer_callback", "TrainerState") + b")\x81")
+    write = getattr_of(with_state(state, {"epoch": 1}), "save_to_json")
+    return _loaded(write, str(canary))
 
 
 IMPLICIT: tuple[Bypass, ...] = tuple(_made.made)

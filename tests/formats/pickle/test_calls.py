@@ -120,6 +120,10 @@ AS_NO_PICKLER_WRITES = {
     b"(cargparse\nNamespace\n)\x81}b\x89NtR.",
     "a method in the state of a parameter": b"ctorch._utils\n_rebuild_parameter_with_state\n"
     b"(K\x01\x89N}X\x06\0\0\0detachccopy\ncopy\nstR.",
+    "a loader of data among pairs": b"ccollections\nOrderedDict\n"
+    b"(](ctorch.utils.data.dataloader\nDataLoader\n)\x81etR.",
+    "a method that writes": b"cbuiltins\ngetattr\n(cmynet\nA\n)RX\x0c\0\0\0save_to_jsontR.",
+    "a frame": b"cbuiltins\ngetattr\n(cmynet\nA\n)RX\x08\0\0\0gi_frametR.",
     "a type rebuilt by what rebuilds nothing": b"ctorch._tensor\n_rebuild_from_type_v2\n"
     b"(ctorch.jit._pickle\nrestore_type_tag\ncmynet\nT\n(K\x01X\x00\0\0\0tNtR.",
 }

@@ -76,6 +76,9 @@ METHODS = frozenset(
     from_file fromfile to_pickle to_csv extractall extract from_pretrained save_pretrained
     push_to_hub load load_from_checkpoint load_checkpoint load_state_dict_from_url loads loadtxt
     read_text read_bytes run start_process retrieve urlretrieve download from_url
+    lchmod link_to load_bytes read read_array read_mmap save_to_json tm_to_coco to_json_file to_yaml
+    write_array _handle_spike _link_checkpoint _save_aot_compiled_module _save_checkpoint
+    ag_frame cr_frame f_back f_builtins f_globals f_locals func_globals gi_frame tb_frame
     """.split()
 )
-"""What objects write, load or start with, by the names of their methods."""
+"""What objects write, load or start with, by the names of their methods; and their frames."""
