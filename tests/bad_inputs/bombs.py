@@ -258,8 +258,8 @@ _pickle(
 _pickle(
     "calls of calls, a million deep",
     lambda: b"\x80\x02cm\nC\n" + b")R" * _DEEP + b".",
-    "CD101",
-    "healthy",
+    "CD106",
+    "suspect",
 )
 _pickle(
     "states of states, a million deep",
@@ -363,26 +363,26 @@ _pickle(
 _pickle(
     "a text times 2^40",
     lambda: b"\x80\x02coperator\nmul\nU\1a" + _HUGE + b"\x86R.",
-    "CD105",
-    "healthy",
+    "CD106",
+    "suspect",
 )
 _pickle(
     "repeat without end",
     lambda: b"\x80\x02cbuiltins\nlist\ncitertools\nrepeat\nK\1\x85R\x85R.",
-    "CD105",
-    "healthy",
+    "CD106",
+    "suspect",
 )
 _pickle(
     "two to the power of 2^40",
     lambda: b"\x80\x02cbuiltins\npow\nK\2" + _HUGE + b"\x86R.",
-    "CD105",
-    "healthy",
+    "CD106",
+    "suspect",
 )
 _pickle(
     "numpy zeros of 2^40",
     lambda: b"\x80\x02cnumpy\nzeros\n" + _HUGE + b"\x85R.",
-    "CD105",
-    "healthy",
+    "CD106",
+    "suspect",
 )
 _pickle(
     "hidden calls, a hundred thousand",
