@@ -13,12 +13,24 @@ from dataclasses import replace
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import NUMPY
-from ckptdoctor.formats.pickle.nodes import BytesRef, DictNode, Instance, Node, unwrap
+from ckptdoctor.formats.pickle.nodes import (
+    BytesRef,
+    DictNode,
+    GlobalRef,
+    Instance,
+    Node,
+    unwrap,
+)
 from ckptdoctor.formats.raw import Call, Parts, RawTensor, Reader, Unfolded, Value, sizes_of
 
 __all__ = ["JOBLIB_ARRAY", "READERS", "array_dtype"]
 
 JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
+
+_DTYPES = {"numpy.dtype"} | {
+    f"numpy.{core}._internal._convert_to_stringdtype_kwargs" for core in ("core", "_core")
+}
+_RECORDS = ("numpy.record", "numpy.rec.record", "numpy.core.records.record")
 
 _STRUCT_CODES = {
     "f8": "d",
@@ -102,12 +114,17 @@ def _scalar(call: Call) -> Unfolded:
 
 def array_dtype(node: Node) -> tuple[str, str]:
     """Numpy's type code, and its byte order (``<``, ``>`` or ``|``)."""
-    if type(node) is not Instance or node.name != "numpy.dtype":
+    if type(node) is not Instance or node.name not in _DTYPES:
         raise TypeError("no dtype")
+    if node.name != "numpy.dtype":
+        return "T", "|"  # text of any length
     code = node.args[0]
+    described = node.state if type(node.state) is tuple else ()
+    if type(code) is GlobalRef and code.name in _RECORDS:
+        return f"V{unwrap(described[5])}", "|"
     if type(code) is not str:
         raise TypeError("a dtype without a code")
-    order = node.state[1] if type(node.state) is tuple and len(node.state) > 1 else "<"
+    order = described[1] if len(described) > 1 else "<"
     return code.lstrip("<>=|"), code[0] if code[:1] in "<>" and code else order
 
 

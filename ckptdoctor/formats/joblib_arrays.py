@@ -93,7 +93,7 @@ def _item(state: DictNode) -> tuple[int, bool]:
     code, _ = array_dtype(dtype)
     described = dtype.state if type(dtype.state) is tuple else ()
     flags = unwrap(described[-1]) if described else 0
-    if code[:1] == "O" or (type(flags) is int and flags & _HAS_OBJECTS):
+    if code[:1] in "OT" or (type(flags) is int and flags & _HAS_OBJECTS):
         return 0, True
     if code == "b1":
         return 1, False

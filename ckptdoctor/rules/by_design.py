@@ -11,7 +11,7 @@ __all__ = ["is_by_design", "is_named_by_design"]
 
 _BY_DESIGN = re.compile(
     r"(^|[._])(attn_mask|attention_mask|causal_mask|mask|masked_bias|bias_mask|relative_mask"
-    r"|lower_bound|upper_bound|mode_worse|alibi|alibi_bias"
+    r"|lower_bound|upper_bound|spaces?(\.\w{1,100}){0,9}\.(low|high)|mode_worse|alibi|alibi_bias"
     r"|(min|max)_(vals?|value)"  # an observer or a running extreme that has seen nothing yet
     r"|sqrt_recipm?1?_alphas_cumprod)$",  # a diffusion schedule that ends in pure noise
     re.IGNORECASE,

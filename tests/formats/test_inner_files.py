@@ -392,3 +392,14 @@ def test_a_file_that_is_named_often_is_read_once(
 def test_an_optimizer_keeps_its_names(tmp_path: Path) -> None:
     _, optimizer = trained(torch.optim.Adadelta)
     check(tmp_path / "a.pkl", {"optimizer": optimizer.state_dict()}, 4)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_records_are_passed_over(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "a.pkl"
+    records = np.zeros(2, dtype=[("a", "f4"), ("b", "i8")]).view(np.recarray)
+    tree = {"all": records, "one": records[0], "after": np.arange(2.0)}
+    path.write_bytes(pickle.dumps(tree, protocol))
+    checkpoint = open_checkpoint(path)
+    assert checkpoint.problems == ()
+    assert [tensor.fqn for tensor in checkpoint.tensors] == ["after"]

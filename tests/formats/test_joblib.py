@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,17 @@ def test_what_stands_in_arrays_of_objects_is_read(tmp_path: Path) -> None:
     assert checkpoint.scalars == {"before": 1, "objects.1.n": 3, "objects.2": "x"}
 
 
+def test_what_others_take_the_first_array_of_objects_for_is_no_code(tmp_path: Path) -> None:
+    """They would name ``collections.dtype``, which there is not, and go no further."""
+    path = tmp_path / "a.joblib"
+    state = OrderedDict(weight=np.array(["a", None], dtype=object))
+    joblib.dump({"epoch": 1, "state_dict": state}, path)
+    with pytest.raises(AttributeError, match="dtype"), path.open("rb") as file:
+        pickle.load(file)
+    (report,) = examine([path]).checkpoints
+    assert report.verdict is Verdict.HEALTHY
+
+
 def test_text_and_dates_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "a.joblib"
     tree = {
@@ -96,6 +108,8 @@ def test_text_and_dates_are_passed_over(tmp_path: Path) -> None:
         "bytes": np.array([b"ab"]),
         "days": np.array(["2020-01-01"], dtype="datetime64[D]"),
         "records": np.zeros(2, dtype=[("a", "f4"), ("b", "i8")]),
+        "named records": np.zeros(2, dtype=[("a", "f4")]).view(np.recarray),
+        "long text": np.array(["ab", "c"], dtype=np.dtypes.StringDType()),
         "after": np.arange(2.0),
     }
     joblib.dump(tree, path)

@@ -44,6 +44,11 @@ STATES: list[tuple[str, dict[str, Any], Verdict]] = [
         {"model": {"w": torch.ones(1), "bn.num_batches_tracked": torch.tensor(2**62)}},
         Verdict.HEALTHY,
     ),
+    (
+        "the bounds of what an agent sees",
+        {"policy": {"observation_space.low": torch.tensor([-INF, 0.0])}},
+        Verdict.HEALTHY,
+    ),
     ("the worst score of a scheduler", model(1.0, scheduler={"mode_worse": INF}), Verdict.HEALTHY),
 ]
 

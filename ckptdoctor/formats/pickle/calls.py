@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ckptdoctor.formats.pickle.attributes import is_anothers, state_runs
-from ckptdoctor.formats.pickle.kept import PARTIAL, may_be_kept
+from ckptdoctor.formats.pickle.kept import PARTIAL, may_be_kept, module_class
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
@@ -20,7 +20,7 @@ from ckptdoctor.formats.pickle.nodes import (
     PersistentId,
 )
 
-__all__ = ["NEWOBJ", "names_module", "runs"]
+__all__ = ["NEWOBJ", "runs"]
 
 NEWOBJ = b"\x81"
 _NEWOBJ_EX = b"\x92"
@@ -34,11 +34,12 @@ _LOADERS = (
 _DEPTH = 3
 
 # Whoever is handed one of these iterates over nothing but what the pickle spells out.
-_CONTAINERS = frozenset(
+_FINITE = frozenset(
     """
-    _codecs.encode codecs.encode builtins.bytearray builtins.bytes builtins.dict builtins.frozenset
-    builtins.list builtins.range builtins.set builtins.tuple collections.Counter
-    collections.OrderedDict collections.defaultdict collections.deque torch.Size
+    _codecs.encode codecs.encode builtins.bytearray builtins.bytes builtins.dict builtins.enumerate
+    builtins.frozenset builtins.iter builtins.list builtins.range builtins.reversed builtins.set
+    builtins.tuple builtins.zip collections.Counter collections.OrderedDict collections.defaultdict
+    collections.deque itertools.chain itertools.islice torch.Size
     """.split()
 )
 
@@ -54,13 +55,11 @@ def runs(factory: Node, args: Node, opcode: bytes = b"R") -> bool:
     if type(factory) is GlobalRef:
         return _global_runs(factory, args, opcode)
     if type(factory) is PersistentId:
-        return not names_module(factory.pid)
+        named = module_class(factory)
+        # What may be called with whatever it is given is no class that torch saves so.
+        is_function = named is not None and named.use is Use.CALLED and named.name not in _CHECKS
+        return named is None or is_function or _global_runs(named, args, opcode)
     return type(factory) is Instance
-
-
-def names_module(pid: Node) -> bool:
-    """Whether it is ``("module", class, path, source)``, as torch pickled modules before 1.6."""
-    return type(pid) is tuple and pid[:1] == ("module",)
 
 
 def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
@@ -107,7 +106,7 @@ def _is_empty_newobj_ex(args: Node, opcode: bytes) -> bool:
 def _is_literal(node: Node) -> bool:
     """Whether iterating over it runs through nothing but what the pickle spells out."""
     if type(node) is Instance:
-        return node.name in _CONTAINERS
+        return node.name in _FINITE
     return type(node) not in (GlobalRef, PersistentId)
 
 
@@ -232,6 +231,11 @@ def _new_index(args: tuple[Node, ...]) -> bool:
     return bool(args) and _name(args[0]).startswith("pandas.")
 
 
+def _one_dict(args: tuple[Node, ...]) -> bool:
+    """Whatever else it is given it iterates over, or asks for its items."""
+    return len(args) == 1 and type(args[0]) is DictNode
+
+
 def _name(node: Node) -> str:
     return node.name if type(node) in (GlobalRef, Instance) else ""
 
@@ -270,6 +274,7 @@ _CHECKS: Mapping[str, Callable[[tuple[Node, ...]], bool]] = {
     "_functools.reduce": _union,
     "operator.getitem": _typing_item,
     "_operator.getitem": _typing_item,
+    "mmengine.config.config.ConfigDict": _one_dict,
     "numpy.random._pickle.__bit_generator_ctor": _random,
     "numpy.random._pickle.__generator_ctor": _random,
     "numpy.random._pickle.__randomstate_ctor": _random,

@@ -6,9 +6,9 @@ looked at one by one must not be kept where nobody sees it called.
 
 from __future__ import annotations
 
-from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node
+from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node, PersistentId
 
-__all__ = ["GETATTR", "ONLY_CALLED", "PARTIAL", "may_be_kept"]
+__all__ = ["GETATTR", "ONLY_CALLED", "PARTIAL", "may_be_kept", "module_class", "names_module"]
 
 GETATTR = "builtins.getattr"
 PARTIAL = frozenset({"functools.partial", "_functools.partial"})
@@ -32,10 +32,27 @@ _CALL_ON = ONLY_CALLED | frozenset(
 _MAX_DEPTH = 20
 
 
+def names_module(pid: Node) -> bool:
+    """Whether it is ``("module", class, path, source)``, as torch pickled modules before 1.6."""
+    return type(pid) is tuple and pid[:1] == ("module",)
+
+
+def module_class(node: Node) -> GlobalRef | None:
+    """The class behind the id under which torch's old format saves one with its source."""
+    if type(node) is PersistentId and names_module(node.pid):
+        pid = node.pid
+        if type(pid) is tuple and len(pid) > 1 and type(pid[1]) is GlobalRef:
+            return pid[1]
+    return None
+
+
 def may_be_kept(node: Node, depth: int = 0) -> bool:
-    """Whether it may be kept as a callable: a name that is plain, or a partial of one."""
-    if type(node) is GlobalRef:
-        return not node.runs_code and node.name not in _CALL_ON
+    """Whether it may be kept as a callable: a name that is plain, a partial, a bound method."""
+    named = node if type(node) is GlobalRef else module_class(node)
+    if named is not None:
+        return not named.runs_code and named.name not in _CALL_ON
+    if type(node) is Instance and node.name == GETATTR:  # a member, which was judged when it came
+        return type(node.factory) is GlobalRef and not node.factory.runs_code
     if type(node) is Instance and node.name in PARTIAL and depth < _MAX_DEPTH:
         args = node.args if type(node.args) is tuple else ()
         return bool(args) and may_be_kept(args[0], depth + 1)

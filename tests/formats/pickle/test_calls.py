@@ -49,6 +49,11 @@ AS_PICKLERS_WRITE = {
     b"X\x01\0\0\0aK\x01sb.",
     "what is appended to a queue": b"ccollections\ndeque\n)RK\x01a.",
     "a value called add": b"cargparse\nNamespace\n)\x81}X\x03\0\0\0addK\x01sb.",
+    "a cycle over what an iterator has left": b"citertools\ncycle\n(cbuiltins\niter\n(]tRtR.",
+    "a partial of a method": _PARTIAL + b"(cbuiltins\ngetattr\n(cmynet\nNet\n)RX\x01\0\0\0ftRtR.",
+    "a partial of a class that torch pickled with its source": _PARTIAL
+    + b"((X\x06\0\0\0modulecmynet\nNet\nNNtQtR.",
+    "a configuration of mmengine": b"cmmengine.config.config\nConfigDict\n(}tR.",
     "an attribute called append, never used": b"cmynet\nA\n)\x81}X\x06\0\0\0appendcmynet\nf\nsb.",
 }
 
@@ -86,6 +91,9 @@ AS_NO_PICKLER_WRITES = {
     b"(cbuiltins\nmax\ncmynet\nT\n(K\x01K\x02tNtR.",
     "getattr as what rebuilds": b"ctorch._tensor\n_rebuild_from_type_v2\n"
     b"(cbuiltins\ngetattr\ncmynet\nT\n(K\x01X\x01\0\0\0xtNtR.",
+    "a list of all that a cycle gives": b"cbuiltins\nlist\n(citertools\ncycle\n(]tRtR.",
+    "a configuration of what has items": b"cmmengine.config.config\nConfigDict\n(cmynet\nA\n)RtR.",
+    "a function as a class with its source": b"(X\x06\0\0\0modulecbuiltins\nmax\nNNtQ(]tR.",
     "a persistent id, called": b"X\x01\0\0\0xQ(K\x01tR.",
     "a union of an object": b"cfunctools\nreduce\n(c_operator\nor_\n(cmynet\nA\n)R}ttR.",
     "a key to sort by that calls": b"csortedcontainers.sortedlist\nSortedKeyList\n"

@@ -197,6 +197,25 @@ def test_what_getattr_gives(
     assert member(owner, module, qualname, attribute) is use
 
 
+@pytest.mark.parametrize(
+    ("module", "qualname", "use"),
+    [
+        ("torch.optim.lr_scheduler", "CyclicLR._triangular_scale_fn", Use.NAMED),
+        ("torch.nn.modules.linear", "Linear.forward", Use.NAMED),
+        ("torch.nn.modules.linear", "Linear.__init__", Use.CODE),
+        ("torch.nn.modules.linear", "init.os", Use.CODE),
+        ("pathlib", "Path.write_text", Use.CODE),
+        ("joblib.numpy_pickle", "NumpyArrayWrapper.read", Use.CODE),
+        ("torch.nn.functional", "relu.f", Use.CODE),
+        ("zoneinfo", "ZoneInfo._unpickle", Use.CALLED),
+    ],
+)
+def test_a_method_as_protocol_4_spells_it_is_what_getattr_gives(
+    module: str, qualname: str, use: Use
+) -> None:
+    assert judge(module, qualname) is use
+
+
 def test_memory_formats_are_known_through_whatever_imports_it() -> None:
     assert judge("mynet.layers", "torch.channels_last") is Use.NAMED
     assert judge("mynet.layers", "torch.float32") is Use.CODE

@@ -24,6 +24,7 @@ from ckptdoctor.formats.pickle import tables
 from ckptdoctor.formats.pickle.names import Use, is_allowed, judge
 from tests.formats.pickle.distributed_objects import DISTRIBUTED, group_of_one
 from tests.formats.pickle.framework_objects import FRAMEWORKS
+from tests.formats.pickle.python_objects import PYTHON
 from tests.formats.pickle.recorded import names_of, pickled
 from tests.formats.pickle.torch_objects import (
     ARRAYS,
@@ -80,9 +81,9 @@ def missing(data: bytes) -> set[str]:
     [
         # Below protocol 2 the pickler of a packed weight aborts the process.
         (MODULES, range(2, 6)),
-        *((makers, range(6)) for makers in (OPTIMIZERS, TENSORS, TRAINING, ARRAYS)),
+        *((makers, range(6)) for makers in (OPTIMIZERS, TENSORS, TRAINING, ARRAYS, PYTHON)),
     ],
-    ids=["modules", "optimizers", "tensors", "training", "arrays"],
+    ids=["modules", "optimizers", "tensors", "training", "arrays", "python"],
 )
 def test_what_picklers_write_is_held(makers: dict[str, Any], protocols: range) -> None:
     for name, make in makers.items():

@@ -209,6 +209,8 @@ TRAINING: Makers = {
     "qconfig": lambda: [quantization.default_qconfig, quantization.get_default_qat_qconfig()],
     "qconfig mapping": quantization.get_default_qconfig_mapping,
     "sobol": lambda: torch.quasirandom.SobolEngine(2),
+    "errors": lambda: [torch.OutOfMemoryError("x"), torch.linalg.LinAlgError("x")],
+    "checkpoint policy": lambda: torch.utils.checkpoint.CheckpointPolicy.MUST_SAVE,
     "ordered": lambda: torch.fx.immutable_collections.immutable_list([1, 2]),
     "checkpointed": lambda: functools.partial(
         torch.utils.checkpoint.checkpoint, use_reentrant=False
@@ -241,6 +243,7 @@ def _schedules() -> list[object]:
     first, second = rates.ConstantLR(shared), rates.StepLR(shared, 2)
     return [
         *(schedule.state_dict() for schedule in made),
+        *made,
         rates.SequentialLR(shared, [first, second], [2]).state_dict(),
     ]
 
@@ -297,6 +300,7 @@ ARRAYS: Makers = {
     ],
     "functions": lambda: [np.mean, np.add, np.exp, np.linalg.norm, np.fft.fft, np.where, np.array],
     "limits": lambda: [np.iinfo("i4")],
+    "errors": lambda: [np.linalg.LinAlgError("x"), np.exceptions.AxisError("x")],
     "vectorized": lambda: np.vectorize(np.mean),
 }
 

@@ -14,6 +14,7 @@ from types import ModuleType
 
 # All at once, in 2 ms: whoever watches a scan must not see it import anything.
 from ckptdoctor.formats.pickle.tables import (
+    enums,
     metrics,
     numpy,
     others,
@@ -34,16 +35,16 @@ from ckptdoctor.formats.pickle.tables import (
 __all__ = ["find"]
 
 _USES = ("CALLED", "BUILT", "NAMED")
-_TORCH = (torch, torch_nn, torch_functions, torch_training, torch_distributed, torch_ao)
+_TORCH = (torch, torch_nn, torch_functions, torch_training, torch_distributed, torch_ao, enums)
 _TABLES_OF: Mapping[str, tuple[ModuleType, ...]] = {
     "numpy": (numpy,),
     "timm": (timm, timm_layers),
     "torch": _TORCH,
-    "torchmetrics": (metrics,),
+    "torchmetrics": (metrics, enums),
     "torchvision": (vision,),
     "ultralytics": (ultralytics,),
 }
-_TABLES_OF_THE_REST = (python, trainers, others)
+_TABLES_OF_THE_REST = (python, trainers, others, enums)
 
 
 def find(module: str, qualname: str) -> str:

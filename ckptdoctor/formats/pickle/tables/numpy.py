@@ -25,6 +25,11 @@ _UNPICKLE_SEEDS = """
 CALLED: Mapping[str, str] = {
     # Parses a description; a text in it is read by `ast.literal_eval`.
     "numpy": "_CopyMode dtype",
+    "numpy.exceptions": """
+        AxisError ComplexWarning DTypePromotionError ModuleDeprecationWarning RankWarning
+        TooHardError VisibleDeprecationWarning
+    """,
+    "numpy.linalg": "LinAlgError",
     "numpy._globals": "_CopyMode _NoValueType",
     "numpy.ma.core": "MaskedConstant _mareconstruct",
     "numpy.ma.mrecords": "_mrreconstruct",
@@ -53,7 +58,7 @@ _TYPES = """
     uint16 uint32 uint64 uint8 uintc uintp ulong ulonglong unicode_ unsignedinteger ushort void
     void0 ufunc
 """
-_ARRAYS = "chararray matrix ndarray recarray record"
+_ARRAYS = "chararray matrix memmap ndarray recarray record"
 _FUNCTIONS = """
     alen all allclose alltrue amax amin angle any append arange argmax argmin argpartition argsort
     argwhere around array array2string array_equal array_equiv array_repr array_split array_str

@@ -27,6 +27,8 @@ BUILT: Mapping[str, str] = {
     "detectron2.structures.image_list": "ImageList",
     "detectron2.structures.instances": "Instances",
     "detectron2.structures.masks": "BitMasks PolygonMasks",
+    "dateutil.relativedelta": "relativedelta",
+    "dateutil.tz.tz": "tzlocal",
     "easydict": "EasyDict",
     "efficientnet_pytorch.utils": "BlockArgs GlobalParams",
     "fairseq.data.dictionary": "Dictionary",
@@ -37,12 +39,26 @@ BUILT: Mapping[str, str] = {
     "mmcv.utils.config": "Config ConfigDict",
     "ml_collections.config_dict.config_dict": "ConfigDict FieldReference FrozenConfigDict",
     "munch": "Munch",
+    "networkx.classes.coreviews": """
+        AdjacencyView AtlasView FilterAdjacency FilterAtlas FilterMultiAdjacency FilterMultiInner
+        MultiAdjacencyView UnionAdjacency UnionAtlas UnionMultiAdjacency UnionMultiInner
+    """,
+    "networkx.classes.digraph": "DiGraph",
+    "networkx.classes.graph": "Graph",
+    "networkx.classes.multidigraph": "MultiDiGraph",
+    "networkx.classes.multigraph": "MultiGraph",
+    "networkx.classes.reportviews": """
+        DegreeView EdgeView InDegreeView NodeDataView NodeView OutDegreeView OutEdgeView
+    """,
     "pandas.core.internals.managers": "BlockManager SingleBlockManager",
+    "scipy.interpolate._interpolate": "interp1d",
     "yacs.config": "CfgNode",
 }
 
 CALLED: Mapping[str, str] = {
     "detectron2.structures.boxes": "BoxMode",
+    "dateutil.tz.tz": "tzoffset tzutc",
+    "mmengine.config.config": "ConfigDict",
     "pandas": "Interval Period PeriodDtype StringDtype Timedelta Timestamp",
     "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
     "pandas._libs.internals": "BlockPlacement _unpickle_block",
@@ -66,6 +82,7 @@ CALLED: Mapping[str, str] = {
     "peft.utils.peft_types": "PeftType TaskType",
     # By a key, below the folder of time zones.
     "pytz": "_UTC _p",
+    "segmentation_models_pytorch.encoders._efficientnet": "BlockArgs GlobalParams",
     "sklearn._loss._loss": """
         CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss
         CyHalfMultinomialLoss CyHalfPoissonLoss CyHalfSquaredError CyHalfTweedieLoss
@@ -82,13 +99,30 @@ CALLED: Mapping[str, str] = {
     "sortedcontainers.sorteddict": "SortedDict",
     "sortedcontainers.sortedlist": "SortedKeyList SortedList",
     "sortedcontainers.sortedset": "SortedSet",
+    # Its state is JSON, which it parses.
+    "tokenizers": "Tokenizer",
 }
 
 NAMED: Mapping[str, str] = {
     "einops.einops": "einsum pack rearrange reduce repeat unpack",
+    "kornia.enhance.adjust": """
+        adjust_brightness adjust_brightness_accumulative adjust_contrast
+        adjust_contrast_with_mean_subtraction adjust_gamma adjust_hue adjust_hue_raw adjust_log
+        adjust_saturation adjust_saturation_raw adjust_saturation_with_gray_subtraction
+        adjust_sigmoid
+    """,
     "scipy.special._logsumexp": "log_softmax logsumexp softmax",
     "scipy.special._special_ufuncs": "expit log_expit logit",
     "scipy.special._ufuncs": "erf expit gammaln log_expit logit xlogy",
+    "transformers.optimization": """
+        _get_constant_lambda _get_constant_schedule_with_warmup_lr_lambda
+        _get_cosine_schedule_with_warmup_lr_lambda
+        _get_cosine_with_hard_restarts_schedule_with_warmup_lr_lambda
+        _get_cosine_with_min_lr_schedule_with_warmup_lr_lambda
+        _get_cosine_with_min_lr_schedule_with_warmup_lr_rate_lambda
+        _get_inverse_sqrt_schedule_lr_lambda _get_linear_schedule_with_warmup_lr_lambda
+        _get_polynomial_decay_schedule_with_warmup_lr_lambda _get_wsd_scheduler_lambda
+    """,
     "sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",
     "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
     "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_oneway f_regression",

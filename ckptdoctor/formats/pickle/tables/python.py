@@ -26,7 +26,7 @@ _EXCEPTIONS = """
     Warning WindowsError ZeroDivisionError
 """
 _PATHS = "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath"
-_DATETIME = "date datetime time timedelta timezone"
+_DATETIME = "date datetime time timedelta timezone tzinfo"
 _DECIMAL = "Context Decimal DecimalTuple"
 _SIGNALS = """
     Clamped ConversionSyntax DecimalException DivisionByZero DivisionImpossible DivisionUndefined
@@ -93,6 +93,11 @@ CALLED: Mapping[str, str] = {
     "http": "HTTPMethod HTTPStatus",
     "socket": "AddressFamily SocketKind",
     "uuid": "SafeUUID",
+    "json.decoder": "JSONDecodeError",
+    "queue": "Empty Full",
+    "_queue": "Empty",
+    "subprocess": "CalledProcessError TimeoutExpired",
+    "urllib.parse": "DefragResult ParseResult SplitResult",
     "zoneinfo": "ZoneInfo._unpickle",  # by a key, below the folders of time zones
     "_random": "Random",
 }
@@ -101,10 +106,10 @@ BUILT: Mapping[str, str] = {
     "argparse": "Namespace",
     "collections": "ChainMap UserDict UserList UserString",
     "configparser": """
-        BasicInterpolation ConfigParser ExtendedInterpolation Interpolation LegacyInterpolation
-        RawConfigParser SafeConfigParser SectionProxy
+        BasicInterpolation ConfigParser ConverterMapping ExtendedInterpolation Interpolation
+        LegacyInterpolation RawConfigParser SafeConfigParser SectionProxy
     """,
-    "contextlib": "nullcontext",
+    "contextlib": "nullcontext suppress",
     "dataclasses": "Field _FIELD_BASE _HAS_DEFAULT_FACTORY_CLASS _KW_ONLY_TYPE _MISSING_TYPE",
     "distutils.version": "LooseVersion StrictVersion",
     "io": "BytesIO StringIO",
@@ -112,10 +117,13 @@ BUILT: Mapping[str, str] = {
     "json.decoder": "JSONDecoder",
     "json.encoder": "JSONEncoder",
     "logging": """
-        Filter Filterer Formatter Handler LogRecord Logger Manager NullHandler PercentStyle
-        PlaceHolder RootLogger StrFormatStyle StreamHandler StringTemplateStyle
+        Filter Filterer Formatter Handler LogRecord Logger LoggerAdapter Manager NullHandler
+        PercentStyle PlaceHolder RootLogger StrFormatStyle StreamHandler StringTemplateStyle
     """,
+    "optparse": "Values",
+    "statistics": "NormalDist",
     "string": "Template",
+    "subprocess": "CompletedProcess",
     "typing": "NewType",
     "uuid": "UUID",
 }
@@ -133,7 +141,7 @@ NAMED: Mapping[str, str] = {
     "cmath": "exp log phase polar rect sqrt",
     "copy": "copy deepcopy",
     "dataclasses": "MISSING",
-    "datetime": "timezone.utc tzinfo",
+    "datetime": "timezone.utc",
     "decimal": _SIGNALS,
     "_decimal": _SIGNALS,
     "_pydecimal": _SIGNALS,
@@ -165,4 +173,5 @@ NAMED: Mapping[str, str] = {
     "weakref": "ReferenceType WeakKeyDictionary WeakSet WeakValueDictionary ref",
     "_weakref": "ref",
     "_weakrefset": "WeakSet",
+    "zoneinfo": "ZoneInfo",
 }

@@ -23,13 +23,18 @@ BUILT: Mapping[str, str] = {
     "torch._dynamo.repro.after_dynamo": "WrapBackendDebug",
     # torch 0.4 and 1.0: the dropout state of recurrent layers; what it held is dropped.
     "torch.backends.cudnn.rnn": "Unserializable",
+    "torch.distributed.fsdp": "CPUOffloadPolicy MixedPrecisionPolicy OffloadPolicy",
+    "torch.utils._pytree": "LeafSpec TreeSpec",
 }
 
 CALLED: Mapping[str, str] = {
-    "torch": "Size device",
-    "torch._C": "Generator",
+    "torch": "AcceleratorError OutOfMemoryError Size device",
+    "torch._C": "AcceleratorError Generator OutOfMemoryError _LinAlgError",
     # The contexts keep what they are given, and call it once the module runs.
     "torch._dynamo.eval_frame": "DisableContext OptimizeContext OptimizedModule RunOnlyContext",
+    "torch._C._distributed_c10d": "ReduceOp.RedOpType",
+    "torch._C._profiler": "ProfilerActivity",
+    "torch.distributed.distributed_c10d": "ReduceOp.RedOpType",
     "torch._tensor": "_rebuild_from_type _rebuild_from_type_v2",
     "torch._utils": """
         _rebuild_device_tensor_from_cpu_tensor _rebuild_device_tensor_from_numpy
@@ -87,7 +92,24 @@ _OBJECTS = """
 NAMED: Mapping[str, str] = {
     "torch": _OBJECTS + torch_functions.NAMED["torch"],
     "torch._C": "TensorBase _TensorBase _VariableFunctions _VariableFunctionsClass",
-    "torch._C._distributed_c10d": "ReduceOp.RedOpType",
+    "torch._functorch.apis": "grad grad_and_value vmap",
+    "torch.func": "functional_call grad grad_and_value jacfwd jacrev vmap",
+    "torch.autograd": "grad",
+    "torch.cuda": "is_available",
+    "torch.distributed.distributed_c10d": "ReduceOp",
+    "torch.distributed.algorithms.ddp_comm_hooks.default_hooks": """
+        allreduce_hook bf16_compress_hook fp16_compress_hook
+    """,
+    "torch.distributed.algorithms.ddp_comm_hooks.post_localSGD_hook": "post_localSGD_hook",
+    "torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook": """
+        batched_powerSGD_hook powerSGD_hook
+    """,
+    "torch.distributions.kl": "kl_divergence",
+    "torch.nn.utils.clip_grad": "clip_grad_norm clip_grad_norm_ clip_grad_value_",
+    "torch.nn.utils.convert_parameters": "parameters_to_vector vector_to_parameters",
+    "torch.nn.utils.rnn": """
+        pack_padded_sequence pack_sequence pad_packed_sequence pad_sequence unpad_sequence
+    """,
     # What is no more: they raise.
     "torch._linalg_utils": "_symeig eig lstsq matrix_rank solve",
     "torch._tensor": "Tensor",
