@@ -6,6 +6,7 @@ where ``joblib.dump`` wrote it, behind their descriptions.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,21 @@ def run_first(
     try:
         return _run(path, joblib, source)
     finally:  # others take the bytes of arrays for opcodes
-        joblib.adopt(plain, 0)
+        joblib.adopt(plain, 0, until=_fails_at(plain))
+
+
+def _fails_at(plain: PickleMachine) -> int:
+    """Where a reader that is not joblib's asks for what there is not, and goes no further.
+
+    Within an array of objects it takes texts from before it: ``collections.dtype``.
+    """
+    ends = [
+        seen.offset
+        for seen in plain.globals.values()
+        if seen.ref.qualname == "dtype"
+        and seen.ref.module.partition(".")[0] in sys.stdlib_module_names
+    ]
+    return min(ends, default=sys.maxsize)
 
 
 def _run(path: Path, machine: PickleMachine, source: ByteSource) -> FirstPickle:

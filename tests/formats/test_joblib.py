@@ -93,7 +93,7 @@ def test_what_stands_in_arrays_of_objects_is_read(tmp_path: Path) -> None:
 def test_what_others_take_the_first_array_of_objects_for_is_no_code(tmp_path: Path) -> None:
     """They would name ``collections.dtype``, which there is not, and go no further."""
     path = tmp_path / "a.joblib"
-    state = OrderedDict(weight=np.array(["a", None], dtype=object))
+    state = OrderedDict(weight=np.array([np.ones(2), np.ones(2), "a"], dtype=object))
     joblib.dump({"epoch": 1, "state_dict": state}, path)
     with pytest.raises(AttributeError, match="dtype"), path.open("rb") as file:
         pickle.load(file)

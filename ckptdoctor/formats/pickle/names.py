@@ -182,8 +182,6 @@ def judge(module: str, qualname: str) -> Use:
         return Use(found)
     if qualname in _MEMORY_FORMATS:
         return Use.NAMED
-    if qualname == "dtype":  # numpy's, where whoever is not joblib takes its texts for others
-        return Use.UNKNOWN
     if _is_listed(module, qualname):
         return Use.CODE
     if _is_in_a_class(module, qualname):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 from ckptdoctor.formats.limits import Limits
@@ -193,16 +194,19 @@ class MachineState(Window):
             new.count += before.count
             self.globals[name] = new
 
-    def adopt(self, other: MachineState, at: int) -> None:
-        """Record what another reading of the pickle at ``at`` names and calls."""
+    def adopt(self, other: MachineState, at: int, *, until: int = sys.maxsize) -> None:
+        """Record what another reading of the pickle at ``at`` names and calls before ``until``."""
         for pair, seen in other._refs.items():
-            self._refs.setdefault(pair, seen)
+            if seen.offset < until:
+                self._refs.setdefault(pair, seen)
         for seen in other.globals.values():
+            if seen.offset >= until:
+                continue
             if seen.ref.name not in self.globals or seen.ref.runs_code:
                 self._record(RecordedGlobal(seen.ref, at, seen.count))
         known = {call.call for call in self.calls}
         for call in other.calls:
-            if call.call not in known and len(self.calls) < _MAX_CALLS:
+            if call.offset < until and call.call not in known and len(self.calls) < _MAX_CALLS:
                 self.calls.append(RecordedCall(call.name, call.call, at))
 
     # -- calls -----------------------------------------------------------------------------------

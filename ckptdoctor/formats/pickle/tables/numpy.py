@@ -58,7 +58,7 @@ _TYPES = """
     uint16 uint32 uint64 uint8 uintc uintp ulong ulonglong unicode_ unsignedinteger ushort void
     void0 ufunc
 """
-_ARRAYS = "chararray matrix memmap ndarray recarray record"
+_ARRAYS = "chararray matrix ndarray recarray record"
 _FUNCTIONS = """
     alen all allclose alltrue amax amin angle any append arange argmax argmin argpartition argsort
     argwhere around array array2string array_equal array_equiv array_repr array_split array_str
