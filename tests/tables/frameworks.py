@@ -34,6 +34,12 @@ VISION = Area(
         torchvision.tv_tensors._dataset_wrapper torchvision.ops._utils
         """
     ),
+    more={
+        Use.NAMED: """
+            torchvision.models.optical_flow.raft: _pass_through_h
+            torchvision.transforms.v2._utils: _find_labels_default_heuristic
+        """
+    },
 )
 ULTRALYTICS = Area(
     table="ultralytics",

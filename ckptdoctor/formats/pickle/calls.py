@@ -59,7 +59,18 @@ def runs(factory: Node, args: Node, opcode: bytes = b"R") -> bool:
         # What may be called with whatever it is given is no class that torch saves so.
         is_function = named is not None and named.use is Use.CALLED and named.name not in _CHECKS
         return named is None or is_function or _global_runs(named, args, opcode)
-    return type(factory) is Instance
+    return type(factory) is Instance and not _joins_graphs(factory, args)
+
+
+def _joins_graphs(callee: Instance, args: Node) -> bool:
+    """Whether it makes a batch of torch_geometric, of a class of its own."""
+    made = callee.args if type(callee.args) is tuple else ()
+    cls = made[0] if made and callee.name == "copyreg._reconstructor" else callee.factory
+    if callee.state is not None or _name(cls) != _JOINER:
+        return False
+    return type(args) is tuple and all(
+        type(arg) is GlobalRef and arg.name in _JOINED for arg in args
+    )
 
 
 def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
@@ -251,6 +262,11 @@ _TENSOR_MAKERS = """
     device_tensor_from_cpu_tensor device_tensor_from_numpy nested_tensor parameter qtensor
     sparse_csr_tensor sparse_tensor tensor tensor_v2 tensor_v3 wrapper_subclass xla_tensor
 """
+_JOINER = "torch_geometric.data.batch.DynamicInheritanceGetter"
+_JOINED = frozenset(
+    f"torch_geometric.data.{name}"
+    for name in ("batch.Batch", "data.Data", "hetero_data.HeteroData", "temporal.TemporalData")
+)
 _GENERIC = frozenset({"typing", "collections", "collections.abc", "builtins"})
 _CONSUMERS = """
     builtins.bytearray builtins.bytes builtins.dict builtins.enumerate builtins.frozenset

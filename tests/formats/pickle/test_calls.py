@@ -7,6 +7,7 @@ import pytest
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.source import MemorySource
 
+_JOINER = b"ctorch_geometric.data.batch\nDynamicInheritanceGetter\n)\x81"
 _PARTIAL = b"cfunctools\npartial\n"
 
 
@@ -54,6 +55,8 @@ AS_PICKLERS_WRITE = {
     "a partial of a class that torch pickled with its source": _PARTIAL
     + b"((X\x06\0\0\0modulecmynet\nNet\nNNtQtR.",
     "a configuration of mmengine": b"cmmengine.config.config\nConfigDict\n(}tR.",
+    "a batch of graphs": _JOINER + b"(ctorch_geometric.data.batch\nBatch\n"
+    b"ctorch_geometric.data.data\nData\ntR.",
     "an attribute called append, never used": b"cmynet\nA\n)\x81}X\x06\0\0\0appendcmynet\nf\nsb.",
 }
 
@@ -94,6 +97,7 @@ AS_NO_PICKLER_WRITES = {
     "a list of all that a cycle gives": b"cbuiltins\nlist\n(citertools\ncycle\n(]tRtR.",
     "a configuration of what has items": b"cmmengine.config.config\nConfigDict\n(cmynet\nA\n)RtR.",
     "a function as a class with its source": b"(X\x06\0\0\0modulecbuiltins\nmax\nNNtQ(]tR.",
+    "a batch of something else": _JOINER + b"(ctorch_geometric.data.batch\nBatch\ncmynet\nA\ntR.",
     "a persistent id, called": b"X\x01\0\0\0xQ(K\x01tR.",
     "a union of an object": b"cfunctools\nreduce\n(c_operator\nor_\n(cmynet\nA\n)R}ttR.",
     "a key to sort by that calls": b"csortedcontainers.sortedlist\nSortedKeyList\n"

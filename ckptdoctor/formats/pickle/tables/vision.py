@@ -277,6 +277,7 @@ CALLED: Mapping[str, str] = {
 
 NAMED: Mapping[str, str] = {
     "torchvision.datasets.folder": "find_classes make_dataset",
+    "torchvision.models.optical_flow.raft": "_pass_through_h",
     "torchvision.ops.boxes": """
         batched_nms box_area box_convert box_iou clip_boxes_to_image complete_box_iou
         distance_box_iou generalized_box_iou masks_to_boxes nms remove_small_boxes
@@ -302,6 +303,7 @@ NAMED: Mapping[str, str] = {
         posterize resize resized_crop rgb_to_grayscale rotate scale solarize ten_crop to_grayscale
         to_pil_image to_tensor vflip
     """,
+    "torchvision.transforms.v2._utils": "_find_labels_default_heuristic",
     "torchvision.transforms.v2.functional._augment": """
         erase erase_image erase_video jpeg jpeg_image jpeg_video
     """,
