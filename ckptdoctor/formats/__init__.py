@@ -76,10 +76,10 @@ def _read(file: OpenFile, limits: Limits) -> Checkpoint:
         )
     if head.startswith(torch_zip.MAGIC):
         return torch_zip.read_torch_zip(file, limits)
-    if safetensors.is_safetensors(head):
-        return safetensors.read_safetensors(file, limits)
     if torch_tar.is_tar(head[:512]):
         return torch_tar.read_torch_tar(file, limits)
+    if safetensors.is_safetensors(head):
+        return safetensors.read_safetensors(file, limits)
     if is_compressed_pickle(FileSource(file.fd, file.nbytes)):
         checkpoint = torch_legacy.read_pickle(file, limits)
         if checkpoint.tensors:

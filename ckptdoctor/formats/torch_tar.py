@@ -29,10 +29,12 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import (
     GlobalRef,
+    Instance,
     Node,
     PickleError,
     PickleLimitError,
     PickleTruncatedError,
+    spell,
 )
 from ckptdoctor.formats.pickle.stray import code_behind, telling
 from ckptdoctor.formats.raw import RawTensor, Storage, class_dtype
@@ -77,6 +79,10 @@ class _Part:
     at: int = 0
 
 
+class _MadeUpError(Exception):
+    """What torch asks for the size of an element is an object: nobody knows where it reads on."""
+
+
 class _Tar:
     def __init__(self, file: OpenFile, limits: Limits) -> None:
         self._file = file
@@ -89,7 +95,12 @@ class _Tar:
     def read(self) -> Checkpoint:
         """The checkpoint."""
         parts = self._parts()
-        root = self._unpickled(parts)
+        try:
+            root = self._unpickled(parts)
+        except CheckpointError:
+            for part in parts.values():  # others may go on where this reader does not
+                self.machines += code_behind(part.source, part.at, self._limits)
+            raise
         pickle = parts["pickle"]
         inner = pickle.machine.loading.files
         found = harvest(root, self._named, pickle.source, self._limits, inner)
@@ -122,6 +133,12 @@ class _Tar:
             ) from error
         except PickleError as error:
             raise CorruptCheckpointError(self._file.path, error.message) from error
+        except _MadeUpError as error:
+            refused = CorruptCheckpointError(
+                self._file.path, f"the class of a storage is made up: {error}"
+            )
+            refused.runs = ((str(error), f"{error}._dtype"),)
+            raise refused from error
         except (struct.error, IndexError, TypeError, ValueError, KeyError) as error:
             raise CorruptCheckpointError(
                 self._file.path, "its storages or tensors are not as torch wrote them"
@@ -157,15 +174,27 @@ class _Tar:
         names: list[str] = []
         parts: dict[str, _Part] = {}
         try:
-            for name, offset, nbytes in tar_members(FileSource(self._file.fd, self._file.nbytes)):
-                names.append(name)
-                if name in _MEMBERS:
-                    parts[name] = self._part(offset, nbytes)
+            for member in tar_members(FileSource(self._file.fd, self._file.nbytes)):
+                names.append(member.name)
+                if member.name in _MEMBERS:
+                    if not member.is_plain:
+                        raise self._elsewhere(member.name)
+                    parts[member.name] = self._part(member.offset, member.nbytes)
         except TarSizeError as error:
             raise CorruptCheckpointError(self._file.path, f"a damaged tar: {error}") from error
         if set(parts) != _MEMBERS:
             raise self._something_else(names, parts)
         return parts
+
+    def _elsewhere(self, name: str) -> CheckpointError:
+        """A link, or a header that extends another: torch unpickles what it leads to."""
+        error = CorruptCheckpointError(
+            self._file.path,
+            f"its {name!r} is a link, or has a name or a size in another header; torch wrote none",
+            remedy="Do not load it: find out who made it, and get the file again.",
+        )
+        error.runs = (("tarfile.TarFile.extract", f"tarfile.TarFile.extract({name!r})"),)
+        return error
 
     def _part(self, offset: int, nbytes: int) -> _Part:
         there = max(0, min(nbytes, self._file.nbytes - offset))
@@ -210,6 +239,8 @@ class _Tar:
             key = _key(node)
             dtype = class_dtype(storage_class)
             if dtype is None:
+                if type(storage_class) is Instance:
+                    raise _MadeUpError(spell(storage_class))
                 raise TypeError("an unknown storage class")
             numel = struct.unpack("<q", part.source.read(part.at, 8))[0]
             nbytes = numel * dtype.itemsize

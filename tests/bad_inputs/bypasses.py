@@ -14,6 +14,7 @@ from tests.bad_inputs.bypass.implicit import IMPLICIT
 from tests.bad_inputs.bypass.objects import OBJECTS
 from tests.bad_inputs.bypass.one import Bypass
 from tests.bad_inputs.bypass.spellings import SPELLINGS
+from tests.bad_inputs.bypass.tars import TARS
 from tests.bad_inputs.bypass.tricks import TRICKS
 from tests.bad_inputs.bypass.writers import WRITERS
 
@@ -21,5 +22,5 @@ __all__ = ["ALL_BYPASSES"]
 
 ALL_BYPASSES: tuple[Bypass, ...] = (
     *CALLS, *TRICKS, *FILES, *FRAMES, *ALIASES, *CHAINS, *OBJECTS, *IMPLICIT, *EVALUATORS, *WRITERS,
-    *SPELLINGS, *ARCHIVES, *FRAMEWORKS,
+    *SPELLINGS, *TARS, *ARCHIVES, *FRAMEWORKS,
 )  # fmt: skip

@@ -157,11 +157,13 @@ class Strays:
     def _run(self, source: ByteSource, starts: Iterable[int]) -> None:
         """Run what may be pickles; kept if they name code."""
         machine = _Counted(source, replace(self._limits, opcodes=self._opcodes))
-        for start in starts:
+        for count, start in enumerate(starts):
             if self._opcodes <= machine.opcodes or self._looked_at > _LOOKED_AT_NBYTES:
                 break
             with contextlib.suppress(PickleError):
-                machine.run(start)
+                _, end = machine.run(start)
+                while not count and end < source.nbytes:  # what follows announces no protocol
+                    _, end = machine.run(end)
             self._looked_at += machine.at - start
         self._opcodes -= machine.opcodes
         if _names_code(machine):
@@ -172,8 +174,9 @@ def _members(whole: ByteSource) -> Iterator[ByteSource]:
     """What lies in an archive, of whatever kind."""
     if is_tar(whole.read(0, 512)):
         with contextlib.suppress(TarSizeError):
-            for _, offset, nbytes in tar_members(whole):
-                yield PartSource(whole, offset, min(nbytes, max(0, whole.nbytes - offset)))
+            for member in tar_members(whole):
+                there = max(0, whole.nbytes - member.offset)
+                yield PartSource(whole, member.offset, min(member.nbytes, there))
     yield from members(whole)
 
 
