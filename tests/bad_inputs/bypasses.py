@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.bad_inputs.bypass.aliases import ALIASES
 from tests.bad_inputs.bypass.archives import ARCHIVES
+from tests.bad_inputs.bypass.beyond import BEYOND
 from tests.bad_inputs.bypass.calls import CALLS
 from tests.bad_inputs.bypass.chains import CHAINS
 from tests.bad_inputs.bypass.evaluators import EVALUATORS
@@ -22,5 +23,5 @@ __all__ = ["ALL_BYPASSES"]
 
 ALL_BYPASSES: tuple[Bypass, ...] = (
     *CALLS, *TRICKS, *FILES, *FRAMES, *ALIASES, *CHAINS, *OBJECTS, *IMPLICIT, *EVALUATORS, *WRITERS,
-    *SPELLINGS, *TARS, *ARCHIVES, *FRAMEWORKS,
+    *SPELLINGS, *TARS, *BEYOND, *ARCHIVES, *FRAMEWORKS,
 )  # fmt: skip

@@ -136,7 +136,8 @@ class Loading:
     def _read(self, data: Node) -> InnerFile:
         if self.depth >= _MAX_DEPTH:
             message = f"files within files, more than {_MAX_DEPTH} deep"
-            raise PickleLimitError(message, self._vm.at)
+            self._vm.complain(PickleLimitError(message, self._vm.at))
+            return InnerFile(data=data, source=MemorySource(b""), fault=message, foreign=True)
         found = self._place(data)
         if found is None:
             fault = "something else than bytes is loaded as a file of torch"

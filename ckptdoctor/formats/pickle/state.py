@@ -34,6 +34,7 @@ __all__ = ["MachineState"]
 
 _MAX_CALLS = 100
 _MAX_GLOBALS = 10_000  # a whole module names some tens, a large TorchScript archive some hundreds
+_MOST_GLOBALS = 10 * _MAX_GLOBALS
 _NAME_CHARS = 2_000  # the longest dotted name of a global
 _COMPUTED = (Instance, GlobalRef, PersistentId)
 _SEVERITY = {use: rank for rank, use in enumerate(Use)}
@@ -151,11 +152,18 @@ class MachineState(Window):
 
     def _new_global(self, module: str, name: str, at: int) -> RecordedGlobal:
         if len(module) + len(name) > _NAME_CHARS:
-            self.complain(PickleLimitError(f"a global whose name is longer than {_NAME_CHARS}", at))
-            module, name = module[:_NAME_CHARS], name[:_NAME_CHARS]
+            return self._long_global(module, name, at)
         ref = GlobalRef(dotted(module, name), judge(module, name), module, name)
         known = RecordedGlobal(ref, at)
         self._refs[module, name] = known
+        self._record(known)
+        return known
+
+    def _long_global(self, module: str, name: str, at: int) -> RecordedGlobal:
+        """A name that is too long to be looked at can lead anywhere."""
+        self.complain(PickleLimitError(f"a global whose name is longer than {_NAME_CHARS}", at))
+        ref = GlobalRef(shorten(f"{module}.{name}"[:_NAME_CHARS]), Use.CODE)
+        known = RecordedGlobal(ref, at)
         self._record(known)
         return known
 
@@ -186,13 +194,19 @@ class MachineState(Window):
         before = self.globals.get(name)
         if before is None:
             if len(self.globals) >= _MAX_GLOBALS:
-                raise PickleLimitError(
-                    f"more than {_MAX_GLOBALS} classes and functions", new.offset
-                )
+                self._complain_of_globals(new)
             self.globals[name] = new
         elif _SEVERITY[new.ref.use] > _SEVERITY[before.ref.use]:
             new.count += before.count
             self.globals[name] = new
+
+    def _complain_of_globals(self, new: RecordedGlobal) -> None:
+        """So many are no checkpoint's. They are read on, to see whether the last one is code."""
+        error = PickleLimitError(f"more than {_MAX_GLOBALS} classes and functions", new.offset)
+        self.complain(error)
+        if len(self.globals) >= _MOST_GLOBALS:
+            self._record_call(GlobalRef("a name that is not read"), ())
+            raise error
 
     def adopt(self, other: MachineState, at: int, *, until: int = sys.maxsize) -> None:
         """Record what another reading of the pickle at ``at`` names and calls before ``until``."""
@@ -241,9 +255,7 @@ class MachineState(Window):
         known = self._refs.get((module, qualname))
         if known is None:
             if len(module) + len(qualname) > _NAME_CHARS:
-                raise PickleLimitError(
-                    f"a global whose name is longer than {_NAME_CHARS}", self.at - 1
-                )
+                return self._long_global(module, qualname, self.at - 1).ref
             use = member(owner.use, module, owner.qualname, attribute)
             ref = GlobalRef(f"{owner.name}.{attribute}", use, module, qualname)
             known = RecordedGlobal(ref, self.at - 1)

@@ -186,14 +186,31 @@ class Window:
         end = self.data.find(b"\n", self.pos)
         nbytes = _LINE_NBYTES
         while end < 0:
-            if nbytes > min(2 * self.left + _LINE_NBYTES, _MOST_LINE_NBYTES):
+            if nbytes > 2 * self.left + _LINE_NBYTES:
                 raise PickleTruncatedError("a line has no end", self.at)
+            if nbytes > _MOST_LINE_NBYTES:
+                return self._long_line()
             self._refill(nbytes)
             end = self.data.find(b"\n")
             nbytes *= 2
         line = self.data[self.pos : end]
         self.pos = end + 1
         return line
+
+    def _long_line(self) -> bytes:
+        """The beginning of a line that is not brought into memory; others read on behind it."""
+        start = at = self.at
+        self.complain(PickleError("a line that is longer than any that is written", start))
+        while True:
+            piece = self._source.read(at, _LINE_NBYTES)
+            if not piece:
+                raise PickleTruncatedError("a line has no end", start)
+            end = piece.find(b"\n")
+            if end >= 0:
+                break
+            at += len(piece)
+        self.seek(at + end + 1)
+        return 2 * self._source.read(start, 1)  # a whole string, where it begins with a quote
 
     def blob(self, nbytes: int, limit: int) -> bytes | BytesRef:
         """The next ``nbytes``, or their position where they are many and lie in the file."""

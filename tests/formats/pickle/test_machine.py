@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.pickle import state, window
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
@@ -442,6 +443,42 @@ def test_getattr_chains_do_not_grow_names_for_ever() -> None:
     step = b"cbuiltins\ngetattr\nq\x000ca\nb\n" + b"q\x010h\x00(h\x01S'abcdefgh'\ntR" * 5000 + b"."
     with pytest.raises(PickleLimitError, match="longer than"):
         run(step)
+
+
+def test_what_follows_a_line_without_measure_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "_MOST_LINE_NBYTES", 1 << 20)
+    for start in (b"V", b"S'"):
+        line = start + b"a" * (3 << 20) + b"\n0"
+        machine = PickleMachine(MemorySource(line + b"cposix\nsystem\n(NtR."))
+        with pytest.raises(PickleError, match="longer than any"):
+            machine.run()
+        assert [call.name for call in machine.calls] == ["posix.system"]
+
+
+def test_what_follows_too_many_globals_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_MAX_GLOBALS", 10)
+    names = b"".join(b"cmynet\nf%d\n0" % number for number in range(20))
+    machine = PickleMachine(MemorySource(names + b"cposix\nsystem\n."))
+    with pytest.raises(PickleLimitError, match="more than 10 classes"):
+        machine.run()
+    assert machine.globals["posix.system"].ref.runs_code
+
+
+def test_far_too_many_globals_count_as_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_MAX_GLOBALS", 10)
+    monkeypatch.setattr(state, "_MOST_GLOBALS", 15)
+    names = b"".join(b"cmynet\nf%d\n0" % number for number in range(20))
+    machine = PickleMachine(MemorySource(names + b"N."))
+    with pytest.raises(PickleLimitError, match="more than 10 classes"):
+        machine.run()
+    assert len(machine.calls) == 1
+
+
+def test_a_name_that_is_too_long_to_be_looked_at_is_code() -> None:
+    machine = PickleMachine(MemorySource(b"cmynet\n" + b"A." * 2_000 + b"b\nN."))
+    with pytest.raises(PickleLimitError, match="longer than"):
+        machine.run()
+    assert [seen.ref.runs_code for seen in machine.globals.values()] == [True]
 
 
 def test_names_of_globals_are_bounded() -> None:
