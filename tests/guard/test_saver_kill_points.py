@@ -33,7 +33,7 @@ def test_there_is_something_to_strike() -> None:
         calls = calls_of(name)
         assert calls.count("rename") == 1
         assert calls.count("write") >= 20
-        assert {"open", "fchmod", "fsync", "close"} <= set(calls)
+        assert {"open", "fsync", "close"} <= set(calls)  # its mode comes with the open
 
 
 @pytest.mark.slow
