@@ -128,8 +128,6 @@ _MEMORY_FORMATS = frozenset(
     for value in "contiguous_format channels_last channels_last_3d preserve_format".split()
 )
 
-_OF_CLASSES = (Use.BUILT.value, Use.CALLED.value)
-
 _DENIED = frozenset(
     {*sys.stdlib_module_names, *code.COME_AND_GONE.split(), "torch", "numpy"}
     | {module.partition(".")[0] for module in _compat_pickle.IMPORT_MAPPING}
@@ -182,12 +180,8 @@ def judge(module: str, qualname: str) -> Use:
         return Use(found)
     if qualname in _MEMORY_FORMATS:
         return Use.NAMED
-    if _is_listed(module, qualname):
-        return Use.CODE
-    if _is_in_a_class(module, qualname):
-        return Use.NAMED
     top = module.partition(".")[0]
-    if top in _DENIED or _leaves_its_module(qualname):
+    if top in _DENIED or _is_listed(module, qualname) or _leaves_its_module(qualname):
         return Use.CODE
     if top not in KNOWN_PACKAGES:
         return Use.UNKNOWN
@@ -242,12 +236,6 @@ def _leaves_its_module(qualname: str) -> bool:
     if leaf in code.MODULES_REACHED or (through and leaf in code.METHODS):
         return True
     return not all(map(_is_class, through))
-
-
-def _is_in_a_class(module: str, qualname: str) -> bool:
-    """Whether it is a method of a class that is known, as protocol 4 spells ``getattr`` of one."""
-    owner, _, leaf = qualname.rpartition(".")
-    return tables.find(module, owner) in _OF_CLASSES and not is_risky_member(leaf)
 
 
 def _is_listed(module: str, qualname: str) -> bool:

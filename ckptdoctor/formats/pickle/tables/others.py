@@ -111,6 +111,14 @@ NAMED: Mapping[str, str] = {
         adjust_saturation adjust_saturation_raw adjust_saturation_with_gray_subtraction
         adjust_sigmoid
     """,
+    # Methods that an object keeps, as protocol 4 spells them.
+    "mmengine.logging.history_buffer": """
+        HistoryBuffer.current HistoryBuffer.max HistoryBuffer.mean HistoryBuffer.min
+    """,
+    "scipy.interpolate._interpolate": """
+        interp1d._call_linear interp1d._call_linear_np interp1d._call_nan_spline
+        interp1d._call_nearest interp1d._call_previousnext interp1d._call_spline
+    """,
     "scipy.special._logsumexp": "log_softmax logsumexp softmax",
     "scipy.special._special_ufuncs": "expit log_expit logit",
     "scipy.special._ufuncs": "erf expit gammaln log_expit logit xlogy",

@@ -105,6 +105,15 @@ NAMED: Mapping[str, str] = {
         batched_powerSGD_hook powerSGD_hook
     """,
     "torch.distributions.kl": "kl_divergence",
+    # Methods that an object keeps, as protocol 4 spells them.
+    "torch.distributed.algorithms._checkpoint.checkpoint_wrapper": """
+        ActivationWrapper._post_state_dict_hook ActivationWrapper._pre_load_state_dict_hook
+    """,
+    "torch.optim.lr_scheduler": """
+        CyclicLR._exp_range_scale_fn CyclicLR._triangular2_scale_fn CyclicLR._triangular_scale_fn
+        OneCycleLR._annealing_cos OneCycleLR._annealing_linear
+    """,
+    "torch.optim.swa_utils": "SWALR._cosine_anneal SWALR._linear_anneal",
     "torch.nn.utils.clip_grad": "clip_grad_norm clip_grad_norm_ clip_grad_value_",
     "torch.nn.utils.convert_parameters": "parameters_to_vector vector_to_parameters",
     "torch.nn.utils.rnn": """
