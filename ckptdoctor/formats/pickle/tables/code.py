@@ -29,6 +29,9 @@ MODULES = frozenset(
     botocore cloudpickle sh.Command tensorflow.python.ops.gen_io_ops tensorflow.python.ops.io_ops
     tensorflow.python.lib.io tensorflow.python.platform tensorflow.python.ops.script_ops
     tensorflow.io transformers.dynamic_module_utils huggingface_hub sympy.parsing
+    scipy._lib.deprecation scipy.datasets scipy.io._fast_matrix_market scipy.io._fortran
+    scipy.io._harwell_boeing.hb scipy.io._idl scipy.io._mmio scipy.io._netcdf scipy.io.arff
+    scipy.io.matlab._mio scipy.io.netcdf scipy.io.wavfile scipy.sparse._matrix_io
     sympy.core.sympify hydra.utils hydra._internal.utils detectron2.config.lazy yaml ruamel.yaml
     """.split()
 )
@@ -52,7 +55,10 @@ GLOBALS = frozenset(
     torch.load torch.save torch.hub.load torch.storage._load_from_bytes numpy.load
     pandas.read_pickle pandas.io.pickle.read_pickle pandas.io.common.get_handle pandas.eval
     pandas.core.computation.eval.eval numexpr.evaluate numexpr.necompiler.evaluate sympy.sympify
-    scipy.io.loadmat fickling.pickle.loads keras.src.layers.core.lambda_layer.Lambda
+    scipy.io.loadmat scipy.io.savemat scipy.io.FortranFile scipy.io.netcdf_file scipy.io.hb_read
+    scipy.io.hb_write scipy.io.mmread scipy.io.mmwrite scipy.io.readsav scipy.io.whosmat
+    scipy.io.matlab.loadmat scipy.io.matlab.savemat scipy.sparse.load_npz scipy.sparse.save_npz
+    fickling.pickle.loads keras.src.layers.core.lambda_layer.Lambda
     keras.layers.Lambda jinja2.environment.Template jinja2.Template omegaconf.OmegaConf.load
     omegaconf.OmegaConf.save h5py.File h5py._hl.files.File mmengine.config.config.Config.fromfile
     mmcv.utils.config.Config.fromfile
