@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,15 @@ LOG = "".join(
     f"Epoch {epoch}: IoU: {value}\n"
     for epoch, value in enumerate((0.5, 0.6, 0.64, 0.63, 0.62, 0.61, 0.002), start=1)
 )
+_FEW = 8
+
+
+def odd_names(first: int) -> list[Any]:
+    """All of the names, every eighth from this one on without the mark: each test has its own."""
+    return [
+        pytest.param(name, marks=() if number % _FEW == first else pytest.mark.slow)
+        for number, name in enumerate(ODD_NAMES)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +109,7 @@ def no_command_of_github(text: str) -> None:
     assert [line for line in text.splitlines() if line.strip().startswith("::")] == []
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", odd_names(0))
 def test_next_of_scan(name: str, laid: Layout) -> None:
     paths = laid(name)
     _, table, _ = called("scan", *paths)
@@ -119,7 +129,7 @@ def test_next_of_scan(name: str, laid: Layout) -> None:
         no_command_of_github(text)
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", odd_names(1))
 def test_the_options_of_plan(name: str, laid: Layout) -> None:
     paths = laid(name)
     plan = ["plan", *paths, "--command", TRAIN, "--added", "deep-supervision"]
@@ -138,7 +148,7 @@ def test_the_options_of_plan(name: str, laid: Layout) -> None:
 
 
 @pytest.mark.parametrize("laid", ["folder"], indirect=True)
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", odd_names(2))
 def test_next_of_history(name: str, laid: Layout) -> None:
     _, text, _ = called("history", *laid(name))
     no_command_of_github(text)
@@ -146,7 +156,7 @@ def test_next_of_history(name: str, laid: Layout) -> None:
 
 
 @pytest.mark.parametrize("laid", ["file"], indirect=True)
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", odd_names(3))
 def test_what_restore_says(name: str, laid: Layout) -> None:
     paths = laid(name)
     _, _, said = called("restore", *paths, "--epoch", "5")
@@ -220,7 +230,7 @@ def test_annotations_are_the_only_commands_of_github(
 
 
 @pytest.mark.parametrize("laid", ["folder"], indirect=True)
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", odd_names(4))
 def test_what_a_watch_says_to_run(name: str, laid: Layout) -> None:
     laid(name)
     alarm = Alarm(

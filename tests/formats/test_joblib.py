@@ -186,7 +186,11 @@ def _uses(path: Path) -> list[Any]:
 # -- damage --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("compress", [0, 3, ("xz", 3)], ids=str)
+@pytest.mark.parametrize(
+    "compress",
+    [pytest.param(0, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), ("xz", 3)],
+    ids=str,
+)
 def test_a_cut_file_is_never_healthy(tmp_path: Path, compress: Any) -> None:
     path = tmp_path / "a.joblib"
     tree = {"w": torch.arange(40.0), "a": np.arange(40.0), "b": np.arange(9, dtype=np.int16)}
