@@ -886,14 +886,14 @@ def long_names_of_long_names(path: Path) -> None:
     path.write_bytes((_tar_header(b"././@LongLink", 2, b"L") + b"a\0".ljust(512, b"\0")) * 5000)
 
 
-@_bomb("CD101")
+@_bomb("CD104")
 def a_long_name_of_two_gigabytes(path: Path) -> None:
     with path.open("wb") as file:
         file.write(_tar_header(b"././@LongLink", 2_000_000_000, b"L"))
         file.truncate(2_100_000_000)
 
 
-@_bomb("CD101")
+@_bomb("CD104")
 def pax_headers_of_a_gigabyte(path: Path) -> None:
     with path.open("wb") as file:
         file.write(_tar_header(b"././@PaxHeader", 1_000_000_000, b"x"))
@@ -901,7 +901,7 @@ def pax_headers_of_a_gigabyte(path: Path) -> None:
         file.truncate(1_100_000_000)
 
 
-@_bomb("CD101")
+@_bomb("CD104")
 def a_sparse_tar(path: Path) -> None:
     header = bytearray(_tar_header(b"storages", 512, b"S"))
     header[386:410] = b"00000000000\x0077777777777\0"
