@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.formats.pickle.names import is_infamous
 from ckptdoctor.rules.base import Case, Rule
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
 _MOST_FUNCTIONS = 100
 _TORCHS_LOADER = "torch.storage._load_from_bytes"
 _BARE = ("pickle", "joblib")
-_LIBRARIES = ("torch.", "numpy.")
 _REFUSED = "torch.load(weights_only=True) refuses this file"
 _NO_SAFE_LOADER = "a plain pickle, which no safe loader reads, holds classes"
 _SAVE_WITH_TORCH = (
@@ -181,12 +181,13 @@ class CodeInPickle(Rule):
     It names a function such as ``os.system``, ``eval`` or ``subprocess.Popen``. Whoever loads the
     file with ``weights_only=False`` runs it, whatever the weights look like. Judged by the name,
     also where the result of the call is thrown away, and in a file that cannot be read: loading it
-    runs the code first, and only then fails. In Python's own library, torch and numpy, all that is
-    not known to be plain counts. A pickle can hide its intent in ways that no list of names covers,
-    so the absence of this finding is no promise.
+    runs the code first, and only then fails. In Python's own library, torch, numpy and the packages
+    known here, all that is not known to be harmless counts, and the message says so. A pickle can
+    hide its intent in ways that no list of names covers, so the absence of this finding is no
+    promise.
 
     What to do: do not load the file. Delete it, and find out who wrote it; unless it is yours, and
-    the function one of torch's or numpy's that is not known here.
+    the function only not known here.
     """
 
     code = "CD106"
@@ -201,7 +202,7 @@ class CodeInPickle(Rule):
         running = [use for use in case.checkpoint.globals if use.runs_code]
         for use in running[:_MOST_FUNCTIONS]:
             seen = calls.pop(use.name, [])
-            message = f"calls {seen[0]}" if seen else f"names {use.name}, which runs code"
+            message = f"calls {seen[0]}" if seen else _named(use.name)
             yield self.finding(
                 use.name,
                 message,
@@ -221,7 +222,7 @@ class CodeInPickle(Rule):
     def before_damage(self, runs: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         """The same for a file that cannot be read: loading it runs code, and only then fails."""
         for name, call in runs:
-            message = f"calls {call}" if call else f"names {name}, which runs code"
+            message = f"calls {call}" if call else _named(name)
             yield self.finding(
                 name, message, remedy=_remedy_for(name), calls=[call] if call else []
             )
@@ -231,7 +232,13 @@ def _remedy_for(function: str) -> str:
     """What to do about a function; what training itself may have written is not to be deleted."""
     if function == _TORCHS_LOADER:
         return _NOT_ITS_OWN
-    return _ASK_FIRST if function.startswith(_LIBRARIES) else _DELETE
+    return _DELETE if is_infamous(function) else _ASK_FIRST
+
+
+def _named(function: str) -> str:
+    if is_infamous(function):
+        return f"names {function}, which runs code"
+    return f"names {function}, which is not known here to be harmless"
 
 
 class LimitExceeded(_Reported):

@@ -291,3 +291,24 @@ def test_a_scale_that_is_both_tensor_and_number_is_told_once() -> None:
     found = case((tensor, stats))
     object.__setattr__(found.checkpoint, "scalars", both.checkpoint.scalars)
     assert len(check("CD304", found)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "is_infamous"),
+    [
+        ("os.system", True),
+        ("builtins.eval", True),
+        ("types.FunctionType", True),
+        ("joblib.numpy_pickle.load", True),
+        ("torch.load", True),
+        ("some.module.os.system", True),
+        ("logging.LoggerAdapter", False),
+        ("statistics.mean", False),
+        ("torch.fx.graph_module.reduce_graph_module", False),
+    ],
+)
+def test_only_what_is_known_to_run_code_is_to_be_deleted(name: str, is_infamous: bool) -> None:
+    (found,) = check("CD106", case(globals_=[use(name, runs_code=True)]))
+    assert ("which runs code" in found.message) == is_infamous
+    assert ("Delete it" in found.remedy) == is_infamous
+    assert ("save the state_dict alone" in found.remedy) != is_infamous

@@ -30,6 +30,7 @@ __all__ = [
     "Use",
     "dotted",
     "is_allowed",
+    "is_infamous",
     "is_risky_member",
     "judge",
     "member",
@@ -211,6 +212,18 @@ def is_risky_member(attribute: str) -> bool:
     return (
         attribute.startswith("__") or attribute in code.METHODS or attribute in code.MODULES_REACHED
     )
+
+
+def is_infamous(name: str) -> bool:
+    """Whether it is known what the code does: it starts programs, opens files, imports, evaluates.
+
+    Other names count as code because nothing is known of them.
+
+    Args:
+        name: dotted, as from :func:`dotted`.
+    """
+    top, _, rest = name.partition(".")
+    return top in code.MODULES_REACHED or _is_listed(top, rest)
 
 
 def _of_today(module: str, qualname: str) -> tuple[str, str]:
