@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
@@ -211,21 +211,24 @@ class CodeInPickle(Rule):
                 offset=use.offset,
                 count=use.count,
             )
-        more = len(running) - _MOST_FUNCTIONS
-        if more > 0:
-            yield self.finding("pickle", f"names {more} more functions that run code", more=more)
+        yield from self._and_more(len(running) - _MOST_FUNCTIONS)
         for name, seen in calls.items():
             yield self.finding(
                 name, f"calls {seen[0]}", remedy=_remedy_for(name), calls=list(seen[:20])
             )
 
-    def before_damage(self, runs: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    def before_damage(self, runs: Sequence[tuple[str, str]]) -> Iterator[Finding]:
         """The same for a file that cannot be read: loading it runs code, and only then fails."""
-        for name, call in runs:
+        for name, call in runs[:_MOST_FUNCTIONS]:
             message = f"calls {call}" if call else _named(name)
             yield self.finding(
                 name, message, remedy=_remedy_for(name), calls=[call] if call else []
             )
+        yield from self._and_more(len(runs) - _MOST_FUNCTIONS)
+
+    def _and_more(self, more: int) -> Iterator[Finding]:
+        if more > 0:
+            yield self.finding("pickle", f"names {more} more functions that run code", more=more)
 
 
 def _remedy_for(function: str) -> str:

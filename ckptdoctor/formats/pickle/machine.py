@@ -87,9 +87,11 @@ class PickleMachine(MachineState):
         """
         try:
             return self._run(start)
-        except PickleError:
-            if self.may_be_read_otherwise:
+        except PickleError as error:
+            if self.may_be_read_otherwise(error):
                 self._read_as_others_do(start)
+            if isinstance(error, PickleLimitError):
+                self.let_go()
             raise
 
     def _run(self, start: int) -> tuple[Node, int]:
@@ -138,6 +140,7 @@ class PickleMachine(MachineState):
             with contextlib.suppress(PickleError):  # it is refused anyway
                 machine._run(0)
             self.adopt(machine, start)
+            machine.let_go()
 
 
 def refuse_bytearrays(path: Path, machine: PickleMachine) -> None:

@@ -113,8 +113,15 @@ class MachineState(Window):
         """Begin a pickle at ``at`` of the source; what was named before is kept."""
         self.stack, self.marks, self.memo, self.memo_gaps = [], [], [], 0
         self._far_memo = {}
-        self.complaint, self._ends_early, self._frame_end = None, False, None
+        self.complaint, self._frame_end = None, None
+        self._frames_lie = self._ends_early = False
         self.seek(at)
+
+    def let_go(self) -> None:
+        """Drop what the pickle built and the bytes in the window; what was named is kept."""
+        self.start(0)
+        self._base, self.pos, self.data, self._edge = 0, 0, b"", 0
+        self.persistent_ids = []
 
     # -- the stack -------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ _ALL_SEARCHED_NBYTES = 64 << 20
 _PACKED_NBYTES = 4 << 20
 _LOOKED_AT_NBYTES = 256 << 20  # pickles may be announced within each other
 _HELD_NBYTES = 64 << 20  # of what had to be inflated, all together
-_OPCODES = 1_000_000  # about a second
+_OPCODES = 800_000  # less than a second
 _MEMBERS = 10_000
 _DEPTH = 4  # an array in an archive in an archive in gzip
 _PROTOCOLS = range(2, 6)
@@ -44,6 +44,7 @@ def code_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMa
             _, start = machine.run(start)
     except PickleError:
         pass  # what follows is no pickle, or no more of one
+    machine.let_go()
     return [machine] if _names_code(machine) else []
 
 
@@ -166,6 +167,7 @@ class Strays:
                     _, end = machine.run(end)
             self._looked_at += machine.at - start
         self._opcodes -= machine.opcodes
+        machine.let_go()
         if _names_code(machine):
             self.code.append(machine)
 

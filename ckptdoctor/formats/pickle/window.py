@@ -5,7 +5,12 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ckptdoctor.formats.pickle.nodes import BytesRef, PickleError, PickleTruncatedError
+from ckptdoctor.formats.pickle.nodes import (
+    BytesRef,
+    PickleError,
+    PickleLimitError,
+    PickleTruncatedError,
+)
 from ckptdoctor.formats.source import ByteSource
 
 __all__ = ["LOOKAHEAD_NBYTES", "Window"]
@@ -43,6 +48,7 @@ class Window:
         "_edge",
         "_ends_early",
         "_frame_end",
+        "_frames_lie",
         "_held_nbytes",
         "_keep_in_file",
         "_source",
@@ -61,16 +67,17 @@ class Window:
         self._frame_end: int | None = None
         self._held_nbytes = 0
         self.complaint: PickleError | None = None
-        self._ends_early = False  # the first that is wrong is a frame beyond the end
+        self._frames_lie = False
+        self._ends_early = False  # the first frame that lies reaches beyond the end
 
-    @property
-    def may_be_read_otherwise(self) -> bool:
+    def may_be_read_otherwise(self, error: PickleError) -> bool:
         """Whether others may take what was read so far, or the opcode that failed, in another way.
 
-        Where a frame reaches beyond the end, every reader ends.
+        Where a frame reaches beyond the end, every reader ends. What is beyond a bound is beyond it
+        for all of them, as long as no frame has lied.
         """
-        in_doubt = self.complaint is not None or self._frame_end is not None
-        return in_doubt and not self._ends_early
+        fails_in_frame = self._frame_end is not None and not isinstance(error, PickleLimitError)
+        return (self._frames_lie or fails_in_frame) and not self._ends_early
 
     @property
     def file_offset(self) -> int | None:
@@ -99,12 +106,12 @@ class Window:
         start = self.at - 9
         if nbytes > self.left:
             crossed = self._frame_end is not None and self.at > self._frame_end
-            self._ends_early = self.complaint is None and not crossed
-            self.complain(
+            self._ends_early = not self._frames_lie and not crossed
+            self._complain_of_frame(
                 PickleError(f"a frame of {nbytes} bytes, of which {self.left} are there", start)
             )
         elif self._frame_end is not None and self.at < self._frame_end:
-            self.complain(PickleError("a frame within a frame", start))
+            self._complain_of_frame(PickleError("a frame within a frame", start))
         else:
             self._leave_frame()
             self._frame_end = self.at + nbytes
@@ -113,7 +120,7 @@ class Window:
     def end_frames(self) -> None:
         """The pickle ends at the position; so must the frame that is open."""
         if self._frame_end is not None and self.at != self._frame_end:
-            self._complain_of_frame()
+            self._complain_of_frame(self._crossed())
         self._frame_end = None
 
     def turn(self) -> None:
@@ -127,13 +134,15 @@ class Window:
     def _leave_frame(self) -> None:
         if self._frame_end is not None and self.at >= self._frame_end:
             if self.at > self._frame_end:
-                self._complain_of_frame()
+                self._complain_of_frame(self._crossed())
             self._frame_end = None
 
-    def _complain_of_frame(self) -> None:
-        self.complain(
-            PickleError("a frame that ends within an opcode, or behind the pickle", self.at)
-        )
+    def _crossed(self) -> PickleError:
+        return PickleError("a frame that ends within an opcode, or behind the pickle", self.at)
+
+    def _complain_of_frame(self, error: PickleError) -> None:
+        self._frames_lie = True
+        self.complain(error)
 
     # -- reading ---------------------------------------------------------------------------------
 

@@ -148,34 +148,36 @@ def _within(canary: Path, name: str) -> bytes:
     return pickle_of(push({"epoch": 1, "state": {"a.weight": tensor}}))
 
 
+# torch.load takes a pickle for an archive where a member's header begins at its 512th byte.
+_in_a_pickle = functools.partial(
+    _made.add, published="a pickle in a torch file", loader=Loader.PICKLE
+)
+
 for _name in _INNER:
-    _made.add(  # torch.load sees an archive in one whose 512th byte happens to begin a member
-        f"a storage of pickle.dump that is {_name}",
-        "a pickle in a torch file",
-        loader=Loader.PICKLE,
-        suffix=".pkl",
-    )(functools.partial(_within, name=_name))
+    _in_a_pickle(f"a storage of pickle.dump that is {_name}", suffix=".pkl")(
+        functools.partial(_within, name=_name)
+    )
 
 
-@_made.add("a storage of pickle.dump whose bytes are computed", "a pickle in a torch file")
+@_in_a_pickle("a storage of pickle.dump whose bytes are computed")
 def _(canary: Path) -> bytes:
     raw = call(named("_codecs", "encode"), _inner(canary).decode("latin1"), "latin1")
     return pickle_of(call(_LOAD, raw))
 
 
-@_made.add("a storage of pickle.dump whose bytes are a bytearray", "a pickle in a torch file")
+@_in_a_pickle("a storage of pickle.dump whose bytes are a bytearray")
 def _(canary: Path) -> bytes:
     raw = _inner(canary)
     return pickle_of(call(_LOAD, Opcodes(b"\x96" + struct.pack("<Q", len(raw)) + raw)), 5)
 
 
-@_made.add("a storage of pickle.dump whose bytes are put together", "a pickle in a torch file")
+@_in_a_pickle("a storage of pickle.dump whose bytes are put together")
 def _(canary: Path) -> bytes:
     raw = _inner(canary)
     return pickle_of(call(_LOAD, call(named("operator", "concat"), raw[:200], raw[200:])))
 
 
-@_made.add("a storage of pickle.dump out of the memo", "a pickle in a torch file")
+@_in_a_pickle("a storage of pickle.dump out of the memo")
 def _(canary: Path) -> bytes:
     raw = push(_inner(canary)) + b"q\x070" + _LOAD + b"q\x080"
     return pickle_of(raw + b"h\x08h\x07\x85R")
