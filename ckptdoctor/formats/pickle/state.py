@@ -34,7 +34,7 @@ __all__ = ["MachineState"]
 
 _MAX_CALLS = 100
 _MAX_GLOBALS = 10_000  # a whole module names some tens, a large TorchScript archive some hundreds
-_MOST_GLOBALS = 10 * _MAX_GLOBALS
+_MOST_GLOBALS = 5 * _MAX_GLOBALS
 _NAME_CHARS = 2_000  # the longest dotted name of a global
 _COMPUTED = (Instance, GlobalRef, PersistentId)
 _SEVERITY = {use: rank for rank, use in enumerate(Use)}

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.pickle import frames
 from ckptdoctor.formats.pickle.frames import other_readings
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import PickleError
-from ckptdoctor.formats.source import MemorySource
+from ckptdoctor.formats.source import ByteSource, MemorySource
 from tests.bad_inputs.inert import READINGS, names_asked_for
 from tests.bad_inputs.pickle_maker import data_pickle, real_pickles
 from tests.benchmarks.names_mutants import (
@@ -144,3 +146,22 @@ def test_a_large_file_is_read_in_c_as_from_disk() -> None:
     assert ("os", "system") in names_asked_for(data, READINGS[2])
     assert len(filler) > io.DEFAULT_BUFFER_SIZE
     assert ("os", "system") in our_names(data)
+
+
+@pytest.mark.parametrize(("opcodes", "is_read_again"), [(1_000, True), (5, False)])
+def test_frames_that_told_the_truth_are_read_once(
+    opcodes: int, is_read_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bound that is reached in one is reached by every reader."""
+    asked: list[int] = []
+
+    def other_readings(_: ByteSource, start: int) -> list[bytes]:
+        asked.append(start)
+        return []
+
+    monkeypatch.setattr(frames, "other_readings", other_readings)
+    data = pickle.dumps(["a", "b", "c", "d"], 4)[:-1] + b"\xff."
+    machine = PickleMachine(MemorySource(data), Limits(opcodes=opcodes))
+    with pytest.raises(PickleError):
+        machine.run()
+    assert bool(asked) == is_read_again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import io
 import lzma
@@ -13,7 +14,7 @@ import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from ckptdoctor.diagnose import examine
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import open_checkpoint
+from ckptdoctor.formats.pickle.machine import PickleMachine
 from tests.builders import rezip, save
 
 CALL = b"\x80\x02cos\nsystem\n(S'true'\ntR0}"
@@ -311,3 +313,25 @@ def test_records_of_torch_and_numbers_of_numpy_tell_nothing(tmp_path: Path) -> N
     checkpoint = open_checkpoint(tmp_path / "a.pt")
     assert [use.name for use in checkpoint.globals if use.runs_code] == []
     assert checkpoint.calls == ()
+
+
+@pytest.fixture
+def _uncollected() -> Iterator[None]:
+    """As in the program, which lives too short to collect."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_uncollected")
+def test_a_search_keeps_nothing_of_what_it_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(50):
+            archive.writestr(str(number), pickle.dumps([number] * 1000))
+    with pytest.raises(CheckpointError):
+        open_checkpoint(path)
+    machines = [found for found in gc.get_objects() if issubclass(type(found), PickleMachine)]
+    assert len(machines) >= 50
+    assert sum(len(machine.data) + len(machine.stack) for machine in machines) == 0
