@@ -42,6 +42,7 @@ _FINITE = frozenset(
     collections.deque itertools.chain itertools.islice torch.Size
     """.split()
 )
+_HOLDERS = frozenset((Instance, tuple, list))
 
 
 def runs(factory: Node, args: Node, opcode: bytes = b"R") -> bool:
@@ -95,8 +96,10 @@ def _hands_loader(args: Sequence[Node], depth: int = 0) -> bool:
         if kind is Instance:
             if arg.name.startswith(_LOADERS):
                 return True
-        elif (kind is list or kind is tuple) and depth < _DEPTH and _hands_loader(arg, depth + 1):
-            return True
+        elif (kind is tuple or kind is list) and depth < _DEPTH:
+            for item in arg:  # of most, which are sizes and strides, a call each would cost more
+                if type(item) in _HOLDERS and _hands_loader((item,), depth + 1):
+                    return True
     return False
 
 
@@ -207,14 +210,16 @@ def _is_key(node: Node) -> bool:
 
 def _parts_of_tensor(args: tuple[Node, ...]) -> bool:
     """Those who rebuild a tensor call the methods of what should be another one."""
-    return not any(
-        type(arg) is Instance
-        and (type(arg.state) is DictNode or is_anothers(arg))
-        and type(arg.factory) is GlobalRef
-        and arg.factory.use is not Use.UNKNOWN
-        and not arg.name.startswith("torch.")
-        for arg in args
-    )
+    for arg in args:  # no generator: it is asked of every tensor
+        if (
+            type(arg) is Instance
+            and (type(arg.state) is DictNode or is_anothers(arg))
+            and type(arg.factory) is GlobalRef
+            and arg.factory.use is not Use.UNKNOWN
+            and not arg.name.startswith("torch.")
+        ):
+            return False
+    return True
 
 
 def _parameter_with_state(args: tuple[Node, ...]) -> bool:
