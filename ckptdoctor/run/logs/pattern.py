@@ -18,7 +18,7 @@ __all__ = ["LogPattern", "SlowLineError", "compile_pattern"]
 LINE_S = 0.1
 """What a line may take; the usual one takes a few microseconds."""
 
-ALL_S = 3.0
+ALL_S = 1.5
 """What lines may take together that take long."""
 
 _LONG_S = 0.01
