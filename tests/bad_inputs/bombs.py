@@ -403,6 +403,88 @@ _pickle(
     "suspect",
 )
 
+# -- looked at again and again -------------------------------------------------------------------
+
+
+def _nested(once: bytes, each: Callable[[int], bytes], levels: int) -> bytes:
+    """Levels that each hold the one below many times; the last one is on the stack."""
+    return (
+        once
+        + b"q\x000"
+        + b"0".join(each(level) + b"q" + bytes([level + 1]) for level in range(levels))
+    )
+
+
+_TZINFO = b"cdatetime\ntzinfo\n"
+_SPACE = b"cargparse\nNamespace\n)\x81"
+
+_pickle(
+    "tuples of tuples, twelve hundred times each, handed to a function",
+    lambda: (
+        b"\x80\x02"
+        + _TZINFO
+        + _nested(b")", lambda at: b"(" + (b"h" + bytes([at])) * 1200 + b"t", 3)
+        + b"\x85R."
+    ),
+    "",
+    "healthy",
+)
+_pickle(
+    "a list that holds itself five thousand times, handed on beside a loader",
+    lambda: (
+        b"\x80\x02ctorch.utils.data.dataset\nSubset\n0]q\0("
+        + b"h\0" * 5000
+        + b"e0"
+        + _TZINFO
+        + b"h\0\x85R."
+    ),
+    "CD105",
+    "healthy",
+)
+_pickle(
+    "a state of objects of objects, fifty times each",
+    lambda: (
+        b"\x80\x02"
+        + _SPACE
+        + _nested(_TZINFO + b")R", lambda at: _TZINFO + b"(" + (b"h" + bytes([at])) * 50 + b"tR", 7)
+        + b"b."
+    ),
+    "",
+    "healthy",
+)
+_pickle(
+    "thirty thousand members of an object with ten thousand attributes",
+    lambda: (
+        b"\x80\x02"
+        + _SPACE
+        + b"}("
+        + b"".join(b"U\4%04dN" % at for at in range(10_000))
+        + b"ub"
+        + b"Na" * 30_000
+        + b"."
+    ),
+    "CD106",
+    "suspect",
+)
+_pickle(
+    "a state of ten thousand attributes, set forty thousand times",
+    lambda: (
+        b"\x80\x02}("
+        + b"".join(b"U\4%04dN" % at for at in range(10_000))
+        + b"uq\x000"
+        + _SPACE
+        + b"h\0b" * 40_000
+        + b"."
+    ),
+    "CD107",
+)
+_pickle(
+    "arguments by the ten thousand, handed on forty thousand times",
+    lambda: b"\x80\x02(" + b"N" * 10_000 + b"tq\x000" + (_TZINFO + b"h\0R0") * 40_000 + b"N.",
+    "CD106",
+    "suspect",
+)
+
 # -- floods --------------------------------------------------------------------------------------
 
 _pickle(

@@ -7,6 +7,7 @@ from tests.bad_inputs.bypass.archives import ARCHIVES
 from tests.bad_inputs.bypass.beyond import BEYOND
 from tests.bad_inputs.bypass.calls import CALLS
 from tests.bad_inputs.bypass.chains import CHAINS
+from tests.bad_inputs.bypass.delegated import DELEGATED
 from tests.bad_inputs.bypass.evaluators import EVALUATORS
 from tests.bad_inputs.bypass.files import FILES
 from tests.bad_inputs.bypass.frames import FRAMES
@@ -22,6 +23,6 @@ from tests.bad_inputs.bypass.writers import WRITERS
 __all__ = ["ALL_BYPASSES"]
 
 ALL_BYPASSES: tuple[Bypass, ...] = (
-    *CALLS, *TRICKS, *FILES, *FRAMES, *ALIASES, *CHAINS, *OBJECTS, *IMPLICIT, *EVALUATORS, *WRITERS,
-    *SPELLINGS, *TARS, *BEYOND, *ARCHIVES, *FRAMEWORKS,
+    *CALLS, *TRICKS, *FILES, *FRAMES, *ALIASES, *CHAINS, *OBJECTS, *IMPLICIT, *DELEGATED,
+    *EVALUATORS, *WRITERS, *SPELLINGS, *TARS, *BEYOND, *ARCHIVES, *FRAMEWORKS,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from ckptdoctor.formats.pickle.kept import GETATTR, PARTIAL, may_be_kept
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import DictNode, GlobalRef, Instance, Node, SetNode
 
-__all__ = ["is_anothers", "replaces_methods", "state_runs", "takes_no_members"]
+__all__ = ["has_attributes", "is_anothers", "state_runs", "takes_no_members", "work_of"]
 
 _PROTOCOL = frozenset(
     """
@@ -21,7 +21,6 @@ _PROTOCOL = frozenset(
     __setstate__
     """.split()
 )
-_FILLING = ("append", "extend", "add")
 _METHODS = frozenset(
     """
     add append as_subclass clear copy detach discard extend get insert items keys pop popitem remove
@@ -49,14 +48,8 @@ _FILLED = frozenset(
     torch.fx.immutable_collections.immutable_list torch.utils._ordered_set.OrderedSet
     """.split()
 )
-# Texts that are computed: what they say is not in the file.
-_TEXTS = frozenset(
-    """
-    _codecs.encode builtins.bytes builtins.getattr builtins.str builtins.unicode codecs.encode
-    torch.jit._pickle.restore_type_tag torch.torch_version.TorchVersion
-    """.split()
-)
-_MAX_DEPTH = 8
+# Dicts within what makes a dict, and what that is given: picklers write one of each.
+_MOST_WITHIN, _MOST_GIVEN = 8, 64
 
 
 def is_anothers(node: Instance) -> bool:
@@ -65,7 +58,12 @@ def is_anothers(node: Instance) -> bool:
 
 
 def takes_no_members(node: Instance) -> bool:
-    """Whether APPEND finds a method on it, if any, that was set and is not of its class."""
+    """Whether APPEND may find a method on it, if any, that was set and is not of its class.
+
+    Picklers write the members of an object before its state.
+    """
+    if node.state is not None:
+        return True
     if type(node.factory) is not GlobalRef or node.factory.use is not Use.CALLED:
         return is_anothers(node)
     return node.name not in _FILLED
@@ -77,47 +75,68 @@ def state_runs(target: Instance, state: Node) -> bool:
         return True
     if target.name in PARTIAL:
         return not _is_state_of_partial(state)
-    attributes, slots = _parts(state)
-    return any(_is_hook(*entry) for entry in _entries(attributes)) or any(
-        _is_hook(key, value) or (type(key) is str and key.startswith("__"))
-        for key, value in _entries(slots)
-    )
-
-
-def replaces_methods(target: Instance) -> bool:
-    """Whether an object was given a method by BUILD that an opcode for members would call."""
     return any(
-        type(key) is str and key in _FILLING and value is not None
-        for part in _parts(target.state)
-        for key, value in _entries(part)
+        _is_hook(key, value) or (is_slot and type(key) is str and key.startswith("__"))
+        for parts in _readings(state)
+        for is_slot, part in enumerate(parts)
+        for key, value in _entries(part, set())
     )
+
+
+def has_attributes(node: Instance) -> bool:
+    """Whether BUILD gave it attributes: its methods may do anything with them."""
+    if node.state is None:
+        return False
+    parts = (part for parts in _readings(node.state) for part in parts)
+    return any(part.pairs if type(part) is DictNode else type(part) is Instance for part in parts)
+
+
+def work_of(state: Node) -> int:
+    """How much there is to look at in a state."""
+    if type(state) is DictNode:
+        return len(state.pairs)
+    if type(state) is tuple:
+        return sum(map(work_of, state)) if len(state) <= _MOST_GIVEN else len(state)
+    if type(state) is not Instance:
+        return 1
+    args = state.args if type(state.args) is tuple else ()
+    return len(state.pairs or ()) + sum(len(_listed(given)) for given in args[:_MOST_GIVEN])
 
 
 def _is_state_of_partial(state: Node) -> bool:
     """``(function, arguments, keywords, attributes)``."""
     if type(state) is not tuple or not state or not may_be_kept(state[0]):
         return False
-    return not any(_is_hook(*entry) for entry in _entries(state[-1]))
+    return not any(_is_hook(*entry) for entry in _entries(state[-1], set()))
 
 
-def _parts(state: Node) -> tuple[Node, Node]:
-    """What goes into ``__dict__``, and what is set one by one."""
-    if type(state) is Instance and type(state.factory) is GlobalRef:
-        if state.name == "builtins.tuple" and type(state.args) is tuple and state.args:
-            return _parts(tuple(state.args[0]) if type(state.args[0]) is list else state.args[0])
+def _readings(state: Node) -> Iterator[tuple[Node, Node]]:
+    """What goes into ``__dict__``, and what is set one by one; an object may be a tuple as well."""
+    if type(state) is tuple and len(state) == 2:
+        yield state[0], state[1]
+        return
+    yield state, None
+    if type(state) is Instance:
         if is_anothers(state):
-            return (DictNode([(state, state)]), None)
-    return (state[0], state[1]) if type(state) is tuple and len(state) == 2 else (state, None)
+            yield DictNode([(state, state)]), None
+        for given in state.args if type(state.args) is tuple else ():
+            if type(given) in (tuple, list) and len(given) == 2:
+                yield given[0], given[1]
 
 
-def _entries(node: Node, depth: int = 0) -> Iterator[tuple[Node, Node]]:
+def _entries(node: Node, seen: set[int]) -> Iterator[tuple[Node, Node]]:
     """The keys and values of a dict, of whichever class, as far as the pickle spells them out."""
     if type(node) is DictNode:
         yield from node.pairs
-    elif type(node) is Instance and depth < _MAX_DEPTH:
+    elif type(node) is Instance and id(node) not in seen:
+        seen.add(id(node))
+        args = node.args if type(node.args) is tuple else ()
+        if len(seen) > _MOST_WITHIN or len(args) > _MOST_GIVEN:
+            yield node, node  # who knows
+            return
         yield from node.pairs or ()
-        for given in node.args if type(node.args) is tuple else ():
-            yield from _entries(given, depth + 1)
+        for given in args:
+            yield from _entries(given, seen)
             for item in _listed(given):
                 if type(item) in (tuple, list) and len(item) == 2:
                     yield item[0], item[1]
@@ -131,7 +150,7 @@ def _listed(node: Node) -> list[Node] | tuple[Node, ...]:
 
 def _is_hook(key: Node, value: Node) -> bool:
     if type(key) is not str:
-        return type(key) is Instance and key.name in _TEXTS
+        return type(key) is Instance  # it may be, or equal, any text
     return value is not None and (key in _PROTOCOL or (key in _METHODS and _is_called(value)))
 
 

@@ -7,10 +7,10 @@ hands to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from ckptdoctor.formats.pickle.attributes import is_anothers, state_runs
-from ckptdoctor.formats.pickle.kept import PARTIAL, may_be_kept, module_class
+from ckptdoctor.formats.pickle.attributes import has_attributes, is_anothers, state_runs
+from ckptdoctor.formats.pickle.kept import GETATTR, PARTIAL, class_of, may_be_kept, module_class
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
@@ -20,18 +20,28 @@ from ckptdoctor.formats.pickle.nodes import (
     PersistentId,
 )
 
-__all__ = ["NEWOBJ", "runs"]
+__all__ = ["LOADERS", "NEWOBJ", "SETS_STATE", "hands_loader", "runs"]
 
 NEWOBJ = b"\x81"
 _NEWOBJ_EX = b"\x92"
 _WITHOUT_CONSTRUCTOR = (NEWOBJ, _NEWOBJ_EX)
 
-_LOADERS = (
+LOADERS = (
     "torch.utils.data.",
     "lightning.fabric.wrappers._FabricDataLoader",
     "lightning_fabric.wrappers._FabricDataLoader",
 )
-_DEPTH = 3
+"""Begin the names of loaders of data, and of their parts."""
+
+SETS_STATE = frozenset(
+    """
+    torch._tensor._rebuild_from_type torch._tensor._rebuild_from_type_v2
+    torch._utils._rebuild_parameter_with_state torch.tensor._rebuild_from_type
+    """.split()
+)
+"""What sets its fourth argument as a state."""
+
+_MOST_ARGS = 256  # no pickler hands more to what it calls
 
 # Whoever is handed one of these iterates over nothing but what the pickle spells out.
 _FINITE = frozenset(
@@ -77,9 +87,8 @@ def _joins_graphs(callee: Instance, args: Node) -> bool:
 def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
     match callee.use:
         case Use.CALLED:
-            check = _CHECKS.get(callee.name)
             given = args if type(args) is tuple else (args,)
-            return _hands_loader(given) or (check is not None and not check(given))
+            return len(given) > _MOST_ARGS or not _CHECKS.get(callee.name, _given_data)(given)
         case Use.UNKNOWN:
             return False
         case Use.BUILT:
@@ -89,18 +98,22 @@ def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
     return True
 
 
-def _hands_loader(args: Sequence[Node], depth: int = 0) -> bool:
-    """Whether a loader of data, or a part of one, is handed on: whoever iterates over it calls."""
-    for arg in args:
-        kind = type(arg)
-        if kind is Instance:
-            if arg.name.startswith(_LOADERS):
-                return True
-        elif (kind is tuple or kind is list) and depth < _DEPTH:
-            for item in arg:  # of most, which are sizes and strides, a call each would cost more
-                if type(item) in _HOLDERS and _hands_loader((item,), depth + 1):
-                    return True
-    return False
+def hands_loader(args: Node) -> bool:
+    """Whether a loader of data, or a part of one, is handed on: whoever iterates over it calls.
+
+    Asked only where a pickle names one: it goes through all that is handed on, and counts as one
+    where that is much.
+    """
+    waiting, seen = [args], {id(args)}
+    while waiting and len(seen) < _MOST_ARGS:
+        node = waiting.pop()
+        if type(node) is Instance and node.name.startswith(LOADERS):
+            return True
+        if type(node) in (tuple, list):
+            within = [item for item in node if type(item) in _HOLDERS and id(item) not in seen]
+            waiting += within
+            seen.update(map(id, within))
+    return bool(waiting)
 
 
 def _is_empty_newobj_ex(args: Node, opcode: bytes) -> bool:
@@ -133,8 +146,22 @@ def _one_literal(args: tuple[Node, ...]) -> bool:
     return len(args) == 1 and _is_literal(args[0])
 
 
-def _keeps_first(args: tuple[Node, ...]) -> bool:
-    return not args or may_be_kept(args[0])
+def _default_factory(args: tuple[Node, ...]) -> bool:
+    """``defaultdict(factory)``: whoever asks it for a key that is missing calls the factory."""
+    return len(args) <= 1 and not any(arg is not None and _runs_when_called(arg) for arg in args)
+
+
+def _runs_when_called(kept: Node) -> bool:
+    """Whether what is kept may run code when it is called without arguments."""
+    if type(kept) is Instance and kept.name in PARTIAL:
+        bound = kept.state if type(kept.state) is tuple else kept.args
+        if type(bound) is not tuple or not bound:
+            return True
+        given = bound[1:] if bound is kept.args else bound[1] if len(bound) > 1 else ()
+        return runs(bound[0], given)
+    if type(kept) is Instance and kept.name == GETATTR:
+        return not may_be_kept(kept)
+    return runs(kept, ())
 
 
 def _partial(args: tuple[Node, ...]) -> bool:
@@ -182,6 +209,7 @@ def _union(args: tuple[Node, ...]) -> bool:
         and type(args[0]) is GlobalRef
         and args[0].name in ("operator.or_", "_operator.or_")
         and type(args[1]) in (tuple, list)
+        and len(args[1]) <= _MOST_ARGS
         and all(map(_is_type, args[1]))
     )
 
@@ -206,6 +234,19 @@ def _is_key(node: Node) -> bool:
     if type(node) is GlobalRef:
         return node.use is Use.UNKNOWN or node.module in ("operator", "_operator", "math")
     return _name(node) in ("operator.itemgetter", "_operator.itemgetter")
+
+
+def _given_data(args: tuple[Node, ...]) -> bool:
+    """No object of a known class that was given attributes: its methods do with them what they do.
+
+    Whoever is handed one may iterate over it, compare it or ask for its length.
+    """
+    return not any(type(arg) is Instance and _may_act(arg) for arg in args)
+
+
+def _may_act(node: Instance) -> bool:
+    cls = class_of(node)
+    return (cls is None or cls.use is not Use.UNKNOWN) and has_attributes(node)
 
 
 def _parts_of_tensor(args: tuple[Node, ...]) -> bool:
@@ -240,6 +281,11 @@ def _random(args: tuple[Node, ...]) -> bool:
 def _compiled(args: tuple[Node, ...]) -> bool:
     """``OptimizedModule(module, context)`` calls the context."""
     return all(_name(arg).startswith("torch._dynamo.") for arg in args[1:])
+
+
+def _compiles(args: tuple[Node, ...]) -> bool:
+    """``OptimizeContext(callback, context, ...)`` keeps what is dynamo's own."""
+    return all(type(arg) is not Instance or _name(arg).startswith("torch._dynamo.") for arg in args)
 
 
 def _new_index(args: tuple[Node, ...]) -> bool:
@@ -286,7 +332,7 @@ _CHECKS: Mapping[str, Callable[[tuple[Node, ...]], bool]] = {
     **dict.fromkeys(_CONSUMERS.split(), _all_literal),
     "builtins.iter": _one_literal,
     "builtins.type": _type,
-    "collections.defaultdict": _keeps_first,
+    "collections.defaultdict": _default_factory,
     **dict.fromkeys(PARTIAL, _partial),
     "copyreg._reconstructor": _reconstructor,
     "copyreg.__newobj__": _newobj,
@@ -304,6 +350,7 @@ _CHECKS: Mapping[str, Callable[[tuple[Node, ...]], bool]] = {
     "sortedcontainers.sortedlist.SortedKeyList": _sorted,
     "sortedcontainers.sortedlist.SortedList": _sorted,
     "sortedcontainers.sortedset.SortedSet": _sorted,
+    "torch._dynamo.eval_frame.OptimizeContext": _compiles,
     "torch._dynamo.eval_frame.OptimizedModule": _compiled,
     **{f"torch._utils._rebuild_{name}": _parts_of_tensor for name in _TENSOR_MAKERS.split()},
     "torch._utils._rebuild_parameter_with_state": _parameter_with_state,

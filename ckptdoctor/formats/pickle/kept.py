@@ -6,9 +6,19 @@ looked at one by one must not be kept where nobody sees it called.
 
 from __future__ import annotations
 
+from ckptdoctor.formats.pickle.names import Use, is_risky_member, member
 from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node, PersistentId
 
-__all__ = ["GETATTR", "ONLY_CALLED", "PARTIAL", "may_be_kept", "module_class", "names_module"]
+__all__ = [
+    "GETATTR",
+    "ONLY_CALLED",
+    "PARTIAL",
+    "class_of",
+    "is_plain_method",
+    "may_be_kept",
+    "module_class",
+    "names_module",
+]
 
 GETATTR = "builtins.getattr"
 PARTIAL = frozenset({"functools.partial", "_functools.partial"})
@@ -30,6 +40,9 @@ _CALL_ON = ONLY_CALLED | frozenset(
     """.split()
 )
 _MAX_DEPTH = 20
+_MAKES_OF_FIRST = frozenset(
+    {"copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"}
+)
 
 
 def names_module(pid: Node) -> bool:
@@ -44,6 +57,31 @@ def module_class(node: Node) -> GlobalRef | None:
         if type(pid) is tuple and len(pid) > 1 and type(pid[1]) is GlobalRef:
             return pid[1]
     return None
+
+
+def class_of(node: Node) -> GlobalRef | None:
+    """The class of an object, as far as the pickle names it."""
+    if type(node) is not Instance:
+        return None
+    if node.name in _MAKES_OF_FIRST:
+        made = node.args[0] if type(node.args) is tuple and node.args else None
+        return made if type(made) is GlobalRef else None
+    return node.factory if type(node.factory) is GlobalRef else module_class(node.factory)
+
+
+def is_plain_method(owner: Node, attribute: str) -> bool:
+    """Whether it is the method of an object: of a class that nobody knows, or a plain one.
+
+    A property would be run.
+    """
+    if is_risky_member(attribute):
+        return False
+    if type(owner) not in (Instance, PersistentId):
+        return True  # a list, a number
+    cls = class_of(owner)
+    if cls is None:
+        return False
+    return member(cls.use, cls.module, cls.qualname, attribute) is not Use.CODE
 
 
 def may_be_kept(node: Node, depth: int = 0) -> bool:

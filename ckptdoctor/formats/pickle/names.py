@@ -202,9 +202,14 @@ def member(owner: Use, module: str, qualname: str, attribute: str) -> Use:
     if is_risky_member(attribute) or owner is Use.CODE:
         return Use.CODE
     listed = judge(module, f"{qualname}.{attribute}")
-    if listed is Use.CODE and owner is not Use.UNKNOWN:
-        return Use.NAMED  # of a class that is known: it may be stored, and not called
-    return listed
+    if listed is not Use.CODE or owner is Use.UNKNOWN:
+        return listed
+    # A class within a class, or the member of an enumeration; a method has to be in a table.
+    is_plain = _is_class(attribute) or tables.is_enumeration(module, qualname)
+    return Use.NAMED if is_plain or attribute in _PLAIN_METHODS else Use.CODE
+
+
+_PLAIN_METHODS = ("forward",)  # what wraps a module keeps it, and calls it when the module is used
 
 
 def is_risky_member(attribute: str) -> bool:

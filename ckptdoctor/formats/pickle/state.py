@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
 
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle import attributes, calls
 from ckptdoctor.formats.pickle.handed_on import HandedOn
-from ckptdoctor.formats.pickle.kept import GETATTR, ONLY_CALLED
+from ckptdoctor.formats.pickle.kept import GETATTR, ONLY_CALLED, is_plain_method
 from ckptdoctor.formats.pickle.loading import LOADER, Loading
-from ckptdoctor.formats.pickle.names import Use, dotted, is_risky_member, judge, member
+from ckptdoctor.formats.pickle.names import Use, dotted, judge, member
 from ckptdoctor.formats.pickle.nodes import (
-    UNSET,
     BytesRef,
     DictNode,
     GlobalRef,
@@ -27,7 +25,7 @@ from ckptdoctor.formats.pickle.nodes import (
     shorten,
     spell,
 )
-from ckptdoctor.formats.pickle.window import Window
+from ckptdoctor.formats.pickle.stack import Stack
 from ckptdoctor.formats.source import ByteSource
 
 __all__ = ["MachineState"]
@@ -36,11 +34,12 @@ _MAX_CALLS = 100
 _MAX_GLOBALS = 10_000  # a whole module names some tens, a large TorchScript archive some hundreds
 _MOST_GLOBALS = 5 * _MAX_GLOBALS
 _NAME_CHARS = 2_000  # the longest dotted name of a global
+_SPARE_WORK, _WORK_PER_BYTE = 200_000, 4
 _COMPUTED = (Instance, GlobalRef, PersistentId)
 _SEVERITY = {use: rank for rank, use in enumerate(Use)}
 
 
-class MachineState(Window):
+class MachineState(Stack):
     """The state of a pickle machine between two opcodes.
 
     Where a pickle goes against its own rules, but a reader may go on, so does this one, and
@@ -51,9 +50,6 @@ class MachineState(Window):
         limits: bounds on the work.
 
     Attributes:
-        stack: what was pushed since the last mark.
-        marks: the stacks below the marks.
-        memo: what was memoized under each index, in a list as far as indices count up.
         globals: what was named so far, by dotted name, in order.
         handed_on: the functions that have to be called where they are named.
         calls: calls that run code, at most 100.
@@ -63,37 +59,29 @@ class MachineState(Window):
     """
 
     __slots__ = (
-        "_far_memo",
-        "_limits",
+        "_loaders",
         "_refs",
+        "_work_left",
         "calls",
         "globals",
         "handed_on",
         "holds_bytearrays",
         "loading",
-        "marks",
-        "memo",
-        "memo_gaps",
         "persistent_ids",
-        "stack",
     )
 
     handed_on: HandedOn
     loading: Loading
 
     def __init__(self, source: ByteSource, limits: Limits) -> None:
-        super().__init__(source)
-        self._limits = limits
+        super().__init__(source, limits)
         self.globals: dict[str, RecordedGlobal] = {}
         self._refs: dict[tuple[str, str], RecordedGlobal] = {}
         self.calls: list[RecordedCall] = []
         self.persistent_ids: list[Node] = []
         self.holds_bytearrays = False
-        self.stack: list[Node] = []
-        self.marks: list[list[Node]] = []
-        self.memo: list[Node] = []  # no dict: a file could choose indices that collide in it
-        self.memo_gaps = 0
-        self._far_memo: dict[str, Node] = {}
+        self._loaders: list[str] = []  # that are named
+        self._work_left = _SPARE_WORK + _WORK_PER_BYTE * source.nbytes
 
     @property
     def source(self) -> ByteSource:
@@ -108,32 +96,13 @@ class MachineState(Window):
     def record_with(self, other: MachineState) -> None:
         """Record names and calls where another machine does."""
         self.globals, self._refs, self.calls = other.globals, other._refs, other.calls
-
-    def start(self, at: int) -> None:
-        """Begin a pickle at ``at`` of the source; what was named before is kept."""
-        self.stack, self.marks, self.memo, self.memo_gaps = [], [], [], 0
-        self._far_memo = {}
-        self.complaint, self._frame_end = None, None
-        self._frames_lie = self._ends_early = False
-        self.seek(at)
+        self._loaders = other._loaders
 
     def let_go(self) -> None:
         """Drop what the pickle built and the bytes in the window; what was named is kept."""
         self.start(0)
         self._base, self.pos, self.data, self._edge = 0, 0, b"", 0
         self.persistent_ids = []
-
-    # -- the stack -------------------------------------------------------------------------------
-
-    def push(self, node: Node) -> None:
-        """Put a node on the stack."""
-        self.stack.append(node)
-
-    def pop_mark(self) -> list[Node]:
-        """What was pushed since the last mark."""
-        items = self.stack
-        self.stack = self.marks.pop()
-        return items
 
     # -- names -----------------------------------------------------------------------------------
 
@@ -163,6 +132,8 @@ class MachineState(Window):
         ref = GlobalRef(dotted(module, name), judge(module, name), module, name)
         known = RecordedGlobal(ref, at)
         self._refs[module, name] = known
+        if ref.name.startswith(calls.LOADERS):
+            self._loaders.append(ref.name)
         self._record(known)
         return known
 
@@ -241,7 +212,9 @@ class MachineState(Window):
             return self._getattr(args)
         if factory is self.loading.loader and factory is not None:
             self.loading.called(args, opcode)
-        if calls.runs(factory, args, opcode):
+        if type(args) is tuple and len(args) > 3 and self._sets_state(factory):
+            self._bill(args[3])
+        if calls.runs(factory, args, opcode) or (self._loaders and calls.hands_loader(args)):
             self._record_call(factory, args if spelled is None else spelled)
         made = Instance(factory, args)
         made.opcode = opcode
@@ -252,7 +225,7 @@ class MachineState(Window):
         match args:
             case (GlobalRef() as owner, str() as attribute) if "." not in attribute:
                 return self._member(owner, attribute)
-            case (_, str() as attribute, *_) if not is_risky_member(attribute):
+            case (owner, str() as attribute, *_) if is_plain_method(owner, attribute):
                 return Instance(GlobalRef(GETATTR, Use.NAMED), args)
         self._record_call(GlobalRef(GETATTR), args)
         return Instance(GlobalRef(GETATTR, Use.CODE), args)
@@ -289,11 +262,22 @@ class MachineState(Window):
         inner = ", ".join(spell(arg) for arg in shown)
         self.calls.append(RecordedCall(name, shorten(f"{name}({inner})"), self.at - 1))
 
+    @staticmethod
+    def _sets_state(factory: Node) -> bool:
+        return type(factory) is GlobalRef and factory.name in calls.SETS_STATE
+
+    def _bill(self, state: Node) -> None:
+        """A state is looked at when it is set, and may be set again and again."""
+        self._work_left -= attributes.work_of(state)
+        if self._work_left < 0:
+            raise PickleLimitError("more to look at than its size explains", self.at)
+
     # -- what objects are made of ----------------------------------------------------------------
 
     def build(self, target: Node, state: Node) -> None:
         """BUILD."""
         if type(target) is Instance:
+            self._bill(state)
             if attributes.state_runs(target, state):
                 self._record_call(GlobalRef(f"{spell(target.factory)}.__setstate__"), (state,))
             target.state = state
@@ -305,7 +289,7 @@ class MachineState(Window):
         if type(target) is list:
             target.extend(items)
         elif type(target) is Instance:
-            if attributes.takes_no_members(target) or attributes.replaces_methods(target):
+            if attributes.takes_no_members(target):
                 self._record_call(GlobalRef(f"{spell(target.factory)}.append"), tuple(items[:8]))
             if target.members is None:
                 target.members = []
@@ -334,54 +318,6 @@ class MachineState(Window):
             self.change_global(target, "update", items)
         else:
             self.complain(PickleError(f"items are set on a {type(target).__name__}", self.at))
-
-    # -- the memo --------------------------------------------------------------------------------
-
-    def memoize(self, index: int) -> None:
-        """Remember the top of the stack.
-
-        Indices count up, but for those that ``pickletools.optimize`` dropped: none is larger than
-        the number of opcodes.
-        """
-        memo, top = self.memo, self.stack[-1]
-        if index == len(memo):
-            memo.append(top)
-            return
-        if not 0 <= index <= self._limits.opcodes:
-            self._memoize_far(index, top)
-        elif index > len(memo):
-            gap = index - len(memo)
-            memo.extend([UNSET] * gap)
-            memo.append(top)
-            self.memo_gaps += gap
-        else:
-            self.memo_gaps -= memo[index] is UNSET
-            memo[index] = top
-
-    def _memoize_far(self, index: int, top: Node) -> None:
-        error = PickleError("a memo index that no pickler writes", self.at)
-        if index < 0:
-            raise error
-        self.complain(error)
-        self._far_memo[str(index)] = top  # texts cannot be chosen so that they collide
-
-    def memoize_next(self) -> None:
-        """Remember the top of the stack under the number of what was remembered before."""
-        self.memoize(len(self.memo) - self.memo_gaps + len(self._far_memo))
-
-    def remembered(self, index: int) -> Node:
-        """What was memoized under an index."""
-        if index >= len(self.memo):
-            node = self._far_memo.get(str(index), UNSET)
-        else:
-            node = self.memo[index] if index >= 0 else UNSET
-        if node is UNSET:
-            self.refuse_unset()
-        return node
-
-    def refuse_unset(self) -> NoReturn:
-        """Refuse a memo entry that was never set."""
-        raise PickleError("a memo entry that was never set", self.at)
 
 
 def _as_text(node: Node) -> Node:

@@ -396,8 +396,12 @@ def test_getattr_on_an_object_of_python_is_judged_by_its_class(attribute: str) -
     assert reader.calls[0].call == f"builtins.getattr(pathlib.Path('x'), '{attribute}')"
 
 
-def test_a_method_of_an_array_that_writes_is_told_and_others_are_not() -> None:
-    for name, told in ((b"tofile", True), (b"mean", False)):
+def test_a_method_of_an_array_is_told_and_that_of_an_unknown_class_is_not() -> None:
+    """No pickler is known to keep one, and a property would be run."""
+    reader = machine(b"cbuiltins\ngetattr\n(cmynet\nNet\n)\x81S'hook'\ntR.")
+    reader.run()
+    assert not reader.calls
+    for name, told in ((b"tofile", True), (b"mean", True)):
         array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntVb\ntR"
         reader = machine(b"cbuiltins\ngetattr\n(" + array + b"S'" + name + b"'\ntR.")
         reader.run()
@@ -786,3 +790,77 @@ def test_more_globals_than_any_checkpoint_names_are_refused() -> None:
     names = b"".join(b"cm\nC%d\n0" % at for at in range(10_001))
     with pytest.raises(PickleLimitError, match="classes and functions"):
         run(b"]" + names + b".")
+
+
+NAMESPACE = b"cargparse\nNamespace\n)\x81"
+MODULE = b"ctorch.nn.modules.module\nModule\n)\x81"
+
+
+@pytest.mark.parametrize(
+    ("opcodes", "told"),
+    {
+        "a member behind a state": (MODULE + b"}S'_modules'\n}sbNa.", "Module.append"),
+        "members behind a state": (MODULE + b"}S'_modules'\n}sb(NNe.", "Module.append"),
+        "a key that may equal a text": (
+            NAMESPACE + b"}ccollections\nUserString\n)\x81Nsb.",
+            "Namespace.__setstate__",
+        ),
+        "a state that is a tuple of another class": (
+            NAMESPACE + b"cos\nterminal_size\n(N}S'append'\nctorch\nadd\nst\x85Rb.",
+            "Namespace.__setstate__",
+        ),
+        "what is missing is made by a function": (
+            b"ccollections\ndefaultdict\n(ctorch.nn.functional\nrelu\ntR.",
+            "collections.defaultdict",
+        ),
+        "what is missing is made by a partial": (
+            b"ccollections\ndefaultdict\n(cfunctools\npartial\n(ctorch.nn.functional\nrelu\ntRtR.",
+            "collections.defaultdict",
+        ),
+        "an object with attributes, iterated over": (
+            (
+                b"ctorch.fx.immutable_collections\nimmutable_list\n("
+                b"cnetworkx.classes.coreviews\nFilterAtlas\n)\x81}S'_atlas'\n}sbtR."
+            ),
+            "immutable_list",
+        ),
+        "a property": (
+            (
+                b"cbuiltins\ngetattr\n(ctorch.distributions.categorical\nCategorical\n)\x81"
+                b"}S'a'\nNsbS'param_shape'\ntR."
+            ),
+            "builtins.getattr",
+        ),
+        "more arguments than are handed to anything": (
+            b"cdatetime\ntzinfo\n(" + b"N" * 300 + b"tR.",
+            "datetime.tzinfo",
+        ),
+    }.items(),
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_would_be_called_by_nobody_in_the_pickle_is_told(
+    opcodes: str, told: tuple[bytes, str]
+) -> None:
+    reader = machine(told[0])
+    reader.run()
+    assert told[1] in reader.calls[-1].call
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        b"ccollections\ndefaultdict\n(cbuiltins\nlist\ntR.",
+        b"ccollections\ndefaultdict\n(cmynet\nfresh\ntR.",
+        (
+            b"ccollections\ndefaultdict\n(cfunctools\npartial\n(ccollections\ndefaultdict\n"
+            b"cbuiltins\nint\ntR(ccollections\ndefaultdict\n(cbuiltins\nint\nt}NtbtR."
+        ),
+        b"cmynet\nBag\n)\x81Na}S'a'\nNsb.",  # members, and then a state: as picklers write them
+        b"cbuiltins\ngetattr\n(ctorch.nn.modules.linear\nLinear\n)\x81S'forward'\ntR.",
+        NAMESPACE + b"}(S'a'\nNI1\nNub.",
+    ],
+)
+def test_what_picklers_write_is_no_call(opcodes: bytes) -> None:
+    reader = machine(opcodes)
+    reader.run()
+    assert reader.calls == []

@@ -32,7 +32,7 @@ from ckptdoctor.formats.pickle.tables import (
     vision,
 )
 
-__all__ = ["find"]
+__all__ = ["find", "is_enumeration"]
 
 _USES = ("CALLED", "BUILT", "NAMED")
 _TORCH = (torch, torch_nn, torch_functions, torch_training, torch_distributed, torch_ao, enums)
@@ -50,6 +50,11 @@ _TABLES_OF_THE_REST = (python, trainers, others, enums)
 def find(module: str, qualname: str) -> str:
     """``called``, ``built`` or ``named``, by the table in which a pair stands; "" for none."""
     return _of_module(module).get(qualname, "")
+
+
+def is_enumeration(module: str, qualname: str) -> bool:
+    """Whether a class is an enumeration of the known packages."""
+    return qualname in enums.CALLED.get(module, "").split()
 
 
 @functools.lru_cache(maxsize=1024)

@@ -89,8 +89,9 @@ _OBJECTS = """
     sparse_bsr sparse_coo sparse_csc sparse_csr strided uint1 uint16 uint2 uint3 uint32 uint4 uint5
     uint6 uint64 uint7 uint8
 """
+_METHODS = " _TorchCompileInductorWrapper.get_compiler_config "
 NAMED: Mapping[str, str] = {
-    "torch": _OBJECTS + torch_functions.NAMED["torch"],
+    "torch": _OBJECTS + torch_functions.NAMED["torch"] + _METHODS,
     "torch._C": "TensorBase _TensorBase _VariableFunctions _VariableFunctionsClass",
     "torch._functorch.apis": "grad grad_and_value vmap",
     "torch.func": "functional_call grad grad_and_value jacfwd jacrev vmap",
@@ -105,6 +106,7 @@ NAMED: Mapping[str, str] = {
         batched_powerSGD_hook powerSGD_hook
     """,
     "torch.distributions.kl": "kl_divergence",
+    "torch._dynamo.backends.debugging": "eager",
     # Methods that an object keeps, as protocol 4 spells them.
     "torch.distributed.algorithms._checkpoint.checkpoint_wrapper": """
         ActivationWrapper._post_state_dict_hook ActivationWrapper._pre_load_state_dict_hook
