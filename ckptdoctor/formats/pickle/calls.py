@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ckptdoctor.formats.pickle.attributes import has_attributes, is_anothers, state_runs
-from ckptdoctor.formats.pickle.kept import GETATTR, PARTIAL, class_of, may_be_kept, module_class
-from ckptdoctor.formats.pickle.names import Use
+from ckptdoctor.formats.pickle.kept import PARTIAL, class_of, may_be_kept, module_class
+from ckptdoctor.formats.pickle.names import Use, comes_with_torch
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
     GlobalRef,
@@ -88,7 +88,10 @@ def _global_runs(callee: GlobalRef, args: Node, opcode: bytes) -> bool:
     match callee.use:
         case Use.CALLED:
             given = args if type(args) is tuple else (args,)
-            return len(given) > _MOST_ARGS or not _CHECKS.get(callee.name, _given_data)(given)
+            if len(given) > _MOST_ARGS:
+                return True
+            check = _CHECKS.get(callee.name)
+            return not (_given_data(given, callee.module) if check is None else check(given))
         case Use.UNKNOWN:
             return False
         case Use.BUILT:
@@ -153,15 +156,13 @@ def _default_factory(args: tuple[Node, ...]) -> bool:
 
 def _runs_when_called(kept: Node) -> bool:
     """Whether what is kept may run code when it is called without arguments."""
-    if type(kept) is Instance and kept.name in PARTIAL:
-        bound = kept.state if type(kept.state) is tuple else kept.args
-        if type(bound) is not tuple or not bound:
-            return True
-        given = bound[1:] if bound is kept.args else bound[1] if len(bound) > 1 else ()
-        return runs(bound[0], given)
-    if type(kept) is Instance and kept.name == GETATTR:
+    if type(kept) is not Instance or kept.name not in PARTIAL:
         return not may_be_kept(kept)
-    return runs(kept, ())
+    bound = kept.state if type(kept.state) is tuple else kept.args
+    if type(bound) is not tuple or not bound:
+        return True
+    given = bound[1:] if bound is kept.args else bound[1] if len(bound) > 1 else ()
+    return not may_be_kept(bound[0]) or type(given) is not tuple or not _given_data(given)
 
 
 def _partial(args: tuple[Node, ...]) -> bool:
@@ -236,17 +237,34 @@ def _is_key(node: Node) -> bool:
     return _name(node) in ("operator.itemgetter", "_operator.itemgetter")
 
 
-def _given_data(args: tuple[Node, ...]) -> bool:
+def _given_data(args: tuple[Node, ...], module: str = "") -> bool:
     """No object of a known class that was given attributes: its methods do with them what they do.
 
-    Whoever is handed one may iterate over it, compare it or ask for its length.
+    Whoever is handed one may iterate over it, compare it or ask for its length. A framework hands
+    objects of its own to what is its own.
     """
-    return not any(type(arg) is Instance and _may_act(arg) for arg in args)
+    for arg in args:  # no generator: it is asked of every call
+        if type(arg) is Instance and arg.state is not None and _may_act(arg, module):
+            return False
+    return True
 
 
-def _may_act(node: Instance) -> bool:
+def _may_act(node: Instance, module: str) -> bool:
     cls = class_of(node)
-    return (cls is None or cls.use is not Use.UNKNOWN) and has_attributes(node)
+    if cls is not None:
+        is_own = _is_of_package(cls, module) and not comes_with_torch(module)
+        if cls.use is Use.UNKNOWN or is_own or cls.name in _ARRAYS_OF_JOBLIB:
+            return False
+    return has_attributes(node)
+
+
+def _is_of_package(cls: GlobalRef, module: str) -> bool:
+    return cls.module.partition(".")[0] == module.partition(".")[0]
+
+
+_ARRAYS_OF_JOBLIB = frozenset(
+    f"joblib.numpy_pickle.{name}" for name in ("NumpyArrayWrapper", "NDArrayWrapper")
+)
 
 
 def _parts_of_tensor(args: tuple[Node, ...]) -> bool:
@@ -285,7 +303,8 @@ def _compiled(args: tuple[Node, ...]) -> bool:
 
 def _compiles(args: tuple[Node, ...]) -> bool:
     """``OptimizeContext(callback, context, ...)`` keeps what is dynamo's own."""
-    return all(type(arg) is not Instance or _name(arg).startswith("torch._dynamo.") for arg in args)
+    classes = [class_of(arg) for arg in args if type(arg) is Instance]
+    return all(cls is not None and cls.name.startswith("torch._dynamo.") for cls in classes)
 
 
 def _new_index(args: tuple[Node, ...]) -> bool:

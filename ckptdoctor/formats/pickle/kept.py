@@ -62,7 +62,7 @@ def module_class(node: Node) -> GlobalRef | None:
 def class_of(node: Node) -> GlobalRef | None:
     """The class of an object, as far as the pickle names it."""
     if type(node) is not Instance:
-        return None
+        return module_class(node)
     if node.name in _MAKES_OF_FIRST:
         made = node.args[0] if type(node.args) is tuple and node.args else None
         return made if type(made) is GlobalRef else None
@@ -79,8 +79,8 @@ def is_plain_method(owner: Node, attribute: str) -> bool:
     if type(owner) not in (Instance, PersistentId):
         return True  # a list, a number
     cls = class_of(owner)
-    if cls is None:
-        return False
+    if cls is None or cls.use is Use.UNKNOWN:
+        return cls is not None
     return member(cls.use, cls.module, cls.qualname, attribute) is not Use.CODE
 
 

@@ -28,6 +28,7 @@ from ckptdoctor.formats.pickle.tables.packages import COMPANIONS, KNOWN_PACKAGES
 __all__ = [
     "EXTENSIONS",
     "Use",
+    "comes_with_torch",
     "dotted",
     "is_allowed",
     "is_infamous",
@@ -140,6 +141,12 @@ def dotted(module: str, qualname: str) -> str:
     return ".".join(_of_today(module, qualname))
 
 
+def comes_with_torch(module: str) -> bool:
+    """Whether a module is there wherever torch is: Python's, numpy's, or what torch needs."""
+    top = module.partition(".")[0]
+    return top in _DENIED or top in COMPANIONS
+
+
 def is_allowed(name: str) -> bool:
     """Whether ``torch.load(weights_only=True)`` lets the global through without being asked.
 
@@ -201,15 +208,34 @@ def member(owner: Use, module: str, qualname: str, attribute: str) -> Use:
     """
     if is_risky_member(attribute) or owner is Use.CODE:
         return Use.CODE
+    module, qualname = _of_today(module, qualname)
     listed = judge(module, f"{qualname}.{attribute}")
     if listed is not Use.CODE or owner is Use.UNKNOWN:
         return listed
     # A class within a class, or the member of an enumeration; a method has to be in a table.
-    is_plain = _is_class(attribute) or tables.is_enumeration(module, qualname)
-    return Use.NAMED if is_plain or attribute in _PLAIN_METHODS else Use.CODE
+    if _is_class(attribute) or tables.is_enumeration(module, qualname):
+        return Use.NAMED
+    return Use.NAMED if _is_plain_method(module, qualname, attribute) else Use.CODE
 
 
-_PLAIN_METHODS = ("forward",)  # what wraps a module keeps it, and calls it when the module is used
+def _is_plain_method(module: str, qualname: str, attribute: str) -> bool:
+    """Whether it is one of those that objects keep, bound to another or to themselves."""
+    if (module, qualname) in _TENSORS or qualname.startswith("_rebuild_tensor"):
+        return judge("torch", attribute.rstrip("_")) is not Use.CODE  # add, as torch.add is
+    if module == "builtins" and qualname in _PLAIN_TYPES:
+        return True
+    return attribute in _KEPT_METHODS or module.startswith(_DISTRIBUTIONS)
+
+
+_TENSORS = frozenset(
+    {("torch._C", name) for name in ("TensorBase", "_TensorBase", "_VariableFunctionsClass")}
+    | {("torch", "Tensor"), ("torch.nn.parameter", "Parameter")}
+)
+_PLAIN_TYPES = frozenset("bytearray bytes dict float frozenset int list set str tuple".split())
+_KEPT_METHODS = frozenset(
+    "_infer_parameters _lazy_load_hook _load_hook forward load_hook reset_parameters".split()
+)  # of modules, in hooks
+_DISTRIBUTIONS = ("numpy.random.", "scipy.stats._continuous_distns", "scipy.stats._discrete_distns")
 
 
 def is_risky_member(attribute: str) -> bool:

@@ -809,12 +809,14 @@ MODULE = b"ctorch.nn.modules.module\nModule\n)\x81"
             NAMESPACE + b"cos\nterminal_size\n(N}S'append'\nctorch\nadd\nst\x85Rb.",
             "Namespace.__setstate__",
         ),
-        "what is missing is made by a function": (
-            b"ccollections\ndefaultdict\n(ctorch.nn.functional\nrelu\ntR.",
+        "what is missing is made by a function that calls": (
+            b"ccollections\ndefaultdict\n(ccopy\ncopy\ntR.",
             "collections.defaultdict",
         ),
-        "what is missing is made by a partial": (
-            b"ccollections\ndefaultdict\n(cfunctools\npartial\n(ctorch.nn.functional\nrelu\ntRtR.",
+        "what is missing is made by a partial of an object": (
+            b"ccollections\ndefaultdict\n(cfunctools\npartial\n(ctorch.nn.functional\nrelu\n"
+            + NAMESPACE
+            + b"}S'size'\nNsbtRtR.",
             "collections.defaultdict",
         ),
         "an object with attributes, iterated over": (
@@ -849,6 +851,10 @@ def test_what_would_be_called_by_nobody_in_the_pickle_is_told(
 @pytest.mark.parametrize(
     "opcodes",
     [
+        b"ccollections\ndefaultdict\n(ctorch.amp.grad_scaler\n_refresh_per_optimizer_state\ntR.",
+        b"cbuiltins\ngetattr\n(ctorch._C\n_VariableFunctionsClass\nS'add'\ntR.",
+        b"c__builtin__\ngetattr\n(c__builtin__\nstr\nS'upper'\ntR.",
+        b"cbuiltins\ngetattr\n(cmynet\nlower_case\n)\x81S'hook'\ntR.",
         b"ccollections\ndefaultdict\n(cbuiltins\nlist\ntR.",
         b"ccollections\ndefaultdict\n(cmynet\nfresh\ntR.",
         (
@@ -864,3 +870,4 @@ def test_what_picklers_write_is_no_call(opcodes: bytes) -> None:
     reader = machine(opcodes)
     reader.run()
     assert reader.calls == []
+    assert not any(one.ref.runs_code for one in reader.globals.values())

@@ -129,6 +129,11 @@ BUILT: Mapping[str, str] = {
 }
 
 NAMED: Mapping[str, str] = {
+    # Methods that a parser of settings keeps to convert them.
+    "configparser": """
+        ConfigParser.getboolean ConfigParser.getfloat ConfigParser.getint SectionProxy.get
+        RawConfigParser.getboolean RawConfigParser.getfloat RawConfigParser.getint
+    """,
     "builtins": """
         Ellipsis False None NotImplemented True __debug__ abs all any ascii bin callable chr
         classmethod divmod format hasattr hash hex id isinstance issubclass len max min next oct ord
