@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import NUMPY
+from ckptdoctor.formats.pickle.element_types import RECORDS
 from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
@@ -30,7 +31,6 @@ JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
 _DTYPES = {"numpy.dtype"} | {
     f"numpy.{core}._internal._convert_to_stringdtype_kwargs" for core in ("core", "_core")
 }
-_RECORDS = ("numpy.record", "numpy.rec.record", "numpy.core.records.record")
 
 _STRUCT_CODES = {
     "f8": "d",
@@ -67,6 +67,8 @@ def _array_of(call: Call, shape: Node, dtype: Node, data: Node, *, fortran: bool
     sizes = sizes_of(shape)
     code, order = array_dtype(dtype)
     element = NUMPY.get(code)
+    if code[:1] == "O":
+        raise TypeError("bytes for elements that are objects")
     if element is None:  # text, dates, records: nothing that could be NaN to us
         return Parts([])
     raw = call.strings.find(data)
@@ -120,7 +122,7 @@ def array_dtype(node: Node) -> tuple[str, str]:
         return "T", "|"  # text of any length
     code = node.args[0]
     described = node.state if type(node.state) is tuple else ()
-    if type(code) is GlobalRef and code.name in _RECORDS:
+    if type(code) is GlobalRef and code.name in RECORDS:
         return f"V{unwrap(described[5])}", "|"
     if type(code) is not str:
         raise TypeError("a dtype without a code")

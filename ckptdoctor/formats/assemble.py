@@ -25,6 +25,7 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import is_allowed, misspelt
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, PersistentId
+from ckptdoctor.formats.pickle.stray import not_looked_through
 from ckptdoctor.formats.tree import Harvest
 
 __all__ = ["assemble", "check_extents", "refuse_single_value"]
@@ -88,7 +89,7 @@ def assemble(
         scalars=scalars,
         globals=uses,
         calls=(*_calls(machines), *calls),
-        problems=(*problems, *harvest.problems, *lost, *_misspelt(uses)),
+        problems=(*problems, *harvest.problems, *lost, *_misspelt(uses), *_unseen(machines)),
         records=records,
         byteorder=byteorder,
         identity=file.identity,
@@ -157,6 +158,12 @@ def _calls(machines: Iterable[PickleMachine]) -> Iterator[CallUse]:
         start = machine.file_offset or 0
         for call in machine.calls:
             yield CallUse(name=call.name, call=call.call, offset=start + call.offset)
+
+
+def _unseen(machines: Iterable[PickleMachine]) -> Iterator[Problem]:
+    """That there are pickles beside the one that was read which nobody has seen the end of."""
+    if any(machine.gave_up for machine in machines):
+        yield not_looked_through("file", "pickles beside the one that is read")
 
 
 def _misspelt(uses: Iterable[GlobalUse]) -> Iterator[Problem]:

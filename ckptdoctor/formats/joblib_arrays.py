@@ -14,12 +14,14 @@ import math
 
 from ckptdoctor.formats.arrays import JOBLIB_ARRAY, array_dtype
 from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.pickle.element_types import Elements
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
     GlobalRef,
     Instance,
+    Node,
     PickleError,
     PickleTruncatedError,
     unwrap,
@@ -32,8 +34,6 @@ __all__ = ["JoblibMachine"]
 
 _BUILD = b"b"
 _MAKERS = ("copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__")
-_HAS_OBJECTS = 1  # the flag of numpy's dtypes, NPY_ITEM_REFCOUNT
-_MAX_ITEM_NBYTES = 1 << 31
 
 
 class JoblibMachine(PickleMachine):
@@ -59,19 +59,39 @@ class JoblibMachine(PickleMachine):
         state = wrapper.state
         if type(state) is not DictNode:
             raise PickleError("an array of joblib that is not described", self.at)
-        try:
-            shape = sizes_of(state.get("shape"))
-            nbytes, has_objects = _item(state)
-        except (TypeError, ValueError, IndexError) as error:
-            raise PickleError(f"an array of joblib that is none: {error}", self.at) from error
         self._leave_frame()
         wrapper.members = [None]
-        if has_objects:
-            inner = self.within(self.source, self.left)
-            root, end = inner.run(self.at)
-            wrapper.members = [root]
-            self.seek(end)
+        dtype = state.get("dtype")
+        kind, nbytes = self._element_types.elements_of(dtype)
+        if kind is Elements.ODD:
+            kind, nbytes = _as_if_sound(dtype)
+        if kind is not Elements.NUMBERS and self._read_objects(wrapper, kind):
             return
+        self._read_numbers(wrapper, state, nbytes)
+
+    def _read_objects(self, wrapper: Instance, kind: Elements) -> bool:
+        """Run the pickle that follows; whether there is one.
+
+        Where numpy would not write such a type, it may be one, or numbers: nobody else can tell.
+        """
+        inner = self.within(self.source, self.left)
+        if kind is Elements.OBJECTS:
+            root, end = inner.run(self.at)
+        else:
+            self.complain(PickleError("an array of a type that numpy does not write", self.at))
+            try:
+                root, end = inner.run(self.at)
+            except PickleError:
+                return False  # it is refused anyway: what follows is read as if they were numbers
+        wrapper.members = [root]
+        self.seek(end)
+        return True
+
+    def _read_numbers(self, wrapper: Instance, state: DictNode, nbytes: int) -> None:
+        try:
+            shape = sizes_of(state.get("shape"))
+        except TypeError as error:
+            raise PickleError(f"an array of joblib that is none: {error}", self.at) from error
         if unwrap(state.get("numpy_array_alignment_bytes")) is not None:
             padding = self.take(1)[0]
             self.seek(self.at + padding)
@@ -87,17 +107,12 @@ def _is_wrapper(made: Instance) -> bool:
     return type(first) is GlobalRef and first.name == JOBLIB_ARRAY
 
 
-def _item(state: DictNode) -> tuple[int, bool]:
-    """Bytes an element, and whether elements are objects."""
-    dtype = state.get("dtype")
-    code, _ = array_dtype(dtype)
-    described = dtype.state if type(dtype.state) is tuple else ()
-    flags = unwrap(described[-1]) if described else 0
-    if code[:1] in "OT" or (type(flags) is int and flags & _HAS_OBJECTS):
-        return 0, True
-    if code == "b1":
-        return 1, False
-    nbytes = int(code[1:]) * (4 if code[:1] == "U" else 1)
-    if not 0 <= nbytes < _MAX_ITEM_NBYTES:
-        raise ValueError("an element of no size")
-    return nbytes, False
+def _as_if_sound(dtype: Node) -> tuple[Elements, int]:
+    """What elements would be of a type that numpy does not write so, and the bytes of one."""
+    try:
+        code, _ = array_dtype(dtype)
+        if code == "T":
+            return Elements.OBJECTS if dtype.state is None else Elements.ODD, 0
+        return Elements.ODD, max(0, int(code[1:])) * (4 if code[:1] == "U" else 1)
+    except (TypeError, ValueError, IndexError):
+        return Elements.ODD, 0

@@ -25,6 +25,7 @@ from ckptdoctor.formats.joblib_arrays import JoblibMachine
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import (
+    GlobalRef,
     Node,
     PickleError,
     PickleLimitError,
@@ -84,7 +85,7 @@ def run_first(
         CorruptCheckpointError: it cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    plain = PickleMachine(source, limits, track_scalars=track_scalars)
+    plain = _OrdinaryMachine(source, limits, track_scalars=track_scalars)
     machines.append(plain)
     try:
         first = _run(path, plain, source)
@@ -99,21 +100,36 @@ def run_first(
     try:
         return _run(path, joblib, source)
     finally:  # others take the bytes of arrays for opcodes
-        joblib.adopt(plain, 0, until=_fails_at(plain))
+        joblib.adopt(plain, 0, until=plain.fails_at)
 
 
-def _fails_at(plain: PickleMachine) -> int:
-    """Where a reader that is not joblib's asks for what there is not, and goes no further.
+class _OrdinaryMachine(PickleMachine):
+    """Reads a pickle as ``pickle.load`` does, and notes where that goes no further.
 
-    Within an array of objects it takes texts from before it: ``collections.dtype``.
+    Within an array of objects it takes texts from before it, and asks for what there is not:
+    ``collections.dtype``.
+
+    Attributes:
+        fails_at: the first place where it does so, outside of files within the pickle.
     """
-    ends = [
-        seen.offset
-        for seen in plain.globals.values()
-        if seen.ref.qualname == "dtype"
-        and seen.ref.module.partition(".")[0] in sys.stdlib_module_names
-    ]
-    return min(ends, default=sys.maxsize)
+
+    __slots__ = ("fails_at",)
+
+    def __init__(
+        self, source: ByteSource, limits: Limits | None = None, *, track_scalars: bool = False
+    ) -> None:
+        super().__init__(source, limits, track_scalars=track_scalars)
+        self.fails_at = sys.maxsize
+
+    def name_global(self, module: Node, name: Node, at: int) -> GlobalRef:
+        """The global that the opcode at ``at`` names; recorded."""
+        if (
+            type(module) is str
+            and name == "dtype"
+            and module.partition(".")[0] in sys.stdlib_module_names
+        ):
+            self.fails_at = min(self.fails_at, at)
+        return super().name_global(module, name, at)
 
 
 def _run(path: Path, machine: PickleMachine, source: ByteSource) -> FirstPickle:

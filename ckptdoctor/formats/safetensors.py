@@ -26,6 +26,7 @@ from ckptdoctor.formats.assemble import assemble
 from ckptdoctor.formats.json_stream import JsonError, JsonStream, TooLongError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.formats.pickle.stray import code_in_noise
 from ckptdoctor.formats.roles import role_of_key
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.tree import Harvest
@@ -89,7 +90,13 @@ class _Safetensors:
             found.problems.append(_unexamined(rest))
         else:
             found.problems += _coverage(self._refs, self._start, self._file.nbytes)
-        return assemble(self._file, "safetensors", found, records=tuple(self._refs))
+        return assemble(
+            self._file,
+            "safetensors",
+            found,
+            code_in_noise(FileSource(self._file.fd, self._file.nbytes), self._limits),
+            records=tuple(self._refs),
+        )
 
     def _header(self) -> FileSource:
         """The JSON header."""

@@ -15,9 +15,11 @@ from pathlib import Path
 from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle import frames
+from ckptdoctor.formats.pickle.element_types import DTYPE, ElementTypes
 from ckptdoctor.formats.pickle.handed_on import HandedOn
 from ckptdoctor.formats.pickle.loading import Loading
 from ckptdoctor.formats.pickle.nodes import (
+    Instance,
     Node,
     PickleError,
     PickleLimitError,
@@ -31,6 +33,12 @@ from ckptdoctor.formats.source import ByteSource, MemorySource
 
 __all__ = ["PickleMachine", "refuse_bytearrays"]
 
+_BUILD = ord("b")
+
+
+class _OpcodesError(PickleLimitError):
+    """More opcodes than allowed, here or in a file within the pickle."""
+
 
 class PickleMachine(MachineState):
     """Runs one pickle after another from a source.
@@ -39,9 +47,12 @@ class PickleMachine(MachineState):
         source: where the pickle lies.
         limits: bounds on the work; by default what the size of the source explains.
         track_scalars: push every number, bool and None as :class:`Located`.
+
+    Attributes:
+        gave_up: whether a pickle took more opcodes than allowed, and was not read to its end.
     """
 
-    __slots__ = ("_dispatch", "_opcodes")
+    __slots__ = ("_dispatch", "_element_types", "_opcodes", "gave_up")
 
     def __init__(
         self, source: ByteSource, limits: Limits | None = None, *, track_scalars: bool = False
@@ -49,7 +60,10 @@ class PickleMachine(MachineState):
         super().__init__(source, limits or Limits.for_file(source.nbytes))
         self._dispatch = list(TRACKING_DISPATCH if track_scalars else DISPATCH)
         self._opcodes = 0
+        self.gave_up = False
         self.loading = Loading(self, self._limits.opcodes)
+        self._element_types = ElementTypes()
+        self._dispatch[_BUILD] = self._checked(self._dispatch[_BUILD])
         self.handed_on = HandedOn(self)
 
     def within(self, source: ByteSource, nbytes: int) -> PickleMachine:
@@ -74,6 +88,19 @@ class PickleMachine(MachineState):
         for code in opcodes:
             self._dispatch[code] = watched(self._dispatch[code])
 
+    def _checked(self, build: Handler) -> Handler:
+        """BUILD that looks at what describes the elements of arrays before it does."""
+
+        def run(vm: MachineState) -> None:
+            target = vm.stack[-2] if len(vm.stack) > 1 else None
+            if type(target) is Instance and target.name == DTYPE:
+                fault = self._element_types.fault(target, vm.stack[-1])
+                if fault:
+                    vm.complain(PickleError(fault, vm.at - 1))
+            build(vm)
+
+        return run
+
     def run(self, start: int = 0) -> tuple[Node, int]:
         """The object of the pickle at ``start``, and the offset behind its STOP.
 
@@ -88,6 +115,7 @@ class PickleMachine(MachineState):
         try:
             return self._run(start)
         except PickleError as error:
+            self.gave_up |= isinstance(error, _OpcodesError)  # or one in a file within the pickle
             if self.may_be_read_otherwise(error):
                 self._read_as_others_do(start)
             if isinstance(error, PickleLimitError):
@@ -108,13 +136,16 @@ class PickleMachine(MachineState):
                 self.pos = pos + 1
                 count += 1
                 if count > budget:
-                    raise PickleLimitError(f"more than {budget} opcodes", self.at)
+                    raise _OpcodesError(f"more than {budget} opcodes", self.at)
                 if opcode == STOP:
                     break
                 dispatch[opcode](self)
             if not self.stack:
                 raise PickleError("a pickle of nothing", self.at)
             self.end_frames()
+            fault = self._element_types.fault_at_end()
+            if fault:
+                self.complain(PickleError(fault, self.at))
             if self.complaint is not None:
                 raise self.complaint
             return self.stack.pop(), self.at

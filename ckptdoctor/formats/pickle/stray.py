@@ -12,18 +12,28 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from ckptdoctor.checkpoint import Problem
 from ckptdoctor.errors import CheckpointError
+from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import EXTENSIONS
-from ckptdoctor.formats.pickle.nodes import PickleError
+from ckptdoctor.formats.pickle.nodes import PickleError, PickleTruncatedError
 from ckptdoctor.formats.pickle.packed import array_start, holds_numbers, is_packed, unpacked
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource, PartSource
 from ckptdoctor.formats.tar import TarSizeError, is_tar, tar_members
 from ckptdoctor.formats.zip.members import members, plain_start
 
-__all__ = ["Strays", "code_behind", "code_spelled", "code_within", "telling"]
+__all__ = [
+    "Strays",
+    "code_behind",
+    "code_in_noise",
+    "code_spelled",
+    "code_within",
+    "not_looked_through",
+    "telling",
+]
 
 _SEARCHED_NBYTES = 4 << 20
 _ALL_SEARCHED_NBYTES = 64 << 20
@@ -37,7 +47,10 @@ _PROTOCOLS = range(2, 6)
 
 
 def code_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMachine]:
-    """The machine that ran the pickles from ``start`` on, if they name code; otherwise none."""
+    """The machine that ran the pickles from ``start`` on; none where they name no code.
+
+    Nobody knows that of a machine that gave up.
+    """
     machine = PickleMachine(source, replace(limits, opcodes=min(limits.opcodes, _OPCODES)))
     try:
         while start < source.nbytes:
@@ -45,7 +58,27 @@ def code_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMa
     except PickleError:
         pass  # what follows is no pickle, or no more of one
     machine.let_go()
-    return [machine] if _names_code(machine) else []
+    return [machine] if machine.gave_up or _names_code(machine) else []
+
+
+def code_in_noise(source: ByteSource, limits: Limits) -> list[PickleMachine]:
+    """As :func:`code_behind` from byte 0 of what is no pickle to its own readers.
+
+    Noise may name anything, but nothing that Python could import.
+    """
+    return [
+        machine
+        for machine in code_behind(source, 0, limits)
+        if machine.gave_up or any(_is_importable(machine, name) for name, _ in _code_of(machine))
+    ]
+
+
+def _is_importable(machine: PickleMachine, callee: str) -> bool:
+    """Whether a name, or that at the start of a longer expression, is of identifiers."""
+    return any(
+        callee.startswith(name) and name.isascii() and all(map(str.isidentifier, name.split(".")))
+        for name in machine.globals
+    )
 
 
 def code_within(file: OpenFile, limits: Limits) -> list[PickleMachine]:
@@ -91,6 +124,17 @@ def _code_of(machine: PickleMachine) -> Iterator[tuple[str, str]]:
             yield name, calls.get(name, "")
 
 
+def not_looked_through(subject: str, what: str) -> Problem:
+    """That a search came to its bound: what is behind it nobody has seen."""
+    return Problem(
+        code="CD107",
+        severity=Severity.ERROR,
+        subject=subject,
+        message=f"{what} would take too long to read, and were not looked through",
+        remedy="Treat the file as hostile unless you made it yourself.",
+    )
+
+
 class _Counted(PickleMachine):
     """A machine that tells how much it did."""
 
@@ -105,32 +149,47 @@ class Strays:
 
     Attributes:
         code: the machines that found some.
+        gave_up: whether there is more that was not run, because others took too long.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.code: list[PickleMachine] = []
+        self.gave_up = False
         self._limits = limits
         self._opcodes = min(limits.opcodes, _OPCODES)
         self._looked_at = 0
         self._searched = 0
         self._held = 0
         self._members = 0
+        self._is_part = False
 
-    def look_through(self, source: ByteSource) -> None:
-        """Look at the start, wherever a protocol is announced, and into whatever is packed."""
+    def look_through(
+        self, source: ByteSource, *, is_part: bool = False, is_told: bool = True
+    ) -> None:
+        """Look at the start, wherever a protocol is announced, and into whatever is packed.
+
+        Args:
+            source: what is looked through.
+            is_part: whether a pickle may go on behind its end.
+            is_told: whether it matters that there is more than can be run.
+        """
+        before, self._is_part = self.gave_up, is_part
         waiting = deque([(source, 0)])
         while waiting:
             place, depth = waiting.popleft()
             self._searched += min(place.nbytes, _SEARCHED_NBYTES)
             if self._searched > _ALL_SEARCHED_NBYTES:
-                return
+                self._run(place, (array_start(place),))
+                break
             packed = self._unpacked(place) if depth < _DEPTH else None
             if packed is not None:
                 waiting.append((packed, depth + 1))
                 continue
             self._run(place, _starts(place))
+            self._is_part = False
             if depth < _DEPTH:
                 waiting.extend((member, depth + 1) for member in self._members_of(place))
+        self.gave_up = before or (self.gave_up and is_told)
 
     def _members_of(self, whole: ByteSource) -> Iterator[ByteSource]:
         """Members that have to be looked through; others are only run from their start."""
@@ -160,13 +219,19 @@ class Strays:
         machine = _Counted(source, replace(self._limits, opcodes=self._opcodes))
         for count, start in enumerate(starts):
             if self._opcodes <= machine.opcodes or self._looked_at > _LOOKED_AT_NBYTES:
+                self.gave_up = True
                 break
-            with contextlib.suppress(PickleError):
+            try:
                 _, end = machine.run(start)
                 while not count and end < source.nbytes:  # what follows announces no protocol
                     _, end = machine.run(end)
+            except PickleTruncatedError:
+                self.gave_up |= self._is_part and not count
+            except PickleError:
+                pass
             self._looked_at += machine.at - start
         self._opcodes -= machine.opcodes
+        self.gave_up |= machine.gave_up
         machine.let_go()
         if _names_code(machine):
             self.code.append(machine)
