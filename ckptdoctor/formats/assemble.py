@@ -25,7 +25,7 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import is_allowed, misspelt
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, PersistentId
-from ckptdoctor.formats.pickle.stray import not_looked_through
+from ckptdoctor.formats.pickle.stray import BESIDE, not_looked_through
 from ckptdoctor.formats.tree import Harvest
 
 __all__ = ["assemble", "check_extents", "refuse_single_value"]
@@ -163,7 +163,7 @@ def _calls(machines: Iterable[PickleMachine]) -> Iterator[CallUse]:
 def _unseen(machines: Iterable[PickleMachine]) -> Iterator[Problem]:
     """That there are pickles beside the one that was read which nobody has seen the end of."""
     if any(machine.gave_up for machine in machines):
-        yield not_looked_through("file", "pickles beside the one that is read")
+        yield not_looked_through("file", BESIDE)
 
 
 def _misspelt(uses: Iterable[GlobalUse]) -> Iterator[Problem]:

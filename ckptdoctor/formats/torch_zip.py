@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import zlib
-from collections.abc import Iterator
 
-from ckptdoctor.checkpoint import CallUse, Checkpoint, Problem, StorageRef
+from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef
 from ckptdoctor.errors import (
     CheckpointError,
     CorruptCheckpointError,
@@ -35,13 +34,14 @@ from ckptdoctor.formats.pickle.nodes import (
     PickleLimitError,
     PickleTruncatedError,
 )
-from ckptdoctor.formats.pickle.stray import Strays, code_behind, not_looked_through, telling
+from ckptdoctor.formats.pickle.stray import Strays, code_behind, telling
 from ckptdoctor.formats.sniff import describe_zip
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
-from ckptdoctor.formats.torch_script import MOST_NBYTES, calls_outside, is_program
+from ckptdoctor.formats.torch_script import Programs
 from ckptdoctor.formats.tree import Harvest, harvest
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.members import start_of
+from ckptdoctor.formats.zip.others import other_pickles
 from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.salvage import walk_headers
 from ckptdoctor.formats.zip.serialization_id import folded
@@ -55,7 +55,6 @@ _MAX_INFLATION = 1100  # deflate cannot do better than 1 : 1032
 _HELD_NBYTES = 64 << 20
 _OPCODES_A_DEFLATED_BYTE = 4  # 20,000 layers with names that are much alike take 1.4
 _SPARE_OPCODES = 1 << 20
-_DEBUG = ".debug_pkl"
 
 
 def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
@@ -89,12 +88,6 @@ def saved(file: OpenFile, limits: Limits) -> tuple[Node, ByteSource, dict[str, S
         CheckpointError: as from :func:`read_torch_zip`.
     """
     return _Archive(file, limits).saved()
-
-
-def _comes_late(record: ZipRecord) -> int:
-    """Pickles are looked through first, and last what torch reads in C++ and Python never does."""
-    name = record.name.lower()
-    return 2 if name.endswith(_DEBUG) else 0 if name.endswith(".pkl") else 1
 
 
 class _Archive:
@@ -212,9 +205,9 @@ class _Archive:
             found.scalars.update(extra.scalars)
             found.problems += extra.problems
         byteorder = self._byteorder()
-        strays, unseen = self._other_pickles()
-        self.machines += strays
-        problems = [*self._directory.problems, *unseen]
+        strays, programs = self._other_pickles(), Programs(self._directory.records, self._prefix)
+        self.machines += strays.code
+        problems = [*self._directory.problems, *strays.problems(), *programs.problems()]
         if self.truncated:
             problems.insert(0, self._truncation(found))
         return assemble(
@@ -225,51 +218,16 @@ class _Archive:
             problems=problems,
             records=tuple(storage_ref(record) for record in self._directory.records),
             byteorder=byteorder,
-            calls=self._calls_outside(),
+            calls=programs.calls(self.source_of),
         )
 
-    def _may_be_script(self) -> bool:
-        """Whether ``torch.jit.load``, which ignores capitals, finds what it asks for."""
-        wanted = f"{self._prefix}constants.pkl".lower()
-        return any(record.name.lower() == wanted for record in self._directory.records)
-
-    def _programs(self) -> Iterator[tuple[ZipRecord, bool]]:
-        """The programs of a TorchScript archive, and whether they are still to be read."""
-        nbytes = 0
-        for record in self._directory.records if self._may_be_script() else ():
-            if is_program(record.name, self._prefix):
-                nbytes += max(record.nbytes, record.stored_nbytes)
-                yield record, nbytes <= MOST_NBYTES
-
-    def _calls_outside(self) -> Iterator[CallUse]:
-        """What the programs of a TorchScript archive do outside of it."""
-        for record, is_read in self._programs():
-            if is_read:
-                yield from calls_outside(self.source_of(record), record.offset)
-
-    def _other_pickles(self) -> tuple[list[PickleMachine], list[Problem]]:
+    def _other_pickles(self) -> Strays:
         """What names code in records that another reader may take for the pickle."""
-        strays, cut = Strays(self._limits), self._directory.cut
         read = (self.record("data.pkl"), self.record("constants.pkl"))
+        cut = self._directory.cut
         records = [*self._directory.records, *([] if cut is None else [cut])]
-        for record in sorted(records, key=_comes_late):
-            if record not in read and not is_storage_name(record.name):
-                named = record.name.lower()
-                source = start_of(self._source, record)
-                strays.look_through(
-                    source,
-                    is_part=named.endswith(".pkl") and source.nbytes < record.nbytes,
-                    is_told=not named.endswith(_DEBUG),
-                )
-        left = [record.name for record, is_read in self._programs() if not is_read]
-        return strays.code, [
-            *([not_looked_through(left[0], "more than 4 MB of programs")] if left else []),
-            *(
-                [not_looked_through("file", "pickles beside the one that is read")]
-                if strays.gave_up
-                else []
-            ),
-        ]
+        others = [each for each in records if each not in read and not is_storage_name(each.name)]
+        return other_pickles(self._source, others, self._limits)
 
     def locate(self) -> dict[str, Located]:
         """The scalars of ``data.pkl`` with their place in the file."""

@@ -72,6 +72,10 @@ def _load(loader: Loader, path: Path) -> None:
             found = np.load(path, allow_pickle=True)
             for name in getattr(found, "files", ()):
                 found[name]
+        case Loader.JOBLIB:
+            import joblib
+
+            joblib.load(path)
         case Loader.TORCH:
             import torch
 

@@ -26,7 +26,7 @@ CODE, REFUSED = "CD106", 4
 _FEW = 8  # every eighth kind is looked at in the quick run
 _SOME = 4  # and every fourth bypass; the reader is given all
 _OF_PYTHON = (Loader.PICKLE, Loader.ALL, Loader.UNPACKED)
-_OF_LIBRARIES = (Loader.TORCH, Loader.NUMPY)
+_OF_LIBRARIES = (Loader.TORCH, Loader.NUMPY, Loader.JOBLIB)
 
 
 def warm(folder: Path) -> list[Path]:

@@ -26,6 +26,7 @@ from ckptdoctor.formats.tar import TarSizeError, is_tar, tar_members
 from ckptdoctor.formats.zip.members import members, plain_start
 
 __all__ = [
+    "BESIDE",
     "Strays",
     "code_behind",
     "code_in_noise",
@@ -44,6 +45,8 @@ _OPCODES = 800_000  # less than a second
 _MEMBERS = 10_000
 _DEPTH = 4  # an array in an archive in an archive in gzip
 _PROTOCOLS = range(2, 6)
+
+BESIDE = "pickles beside the one that is read"
 
 
 def code_behind(source: ByteSource, start: int, limits: Limits) -> list[PickleMachine]:
@@ -162,6 +165,10 @@ class Strays:
         self._held = 0
         self._members = 0
         self._is_part = False
+
+    def problems(self) -> list[Problem]:
+        """That there is more than was looked through, if so."""
+        return [not_looked_through("file", BESIDE)] if self.gave_up else []
 
     def look_through(
         self, source: ByteSource, *, is_part: bool = False, is_told: bool = True

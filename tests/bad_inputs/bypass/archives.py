@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import pickle
+import re
 import struct
 import tarfile
 import warnings
@@ -94,8 +96,9 @@ def _(canary: Path) -> bytes:
     return out.getvalue()
 
 
-@_made.add("a program of TorchScript that writes when it is loaded", "TorchScript")
-def _(canary: Path) -> bytes:
+def _script(canary: Path, spelled: bytes, renamed: tuple[str, str]) -> bytes:
+    """A program that opens a file for writing when it is loaded."""
+
     class Net(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -119,7 +122,42 @@ def _(canary: Path) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scripts are on their way out
         torch.jit.save(torch.jit.script(Net()), out)
-    return out.getvalue()
+    with zipfile.ZipFile(out) as made:
+        contents = {info.filename: made.read(info) for info in made.infolist()}
+    (program,) = (name for name in contents if name.endswith(".py"))
+    before, args, after = re.split(rb"torch\.from_file\((.*)\)\n", contents[program])
+    contents[program] = before + spelled % args + b"\n" + after
+    again = io.BytesIO()
+    with zipfile.ZipFile(again, "w") as new:
+        for name, data in contents.items():
+            new.writestr(name.replace(*renamed), data)
+    return again.getvalue()
+
+
+_SPELLED = {
+    "that writes when it is loaded": b"torch.from_file(%s)",
+    "with a tab before the bracket": b"torch.from_file\t (%s)",
+    "with blanks around the dot": b"torch  .  from_file(%s)",
+    "with brackets around the name": b"((torch).from_file)(%s)",
+    "with brackets around torch, and a blank": b"( torch ) . from_file(%s)",
+    "with a comment within the name": b"(torch. # a (\n  from_file)(%s)",
+    "with a comment, and a text that looks like one": (
+        b'torch.add(torch.zeros([torch.len("#")]), (torch. # "\n  from_file)(%s))'
+    ),
+}
+_NAMES = {
+    "in a folder in capitals": ("/code/", "/CODE/"),
+    "whose name ends in capitals": (".py", ".PY"),
+}
+
+for _name, _spelled in _SPELLED.items():
+    _made.add(f"a program of TorchScript {_name}", "TorchScript")(
+        functools.partial(_script, spelled=_spelled, renamed=("", ""))
+    )
+for _name, _renamed in _NAMES.items():
+    _made.add(f"a program of TorchScript {_name}", "TorchScript")(
+        functools.partial(_script, spelled=b"torch.from_file(%s)", renamed=_renamed)
+    )
 
 
 # -- a torch file within the pickle --------------------------------------------------------------
@@ -267,6 +305,53 @@ def _(canary: Path) -> bytes:
     wrapper = named("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81"
     state = {"shape": (1,), "order": "C", "dtype": named("builtins", "object"), "allow_mmap": False}
     return b"\x80\x04" + push({"w": Opcodes(wrapper + push(state) + b"b")}) + nested(canary) + b"."
+
+
+# -- what joblib takes for objects, and safetensors for a header -----------------------------------
+
+_DTYPES: dict[str, tuple[Any, ...]] = {
+    "whose flags are no number": (3, "|", None, None, None, 6, 1, True),
+    "whose flags are not the last": (4, "|", None, None, None, 6, 1, 11, {}),
+    "whose flags tell of objects": (3, "|", None, None, None, 6, 1, 1),
+}
+
+
+def _in_joblibs_way(canary: Path, state: tuple[Any, ...]) -> bytes:
+    """An array whose elements joblib unpickles, behind names that the memo spells for others."""
+    dtype = with_state(call(named("numpy", "dtype"), "V6", False, True), state)
+    described = {
+        "subclass": named("numpy", "ndarray"),
+        "shape": (20,),
+        "order": "C",
+        "dtype": dtype,
+        "allow_mmap": False,
+    }
+    wrapper = Opcodes(named("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81")
+    memo = push("heapq") + b"\x940" + push("dtype") + b"\x940"
+    names = push("posix") + b"\x940" + push("system") + b"\x940h\x00h\x01\x93"
+    elements = pickle_of(call(Opcodes(names), shell(canary)))
+    return b"\x80\x04" + memo + with_state(wrapper, described) + elements + b"."
+
+
+for _name, _state in _DTYPES.items():
+    _made.add(f"an array of joblib {_name}", "joblib", loader=Loader.JOBLIB, suffix=".joblib")(
+        functools.partial(_in_joblibs_way, state=_state)
+    )
+
+
+@_made.add(
+    "a safetensors file that is a pickle",
+    "two formats",
+    loader=Loader.PICKLE,
+    suffix=".safetensors",
+)
+def _(canary: Path) -> bytes:
+    """A header whose length is an opcode that takes all of it for a line of text."""
+    payload = b"\n0" + call(named("posix", "system"), shell(canary)) + b"."
+    place = {"dtype": "U8", "shape": [len(payload)], "data_offsets": [0, len(payload)]}
+    header = json.dumps({"layer.weight": place}).encode()
+    header = header.ljust(-(-len(header) // 256) * 256 + ord("V"))
+    return struct.pack("<Q", len(header)) + header + payload
 
 
 ARCHIVES: tuple[Bypass, ...] = tuple(_made.made)

@@ -21,6 +21,7 @@ class Loader(enum.Enum):
     ALL = "pickle.load until the file ends"
     UNPACKED = "pickle.load behind a decompressor"
     NUMPY = "numpy.load(allow_pickle=True)"
+    JOBLIB = "joblib.load"
     TORCH = "torch.load(weights_only=False)"
     NONE = "not on this machine"
 
