@@ -172,7 +172,7 @@ def _elements_of(node: Node, looks: _Looks, depth: int) -> tuple[Elements, int]:
         nbytes = int(plain[2]) * (4 if plain[1] == "U" else 1)
         stated = unwrap(state[5])
         return (Elements.NUMBERS, nbytes) if stated == (nbytes if plain[1] in "SU" else -1) else odd
-    if code == "O8" and fields is None:
+    if code in ("O8", "O4") and fields is None:
         return (Elements.OBJECTS, 8) if flags & _AS_OBJECTS == _AS_OBJECTS else odd
     is_void = type(code) is str and _VOID.fullmatch(code) is not None
     if is_void and code != f"V{unwrap(state[5])}":
