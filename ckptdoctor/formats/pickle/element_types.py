@@ -27,7 +27,7 @@ _AS_OBJECTS = 3  # and NPY_LIST_PICKLE: no bytes are taken for elements
 _ALL_FLAGS = 255
 _FLAGS_AT = 7
 _VERSIONS = {3: (8,), 4: (8, 9)}  # and the length of a state
-_LOOKS = 200_000  # at types within types
+_LOOKS = 2_000_000  # at types within types
 _LOOKS_EACH = 2_000
 _DEPTH = 8
 
@@ -111,12 +111,12 @@ class _Looks:
         subarray, fields = unwrap(state[2]), unwrap(state[4])
         if subarray is None and fields is None:
             return False
-        parts = [] if subarray is None else [subarray]
-        if type(fields) is DictNode:
-            parts += [place for _, place in fields.pairs]
-        elif fields is not None:
+        if fields is not None and type(fields) is not DictNode:
             return True
-        return any(self._part_may(part, depth) for part in parts)
+        places = () if fields is None else fields.pairs
+        return (subarray is not None and self._part_may(subarray, depth)) or any(
+            self._part_may(place, depth) for _, place in places
+        )
 
     def _part_may(self, part: Node, depth: int) -> bool:
         """``(type, shape)`` of a subarray, ``(type, offset)`` or with a title of a field."""
@@ -221,8 +221,8 @@ def _structured(node: Instance, looks: _Looks, depth: int) -> tuple[Elements, in
     fields = unwrap(node.state[4])
     if fields is not None and type(fields) is not DictNode:
         return Elements.ODD, 0
-    places = [place for _, place in fields.pairs] if type(fields) is DictNode else []
-    if len(places) > _LOOKS_EACH:
+    pairs = [] if fields is None else fields.pairs
+    if len(pairs) > _LOOKS_EACH:
         return Elements.ODD, 0
     return _as_told(
         node,
@@ -230,7 +230,7 @@ def _structured(node: Instance, looks: _Looks, depth: int) -> tuple[Elements, in
             _elements_of(place[0], looks, depth + 1)[0]
             if type(place) is tuple and len(place) in (2, 3)
             else Elements.ODD
-            for place in places
+            for _, place in pairs
         ],
     )
 
