@@ -21,11 +21,12 @@ __all__ = ["MOST_NBYTES", "Programs", "calls_outside"]
 MOST_NBYTES = 4 << 20
 """Programs are read up to this size, all together; the largest take a few hundred kB."""
 
+# A string without an end goes to the end of its line, or of all: searched for but once.
 _STRING_OR_COMMENT = re.compile(
-    rb'"""(?:[^\\]|\\.)*?"""'
-    rb"|'''(?:[^\\]|\\.)*?'''"
-    rb'|"(?:[^"\\\n]|\\.)*"'
-    rb"|'(?:[^'\\\n]|\\.)*'"
+    rb'"""(?:[^\\]|\\.)*?(?:"""|\Z)'
+    rb"|'''(?:[^\\]|\\.)*?(?:'''|\Z)"
+    rb'|"(?:[^"\\\n]|\\.)*"?'
+    rb"|'(?:[^'\\\n]|\\.)*'?"
     rb"|\#[^\n]*",
     re.DOTALL,
 )
