@@ -15,6 +15,7 @@ import math
 from ckptdoctor.formats.arrays import JOBLIB_ARRAY, array_dtype
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.pickle.element_types import Elements
+from ckptdoctor.formats.pickle.kept import class_of
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import (
@@ -33,7 +34,6 @@ from ckptdoctor.formats.source import ByteSource
 __all__ = ["JoblibMachine"]
 
 _BUILD = b"b"
-_MAKERS = ("copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__")
 
 
 class JoblibMachine(PickleMachine):
@@ -102,9 +102,8 @@ class JoblibMachine(PickleMachine):
 
 
 def _is_wrapper(made: Instance) -> bool:
-    args = made.args if type(made.args) is tuple else ()
-    first = args[0] if args and made.name in _MAKERS else made.factory
-    return type(first) is GlobalRef and first.name == JOBLIB_ARRAY
+    cls = class_of(made)
+    return cls is not None and cls.name == JOBLIB_ARRAY
 
 
 def _as_if_sound(dtype: Node) -> tuple[Elements, int]:

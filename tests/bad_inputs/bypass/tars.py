@@ -115,22 +115,22 @@ def _(canary: Path) -> bytes:
     return _archive(folder, _member("pickle", nested(canary)))
 
 
+def _behind_the_one_that_is_read(canary: Path, at: int, raw: bytes) -> bytes:
+    """Code, and then a sound pickle of the same name, with other bytes in its header."""
+    member = bytearray(_member("pickle", _SOUND))
+    member[at : at + len(raw)] = raw
+    sound = _summed(bytes(member[:512])) + bytes(member[512:])
+    return _archive(_member("pickle", _unannounced(canary)), sound)
+
+
 @_tar("a pickle with a folder before its name, behind the one that is read")
 def _(canary: Path) -> bytes:
-    member = bytearray(_member("pickle", _SOUND))
-    member[345:347] = b"zz"
-    return _archive(
-        _member("pickle", _unannounced(canary)), _summed(bytes(member[:512])) + bytes(member[512:])
-    )
+    return _behind_the_one_that_is_read(canary, 345, b"zz")
 
 
 @_tar("a header with a mode that is none, behind the pickle that is read")
 def _(canary: Path) -> bytes:
-    member = bytearray(_member("pickle", _SOUND))
-    member[100:104] = b"mode"
-    return _archive(
-        _member("pickle", _unannounced(canary)), _summed(bytes(member[:512])) + bytes(member[512:])
-    )
+    return _behind_the_one_that_is_read(canary, 100, b"mode")
 
 
 @_tar("a tar that begins as a safetensors file")
