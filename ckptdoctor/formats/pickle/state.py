@@ -9,7 +9,7 @@ from ckptdoctor.formats.pickle import attributes, calls
 from ckptdoctor.formats.pickle.handed_on import HandedOn
 from ckptdoctor.formats.pickle.kept import GETATTR, ONLY_CALLED, is_plain_method
 from ckptdoctor.formats.pickle.loading import LOADER, Loading
-from ckptdoctor.formats.pickle.names import Use, dotted, judge, member
+from ckptdoctor.formats.pickle.names import EXTENSIONS, Use, dotted, judge, member
 from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
@@ -155,6 +155,9 @@ class MachineState(Stack):
         return self._named(name, Use.CODE, at)
 
     def _computed_global(self, module: Node, name: Node, at: int) -> GlobalRef:
+        for part in (module, name):  # what an extension stands for is recorded as code already
+            if type(part) is GlobalRef and part.name.startswith(EXTENSIONS):
+                return part
         spelled = ".".join(part if type(part) is str else spell(part) for part in (module, name))
         return self._named(shorten(spelled), Use.CODE, at)
 

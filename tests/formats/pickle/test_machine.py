@@ -871,3 +871,12 @@ def test_what_picklers_write_is_no_call(opcodes: bytes) -> None:
     reader.run()
     assert reader.calls == []
     assert not any(one.ref.runs_code for one in reader.globals.values())
+
+
+def test_a_global_that_an_extension_would_name_is_that_extension() -> None:
+    """Noise holds many; a search for strays passes over what begins with one."""
+    reader = machine(b"K\xed\x83\x59\x1b\x93.")
+    reader.run()
+    assert [(name, one.ref.runs_code) for name, one in reader.globals.items()] == [
+        ("copyreg.extension_7001", True)
+    ]
