@@ -56,7 +56,7 @@ class ScanReport(Report):
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
-        from ckptdoctor.render.notebook import report_fragment
+        from ckptdoctor.render.html.notebook import report_fragment
 
         return report_fragment(self)
 

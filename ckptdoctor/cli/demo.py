@@ -42,9 +42,9 @@ def demo(
     from ckptdoctor.recovery.plan import make_plan
     from ckptdoctor.recovery.restore import restore
     from ckptdoctor.recovery.rewrite import Request
-    from ckptdoctor.render.console_history import history_text
-    from ckptdoctor.render.console_plan import plan_text
-    from ckptdoctor.render.console_rank import rank_text
+    from ckptdoctor.render.console.history import history_text
+    from ckptdoctor.render.console.plan import plan_text
+    from ckptdoctor.render.console.rank import rank_text
     from ckptdoctor.render.restored import restore_text
     from ckptdoctor.render.text import printable
     from ckptdoctor.run.join import Wish

@@ -96,12 +96,12 @@ def diff(
 
 def _text(found: Difference, fmt: _Format, *, plain: bool, quiet: bool, everything: bool) -> str:
     if fmt is _Format.TABLE:
-        from ckptdoctor.render.console_diff import diff_text
-        from ckptdoctor.render.screen import Screen
+        from ckptdoctor.render.console.diff import diff_text
+        from ckptdoctor.render.console.screen import Screen
 
         screen = Screen(colour=False if plain else None, verbosity=-1 if quiet else 0)
         return diff_text(found, screen, everything=everything)
-    from ckptdoctor.render import differences
+    from ckptdoctor.render.machine import diff as differences
 
     writers = {
         _Format.JSON: differences.diff_json,

@@ -9,7 +9,7 @@ from ckptdoctor.cli.options import FailOn, Format
 
 if TYPE_CHECKING:
     from ckptdoctor.checkpoint import TensorRecord
-    from ckptdoctor.render.screen import Screen
+    from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.report import CheckpointReport, Report
 
 __all__ = ["TENSOR_FORMATS", "inspect_document", "scan_document"]
@@ -24,39 +24,39 @@ def scan_document(
     """The result of ``scan`` in any format; only the table needs a screen."""
     match fmt:
         case Format.TABLE:
-            from ckptdoctor.render.console_scan import scan_text
+            from ckptdoctor.render.console.scan import scan_text
 
             return scan_text(report, screen())
         case Format.JSON:
-            from ckptdoctor.render.as_json import scan_json
+            from ckptdoctor.render.machine.as_json import scan_json
 
             return scan_json(report)
         case Format.JSONL:
-            from ckptdoctor.render.jsonl import scan_jsonl
+            from ckptdoctor.render.machine.jsonl import scan_jsonl
 
             return scan_jsonl(report)
         case Format.CSV:
-            from ckptdoctor.render.csv_table import scan_csv
+            from ckptdoctor.render.machine.csv_table import scan_csv
 
             return scan_csv(report)
         case Format.MARKDOWN:
-            from ckptdoctor.render.markdown import scan_markdown
+            from ckptdoctor.render.machine.markdown import scan_markdown
 
             return scan_markdown(report)
         case Format.SARIF:
-            from ckptdoctor.render.sarif import scan_sarif
+            from ckptdoctor.render.machine.sarif import scan_sarif
 
             return scan_sarif(report, exit_code=exit_code)
         case Format.JUNIT:
-            from ckptdoctor.render.junit import scan_junit
+            from ckptdoctor.render.machine.junit import scan_junit
 
             return scan_junit(report, threshold=fail_on.severity)
         case Format.GITHUB:
-            from ckptdoctor.render.github import scan_github
+            from ckptdoctor.render.machine.github import scan_github
 
             return scan_github(report)
         case Format.HTML:
-            from ckptdoctor.render.html import scan_html
+            from ckptdoctor.render.html.report import scan_html
 
             return scan_html(report)
 
@@ -72,22 +72,22 @@ def inspect_document(
     """The result of ``inspect`` in one of the :data:`TENSOR_FORMATS`."""
     match fmt:
         case Format.JSON:
-            from ckptdoctor.render.as_json import inspect_json
+            from ckptdoctor.render.machine.as_json import inspect_json
 
             return inspect_json(report, list(shown))
         case Format.JSONL:
-            from ckptdoctor.render.jsonl import inspect_jsonl
+            from ckptdoctor.render.machine.jsonl import inspect_jsonl
 
             return inspect_jsonl(report, shown)
         case Format.CSV:
-            from ckptdoctor.render.csv_table import inspect_csv
+            from ckptdoctor.render.machine.csv_table import inspect_csv
 
             return inspect_csv(report, shown)
         case Format.MARKDOWN:
-            from ckptdoctor.render.markdown import inspect_markdown
+            from ckptdoctor.render.machine.markdown import inspect_markdown
 
             return inspect_markdown(report, shown, everything=everything)
         case _:
-            from ckptdoctor.render.console_inspect import inspect_text
+            from ckptdoctor.render.console.inspect import inspect_text
 
             return inspect_text(report, list(shown), screen(), everything=everything)

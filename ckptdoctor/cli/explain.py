@@ -37,8 +37,8 @@ def explain(
     With no code, every code on a line.
     """
     from ckptdoctor.cli.output import write_result
+    from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.render.explain import explain_json, explain_text, list_text
-    from ckptdoctor.render.screen import Screen
     from ckptdoctor.rules import ALL_RULES, find_rule
 
     chosen = [find_rule(code) for code in codes or []]

@@ -42,14 +42,14 @@ def gpu(
     if report.unavailable:
         note(report.unavailable)
     if fmt is _Format.JSON:
-        from ckptdoctor.render.gpu import gpu_json
+        from ckptdoctor.render.machine.gpu import gpu_json
 
         text = gpu_json(report)
     elif report.unavailable:
         return Exit.NOTHING
     else:
-        from ckptdoctor.render.console_gpu import gpu_text
-        from ckptdoctor.render.screen import Screen
+        from ckptdoctor.render.console.gpu import gpu_text
+        from ckptdoctor.render.console.screen import Screen
 
         plain = no_color or output is not None
         screen = Screen(colour=False if plain else None, verbosity=-1 if quiet else 0)

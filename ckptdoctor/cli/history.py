@@ -66,22 +66,22 @@ def history(
         note(f"the rule {crash.rule} failed; please report this:\n{crash.error}")
     match fmt:
         case _Format.JSON:
-            from ckptdoctor.render.history import history_json
+            from ckptdoctor.render.machine.history import history_json
 
             text = history_json(found)
         case _Format.CSV:
-            from ckptdoctor.render.history import history_csv
+            from ckptdoctor.render.machine.history import history_csv
 
             text = history_csv(found)
         case _Format.HTML:
-            from ckptdoctor.render.history_html import history_html
+            from ckptdoctor.render.html.history import history_html
 
             text = history_html(found)
         case _Format.TABLE:
             if not found.histories:
                 note("no epoch of a metric is known here: name a log with --log, or a metric")
                 return Exit.NOTHING
-            from ckptdoctor.render.console_history import history_text
+            from ckptdoctor.render.console.history import history_text
 
             screen = screen_for(output, verbosity=-1 if quiet else verbose, no_color=no_color)
             text = history_text(found, screen, paths or [])

@@ -138,11 +138,11 @@ def plan(
     report = report or Report()
     made = make_plan(report, request, earlier=before, stored=_stored)
     if fmt is _Format.JSON:
-        from ckptdoctor.render.plan import plan_json
+        from ckptdoctor.render.machine.plan import plan_json
 
         text = plan_json(made)
     else:
-        from ckptdoctor.render.console_plan import plan_text
+        from ckptdoctor.render.console.plan import plan_text
 
         verbosity = -1 if quiet else verbose
         text = plan_text(made, screen_for(output, verbosity=verbosity, no_color=no_color))

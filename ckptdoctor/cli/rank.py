@@ -63,18 +63,18 @@ def rank(
     report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
     ranking = report or Report()
     if fmt is _Format.JSON:
-        from ckptdoctor.render.ranking import rank_json
+        from ckptdoctor.render.machine.rank import rank_json
 
         text = rank_json(ranking)
     elif fmt is _Format.CSV:
-        from ckptdoctor.render.ranking import rank_csv
+        from ckptdoctor.render.machine.rank import rank_csv
 
         text = rank_csv(ranking)
     elif report is None:
         return Exit.NOTHING
     else:
-        from ckptdoctor.render.console_rank import rank_text
-        from ckptdoctor.render.screen import Screen
+        from ckptdoctor.render.console.rank import rank_text
+        from ckptdoctor.render.console.screen import Screen
 
         plain = no_color or output is not None
         screen = Screen(colour=False if plain else None, verbosity=-1 if quiet else 0)

@@ -164,8 +164,8 @@ def restore(
 
         text = restore_json(done)
     else:
+        from ckptdoctor.render.console.screen import Screen
         from ckptdoctor.render.restored import restore_text
-        from ckptdoctor.render.screen import Screen
 
         text = restore_text(done, Screen(colour=False if no_color else None))
     write_result(text, None)

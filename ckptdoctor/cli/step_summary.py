@@ -23,7 +23,7 @@ def append_step_summary(report: Report) -> None:
     name = os.environ.get("GITHUB_STEP_SUMMARY", "")
     if not name:
         return
-    from ckptdoctor.render.markdown import scan_markdown
+    from ckptdoctor.render.machine.markdown import scan_markdown
 
     try:
         with os.fdopen(opened_for_writing(Path(name), append=True), "ab") as summary:

@@ -14,7 +14,7 @@ from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
     from ckptdoctor.diagnose import Examination
-    from ckptdoctor.render.screen import Screen
+    from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.report import Report
     from ckptdoctor.run.join import Wish
 
@@ -125,7 +125,7 @@ def wish_of(
 
 def screen_for(output: Path | None, *, verbosity: int, no_color: bool) -> Screen:
     """The screen that a table is drawn for; a file takes no colours."""
-    from ckptdoctor.render.screen import Screen
+    from ckptdoctor.render.console.screen import Screen
 
     plain = no_color or output is not None
     return Screen(colour=False if plain else None, verbosity=verbosity)

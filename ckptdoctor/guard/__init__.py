@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ckptdoctor.errors import NonFiniteError, SaveError, TrainingStalledError
     from ckptdoctor.guard.advisor import Advice, LRAdvisor, Reason
-    from ckptdoctor.guard.keeper import CheckpointKeeper, Kept
-    from ckptdoctor.guard.report import Action, GuardMode, OnSpike, StepReport
-    from ckptdoctor.guard.saver import Check, SaveReport, safe_save
+    from ckptdoctor.guard.saving.keeper import CheckpointKeeper, Kept
+    from ckptdoctor.guard.saving.saver import Check, SaveReport, safe_save
+    from ckptdoctor.guard.steps.report import Action, GuardMode, OnSpike, StepReport
     from ckptdoctor.guard.training_guard import TrainingGuard
     from ckptdoctor.guard.watchdog import HangWatchdog, OnHang
 
@@ -41,24 +41,24 @@ __all__ = [
 ]
 
 _HOME_OF = {
-    "Action": "ckptdoctor.guard.report",
+    "Action": "ckptdoctor.guard.steps.report",
     "Advice": "ckptdoctor.guard.advisor",
-    "Check": "ckptdoctor.guard.saver",
-    "CheckpointKeeper": "ckptdoctor.guard.keeper",
+    "Check": "ckptdoctor.guard.saving.saver",
+    "CheckpointKeeper": "ckptdoctor.guard.saving.keeper",
     "HangWatchdog": "ckptdoctor.guard.watchdog",
-    "Kept": "ckptdoctor.guard.keeper",
+    "Kept": "ckptdoctor.guard.saving.keeper",
     "LRAdvisor": "ckptdoctor.guard.advisor",
-    "GuardMode": "ckptdoctor.guard.report",
+    "GuardMode": "ckptdoctor.guard.steps.report",
     "NonFiniteError": "ckptdoctor.errors",
     "OnHang": "ckptdoctor.guard.watchdog",
-    "OnSpike": "ckptdoctor.guard.report",
+    "OnSpike": "ckptdoctor.guard.steps.report",
     "Reason": "ckptdoctor.guard.advisor",
     "SaveError": "ckptdoctor.errors",
-    "SaveReport": "ckptdoctor.guard.saver",
-    "StepReport": "ckptdoctor.guard.report",
+    "SaveReport": "ckptdoctor.guard.saving.saver",
+    "StepReport": "ckptdoctor.guard.steps.report",
     "TrainingGuard": "ckptdoctor.guard.training_guard",
     "TrainingStalledError": "ckptdoctor.errors",
-    "safe_save": "ckptdoctor.guard.saver",
+    "safe_save": "ckptdoctor.guard.saving.saver",
 }
 
 

@@ -15,18 +15,18 @@ from typing import Any
 
 import torch
 
-from ckptdoctor.guard.averaging import Averager
-from ckptdoctor.guard.course import Course, Decide
-from ckptdoctor.guard.distributed import Ranks, ranks_of, whole
-from ckptdoctor.guard.names import names_of
-from ckptdoctor.guard.norms import Gradients, gather, joined, scale
-from ckptdoctor.guard.report import Action, GuardMode, OnSpike, StepReport
-from ckptdoctor.guard.rollback import Rollback
-from ckptdoctor.guard.running_stats import RunningStats
-from ckptdoctor.guard.scaling import Scaling
-from ckptdoctor.guard.spikes import SpikeDetector
-from ckptdoctor.guard.stepping import step_known, step_unknown
-from ckptdoctor.guard.verdict import Loss, PendingVerdict, Seen, Verdict, judge, one_number
+from ckptdoctor.guard.steps.averaging import Averager
+from ckptdoctor.guard.steps.course import Course, Decide
+from ckptdoctor.guard.steps.distributed import Ranks, ranks_of, whole
+from ckptdoctor.guard.steps.names import names_of
+from ckptdoctor.guard.steps.norms import Gradients, gather, joined, scale
+from ckptdoctor.guard.steps.report import Action, GuardMode, OnSpike, StepReport
+from ckptdoctor.guard.steps.rollback import Rollback
+from ckptdoctor.guard.steps.running_stats import RunningStats
+from ckptdoctor.guard.steps.scaling import Scaling
+from ckptdoctor.guard.steps.spikes import SpikeDetector
+from ckptdoctor.guard.steps.stepping import step_known, step_unknown
+from ckptdoctor.guard.steps.verdict import Loss, PendingVerdict, Seen, Verdict, judge, one_number
 
 __all__ = ["TrainingGuard"]
 

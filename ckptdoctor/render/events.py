@@ -7,8 +7,8 @@ import datetime as dt
 from rich.text import Text
 
 from ckptdoctor.finding import Severity
-from ckptdoctor.render.as_json import dump_line, finding_object
-from ckptdoctor.render.screen import SEVERITY_STYLE, Screen, drawn
+from ckptdoctor.render.console.screen import SEVERITY_STYLE, Screen, drawn
+from ckptdoctor.render.machine.as_json import dump_line, finding_object
 from ckptdoctor.render.text import printable, shorten_middle
 from ckptdoctor.watch.events import Event, EventKind
 

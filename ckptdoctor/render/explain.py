@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from ckptdoctor.render.as_json import dump
-from ckptdoctor.render.screen import SEVERITY_STYLE, Screen, drawn
+from ckptdoctor.render.console.screen import SEVERITY_STYLE, Screen, drawn
+from ckptdoctor.render.machine.as_json import dump
 from ckptdoctor.rules import FAMILIES, Rule
 
 __all__ = ["explain_json", "explain_text", "list_text"]

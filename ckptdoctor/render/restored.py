@@ -9,8 +9,8 @@ from rich.text import Text
 
 from ckptdoctor.recovery.restore import Restored
 from ckptdoctor.recovery.weights_only import SafeLoad
-from ckptdoctor.render.as_json import SCHEMA_VERSION, dump
-from ckptdoctor.render.screen import Screen, drawn
+from ckptdoctor.render.console.screen import Screen, drawn
+from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump
 from ckptdoctor.render.text import printable
 from ckptdoctor.shell import command_line
 

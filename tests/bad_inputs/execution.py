@@ -25,7 +25,7 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.writer import UnwritableError, write_pickle
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.metadata import read_metadata
-from ckptdoctor.render.as_json import scan_json
+from ckptdoctor.render.machine.as_json import scan_json
 from ckptdoctor.report import CheckpointReport, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, verdict_of
 from ckptdoctor.run.logs import read_logs

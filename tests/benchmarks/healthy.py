@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import ckptdoctor
-from ckptdoctor.render.as_json import scan_json
+from ckptdoctor.render.machine.as_json import scan_json
 from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
 __all__ = ["Alarm", "Row", "by_function", "judge_folder", "main", "note", "table_of"]

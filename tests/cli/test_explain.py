@@ -23,8 +23,8 @@ def test_without_a_code_every_code_is_listed() -> None:
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.code)
 def test_a_page_says_what_it_means_and_what_to_do(rule: type) -> None:
+    from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.render.explain import explain_text
-    from ckptdoctor.render.screen import Screen
 
     page = explain_text([rule], Screen(width=80, colour=False))
     lines = page.splitlines()

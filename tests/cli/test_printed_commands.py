@@ -21,9 +21,9 @@ import pytest
 
 from ckptdoctor.diagnose import Examination
 from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.events import event_json, event_text
-from ckptdoctor.render.notebook import report_fragment
-from ckptdoctor.render.screen import Screen
+from ckptdoctor.render.html.notebook import report_fragment
 from ckptdoctor.run.discover import discover
 from ckptdoctor.shell import argument
 from ckptdoctor.survey import survey

@@ -225,7 +225,7 @@ def _save(path: Path, epoch: int) -> int:
     import torch
 
     from ckptdoctor.errors import CkptDoctorError
-    from ckptdoctor.guard.saver import safe_save
+    from ckptdoctor.guard.saving.saver import safe_save
 
     state = {"epoch": epoch, "weight": torch.full((3000,), float(epoch)), "bias": torch.ones(7)}
     try:

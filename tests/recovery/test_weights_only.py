@@ -19,8 +19,8 @@ import torch
 
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.restore import restore
+from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.restored import restore_json, restore_text
-from ckptdoctor.render.screen import Screen
 from tests.builders import save, small_model, training_checkpoint
 
 OLD = {"_use_new_zipfile_serialization": False}

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from ckptdoctor.finding import Evidence, Finding, Severity, Verdict
 from ckptdoctor.recovery import with_last_good
-from ckptdoctor.render.as_json import scan_json
-from ckptdoctor.render.csv_table import scan_csv
-from ckptdoctor.render.github import scan_github
-from ckptdoctor.render.html import scan_html
-from ckptdoctor.render.jsonl import scan_jsonl
-from ckptdoctor.render.junit import scan_junit
-from ckptdoctor.render.markdown import scan_markdown
-from ckptdoctor.render.sarif import scan_sarif
+from ckptdoctor.render.html.report import scan_html
+from ckptdoctor.render.machine.as_json import scan_json
+from ckptdoctor.render.machine.csv_table import scan_csv
+from ckptdoctor.render.machine.github import scan_github
+from ckptdoctor.render.machine.jsonl import scan_jsonl
+from ckptdoctor.render.machine.junit import scan_junit
+from ckptdoctor.render.machine.markdown import scan_markdown
+from ckptdoctor.render.machine.sarif import scan_sarif
 from ckptdoctor.report import Crash, Report, TensorTotals
 from tests.reports import metric, report, score
 

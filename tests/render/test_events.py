@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.events import event_json, event_text
-from ckptdoctor.render.screen import Screen
 from ckptdoctor.watch.events import Event, EventKind
 
 NOON_S = 1_700_000_000.25

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ckptdoctor.gpu import Activity, Gpu, GpuProcess, GpuReport, ProcessState
-from ckptdoctor.render.console_gpu import gpu_text
-from ckptdoctor.render.gpu import gpu_json
-from ckptdoctor.render.screen import Screen
+from ckptdoctor.render.console.gpu import gpu_text
+from ckptdoctor.render.console.screen import Screen
+from ckptdoctor.render.machine.gpu import gpu_json
 
 GB = 10**9
 PAGE = Path(__file__).parent.parent.parent / "docs" / "gpu.md"

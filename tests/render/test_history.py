@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from ckptdoctor.diagnose import judge_history
 from ckptdoctor.history import History, Point
 from ckptdoctor.metadata import Metric, MetricKind, Mode, Source
-from ckptdoctor.render.braille_plot import plot_lines
-from ckptdoctor.render.console_history import history_text
-from ckptdoctor.render.history import history_csv, history_json
-from ckptdoctor.render.history_html import history_html
-from ckptdoctor.render.screen import Screen
+from ckptdoctor.render.console.braille_plot import plot_lines
+from ckptdoctor.render.console.history import history_text
+from ckptdoctor.render.console.screen import Screen
+from ckptdoctor.render.html.history import history_html
+from ckptdoctor.render.machine.history import history_csv, history_json
 from ckptdoctor.report import Crash
 from ckptdoctor.run.chronicle import chronicle
 from ckptdoctor.run.logs import LogReading
 from ckptdoctor.survey import Chronicles
+from tests.render.html.test_report import Page
 from tests.render.outputs import ALL_HOSTILE, HOSTILE
-from tests.render.test_html import Page
 from tests.run.test_trend import STORY
 
 PLAIN = Screen(width=80, colour=False)

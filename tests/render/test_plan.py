@@ -10,9 +10,9 @@ from ckptdoctor.recovery.lr_rules import parse_added
 from ckptdoctor.recovery.plan import Plan, make_plan
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.recovery.timeline import Timeline
-from ckptdoctor.render.console_plan import plan_text
-from ckptdoctor.render.plan import plan_json
-from ckptdoctor.render.screen import Screen
+from ckptdoctor.render.console.plan import plan_text
+from ckptdoctor.render.console.screen import Screen
+from ckptdoctor.render.machine.plan import plan_json
 from ckptdoctor.report import Report
 from tests.recovery.test_command_line import GUIDE
 from tests.recovery.test_plan import ranked

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from ckptdoctor.guard.report import StepReport
+from ckptdoctor.guard.steps.report import StepReport
 from ckptdoctor.guard.training_guard import TrainingGuard
 
 __all__ = ["AccelerateGuard"]

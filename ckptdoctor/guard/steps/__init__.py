@@ -1,0 +1,1 @@
+"""What is checked before an optimizer step, and what is undone."""

@@ -1,0 +1,160 @@
+"""The result of ``diff`` for a person at a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ckptdoctor.checkpoint import Role
+from ckptdoctor.difference import Change, Difference, Movement
+from ckptdoctor.render.console.screen import Screen, drawn, print_finding
+from ckptdoctor.render.text import number, plural, printable, shorten_middle
+
+__all__ = ["diff_text"]
+
+_MAX_LAYERS = 8
+_MAX_CHANGES = 5
+_MAX_FINDINGS = 3
+_BAR = 10
+
+
+def diff_text(found: Difference, screen: Screen, *, everything: bool = False) -> str:
+    """What moved, most first, and what else changed; it fits 24 lines unless all is asked for."""
+    console = screen.console()
+    console.print(Text.assemble("a  ", (printable(found.a), "bold")), soft_wrap=True)
+    console.print(Text.assemble("b  ", (printable(found.b), "bold")), soft_wrap=True)
+    for line in _verdict(found):
+        console.print(Text(line))
+    for finding in found.findings[: None if everything else _MAX_FINDINGS]:
+        print_finding(console, finding)
+    if len(found.findings) > _MAX_FINDINGS and not everything:
+        rest = len(found.findings) - _MAX_FINDINGS
+        console.print(Text(f"  … and {plural(rest, 'tensor')} more like this (--all)", "dim"))
+    if screen.verbosity >= 0:
+        _print_layers(console, found, everything=everything)
+        _print_changes(console, found.changes, everything=everything)
+        _print_names(console, found)
+    return drawn(console)
+
+
+def _verdict(found: Difference) -> Iterator[str]:
+    """What it adds up to, in words."""
+    if found.nothing_in_common:
+        yield "The two have no tensor in common."
+        for side, names in (("a", found.removed), ("b", found.added)):
+            shown = ", ".join(printable(name) for name in names[:3])
+            yield f"   only in {side}: {shown}{' …' if len(names) > 3 else ''}"
+        return
+    if found.identical:
+        yield "The two are identical: every tensor, every value."
+        yield from (f"Note: {printable(note)}" for note in found.notes)
+        return
+    total = found.total()
+    if total.numel:
+        yield f"The weights {_words(total)}."
+    for role in (Role.EMA, Role.OPTIMIZER):
+        movement = found.total(role)
+        if movement.numel:
+            name = "EMA" if role is Role.EMA else "optimizer's state"
+            yield f"The {name} {_words(movement)}."
+    for note in found.notes:
+        yield f"Note: {printable(note)}"
+
+
+def _words(moved: Movement) -> str:
+    if not moved.changed:
+        return "did not change"
+    text = (
+        f"moved by {number(moved.relative)} of the norm, at most {number(moved.largest)}; "
+        f"{moved.changed} of {moved.numel} elements changed"
+    )
+    if moved.new_nan or moved.new_inf:
+        text += f", {moved.new_nan} became NaN and {moved.new_inf} infinite"
+    if moved.mended:
+        text += f", {moved.mended} became finite"
+    return text
+
+
+def _print_layers(console: Console, found: Difference, *, everything: bool) -> None:
+    layers = sorted(found.layers().items(), key=lambda row: -row[1].relative)
+    moved = [row for row in layers if row[1].changed]
+    if not moved:
+        return
+    shown = moved if everything else moved[:_MAX_LAYERS]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    table.add_column("moved", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("largest", justify="right", no_wrap=True)
+    table.add_column("changed", justify="right", no_wrap=True)
+    finite = [m.relative for _, m in shown if m.relative < float("inf")]
+    most = max(finite, default=0.0) or 1.0
+    for name, movement in shown:
+        bad = movement.new_nan or movement.new_inf
+        bar = "█" * max(1, round(_BAR * min(1.0, movement.relative / most)))
+        table.add_row(
+            shorten_middle(printable(name), max(16, console.width - 46)),
+            number(movement.relative),
+            bar if movement.relative else "",
+            number(movement.largest),
+            f"{movement.changed}" + (f", {movement.new_nan} NaN" if movement.new_nan else ""),
+            style="red" if bad else "",
+        )
+    console.print()
+    console.print(table)
+    hidden, still = len(moved) - len(shown), len(layers) - len(moved)
+    parts = [f"{plural(hidden, 'layer')} more (--all)"] if hidden else []
+    parts += [f"{plural(still, 'layer')} did not change"] if still else []
+    if parts:
+        console.print(Text(f"  … {', '.join(parts)}", "dim"))
+
+
+def _print_changes(console: Console, changes: Sequence[Change], *, everything: bool) -> None:
+    if changes:
+        console.print()
+    for change in changes if everything else changes[:_MAX_CHANGES]:
+        before, after = (_value(value) for value in (change.before, change.after))
+        line = f"{printable(change.key)}: {before} → {after}"
+        console.print(Text(shorten_middle(line, console.width)))
+    if len(changes) > _MAX_CHANGES and not everything:
+        rest = len(changes) - _MAX_CHANGES
+        console.print(Text(f"  … {plural(rest, 'value')} more (--all)", "dim"))
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return number(value)
+    return printable(str(value))
+
+
+def _print_names(console: Console, found: Difference) -> None:
+    """What only one of them has, and what has another shape or type."""
+    retyped = [tensor for tensor in found.tensors if tensor.dtype != tensor.other_dtype]
+    rows = [
+        ("added", list(found.added)),
+        ("removed", list(found.removed)),
+        ("lost", list(found.lost)),
+        (
+            "reshaped",
+            [f"{row.fqn} {_shape(row.before)} → {_shape(row.after)}" for row in found.reshaped],
+        ),
+        ("other dtype", [f"{t.fqn} {t.dtype} → {t.other_dtype}" for t in retyped]),
+    ]
+    if found.nothing_in_common:
+        return
+    for title, names in rows:
+        if names:
+            text = f"{len(names)} {title}: {', '.join(printable(name) for name in names[:3])}"
+            text += " …" if len(names) > 3 else ""
+            for line in textwrap.wrap(text, console.width, subsequent_indent="  ")[:2]:
+                console.print(Text(line))
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "scalar"

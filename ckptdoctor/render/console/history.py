@@ -1,0 +1,116 @@
+"""The metric over the epochs for a person at a terminal: a plot, and what went wrong."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ckptdoctor.history import History
+from ckptdoctor.metadata import MetricKind, Source
+from ckptdoctor.render.console.braille_plot import plot_lines
+from ckptdoctor.render.console.screen import SEVERITY_STYLE, Screen, drawn
+from ckptdoctor.render.text import number, plural, printable, shorten_middle
+from ckptdoctor.shell import command_line
+from ckptdoctor.survey import Chronicles
+
+__all__ = ["history_text"]
+
+_PLOT_LINES = 12
+_MOST_FINDINGS = 4
+_STYLES = {"●": "bold green", "▼": "bold red", "✗": "red"}
+
+
+def history_text(found: Chronicles, screen: Screen, paths: Sequence[Path]) -> str:
+    """The result of ``history``: a plot a run, the findings, and the command to go on with.
+
+    Args:
+        found: with at least one history.
+        screen: where it is shown.
+        paths: as the user gave them, for the next command.
+    """
+    console = screen.console()
+    for at, history in enumerate(found.histories):
+        if at:
+            console.print()
+        _print_run(console, history, screen.verbosity, named=len(found.histories) > 1)
+    shown = found.findings if screen.verbosity > 0 else found.findings[:_MOST_FINDINGS]
+    for finding in shown:
+        head = f"{finding.severity.label}:".capitalize()
+        text = f"{finding.code} {printable(finding.message)}"
+        if len(found.histories) > 1:
+            text = f"{text} ({printable(finding.subject)})"
+        words = textwrap.wrap(text, console.width - 11)
+        for label, line in zip_longest([head], words, fillvalue=""):
+            style = SEVERITY_STYLE[finding.severity]
+            console.print(Text.assemble((f"{label:<10} ", style), line))
+    if hidden := len(found.findings) - len(shown):
+        console.print(Text(f"           … and {hidden} more (-v)", "dim"))
+    if found.findings:
+        command = command_line("ckptdoctor", "plan", *paths)
+        console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
+    return drawn(console)
+
+
+def _print_run(console: Console, history: History, verbosity: int, *, named: bool) -> None:
+    if named:
+        console.print(Text(printable(history.folder), "bold"), soft_wrap=True)
+    console.print(_headline(history))
+    best = history.best
+    if best is not None:
+        carried = " (carried along, no file's own score)" if _is_carried(history) else ""
+        source = f", from the {_SOURCES[best.source]}"
+        text = f"Best:      epoch {best.epoch}, {number(best.value)}{source}{carried}"
+        console.print(Text(text))
+    if verbosity >= 0:
+        name = shorten_middle(printable(history.metric), 30)
+        lines = plot_lines(history, console.width, _PLOT_LINES)
+        if lines:
+            console.print(Text(name, "dim"))
+        for line in lines:
+            console.print(_styled(line), no_wrap=True)
+    if history.superseded:
+        first, last = history.superseded[0].epoch, history.superseded[-1].epoch
+        text = f"           epochs {first}–{last} are of an earlier attempt"
+        console.print(Text(text, "dim"))
+    if history.unread and verbosity > 0:
+        console.print(
+            Text(f"{plural(history.unread, 'line')} of the logs could not be read:", "dim")
+        )
+        for example in history.examples:
+            console.print(Text(f"  {printable(example)}", "dim"), soft_wrap=True)
+    elif history.unread:
+        text = f"           {plural(history.unread, 'line')} could not be read (-v shows some)"
+        console.print(Text(text, "dim"))
+
+
+_SOURCES = {Source.LOG: "log", Source.CONTENTS: "contents", Source.FILENAME: "file name"}
+
+
+def _is_carried(history: History) -> bool:
+    return history.best is not None and history.best.kind is MetricKind.RUNNING_BEST
+
+
+def _headline(history: History) -> Text:
+    epochs = [point.epoch for point in history.points]
+    name = shorten_middle(printable(history.metric), 30)
+    line = Text(f"{name} of {plural(len(epochs), 'epoch')}")
+    if len(epochs) > 1:
+        line.append(f", {min(epochs)} to {max(epochs)}")
+    logs = [shorten_middle(printable(path.name), 24) for path in history.logs]
+    from_logs = any(point.source is Source.LOG for point in history.points)
+    if from_logs and logs:
+        more = f" and {len(logs) - 1} more" if len(logs) > 1 else ""
+        line.append(f", from {logs[0]}{more}")
+    return line
+
+
+def _styled(line: str) -> Text:
+    text = Text(line)
+    for character, style in _STYLES.items():
+        text.highlight_words([character], style)
+    return text

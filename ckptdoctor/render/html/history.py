@@ -1,0 +1,145 @@
+"""The metric over the epochs as one HTML file that needs nothing else: no script, no network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from ckptdoctor import __version__
+from ckptdoctor.history import History, Point
+from ckptdoctor.metadata import Source
+from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
+from ckptdoctor.render.text import number, plural
+from ckptdoctor.render.wording import brief, label
+from ckptdoctor.survey import Chronicles
+
+__all__ = ["history_html"]
+
+_WIDTH, _HEIGHT = 960.0, 360.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70.0, 18.0, 20.0, 40.0
+_MOST_MARKS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chart:
+    """A run as a drawing; all in pixels.
+
+    Attributes:
+        path: the line of the metric.
+        old: the line of the attempt that was left behind, or "".
+        dots: x, y and the words of a point.
+        best: x and y; None without one.
+        decline: x and width of the epochs of the decline; None without one.
+        collapse: x; None without one.
+        x_ticks, y_ticks: of the axes.
+    """
+
+    path: str
+    old: str
+    dots: tuple[tuple[float, float, str], ...]
+    best: tuple[float, float] | None
+    decline: tuple[float, float] | None
+    collapse: float | None
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    width: float = _WIDTH
+    height: float = _HEIGHT
+    left: float = _LEFT
+    right: float = _WIDTH - _RIGHT
+    top: float = _TOP
+    bottom: float = _HEIGHT - _BOTTOM
+
+
+def history_html(found: Chronicles) -> str:
+    """The result of ``history``: a drawing a run, its points as a table, and the findings."""
+    from jinja2 import Environment, StrictUndefined
+
+    source = resources.files("ckptdoctor.render.html").joinpath("history.html.jinja")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(source.read_text(encoding="utf-8"))
+    runs = [
+        {
+            "folder": brief(one.folder),
+            "metric": brief(one.metric, 60),
+            "summary": _summary(one),
+            "chart": _chart(one),
+            "points": [_row(point) for point in (*one.points, *one.superseded)],
+        }
+        for one in found.histories
+    ]
+    findings = [
+        (label(one.code), one.severity.label, brief(one.message), brief(one.remedy, 600))
+        for one in found.findings
+    ]
+    return template.render(version=__version__, runs=runs, findings=findings) + "\n"
+
+
+def _summary(history: History) -> list[tuple[str, str]]:
+    """What there is to say before the drawing, as terms and words."""
+    best, span = history.best, history.decline
+    words = {
+        "Epochs": f"{plural(len(history.points), 'epoch')} known",
+        "Best": "" if best is None else f"{number(best.value)} at epoch {best.epoch}",
+        "Decline": "" if span is None else f"epochs {span.first} to {span.last}",
+        "Collapse": "" if history.collapse is None else f"epoch {history.collapse}",
+        "Logs": ", ".join(brief(path.name, 60) for path in history.logs),
+        "Left behind": f"{plural(len(history.superseded), 'epoch')} of an earlier attempt"
+        if history.superseded
+        else "",
+    }
+    return [(term, text) for term, text in words.items() if text]
+
+
+def _row(point: Point) -> tuple[str, str, str, str]:
+    sources = {Source.LOG: "log", Source.CONTENTS: "contents", Source.FILENAME: "file name"}
+    path = "" if point.path is None else brief(point.path.name, 80)
+    return str(point.epoch), number(point.value), sources[point.source], path
+
+
+def _chart(history: History) -> _Chart | None:
+    every = (*history.points, *history.superseded)
+    finite = [point for point in every if math.isfinite(point.value)]
+    if not finite:
+        return None
+    low, high = padded([point.value for point in finite])
+    epochs = [point.epoch for point in every]
+    first, last = min(epochs), max(epochs)
+    bottom = _HEIGHT - _BOTTOM
+    x_of = scale(first, last, _LEFT + 8, _WIDTH - _RIGHT - 8)
+    y_of = scale(low, high, bottom, _TOP)
+    values, at = ticks(low, high, 6), [t for t in ticks(first, last, 10) if t == int(t)]
+    span, best = history.decline, history.best
+    shown = [point for point in history.points if math.isfinite(point.value)]
+    return _Chart(
+        path=_line(shown, x_of, y_of),
+        old=_line(
+            [point for point in history.superseded if math.isfinite(point.value)], x_of, y_of
+        ),
+        dots=tuple(
+            (x_of(p.epoch), y_of(p.value), f"epoch {p.epoch}: {number(p.value)}")
+            for p in shown[-_MOST_MARKS:]
+        ),
+        best=None
+        if best is None or not math.isfinite(best.value)
+        else (x_of(best.epoch), y_of(best.value)),
+        decline=None
+        if span is None
+        else (x_of(span.first), max(2.0, x_of(span.last) - x_of(span.first))),
+        collapse=None if history.collapse is None else x_of(history.collapse),
+        x_ticks=tuple(Tick(at=x_of(value), label=f"{value:g}") for value in at),
+        y_ticks=tuple(
+            Tick(at=y_of(value), label=text)
+            for value, text in zip(values, labels_of(values), strict=True)
+        ),
+    )
+
+
+def _line(
+    points: Sequence[Point], x_of: Callable[[float], float], y_of: Callable[[float], float]
+) -> str:
+    places = [f"{x_of(point.epoch):g} {y_of(point.value):g}" for point in points]
+    return "M" + "L".join(places) if len(places) > 1 else ""

@@ -1,0 +1,97 @@
+"""The metric over the epochs for programs: JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from ckptdoctor.history import Alarm, History, Point
+from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, TOOL, dump, finding_object
+from ckptdoctor.render.text import csv_cell
+from ckptdoctor.survey import Chronicles
+
+__all__ = ["history_csv", "history_json"]
+
+_COLUMNS = ("folder", "metric", "epoch", "value", "source", "kind", "superseded", "path")
+
+
+def history_json(found: Chronicles) -> str:
+    """The result of ``history`` as JSON: the run with the most epochs, and all of them as runs."""
+    main = found.histories[0] if found.histories else History()
+    return dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "tool": TOOL,
+            **_run(main),
+            "findings": [finding_object(finding) for finding in found.findings],
+            "runs": [{"folder": str(one.folder), **_run(one)} for one in found.histories],
+            "errors": [
+                {"rule": crash.rule, "path": str(crash.path), "error": crash.error}
+                for crash in found.crashes
+            ],
+        }
+    )
+
+
+def _run(history: History) -> dict[str, Any]:
+    span = history.decline
+    return {
+        "metric": history.metric or None,
+        "mode": None if history.mode is None else history.mode.value,
+        "points": [_point(point) for point in history.points],
+        "best": None if history.best is None else _point(history.best),
+        "decline": None if span is None else {"from": span.first, "to": span.last},
+        "collapse": None if history.collapse is None else {"epoch": history.collapse},
+        "superseded": [_point(point) for point in history.superseded],
+        "restarts": history.restarts,
+        "alarms": [_alarm(alarm) for alarm in history.alarms],
+        "epoch_s": history.epoch_s,
+        "logs": [str(path) for path in history.logs],
+        "unread_lines": history.unread,
+    }
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        "epoch": point.epoch,
+        "value": point.value,
+        "source": point.source.value,
+        "kind": point.kind.value,
+        "path": None if point.path is None else str(point.path),
+    }
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "kind": alarm.kind.value,
+        "name": alarm.name,
+        "epoch": alarm.epoch,
+        "since": alarm.since,
+        "value": alarm.value,
+        "before": alarm.before,
+        "lasting": alarm.lasting,
+        "message": alarm.message,
+    }
+
+
+def history_csv(found: Chronicles) -> str:
+    """The result of ``history`` as CSV, a row an epoch."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(_COLUMNS)
+    for history in found.histories:
+        for point in (*history.points, *history.superseded):
+            writer.writerow(
+                [
+                    csv_cell(str(history.folder)),
+                    csv_cell(history.metric),
+                    point.epoch,
+                    repr(point.value),
+                    point.source.value,
+                    point.kind.value,
+                    "yes" if point in history.superseded else "no",
+                    csv_cell(str(point.path or "")),
+                ]
+            )
+    return out.getvalue()

@@ -1,0 +1,173 @@
+"""Reports as SARIF 2.1.0, the format of code scanning, in which every result names its file.
+
+Written by hand: the Python libraries for it only mirror the schema, and the one by Microsoft rests
+since 2019. Names come percent-encoded in URIs and printable in texts.
+
+Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.render.machine.as_json import TOOL, dump
+from ckptdoctor.render.paths import common_folder
+from ckptdoctor.render.wording import brief
+from ckptdoctor.report import CheckpointReport, Crash, Report
+from ckptdoctor.rules import ALL_RULES, Rule
+
+__all__ = ["scan_sarif"]
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVEL = {Severity.INFO: "note", Severity.WARNING: "warning", Severity.ERROR: "error"}
+_RULES: Mapping[str, type[Rule]] = {rule.code: rule for rule in ALL_RULES}
+_REGION = {"startLine": 1}
+"""Code scanning at GitHub wants a line of every result; a checkpoint has none: the first."""
+_MAX_TEXT = 1000
+_DONE = (0, 1)
+"""The exit codes of an examination that took place."""
+
+
+def scan_sarif(report: Report, *, exit_code: int) -> str:
+    """One run with a result a finding.
+
+    Args:
+        report: what was found.
+        exit_code: what the process tells its caller.
+    """
+    codes = sorted({finding.code for finding in report.all_findings()})
+    run = {
+        "tool": {"driver": {**TOOL, "rules": [_rule(code) for code in codes]}},
+        "invocations": [_invocation(report, exit_code)],
+        "artifacts": [_artifact(row) for row in _files(report).values()],
+        "results": _results(report, codes),
+        "columnKind": "unicodeCodePoints",
+    }
+    return dump({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _rule(code: str) -> dict[str, Any]:
+    """What the rule means, from its docstring; nothing but the code where it is not ours."""
+    rule = _RULES.get(code)
+    if rule is None:
+        return {"id": code}
+    described: dict[str, Any] = {
+        "id": code,
+        "name": rule.__name__,
+        "shortDescription": {"text": f"{_plain(rule.title())}."},
+        "defaultConfiguration": {"level": _LEVEL[rule.severity]},
+    }
+    if rule.meaning():
+        described["fullDescription"] = {"text": _plain(rule.meaning())}
+    described["help"] = {"text": rule.remedy() or f"See: ckptdoctor explain {code}"}
+    return described
+
+
+def _plain(docstring: str) -> str:
+    """A piece of a docstring as a sentence of its own, on one line."""
+    text = " ".join(docstring.replace("``", "`").split())
+    return text[:1].upper() + text[1:]
+
+
+def _invocation(report: Report, exit_code: int) -> dict[str, Any]:
+    return {
+        "executionSuccessful": exit_code in _DONE,
+        "exitCode": exit_code,
+        "toolExecutionNotifications": [_notification(crash) for crash in report.crashes],
+    }
+
+
+def _notification(crash: Crash) -> dict[str, Any]:
+    reason = (crash.error.strip().splitlines() or ["no reason given"])[-1]
+    text = f"the rule {crash.rule} failed, the others still ran: {reason}"
+    return {
+        "level": "error",
+        "message": {"text": brief(text, _MAX_TEXT)},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(crash.path)}}}],
+    }
+
+
+def _files(report: Report) -> dict[Path, CheckpointReport]:
+    """The checkpoints by path: an artifact may be listed once only."""
+    return {row.path: row for row in report.checkpoints}
+
+
+def _artifact(row: CheckpointReport) -> dict[str, Any]:
+    return {
+        "location": {"uri": _uri(row.path)},
+        "length": row.nbytes,
+        "roles": ["analysisTarget"],
+        "properties": {"verdict": row.verdict.value, "format": row.format},
+    }
+
+
+def _results(report: Report, codes: Sequence[str]) -> list[dict[str, Any]]:
+    index_of = {code: index for index, code in enumerate(codes)}
+    seen: Counter[str] = Counter()
+    return [
+        _result(finding, location, index_of[finding.code], seen)
+        for finding, location in _located(report)
+    ]
+
+
+def _located(report: Report) -> Iterator[tuple[Finding, dict[str, Any]]]:
+    """Every finding with the artifact it is about.
+
+    What concerns the run as a whole lies in the folder of its checkpoints.
+    """
+    folder = {"uri": _run_folder(report)}
+    places = {
+        str(path): {"uri": _uri(path), "index": index} for index, path in enumerate(_files(report))
+    }
+    for finding in report.findings:
+        yield finding, places.get(finding.subject, folder)
+    for row in report.checkpoints:
+        for finding in row.findings:
+            yield finding, places[str(row.path)]
+
+
+def _result(
+    finding: Finding, artifact: Mapping[str, Any], rule_index: int, seen: Counter[str]
+) -> dict[str, Any]:
+    print_of = _fingerprint(finding, artifact["uri"])
+    seen[print_of] += 1
+    return {
+        "ruleId": finding.code,
+        "ruleIndex": rule_index,
+        "level": _LEVEL[finding.severity],
+        "message": {"text": brief(finding.message, _MAX_TEXT) or finding.code},
+        "locations": [
+            {
+                "physicalLocation": {"artifactLocation": dict(artifact), "region": _REGION},
+                "logicalLocations": [{"fullyQualifiedName": brief(finding.subject, _MAX_TEXT)}],
+            }
+        ],
+        "partialFingerprints": {"findingHash/v1": f"{print_of}:{seen[print_of]}"},
+        "properties": {"evidence": finding.evidence, "remedy": brief(finding.remedy, _MAX_TEXT)},
+    }
+
+
+def _fingerprint(finding: Finding, uri: str) -> str:
+    """The same for the same finding in a later scan, whatever figures its message holds."""
+    text = f"{finding.code}\0{uri}\0{finding.subject}"
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def _uri(path: Path) -> str:
+    """``checkpoints/a%20b.pth``; an absolute path becomes a ``file://`` URI."""
+    if path.is_absolute():
+        return path.as_uri()
+    return quote(os.fsencode(path.as_posix()))
+
+
+def _run_folder(report: Report) -> str:
+    """The folder that all checkpoints lie in, with a slash at its end."""
+    uri = _uri(Path(common_folder([row.path for row in report.checkpoints])))
+    return uri if uri.endswith("/") else f"{uri}/"

@@ -1,0 +1,47 @@
+"""JSON Lines: an object a line, in the words of the JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ckptdoctor.render.machine.as_json import scan_json
+from ckptdoctor.render.machine.jsonl import scan_jsonl
+from ckptdoctor.report import Report
+from tests.render.outputs import CASES, collapse, hostile
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    def refuse(token: str) -> None:
+        raise AssertionError(f"{token} is no JSON")
+
+    assert text.endswith("\n")
+    return [json.loads(line, parse_constant=refuse) for line in text[:-1].split("\n")]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_tells_what_the_json_tells(case: str) -> None:
+    found = CASES[case]()
+    whole = json.loads(scan_json(found))
+    parts: dict[str, list[dict[str, Any]]] = {"checkpoint": [], "finding": [], "summary": []}
+    for line in lines(scan_jsonl(found)):
+        parts[line.pop("type")].append(line)
+    assert parts["checkpoint"] == whole["checkpoints"]
+    assert parts["finding"] == whole["findings"]
+    (total,) = parts["summary"]
+    assert total == {key: whole[key] for key in whole if key not in ("checkpoints", "findings")}
+
+
+def test_the_summary_comes_last() -> None:
+    types = [line["type"] for line in lines(scan_jsonl(collapse()))]
+    assert types == [*["checkpoint"] * 6, *["finding"] * 2, "summary"]
+    assert [line["type"] for line in lines(scan_jsonl(Report()))] == ["summary"]
+
+
+def test_a_name_with_a_line_break_stays_on_its_line() -> None:
+    found = hostile()
+    written = lines(scan_jsonl(found))
+    assert len(written) == len(found.checkpoints) + 2
+    assert {line["path"] for line in written[:-2]} == {str(row.path) for row in found.checkpoints}
