@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ckptdoctor.dtypes import DType, Kind
 
-if TYPE_CHECKING:
-    from ckptdoctor.scanning.libtorch import LibTorchWorker
-
-__all__ = ["C_INTEGERS", "INTEGERS", "Bits", "Handle"]
+__all__ = ["C_INTEGERS", "INTEGERS", "Bits", "Caller", "Handle"]
 
 INTEGERS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}
 """Bytes an element -> torch's signed integer of that size."""
@@ -27,10 +24,32 @@ Handle = int
 """An ``AtenTensorHandle``: owned by whoever holds it, consumed by a call it is passed to."""
 
 
+class Caller(Protocol):
+    """Who calls torch: tensors over memory, operators on them."""
+
+    def tensor(self, address: int, numel: int, name: str) -> Handle:
+        """A tensor over memory that stays the caller's."""
+
+    def call(self, operator: bytes, *handles: Handle, overload: bytes = b"Tensor") -> Handle:
+        """Call an operator; consumes the handles, returns that of the result."""
+
+    def delete(self, handle: Handle) -> None:
+        """Let go of a tensor."""
+
+    def duplicate(self, handle: Handle) -> Handle:
+        """A second handle on the same tensor."""
+
+    def address_of(self, handle: Handle) -> int:
+        """Where the first element of a tensor lies."""
+
+    def item(self, handle: Handle) -> int:
+        """The int64 in a tensor of one element, which is let go."""
+
+
 class Bits:
     """The elements of one chunk as integers, and the tensors made of them."""
 
-    def __init__(self, worker: LibTorchWorker, address: int, numel: int, dtype: DType) -> None:
+    def __init__(self, worker: Caller, address: int, numel: int, dtype: DType) -> None:
         self._worker = worker
         self._address = address
         self._numel = numel

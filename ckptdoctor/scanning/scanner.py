@@ -21,7 +21,8 @@ from zlib_ng import zlib_ng
 from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats
 from ckptdoctor.dtypes import DType
 from ckptdoctor.finding import Severity
-from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement, Worker, load_kernels, merge
+from ckptdoctor.scanning.backends import load_kernels
+from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement, Worker, merge
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
 from ckptdoctor.scanning.reading import FileShrankError, read_into
 from ckptdoctor.scanning.spelled import spelled

@@ -15,7 +15,7 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Verdict
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning import scanner
-from ckptdoctor.scanning.kernels import load_kernels
+from ckptdoctor.scanning.backends import load_kernels
 from tests.bad_inputs.each_format import Sample
 from tests.formats.oracle import Described, described, elements_of, named_scalars
 

@@ -15,17 +15,15 @@ from hypothesis import given, settings
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
 from ckptdoctor.errors import UsageError
 from ckptdoctor.scanning import eager, libtorch, preload
+from ckptdoctor.scanning.backends import BACKEND_VARIABLE, load_kernels, self_test
 from ckptdoctor.scanning.eager import Eager, load_eager
 from ckptdoctor.scanning.kernels import (
-    BACKEND_VARIABLE,
     EMPTY,
     BackendUnavailableError,
     Kernels,
     Measurement,
     Worker,
-    load_kernels,
     merge,
-    self_test,
 )
 from ckptdoctor.scanning.libtorch import load_libtorch
 from tests.scanning.builders import (

@@ -23,7 +23,8 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.scanning import views
-from ckptdoctor.scanning.kernels import BACKEND_VARIABLE, EMPTY, Kernels, Measurement
+from ckptdoctor.scanning.backends import BACKEND_VARIABLE
+from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
 from ckptdoctor.scanning.scanner import Scanner, available_cores
 from tests.builders import data_span, patched, rezip, save, tensor_of
