@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ckptdoctor.version import __version__
+
 if TYPE_CHECKING:
     from ckptdoctor.api import DiffReport, ScanReport, diff, open_checkpoint, scan
     from ckptdoctor.checkpoint import (
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
         Report,
         TensorTotals,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Alarm",

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ckptdoctor import __version__
 from ckptdoctor.checkpoint import Problem
 from ckptdoctor.destination import opened_for_reading
 from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
+from ckptdoctor.version import __version__
 
 __all__ = [
     "actions_of",

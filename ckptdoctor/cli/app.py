@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ckptdoctor import __version__
 from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
@@ -18,6 +17,7 @@ from ckptdoctor.cli.rank import rank
 from ckptdoctor.cli.restore import restore
 from ckptdoctor.cli.scan import scan
 from ckptdoctor.cli.watch import watch
+from ckptdoctor.version import __version__
 
 __all__ = ["app"]
 

@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ckptdoctor import __version__
 from ckptdoctor.destination import in_the_way, opened_for_reading
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import CheckpointError, SaveError
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.guard.saving.saver import Check, digest_of, why_bad
 from ckptdoctor.recovery.publish import mode_to_keep, publish, temporary_beside
+from ckptdoctor.version import __version__
 
 __all__ = ["Entry", "Ledger"]
 

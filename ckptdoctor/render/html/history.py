@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from ckptdoctor import __version__
 from ckptdoctor.history import History, Point
 from ckptdoctor.metadata import Source
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
 from ckptdoctor.render.text import number, plural
 from ckptdoctor.render.wording import brief, label
 from ckptdoctor.survey import Chronicles
+from ckptdoctor.version import __version__
 
 __all__ = ["history_html"]
 

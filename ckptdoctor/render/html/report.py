@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from ckptdoctor import __version__
 from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.metadata import MetricKind
 from ckptdoctor.render.html.curve import Curve, curve_of
@@ -33,6 +32,7 @@ from ckptdoctor.render.wording import (
 )
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.rules import ALL_RULES
+from ckptdoctor.version import __version__
 
 __all__ = ["scan_html"]
 

@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ckptdoctor import __version__
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.metadata import Metric
 from ckptdoctor.report import CheckpointReport, Report
+from ckptdoctor.version import __version__
 
 __all__ = [
     "SCHEMA_VERSION",
