@@ -22,8 +22,8 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import Limits
 from ckptdoctor.formats import open_checkpoint as _open_checkpoint
 from ckptdoctor.report import Report
-from ckptdoctor.run.discover import discover
-from ckptdoctor.run.join import Wish
+from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.join import Wish
 from ckptdoctor.survey import survey, why_nothing
 
 __all__ = ["DiffReport", "ScanReport", "diff", "open_checkpoint", "scan"]

@@ -15,10 +15,10 @@ from ckptdoctor.history import History
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import with_last_good
 from ckptdoctor.report import Crash, Report
-from ckptdoctor.run.chronicle import Entry
-from ckptdoctor.run.discover import Discovery, discover
-from ckptdoctor.run.join import Wish, history_of_logs, join_entries
-from ckptdoctor.run.logs import find_logs, is_log
+from ckptdoctor.runs.chronicle import Entry
+from ckptdoctor.runs.discover import Discovery, discover
+from ckptdoctor.runs.join import Wish, history_of_logs, join_entries
+from ckptdoctor.runs.logs import find_logs, is_log
 
 __all__ = ["Chronicles", "chronicles", "survey", "why_nothing"]
 

@@ -12,7 +12,7 @@ from ckptdoctor.demo import DemoFolderError, make_demo_run
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Verdict
 from ckptdoctor.recovery import with_last_good
-from ckptdoctor.run.discover import discover
+from ckptdoctor.runs.discover import discover
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ def watch(
     from ckptdoctor.cli.alerts import Alerts
     from ckptdoctor.cli.output import has_reader, note
     from ckptdoctor.cli.work import wish_of
-    from ckptdoctor.run.discover import default_paths
+    from ckptdoctor.runs.discover import default_paths
     from ckptdoctor.watch.watcher import Watcher, Watching
 
     gc.enable()  # off for commands that end soon

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.options import FailOn, Format, Mode
 from ckptdoctor.cli.output import ProgressBar, note, write_result
-from ckptdoctor.run.discover import discover
+from ckptdoctor.runs.discover import discover
 from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
     from ckptdoctor.diagnose import Examination
     from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.report import Report
-    from ckptdoctor.run.join import Wish
+    from ckptdoctor.runs.join import Wish
 
 __all__ = ["examine_files", "examine_paths", "screen_for", "wish_of", "write_scan"]
 
@@ -112,8 +112,8 @@ def wish_of(
         UsageError: the pattern is no regular expression, or lacks a group.
     """
     from ckptdoctor.metadata import Mode as Direction
-    from ckptdoctor.run.join import Wish
-    from ckptdoctor.run.logs import compile_pattern
+    from ckptdoctor.runs.join import Wish
+    from ckptdoctor.runs.logs import compile_pattern
 
     return Wish(
         metric=metric,

@@ -16,8 +16,8 @@ from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.metadata import MetricKind, Mode, plain_name
 from ckptdoctor.natural import natural_key
 from ckptdoctor.report import CheckpointReport, LastGood, Place, Report
-from ckptdoctor.run.join import Wish, join_logs
-from ckptdoctor.run.order import in_order
+from ckptdoctor.runs.join import Wish, join_logs
+from ckptdoctor.runs.order import in_order
 
 __all__ = ["rank", "with_last_good"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ckptdoctor.history import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode
-from ckptdoctor.run.join import Wish, scores_of
-from ckptdoctor.run.logs import LogReading, Row
-from ckptdoctor.run.monitor import Monitor, is_loss, is_norm
+from ckptdoctor.runs.join import Wish, scores_of
+from ckptdoctor.runs.logs import LogReading, Row
+from ckptdoctor.runs.monitor import Monitor, is_loss, is_norm
 
 __all__ = ["EpochFeed", "SeenEpoch"]
 

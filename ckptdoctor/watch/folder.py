@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.run.discover import named_checkpoints
+from ckptdoctor.runs.discover import named_checkpoints
 
 __all__ = ["FolderWatch", "looks_unfinished"]
 

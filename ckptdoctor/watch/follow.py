@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ckptdoctor.run.logs import LogPattern, Row, SlowLineError, read_logs
-from ckptdoctor.run.logs.reading import is_read_whole, row_reader
+from ckptdoctor.runs.logs import LogPattern, Row, SlowLineError, read_logs
+from ckptdoctor.runs.logs.reading import is_read_whole, row_reader
 
 __all__ = ["Followed", "LogFollower"]
 

@@ -12,9 +12,9 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.history import History
 from ckptdoctor.report import CheckpointReport, Crash, Report
-from ckptdoctor.run.discover import discover
-from ckptdoctor.run.join import Wish
-from ckptdoctor.run.logs import find_logs
+from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.join import Wish
+from ckptdoctor.runs.logs import find_logs
 from ckptdoctor.survey import chronicles, survey
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 from ckptdoctor.watch.events import Event, EventKind

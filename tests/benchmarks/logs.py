@@ -50,7 +50,7 @@ KINDS: dict[str, tuple[str, Callable[[int], str]]] = {
 }
 CANDIDATES = {
     "ckptdoctor": (
-        "from pathlib import Path; from ckptdoctor.run.logs import read_logs; f = Path(path)\n"
+        "from pathlib import Path; from ckptdoctor.runs.logs import read_logs; f = Path(path)\n"
         "def work(): return len(read_logs([f]).epochs)"
     ),
     "two regular expressions a line": (

@@ -21,7 +21,7 @@ from tests.benchmarks.trend_rivals import (
     change_point_alarms,
 )
 from tests.benchmarks.trend_score import Alarms, Outcome, score, tune
-from tests.run.curves import Curve, CurveKind, make_curves
+from tests.runs.curves import Curve, CurveKind, make_curves
 
 
 def curve(

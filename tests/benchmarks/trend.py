@@ -13,7 +13,7 @@ The settings of the z-score and of ruptures are tuned on half of the runs and me
 half, then the other way round: of those with at most 0.05 false alarms a healthy run the one that
 finds most, and of these the quickest. The other detectors have nothing that is tuned here. What
 the rivals are and what they see stands in `trend_rivals.py`, how runs are made in
-`tests/run/curves.py`.
+`tests/runs/curves.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from ckptdoctor.run.monitor import Monitor
+from ckptdoctor.runs.monitor import Monitor
 from tests.benchmarks.trend_rivals import (
     ChangePoints,
     Detector,
@@ -38,7 +38,7 @@ from tests.benchmarks.trend_rivals import (
     change_point_alarms,
 )
 from tests.benchmarks.trend_score import Alarms, Outcome, Score, score, tune
-from tests.run.curves import Curve, CurveKind, make_curves
+from tests.runs.curves import Curve, CurveKind, make_curves
 
 OURS = "ckptdoctor"
 HEALTHY, FAULTY = "all healthy", "all with a fault"

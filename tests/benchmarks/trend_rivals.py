@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ckptdoctor.metadata import Mode
-from tests.run.curves import Curve
+from tests.runs.curves import Curve
 
 __all__ = [
     "ChangePoints",

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.run.curves import Curve, CurveKind
+from tests.runs.curves import Curve, CurveKind
 
 __all__ = ["Alarms", "Outcome", "Score", "Tuned", "score", "tune"]
 

@@ -24,7 +24,7 @@ from ckptdoctor.history import Alarm, AlarmKind
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.events import event_json, event_text
 from ckptdoctor.render.html.notebook import report_fragment
-from ckptdoctor.run.discover import discover
+from ckptdoctor.runs.discover import discover
 from ckptdoctor.shell import argument
 from ckptdoctor.survey import survey
 from ckptdoctor.watch.epochs import SeenEpoch

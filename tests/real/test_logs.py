@@ -10,9 +10,9 @@ import torch
 
 from ckptdoctor.metadata import Source
 from ckptdoctor.natural import natural_key
-from ckptdoctor.run.discover import discover
-from ckptdoctor.run.join import Wish
-from ckptdoctor.run.logs import read_logs
+from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.join import Wish
+from ckptdoctor.runs.logs import read_logs
 from ckptdoctor.survey import chronicles, survey
 from tests.guard.adapters.data import rows
 

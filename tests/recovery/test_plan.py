@@ -19,7 +19,7 @@ from ckptdoctor.recovery.plan import Option, Plan, make_plan
 from ckptdoctor.recovery.restore import restore
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.report import Report
-from ckptdoctor.run.discover import discover
+from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
 from tests.builders import save
 from tests.recovery.test_command_line import GUIDE

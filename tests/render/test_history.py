@@ -22,12 +22,12 @@ from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.html.history import history_html
 from ckptdoctor.render.machine.history import history_csv, history_json
 from ckptdoctor.report import Crash
-from ckptdoctor.run.chronicle import chronicle
-from ckptdoctor.run.logs import LogReading
+from ckptdoctor.runs.chronicle import chronicle
+from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.survey import Chronicles
 from tests.render.html.test_report import Page
 from tests.render.outputs import ALL_HOSTILE, HOSTILE
-from tests.run.test_trend import STORY
+from tests.runs.test_trend import STORY
 
 PLAIN = Screen(width=80, colour=False)
 

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 from ckptdoctor.metadata import Mode
-from ckptdoctor.run.join import Wish
-from ckptdoctor.run.logs import Row
+from ckptdoctor.runs.join import Wish
+from ckptdoctor.runs.logs import Row
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 
 TEXT, TABLE = Path("train.log"), Path("metrics.csv")

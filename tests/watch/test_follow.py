@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ckptdoctor.run.logs import Row, compile_pattern
+from ckptdoctor.runs.logs import Row, compile_pattern
 from ckptdoctor.watch import follow
 from ckptdoctor.watch.follow import Followed, LogFollower
 

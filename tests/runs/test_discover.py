@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ckptdoctor.natural import natural_key
-from ckptdoctor.run.discover import default_paths, discover
+from ckptdoctor.runs.discover import default_paths, discover
 from tests.builders import save
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from ckptdoctor.history import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode, Source, named_metric
-from ckptdoctor.run.decline import DeclineDetector
-from ckptdoctor.run.noise import deviation
+from ckptdoctor.runs.decline import DeclineDetector
+from ckptdoctor.runs.noise import deviation
 
 __all__ = ["Monitor", "is_fall", "is_loss", "is_norm"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ckptdoctor.run.logs import read_logs
+from ckptdoctor.runs.logs import read_logs
 
 pytest.importorskip("tensorboard")
 

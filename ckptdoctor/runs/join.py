@@ -19,9 +19,9 @@ from ckptdoctor.metadata import (
     principal,
 )
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.run.chronicle import Entry, chronicle
-from ckptdoctor.run.logs import LogPattern, LogReading, find_logs, read_logs
-from ckptdoctor.run.trend import Trend, trend_of
+from ckptdoctor.runs.chronicle import Entry, chronicle
+from ckptdoctor.runs.logs import LogPattern, LogReading, find_logs, read_logs
+from ckptdoctor.runs.trend import Trend, trend_of
 
 __all__ = ["Joined", "Wish", "history_of_logs", "join_entries", "join_logs"]
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.metadata import Source, named_metric
-from ckptdoctor.run.logs.collect import Row
-from ckptdoctor.run.logs.numbers import number
-from ckptdoctor.run.logs.pattern import LogPattern
+from ckptdoctor.runs.logs.collect import Row
+from ckptdoctor.runs.logs.numbers import number
+from ckptdoctor.runs.logs.pattern import LogPattern
 
 __all__ = ["VARYING", "LineReader", "epoch_of", "is_watched"]
 

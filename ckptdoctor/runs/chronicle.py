@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ckptdoctor.history import Alarm, AlarmKind, History, Point, Span
 from ckptdoctor.metadata import Metadata, Metric, MetricKind, Mode, Source, plain_name
-from ckptdoctor.run.logs import LogReading
-from ckptdoctor.run.monitor import Monitor, is_loss, is_norm
-from ckptdoctor.run.trend import trend_of
+from ckptdoctor.runs.logs import LogReading
+from ckptdoctor.runs.monitor import Monitor, is_loss, is_norm
+from ckptdoctor.runs.trend import trend_of
 
 __all__ = ["Entry", "chronicle"]
 

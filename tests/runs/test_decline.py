@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ckptdoctor.run import decline, noise
-from ckptdoctor.run.decline import Decline, DeclineDetector
+from ckptdoctor.runs import decline, noise
+from ckptdoctor.runs.decline import Decline, DeclineDetector
 
 
 def taken(values: Sequence[float]) -> list[Decline]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 
-from ckptdoctor.run.logs.collect import Collector, Row
-from ckptdoctor.run.logs.lines import epoch_of
-from ckptdoctor.run.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
+from ckptdoctor.runs.logs.collect import Collector, Row
+from ckptdoctor.runs.logs.lines import epoch_of
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
 
 __all__ = ["read_table", "reads_as_table"]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.errors import UsageError
-from ckptdoctor.run.logs import (
+from ckptdoctor.runs.logs import (
     LineReader,
     LogReading,
     compile_pattern,
@@ -19,7 +19,7 @@ from ckptdoctor.run.logs import (
     is_log,
     read_logs,
 )
-from ckptdoctor.run.logs.reading import is_read_whole
+from ckptdoctor.runs.logs.reading import is_read_whole
 
 
 def read(path: Path, text: str) -> dict[int, dict[str, float]]:

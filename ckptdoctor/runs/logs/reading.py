@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from ckptdoctor.run.logs.collect import Collector, LogReading, Row
-from ckptdoctor.run.logs.json_rows import JsonRows, read_trainer_state
-from ckptdoctor.run.logs.lines import LineReader
-from ckptdoctor.run.logs.pattern import LogPattern, SlowLineError
-from ckptdoctor.run.logs.tables import read_table, reads_as_table
-from ckptdoctor.run.logs.tensorboard import EVENTS, read_events
+from ckptdoctor.runs.logs.collect import Collector, LogReading, Row
+from ckptdoctor.runs.logs.json_rows import JsonRows, read_trainer_state
+from ckptdoctor.runs.logs.lines import LineReader
+from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError
+from ckptdoctor.runs.logs.tables import read_table, reads_as_table
+from ckptdoctor.runs.logs.tensorboard import EVENTS, read_events
 
 __all__ = ["RowReader", "is_read_whole", "read_logs", "row_reader"]
 

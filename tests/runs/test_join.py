@@ -8,7 +8,7 @@ import pytest
 
 from ckptdoctor.metadata import MetricKind, Mode, Source
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.run.join import Wish, join_logs
+from ckptdoctor.runs.join import Wish, join_logs
 from tests.reports import metric, report, score
 
 

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ckptdoctor.run.logs.collect import Collector, Row
+from ckptdoctor.runs.logs.collect import Collector, Row
 
 __all__ = ["EVENTS", "read_events"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.errors import UsageError
-from ckptdoctor.run.logs import compile_pattern, json_rows, lines, pattern, read_logs
+from ckptdoctor.runs.logs import compile_pattern, json_rows, lines, pattern, read_logs
 from tests.bad_inputs.running import called
 
 ENDLESS = r"^(?P<epoch>(?:\d|11)+) (?P<iou>\d+)$"

@@ -9,8 +9,8 @@ import pytest
 
 from ckptdoctor.history import AlarmKind, History
 from ckptdoctor.metadata import Metadata, MetricKind, Mode, Source, read_metadata
-from ckptdoctor.run.chronicle import Entry
-from ckptdoctor.run.join import Wish, history_of_logs, join_entries, join_logs
+from ckptdoctor.runs.chronicle import Entry
+from ckptdoctor.runs.join import Wish, history_of_logs, join_entries, join_logs
 from tests.cases import checkpoint
 from tests.reports import metric, report, score
 
@@ -127,7 +127,7 @@ def test_a_log_that_vanishes_while_it_is_read_is_passed_over(
 ) -> None:
     (tmp_path / "a.log").write_text(lines(0.5))
     gone = tmp_path / "gone.log"
-    monkeypatch.setattr("ckptdoctor.run.join.find_logs", lambda _: [gone, tmp_path / "a.log"])
+    monkeypatch.setattr("ckptdoctor.runs.join.find_logs", lambda _: [gone, tmp_path / "a.log"])
     found, _ = join_entries(tmp_path, [entry(tmp_path, "a.pth")], Wish())
     assert found.logs == (tmp_path / "a.log",)
     with pytest.raises(FileNotFoundError):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.metadata import Mode
-from ckptdoctor.run.trend import Trend, trend_of
+from ckptdoctor.runs.trend import Trend, trend_of
 
 STORY = {
     85: 0.6408,

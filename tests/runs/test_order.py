@@ -10,7 +10,7 @@ import torch
 
 from ckptdoctor.diagnose import examine
 from ckptdoctor.metadata import Metadata
-from ckptdoctor.run.order import in_order
+from ckptdoctor.runs.order import in_order
 from tests.builders import save
 from tests.reports import report
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ckptdoctor.metadata import Mode
-from tests.run.courses import COURSES, Course, CurveKind, Plan
+from tests.runs.courses import COURSES, Course, CurveKind, Plan
 
 __all__ = ["Curve", "CurveKind", "make_curve", "make_curves"]
 

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from ckptdoctor.metadata import Mode
-from tests.run.curves import Curve, CurveKind, make_curve, make_curves
+from tests.runs.curves import Curve, CurveKind, make_curve, make_curves
 
 SEEDS = (0, 1, 2)
 NAN_KINDS = {CurveKind.NAN_FROZEN, CurveKind.NAN_METRIC, CurveKind.NAN_HIDDEN}

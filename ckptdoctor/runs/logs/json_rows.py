@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from ckptdoctor.run.logs.collect import Collector, Row
-from ckptdoctor.run.logs.lines import VARYING, epoch_of
-from ckptdoctor.run.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
+from ckptdoctor.runs.logs.collect import Collector, Row
+from ckptdoctor.runs.logs.lines import VARYING, epoch_of
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
 
 __all__ = ["JsonRows", "read_trainer_state"]
 

@@ -1,7 +1,7 @@
 """What a metric does over the epochs of a run: where it declines, and where it collapses.
 
 A metric that gets worse three epochs in a row after its best is declining, as far as chance does
-not explain it (:mod:`ckptdoctor.run.decline`); one that loses half of its best has collapsed.
+not explain it (:mod:`ckptdoctor.runs.decline`); one that loses half of its best has collapsed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from ckptdoctor.history import History
 from ckptdoctor.metadata import Mode
-from ckptdoctor.run.decline import DeclineDetector
-from ckptdoctor.run.monitor import is_fall
+from ckptdoctor.runs.decline import DeclineDetector
+from ckptdoctor.runs.monitor import is_fall
 
 __all__ = ["Trend", "trend_of"]
 

@@ -1,0 +1,26 @@
+"""Training logs: the values of each epoch, from whatever a training script leaves behind.
+
+Which reader a file gets is decided by its content, see :mod:`ckptdoctor.runs.logs.reading`. What
+cannot be read is counted and passed over.
+"""
+
+from __future__ import annotations
+
+from ckptdoctor.runs.logs.collect import Epochs, LogReading, Row
+from ckptdoctor.runs.logs.find import find_logs, is_log
+from ckptdoctor.runs.logs.lines import LineReader
+from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError, compile_pattern
+from ckptdoctor.runs.logs.reading import read_logs
+
+__all__ = [
+    "Epochs",
+    "LineReader",
+    "LogPattern",
+    "LogReading",
+    "Row",
+    "SlowLineError",
+    "compile_pattern",
+    "find_logs",
+    "is_log",
+    "read_logs",
+]
