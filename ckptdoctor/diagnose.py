@@ -24,7 +24,8 @@ from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.rules.neighbours import Layout, Snapshot, runs_of
-from ckptdoctor.scanning.scanner import PendingScan, Scanner
+from ckptdoctor.scanning.pending import PendingScan
+from ckptdoctor.scanning.scanner import Scanner
 
 __all__ = ["Examination", "examine", "judge_history"]
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar, TensorRecord
 from ckptdoctor.finding import Severity
+from ckptdoctor.formats import containers
 from ckptdoctor.formats.byte_strings import ByteStrings
 from ckptdoctor.formats.inner_storages import InnerStorages
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.paths import Link
 from ckptdoctor.formats.pickle.inner import InnerFile
 from ckptdoctor.formats.pickle.nodes import (
-    BytesRef,
     DictNode,
     GlobalRef,
     Instance,
@@ -26,7 +26,6 @@ from ckptdoctor.formats.pickle.nodes import (
     Node,
     PersistentId,
     SetNode,
-    spell,
     unwrap,
 )
 from ckptdoctor.formats.raw import (
@@ -47,8 +46,6 @@ _MODULE_PARTS = frozenset({"_modules", "_parameters", "_buffers"})
 _TEXT_CHARS = 4000
 _MAX_MALFORMED = 20
 _REPETITIONS = 20_000
-_BULKY = 16  # what is shorter costs no more than the object it belongs to
-_KEY_BITS = 256
 Child = tuple[Node, Link]
 _PLAIN = frozenset({str, int, float, bool, type(None), Located})
 
@@ -134,7 +131,7 @@ class _Walk:
             if id(node) in self._tensors:
                 self._tensor(link, self._tensors[id(node)][1])
                 continue
-            bulk = _bulk(node)
+            bulk = containers.bulk_of(node)
             known = self._is_known(node, bulk)
             if self._may_enter(node, link, known=known):
                 stack.append(self._enter(node, link, bulk, known=known))
@@ -173,7 +170,7 @@ class _Walk:
         """What stands in a container."""
         children = self._children(node, link)
         link.node = id(node)
-        size = _length(node) + sum(map(len, bulk))
+        size = containers.length(node) + sum(map(len, bulk))
         if known:
             self._repeated += size
         else:
@@ -270,7 +267,7 @@ class _Walk:
                 self._tensor(link, found)
             elif found is not None:
                 self._tensor(link, row_of(found))
-            elif not _names_module(node.pid):
+            elif not containers.names_module(node.pid):
                 self._complain(link, MalformedTensorError("a reference to no storage"))
         # bytes, BytesRef, GlobalRef: nothing to report
         return True
@@ -311,12 +308,12 @@ class _Walk:
                 if len(scalars) >= most:
                     self._passed_over += 1
                     continue
-            elif _is_empty(node):
+            elif containers.is_empty(node):
                 continue
             yield node, Link(link, name, self._role(link, name))
 
     def _pairs(self, pairs: list[tuple[Node, Node]], link: Link) -> Iterator[Child]:
-        entries = list(_last_wins(pairs))
+        entries = list(containers.last_wins(pairs))
         role = role_of_dict(name for name, _ in entries) if len(entries) <= 16 else None
         if role is not None:
             link.role = role
@@ -365,7 +362,7 @@ class _Walk:
     def _object(self, node: Instance, link: Link) -> Iterator[Child]:
         """An object of a class we know nothing about: its arguments, items and attributes."""
         args = node.args if type(node.args) is tuple else ()
-        pairs = node.pairs or _pairs_argument(node)
+        pairs = node.pairs or containers.pairs_argument(node)
         if pairs:
             yield from self._pairs(pairs, link)
         elif len(args) == 1 and node.state is None and not node.members:
@@ -397,67 +394,3 @@ class _Walk:
                 yield from self._pairs(pairs, link) if pairs else [(child, link)]
             else:
                 yield child, below
-
-
-def _length(node: Node) -> int:
-    """How many members a list, tuple, set or dict has; those of an object are in its bulk."""
-    if type(node) is list or type(node) is tuple:
-        return len(node)
-    if type(node) is DictNode:
-        return len(node.pairs)
-    return len(node.members) if type(node) is SetNode else 0
-
-
-def _bulk(node: Node) -> list[Node]:
-    """What is long in a container, and may be shared by several; its length is its cost."""
-    if type(node) is not Instance:
-        return []
-    state = node.state.pairs if type(node.state) is DictNode else node.state
-    if state is None and node.pairs is None and node.members is None:  # most tensors
-        return [node.args] if type(node.args) is tuple and len(node.args) > _BULKY else []
-    parts: tuple[Node, ...] = (node.args, state, node.pairs, node.members)
-    return [part for part in parts if type(part) in (list, tuple) and len(part) > _BULKY]
-
-
-def _is_empty(node: Node) -> bool:
-    """Whether nothing can be found in it."""
-    return not (node.pairs if type(node) is DictNode else type(node) not in (list, tuple) or node)
-
-
-def _names_module(pid: Node) -> bool:
-    """Whether it is ``("module", class, path, source)``, as torch pickled modules before 1.6."""
-    return type(pid) is tuple and pid[:1] == ("module",)
-
-
-def _pairs_argument(node: Instance) -> list[tuple[Node, Node]] | None:
-    """``OrderedDict([[key, value], ...])``, as Python 2 pickled it."""
-    if node.name != "collections.OrderedDict" or type(node.args) is not tuple or not node.args:
-        return None
-    items = node.args[0]
-    if type(items) is not list or any(
-        type(item) not in (list, tuple) or len(item) != 2 for item in items
-    ):
-        return None
-    return [(item[0], item[1]) for item in items]
-
-
-def _last_wins(pairs: list[tuple[Node, Node]]) -> Iterator[tuple[str, Node]]:
-    """Names and values as a dict would hold them, without hashing what the file chose freely."""
-    safe: dict[str, tuple[str, Node]] = {}
-    others: list[tuple[str, Node]] = []
-    for located, value in pairs:
-        key = unwrap(located)
-        if type(key) is str:
-            safe[key] = key, value
-        elif type(key) is int and key.bit_length() < _KEY_BITS:
-            # By its digits: integers can be chosen so that they collide in a dict, texts cannot.
-            name = str(key)
-            safe[f"{name}\0int"] = name, value
-        else:
-            others.append((_key_name(key), value))
-    yield from safe.values()
-    yield from others
-
-
-def _key_name(key: Node) -> str:
-    return "…" if isinstance(key, BytesRef) else spell(key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from ckptdoctor.guard.steps.course import Course, Decide
 from ckptdoctor.guard.steps.distributed import Ranks, ranks_of, whole
 from ckptdoctor.guard.steps.names import names_of
 from ckptdoctor.guard.steps.norms import Gradients, gather, joined, scale
+from ckptdoctor.guard.steps.optimizers import as_list, device_of, parameters_of
 from ckptdoctor.guard.steps.report import Action, GuardMode, OnSpike, StepReport
 from ckptdoctor.guard.steps.rollback import Rollback
 from ckptdoctor.guard.steps.running_stats import RunningStats
@@ -97,7 +98,7 @@ class TrainingGuard:
             modules=[model, *averager.modules],
             stats=self._stats,
             optimizers=self._optimizers,
-            schedulers=_as_list(scheduler),
+            schedulers=as_list(scheduler),
             scaling=self._scaling,
             every=snapshot_every,
             device=None if snapshot_device is None else torch.device(snapshot_device),
@@ -145,7 +146,7 @@ class TrainingGuard:
         One bad micro-batch makes the whole step bad. Call it for all but the last, whose loss goes
         to ``step``.
         """
-        number = one_number(loss, _device(self._optimizers))
+        number = one_number(loss, device_of(self._optimizers))
         self._observed = number if self._observed is None else self._observed + number
 
     @torch.no_grad()
@@ -304,7 +305,7 @@ class TrainingGuard:
         """
         mode = self._mode
         if mode is None:
-            mode = GuardMode.ASYNC if _device(chosen).type == "cuda" else GuardMode.BLOCK
+            mode = GuardMode.ASYNC if device_of(chosen).type == "cuda" else GuardMode.BLOCK
         return mode is GuardMode.BLOCK or not {id(one) for one in chosen} <= self._stepped
 
     def _judge(
@@ -315,13 +316,13 @@ class TrainingGuard:
         grad_norm: Loss,
         loss_scale: float | None = None,
     ) -> tuple[list[Gradients], Verdict]:
-        device = _device(chosen)
+        device = device_of(chosen)
         scale_now = None if loss_scale is None else one_number(loss_scale, device)
         if self._scaling is not None:
             for optimizer in chosen:
                 self._scaling.unscale(optimizer)
         ranks = self._ranks
-        parts = [gather(_parameters(one), ranks.size, sharded=ranks.sharded) for one in chosen]
+        parts = [gather(parameters_of(one), ranks.size, sharded=ranks.sharded) for one in chosen]
         verdict = judge(
             joined(parts),
             ranks,
@@ -388,17 +389,3 @@ class TrainingGuard:
         return self._course.follow(
             seen, pending.step, bad, norms=pending.norms, losses=pending.losses
         )
-
-
-def _as_list(one_or_more: Any) -> list[Any]:
-    if one_or_more is None:
-        return []
-    return list(one_or_more) if isinstance(one_or_more, list | tuple) else [one_or_more]
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
-    return (one for group in optimizer.param_groups for one in group["params"])
-
-
-def _device(optimizers: list[torch.optim.Optimizer]) -> torch.device:
-    return torch.device(next(_parameters(optimizers[0])).device)

@@ -16,12 +16,11 @@ from ckptdoctor.formats.pickle.nodes import DictNode, Instance
 from ckptdoctor.formats.pickle.unfinished import REST
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import reset_batch_norm, zero_non_finite
+from ckptdoctor.recovery.rates import change_rates, set_rates
 from ckptdoctor.recovery.tree import Place, entries, find, places, remove, rename
 
 __all__ = ["Edits", "apply_edits", "salvage"]
 
-_RATES_OF_GROUP = ("lr", "initial_lr", "max_lr", "min_lr")
-_RATES_OF_SCHEDULER = ("base_lrs", "_last_lr", "max_lrs")
 _RESET_NOTICE = (
     "the optimizer starts with empty moments: warm the learning rate up, and expect the loss to "
     "rise for some steps"
@@ -85,9 +84,9 @@ def apply_edits(draft: Draft, edits: Edits) -> None:
     elif edits.reset_optimizer:
         _reset_optimizers(draft, "reset-optimizer", "as asked")
     if edits.scale_lr is not None:
-        _change_rates(draft, "scale-lr", edits.scale_lr)
+        change_rates(draft, "scale-lr", edits.scale_lr)
     if edits.set_lr is not None:
-        _set_rates(draft, edits.set_lr)
+        set_rates(draft, edits.set_lr)
     if edits.strip_prefix:
         _strip_prefix(draft, edits.strip_prefix)
 
@@ -162,87 +161,6 @@ def _reset_optimizers(draft: Draft, name: str, why: str) -> None:
 def _forget(draft: Draft, prefix: str) -> None:
     """Everything below this name is no longer what it was."""
     draft.touched.add(prefix)
-
-
-def _rates(draft: Draft) -> Iterator[Place]:
-    """Every stored learning rate."""
-    for place in draft.optimizers():
-        groups = find(place.node, "param_groups")
-        for group in entries(groups.node, (*place.path, "param_groups")) if groups else ():
-            for entry in entries(group.node, group.path):
-                if entry.path[-1] in _RATES_OF_GROUP:
-                    yield entry
-    for place in places(draft.saved.root):
-        if place.path[-1] in _RATES_OF_SCHEDULER and type(place.node) is list:
-            yield from entries(place.node, place.path)
-
-
-def _change_rates(draft: Draft, name: str, factor: float) -> None:
-    changed: list[tuple[str, float, float]] = []
-    seen: set[tuple[int, int]] = set()
-    for place in list(_rates(draft)):
-        if (id(place.holder), place.index) in seen:  # one list under two names
-            continue
-        seen.add((id(place.holder), place.index))
-        old = number_of(place.node)
-        if old is None:
-            raise RestoreError(
-                f"{draft.checkpoint.path}: {place.fqn} is no plain number and cannot be scaled"
-            )
-        place.put(old * factor)
-        draft.touched.add(place.fqn)
-        changed.append((place.fqn, old, old * factor))
-    rates = [row for row in changed if row[0].rpartition(".")[2] == "lr"]
-    if not rates:
-        raise RestoreError(
-            f"{draft.checkpoint.path}: it stores no learning rate (no param_groups with lr); "
-            "give the rate to the training script instead"
-        )
-    _, old, new = max(rates, key=lambda row: row[1])
-    said = f"lr {old:.6g} is {new:.6g} now"
-    first = [row for row in changed if row[0].endswith("initial_lr")]
-    if first:
-        _, old, new = max(first, key=lambda row: row[1])
-        said += f", the schedule's own {old:.6g} is {new:.6g}"
-    draft.did(
-        name,
-        f"{len(changed)} stored learning rates times {factor:.6g}: {said}",
-        "the stored rate wins over the --lr of the training script when the optimizer is loaded",
-    )
-
-
-def _set_rates(draft: Draft, value: float) -> None:
-    now = [
-        rate
-        for place in _rates(draft)
-        if place.path[-1] == "lr" and (rate := number_of(place.node)) is not None
-    ]
-    largest = max(now, default=0.0)
-    if not largest > 0.0:
-        raise RestoreError(
-            f"{draft.checkpoint.path}: it stores no learning rate above 0 that could be set; "
-            "use --weights-only, and give the rate to the training script"
-        )
-    initial = [
-        rate
-        for place in _rates(draft)
-        if place.path[-1] == "initial_lr" and (rate := number_of(place.node)) is not None
-    ]
-    base = max(initial, default=largest)
-    for place in list(_rates(draft)):
-        old, key = number_of(place.node), place.path[-1]
-        if old is None:
-            continue
-        current = key == "lr" or "_last_lr" in place.path
-        if key in ("max_lr", "min_lr") or "max_lrs" in place.path:
-            continue
-        place.put(value * old / (largest if current else base))
-        draft.touched.add(place.fqn)
-    draft.did(
-        "set-lr",
-        f"the stored learning rate, {largest:.6g} (initially {base:.6g}), is {value:.6g} now",
-        "the stored rate wins over the --lr of the training script when the optimizer is loaded",
-    )
 
 
 # -- scaler --------------------------------------------------------------------------------------

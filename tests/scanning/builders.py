@@ -19,7 +19,8 @@ from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.scanning.eager import load_eager
 from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement
 from ckptdoctor.scanning.libtorch import load_libtorch
-from ckptdoctor.scanning.scanner import Scanner, ScanResult
+from ckptdoctor.scanning.pending import ScanResult
+from ckptdoctor.scanning.scanner import Scanner
 
 MAX_NUMEL = 3000
 

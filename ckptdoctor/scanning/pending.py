@@ -1,0 +1,145 @@
+"""A scan under way, and what it found once every byte was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+
+from zlib_ng import zlib_ng
+
+from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats
+from ckptdoctor.finding import Severity
+from ckptdoctor.scanning.plan import StorageScan
+from ckptdoctor.scanning.reading import FileShrankError
+from ckptdoctor.scanning.stats import collect_stats
+from ckptdoctor.scanning.thread import InflateError
+
+__all__ = ["PendingScan", "ScanResult"]
+
+_PATIENCE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan found in one file.
+
+    Attributes:
+        stats: one entry for each tensor whose bytes are there, by fqn.
+        problems: checksums that do not match, a file that changed.
+        scanned_nbytes: bytes that were read.
+        unchecked: records for which the file stores no checksum.
+    """
+
+    stats: dict[str, TensorStats]
+    problems: tuple[Problem, ...]
+    scanned_nbytes: int
+    unchecked: int
+
+
+@dataclass(slots=True)
+class PendingScan:
+    """A scan under way."""
+
+    _checkpoint: Checkpoint
+    _fd: int
+    _scans: list[StorageScan]
+    _futures: list[Future[None]]
+    _nbytes: int
+
+    def result(self) -> ScanResult:
+        """What was found, once every byte was read.
+
+        Raises:
+            OSError: the file could not be read.
+        """
+        shrank, damaged = self._wait()
+        whole = [scan for scan in self._scans if scan.ref.key not in damaged]
+        problems = [_inflate_problem(scan) for scan in self._scans if scan.ref.key in damaged]
+        if not shrank:
+            problems += _bad_checksums(whole)
+        if shrank or self._changed():
+            problems.append(_changed_problem(shrank=shrank))
+        stats: dict[str, TensorStats] = {}
+        for scan in () if shrank else whole:
+            stats.update(collect_stats(scan))
+        return ScanResult(
+            stats,
+            tuple(problems),
+            self._nbytes,
+            sum(ref.crc32 == 0 and ref.nbytes > 0 for ref in self._checkpoint.records),
+        )
+
+    def _wait(self) -> tuple[bool, set[str]]:
+        """Whether the file turned out shorter than it was, and the records that do not inflate."""
+        # No thread may read on once the caller has closed the file. In steps, because a wait
+        # without an end may not notice Ctrl-C.
+        while wait(self._futures, timeout=_PATIENCE_S).not_done:
+            pass
+        shrank, damaged = False, set()
+        for future in self._futures:
+            try:
+                future.result()
+            except FileShrankError:
+                shrank = True
+            except InflateError as error:
+                damaged.add(str(error))
+        return shrank, damaged
+
+    def _changed(self) -> bool:
+        return FileIdentity.of(self._fd) != self._checkpoint.identity
+
+
+def _changed_problem(*, shrank: bool) -> Problem:
+    return Problem(
+        code="CD109",
+        severity=Severity.ERROR if shrank else Severity.WARNING,
+        subject="file",
+        message="the file was cut while it was read"
+        if shrank
+        else "the file changed while it was read: these results may mix two versions",
+        remedy="Wait until the training script has written it, then scan again.",
+    )
+
+
+def _inflate_problem(scan: StorageScan) -> Problem:
+    key, names = scan.ref.key, _names_on(scan)
+    return Problem(
+        code="CD104",
+        severity=Severity.ERROR,
+        subject=names[0] if names else key,
+        message=f"the deflated record {key!r} is damaged and cannot be inflated",
+        evidence={"record": key, "tensors": names[:10]},
+        remedy="Copy the file again, or use another.",
+    )
+
+
+def _names_on(scan: StorageScan) -> list[str]:
+    """The tensors on a storage, those of the model first: evidence lists ten, and they decide."""
+    return [tensor.fqn for tensor in sorted(scan.tensors, key=lambda t: t.role is not Role.MODEL)]
+
+
+def _bad_checksums(scans: Iterable[StorageScan]) -> Iterator[Problem]:
+    for scan in scans:
+        if not scan.check_crc:
+            continue
+        found = 0
+        for piece in scan.pieces:
+            found = zlib_ng.crc32_combine(found, piece.crc32, piece.nbytes)
+        if found != scan.ref.crc32:
+            names = _names_on(scan)
+            yield Problem(
+                code="CD103",
+                severity=Severity.ERROR,
+                subject=names[0] if names else scan.ref.key,
+                message=f"checksum mismatch in {scan.ref.key!r}: stored {scan.ref.crc32:#010x}, "
+                f"computed {found:#010x}",
+                evidence={
+                    "record": scan.ref.key,
+                    "stored": f"{scan.ref.crc32:08x}",
+                    "computed": f"{found:08x}",
+                    "tensors": names[:10],
+                },
+                remedy="The bytes changed after torch wrote them: copy the file again, "
+                "or use another.",
+            )
