@@ -7,13 +7,10 @@ function, kept in a container or in the state of an object, nobody sees what it 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.pickle.nodes import GlobalRef, Node
-
-if TYPE_CHECKING:
-    from ckptdoctor.formats.pickle.machine import PickleMachine
-    from ckptdoctor.formats.pickle.state import MachineState
+from ckptdoctor.formats.pickle.runner import Runner
+from ckptdoctor.formats.pickle.stack import Stack
 
 __all__ = ["HandedOn"]
 
@@ -29,7 +26,7 @@ class HandedOn:
 
     __slots__ = ("_due", "_vm")
 
-    def __init__(self, vm: PickleMachine) -> None:
+    def __init__(self, vm: Runner) -> None:
         self._vm = vm
         self._due: dict[GlobalRef, int] = {}  # how often each was put on the stack and not called
 
@@ -54,7 +51,7 @@ class HandedOn:
                 if due != waiting:
                     yield function
 
-    def _count(self, vm: MachineState) -> None:
+    def _count(self, vm: Stack) -> None:
         top = vm.stack[-1]
         if type(top) is GlobalRef and top in self._due:
             self._due[top] += 1

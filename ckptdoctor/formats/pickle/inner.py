@@ -23,10 +23,10 @@ from ckptdoctor.formats.pickle.nodes import (
     PickleTruncatedError,
     unwrap,
 )
+from ckptdoctor.formats.pickle.runner import Runner
 from ckptdoctor.formats.source import ByteSource, PartSource
 
 if TYPE_CHECKING:
-    from ckptdoctor.formats.pickle.machine import PickleMachine
     from ckptdoctor.formats.zip.records import ZipDirectory, ZipRecord
 
 __all__ = [
@@ -101,7 +101,7 @@ class InnerFile:
 
 
 def read_inner(
-    vm: PickleMachine, data: Node, source: ByteSource, start: int, preamble: bytes = b""
+    vm: Runner, data: Node, source: ByteSource, start: int, preamble: bytes = b""
 ) -> tuple[InnerFile, bytes]:
     """The torch file that lies in a source from ``start`` to its end, and how it begins.
 
@@ -141,7 +141,7 @@ class _NoStorageError(Exception):
 
 
 def _stacked(
-    vm: PickleMachine, data: Node, source: ByteSource, start: int, preamble: bytes
+    vm: Runner, data: Node, source: ByteSource, start: int, preamble: bytes
 ) -> tuple[InnerFile, bytes]:
     machine = vm.within(source, source.nbytes - start)
     if preamble and source.read(start, len(preamble)) == preamble:
@@ -158,7 +158,7 @@ def _stacked(
     return file, preamble
 
 
-def _run_preamble(machine: PickleMachine, start: int) -> int:
+def _run_preamble(machine: Runner, start: int) -> int:
     """Where the object begins, behind magic number, protocol version and system info."""
     try:
         magic, at = machine.run(start)
@@ -174,7 +174,7 @@ def _run_preamble(machine: PickleMachine, start: int) -> int:
     return machine.run(at)[1]
 
 
-def _zipped(vm: PickleMachine, data: Node, source: ByteSource, start: int) -> InnerFile:
+def _zipped(vm: Runner, data: Node, source: ByteSource, start: int) -> InnerFile:
     from ckptdoctor.formats.zip.directory import read_directory
     from ckptdoctor.formats.zip.records import STORED
 

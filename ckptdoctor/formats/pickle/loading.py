@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.pickle.handed_on import HandedOn
 from ckptdoctor.formats.pickle.inner import EarlierEnd, InnerFile, latin1_text, read_inner
 from ckptdoctor.formats.pickle.names import Use
 from ckptdoctor.formats.pickle.nodes import BytesRef, GlobalRef, Node, PickleLimitError
+from ckptdoctor.formats.pickle.runner import Runner
+from ckptdoctor.formats.pickle.stack import Stack
 from ckptdoctor.formats.source import ByteSource, MemorySource
-
-if TYPE_CHECKING:
-    from ckptdoctor.formats.pickle.machine import PickleMachine
-    from ckptdoctor.formats.pickle.state import MachineState
 
 __all__ = ["LOADER", "LOAD_FROM_BYTES", "Loading"]
 
@@ -59,7 +56,7 @@ class Loading:
 
     __slots__ = ("_handed_on", "_vm", "depth", "loader", "shared")
 
-    def __init__(self, vm: PickleMachine, opcodes: int, around: Loading | None = None) -> None:
+    def __init__(self, vm: Runner, opcodes: int, around: Loading | None = None) -> None:
         self._vm = vm
         self.shared: _Shared = _Shared(opcodes) if around is None else around.shared
         self.depth: int = 0 if around is None else around.depth + 1
@@ -122,7 +119,7 @@ class Loading:
 
     # -- within ----------------------------------------------------------------------------------
 
-    def _keep_in_file(self, vm: MachineState) -> None:
+    def _keep_in_file(self, vm: Stack) -> None:
         """The bytes of a file are known by their place, however few they are."""
         node = vm.stack[-1]
         if type(node) is bytes and vm.stack[-2:-1] == [self.loader] and vm.file_offset is not None:
