@@ -1,4 +1,4 @@
-"""A run in time: its metric by epoch, what went wrong in it, and when."""
+"""A run in time: its metric by epoch or step, what went wrong in it, and when."""
 
 from __future__ import annotations
 
@@ -9,7 +9,32 @@ from pathlib import Path
 
 from ckptdoctor.metadata import MetricKind, Mode, Source
 
-__all__ = ["Alarm", "AlarmKind", "History", "Point", "Span"]
+__all__ = ["Alarm", "AlarmKind", "Clock", "History", "Point", "Position", "Span"]
+
+Position = int | float
+"""A place in a run, counted by its clock."""
+
+
+class Clock(enum.Enum):
+    """What the positions of a run count."""
+
+    EPOCH = "epoch"
+    STEP = "step"
+    NUMBER = "number"
+
+    @property
+    def word(self) -> str:
+        """What a person calls one of them."""
+        return "checkpoint" if self is Clock.NUMBER else self.value
+
+    @property
+    def values(self) -> str:
+        """What a person calls the values of several of them."""
+        return "epochs" if self is Clock.EPOCH else "values"
+
+    def say(self, at: Position) -> str:
+        """A position in words: ``epoch 12``, ``step 8000``."""
+        return f"{self.word} {at if isinstance(at, int) else f'{at:g}'}"
 
 
 class AlarmKind(enum.Enum):
@@ -29,9 +54,9 @@ class Alarm:
     Attributes:
         kind: what it is.
         name: the value it was noticed at.
-        epoch: when it was noticed.
-        since: the first epoch that it is true of.
-        value: that of the epoch at which it was noticed.
+        at: the position at which it was noticed.
+        since: the first position that it is true of.
+        value: that of the position at which it was noticed.
         before: what it was before: the best, or what was usual; None where nothing was.
         message: a sentence with its figures.
         lasting: whether the run has not come back from it so far.
@@ -39,8 +64,8 @@ class Alarm:
 
     kind: AlarmKind
     name: str
-    epoch: int
-    since: int
+    at: Position
+    since: Position
     value: float
     before: float | None
     message: str
@@ -49,17 +74,20 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """The metric of an epoch.
+    """The metric at one position.
 
     Attributes:
-        epoch: as the run counts.
+        at: by the clock of the run.
+        epoch, step: as far as they are known.
         value: may be NaN.
         source: where it was found.
-        kind: the epoch's own score, or the best so far.
+        kind: the position's own score, or the best so far.
         path: the checkpoint or the log.
     """
 
-    epoch: int
+    at: Position
+    epoch: Position | None = None
+    step: int | None = None
     value: float
     source: Source
     kind: MetricKind = MetricKind.SCORE
@@ -68,28 +96,29 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Epochs from the first to the last."""
+    """Positions from the first to the last."""
 
-    first: int
-    last: int
+    first: Position
+    last: Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What is known of a run over its epochs.
+    """What is known of a run over its time.
 
     Attributes:
         folder: where its checkpoints lie.
         metric: the name of the metric that it is judged by; "" where none is known.
         mode: which direction of it is better; None where nobody knows.
-        points: by epoch, those of the last attempt and what led there.
-        superseded: epochs that an earlier attempt reached, and the last one has not reached yet.
+        clock: what its positions count.
+        points: in order, those of the last attempt and what led there.
+        superseded: what an earlier attempt reached, and the last one has not reached yet.
         best: the best score; None without one.
-        decline: the epochs from the one after the best to the lowest; None without a decline.
-        collapse: the epoch from which on the metric never came back; None without one.
-        alarms: what was wrong, in the order of the epochs.
-        values: every value of every epoch, as the logs have it.
-        restarts: how often the logs go back to an earlier epoch.
+        decline: the positions from the one after the best to the lowest; None without a decline.
+        collapse: the position from which on the metric never came back; None without one.
+        alarms: what was wrong, in the order of time.
+        values: every value of every position, as the logs have it.
+        restarts: how often the logs go back to an earlier position.
         epoch_s: the usual time from one epoch to the next in seconds; None where it is not told.
         logs: what was read.
         commands: command lines that stand in the logs, the last one last.
@@ -100,13 +129,14 @@ class History:
     folder: Path = field(default_factory=Path)
     metric: str = ""
     mode: Mode | None = None
+    clock: Clock = Clock.EPOCH
     points: tuple[Point, ...] = ()
     superseded: tuple[Point, ...] = ()
     best: Point | None = None
     decline: Span | None = None
-    collapse: int | None = None
+    collapse: Position | None = None
     alarms: tuple[Alarm, ...] = ()
-    values: Mapping[int, Mapping[str, float]] = field(default_factory=dict, repr=False)
+    values: Mapping[Position, Mapping[str, float]] = field(default_factory=dict, repr=False)
     restarts: int = 0
     epoch_s: float | None = None
     logs: tuple[Path, ...] = ()
@@ -114,11 +144,29 @@ class History:
     unread: int = 0
     examples: tuple[str, ...] = ()
 
-    def value_at(self, epoch: int) -> float | None:
-        """The metric of an epoch."""
-        return next((point.value for point in self.points if point.epoch == epoch), None)
+    def value_at(self, at: Position) -> float | None:
+        """The metric at a position."""
+        point = self._point(at)
+        return None if point is None else point.value
+
+    def epoch_at(self, at: Position) -> Position | None:
+        """The epoch of a position; None where only steps are known."""
+        if self.clock is Clock.EPOCH:
+            return at
+        point = self._point(at)
+        return None if point is None else point.epoch
+
+    def step_at(self, at: Position) -> int | None:
+        """The step of a position; None where only epochs are known."""
+        if self.clock is Clock.STEP:
+            return int(at)
+        point = self._point(at)
+        return None if point is None else point.step
+
+    def _point(self, at: Position) -> Point | None:
+        return next((point for point in self.points if point.at == at), None)
 
     @property
-    def last_epoch(self) -> int | None:
-        """The newest epoch that anything is known of."""
-        return max([*self.values, *(point.epoch for point in self.points)], default=None)
+    def last_at(self) -> Position | None:
+        """The newest position that anything is known of."""
+        return max([*self.values, *(point.at for point in self.points)], default=None)

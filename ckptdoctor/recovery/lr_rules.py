@@ -158,7 +158,9 @@ def _fault(history: History | None) -> Advice | None:
         return _advice(0.5, 0.4, 0.6, text, warmup_epochs=_WARMUP_EPOCHS)
     if history.decline is not None:
         span = history.decline
-        text = f"the metric declined from epoch {span.first}: 20 % less, with a warm-up"
+        text = (
+            f"the metric declined from {history.clock.say(span.first)}: 20 % less, with a warm-up"
+        )
         return _advice(0.8, 0.75, 0.85, text, warmup_epochs=_WARMUP_EPOCHS)
     return None
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.history import History
+from ckptdoctor.history import History, Position
 from ckptdoctor.metadata import MetricKind, Mode
 
 __all__ = ["Timeline", "timeline_of"]
@@ -50,11 +50,9 @@ def timeline_of(history: History | None, start_epoch: int | None, target: float)
         return Timeline(target=target, method="none: the metric over the epochs is not known")
     sign = 1.0 if history.mode is Mode.MAX else -1.0
     points = [
-        (point.epoch, sign * point.value)
+        (point.at, sign * point.value)
         for point in history.points
-        if point.epoch <= start_epoch
-        and point.kind is MetricKind.SCORE
-        and math.isfinite(point.value)
+        if point.at <= start_epoch and point.kind is MetricKind.SCORE and math.isfinite(point.value)
     ]
     if len(points) < _FEWEST_POINTS:
         few = f"none: {len(points)} scores up to epoch {start_epoch} are too few"
@@ -68,7 +66,7 @@ def timeline_of(history: History | None, start_epoch: int | None, target: float)
 
 
 def _from_pace(
-    points: Sequence[tuple[int, float]],
+    points: Sequence[tuple[Position, float]],
     missing: float,
     history: History,
     start_epoch: int,
@@ -99,7 +97,7 @@ def _epochs(exact: float) -> int:
     return math.ceil(exact - 1e-6)
 
 
-def _slopes(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
+def _slopes(points: Sequence[tuple[Position, float]]) -> tuple[float, float]:
     """The lower and the upper quartile of the slopes between all pairs (Theil and Sen)."""
     slopes = [
         (later - value) / (end - start)

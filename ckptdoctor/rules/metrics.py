@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import Alarm, AlarmKind, History
+from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Position
 from ckptdoctor.rules.base import Rule
 
 __all__ = ["LossExplosion", "MetricCollapse", "MetricDeclining", "NonFiniteInLog", "Stalled"]
@@ -34,13 +35,14 @@ class MetricDeclining(Rule):
         span, best = history.decline, history.best
         if span is None or best is None:
             return
-        lowest = history.value_at(span.last)
+        lowest, clock = history.value_at(span.last), history.clock
         yield self.finding(
             "run",
-            f"{history.metric} declined from {best.value:.4g} at epoch {best.epoch} to "
-            f"{lowest:.4g} at epoch {span.last}",
-            first_epoch=span.first,
-            last_epoch=span.last,
+            f"{history.metric} declined from {best.value:.4g} at {clock.say(best.at)} to "
+            f"{lowest:.4g} at {clock.say(span.last)}",
+            first_epoch=history.epoch_at(span.first),
+            last_epoch=history.epoch_at(span.last),
+            **_steps(history, first_step=span.first, last_step=span.last, best_step=best.at),
             best=best.value,
             best_epoch=best.epoch,
             value=lowest,
@@ -65,15 +67,16 @@ class MetricCollapse(Rule):
 
     def check_history(self, history: History) -> Iterator[Finding]:
         """At most one finding."""
-        epoch = history.collapse
-        if epoch is None:
+        at, clock = history.collapse, history.clock
+        if at is None:
             return
-        value, best = history.value_at(epoch), history.best
-        before = "" if best is None else f" from {best.value:.4g} at epoch {best.epoch}"
+        value, best = history.value_at(at), history.best
+        before = "" if best is None else f" from {best.value:.4g} at {clock.say(best.at)}"
         yield self.finding(
             "run",
-            f"{history.metric} collapsed{before} to {value:.4g} at epoch {epoch}",
-            epoch=epoch,
+            f"{history.metric} collapsed{before} to {value:.4g} at {clock.say(at)}",
+            epoch=history.epoch_at(at),
+            **_steps(history, step=at),
             value=value,
             best=None if best is None else best.value,
             best_epoch=None if best is None else best.epoch,
@@ -103,7 +106,8 @@ class LossExplosion(Rule):
                 "run",
                 alarm.message + ("" if alarm.lasting else ", and came back"),
                 severity=self.severity if alarm.lasting else Severity.WARNING,
-                epoch=alarm.epoch,
+                epoch=history.epoch_at(alarm.at),
+                **_steps(history, step=alarm.at),
                 value=alarm.value,
                 before=alarm.before,
             )
@@ -132,20 +136,21 @@ class NonFiniteInLog(Rule):
         shown: list[Alarm] = lasting or alarms
         if not shown:
             return
-        first = min(alarm.epoch for alarm in shown)
+        first = min(alarm.at for alarm in shown)
         names = list(dict.fromkeys(alarm.name for alarm in shown))
         values = {"NaN" if math.isnan(alarm.value) else f"{alarm.value:.4g}" for alarm in shown}
         what = "not finite" if len(values) > 1 else values.pop()
         verb = "is" if len(names) == 1 else "are"
         several = ", ".join(names[:3]) + f" and {len(names) - 3} more"
         who = several if len(names) > 3 else " and ".join(names)
-        until = "from epoch" if lasting else "at epoch"
+        until = f"{'from' if lasting else 'at'} {history.clock.say(first)}"
         end = "on" if lasting else "and came back"
         yield self.finding(
             "run",
-            f"{who} {verb} {what} {until} {first}" + (f" {end}" if lasting else f", {end}"),
+            f"{who} {verb} {what} {until}" + (f" {end}" if lasting else f", {end}"),
             severity=self.severity if lasting else Severity.WARNING,
-            epoch=first,
+            epoch=history.epoch_at(first),
+            **_steps(history, step=first),
             names=names,
         )
 
@@ -175,7 +180,15 @@ class Stalled(Rule):
                 yield self.finding(
                     "run",
                     alarm.message,
-                    epoch=alarm.epoch,
+                    epoch=history.epoch_at(alarm.at),
+                    **_steps(history, step=alarm.at),
                     since=alarm.since,
                     value=alarm.value,
                 )
+
+
+def _steps(history: History, **places: Position) -> dict[str, Any]:
+    """The steps of positions as evidence, where the run is counted in steps."""
+    if history.clock is not Clock.STEP:
+        return {}
+    return {name: history.step_at(at) for name, at in places.items()}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, AlarmKind, History, Point, Span
+from ckptdoctor.history import Alarm, AlarmKind, History, Point, Position, Span
 from ckptdoctor.metadata import Metadata, Metric, MetricKind, Mode, Source, plain_name
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.monitor import Monitor, is_loss, is_norm
@@ -48,23 +48,23 @@ def chronicle(
     """
     name, mode = _metric(entries, scores)
     every = _points(entries, scores, reading, plain_name_of(name))
-    points = tuple(p for p in every if p.epoch not in reading.superseded)
-    own = {p.epoch: p.value for p in points if p.kind is MetricKind.SCORE}
+    points = tuple(p for p in every if p.at not in reading.superseded)
+    own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
     trend = trend_of(own, mode) if mode is not None else None
-    best = next((p for p in points if trend is not None and p.epoch == trend.best), None)
+    best = next((p for p in points if trend is not None and p.at == trend.best), None)
     return History(
         folder=folder,
         metric=name,
         mode=mode,
         points=points,
-        superseded=tuple(p for p in every if p.epoch in reading.superseded),
+        superseded=tuple(p for p in every if p.at in reading.superseded),
         best=best if best is not None else _best_carried(points, mode),
         decline=None
         if trend is None or trend.decline is None
         else Span(first=trend.decline[0], last=trend.decline[1]),
         collapse=None if trend is None else trend.collapse,
         alarms=tuple(_alarms(name, mode, own, reading)),
-        values=reading.epochs,
+        values=dict(reading.epochs.items()),
         restarts=reading.restarts,
         epoch_s=_epoch_s(reading.times_s),
         logs=logs,
@@ -102,7 +102,9 @@ def _points(
         if metric is None or data.epoch is None or plain_name(metric) != name:
             continue
         point = Point(
+            at=data.epoch,
             epoch=data.epoch,
+            step=data.global_step,
             value=metric.value,
             source=metric.source,
             kind=metric.kind,
@@ -116,7 +118,9 @@ def _points(
             found[data.epoch] = point
     for epoch, metric in scores.items():
         found[epoch] = Point(
+            at=epoch,
             epoch=epoch,
+            step=None if epoch not in found else found[epoch].step,
             value=metric.value,
             source=Source.LOG,
             path=reading.sources.get(epoch),
@@ -130,15 +134,15 @@ def _best_carried(points: Sequence[Point], mode: Mode | None) -> Point | None:
     if not finite or mode is None:
         return None
     sign = 1.0 if mode is Mode.MAX else -1.0
-    return max(finite, key=lambda point: (sign * point.value, -point.epoch))
+    return max(finite, key=lambda point: (sign * point.value, -point.at))
 
 
 def _alarms(
-    name: str, mode: Mode | None, own: Mapping[int, float], reading: LogReading
+    name: str, mode: Mode | None, own: Mapping[Position, float], reading: LogReading
 ) -> Iterator[Alarm]:
     """What was wrong in the last attempt and what led there, and whether it still is."""
     monitor = Monitor(name, mode or Mode.MAX)
-    current = reading.current()
+    current: dict[Position, Mapping[str, float]] = dict(reading.current().items())
     for epoch in sorted({*current, *own}):
         values = {n: v for n, v in current.get(epoch, {}).items() if is_loss(n) or is_norm(n)}
         score = own.get(epoch)
@@ -150,15 +154,17 @@ def _alarms(
 
 
 def _later(
-    alarm: Alarm, own: Mapping[int, float] | None, current: Mapping[int, Mapping[str, float]]
+    alarm: Alarm,
+    own: Mapping[Position, float] | None,
+    current: Mapping[Position, Mapping[str, float]],
 ) -> list[float]:
     """The values behind an alarm."""
     if own is not None:
-        return [value for epoch, value in sorted(own.items()) if epoch > alarm.epoch]
+        return [value for epoch, value in sorted(own.items()) if epoch > alarm.at]
     return [
         values[alarm.name]
         for epoch, values in sorted(current.items())
-        if epoch > alarm.epoch and alarm.name in values
+        if epoch > alarm.at and alarm.name in values
     ]
 
 

@@ -63,7 +63,7 @@ class Joined:
         history = next((one for one in self.histories if one.folder == folder), None)
         if history is None or epoch is None:
             return ""
-        if epoch in {point.epoch for point in history.superseded} and folder in self.earlier:
+        if epoch in {point.at for point in history.superseded} and folder in self.earlier:
             return self.earlier[folder].speaks_against(epoch)
         return Trend.of(history).speaks_against(epoch)
 
@@ -85,9 +85,9 @@ def join_logs(reports: Sequence[CheckpointReport], wish: Wish | None = None) -> 
         history, joined = join_entries(folder, entries, wish)
         histories.append(history)
         if history.superseded and history.mode is not None:
-            old = {p.epoch: p.value for p in (*history.points, *history.superseded)}
-            first = min(point.epoch for point in history.superseded)
-            last = max(point.epoch for point in history.superseded)
+            old = {p.at: p.value for p in (*history.points, *history.superseded)}
+            first = min(point.at for point in history.superseded)
+            last = max(point.at for point in history.superseded)
             before = {e: v for e, v in old.items() if e <= last}
             earlier[folder] = trend_of(before, history.mode) if first <= last else Trend()
         for report, entry in zip(inside, joined, strict=True):

@@ -1,4 +1,4 @@
-"""A run epoch by epoch: what is wrong with the values of each, as soon as they are known."""
+"""A run value by value: what is wrong with those of each position, as soon as they are known."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import statistics
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode, Source, named_metric
+from ckptdoctor.runs.age import Age
 from ckptdoctor.runs.decline import DeclineDetector
 from ckptdoctor.runs.noise import deviation
 
@@ -30,19 +31,23 @@ _ENDS = frozenset({0.0, 1.0, 100.0})
 
 
 class Monitor:
-    """Takes the values of one epoch after the other.
+    """Takes the values of one position after the other.
 
     Args:
         metric: the name of the metric that the run is judged by; "" to judge losses alone.
         mode: which direction of it is better.
+        clock: what the positions count.
     """
 
-    def __init__(self, metric: str, mode: Mode = Mode.MAX) -> None:
+    def __init__(self, metric: str, mode: Mode = Mode.MAX, clock: Clock = Clock.EPOCH) -> None:
         self._metric = metric
         self._sign = 1.0 if mode is Mode.MAX else -1.0
         self._mode = mode
-        self._epochs: list[int] = []
-        self._last_epoch: int | None = None
+        self._clock = clock
+        self._age = Age(clock)
+        self._ages: list[Position] = []
+        self._places: list[Position] = []
+        self._last: Position | None = None
         self._decline: DeclineDetector | None = None
         self._best: float | None = None
         self._fallen = False
@@ -52,62 +57,61 @@ class Monitor:
         self._same = 0
         self._held: dict[str, float] = {}
 
-    def update(self, epoch: int, values: Mapping[str, float]) -> list[Alarm]:
-        """What is wrong since this epoch.
+    def update(self, at: Position, values: Mapping[str, float]) -> list[Alarm]:
+        """What is wrong since this position.
 
         Args:
-            epoch: one that was there before means a restart: what is known of the metric so far
+            at: one that was there before means a restart: what is known of the metric so far
                 stands as what it was before a change.
-            values: of this epoch; those that are neither metric nor loss are passed over.
+            values: of this position; those that are neither metric nor loss are passed over.
         """
-        if self._last_epoch is not None and epoch <= self._last_epoch:
+        if self._last is not None and at <= self._last:
             if self._decline is not None:
                 self._decline.changed()
             self._fallen = False
-        self._last_epoch = epoch
-        alarms = [*self.non_finite(epoch, values), *self._explosions(epoch, values)]
+        self._last = at
+        alarms = [*self.non_finite(at, values), *self._explosions(at, values)]
         value = values.get(self._metric)
         if value is not None and math.isfinite(value):
-            alarms += self._judge_metric(epoch, value)
-        alarms += self._frozen(epoch, values)
+            alarms += self._judge_metric(at, value)
+        alarms += self._frozen(at, values)
         return alarms
 
-    def _judge_metric(self, epoch: int, value: float) -> Iterator[Alarm]:
-        best = self._best
-        fallen = best is not None and self._is_collapse(value, best, epoch)
+    def _judge_metric(self, at: Position, value: float) -> Iterator[Alarm]:
+        best, age = self._best, self._age.update(at)
+        fallen = best is not None and self._is_collapse(value, best, age)
         if fallen and not self._fallen:
             self._fallen = True
-            text = f"from {best:.4g} to {value:.4g} at epoch {epoch}"
-            yield self._alarm(
-                AlarmKind.COLLAPSE, text, epoch=epoch, since=epoch, value=value, before=best
-            )
+            text = f"from {best:.4g} to {value:.4g} at {self._clock.say(at)}"
+            yield self._alarm(AlarmKind.COLLAPSE, text, at=at, since=at, value=value, before=best)
         if not fallen:
             self._fallen = False
         if best is None or value * self._sign > best * self._sign:
             self._best = value
         if self._fallen:
             return  # what declines on the floor is no news
-        self._epochs.append(epoch)
+        self._places.append(at)
+        self._ages.append(age)
         self._recent.append(value)
         if self._decline is None:
-            self._decline = DeclineDetector(young=epoch < _FIRST_EPOCHS)
+            self._decline = DeclineDetector(young=age < _FIRST_EPOCHS)
         decline = self._decline.update(value * self._sign)
         if decline is not None:
-            since = self._epochs[min(decline.best + 1, decline.at)]
+            since = self._places[min(decline.best + 1, decline.at)]
             count = decline.in_a_row
-            row = f", {count} epochs in a row" if count > 2 else ""
-            text = f"from {self._best:.4g} to {value:.4g} since epoch {since}{row}"
+            row = f", {count} {self._clock.values} in a row" if count > 2 else ""
+            text = f"from {self._best:.4g} to {value:.4g} since {self._clock.say(since)}{row}"
             yield self._alarm(
-                AlarmKind.DECLINE, text, epoch=epoch, since=since, value=value, before=self._best
+                AlarmKind.DECLINE, text, at=at, since=since, value=value, before=self._best
             )
 
-    def _is_collapse(self, value: float, best: float, epoch: int) -> bool:
+    def _is_collapse(self, value: float, best: float, age: Position) -> bool:
         """Half of the best is lost, and a young score near zero has not just jumped about."""
         if not is_fall(value, best, self._mode):
             return self._mode is Mode.MIN and self._has_risen(value)
         logs = [math.log(known) for known in self._recent if known > 0]
         if len(logs) < _FIRST_EPOCHS:
-            return epoch >= _FIRST_EPOCHS
+            return age >= _FIRST_EPOCHS
         steps = [after - before for before, after in itertools.pairwise(logs)]
         fallen = abs(math.log(best / value)) if value > 0 else math.inf
         jumps = max(abs(step) for step in steps) if self._is_young else 0.0
@@ -116,7 +120,7 @@ class Monitor:
     @property
     def _is_young(self) -> bool:
         """Whether the run is in its first epochs still."""
-        return len(self._epochs) < _YOUNG_EPOCHS and self._epochs[0] < _FIRST_EPOCHS
+        return len(self._ages) < _YOUNG_EPOCHS and self._ages[0] < _FIRST_EPOCHS
 
     def _has_risen(self, value: float) -> bool:
         """Whether a metric to minimise lies far above the usual for the second epoch."""
@@ -135,23 +139,23 @@ class Monitor:
         kind: AlarmKind,
         text: str,
         *,
-        epoch: int,
-        since: int,
+        at: Position,
+        since: Position,
         value: float,
         before: float | None,
     ) -> Alarm:
         return Alarm(
             kind=kind,
             name=self._metric,
-            epoch=epoch,
+            at=at,
             since=since,
             value=value,
             before=before,
             message=f"{self._metric} {_VERBS[kind]} {text}",
         )
 
-    def non_finite(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
-        """What is not finite, told once; may be asked before an epoch is complete."""
+    def non_finite(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
+        """What is not finite, told once; may be asked before all values are known."""
         for name, value in values.items():
             if not (name == self._metric or is_loss(name) or is_norm(name)):
                 continue
@@ -160,11 +164,12 @@ class Monitor:
                 yield Alarm(
                     kind=AlarmKind.NON_FINITE,
                     name=name,
-                    epoch=epoch,
-                    since=epoch,
+                    at=at,
+                    since=at,
                     value=value,
                     before=None,
-                    message=f"{name} is {'NaN' if math.isnan(value) else value} at epoch {epoch}",
+                    message=f"{name} is {'NaN' if math.isnan(value) else value} "
+                    f"at {self._clock.say(at)}",
                 )
             self._finite[name] = finite
 
@@ -172,7 +177,7 @@ class Monitor:
         """A metric that was never finite may be one that is not computed."""
         return name == self._metric and not is_loss(name)
 
-    def _explosions(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
+    def _explosions(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
         for name, value in values.items():
             if not is_loss(name) or not math.isfinite(value):
                 continue
@@ -182,14 +187,15 @@ class Monitor:
                 yield Alarm(
                     kind=AlarmKind.EXPLOSION,
                     name=name,
-                    epoch=epoch,
-                    since=epoch,
+                    at=at,
+                    since=at,
                     value=value,
                     before=usual,
-                    message=f"{name} exploded from {usual:.4g} to {value:.4g} at epoch {epoch}",
+                    message=f"{name} exploded from {usual:.4g} to {value:.4g} "
+                    f"at {self._clock.say(at)}",
                 )
 
-    def _frozen(self, epoch: int, values: Mapping[str, float]) -> Iterator[Alarm]:
+    def _frozen(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
         """The same digits epoch after epoch: nothing is learned, or nothing is computed."""
         watched = {n: v for n, v in values.items() if n == self._metric or is_loss(n)}
         same = bool(watched) and watched == self._held and not set(watched.values()) & _ENDS
@@ -197,11 +203,9 @@ class Monitor:
         self._held = watched
         value = watched.get(self._metric)
         if self._same == _SAME_IN_A_ROW and value is not None:
-            text = f"at {value:.6g} for {_SAME_IN_A_ROW} epochs"
-            since = self._epochs[-_SAME_IN_A_ROW] if len(self._epochs) >= _SAME_IN_A_ROW else epoch
-            yield self._alarm(
-                AlarmKind.FROZEN, text, epoch=epoch, since=since, value=value, before=value
-            )
+            text = f"at {value:.6g} for {_SAME_IN_A_ROW} {self._clock.values}"
+            since = self._places[-_SAME_IN_A_ROW] if len(self._places) >= _SAME_IN_A_ROW else at
+            yield self._alarm(AlarmKind.FROZEN, text, at=at, since=since, value=value, before=value)
 
 
 _VERBS = {

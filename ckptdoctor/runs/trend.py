@@ -10,8 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ckptdoctor.history import History
+from ckptdoctor.history import Clock, History, Position
 from ckptdoctor.metadata import Mode
+from ckptdoctor.runs.age import Age
 from ckptdoctor.runs.decline import DeclineDetector
 from ckptdoctor.runs.monitor import is_fall
 
@@ -27,80 +28,94 @@ class Trend:
     """What a metric did.
 
     Attributes:
-        best: the epoch of the best value; None without one.
-        decline: the first and the last epoch of a decline after the best; None if there is none.
-        collapse: the first epoch of a fall that the metric did not come back from: half of the best
-            lost at once (three quarters in the first epochs of a run), or NaN; None without one.
+        best: the position of the best value; None without one.
+        decline: the first and the last position of a decline after the best; None without one.
+        collapse: the first position of a fall that the metric did not come back from: half of the
+            best lost at once (three quarters in the first epochs of a run), or NaN; None without
+            one.
     """
 
-    best: int | None = None
-    decline: tuple[int, int] | None = None
-    collapse: int | None = None
+    best: Position | None = None
+    decline: tuple[Position, Position] | None = None
+    collapse: Position | None = None
 
     @classmethod
     def of(cls, history: History) -> Trend:
         """What a history says of its metric."""
         span = history.decline
         return cls(
-            best=None if history.best is None else history.best.epoch,
+            best=None if history.best is None else history.best.at,
             decline=None if span is None else (span.first, span.last),
             collapse=history.collapse,
         )
 
-    def speaks_against(self, epoch: int) -> str:
-        """Why the score of an epoch cannot be relied on; "" where nothing speaks against it."""
-        if self.collapse is not None and epoch >= self.collapse:
+    def speaks_against(self, at: Position) -> str:
+        """Why the score at a position cannot be relied on; "" where nothing speaks against it."""
+        if self.collapse is not None and at >= self.collapse:
             return f"since the collapse at {self.collapse}"
-        if self.decline is not None and self.decline[0] <= epoch <= self.decline[1]:
+        if self.decline is not None and self.decline[0] <= at <= self.decline[1]:
             return f"in the decline {self.decline[0]}–{self.decline[1]}"
         return ""
 
 
-def trend_of(points: Mapping[int, float], mode: Mode) -> Trend:
+def trend_of(
+    points: Mapping[int, float] | Mapping[Position, float], mode: Mode, clock: Clock = Clock.EPOCH
+) -> Trend:
     """The trend of a metric.
 
     Args:
-        points: epoch -> value.
+        points: position -> value.
         mode: which direction is better.
+        clock: what the positions count.
     """
     sign = 1.0 if mode is Mode.MAX else -1.0
-    ordered = sorted(points.items())
-    collapse = _collapse(ordered, mode)
+    ordered: list[tuple[Position, float]] = sorted(points.items())
+    collapse = _collapse(ordered, mode, clock)
     sound = [
-        (epoch, sign * value)
-        for epoch, value in ordered
-        if math.isfinite(value) and (collapse is None or epoch < collapse)
+        (at, sign * value)
+        for at, value in ordered
+        if math.isfinite(value) and (collapse is None or at < collapse)
     ]
     if not sound:
         return Trend(collapse=collapse)
     best = max(sound, key=lambda point: (point[1], -point[0]))[0]
-    return Trend(best=best, decline=_decline(sound, best), collapse=collapse)
+    return Trend(best=best, decline=_decline(sound, best, clock), collapse=collapse)
 
 
-def _collapse(ordered: list[tuple[int, float]], mode: Mode) -> int | None:
-    """The epoch from which on the best was never reached again, after a fall."""
+def _collapse(ordered: list[tuple[Position, float]], mode: Mode, clock: Clock) -> Position | None:
+    """The position from which on the best was never reached again, after a fall."""
     best: float | None = None
-    fallen: int | None = None
-    young = bool(ordered) and ordered[0][0] <= _FIRST_EPOCH
-    for epoch, value in ordered:
+    fallen: Position | None = None
+    young, ages = _is_young(ordered, clock), Age(clock)
+    for at, value in ordered:
+        age = ages.update(at)
         better = math.isfinite(value) and (
             best is None or (value > best if mode is Mode.MAX else value < best)
         )
         if better:
             best, fallen = value, None  # it came back: what lay between was no collapse
         elif best is not None and fallen is None:
-            chance = young and epoch < _FIRST_EPOCHS and mode is Mode.MAX
+            chance = young and age < _FIRST_EPOCHS and mode is Mode.MAX
             least = best * _FALLEN_BY_CHANCE if chance else best
-            fallen = epoch if not math.isfinite(value) or is_fall(value, least, mode) else None
+            fallen = at if not math.isfinite(value) or is_fall(value, least, mode) else None
     return fallen
 
 
-def _decline(sound: list[tuple[int, float]], best: int) -> tuple[int, int] | None:
-    """From the epoch after the best to the lowest point that followed, if that is a decline."""
-    detector = DeclineDetector(young=sound[0][0] <= _FIRST_EPOCH)
-    for epoch, value in sound:
+def _is_young(ordered: list[tuple[Position, float]], clock: Clock) -> bool:
+    """Whether the beginning of the run is among the values."""
+    if clock is Clock.EPOCH or len(ordered) < 2:
+        return bool(ordered) and ordered[0][0] <= _FIRST_EPOCH
+    return ordered[0][0] <= 2 * (ordered[1][0] - ordered[0][0])
+
+
+def _decline(
+    sound: list[tuple[Position, float]], best: Position, clock: Clock
+) -> tuple[Position, Position] | None:
+    """From the position after the best to the lowest point that followed, if that is a decline."""
+    detector = DeclineDetector(young=_is_young(sound, clock))
+    for at, value in sound:
         found = detector.update(value)
-        if found is not None and epoch > best:
+        if found is not None and at > best:
             break
     else:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.history import Alarm, AlarmKind, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.join import Wish, scores_of
 from ckptdoctor.runs.logs import LogReading, Row
@@ -23,7 +23,7 @@ _LATE_S = 120.0
 """A table may be written so much later than the log beside it: wait for the metric."""
 _RECENT_EPOCHS = 5
 
-_Told = tuple[AlarmKind, str, int]
+_Told = tuple[AlarmKind, str, Position]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ class EpochFeed:
 
     def _untold(self, alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
         """Those that were not told before, which from now on they are."""
-        keyed = {(alarm.kind, alarm.name, alarm.epoch): alarm for alarm in alarms}
+        keyed = {(alarm.kind, alarm.name, alarm.at): alarm for alarm in alarms}
         news = tuple(alarm for key, alarm in keyed.items() if key not in self._told)
         self._told |= keyed.keys()
         return news

@@ -114,7 +114,7 @@ def _of_alarm(alarm: Alarm, time_s: float, where: Sequence[str | Path]) -> Event
         command=command_line("ckptdoctor", command, *where) if command else "",
         severity=rule.severity,
         code=rule.code,
-        epoch=alarm.epoch,
+        epoch=alarm.at if isinstance(alarm.at, int) else None,
         data={"name": alarm.name, "value": alarm.value, "before": alarm.before},
     )
 

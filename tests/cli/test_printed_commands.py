@@ -235,7 +235,7 @@ def test_what_a_watch_says_to_run(name: str, laid: Layout) -> None:
     laid(name)
     alarm = Alarm(
         kind=AlarmKind.COLLAPSE,
-        epoch=7,
+        at=7,
         since=7,
         name="IoU",
         message="it fell",

@@ -17,7 +17,7 @@ EXPLODED = History(
         Alarm(
             kind=AlarmKind.EXPLOSION,
             name="loss",
-            epoch=9,
+            at=9,
             since=9,
             value=9.0,
             before=0.1,

@@ -11,7 +11,7 @@ from ckptdoctor.recovery.timeline import timeline_of
 
 def history(values: list[float], mode: Mode = Mode.MAX, epoch_s: float | None = None) -> History:
     points = tuple(
-        Point(epoch=epoch, value=value, source=Source.LOG)
+        Point(at=epoch, epoch=epoch, value=value, source=Source.LOG)
         for epoch, value in enumerate(values, start=1)
     )
     return History(metric="iou", mode=mode, points=points, epoch_s=epoch_s)

@@ -99,6 +99,7 @@ def test_json_has_the_keys_of_the_contract() -> None:
     assert content["metric"] == "IoU"
     assert content["points"][0] == {
         "epoch": 85,
+        "step": None,
         "value": 0.6408,
         "source": "log",
         "kind": "score",
@@ -106,8 +107,8 @@ def test_json_has_the_keys_of_the_contract() -> None:
     }
     assert content["points"][-1]["value"] == "NaN"
     assert content["best"]["epoch"] == 88
-    assert content["decline"] == {"from": 89, "to": 97}
-    assert content["collapse"] == {"epoch": 98}
+    assert content["decline"] == {"from": 89, "to": 97, "from_step": None, "to_step": None}
+    assert content["collapse"] == {"epoch": 98, "step": None}
     assert {finding["code"] for finding in content["findings"]} >= {"CD401", "CD402"}
     sound = json.loads(history_json(made({1: 0.5, 2: 0.6})))
     assert sound["decline"] is sound["collapse"] is None
@@ -159,7 +160,9 @@ def test_any_curve_fits_its_columns(points: dict[int, float], width: int, height
     history = History(
         metric="x",
         mode=Mode.MAX,
-        points=tuple(Point(epoch=e, value=v, source=Source.LOG) for e, v in sorted(points.items())),
+        points=tuple(
+            Point(at=e, epoch=e, value=v, source=Source.LOG) for e, v in sorted(points.items())
+        ),
     )
     lines = plot_lines(history, width, height)
     assert len(lines) in (0, height)

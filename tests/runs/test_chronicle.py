@@ -114,12 +114,12 @@ def test_time_of_an_epoch(tmp_path: Path) -> None:
 def test_logs_alone_have_a_history(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("Epoch 1: loss: 0.5\nEpoch 2: loss: 0.4\n")
     found = history_of_logs([tmp_path / "a.log"], Wish())
-    assert (found.metric, found.mode, found.last_epoch) == ("loss", Mode.MIN, 2)
+    assert (found.metric, found.mode, found.last_at) == ("loss", Mode.MIN, 2)
     assert found.value_at(2) == 0.4
     assert found.value_at(3) is None
     (tmp_path / "b.log").write_text("nothing\n")
     empty = history_of_logs([tmp_path / "b.log"], Wish())
-    assert (empty.points, empty.last_epoch, empty.best) == ((), None, None)
+    assert (empty.points, empty.last_at, empty.best) == ((), None, None)
 
 
 def test_a_log_that_vanishes_while_it_is_read_is_passed_over(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ckptdoctor.history import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend import Trend, trend_of
 
@@ -76,7 +77,7 @@ def test_the_first_guesses_of_a_net_may_be_halved_but_not_lost() -> None:
 
 
 @given(st.dictionaries(st.integers(0, 200), st.floats()), st.sampled_from(list(Mode)))
-def test_any_curve_has_a_trend_that_makes_sense(points: dict[int, float], mode: Mode) -> None:
+def test_any_curve_has_a_trend_that_makes_sense(points: dict[Position, float], mode: Mode) -> None:
     trend = trend_of(points, mode)
     if trend.decline is not None and trend.best is not None:
         first, last = trend.decline

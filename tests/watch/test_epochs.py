@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from ckptdoctor.history import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.join import Wish
 from ckptdoctor.runs.logs import Row
@@ -40,8 +41,8 @@ def told(seen: list[SeenEpoch]) -> list[int]:
     return [one.epoch for one in seen if one.complete]
 
 
-def alarms(seen: list[SeenEpoch]) -> list[tuple[str, int]]:
-    return [(alarm.kind.value, alarm.epoch) for one in seen for alarm in one.alarms]
+def alarms(seen: list[SeenEpoch]) -> list[tuple[str, Position]]:
+    return [(alarm.kind.value, alarm.at) for one in seen for alarm in one.alarms]
 
 
 def test_an_epoch_is_complete_when_the_next_begins() -> None:

@@ -33,7 +33,7 @@ def plot_lines(history: History, width: int, height: int) -> list[str]:
     old = [point for point in history.superseded if math.isfinite(point.value)]
     if not finite:
         return []
-    epochs = [p.epoch for p in (*history.points, *history.superseded)]
+    epochs = [p.at for p in (*history.points, *history.superseded)]
     low, high = padded([point.value for point in (*finite, *old)])
     marks = ticks(low, high, max(2, (height - 2) // 2))
     names = labels_of(marks)
@@ -44,9 +44,9 @@ def plot_lines(history: History, width: int, height: int) -> list[str]:
     canvas = Canvas(
         width=columns, height=rows, xmin=first - margin, xmax=last + margin, ymin=0, ymax=1
     )
-    _draw(canvas, [(point.epoch, _share(point.value, low, high)) for point in finite])
+    _draw(canvas, [(point.at, _share(point.value, low, high)) for point in finite])
     for point in old:
-        canvas.point(point.epoch, _share(point.value, low, high))
+        canvas.point(point.at, _share(point.value, low, high))
     drawn = [list(line) for line in canvas.plot().splitlines()]
     grid = _Grid(drawn, first - margin, last + margin, low, high)
     _mark(grid, history, low)
@@ -99,16 +99,16 @@ def _mark(grid: _Grid, history: History, low: float) -> None:
     """The best, the collapse, and every epoch whose value is no number, along the bottom."""
     for point in history.points:
         if not math.isfinite(point.value):
-            grid.put(point.epoch, low, "✗")
+            grid.put(point.at, low, "✗")
     if history.collapse is not None:
         value = history.value_at(history.collapse)
         known = value is not None and math.isfinite(value)
         grid.put(history.collapse, value if known and value is not None else low, "▼")
     if history.best is not None and math.isfinite(history.best.value):
-        grid.put(history.best.epoch, history.best.value, "●")
+        grid.put(history.best.at, history.best.value, "●")
 
 
-def _epoch_axis(grid: _Grid, first: int, last: int, gutter: int) -> list[str]:
+def _epoch_axis(grid: _Grid, first: float, last: float, gutter: int) -> list[str]:
     width = len(grid.cells[0])
     axis, under = ["─"] * width, [" "] * width
     free = 0

@@ -64,7 +64,7 @@ def _print_run(console: Console, history: History, verbosity: int, *, named: boo
     if best is not None:
         carried = " (carried along, no file's own score)" if _is_carried(history) else ""
         source = f", from the {_SOURCES[best.source]}"
-        text = f"Best:      epoch {best.epoch}, {number(best.value)}{source}{carried}"
+        text = f"Best:      {history.clock.say(best.at)}, {number(best.value)}{source}{carried}"
         console.print(Text(text))
     if verbosity >= 0:
         name = shorten_middle(printable(history.metric), 30)
@@ -74,8 +74,8 @@ def _print_run(console: Console, history: History, verbosity: int, *, named: boo
         for line in lines:
             console.print(_styled(line), no_wrap=True)
     if history.superseded:
-        first, last = history.superseded[0].epoch, history.superseded[-1].epoch
-        text = f"           epochs {first}–{last} are of an earlier attempt"
+        first, last = history.superseded[0].at, history.superseded[-1].at
+        text = f"           {history.clock.word}s {first}–{last} are of an earlier attempt"
         console.print(Text(text, "dim"))
     if history.unread and verbosity > 0:
         console.print(
@@ -96,11 +96,11 @@ def _is_carried(history: History) -> bool:
 
 
 def _headline(history: History) -> Text:
-    epochs = [point.epoch for point in history.points]
+    places = [point.at for point in history.points]
     name = shorten_middle(printable(history.metric), 30)
-    line = Text(f"{name} of {plural(len(epochs), 'epoch')}")
-    if len(epochs) > 1:
-        line.append(f", {min(epochs)} to {max(epochs)}")
+    line = Text(f"{name} of {plural(len(places), history.clock.word)}")
+    if len(places) > 1:
+        line.append(f", {min(places)} to {max(places)}")
     logs = [shorten_middle(printable(path.name), 24) for path in history.logs]
     from_logs = any(point.source is Source.LOG for point in history.points)
     if from_logs and logs:

@@ -65,6 +65,7 @@ def history_html(found: Chronicles) -> str:
         {
             "folder": brief(one.folder),
             "metric": brief(one.metric, 60),
+            "word": one.clock.word,
             "summary": _summary(one),
             "chart": _chart(one),
             "points": [_row(point) for point in (*one.points, *one.superseded)],
@@ -80,14 +81,14 @@ def history_html(found: Chronicles) -> str:
 
 def _summary(history: History) -> list[tuple[str, str]]:
     """What there is to say before the drawing, as terms and words."""
-    best, span = history.best, history.decline
+    best, span, word = history.best, history.decline, history.clock.word
     words = {
-        "Epochs": f"{plural(len(history.points), 'epoch')} known",
-        "Best": "" if best is None else f"{number(best.value)} at epoch {best.epoch}",
-        "Decline": "" if span is None else f"epochs {span.first} to {span.last}",
-        "Collapse": "" if history.collapse is None else f"epoch {history.collapse}",
+        f"{word}s".capitalize(): f"{plural(len(history.points), word)} known",
+        "Best": "" if best is None else f"{number(best.value)} at {history.clock.say(best.at)}",
+        "Decline": "" if span is None else f"{history.clock.word}s {span.first} to {span.last}",
+        "Collapse": "" if history.collapse is None else history.clock.say(history.collapse),
         "Logs": ", ".join(brief(path.name, 60) for path in history.logs),
-        "Left behind": f"{plural(len(history.superseded), 'epoch')} of an earlier attempt"
+        "Left behind": f"{plural(len(history.superseded), word)} of an earlier attempt"
         if history.superseded
         else "",
     }
@@ -97,7 +98,7 @@ def _summary(history: History) -> list[tuple[str, str]]:
 def _row(point: Point) -> tuple[str, str, str, str]:
     sources = {Source.LOG: "log", Source.CONTENTS: "contents", Source.FILENAME: "file name"}
     path = "" if point.path is None else brief(point.path.name, 80)
-    return str(point.epoch), number(point.value), sources[point.source], path
+    return f"{point.at}", number(point.value), sources[point.source], path
 
 
 def _chart(history: History) -> _Chart | None:
@@ -106,7 +107,7 @@ def _chart(history: History) -> _Chart | None:
     if not finite:
         return None
     low, high = padded([point.value for point in finite])
-    epochs = [point.epoch for point in every]
+    epochs = [point.at for point in every]
     first, last = min(epochs), max(epochs)
     bottom = _HEIGHT - _BOTTOM
     x_of = scale(first, last, _LEFT + 8, _WIDTH - _RIGHT - 8)
@@ -120,12 +121,12 @@ def _chart(history: History) -> _Chart | None:
             [point for point in history.superseded if math.isfinite(point.value)], x_of, y_of
         ),
         dots=tuple(
-            (x_of(p.epoch), y_of(p.value), f"epoch {p.epoch}: {number(p.value)}")
+            (x_of(p.at), y_of(p.value), f"{history.clock.say(p.at)}: {number(p.value)}")
             for p in shown[-_MOST_MARKS:]
         ),
         best=None
         if best is None or not math.isfinite(best.value)
-        else (x_of(best.epoch), y_of(best.value)),
+        else (x_of(best.at), y_of(best.value)),
         decline=None
         if span is None
         else (x_of(span.first), max(2.0, x_of(span.last) - x_of(span.first))),
@@ -141,5 +142,5 @@ def _chart(history: History) -> _Chart | None:
 def _line(
     points: Sequence[Point], x_of: Callable[[float], float], y_of: Callable[[float], float]
 ) -> str:
-    places = [f"{x_of(point.epoch):g} {y_of(point.value):g}" for point in points]
+    places = [f"{x_of(point.at):g} {y_of(point.value):g}" for point in points]
     return "M" + "L".join(places) if len(places) > 1 else ""

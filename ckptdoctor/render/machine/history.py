@@ -6,14 +6,14 @@ import csv
 import io
 from typing import Any
 
-from ckptdoctor.history import Alarm, History, Point
+from ckptdoctor.history import Alarm, History, Point, Position, Span
 from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, TOOL, dump, finding_object
 from ckptdoctor.render.text import csv_cell
 from ckptdoctor.survey import Chronicles
 
 __all__ = ["history_csv", "history_json"]
 
-_COLUMNS = ("folder", "metric", "epoch", "value", "source", "kind", "superseded", "path")
+_COLUMNS = ("folder", "metric", "epoch", "value", "source", "kind", "superseded", "path", "step")
 
 
 def history_json(found: Chronicles) -> str:
@@ -38,23 +38,39 @@ def _run(history: History) -> dict[str, Any]:
     span = history.decline
     return {
         "metric": history.metric or None,
+        "clock": history.clock.value,
         "mode": None if history.mode is None else history.mode.value,
         "points": [_point(point) for point in history.points],
         "best": None if history.best is None else _point(history.best),
-        "decline": None if span is None else {"from": span.first, "to": span.last},
-        "collapse": None if history.collapse is None else {"epoch": history.collapse},
+        "decline": None if span is None else _span(history, span),
+        "collapse": None if history.collapse is None else _place(history, history.collapse),
         "superseded": [_point(point) for point in history.superseded],
         "restarts": history.restarts,
-        "alarms": [_alarm(alarm) for alarm in history.alarms],
+        "alarms": [_alarm(history, alarm) for alarm in history.alarms],
         "epoch_s": history.epoch_s,
         "logs": [str(path) for path in history.logs],
         "unread_lines": history.unread,
     }
 
 
+def _place(history: History, at: Position) -> dict[str, Any]:
+    return {"epoch": history.epoch_at(at), "step": history.step_at(at)}
+
+
+def _span(history: History, span: Span) -> dict[str, Any]:
+    """From and to by the clock of the run, and what else is known of them."""
+    return {
+        "from": span.first,
+        "to": span.last,
+        "from_step": history.step_at(span.first),
+        "to_step": history.step_at(span.last),
+    }
+
+
 def _point(point: Point) -> dict[str, Any]:
     return {
         "epoch": point.epoch,
+        "step": point.step,
         "value": point.value,
         "source": point.source.value,
         "kind": point.kind.value,
@@ -62,11 +78,11 @@ def _point(point: Point) -> dict[str, Any]:
     }
 
 
-def _alarm(alarm: Alarm) -> dict[str, Any]:
+def _alarm(history: History, alarm: Alarm) -> dict[str, Any]:
     return {
         "kind": alarm.kind.value,
         "name": alarm.name,
-        "epoch": alarm.epoch,
+        **_place(history, alarm.at),
         "since": alarm.since,
         "value": alarm.value,
         "before": alarm.before,
@@ -86,12 +102,13 @@ def history_csv(found: Chronicles) -> str:
                 [
                     csv_cell(str(history.folder)),
                     csv_cell(history.metric),
-                    point.epoch,
+                    "" if point.epoch is None else point.epoch,
                     repr(point.value),
                     point.source.value,
                     point.kind.value,
                     "yes" if point in history.superseded else "no",
                     csv_cell(str(point.path or "")),
+                    "" if point.step is None else point.step,
                 ]
             )
     return out.getvalue()

@@ -1,0 +1,34 @@
+"""How old a run is at a position: in epochs, or in values where steps are counted."""
+
+from __future__ import annotations
+
+from ckptdoctor.history import Clock, Position
+
+__all__ = ["Age"]
+
+
+class Age:
+    """Takes the positions of a run in order.
+
+    A step is no measure of age: a run that begins with step 4000 of 4000, 8000, 12000 has just
+    begun. There the distance between its positions is what an epoch is elsewhere.
+
+    Args:
+        clock: what the positions count.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._first: Position | None = None
+        self._taken = 0
+
+    def update(self, at: Position) -> Position:
+        """The age at the next position."""
+        self._taken += 1
+        if self._clock is Clock.EPOCH:
+            return at
+        if self._first is None:
+            self._first = at
+        if at <= self._first:  # nothing tells yet how far apart they are
+            return 0
+        return at / (at - self._first) * (self._taken - 1)
