@@ -57,7 +57,7 @@ def manifest_text(
     destination: Path,
     sha256: str,
     nbytes: int,
-    epoch: int | None,
+    epoch: float | None,
     actions: Sequence[Mapping[str, str]],
     trusted: bool,
 ) -> str:

@@ -101,7 +101,7 @@ class LastGood:
     """The checkpoint to go on from."""
 
     path: Path
-    epoch: int | None
+    epoch: int | float | None
     reason: str
 
 

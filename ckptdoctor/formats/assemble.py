@@ -37,6 +37,7 @@ _READ_OVER = 8  # types and views of one storage that are read one by one
 _SPARE_NBYTES = 512 << 20  # what inflates in a second
 
 _STRUCT = {
+    "bfloat16": "f",  # once it has the lower half of a float32
     "float64": "d",
     "float32": "f",
     "float16": "e",
@@ -241,5 +242,7 @@ def _scalar_tensors(
         else:
             raw = os.pread(file.fd, nbytes, tensor.storage.offset + at)
         if len(raw) == nbytes:
+            if tensor.dtype == "bfloat16":
+                raw = bytes(2) + raw if order == "<" else raw + bytes(2)
             values[tensor.fqn] = struct.unpack(order + layout, raw)[0]
     return values

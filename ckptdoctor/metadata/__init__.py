@@ -6,6 +6,7 @@ fairseq and the Hugging Face Trainer.
 
 from __future__ import annotations
 
+from ckptdoctor.metadata.counters import count_text
 from ckptdoctor.metadata.facts import Metadata, Metric, MetricKind, Mode, Source
 from ckptdoctor.metadata.file_names import epoch_from_name, says_epoch, step_from_name
 from ckptdoctor.metadata.metric_names import named_metric, plain_name
@@ -19,6 +20,7 @@ __all__ = [
     "MetricKind",
     "Mode",
     "Source",
+    "count_text",
     "epoch_from_name",
     "named_metric",
     "plain_name",

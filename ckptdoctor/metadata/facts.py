@@ -54,17 +54,20 @@ class Metadata:
     """Where a checkpoint stands in its run.
 
     Attributes:
-        epoch: as the file counts; None where nothing tells.
+        epoch: as the file counts, an int where it is whole; None where nothing tells.
         epoch_source: where it was found.
-        name_epoch: the epoch in the file's name, even where the contents tell another.
+        name_epoch: the epoch in the file's name, even where the contents tell another. None where
+            the bare number in the name is the step of the contents.
         global_step: optimizer steps or iterations.
         metric: this checkpoint's own score if it holds one, else the running best.
         metrics: every metric that was found.
+        not_understood: scores, by their names, of which it is not known what they measure.
     """
 
-    epoch: int | None = None
+    epoch: int | float | None = None
     epoch_source: Source | None = None
-    name_epoch: int | None = None
+    name_epoch: int | float | None = None
     global_step: int | None = None
     metric: Metric | None = None
     metrics: tuple[Metric, ...] = ()
+    not_understood: tuple[Metric, ...] = ()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
-from ckptdoctor.metadata.counters import EPOCH_KEYS, STEP_KEYS, count
+from ckptdoctor.metadata.counters import epoch_in, step_in
 from ckptdoctor.metadata.facts import Metadata, Source
-from ckptdoctor.metadata.file_names import epoch_from_name, metrics_in_name, step_from_name
+from ckptdoctor.metadata.file_names import (
+    epoch_from_name,
+    metrics_in_name,
+    says_epoch,
+    step_from_name,
+)
 from ckptdoctor.metadata.preference import principal
 from ckptdoctor.metadata.scores import metrics_in
 
@@ -21,22 +27,30 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
 
     What the contents say comes before what the name says.
     """
-    scalars = checkpoint.scalars
-    name_epoch = epoch_from_name(checkpoint.path)
-    epoch = count(scalars, EPOCH_KEYS)
+    path, scalars = checkpoint.path, checkpoint.scalars
+    step = step_in(scalars)
+    epoch = epoch_in(scalars, checkpoint.tensors)
+    name_epoch = _name_epoch(path, step)
     source: Source | None = None
     if epoch is not None:
         source = Source.CONTENTS
     elif name_epoch is not None:
         epoch, source = name_epoch, Source.FILENAME
-    step = count(scalars, STEP_KEYS)
-    found = itertools.islice(metrics_in(scalars), _MAX_METRICS)
-    metrics = (*found, *metrics_in_name(checkpoint.path))
+    found = tuple(itertools.islice(metrics_in(scalars), _MAX_METRICS))
+    metrics = (*found, *metrics_in_name(path))
     return Metadata(
         epoch=epoch,
         epoch_source=source,
         name_epoch=name_epoch,
-        global_step=step_from_name(checkpoint.path) if step is None else step,
+        global_step=step_from_name(path) if step is None else step,
         metric=principal(metrics),
         metrics=metrics,
     )
+
+
+def _name_epoch(path: Path, step: int | None) -> int | float | None:
+    """The epoch in the name; a bare number that is the step of the contents is none."""
+    epoch = epoch_from_name(path)
+    if epoch is None or step is None or says_epoch(path):
+        return epoch
+    return None if abs(epoch - step) <= 1 else epoch

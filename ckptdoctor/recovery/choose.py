@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.metadata import count_text
 from ckptdoctor.report import Place, Report
 from ckptdoctor.shell import command_line
 
@@ -63,7 +64,7 @@ def _is(path: Path, other: Path) -> bool:
     return path.absolute() == other.absolute()
 
 
-def _epoch(place: Place) -> int | None:
+def _epoch(place: Place) -> int | float | None:
     data = place.report.metadata
     return data.epoch if data.epoch is not None else data.name_epoch
 
@@ -79,6 +80,7 @@ def _alternatives(places: Sequence[Place]) -> list[str]:
     lines = ["The nearest that are:"]
     for place in places:
         path = place.report.path
-        lines.append(f"  epoch {_epoch(place)}, {path.name}: {place.reason}")
+        epoch = count_text(_epoch(place) or 0)
+        lines.append(f"  epoch {epoch}, {path.name}: {place.reason}")
         lines.append("    " + command_line("ckptdoctor", "restore", "--from", path))
     return lines

@@ -10,6 +10,7 @@ from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.dtypes import DType, Kind
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.metadata import count_text
 from ckptdoctor.recovery.draft import Draft, Patch, storage_key
 from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.report import CheckpointReport
@@ -45,7 +46,7 @@ def graft(draft: Draft, donor_file: OpenFile, donor: CheckpointReport) -> None:
     draft.did(
         "graft",
         f"{len(bad)} bad tensors of the model are those of {donor.path.name}"
-        + ("" if epoch is None else f", epoch {epoch}"),
+        + ("" if epoch is None else f", epoch {count_text(epoch)}"),
         "these weights were never trained together: expect a dip of the metric at first",
     )
 

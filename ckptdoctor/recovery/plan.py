@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.history import History
 from ckptdoctor.manifest import actions_of
+from ckptdoctor.metadata import count_text
 from ckptdoctor.recovery.choose import clean_name
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.lr_rules import Advice, advise
@@ -53,7 +55,7 @@ class Option:
     changes: tuple[Change, ...]
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    epoch: int | None = None
+    epoch: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,8 @@ def make_plan(
     timeline = None
     if request.target is not None:
         start = None if place is None else place.report.metadata.epoch
-        timeline = timeline_of(history, start, request.target)
+        reached = None if start is None else math.ceil(start)
+        timeline = timeline_of(history, reached, request.target)
     return Plan(
         options=tuple(options),
         advice=advice,
@@ -224,7 +227,7 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
         )
     return Option(
         name=name,
-        title=title + ("" if epoch is None else f", epoch {epoch}"),
+        title=title + ("" if epoch is None else f", epoch {count_text(epoch)}"),
         recommended=False,
         command=command,
         changes=() if rewrite is None else tuple(rewrite.changes),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ckptdoctor.diagnose import judge_history
 from ckptdoctor.finding import Severity, Verdict
-from ckptdoctor.metadata import MetricKind, Mode, plain_name
+from ckptdoctor.metadata import MetricKind, Mode, count_text, plain_name
 from ckptdoctor.natural import natural_key
 from ckptdoctor.report import CheckpointReport, LastGood, Place, Report
 from ckptdoctor.runs.join import Wish, join_logs
@@ -117,7 +117,7 @@ def _scores(ordered: Sequence[CheckpointReport]) -> dict[int, _Score]:
     """The score of each report, by identity, on the metric that most of them hold."""
     name = _common_metric(ordered)
     scores: dict[int, _Score] = {}
-    reached: dict[float, int | None] = {}  # a running best, and the epoch that first held it
+    reached: dict[float, int | float | None] = {}  # a best, and the epoch that first held it
     for report in ordered:
         metric = report.metadata.metric
         if metric is None or plain_name(metric) != name or not math.isfinite(metric.value):
@@ -140,7 +140,9 @@ def _scores(ordered: Sequence[CheckpointReport]) -> dict[int, _Score]:
 
 def _by_epoch(report: CheckpointReport) -> str:
     epoch = report.metadata.epoch
-    return f"epoch {epoch}, no score known" if epoch is not None else "no epoch or score known"
+    if epoch is None:
+        return "no epoch or score known"
+    return f"epoch {count_text(epoch)}, no score known"
 
 
 def _common_metric(reports: Sequence[CheckpointReport]) -> str | None:

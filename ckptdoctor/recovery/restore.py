@@ -66,7 +66,7 @@ class Restored:
 
     source: Path
     destination: Path
-    epoch: int | None
+    epoch: int | float | None
     actions: tuple[Action, ...]
     verified: bool
     sha256: str

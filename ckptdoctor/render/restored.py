@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from rich.text import Text
 
+from ckptdoctor.metadata import count_text
 from ckptdoctor.recovery.restore import Restored
 from ckptdoctor.recovery.weights_only import SafeLoad
 from ckptdoctor.render.console.screen import Screen, drawn
@@ -25,7 +26,7 @@ def restore_text(done: Restored, screen: Screen) -> str:
         Text.assemble((head, "green" if done.verified else ""), (_name(done.destination), "bold")),
         soft_wrap=True,
     )
-    epoch = "" if done.epoch is None else f", epoch {done.epoch}"
+    epoch = "" if done.epoch is None else f", epoch {count_text(done.epoch)}"
     console.print(Text(f"  from {_name(done.source)}{epoch}"), soft_wrap=True)
     for action in done.actions:
         for line in _wrapped(f"{action.name}: {printable(action.message)}", console.width, 2):

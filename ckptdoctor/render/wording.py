@@ -71,7 +71,7 @@ def summary(report: Report) -> str:
     )
 
 
-def epoch_of(row: CheckpointReport) -> int | None:
+def epoch_of(row: CheckpointReport) -> int | float | None:
     """The epoch by the contents, else by the name."""
     data = row.metadata
     return data.epoch if data.epoch is not None else data.name_epoch

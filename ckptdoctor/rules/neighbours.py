@@ -203,7 +203,7 @@ NO_RUN = Run()
 """That of a checkpoint which is examined alone."""
 
 
-def _epoch_of(snapshot: Snapshot) -> int | None:
+def _epoch_of(snapshot: Snapshot) -> int | float | None:
     data = snapshot.metadata
     return data.epoch if data.epoch is not None else data.name_epoch
 
@@ -274,7 +274,7 @@ def _jumps(snapshots: Sequence[Snapshot]) -> Iterator[tuple[Path, Jump]]:
         anchor = snapshot
 
 
-def _limit(rates: Sequence[float], gap: int) -> float:
+def _limit(rates: Sequence[float], gap: float) -> float:
     """How far the weights may move in this many epochs."""
     if not rates:
         return _LEAST_JUMP_AFTER_NONE
@@ -289,7 +289,7 @@ def _median(rates: Sequence[float]) -> float:
     return sorted(rates)[len(rates) // 2]
 
 
-def _gap(before: Snapshot, after: Snapshot) -> int:
+def _gap(before: Snapshot, after: Snapshot) -> int | float:
     """Epochs between two checkpoints, at least one."""
     first, last = before.metadata.epoch, after.metadata.epoch
     return max(1, last - first) if first is not None and last is not None else 1

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.metadata import Metric, MetricKind, Source, says_epoch, step_from_name
+from ckptdoctor.metadata import Metric, MetricKind, Source, count_text, says_epoch, step_from_name
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule
 
@@ -44,14 +44,14 @@ class UntrustedBest(Rule):
 
     def _judge(self, case: Case, metric: Metric) -> Iterator[Finding]:
         epoch, value = case.metadata.epoch, metric.value
-        started = epoch is not None and epoch > 0
+        started, at = epoch is not None and epoch > 0, count_text(epoch or 0)
         if math.isnan(value):
             yield self.finding(metric.name, f"the stored {metric.name} is NaN", value=value)
         elif started and (math.isinf(value) or value == 0.0):
             known_later = any(_is_set(best, metric) for best in _later_bests(case))
             yield self.finding(
                 metric.name,
-                f"the stored {metric.name} is {value:g} at epoch {epoch}",
+                f"the stored {metric.name} is {value:g} at epoch {at}",
                 severity=Severity.INFO if known_later else None,
                 value=value,
                 epoch=epoch,
@@ -59,8 +59,8 @@ class UntrustedBest(Rule):
         elif started and metric.mode is not None and (since := self._since(case, metric)):
             yield self.finding(
                 metric.name,
-                f"{metric.name} {value:.4g} is that of epoch {since}; this file of epoch {epoch} "
-                "scored no more",
+                f"{metric.name} {value:.4g} is that of epoch {count_text(since)}; this file of "
+                f"epoch {at} scored no more",
                 severity=Severity.INFO,
                 value=value,
                 epoch=epoch,
@@ -68,7 +68,7 @@ class UntrustedBest(Rule):
             )
 
     @staticmethod
-    def _since(case: Case, metric: Metric) -> int | None:
+    def _since(case: Case, metric: Metric) -> int | float | None:
         """The first epoch that held this best, if that is three epochs ago or more."""
         first, epoch = None, case.metadata.epoch or 0
         for snapshot in case.run.earlier(case.checkpoint.path):
@@ -134,7 +134,11 @@ class NameMismatch(Rule):
         )
 
     def _say(
-        self, what: str, named: int | None, held: int | None, severity: Severity | None = None
+        self,
+        what: str,
+        named: float | None,
+        held: float | None,
+        severity: Severity | None = None,
     ) -> Finding:
         return self.finding(
             "file",
@@ -146,7 +150,7 @@ class NameMismatch(Rule):
         )
 
 
-def _differ(named: int | None, held: int | None) -> bool:
+def _differ(named: float | None, held: float | None) -> bool:
     """Whether both are known and more than one apart."""
     return named is not None and held is not None and abs(named - held) > 1
 
@@ -246,7 +250,7 @@ class NoRecentBackup(Rule):
 _EVERY_EPOCHS = 5
 
 
-def _newest(reports: Sequence[CheckpointReport]) -> int | None:
+def _newest(reports: Sequence[CheckpointReport]) -> int | float | None:
     """The last epoch."""
     epochs = [report.metadata.epoch for report in reports if report.metadata.epoch is not None]
     return max(epochs, default=None)

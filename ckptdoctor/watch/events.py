@@ -49,7 +49,7 @@ class Event:
     severity: Severity | None = None
     code: str = ""
     path: Path | None = None
-    epoch: int | None = None
+    epoch: int | float | None = None
     findings: tuple[Finding, ...] = ()
     data: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     known: bool = False

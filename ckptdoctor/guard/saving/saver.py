@@ -80,7 +80,7 @@ class SaveReport:
     tensors: int
     checksums: int
     digest: str
-    epoch: int | None = None
+    epoch: int | float | None = None
     metric: Metric | None = None
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     duration_s: float

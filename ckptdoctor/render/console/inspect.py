@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Verdict
+from ckptdoctor.metadata import count_text
 from ckptdoctor.render.console.screen import LOOK, Screen, drawn, print_finding
 from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport
@@ -55,7 +56,7 @@ def _facts(report: CheckpointReport) -> Text:
         plural(totals.count, "tensor"),
     ]
     if data.epoch is not None and data.epoch_source is not None:
-        facts.append(f"epoch {data.epoch} (from {data.epoch_source.value})")
+        facts.append(f"epoch {count_text(data.epoch)} (from {data.epoch_source.value})")
     if data.global_step is not None:
         facts.append(f"step {data.global_step}")
     if data.metric is not None:

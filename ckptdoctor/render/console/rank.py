@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from ckptdoctor.metadata import count_text
 from ckptdoctor.render.console.screen import LOOK, Screen, drawn
 from ckptdoctor.render.paths import common_folder, relative
 from ckptdoctor.render.text import printable, shorten_middle
@@ -43,7 +44,7 @@ def _table(places: Sequence[Place], width: int) -> Table:
             str(place.rank),
             Text(mark, style),
             Text(name, "bold" if place.rank == 1 and place.usable else ""),
-            "" if epoch is None else str(epoch),
+            "" if epoch is None else count_text(epoch),
             Text(printable(place.reason)),
         )
     return table

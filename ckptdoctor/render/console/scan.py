@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.metadata import count_text
 from ckptdoctor.render.console.screen import LOOK, SEVERITY_STYLE, Screen, drawn, print_finding
 from ckptdoctor.render.next_command import next_command
 from ckptdoctor.render.paths import common_folder, relative
@@ -110,7 +111,7 @@ def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) ->
         table.add_row(
             Text(mark, style),
             Text(name, "bold" if best else ""),
-            Text("" if epoch is None else str(epoch)),
+            Text("" if epoch is None else count_text(epoch)),
             Text(metric),
             Text(row.verdict.value, style),
             Text(_why(row) or ("← last good" if best else cautions.get(row.path, ""))),

@@ -20,7 +20,7 @@ __all__ = ["Curve", "Point", "curve_of"]
 class Point:
     """A checkpoint with its place and its value."""
 
-    x: int
+    x: int | float
     y: float
     verdict: Verdict
     label: str
@@ -86,7 +86,7 @@ def curve_of(report: Report) -> Curve | None:
 
 def _axis(
     rows: Sequence[CheckpointReport],
-) -> tuple[str, Callable[[CheckpointReport], int | None]]:
+) -> tuple[str, Callable[[CheckpointReport], int | float | None]]:
     """What to count: epochs, else steps, else the checkpoints themselves."""
     if any(epoch_of(row) is not None for row in rows):
         return "epoch", epoch_of
@@ -96,7 +96,7 @@ def _axis(
     return "checkpoint", lambda row: order.get(row.path)
 
 
-def _point(row: CheckpointReport, metric: Metric, x: int, report: Report) -> Point:
+def _point(row: CheckpointReport, metric: Metric, x: float, report: Report) -> Point:
     return Point(
         x=x,
         y=metric.value,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from ckptdoctor.finding import Finding
+from ckptdoctor.metadata import count_text
 from ckptdoctor.render.next_command import next_command
 from ckptdoctor.render.paths import common_folder, relative
 from ckptdoctor.render.text import number, printable
@@ -74,7 +75,7 @@ def _row(row: CheckpointReport, report: Report, root: str) -> _Row:
     epoch, metric = epoch_of(row), row.metadata.metric
     return _Row(
         path=brief(relative(row.path, root), 160),
-        epoch="" if epoch is None else str(epoch),
+        epoch="" if epoch is None else count_text(epoch),
         metric="" if metric is None else f"{brief(metric.name, 24)} {number(metric.value)}",
         verdict=row.verdict.value,
         mark=MARK[row.verdict],

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Verdict
-from ckptdoctor.metadata import MetricKind
+from ckptdoctor.metadata import MetricKind, count_text
 from ckptdoctor.render.html.curve import Curve, curve_of
 from ckptdoctor.render.html.plot import Drawing, draw
 from ckptdoctor.render.next_command import next_command
@@ -134,7 +134,9 @@ def _answer(report: Report) -> str:
     if all(row.verdict is Verdict.HEALTHY for row in report.checkpoints):
         one = len(report.checkpoints) == 1
         return "The checkpoint is healthy." if one else "All checkpoints are healthy."
-    return "Go on from this one." if good.epoch is None else f"Go on from epoch {good.epoch}."
+    if good.epoch is None:
+        return "Go on from this one."
+    return f"Go on from epoch {count_text(good.epoch)}."
 
 
 def _reason(report: Report) -> str:
@@ -187,7 +189,7 @@ def _figures(row: CheckpointReport, shared: str | None) -> dict[str, str]:
     name = "" if metric is None or shared is not None else f"{brief(metric.name, 24)} "
     non_finite = ((totals.nan, "NaN"), (totals.inf, "Inf"))
     return {
-        "epoch": "" if epoch is None else str(epoch),
+        "epoch": "" if epoch is None else count_text(epoch),
         "metric": "" if metric is None else name + number(metric.value),
         "non_finite": ", ".join(f"{count:,} {what}" for count, what in non_finite if count),
     }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.metadata import count_text
 from ckptdoctor.render.text import number
 from ckptdoctor.render.wording import brief, epoch_of, folded, headline, summary
 from ckptdoctor.report import CheckpointReport, Crash, Report
@@ -52,7 +53,7 @@ def scan_junit(report: Report, *, threshold: Severity | None) -> str:
 def _checkpoint(row: CheckpointReport, threshold: Severity | None) -> TestCase:
     facts = [row.verdict.value]
     if (epoch := epoch_of(row)) is not None:
-        facts.append(f"epoch {epoch}")
+        facts.append(f"epoch {count_text(epoch)}")
     if row.metadata.metric is not None:
         facts.append(f"{brief(row.metadata.metric.name)} {number(row.metadata.metric.value)}")
     case = _case("checkpoint", brief(row.path, _MAX_NAME), row.findings, threshold, row.verdict)

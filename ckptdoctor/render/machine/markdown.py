@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Finding
+from ckptdoctor.metadata import count_text
 from ckptdoctor.render.next_command import next_command
 from ckptdoctor.render.text import bytes_text, markdown_cell, number, plural
 from ckptdoctor.render.wording import (
@@ -107,7 +108,7 @@ def _row(row: CheckpointReport, report: Report) -> str:
     cells = [
         MARK[row.verdict],
         name,
-        "" if epoch is None else str(epoch),
+        "" if epoch is None else count_text(epoch),
         "" if metric is None else f"{markdown_cell(brief(metric.name, 40))} {number(metric.value)}",
         row.verdict.value,
         why,
@@ -145,7 +146,7 @@ def _facts(report: CheckpointReport) -> str:
         f"{totals.nan} NaN, {totals.inf} Inf",
     ]
     if epoch is not None:
-        facts.append(f"epoch {epoch}")
+        facts.append(f"epoch {count_text(epoch)}")
     if metric is not None:
         facts.append(f"{markdown_cell(brief(metric.name, 40))} {number(metric.value)}")
     return " · ".join(facts)

@@ -64,7 +64,7 @@ def test_the_metric_that_most_hold_is_drawn() -> None:
 
 
 def test_without_epochs_steps_are_counted_and_without_steps_the_files() -> None:
-    def axis(*rows: CheckpointReport) -> tuple[str, list[int]]:
+    def axis(*rows: CheckpointReport) -> tuple[str, list[float]]:
         found = curve_of(Report(checkpoints=rows))
         assert found is not None
         return found.axis, [point.x for point in found.points]

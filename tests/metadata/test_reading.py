@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -143,11 +144,25 @@ def test_the_contents_count_where_both_say_something(tmp_path: Path) -> None:
     assert (found.epoch, found.epoch_source, found.name_epoch) == (6, Source.CONTENTS, 5)
 
 
-def test_an_epoch_may_be_a_tensor_or_a_float_but_no_flag_and_no_nan(tmp_path: Path) -> None:
-    assert read(tmp_path, {"model": WEIGHTS, "epoch": torch.tensor(4)}).epoch == 4
-    assert read(tmp_path, {"model": WEIGHTS, "epoch": 4.0}).epoch == 4
-    for senseless in (True, math.nan, 1e30, "4", 4.5):
-        assert read(tmp_path, {"model": WEIGHTS, "epoch": senseless}).epoch is None
+@pytest.mark.parametrize(
+    ("stored", "epoch"),
+    [
+        *((torch.tensor(4), 4), (torch.tensor([4]), 4), (torch.tensor(2.5), 2.5)),
+        *((np.int64(4), 4), (np.float32(0.25), 0.25), (np.array(4), 4), (np.array([4]), 4)),
+        *((torch.tensor(4.0, dtype=torch.bfloat16), 4), (4.0, 4), (4.5, 4.5)),
+        *(("4", 4), ("004", 4), ("4.5", 4.5)),
+    ],
+)
+def test_an_epoch_may_be_a_number_of_any_kind(tmp_path: Path, stored: Any, epoch: float) -> None:
+    found = read(tmp_path, {"model": WEIGHTS, "epoch": stored}).epoch
+    assert (found, type(found)) == (epoch, type(epoch))
+
+
+@pytest.mark.parametrize(
+    "senseless", [True, math.nan, math.inf, 1e30, -1, "-1", "four", "4e3", "", " ", torch.ones(2)]
+)
+def test_an_epoch_is_no_flag_and_no_nan(tmp_path: Path, senseless: Any) -> None:
+    assert read(tmp_path, {"model": WEIGHTS, "epoch": senseless}).epoch is None
 
 
 def test_words_that_only_look_like_metrics_are_none(tmp_path: Path) -> None:
