@@ -96,7 +96,7 @@ def _points(
     entries: Sequence[Entry], scores: Mapping[int, Metric], reading: LogReading, name: str
 ) -> list[Point]:
     """One point an epoch: the log's value, else a file's own score, else the best it carries."""
-    found: dict[int, Point] = {}
+    found: dict[Position, Point] = {}
     for entry in entries:
         data, metric = entry.metadata, entry.metadata.metric
         if metric is None or data.epoch is None or plain_name(metric) != name:

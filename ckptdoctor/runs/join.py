@@ -214,7 +214,7 @@ def _with_score(entry: Entry, scores: Mapping[int, Metric], wish: Wish) -> Entry
         metric = principal(named)
     if metric is not None and wish.mode is not None:
         metric = replace(metric, mode=wish.mode)
-    logged = scores.get(data.epoch) if data.epoch is not None else None
+    logged = scores.get(data.epoch) if isinstance(data.epoch, int) else None
     if logged is not None and (metric is None or metric.kind is MetricKind.RUNNING_BEST):
         metric = logged
     if metric is data.metric:
