@@ -11,7 +11,7 @@ from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord, Tensor
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design
-from ckptdoctor.rules.samples import Distance, SampledTensor, distance
+from ckptdoctor.runs.samples import Distance, SampledTensor, distance
 
 __all__ = [
     "LossScaleCollapsed",

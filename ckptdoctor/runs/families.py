@@ -1,0 +1,110 @@
+"""What the name of a checkpoint says: whose it is, which run of it, and what in it counts.
+
+A name is words and numbers. Words that say what a file is (``checkpoint``, ``epoch``, ``best``)
+say nothing about whose it is; what is left is the series: ``unet_epoch_3`` and ``unet_best`` are of
+one, ``D_3`` is of another.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.metadata import METRIC_WORDS, NameNumber, name_parts
+
+__all__ = ["Name", "name_of", "run_folder"]
+
+_CLOCK = frozenset(
+    "epoch epochs ep e step steps globalstep iter iters iteration iterations it update updates".split()
+)
+_LABELS = frozenset("fold stage phase seed run exp experiment version split cv trial part".split())
+"""A number behind one of these tells runs apart, and is no place in a run."""
+_LAST = frozenset("last latest final current newest".split())
+_GENERIC = (
+    frozenset(
+        """
+        checkpoint checkpoints ckpt ckpts chkpt cp model models net network weights weight params
+        state dict statedict snapshot save saved backup bak emergency interrupted interrupt crash
+        autosave resume recovery recovered periodic full train training best top global rank main
+        pytorch torch diffusion adapter at on of
+        """.split()
+    )
+    | _CLOCK
+    | _LAST
+    | METRIC_WORDS
+)
+_ONE_EACH = re.compile(
+    r"^(?:checkpoint|ckpt|global_?step|step|iter(?:ation)?|epoch|ep|save)[-_=]?(\d+)$",
+    re.IGNORECASE,
+)
+_SHARD = re.compile(r"[-_.]?\d{2,6}[-_]of[-_]\d{2,6}")
+_AGAIN = re.compile(r"-v(\d+)$")  # what Lightning adds where the name was taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """The name of a checkpoint, taken apart.
+
+    Attributes:
+        series: the words that say whose it is; () where it says only what it is.
+        labels: words with a number that tell runs apart, such as ``("fold", 1)``.
+        numbers: the others in their order, but for those of metrics.
+        is_last: whether it calls itself the last.
+        is_shard: whether it is one of several files of one checkpoint.
+        again: which file of this name it is, where the name was taken; 0 for the first.
+        kind: the name before its last number, without a separator at its end.
+    """
+
+    series: tuple[str, ...]
+    labels: tuple[tuple[str, int | float], ...]
+    numbers: tuple[NameNumber, ...]
+    is_last: bool
+    is_shard: bool
+    again: int
+    kind: str
+
+
+def name_of(path: Path) -> Name:
+    """The name of a file, taken apart; of a file in a folder of its own, that of the folder too."""
+    stem, shards = _SHARD.subn("", path.name)
+    found = _AGAIN.search(Path(stem).stem)
+    again = int(found[1]) if found else 0
+    bare = stem if found is None else stem.replace(found[0], "", 1)
+    parts = name_parts(path.with_name(bare or "model"))
+    own = _ONE_EACH.match(path.parent.name)
+    numbers = tuple(n for n in parts.numbers if n.word not in _LABELS and not n.is_decimal)
+    if own is not None:
+        folder = name_parts(path.parent)
+        numbers = (*folder.numbers, *numbers)
+    return Name(
+        series=tuple(word for word in parts.words if word not in _GENERIC | _LABELS),
+        labels=tuple((n.word, n.value) for n in parts.numbers if n.word in _LABELS),
+        numbers=numbers,
+        is_last=any(word in _LAST for word in parts.words),
+        is_shard=bool(shards),
+        again=again,
+        kind=_kind(bare, numbers, path.parent.name if own is not None else ""),
+    )
+
+
+def _kind(name: str, numbers: tuple[NameNumber, ...], folder: str) -> str:
+    if folder:
+        return folder.rstrip("0123456789").rstrip("-_=. ")
+    stem = Path(name).stem if Path(name).suffix[1:].isalpha() else name
+    if not numbers:
+        return stem
+    at = numbers[-1].start
+    before = stem[:at].rstrip("-_=. ")
+    return before or stem[at:].lstrip("0123456789-_=. ") or "checkpoint"
+
+
+def run_folder(path: Path) -> Path:
+    """The folder of the run; some write each checkpoint into a folder of its own."""
+    own = _ONE_EACH.match(path.parent.name)
+    return path.parent.parent if own is not None and len(path.parts) > 1 else path.parent
+
+
+def is_clock_word(word: str) -> bool:
+    """Whether a number behind this word counts epochs or steps."""
+    return word in _CLOCK

@@ -1,0 +1,111 @@
+"""Weights that moved much farther than they did before, from one checkpoint of a run to the next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.metadata import Mode
+from ckptdoctor.runs.member import Member, is_trained
+from ckptdoctor.runs.samples import Distance, SampledTensor, distance
+
+__all__ = ["Jump", "jumps_of"]
+
+# How far weights may move between two neighbours. They move fast at first and slower later, so
+# that a jump shows against what came before; from a single interval little can be said.
+_LEAST_JUMP = 0.5  # of the norm of all weights
+_JUMP_OVER_MEDIAN, _JUMP_OVER_MOST = 6.0, 3.0
+_LEAST_JUMP_AFTER_ONE, _JUMP_OVER_ONE = 1.0, 10.0
+_LEAST_JUMP_AFTER_NONE = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jump:
+    """Weights that moved much farther than they did before.
+
+    Attributes:
+        since: the checkpoint before the jump.
+        distance: from there to here.
+        usual: how far the weights moved from one checkpoint to the next until then.
+        first: whether the jump happened just before this checkpoint, or at an earlier one.
+    """
+
+    since: Member
+    distance: Distance
+    usual: float
+    first: bool
+
+
+def jumps_of(course: Sequence[Member]) -> Iterator[tuple[Path, Jump]]:
+    """Each checkpoint against the last one that lay where it was expected."""
+    anchor: Member | None = None
+    rates: list[float] = []  # how far an epoch moved the weights, so far
+    limit, jumped = math.inf, False
+    for member in course:
+        if not member.is_finite or not member.weights_id:
+            continue
+        if anchor is None:
+            anchor = member
+            continue
+        moved = _between(anchor, member)
+        if moved is None:  # all zeros before: every distance from there is infinite
+            anchor = member
+            continue
+        if not moved.relative:  # a copy, which says nothing about how fast training moves
+            continue
+        gap = _gap(anchor, member)
+        if not jumped:
+            limit = _limit(rates, gap)
+        # What follows a jump stays marked until it is back where the weights were.
+        if moved.relative > (limit / 2 if jumped else limit) and not _is_better(member, anchor):
+            usual = _median(rates) if rates else 0.0
+            yield (
+                member.path,
+                Jump(since=anchor, distance=moved, usual=usual, first=not jumped),
+            )
+            jumped = True
+            continue
+        jumped = False
+        rates.append(moved.relative / gap)
+        anchor = member
+
+
+def _limit(rates: Sequence[float], gap: int) -> float:
+    """How far the weights may move in this many epochs."""
+    if not rates:
+        return _LEAST_JUMP_AFTER_NONE
+    if len(rates) == 1:
+        return max(_LEAST_JUMP_AFTER_ONE, _JUMP_OVER_ONE * rates[0] * gap)
+    usual = max(_JUMP_OVER_MEDIAN * _median(rates), _JUMP_OVER_MOST * max(rates))
+    return max(_LEAST_JUMP, usual * gap)
+
+
+def _median(rates: Sequence[float]) -> float:
+    """The upper median; the statistics module takes longer to import than all of this to run."""
+    return sorted(rates)[len(rates) // 2]
+
+
+def _gap(before: Member, after: Member) -> int:
+    """Epochs between two checkpoints, at least one."""
+    first, last = before.metadata.epoch, after.metadata.epoch
+    return max(1, last - first) if first is not None and last is not None else 1
+
+
+def _is_better(after: Member, before: Member) -> bool:
+    """Whether the score says that the weights moved to a better place."""
+    new, old = after.metadata.metric, before.metadata.metric
+    if new is None or old is None or new.name != old.name or new.mode is None:
+        return False
+    return new.value > old.value if new.mode is Mode.MAX else new.value < old.value
+
+
+def _between(before: Member, after: Member) -> Distance | None:
+    return distance(
+        SampledTensor(fqn, dtype, old.numel, old.sample, new.sample)
+        for fqn, dtype, _ in before.layout or ()
+        if is_trained(fqn)
+        and (old := before.stats.get(fqn)) is not None
+        and (new := after.stats.get(fqn)) is not None
+    )

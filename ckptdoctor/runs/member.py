@@ -1,0 +1,99 @@
+"""What a run needs to know of one checkpoint; small, so that a run of many fits into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ckptdoctor.checkpoint import Checkpoint, Role, TensorStats
+from ckptdoctor.metadata import Metadata
+
+__all__ = ["Layout", "Member", "is_trained"]
+
+Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
+"""Name, dtype and shape of each tensor of the model."""
+
+_BUFFER = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")
+
+
+def is_trained(fqn: str) -> bool:
+    """Whether a tensor is moved by the optimizer and not by the forward pass."""
+    return _BUFFER.search(fqn) is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """What the others of its run, and the rules, need to know of a checkpoint.
+
+    Attributes:
+        path: the file.
+        metadata: epoch, step and metric.
+        layout: its model, shared with the members of the same model; () without weights, None where
+            that is not known.
+        holds_state: whether there is anything in it to resume from beside the weights.
+        stats: by fqn, of the tensors of the layout whose bytes were looked at.
+        weights_id: equal for equal weights; "" where there are none.
+        exact: whether ``weights_id`` rests on the checksums of all weights, not on figures.
+    """
+
+    path: Path
+    metadata: Metadata
+    layout: Layout | None = None
+    holds_state: bool = False
+    stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
+    weights_id: str = ""
+    exact: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        stats: Mapping[str, TensorStats],
+        metadata: Metadata,
+        known: dict[Layout, Layout],
+    ) -> Member:
+        """What is to be known of a checkpoint.
+
+        Args:
+            checkpoint: as the reader described it.
+            stats: of its tensors; empty where they were not looked at.
+            metadata: where it stands.
+            known: layouts seen before; added to.
+        """
+        weights = [tensor for tensor in checkpoint.tensors if tensor.role is Role.MODEL]
+        layout = tuple((tensor.fqn, tensor.dtype, tensor.shape) for tensor in weights)
+        found = {tensor.fqn: stats[tensor.fqn] for tensor in weights if tensor.fqn in stats}
+        crcs = [tensor.storage.crc32 if tensor.storage is not None else 0 for tensor in weights]
+        exact = all(crcs)
+        digest = hashlib.blake2b(digest_size=16)
+        for tensor, crc in zip(weights, crcs, strict=True):
+            figures = found.get(tensor.fqn)
+            digest.update(repr((tensor.fqn, tensor.dtype, tensor.shape)).encode())
+            digest.update(repr((tensor.stride, tensor.storage_offset)).encode())
+            digest.update(repr(crc if exact else figures).encode())
+            if not exact and figures is not None:
+                digest.update(figures.sample)
+        is_known = bool(weights) and (exact or bool(found))
+        return cls(
+            path=checkpoint.path,
+            metadata=metadata,
+            layout=known.setdefault(layout, layout),
+            holds_state=len(checkpoint.tensors) > len(weights) or metadata.epoch is not None,
+            stats=found,
+            weights_id=digest.hexdigest() if is_known else "",
+            exact=exact,
+        )
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is a model in it, as far as that is known."""
+        return self.layout is None or bool(self.layout)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights are there and finite."""
+        whole = len(self.stats) == sum(0 not in shape for _, _, shape in self.layout or ())
+        return whole and not any(stats.non_finite for stats in self.stats.values())

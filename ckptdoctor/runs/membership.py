@@ -1,0 +1,254 @@
+"""Which checkpoints belong together: one folder, one series of names, one model.
+
+A single file of another name or model is a stray: a pretrained backbone, an export, a copy by hand.
+It lies beside the run. Where there are only such files, those of one model are a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ckptdoctor.runs.families import Name, is_clock_word, name_of, run_folder
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.models import Models
+
+__all__ = ["Group", "Membership", "grouped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Checkpoints that belong together.
+
+    Attributes:
+        folder: where they lie.
+        name: what tells them from others in that folder.
+        members: those with a model, or of which nothing could be read; in no order.
+        sides: files that were saved with them and hold no model.
+        copies: restored from one of them.
+    """
+
+    folder: Path
+    name: str
+    members: tuple[Member, ...]
+    sides: tuple[Member, ...] = ()
+    copies: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """The groups, and what belongs to none."""
+
+    groups: tuple[Group, ...] = ()
+    strays: tuple[Member, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A member and its name."""
+
+    member: Member
+    name: Name
+
+
+def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membership:
+    """Which of the checkpoints belong together.
+
+    Args:
+        members: all that are examined.
+        one_by_one: whether the user named each file, so that all of one model are meant.
+    """
+    models = Models()
+    sources = {os.path.abspath(member.path) for member in members if not _is_copy(member)}
+    copies = [m for m in members if _is_copy(m) and _source_of(m) in sources]
+    others = [m for m in members if m not in copies]
+    sides = [member for member in others if not member.has_weights]
+    folders: dict[str, list[_Named]] = {}
+    for member in others:
+        if member.has_weights:
+            key = os.path.abspath(run_folder(member.path))
+            folders.setdefault(key, []).append(_Named(member, name_of(member.path)))
+    found = [group for inside in folders.values() for group in _in_folder(inside, models)]
+    groups, strays = _without_strays(found, models, one_by_one=one_by_one)
+    return _with_files_beside(groups, strays, sides, copies)
+
+
+def _is_copy(member: Member) -> bool:
+    return member.restored is not None
+
+
+def _source_of(member: Member) -> str:
+    return "" if member.restored is None else os.path.abspath(member.restored.source)
+
+
+# -- one folder ----------------------------------------------------------------------------------
+
+
+def _in_folder(inside: Sequence[_Named], models: Models) -> list[list[_Named]]:
+    """The series of a folder, each of one model."""
+    series: dict[tuple[object, ...], list[_Named]] = {}
+    for one in inside:
+        series.setdefault((one.name.series, one.name.labels), []).append(one)
+    parts: list[tuple[tuple[object, ...], list[_Named]]] = [
+        (key, part)
+        for key, same in series.items()
+        for labelled in _by_inner_label(same)
+        for part in _by_model(labelled, models)
+    ]
+    named = [part for (words, labels), part in parts if words or labels]
+    found = list(named)
+    for (words, labels), part in parts:
+        if words or labels:
+            continue
+        hosts = [host for host in named if _goes_with(part, host, models)]
+        if len(hosts) == 1:  # best.pth beside unet_1.pth, unet_2.pth
+            hosts[0].extend(part)
+        else:
+            found.append(part)
+    return found
+
+
+def _goes_with(part: Sequence[_Named], host: Sequence[_Named], models: Models) -> bool:
+    """Whether files that say nothing of whose they are belong to a series of names."""
+    counts = any(one.name.numbers for one in host)
+    return (counts or len(host) > 1) and models.are_same(_layout(part), _layout(host))
+
+
+def _layout(part: Sequence[_Named]) -> tuple[tuple[str, str, tuple[int, ...]], ...] | None:
+    return next((o.member.layout for o in part if o.member.layout is not None), None)
+
+
+def _by_model(same: Sequence[_Named], models: Models) -> list[list[_Named]]:
+    """One list a model; what could not be read goes with the largest."""
+    found: list[list[_Named]] = []
+    unknown = [one for one in same if one.member.layout is None]
+    for one in same:
+        if one.member.layout is None:
+            continue
+        for part in found:
+            is_shard = one.name.is_shard and part[0].name.is_shard
+            if is_shard or models.are_same(part[0].member.layout, one.member.layout):
+                part.append(one)
+                break
+        else:
+            found.append([one])
+    if not found:
+        return [unknown]
+    max(found, key=len).extend(unknown)
+    return found
+
+
+def _by_inner_label(same: Sequence[_Named]) -> list[list[_Named]]:
+    """Apart where a number in the middle tells runs apart: ``bs32_epoch_1`` and ``bs64_epoch_1``.
+
+    It does where the same count stands behind more than one of its values.
+    """
+    shapes = {tuple(n.word for n in one.name.numbers) for one in same if one.name.numbers}
+    if len(shapes) != 1 or len(next(iter(shapes))) < 2:
+        return [list(same)]
+    words = next(iter(shapes))
+    counted = [one for one in same if one.name.numbers]
+    for at, word in enumerate(words[:-1]):
+        if is_clock_word(word):
+            continue
+        values: dict[float, set[float]] = {}
+        for one in counted:
+            numbers = one.name.numbers
+            values.setdefault(numbers[at].value, set()).add(numbers[-1].value)
+        sets = list(values.values())
+        if len(sets) > 1 and any(sets[0] & other for other in sets[1:]):
+            rest = [one for one in same if not one.name.numbers]
+            return [
+                [one for one in counted if one.name.numbers[at].value == value] for value in values
+            ] + ([rest] if rest else [])
+    return [list(same)]
+
+
+# -- all folders ---------------------------------------------------------------------------------
+
+
+def _without_strays(
+    found: Sequence[list[_Named]], models: Models, *, one_by_one: bool
+) -> tuple[list[Group], list[Member]]:
+    several = [part for part in found if _count(part) > 1]
+    single = [part for part in found if _count(part) < 2]
+    if not several:
+        return [_group(part) for part in _of_one_model(single, models, one_by_one)], []
+    homes = {os.path.abspath(_folder(part)) for part in several}
+    known = {one.member.weights_id for part in several for one in part} - {""}
+    own = [part for part in single if _is_run(part, homes, known)]
+    strays = [one.member for part in single if part not in own for one in part]
+    return [_group(part) for part in (*several, *own)], strays
+
+
+def _count(part: Sequence[_Named]) -> int:
+    """Checkpoints; the shards of one folder are one."""
+    return len({o.member.path.parent if o.name.is_shard else o.member.path for o in part})
+
+
+def _folder(part: Sequence[_Named]) -> Path:
+    return run_folder(part[0].member.path)
+
+
+def _is_run(part: Sequence[_Named], homes: set[str], known: set[str]) -> bool:
+    """Whether a file that is alone is a run of its own, which has only just begun."""
+    home = os.path.abspath(_folder(part))
+    nested = any(home == other or home.startswith(other + os.sep) for other in homes)
+    return not nested and any(
+        one.member.holds_state and one.member.weights_id not in known for one in part
+    )
+
+
+def _of_one_model(
+    single: Sequence[list[_Named]], models: Models, one_by_one: bool
+) -> list[list[_Named]]:
+    """Files of other names, put together by folder and model; by model where each was named."""
+    found: list[list[_Named]] = []
+    for part in sorted(single, key=lambda part: _layout(part) is None):
+        for other in found:
+            near = one_by_one or _folder(other) == _folder(part)
+            if near and models.are_same(_layout(other), _layout(part)):
+                other.extend(part)
+                break
+        else:
+            found.append(list(part))
+    return found
+
+
+def _group(part: Sequence[_Named]) -> Group:
+    counted = [one.name for one in part if one.name.numbers] or [one.name for one in part]
+    kinds = [name.kind for name in counted]
+    return Group(
+        folder=_folder(part),
+        name=max(sorted(set(kinds)), key=kinds.count),
+        members=tuple(one.member for one in part),
+    )
+
+
+def _with_files_beside(
+    groups: Sequence[Group],
+    strays: Sequence[Member],
+    sides: Iterable[Member],
+    copies: Iterable[Member],
+) -> Membership:
+    """Files without a model, and restored ones, given to the run they were saved with."""
+    found = list(groups)
+    left = list(strays)
+    for member in sides:
+        home = os.path.abspath(run_folder(member.path))
+        hosts = [at for at, one in enumerate(found) if os.path.abspath(one.folder) == home]
+        if len(hosts) != 1:
+            left.append(member)
+            continue
+        found[hosts[0]] = replace(found[hosts[0]], sides=(*found[hosts[0]].sides, member))
+    for member in copies:
+        source = _source_of(member)
+        for at, one in enumerate(found):
+            if source in {os.path.abspath(inside.path) for inside in one.members}:
+                found[at] = replace(one, copies=(*one.copies, member))
+                break
+        else:
+            left.append(member)
+    return Membership(groups=tuple(found), strays=tuple(left))

@@ -1,0 +1,375 @@
+"""Which metric a run is judged by, and where its values stand.
+
+In this order: what the user names; what the files call best; a validation score; a validation loss;
+a training value last. A name without a split that has a ``val_`` twin beside it is the training
+value. Where the files call something best under another name than the log (``best_metric`` beside
+``Dice``), the values tell which it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ckptdoctor.errors import UsageError
+from ckptdoctor.metadata import (
+    Metric,
+    MetricKind,
+    Mode,
+    Source,
+    Split,
+    best_of,
+    is_loss,
+    named_metric,
+    plain_name,
+    split_of,
+)
+from ckptdoctor.runs.logs import LogReading
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.wish import Wish
+
+__all__ = ["Choice", "choose_metric"]
+
+_LOWER = 0.0015
+_WEAK = frozenset({"precision", "recall", "top5", "acc5", "prec5"})
+"""Scores that say half of the truth: taken where there is no other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The metric of a run.
+
+    Attributes:
+        name: as it is shown; "" where none is known.
+        mode: which direction is better; None where nobody knows.
+        in_files: the names of scores that files hold of it.
+        in_logs: the name that logs give it; "" where they do not.
+        bests: the names under which files carry the best of it along.
+        known: every metric that there is, with its direction, to choose another from.
+    """
+
+    name: str = ""
+    mode: Mode | None = None
+    in_files: frozenset[str] = frozenset()
+    in_logs: str = ""
+    bests: frozenset[str] = frozenset()
+    known: Mapping[str, Mode | None] = ()  # type: ignore[assignment]
+
+    def of_file(self, member: Member) -> Metric | None:
+        """A file's own score."""
+        return self._first(member, MetricKind.SCORE, self.in_files)
+
+    def carried(self, member: Member) -> Metric | None:
+        """The best that a file carries along."""
+        return self._first(member, MetricKind.RUNNING_BEST, self.bests)
+
+    def _first(self, member: Member, kind: MetricKind, names: frozenset[str]) -> Metric | None:
+        found = [m for m in member.metadata.metrics if m.kind is kind and m.name in names]
+        found.sort(key=lambda metric: metric.source is Source.FILENAME)  # that is rounded
+        return replace(found[0], mode=self.mode) if found else None
+
+    def of_log(self, values: Mapping[str, float]) -> Metric | None:
+        """The score among the values that a log has of an epoch."""
+        if not self.in_logs or self.in_logs not in values:
+            return None
+        return Metric(
+            name=self.in_logs,
+            value=values[self.in_logs],
+            mode=self.mode,
+            kind=MetricKind.SCORE,
+            source=Source.LOG,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One score under one name, in files or in logs.
+
+    Attributes:
+        metric: an example; its value says nothing.
+        split: of which data it is, as far as names tell.
+        in_log: whether it stands in logs.
+        count: how many epochs or files have it.
+        at: its place among all, as files and logs have them.
+    """
+
+    metric: Metric
+    split: Split
+    in_log: bool
+    count: int
+    at: int
+
+    @property
+    def name(self) -> str:
+        return self.metric.name
+
+    @property
+    def plain(self) -> str:
+        return plain_name(self.metric)
+
+
+def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) -> Choice:
+    """What the run is judged by; an empty choice where nothing is known, or the wish is not there.
+
+    Args:
+        members: the checkpoints.
+        reading: what the logs say.
+        wish: what the user says.
+    """
+    series = [*_in_files(members), *_in_logs(reading)]
+    bests = _bests(members)
+    known = {one.name: one.metric.mode for one in series}
+    known |= {name: metric.mode for name, metric in bests.items() if name not in known}
+    if wish.metric:
+        chosen = _wished(series, bests, reading, members, wish)
+    else:
+        chosen = _found(series, bests, members, reading)
+        if wish.mode is not None:
+            chosen = replace(chosen, mode=wish.mode)
+    return replace(chosen, known=known)
+
+
+# -- what there is -------------------------------------------------------------------------------
+
+
+def _in_files(members: Sequence[Member]) -> list[_Series]:
+    found: dict[str, tuple[Metric, int]] = {}
+    for member in members:
+        for metric in member.metadata.metrics:
+            if metric.kind is MetricKind.SCORE:
+                known, count = found.get(metric.name, (metric, 0))
+                found[metric.name] = known, count + 1
+    return _with_splits(found.values(), in_log=False)
+
+
+def _in_logs(reading: LogReading) -> list[_Series]:
+    counts = Counter(key for values in reading.epochs.values() for key in values)
+    found = []
+    for key, count in counts.items():
+        metric = named_metric(key, 0.0, Source.LOG)
+        if metric is not None and metric.kind is MetricKind.SCORE:
+            found.append((metric, count))
+    return _with_splits(found, in_log=True)
+
+
+def _with_splits(found: Iterable[tuple[Metric, int]], *, in_log: bool) -> list[_Series]:
+    """A name without a split that has a twin of the validation is a training value."""
+    every = list(found)
+    twins = {plain_name(m) for m, _ in every if split_of(m.name) is Split.VALIDATION}
+    series = []
+    for at, (metric, count) in enumerate(every):
+        split = split_of(metric.name)
+        if split is Split.UNSAID and plain_name(metric) in twins:
+            split = Split.TRAINING
+        series.append(_Series(metric, split, in_log, count, at))
+    return series
+
+
+def _bests(members: Sequence[Member]) -> dict[str, Metric]:
+    """By name, what files call best; the most frequent first."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, Metric] = {}
+    for member in members:
+        for metric in member.metadata.metrics:
+            if metric.kind is MetricKind.RUNNING_BEST:
+                counts[metric.name] += 1
+                examples.setdefault(metric.name, metric)
+    return {name: examples[name] for name, _ in counts.most_common()}
+
+
+# -- choosing ------------------------------------------------------------------------------------
+
+
+def _found(
+    series: Sequence[_Series],
+    bests: Mapping[str, Metric],
+    members: Sequence[Member],
+    reading: LogReading,
+) -> Choice:
+    for best in sorted(bests.values(), key=_rank_of_best):
+        named = [one for one in series if _is_best_of(best, one)]
+        if not named:
+            named = _by_values(best, series, members, reading)
+        if named:
+            return _choice(named, series, bests)
+        if best.mode is not None or not series:
+            break
+    usable = [one for one in series if one.metric.mode is not None] or list(series)
+    validated = [one for one in usable if _class_of(one) < _TRAINING]
+    if bests and not validated:  # better the best of a validation than a training value
+        first = min(bests.values(), key=_rank_of_best)
+        if first.mode is not None:
+            return _of_best(first, bests)
+    if not usable:
+        return _of_best(min(bests.values(), key=_rank_of_best), bests) if bests else Choice()
+    lead = min(usable, key=_preference)
+    return _choice([one for one in usable if _is_same(lead, one)], series, bests)
+
+
+def _rank_of_best(metric: Metric) -> tuple[bool, bool]:
+    return metric.mode is None, is_loss(metric.name)
+
+
+_TRAINING = 2
+
+
+def _class_of(one: _Series) -> int:
+    """0 a score of a validation, 1 its loss, 2 a training value."""
+    if one.split is Split.TRAINING or (one.split is Split.UNSAID and _is_error(one)):
+        return _TRAINING
+    return 1 if is_loss(one.name) else 0
+
+
+def _is_error(one: _Series) -> bool:
+    """Whether a name without a split is what training minimises."""
+    return is_loss(one.name)
+
+
+def _preference(one: _Series) -> tuple[object, ...]:
+    return (
+        _class_of(one),
+        one.plain in _WEAK,
+        one.split is not Split.VALIDATION,
+        one.metric.mode is not Mode.MAX,
+        -one.count,
+        one.in_log,
+        one.at,
+    )
+
+
+def _is_best_of(best: Metric, one: _Series) -> bool:
+    """Whether a score is what a file calls best: of the same name, and not of training for it."""
+    if plain_name(best) != one.plain:
+        return False
+    wanted = split_of(best_of(best.name))
+    return one.split is wanted or (wanted is not Split.TRAINING and one.split is not Split.TRAINING)
+
+
+def _is_same(lead: _Series, one: _Series) -> bool:
+    return one.plain == lead.plain and (
+        one.split is lead.split or Split.TRAINING not in (one.split, lead.split)
+    )
+
+
+def _choice(
+    same: Sequence[_Series], series: Sequence[_Series], bests: Mapping[str, Metric]
+) -> Choice:
+    """The choice of a metric that stands under several names."""
+    logs = sorted((one for one in same if one.in_log), key=_preference)
+    files = sorted((one for one in same if not one.in_log), key=_preference)
+    lead = (logs or files)[0]
+    modes = [one.metric.mode for one in (*logs, *files) if one.metric.mode is not None]
+    plains = {one.plain for one in same}
+    splits = {one.split for one in same}
+    carried = frozenset(
+        name
+        for name, best in bests.items()
+        if plain_name(best) in plains
+        and (split_of(best_of(name)) is Split.TRAINING) == (splits == {Split.TRAINING})
+    )
+    return Choice(
+        name=lead.name,
+        mode=modes[0] if modes else None,
+        in_files=frozenset(one.name for one in files),
+        in_logs=logs[0].name if logs else "",
+        bests=carried,
+    )
+
+
+def _of_best(best: Metric, bests: Mapping[str, Metric]) -> Choice:
+    """Where there is only what files carry along."""
+    same = [name for name, other in bests.items() if plain_name(other) == plain_name(best)]
+    return Choice(name=best.name, mode=best.mode, bests=frozenset(same))
+
+
+# -- by value ------------------------------------------------------------------------------------
+
+
+def _by_values(
+    best: Metric, series: Sequence[_Series], members: Sequence[Member], reading: LogReading
+) -> list[_Series]:
+    """The score that reached what the files call best, each time that they do; [] if none did."""
+    carried = [
+        (m.metadata.epoch, metric.value)
+        for m in members
+        for metric in m.metadata.metrics
+        if metric.name == best.name and math.isfinite(metric.value) and metric.value != 0.0
+    ]
+    fits = []
+    for one in sorted(series, key=_preference):
+        values = list(_values_of(one, members, reading))
+        if carried and values and all(_is_among(value, at, values) for at, value in carried):
+            fits.append(one)
+    if not fits:
+        return []
+    return [one for one in fits if one.plain == fits[0].plain and one.split is fits[0].split]
+
+
+def _values_of(
+    one: _Series, members: Sequence[Member], reading: LogReading
+) -> Iterator[tuple[float | None, float]]:
+    if one.in_log:
+        yield from ((at, v[one.name]) for at, v in reading.epochs.items() if one.name in v)
+        return
+    for member in members:
+        for metric in member.metadata.metrics:
+            if metric.name == one.name:
+                yield member.metadata.epoch, metric.value
+
+
+def _is_among(
+    value: float, at: float | None, values: Sequence[tuple[float | None, float]]
+) -> bool:
+    """Whether a value was reached up to an epoch, one more where files count from 0."""
+    return any(
+        abs(known - value) <= _LOWER * abs(value)
+        for epoch, known in values
+        if at is None or epoch is None or epoch <= at + 1
+    )
+
+
+# -- what the user names -------------------------------------------------------------------------
+
+
+def _wished(
+    series: Sequence[_Series],
+    bests: Mapping[str, Metric],
+    reading: LogReading,
+    members: Sequence[Member],
+    wish: Wish,
+) -> Choice:
+    """What the user names: that name to the letter, or else the metric that it means."""
+    wanted = wish.metric.lower()
+    exact = [one for one in series if one.name.lower() == wanted]
+    raw = {key for values in reading.epochs.values() for key in values if key.lower() == wanted}
+    plain = [one for one in series if one.plain == wanted and one.split is not Split.TRAINING]
+    same = exact or plain or [one for one in series if one.plain == wanted]
+    if same:
+        chosen = _choice(same, series, bests)
+    elif raw:
+        chosen = Choice(name=min(raw), in_logs=min(raw))
+    else:
+        named = [b for name, b in bests.items() if wanted in (name.lower(), plain_name(b))]
+        chosen = _of_best(named[0], bests) if named else Choice()
+    return chosen if wish.mode is None else replace(chosen, mode=wish.mode)
+
+
+def refuse_what_is_not_there(choices: Sequence[Choice], wish: Wish) -> None:
+    """Nothing, where at least one run has the metric that the user names.
+
+    Raises:
+        UsageError: none has it, or nobody knows which direction of it is better.
+    """
+    if not wish.metric or not choices:
+        return
+    found = [choice for choice in choices if choice.name]
+    if not found:
+        known = sorted({name for choice in choices for name in choice.known})
+        there = f"there are {', '.join(known[:12])}" if known else "no metric is known here"
+        raise UsageError(f"--metric {wish.metric}: no such metric; {there}")
+    if all(choice.mode is None for choice in found):
+        raise UsageError(
+            f"--metric {wish.metric}: say which direction is better with --mode max or --mode min"
+        )

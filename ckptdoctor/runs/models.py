@@ -1,0 +1,64 @@
+"""Whether two checkpoints hold the same model, though wrappers renamed it and a few tensors differ."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterable
+
+from ckptdoctor.runs.member import Layout
+
+__all__ = ["Models"]
+
+_WRAPPERS = frozenset(
+    """
+    module _orig_mod model model_state_dict state_dict model_state net network weights params
+    ema ema_state_dict state_dict_ema _forward_module
+    """.split()
+)
+_COMMON = 0.5
+"""Most tensors in common, counted in the smaller of the two."""
+
+_Tensors = frozenset[tuple[str, tuple[int, ...]]]
+
+
+class Models:
+    """Compares layouts; each is taken apart once."""
+
+    def __init__(self) -> None:
+        self._tensors: dict[int, _Tensors] = {}
+        self._same: dict[tuple[int, int], bool] = {}
+
+    def are_same(self, a: Layout | None, b: Layout | None) -> bool:
+        """Whether most tensors are in both; an unknown model may be any."""
+        if a is None or b is None or a is b:
+            return True
+        pair = (id(a), id(b)) if id(a) < id(b) else (id(b), id(a))
+        if pair not in self._same:
+            first, second = self._of(a), self._of(b)
+            fewest = min(len(first), len(second))
+            self._same[pair] = len(first & second) > _COMMON * fewest if fewest else False
+        return self._same[pair]
+
+    def _of(self, layout: Layout) -> _Tensors:
+        key = id(layout)
+        if key not in self._tensors:
+            cut = _shared_prefix(fqn for fqn, _, _ in layout)
+            self._tensors[key] = frozenset((_bare(fqn[cut:]), shape) for fqn, _, shape in layout)
+        return self._tensors[key]
+
+
+def _shared_prefix(names: Iterable[str]) -> int:
+    """How many characters of whole components all names begin with."""
+    known = list(names)
+    if len(known) < 2:
+        return 0
+    return os.path.commonprefix([min(known), max(known)]).rfind(".") + 1
+
+
+def _bare(fqn: str) -> str:
+    """The name without the wrappers around the model."""
+    head, dot, rest = fqn.partition(".")
+    while dot and head in _WRAPPERS:
+        fqn = rest
+        head, dot, rest = fqn.partition(".")
+    return fqn

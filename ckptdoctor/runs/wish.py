@@ -1,0 +1,30 @@
+"""What the user says of the metric and of the logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.metadata import Mode
+from ckptdoctor.runs.logs import LogPattern
+
+__all__ = ["Wish"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the user says of the metric and of the logs.
+
+    Attributes:
+        metric: its name; "" for the one that the run is found to be judged by.
+        mode: which direction is better; None for what the name tells.
+        logs: further logs, which speak for every checkpoint.
+        pattern: how to read lines of logs, from ``compile_pattern``; None for the usual ways.
+        finds_logs: whether to look for logs beside the checkpoints.
+    """
+
+    metric: str = ""
+    mode: Mode | None = None
+    logs: tuple[Path, ...] = ()
+    pattern: LogPattern | None = None
+    finds_logs: bool = True
