@@ -9,9 +9,11 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.history import History
-from ckptdoctor.metadata import Metadata
+from ckptdoctor.manifest import RestoredFrom
+from ckptdoctor.metadata import Metadata, Mode
+from ckptdoctor.runs.run import LogAside, Run
 
-__all__ = ["CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"]
+__all__ = ["CheckpointReport", "Crash", "LastGood", "Place", "Report", "RunReport", "TensorTotals"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,9 @@ class CheckpointReport:
         metadata: where it stands in its run.
         tensors: sums over its tensors.
         findings: worst first.
+        run: the name of the run that it belongs to; None for a file that lies beside.
+        restored: what it was made from by ``ckptdoctor restore``; None for a file that was not.
+        has_weights: whether there is a model in it.
         checkpoint: what the reader returned; None where nothing could be read, or if not kept.
         stats: by fqn; empty if not kept.
     """
@@ -73,6 +78,9 @@ class CheckpointReport:
     metadata: Metadata = field(default_factory=Metadata)
     tensors: TensorTotals = field(default_factory=TensorTotals)
     findings: tuple[Finding, ...] = field(default=(), repr=False)
+    run: str | None = None
+    restored: RestoredFrom | None = None
+    has_weights: bool = True
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
 
@@ -115,24 +123,98 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What is known of a run.
+class RunReport:
+    """What is known of one run.
 
     Attributes:
-        checkpoints: in the order of the run.
+        run: its members, its metric, its history.
+        checkpoints: its files, in the order of the run.
+        ranking: its checkpoints from best to worst, with the reason.
         last_good: the checkpoint to go on from; None where none is sound.
-        ranking: every checkpoint from best to worst, with the reason.
-        findings: about the run as a whole.
+        findings: about the run as a whole, worst first.
+        next: the command to go on with; "" where all is well.
+    """
+
+    run: Run = field(repr=False)
+    checkpoints: tuple[CheckpointReport, ...] = ()
+    ranking: tuple[Place, ...] = field(default=(), repr=False)
+    last_good: LastGood | None = None
+    findings: tuple[Finding, ...] = ()
+    next: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.run.name
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.run.folder
+
+    @property
+    def history(self) -> History:
+        """Its metric over its time."""
+        return self.run.history
+
+    @property
+    def metric(self) -> str:
+        """The metric that it is judged by; "" where none is known."""
+        return self.run.choice.name
+
+    @property
+    def mode(self) -> Mode | None:
+        """Which direction of the metric is better."""
+        return self.run.choice.mode
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """The logs that were believed."""
+        return self.run.history.logs
+
+    @property
+    def aside(self) -> tuple[LogAside, ...]:
+        """The logs that were not."""
+        return self.run.aside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is known of the files that were examined.
+
+    Attributes:
+        checkpoints: run by run in the order of the run, then those that lie beside.
+        runs: the runs that they belong to.
+        last_good: the checkpoint to go on from; None where none is sound, and where there are
+            several runs: a score of one says nothing about another.
+        ranking: the checkpoints of each run from best to worst, then those that lie beside.
+        findings: about the runs as a whole.
+        notes: what was not understood, or not believed, a sentence each.
         crashes: our own bugs.
-        histories: the metric over the epochs, one for each folder of checkpoints.
     """
 
     checkpoints: tuple[CheckpointReport, ...] = ()
+    runs: tuple[RunReport, ...] = field(default=(), repr=False)
     last_good: LastGood | None = None
     ranking: tuple[Place, ...] = ()
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
     crashes: tuple[Crash, ...] = ()
-    histories: tuple[History, ...] = field(default=(), repr=False)
+
+    @property
+    def histories(self) -> tuple[History, ...]:
+        """The metric of each run over its time."""
+        return tuple(run.history for run in self.runs)
+
+    @property
+    def strays(self) -> tuple[CheckpointReport, ...]:
+        """The files that belong to no run."""
+        return tuple(row for row in self.checkpoints if row.run is None)
+
+    @property
+    def next(self) -> str:
+        """The command to go on with; "" where all is well, and where each run has its own."""
+        return self.runs[0].next if len(self.runs) == 1 else ""
 
     def worst(self) -> Severity | None:
         """The highest severity of any finding."""
@@ -140,7 +222,7 @@ class Report:
         return max(severities, default=None)
 
     def all_findings(self) -> Iterable[Finding]:
-        """Those of the run, then those of each checkpoint."""
+        """Those of the runs, then those of each checkpoint."""
         yield from self.findings
         for checkpoint in self.checkpoints:
             yield from checkpoint.findings

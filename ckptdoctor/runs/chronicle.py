@@ -5,35 +5,29 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, AlarmKind, History, Point, Position, Span
-from ckptdoctor.metadata import Metadata, Metric, MetricKind, Mode, Source, plain_name
-from ckptdoctor.runs.logs import LogReading
+from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Point, Position, Span
+from ckptdoctor.metadata import MetricKind, Mode, Source
+from ckptdoctor.runs.clock import Course
+from ckptdoctor.runs.logs import Epochs, LogReading
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.monitor import Monitor, is_loss, is_norm
 from ckptdoctor.runs.trend import trend_of
 
-__all__ = ["Entry", "chronicle"]
+__all__ = ["chronicle"]
 
 _BACK_WITHIN = 3.0
 """An exploded loss has come back below this many times what was usual."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A checkpoint, as far as its place in the run goes."""
-
-    path: Path
-    metadata: Metadata
-
-
 def chronicle(
     folder: Path,
-    entries: Sequence[Entry],
-    scores: Mapping[int, Metric],
+    course: Course,
+    choice: Choice,
     reading: LogReading,
     logs: tuple[Path, ...],
 ) -> History:
@@ -41,30 +35,33 @@ def chronicle(
 
     Args:
         folder: where the checkpoints lie.
-        entries: what they hold, with their own scores where these are known.
-        scores: the metric by epoch, as the logs have it.
+        course: they in order, with their own scores where these are known.
+        choice: the metric that the run is judged by.
         reading: all that the logs say.
         logs: what was read.
     """
-    name, mode = _metric(entries, scores)
-    every = _points(entries, scores, reading, plain_name_of(name))
-    points = tuple(p for p in every if p.at not in reading.superseded)
+    mode = choice.mode
+    dial = _Dial.of(course, reading)
+    every = _points(course.members, choice, reading, dial)
+    old = {at for epoch in reading.superseded if (at := dial.of_epoch(epoch)) is not None}
+    points = tuple(p for p in every if p.at not in old)
     own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
-    trend = trend_of(own, mode) if mode is not None else None
+    trend = trend_of(own, mode, dial.clock) if mode is not None else None
     best = next((p for p in points if trend is not None and p.at == trend.best), None)
     return History(
         folder=folder,
-        metric=name,
+        metric=choice.name,
         mode=mode,
+        clock=dial.clock,
         points=points,
-        superseded=tuple(p for p in every if p.at in reading.superseded),
+        superseded=tuple(p for p in every if p.at in old),
         best=best if best is not None else _best_carried(points, mode),
         decline=None
         if trend is None or trend.decline is None
         else Span(first=trend.decline[0], last=trend.decline[1]),
         collapse=None if trend is None else trend.collapse,
-        alarms=tuple(_alarms(name, mode, own, reading)),
-        values=dict(reading.epochs.items()),
+        alarms=tuple(_alarms(choice.name, mode, own, dial.turned(reading.current()), dial.clock)),
+        values=dial.turned(reading.epochs),
         restarts=reading.restarts,
         epoch_s=_epoch_s(reading.times_s),
         logs=logs,
@@ -74,58 +71,73 @@ def chronicle(
     )
 
 
-def plain_name_of(name: str) -> str:
-    """``val_iou`` and ``IoU`` are one metric."""
-    metric = Metric(name=name, value=0.0, mode=None, kind=MetricKind.SCORE, source=Source.CONTENTS)
-    return plain_name(metric) if name else ""
+@dataclass(frozen=True, slots=True)
+class _Dial:
+    """The clock of a run, and the step of each epoch where steps are counted."""
 
+    clock: Clock
+    steps: Mapping[int, int]
 
-def _metric(entries: Sequence[Entry], scores: Mapping[int, Metric]) -> tuple[str, Mode | None]:
-    """The name of the metric that most epochs have, and its direction."""
-    metrics = list(scores.values()) or [
-        entry.metadata.metric for entry in entries if entry.metadata.metric is not None
-    ]
-    if not metrics:
-        return "", None
-    name = Counter(metric.name for metric in metrics).most_common(1)[0][0]
-    modes = Counter(metric.mode for metric in metrics if metric.mode is not None)
-    return name, modes.most_common(1)[0][0] if modes else None
+    @classmethod
+    def of(cls, course: Course, reading: LogReading) -> _Dial:
+        """Epochs, unless they do not tell the checkpoints apart and steps do."""
+        counts = [(m.metadata.epoch, m.metadata.global_step) for m in course.members]
+        steps = {step for _, step in counts if step is not None}
+        epochs = {epoch for epoch, _ in counts if epoch is not None}
+        if course.by_step and len(steps) > len(epochs) and (not reading.epochs or not epochs):
+            return cls(Clock.STEP, reading.last_steps)
+        return cls(Clock.EPOCH, {})
+
+    def of_epoch(self, epoch: int) -> Position | None:
+        """Where an epoch of a log stands."""
+        return epoch if self.clock is Clock.EPOCH else self.steps.get(epoch)
+
+    def turned(self, epochs: Epochs) -> dict[Position, Mapping[str, float]]:
+        """The values of a log by position."""
+        found = ((self.of_epoch(epoch), values) for epoch, values in epochs.items())
+        return {at: values for at, values in found if at is not None}
 
 
 def _points(
-    entries: Sequence[Entry], scores: Mapping[int, Metric], reading: LogReading, name: str
+    members: Sequence[Member], choice: Choice, reading: LogReading, dial: _Dial
 ) -> list[Point]:
-    """One point an epoch: the log's value, else a file's own score, else the best it carries."""
+    """One point a position: the log's value, else a file's own score, else the best it carries."""
     found: dict[Position, Point] = {}
-    for entry in entries:
-        data, metric = entry.metadata, entry.metadata.metric
-        if metric is None or data.epoch is None or plain_name(metric) != name:
+    for member in members:
+        data = member.metadata
+        at = data.global_step if dial.clock is Clock.STEP else data.epoch
+        metric = choice.of_file(member) or choice.carried(member)
+        if metric is None or at is None:
             continue
         point = Point(
-            at=data.epoch,
+            at=at,
             epoch=data.epoch,
             step=data.global_step,
             value=metric.value,
             source=metric.source,
             kind=metric.kind,
-            path=entry.path,
+            path=member.path,
         )
-        known = found.get(data.epoch)
+        known = found.get(at)
         if known is None or (known.kind, metric.kind) == (
             MetricKind.RUNNING_BEST,
             MetricKind.SCORE,
         ):
-            found[data.epoch] = point
-    for epoch, metric in scores.items():
-        found[epoch] = Point(
-            at=epoch,
+            found[at] = point
+    for epoch, values in reading.epochs.items():
+        told, place = choice.of_log(values), dial.of_epoch(epoch)
+        if told is None or place is None:
+            continue
+        known = found.get(place)
+        found[place] = Point(
+            at=place,
             epoch=epoch,
-            step=None if epoch not in found else found[epoch].step,
-            value=metric.value,
+            step=reading.last_steps.get(epoch) if known is None else known.step,
+            value=told.value,
             source=Source.LOG,
             path=reading.sources.get(epoch),
         )
-    return [found[epoch] for epoch in sorted(found)]
+    return [found[at] for at in sorted(found)]
 
 
 def _best_carried(points: Sequence[Point], mode: Mode | None) -> Point | None:
@@ -138,11 +150,14 @@ def _best_carried(points: Sequence[Point], mode: Mode | None) -> Point | None:
 
 
 def _alarms(
-    name: str, mode: Mode | None, own: Mapping[Position, float], reading: LogReading
+    name: str,
+    mode: Mode | None,
+    own: Mapping[Position, float],
+    current: Mapping[Position, Mapping[str, float]],
+    clock: Clock,
 ) -> Iterator[Alarm]:
     """What was wrong in the last attempt and what led there, and whether it still is."""
-    monitor = Monitor(name, mode or Mode.MAX)
-    current: dict[Position, Mapping[str, float]] = dict(reading.current().items())
+    monitor = Monitor(name, mode or Mode.MAX, clock)
     for epoch in sorted({*current, *own}):
         values = {n: v for n, v in current.get(epoch, {}).items() if is_loss(n) or is_norm(n)}
         score = own.get(epoch)

@@ -6,8 +6,8 @@ cannot be read is counted and passed over.
 
 from __future__ import annotations
 
-from ckptdoctor.runs.logs.collect import Epochs, LogReading, Row
-from ckptdoctor.runs.logs.find import find_logs, is_log
+from ckptdoctor.runs.logs.collect import Epochs, LogReading, Row, merged
+from ckptdoctor.runs.logs.find import is_log, logs_in
 from ckptdoctor.runs.logs.lines import LineReader
 from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError, compile_pattern
 from ckptdoctor.runs.logs.reading import read_logs
@@ -20,7 +20,8 @@ __all__ = [
     "Row",
     "SlowLineError",
     "compile_pattern",
-    "find_logs",
     "is_log",
+    "logs_in",
+    "merged",
     "read_logs",
 ]

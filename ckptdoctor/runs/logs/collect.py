@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Collector", "Epochs", "LogReading", "Row"]
+__all__ = ["Collector", "Epochs", "LogReading", "Row", "merged"]
 
 Epochs = Mapping[int, Mapping[str, float]]
 """Epoch -> name of a value -> the value; where a restart repeats an epoch, the later stands."""
@@ -68,6 +68,29 @@ class LogReading:
         """The epoch that an optimizer step lies in; None where the logs do not reach it."""
         reached = [epoch for epoch, last in self.last_steps.items() if last >= step]
         return min(reached, default=None)
+
+
+def merged(readings: Sequence[LogReading]) -> LogReading:
+    """What several logs of one run say together; of a value that two have, the later log's."""
+    if len(readings) == 1:
+        return readings[0]
+    epochs: dict[int, dict[str, float]] = {}
+    for reading in readings:
+        for epoch, values in reading.epochs.items():
+            epochs.setdefault(epoch, {}).update(values)
+    standing = {epoch for reading in readings for epoch in reading.current()}
+    commands = [command for reading in readings for command in reading.commands]
+    return LogReading(
+        epochs={epoch: epochs[epoch] for epoch in sorted(epochs)},
+        sources={e: path for reading in readings for e, path in reading.sources.items()},
+        superseded=frozenset(e for r in readings for e in r.superseded) - standing,
+        restarts=sum(reading.restarts for reading in readings),
+        last_steps={e: step for reading in readings for e, step in reading.last_steps.items()},
+        times_s={e: time for reading in readings for e, time in reading.times_s.items()},
+        commands=tuple(dict.fromkeys(commands))[-_MOST_SHOWN:],
+        unread=sum(reading.unread for reading in readings),
+        examples=tuple(text for r in readings for text in r.examples)[:_MOST_SHOWN],
+    )
 
 
 class Collector:

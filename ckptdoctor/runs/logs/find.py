@@ -1,18 +1,17 @@
-"""Which files beside checkpoints are logs, by their names alone."""
+"""Which files of a folder are logs, by their names alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
 
-__all__ = ["find_logs", "is_log"]
+__all__ = ["is_log", "logs_in"]
 
 _NAMES = ("metrics.csv", "results.csv", "summary.csv", "trainer_state.json", "scalars.json")
 _SUFFIXES = (".log", ".txt", ".jsonl")
 _EVENTS = "events.out.tfevents"
-_MOST_LOGS = 20
 
 
 def is_log(path: Path) -> bool:
@@ -21,18 +20,12 @@ def is_log(path: Path) -> bool:
     return name in _NAMES or path.suffix.lower() in _SUFFIXES or name.startswith(_EVENTS)
 
 
-def find_logs(files: Iterable[Path]) -> list[Path]:
-    """The logs that lie beside checkpoints, or in the folder above them; 20 at most.
+def logs_in(folder: Path) -> list[Path]:
+    """The logs that lie in a folder, in the order in which people count them.
 
     MMEngine keeps its ``scalars.json`` two folders down, in ``20240101_000000/vis_data``.
     """
-    folders = {folder for file in files for folder in (file.parent, file.absolute().parent.parent)}
-    found: dict[Path, None] = {}
-    for folder in sorted(folders):
-        for path in _inside(folder):
-            if is_log(path) and path.is_file():
-                found[path.resolve()] = None
-    return list(found)[:_MOST_LOGS]
+    return [path.resolve() for path in _inside(folder) if is_log(path) and path.is_file()]
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,148 @@
+"""Which logs lie beside a run and may be its own.
+
+Those in its folder and in ``logs/`` there; those of the folder above and of ``../logs/`` only where
+no other run lies there, or where the log's name names the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.natural import natural_key
+from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
+from ckptdoctor.runs.logs import logs_in
+
+__all__ = ["Home", "logs_beside"]
+
+_MOST_LOGS = 20
+_MOST_FOLDERS = 200
+_LOGS = "logs"
+_FEWEST = 2
+"""Checkpoints that make a run of a folder that is not examined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Where a run lies.
+
+    Attributes:
+        folder: that of the run.
+        name: of its files, without their numbers.
+        inside: the folders that its files lie in.
+    """
+
+    folder: Path
+    name: str
+    inside: tuple[Path, ...]
+
+
+def logs_beside(home: Home, others: Sequence[Home]) -> list[Path]:
+    """The logs that may be a run's own; 20 at most.
+
+    Args:
+        home: where it lies.
+        others: where the other runs lie that are examined.
+    """
+    here = os.path.abspath(home.folder)
+    above = Path(here).parent
+    mates = [one for one in others if os.path.abspath(one.folder) == here]
+    found: dict[Path, None] = {}
+    for folder in (*_last_first(home.inside), home.folder, home.folder / _LOGS):
+        for log in logs_in(folder):
+            rivals = [one.name for one in mates]
+            if not rivals or _names(log, home.name, rivals) or not _names_any(log, rivals):
+                found[log] = None
+    rivals = [*_runs_beside(Path(here)), *(one.name for one in mates)]
+    own = Path(here).name if not mates else home.name
+    for folder in (above, above / _LOGS, above / _LOGS / own):
+        for log in logs_in(folder):
+            if folder.name == own or not rivals or _names(log, own, rivals):
+                found[log] = None
+    return list(found)[:_MOST_LOGS]
+
+
+def _last_first(folders: Iterable[Path]) -> list[Path]:
+    """Of folders that hold one checkpoint each only the last: its log goes on from the others'."""
+    every = sorted(set(folders), key=natural_key)
+    return every[-1:]
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def _names(log: Path, own: str, others: Iterable[str]) -> bool:
+    """Whether a log's name names a run, and no other whose name is longer."""
+    if not _holds(log.stem, own):
+        return False
+    longer = [name for name in others if len(_plain(name)) > len(_plain(own))]
+    return not any(_holds(log.stem, name) for name in longer)
+
+
+def _names_any(log: Path, names: Iterable[str]) -> bool:
+    return any(_holds(log.stem, name) for name in names)
+
+
+def _holds(text: str, name: str) -> bool:
+    """Whether a name stands in a text; ``fold1`` does not stand in ``fold10``."""
+    wanted = _plain(name)
+    if not wanted:
+        return False
+    if len(wanted) == 1:
+        return wanted in re.split(r"[^a-z0-9]+", text.lower())
+    end = r"(?!\d)" if wanted[-1].isdecimal() else ""
+    return re.search(re.escape(wanted) + end, _plain(text)) is not None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+# -- other runs ----------------------------------------------------------------------------------
+
+
+def _runs_beside(folder: Path) -> list[str]:
+    """The names of other folders beside one that hold runs, and of the folder above if it does."""
+    names = []
+    above = folder.parent
+    if _count(above) >= _FEWEST:
+        names.append(above.name)
+    for entry in _folders(above):
+        if entry != folder and _holds_run(entry):
+            names.append(entry.name)
+    return names
+
+
+def _holds_run(folder: Path) -> bool:
+    """Whether two checkpoints lie in a folder, or in one below it."""
+    count = _count(folder)
+    for inside in _folders(folder):
+        if count >= _FEWEST:
+            break
+        below = _count(inside)
+        count = max(below, count + min(1, below))  # one each, or several in one
+    return count >= _FEWEST
+
+
+def _count(folder: Path) -> int:
+    return sum(name.lower().endswith(CHECKPOINT_SUFFIXES) for name in _file_names(folder))
+
+
+def _file_names(folder: Path) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries if entry.is_file())
+    except OSError:
+        return
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    yield from (Path(path) for path in sorted(found)[:_MOST_FOLDERS])

@@ -1,0 +1,235 @@
+"""Checkpoints and logs to runs: the only place that decides what belongs together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ckptdoctor.metadata import Metadata, Metric, Source
+from ckptdoctor.runs.agreement import agreement, contradict, shifted
+from ckptdoctor.runs.beside import Home, logs_beside
+from ckptdoctor.runs.chronicle import chronicle
+from ckptdoctor.runs.clock import counted, course_of, trainings
+from ckptdoctor.runs.logs import LogPattern, LogReading, merged, read_logs
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.membership import Group, grouped
+from ckptdoctor.runs.metric import Choice, choose_metric, refuse_what_is_not_there
+from ckptdoctor.runs.names import told_apart
+from ckptdoctor.runs.run import Formed, LogAside, Run
+from ckptdoctor.runs.trend import Trend, trend_of
+from ckptdoctor.runs.wish import Wish
+
+__all__ = ["form_runs", "run_of_logs"]
+
+
+def form_runs(
+    members: Sequence[Member], wish: Wish | None = None, *, one_by_one: bool = False
+) -> Formed:
+    """The runs that the checkpoints belong to, each with its logs, its metric and its history.
+
+    Args:
+        members: all that are examined.
+        wish: what the user says; by default nothing, and no log is looked for.
+        one_by_one: whether the user named each file.
+
+    Raises:
+        OSError: a log that the user named cannot be read.
+        UsageError: no run has the metric that the user names.
+    """
+    wish = wish or Wish(finds_logs=False)
+    membership = grouped(members, one_by_one=one_by_one)
+    parts = [part for group in membership.groups for part in _trainings(group)]
+    names = told_apart(parts)
+    shelf = _Shelf(wish.pattern)
+    homes = [_home(part) for part in parts]
+    runs = []
+    for at, part in enumerate(parts):
+        others = [one for other, one in enumerate(homes) if other != at]
+        beside = logs_beside(homes[at], others) if wish.finds_logs else []
+        runs.append(_form(part, names[at], _believed(part, beside, wish, shelf), wish))
+    refuse_what_is_not_there([run.choice for run in runs], wish)
+    return Formed(
+        runs=tuple(runs),
+        strays=membership.strays,
+        silent=tuple(path for path in wish.logs if not shelf.read(path, named=True).epochs),
+    )
+
+
+def run_of_logs(logs: Sequence[Path], wish: Wish) -> Run:
+    """A run of which there are logs and no checkpoints.
+
+    Raises:
+        OSError: a log cannot be read.
+    """
+    reading = read_logs(logs, wish.pattern)
+    choice = choose_metric([], reading, wish)
+    told = _Told(reading=reading, logs=tuple(logs), aside=())
+    folder = logs[0].parent
+    return replace(_run(folder, told, choice, []), name=folder.name or str(folder))
+
+
+def _trainings(group: Group) -> Iterator[Group]:
+    """The group; or its parts, where a second training was saved in the same folder."""
+    members = counted(group.members)
+    parts = trainings(members)
+    for part in parts:
+        if len(parts) == 1:
+            yield replace(group, members=tuple(part))
+            continue
+        steps = [m.metadata.global_step for m in part if m.metadata.global_step is not None]
+        span = f"{group.name} {min(steps)}-{max(steps)}"
+        is_last = part is parts[-1]
+        yield replace(
+            group,
+            name=span,
+            members=tuple(part),
+            sides=group.sides if is_last else (),
+            copies=group.copies if is_last else (),
+        )
+
+
+def _home(group: Group) -> Home:
+    inside = tuple({member.path.parent: None for member in group.members})
+    return Home(folder=group.folder, name=group.name, inside=inside)
+
+
+# -- logs ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the logs of a run say, which they are, and which were not believed."""
+
+    reading: LogReading
+    logs: tuple[Path, ...]
+    aside: tuple[LogAside, ...]
+
+
+class _Shelf:
+    """Reads each log once."""
+
+    def __init__(self, pattern: LogPattern | None) -> None:
+        self._pattern = pattern
+        self._known: dict[str, LogReading] = {}
+
+    def read(self, path: Path, *, named: bool) -> LogReading:
+        """What a log says; one that only lies there and cannot be read says nothing.
+
+        Raises:
+            OSError: it cannot be read, and the user named it.
+        """
+        key = os.path.realpath(path)
+        if key not in self._known:
+            try:
+                self._known[key] = read_logs([path], self._pattern)
+            except OSError:
+                if named:
+                    raise
+                self._known[key] = LogReading()
+        return self._known[key]
+
+
+def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -> _Told:
+    """The logs that speak of these checkpoints; those that the user names are not doubted."""
+    named = {os.path.realpath(path) for path in wish.logs}
+    found: list[tuple[Path, LogReading]] = []
+    aside: list[LogAside] = []
+    for path in beside:
+        reading = shelf.read(path, named=False)
+        if os.path.realpath(path) in named or not (reading.epochs or reading.commands):
+            continue
+        match, shift = agreement(reading, group.members)
+        if match.contradicts:
+            words = f"tells other values than the checkpoints hold ({match.other} of "
+            words += f"{match.other + match.same})"
+            aside.append(LogAside(path=path, reason=words))
+        else:
+            found.append((path, shifted(reading, shift)))
+    found, more = _without_rivals(found, group)
+    every = [*found, *((path, shelf.read(path, named=True)) for path in wish.logs)]
+    told = [(path, reading) for path, reading in every if reading.epochs]
+    return _Told(
+        reading=merged([reading for _, reading in every]) if every else LogReading(),
+        logs=tuple(path for path, _ in told),
+        aside=(*aside, *more),
+    )
+
+
+def _without_rivals(
+    found: Sequence[tuple[Path, LogReading]], group: Group
+) -> tuple[list[tuple[Path, LogReading]], list[LogAside]]:
+    """Of logs that tell of two trainings, those that agree most with the files, else the last."""
+    kept: list[tuple[Path, LogReading]] = []
+    aside: list[LogAside] = []
+    ordered = sorted(found, key=lambda one: agreement(one[1], group.members)[0].same)
+    for path, reading in reversed(ordered):
+        rival = next((other for other, known in kept if contradict(known, reading)), None)
+        if rival is None:
+            kept.append((path, reading))
+        else:
+            words = f"tells of another training than {rival.name}: other values for the same epochs"
+            aside.append(LogAside(path=path, reason=words))
+    order = [path for path, _ in found]
+    return sorted(kept, key=lambda one: order.index(one[0])), aside
+
+
+# -- one run -------------------------------------------------------------------------------------
+
+
+def _form(group: Group, name: str, told: _Told, wish: Wish) -> Run:
+    placed = [_with_epoch(member, told.reading) for member in group.members]
+    choice = choose_metric(placed, told.reading, wish)
+    scored = [_scored(member, choice, told.reading) for member in placed]
+    run = _run(group.folder, told, choice, scored)
+    return replace(run, name=name, sides=group.sides, copies=group.copies)
+
+
+def _run(folder: Path, told: _Told, choice: Choice, members: Sequence[Member]) -> Run:
+    course = course_of(members)
+    reading = told.reading
+    history = chronicle(folder, course, choice, reading, told.logs)
+    before = Trend()
+    if history.superseded and history.mode is not None:
+        last = max(point.at for point in history.superseded)
+        old = {p.at: p.value for p in (*history.points, *history.superseded) if p.at <= last}
+        before = trend_of(old, history.mode, history.clock)
+    return Run(
+        folder=folder,
+        members=course.members,
+        placed=course.placed,
+        choice=choice,
+        history=history,
+        before=before,
+        aside=told.aside,
+    )
+
+
+def _with_epoch(member: Member, reading: LogReading) -> Member:
+    """The member with the epoch that the log gives for its step, where it has none."""
+    data = member.metadata
+    if data.epoch is not None or data.global_step is None:
+        return member
+    epoch = reading.epoch_of_step(data.global_step)
+    if epoch is None:
+        return member
+    return replace(member, metadata=replace(data, epoch=epoch, epoch_source=Source.LOG))
+
+
+def _scored(member: Member, choice: Choice, reading: LogReading) -> Member:
+    """The member with its own score: its own key, or the log's value, or the best it carries."""
+    data = member.metadata
+    metric = choice.of_file(member)
+    if metric is None and data.epoch is not None and data.epoch == int(data.epoch):
+        metric = choice.of_log(reading.epochs.get(int(data.epoch), {}))
+    metric = metric or choice.carried(member)
+    if metric is None:
+        return member
+    return replace(member, metadata=_holding(data, metric))
+
+
+def _holding(data: Metadata, metric: Metric) -> Metadata:
+    same = [m for m in data.metrics if (m.name, m.kind) == (metric.name, metric.kind)]
+    metrics = data.metrics if same else (*data.metrics, metric)
+    return replace(data, metric=metric, metrics=metrics)

@@ -1,0 +1,166 @@
+"""A run: the checkpoints of one training in order, with what logs and scores say of them.
+
+Formed once (:mod:`ckptdoctor.runs.form`), before the rules look; rules, ranking, plan, watch and
+every output take it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ckptdoctor.checkpoint import TensorStats
+from ckptdoctor.history import Clock, History, Position
+from ckptdoctor.metadata import Metadata
+from ckptdoctor.runs.jumps import Jump, jumps_of
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.metric import Choice
+from ckptdoctor.runs.trend import Trend
+
+__all__ = ["NO_RUN", "Formed", "LogAside", "Run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogAside:
+    """A log that lies beside a run and was not believed.
+
+    Attributes:
+        path: the log.
+        reason: why, in a sentence that goes on from its name.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The checkpoints of one training.
+
+    Attributes:
+        name: what it is called; no other run of the same examination has it.
+        folder: where its checkpoints lie.
+        members: in order, with their scores; those whose place is not known come last.
+        placed: how many of them have a place.
+        sides: files that were saved with them and hold no model.
+        copies: files that were restored from one of them: no candidates.
+        choice: the metric that it is judged by.
+        history: that metric over the run, and what was wrong in it.
+        before: what the metric did in attempts that a restart has left behind.
+        aside: logs that were not believed.
+    """
+
+    name: str = ""
+    folder: Path = field(default_factory=Path)
+    members: tuple[Member, ...] = field(default=(), repr=False)
+    placed: int = 0
+    sides: tuple[Member, ...] = field(default=(), repr=False)
+    copies: tuple[Member, ...] = field(default=(), repr=False)
+    choice: Choice = field(default_factory=Choice, repr=False)
+    history: History = field(default_factory=History, repr=False)
+    before: Trend = field(default_factory=Trend, repr=False)
+    aside: tuple[LogAside, ...] = ()
+
+    @property
+    def course(self) -> Sequence[Member]:
+        """The checkpoints whose place in the run is known, in order.
+
+        A ``pretrained.pth`` among epochs may be older or younger than any of them.
+        """
+        return self.members[: self.placed]
+
+    @property
+    def every(self) -> Sequence[Member]:
+        """All files of the run: members, what was saved with them, and copies."""
+        return (*self.members, *self.sides, *self.copies)
+
+    def metadata_of(self, path: Path) -> Metadata | None:
+        """What is known of a file's place, its score included; None for a file of another run."""
+        member = self._by_path.get(path)
+        return None if member is None else member.metadata
+
+    def speaks_against(self, path: Path) -> str:
+        """Why the score of a checkpoint cannot be relied on; "" where nothing speaks against it."""
+        data = self.metadata_of(path)
+        at = None if data is None else self.position(data)
+        if at is None:
+            return ""
+        if at in {point.at for point in self.history.superseded}:
+            return self.before.speaks_against(at)
+        return Trend.of(self.history).speaks_against(at)
+
+    def position(self, data: Metadata) -> Position | None:
+        """Where a checkpoint stands on the clock of the run."""
+        return data.global_step if self.history.clock is Clock.STEP else data.epoch
+
+    # -- neighbours ------------------------------------------------------------------------------
+
+    def earlier(self, path: Path) -> Iterator[Member]:
+        """Those before a checkpoint, the nearest first; none where its place is not known."""
+        return iter(self.course[: self._places.get(path, 0)][::-1])
+
+    def later(self, path: Path) -> Iterator[Member]:
+        """Those behind a checkpoint, the nearest first; none where its place is not known."""
+        return iter(self.course[self._places.get(path, len(self.course)) + 1 :])
+
+    def same_weights(self, path: Path) -> Sequence[Member]:
+        """Those with the very weights of a checkpoint, in order, itself included."""
+        member = self._by_path.get(path)
+        return self._twins.get(member.weights_id, ()) if member is not None else ()
+
+    def holds_everywhere(self, stats: TensorStats) -> bool:
+        """Whether a tensor is the same in every checkpoint of the run, and the run went on.
+
+        Judged by its extremes and its NaN and Inf: that is how a buffer looks that nobody trains.
+        """
+        epochs = {member.metadata.epoch for member in self.members} - {None}
+        steps = {member.metadata.global_step for member in self.members} - {None}
+        if max(len(epochs), len(steps)) < 2:
+            return False
+        return all(member.stats.get(stats.fqn, stats) == stats for member in self.members)
+
+    @functools.cached_property
+    def jumps(self) -> Mapping[Path, Jump]:
+        """By path, the checkpoints whose weights lie far from where they were before."""
+        return dict(jumps_of(self.course))
+
+    @functools.cached_property
+    def _places(self) -> Mapping[Path, int]:
+        return {member.path: at for at, member in enumerate(self.course)}
+
+    @functools.cached_property
+    def _by_path(self) -> Mapping[Path, Member]:
+        return {member.path: member for member in self.every}
+
+    @functools.cached_property
+    def _twins(self) -> Mapping[str, list[Member]]:
+        twins: dict[str, list[Member]] = {}
+        for member in self.members:
+            if member.weights_id:
+                twins.setdefault(member.weights_id, []).append(member)
+        return twins
+
+
+NO_RUN = Run()
+"""That of a checkpoint which belongs to none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formed:
+    """What an examination found: the runs, and the files that belong to none.
+
+    Attributes:
+        runs: the one with the most checkpoints first where all lie in one folder, else by folder.
+        strays: files that lie beside them.
+        silent: logs that the user named and that gave nothing.
+    """
+
+    runs: tuple[Run, ...] = ()
+    strays: tuple[Member, ...] = field(default=(), repr=False)
+    silent: tuple[Path, ...] = ()
+
+    def run_of(self, path: Path) -> Run:
+        """The run of a file; an empty one for a stray."""
+        return next((run for run in self.runs if run.metadata_of(path) is not None), NO_RUN)
