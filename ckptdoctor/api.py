@@ -23,7 +23,7 @@ from ckptdoctor.formats import Limits
 from ckptdoctor.formats import open_checkpoint as _open_checkpoint
 from ckptdoctor.report import Report
 from ckptdoctor.runs.discover import discover
-from ckptdoctor.runs.join import Wish
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import survey, why_nothing
 
 __all__ = ["DiffReport", "ScanReport", "diff", "open_checkpoint", "scan"]

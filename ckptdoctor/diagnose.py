@@ -10,20 +10,23 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from ckptdoctor.checkpoint import Checkpoint, Problem
+from ckptdoctor.checkpoint import Checkpoint, Problem, Role
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.formats import OpenFile, opened, read_checkpoint
-from ckptdoctor.history import History
-from ckptdoctor.manifest import check_manifest
-from ckptdoctor.metadata import Metadata, epoch_from_name, position, read_metadata
-from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
+from ckptdoctor.manifest import RestoredFrom, check_manifest, restored_from
+from ckptdoctor.metadata import Metadata, Source, epoch_from_name, read_metadata
+from ckptdoctor.report import CheckpointReport, Crash, Report, RunReport, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
 from ckptdoctor.rules.container import CodeInPickle
-from ckptdoctor.rules.neighbours import Layout, Snapshot, runs_of
+from ckptdoctor.runs.form import form_runs
+from ckptdoctor.runs.member import Layout, Member
+from ckptdoctor.runs.metric import refuse_what_is_not_there
+from ckptdoctor.runs.notes import notes_of
+from ckptdoctor.runs.run import Run
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner
 
@@ -51,58 +54,100 @@ class Examination:
     expect: Callable[[Path, int], None] | None = None
 
 
-def examine(paths: Sequence[Path], how: Examination | None = None) -> Report:
-    """A report on each file, in the order given; a file that cannot be read gets one too.
+def examine(
+    paths: Sequence[Path],
+    how: Examination | None = None,
+    wish: Wish | None = None,
+    *,
+    one_by_one: bool = False,
+) -> Report:
+    """A report on each file, in the order given, and on the runs that they belong to.
+
+    A file that cannot be read gets a report too. Nothing is ranked yet.
 
     Args:
         paths: files.
         how: options.
+        wish: what the user says of metric and logs; None to look for no log.
+        one_by_one: whether the user named each file.
+
+    Raises:
+        OSError: a log that the user named cannot be read.
+        UsageError: no run has the metric that the user names.
     """
     how = how or Examination()
-    reports: list[CheckpointReport] = []
     crashes: list[Crash] = []
     cases = _measure(paths, how)
     layouts: dict[Layout, Layout] = {}
-    runs = runs_of(
-        Snapshot.of(case.checkpoint, case.stats, case.metadata, layouts)
-        for case in cases
+    members = [_member_of(case, layouts) for case in cases]
+    formed = form_runs(members, wish, one_by_one=one_by_one)
+    refuse_what_is_not_there([run.choice for run in formed.runs], wish)
+    rows = [
+        _diagnose(case, formed.run_of(case.checkpoint.path), how, crashes)
         if isinstance(case, Case)
-    )
-    for case in cases:
-        if isinstance(case, Case):
-            run = runs[case.checkpoint.path]
-            reports.append(_diagnose(replace(case, run=run), how, crashes))
-        else:
-            reports.append(case)
-    ordered = sorted(reports, key=lambda report: position(report.path, report.metadata))
+        else _placed(case, formed.run_of(case.path))
+        for case in cases
+    ]
+    runs = [_judged(run, rows, how.rules, crashes) for run in formed.runs]
     return Report(
-        checkpoints=tuple(reports),
-        findings=tuple(_apply(how.rules, lambda rule: rule.check_run(ordered), Path(), crashes)),
-        crashes=tuple(crashes),
+        checkpoints=tuple(rows), runs=tuple(runs), notes=notes_of(formed), crashes=tuple(crashes)
     )
 
 
 def judge_history(
-    histories: Sequence[History], rules: Sequence[type[Rule]] = ALL_RULES
-) -> tuple[list[Finding], list[Crash]]:
-    """What the rules say of runs over their epochs, and our own bugs.
+    runs: Sequence[Run], rules: Sequence[type[Rule]] = ALL_RULES
+) -> tuple[list[RunReport], list[Crash]]:
+    """What the rules say of runs over their time, and our own bugs.
 
     Args:
-        histories: one a run.
+        runs: with their histories.
         rules: those to ask.
     """
-    findings: list[Finding] = []
     crashes: list[Crash] = []
-    for history in histories:
-        say = partial(_of_history, history)
-        found = _apply(rules, say, history.folder, crashes)
-        several = len(histories) > 1  # then it has to be said which run is meant
-        findings += [replace(one, subject=str(history.folder)) if several else one for one in found]
-    return findings, crashes
+    return [_judged(run, (), rules, crashes) for run in runs], crashes
 
 
-def _of_history(history: History, rule: Rule) -> Iterator[Finding]:
-    return rule.check_history(history)
+def _judged(
+    run: Run,
+    rows: Sequence[CheckpointReport],
+    rules: Sequence[type[Rule]],
+    crashes: list[Crash],
+) -> RunReport:
+    """The report on a run, with its own rows in its order."""
+    by_path = {row.path: row for row in rows}
+    own = [by_path[member.path] for member in run.every if member.path in by_path]
+    counted = own[: len(run.members)] if rows else []
+    found = [
+        *_apply(rules, lambda rule: rule.check_history(run.history), run.folder, crashes),
+        *_apply(rules, lambda rule: rule.check_run(run, counted), run.folder, crashes),
+    ]
+    return RunReport(
+        run=run,
+        checkpoints=tuple(own),
+        findings=tuple(sorted(found, key=lambda finding: -finding.severity)),
+    )
+
+
+def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> Member:
+    if isinstance(case, Case):
+        restored = restored_from(case.checkpoint.path)
+        data = _with_kept_epoch(case.metadata, restored)
+        return Member.of(case.checkpoint, case.stats, data, layouts, restored)
+    return Member(path=case.path, metadata=case.metadata)
+
+
+def _with_kept_epoch(data: Metadata, restored: RestoredFrom | None) -> Metadata:
+    """The epoch of a copy whose source had it in its name alone."""
+    if data.epoch is not None or restored is None or restored.epoch is None:
+        return data
+    return replace(data, epoch=restored.epoch, epoch_source=Source.FILENAME)
+
+
+def _placed(row: CheckpointReport, run: Run) -> CheckpointReport:
+    """The report on a file that gave nothing, with its place in the run."""
+    return replace(
+        row, metadata=run.metadata_of(row.path) or row.metadata, run=run.name or None
+    )
 
 
 def _measure(paths: Sequence[Path], how: Examination) -> list[Case | CheckpointReport]:
@@ -219,8 +264,10 @@ def _problem_of(error: CheckpointError | OSError) -> Problem:
     )
 
 
-def _diagnose(case: Case, how: Examination, crashes: list[Crash]) -> CheckpointReport:
+def _diagnose(case: Case, run: Run, how: Examination, crashes: list[Crash]) -> CheckpointReport:
     checkpoint = case.checkpoint
+    data = run.metadata_of(checkpoint.path) or case.metadata
+    case = replace(case, run=run, metadata=data)
     found = _apply(how.rules, lambda rule: rule.check(case), checkpoint.path, crashes)
     findings = sorted(found, key=lambda finding: -finding.severity)
     return CheckpointReport(
@@ -228,9 +275,12 @@ def _diagnose(case: Case, how: Examination, crashes: list[Crash]) -> CheckpointR
         format=checkpoint.format,
         nbytes=checkpoint.nbytes,
         verdict=verdict_of(findings, checkpoint.tensors),
-        metadata=case.metadata,
+        metadata=data,
         tensors=TensorTotals.of(checkpoint, case.stats.values()),
         findings=tuple(findings),
+        run=run.name or None,
+        restored=restored_from(checkpoint.path),
+        has_weights=any(tensor.role is Role.MODEL for tensor in checkpoint.tensors),
         checkpoint=checkpoint if how.keep_details else None,
         stats=case.stats if how.keep_details else {},
     )

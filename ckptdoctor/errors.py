@@ -142,3 +142,19 @@ class TrainingStalledError(CkptDoctorError, TimeoutError):
 
 class UsageError(CkptDoctorError):
     """The request contradicts itself; the CLI answers with exit code 2."""
+
+
+class SeveralRunsError(UsageError):
+    """The request is about one run, and there are several; the message lists them.
+
+    Args:
+        message: what is wrong.
+        more: lines below it: the runs, and the command for each.
+    """
+
+    def __init__(self, message: str, *more: str) -> None:
+        super().__init__(message, *more)
+        self.lines = (message, *more)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Problem
 from ckptdoctor.destination import opened_for_reading
@@ -28,6 +29,20 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredFrom:
+    source: Path
+    epoch: int | float | None = None
+    scale: float | None = None
+    actions: tuple[str, ...] = ()
+
+
+def restored_from(checkpoint: Path) -> RestoredFrom | None:
+    return None
+
+
 _CHUNK_NBYTES = 1 << 22
 _MOST_NBYTES = 1 << 20
 _SHA256_CHARS = 64

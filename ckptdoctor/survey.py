@@ -12,19 +12,25 @@ from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.history import History
+from ckptdoctor.manifest import restored_from
 from ckptdoctor.metadata import read_metadata
-from ckptdoctor.recovery import with_last_good
-from ckptdoctor.report import Crash, Report
-from ckptdoctor.runs.chronicle import Entry
+from ckptdoctor.recovery import ranked
+from ckptdoctor.recovery.next_step import Asked
+from ckptdoctor.report import Crash, Report, RunReport
 from ckptdoctor.runs.discover import Discovery, discover
-from ckptdoctor.runs.join import Wish, history_of_logs, join_entries
-from ckptdoctor.runs.logs import find_logs, is_log
+from ckptdoctor.runs.form import form_runs, run_of_logs
+from ckptdoctor.runs.logs import is_log, logs_in
+from ckptdoctor.runs.member import Layout, Member
+from ckptdoctor.runs.metric import refuse_what_is_not_there
+from ckptdoctor.runs.notes import notes_of
+from ckptdoctor.runs.run import Run
+from ckptdoctor.runs.wish import Wish
 
 __all__ = ["Chronicles", "chronicles", "survey", "why_nothing"]
 
 
 def survey(found: Discovery, how: Examination | None = None, wish: Wish | None = None) -> Report:
-    """The report on every file found, ranked; one that is missing gets its finding too.
+    """The report on every file found, run by run, ranked; one that is missing gets a finding too.
 
     Args:
         found: at least one file.
@@ -33,27 +39,38 @@ def survey(found: Discovery, how: Examination | None = None, wish: Wish | None =
 
     Raises:
         OSError: a log that the user named cannot be read.
+        UsageError: no run has the metric that the user names.
     """
-    return with_last_good(examine([*found.files, *found.missing], how), wish)
+    wish = wish or Wish()
+    files = [*found.files, *found.missing]
+    report = examine(files, how, wish, one_by_one=found.one_by_one)
+    return ranked(report, Asked(paths=tuple(found.paths), wish=wish))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chronicles:
-    """Runs over their epochs.
+    """Runs over their time.
 
     Attributes:
-        histories: those of which anything is known, the one with the most epochs first.
+        runs: those of which anything is known, the one with the most points first.
         findings: what the rules say of them, worst first.
+        notes: what was not understood, or not believed, a sentence each.
         crashes: our own bugs.
     """
 
-    histories: tuple[History, ...] = ()
+    runs: tuple[RunReport, ...] = ()
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
     crashes: tuple[Crash, ...] = ()
+
+    @property
+    def histories(self) -> tuple[History, ...]:
+        """The metric of each run over its time."""
+        return tuple(run.history for run in self.runs)
 
 
 def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
-    """The metric over the epochs of every run that the paths name, without scanning a tensor.
+    """The metric over the time of every run that the paths name, without scanning a tensor.
 
     Args:
         paths: checkpoints, folders of checkpoints or of logs, logs; none for the usual places.
@@ -61,31 +78,55 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
 
     Raises:
         OSError: a log that the user named cannot be read.
+        UsageError: no run has the metric that the user names.
     """
     named = [path for path in paths if is_log(path) and path.is_file()]
     others = [path for path in paths if path not in named]
     wish = replace(wish, logs=(*wish.logs, *named))
     found = discover(others) if others or not wish.logs else Discovery()
-    folders: dict[Path, list[Entry]] = {}
-    for file in found.files:
-        with contextlib.suppress(CheckpointError, OSError):
-            data = read_metadata(open_checkpoint(file))
-            folders.setdefault(file.parent, []).append(Entry(path=file, metadata=data))
-    histories = [join_entries(folder, entries, wish)[0] for folder, entries in folders.items()]
-    histories += [
-        history_of_logs([*logs, *wish.logs], wish)
-        for folder in found.empty
-        if (logs := find_logs([folder / "any"]))
+    formed = form_runs(_headers(found.files), wish, one_by_one=found.one_by_one)
+    runs = [*formed.runs, *_of_logs_alone(found, wish)]
+    if not runs and wish.logs:
+        runs = [run_of_logs(wish.logs, wish)]
+    refuse_what_is_not_there([run.choice for run in runs], wish)
+    known = sorted((run for run in runs if run.history.points), key=_longest_first)
+    reports, crashes = judge_history(known)
+    several = len(reports) > 1
+    findings = [
+        replace(finding, subject=run.name) if several else finding
+        for run in reports
+        for finding in run.findings
     ]
-    if not histories and wish.logs:
-        histories = [history_of_logs(wish.logs, wish)]
-    known = sorted((one for one in histories if one.points), key=lambda one: -len(one.points))
-    findings, crashes = judge_history(known)
     return Chronicles(
-        histories=tuple(known),
+        runs=tuple(reports),
         findings=tuple(sorted(findings, key=lambda finding: -finding.severity)),
+        notes=notes_of(formed),
         crashes=tuple(crashes),
     )
+
+
+def _longest_first(run: Run) -> int:
+    return -len(run.history.points)
+
+
+def _headers(files: Sequence[Path]) -> list[Member]:
+    """The checkpoints without a look at their tensors; those that cannot be read are left out."""
+    members: list[Member] = []
+    layouts: dict[Layout, Layout] = {}
+    for file in files:
+        with contextlib.suppress(CheckpointError, OSError):
+            checkpoint = open_checkpoint(file)
+            data = read_metadata(checkpoint)
+            members.append(Member.of(checkpoint, {}, data, layouts, restored_from(file)))
+    return members
+
+
+def _of_logs_alone(found: Discovery, wish: Wish) -> Iterator[Run]:
+    """Runs whose logs lie in folders without a checkpoint."""
+    for folder in found.empty:
+        logs = logs_in(folder)
+        if logs:
+            yield run_of_logs([*logs, *wish.logs], wish)
 
 
 def why_nothing(found: Discovery) -> Iterator[str]:

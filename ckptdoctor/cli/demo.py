@@ -47,7 +47,7 @@ def demo(
     from ckptdoctor.render.console.rank import rank_text
     from ckptdoctor.render.restored import restore_text
     from ckptdoctor.render.text import printable
-    from ckptdoctor.runs.join import Wish
+    from ckptdoctor.runs.wish import Wish
     from ckptdoctor.shell import command_line
     from ckptdoctor.survey import chronicles
 

@@ -67,10 +67,10 @@ def inspect(
         everything = everything or bool(tensor)
         write_result(inspect_document(found, shown, fmt, screen, everything=everything), output)
     else:
-        from ckptdoctor.recovery import with_last_good
+        from ckptdoctor.recovery import ranked
 
         write_scan(
-            with_last_good(report),
+            ranked(report),
             fmt,
             output,
             verbosity=verbosity,

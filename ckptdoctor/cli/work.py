@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ckptdoctor.diagnose import Examination
     from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.report import Report
-    from ckptdoctor.runs.join import Wish
+    from ckptdoctor.runs.wish import Wish
 
 __all__ = ["examine_files", "examine_paths", "screen_for", "wish_of", "write_scan"]
 
@@ -112,7 +112,7 @@ def wish_of(
         UsageError: the pattern is no regular expression, or lacks a group.
     """
     from ckptdoctor.metadata import Mode as Direction
-    from ckptdoctor.runs.join import Wish
+    from ckptdoctor.runs.wish import Wish
     from ckptdoctor.runs.logs import compile_pattern
 
     return Wish(

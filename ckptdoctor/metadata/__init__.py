@@ -14,6 +14,9 @@ from ckptdoctor.metadata.order import position
 from ckptdoctor.metadata.preference import principal
 from ckptdoctor.metadata.reading import read_metadata
 
+from ckptdoctor.metadata.stub import *
+from ckptdoctor.metadata.stub import METRIC_WORDS, NameNumber, NameParts, Split, best_of, is_loss, name_parts, split_of
+
 __all__ = [
     "Metadata",
     "Metric",

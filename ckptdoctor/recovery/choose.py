@@ -7,57 +7,80 @@ from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.metadata import count_text
-from ckptdoctor.report import Place, Report
+from ckptdoctor.recovery.next_step import clean_name
+from ckptdoctor.report import Place, Report, RunReport
 from ckptdoctor.shell import command_line
 
-__all__ = ["choose", "clean_name"]
+__all__ = ["choose", "sound_beside"]
 
 _MOST_ALTERNATIVES = 3
-_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".jit")
 
 
-def clean_name(source: Path, suffix: str = "") -> Path:
-    """Where a restored checkpoint goes by default: beside its source."""
-    suffix = suffix or (source.suffix if source.suffix in _SUFFIXES else ".pth")
-    return source.with_name(f"best_model_clean{suffix}")
-
-
-def choose(report: Report, *, epoch: int | None, destination: Path | None) -> Place:
-    """The best place of the ranking, or the best of an epoch.
+def choose(
+    run: RunReport | None,
+    *,
+    epoch: int | None,
+    destination: Path | None,
+    beside: Sequence[Place] = (),
+) -> Place:
+    """The best place of a run's ranking, or the best of an epoch.
 
     Args:
-        report: ranked.
+        run: ranked; None where there is none.
         epoch: the epoch wanted; None for the best of all.
         destination: never a source of itself.
+        beside: files that belong to no run, to say why none of them is taken.
 
     Raises:
         RestoreError: there is no sound checkpoint of that epoch, or none at all; the message names
             the nearest, with the command for each.
     """
+    ranking = (*(() if run is None else run.ranking), *beside)
     places = [
         place
-        for place in report.ranking
+        for place in ranking
         if not _is(place.report.path, destination or clean_name(place.report.path))
     ]
     wanted = places if epoch is None else [p for p in places if _epoch(p) == epoch]
     usable = [place for place in wanted if place.usable]
     if usable:
         return usable[0]
-    written = [p for p in report.ranking if p.usable and p not in places]
+    written = [p for p in ranking if p.usable and p not in places]
     if epoch is None and written:
         raise RestoreError(f"{written[0].report.path} is the best there is: resume from it")
     if epoch is None:
         raise RestoreError("no checkpoint here is fit to go on from", *_reasons(places))
-    nearest = sorted(
-        (place for place in places if place.usable and _epoch(place) is not None),
-        key=lambda place: (abs((_epoch(place) or 0) - epoch), _epoch(place) or 0),
-    )
     what = (
         f"no checkpoint of epoch {epoch} is sound"
         if wanted
         else f"there is no checkpoint of epoch {epoch}"
     )
+    nearest = _nearest(places, epoch)
     raise RestoreError(what, *_reasons(wanted), *_alternatives(nearest[:_MOST_ALTERNATIVES]))
+
+
+def _nearest(places: Sequence[Place], epoch: int) -> list[Place]:
+    """Those that can be gone on from, the nearest first; behind them what the run speaks against."""
+    return sorted(
+        (place for place in places if place.usable and _epoch(place) is not None),
+        key=lambda place: (
+            bool(place.caution),
+            abs((_epoch(place) or 0) - epoch),
+            _epoch(place) or 0,
+        ),
+    )
+
+
+def sound_beside(report: Report) -> list[str]:
+    """The best checkpoints of each run of a folder, with the command that takes each."""
+    good = [
+        place
+        for run in report.runs
+        for place in [one for one in run.ranking if one.usable and not one.caution][
+            :_MOST_ALTERNATIVES
+        ]
+    ]
+    return _alternatives(good) if good else []
 
 
 def _is(path: Path, other: Path) -> bool:
@@ -77,10 +100,11 @@ def _alternatives(places: Sequence[Place]) -> list[str]:
     """The nearest, and below each the command that takes it."""
     if not places:
         return ["and no other checkpoint here is: look into an earlier run"]
-    lines = ["The nearest that are:"]
+    lines = ["Sound ones:"]
     for place in places:
         path = place.report.path
-        epoch = count_text(_epoch(place) or 0)
-        lines.append(f"  epoch {epoch}, {path.name}: {place.reason}")
+        epoch = _epoch(place)
+        which = path.name if epoch is None else f"epoch {count_text(epoch)}, {path.name}"
+        lines.append(f"  {which}: {place.reason}")
         lines.append("    " + command_line("ckptdoctor", "restore", "--from", path))
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.history import History
 from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
-from ckptdoctor.recovery.choose import clean_name
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.lr_rules import Advice, advise
+from ckptdoctor.recovery.next_step import clean_name, free_name
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_command
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
-from ckptdoctor.report import Place, Report
+from ckptdoctor.report import CheckpointReport, Place, Report, RunReport
 from ckptdoctor.shell import command_line
 
 __all__ = ["Option", "Plan", "make_plan"]
@@ -78,7 +78,7 @@ class Plan:
 
 
 def make_plan(
-    report: Report,
+    run: RunReport | None,
     request: Request,
     *,
     earlier: Report | None = None,
@@ -87,7 +87,7 @@ def make_plan(
     """The ways to go on.
 
     Args:
-        report: of the run, ranked, with its history.
+        run: ranked, with its history; None where there are no checkpoints.
         request: what the user says.
         earlier: of an earlier run, ranked, for option B.
         stored: what a checkpoint stores: its learning rate, and maybe the arguments of the run.
@@ -95,16 +95,17 @@ def make_plan(
     Raises:
         UsageError: the command that the user gives is none.
     """
-    place = next((place for place in report.ranking if place.usable), None)
-    history = _history(report, place)
+    place = None if run is None else next((p for p in run.ranking if p.usable), None)
+    history = None if run is None else run.history
     advice = advise(request.added, history)
     line, where, notes = _command(request, history, place, stored)
-    basis = _Basis(line=line, advice=advice, request=request, stored=stored)
+    copies = [] if run is None else [row for row in run.checkpoints if row.restored is not None]
+    basis = _Basis(line=line, advice=advice, request=request, stored=stored, copies=copies)
     options = []
     if place is not None:
         title = "go on from the last good checkpoint"
         options.append(replace(_resuming("A", title, place, basis), recommended=True))
-    before = _earlier(report, place, earlier)
+    before = _earlier(run, place, earlier)
     if before is not None:
         same = place is not None and before.report.path.parent == place.report.path.parent
         title = "go on from an earlier " + (
@@ -126,15 +127,6 @@ def make_plan(
         timeline=timeline,
         notes=(*notes, *_notes(basis, before)),
     )
-
-
-def _history(report: Report, place: Place | None) -> History | None:
-    """That of the folder to go on from, else the longest."""
-    if place is not None:
-        for history in report.histories:
-            if history.folder == place.report.path.parent and (history.points or history.values):
-                return history
-    return max(report.histories, key=lambda one: len(one.points), default=None)
 
 
 def _command(
@@ -163,24 +155,23 @@ def _command(
     return parse_command(found), "the arguments stored in the checkpoint", notes
 
 
-def _earlier(report: Report, place: Place | None, earlier: Report | None) -> Place | None:
-    """The best of an earlier run, else of another folder, else the next best before this one."""
+def _earlier(run: RunReport | None, place: Place | None, earlier: Report | None) -> Place | None:
+    """The best of an earlier run, else the next best before this one."""
     if earlier is not None:
         return next((one for one in earlier.ranking if one.usable), None)
-    if place is None:
+    if place is None or run is None:
         return None
-    usable = [one for one in report.ranking if one.usable and not one.caution]
     epoch = place.report.metadata.epoch
-    others = [one for one in usable if one.report.path.parent != place.report.path.parent]
     before = [
         one
-        for one in usable
-        if epoch is not None
+        for one in run.ranking
+        if one.usable
+        and not one.caution
+        and epoch is not None
         and one.report.metadata.epoch is not None
         and one.report.metadata.epoch < epoch
     ]
-    newest = sorted(before, key=lambda one: -(one.report.metadata.epoch or 0))
-    return next(iter((*others, *newest)), None)
+    return max(before, key=lambda one: one.report.metadata.epoch or 0, default=None)
 
 
 # -- the options ---------------------------------------------------------------------------------
@@ -194,6 +185,7 @@ class _Basis:
     advice: Advice
     request: Request
     stored: Stored
+    copies: Sequence[CheckpointReport] = ()
     written: set[Path] = field(default_factory=set)  # by the options so far
 
     def rewrite(self) -> Rewrite | None:
@@ -250,6 +242,9 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
     source, factor = place.report.path, basis.advice.factor
     if _SCALED & set(actions_of(source)):
         return source, "", ["its stored learning rate was changed when it was restored"]
+    copy = _copy_of(source, basis)
+    if copy is not None:
+        return copy, "", [f"{copy.name} was restored from {source.name} with this rate already"]
     reasons = []
     scalars = basis.stored(source)
     scale = factor != 1.0 and (scalars is None or any(map(_STORED_RATE.search, scalars)))
@@ -267,22 +262,23 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
         )
     if salvage:
         reasons.append("restore leaves out what is broken beside the weights")
-    destination = _free_name(clean_name(source), basis.written)
+    destination = free_name(clean_name(source), basis.written)
     basis.written.add(destination)
     if destination != clean_name(source):
         words += ["-o", destination]
     return destination, command_line(*words), reasons
 
 
-def _free_name(path: Path, taken: set[Path]) -> Path:
-    """The path, or with a number where something is there; here, if its folder takes no file."""
-    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
-        path = Path(path.name)
-    number, free = 2, path
-    while free in taken or free.exists():
-        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
-        number += 1
-    return free
+def _copy_of(source: Path, basis: _Basis) -> Path | None:
+    """A sound copy of a checkpoint whose rates were scaled as advised."""
+    for row in basis.copies:
+        made = row.restored
+        if made is None or row.verdict is not Verdict.HEALTHY:
+            continue
+        same = os.path.abspath(made.source) == os.path.abspath(source)
+        if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
+            return row.path
+    return None
 
 
 def _about_rate(advice: Advice) -> list[str]:

@@ -1,28 +1,32 @@
-"""Which checkpoint to go on from: by verdict, then by its own score, then by epoch.
+"""Which checkpoint of a run to go on from: by verdict, then by its own score, then by its place.
 
 A running best is no score of the file that holds it: it survives a collapse unchanged. The earliest
-checkpoint that holds a value is the one that scored it; those after it scored no more.
+checkpoint that holds a value is the one that scored it; those after it scored no more. A file whose
+weights are sound, and something beside them is not, wins over a healthy one where it scored better
+by more than the noise: what is broken can be reset, what was learned cannot.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ckptdoctor.diagnose import judge_history
-from ckptdoctor.finding import Severity, Verdict
-from ckptdoctor.metadata import MetricKind, Mode, count_text, plain_name
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.metadata import MetricKind, Mode, count_text
 from ckptdoctor.natural import natural_key
-from ckptdoctor.report import CheckpointReport, LastGood, Place, Report
-from ckptdoctor.runs.join import Wish, join_logs
-from ckptdoctor.runs.order import in_order
+from ckptdoctor.recovery.next_step import Asked, next_command
+from ckptdoctor.report import CheckpointReport, LastGood, Place, Report, RunReport
+from ckptdoctor.runs.noise import noise_of
+from ckptdoctor.runs.run import Run
 
-__all__ = ["rank", "with_last_good"]
+__all__ = ["rank", "ranked"]
 
 _USABLE = (Verdict.HEALTHY, Verdict.SUSPECT, Verdict.SALVAGEABLE)
 _NEVER = frozenset({"CD106", "CD107"})  # whoever loads such a file has worse worries than NaN
+_LEAST_NOISE = 0.005
+"""Of the best score, where too few are known to tell how much they jump about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,121 +38,199 @@ class _Score:
     reason: str
 
 
-def rank(
-    reports: Sequence[CheckpointReport],
-    speaks_against: Callable[[CheckpointReport], str] = lambda _: "",
-) -> list[Place]:
-    """Every checkpoint, best first; those that cannot be used come last and say why.
+def ranked(report: Report, asked: Asked | None = None) -> Report:
+    """The report run by run in the order of each, with its rankings, and what to go on with.
 
     Args:
-        reports: with their own scores, where they are known.
-        speaks_against: why a score cannot be relied on, such as a decline; "" where nothing does.
+        report: on files and runs.
+        asked: what the user asked, so that the next command asks the same.
     """
-    ordered = in_order(reports)
-    scores = _scores(ordered)
+    asked = asked or Asked()
+    several = len(report.runs) > 1
+    runs = []
+    for run in report.runs:
+        places = rank(run.checkpoints, run.run)
+        best = next((place for place in places if place.usable), None)
+        told = replace(run, ranking=tuple(places), last_good=_last_good(best))
+        runs.append(replace(told, next=next_command(told, asked, several=several)))
+    strays = sorted(report.strays, key=lambda row: natural_key(row.path))
+    beside = [
+        Place(rank=number, report=row, usable=False, reason=_beside(row))
+        for number, row in enumerate(strays, start=1 + max((len(r.ranking) for r in runs), default=0))
+    ]
+    return replace(
+        report,
+        runs=tuple(runs),
+        checkpoints=(*(row for run in runs for row in run.checkpoints), *strays),
+        last_good=runs[0].last_good if len(runs) == 1 else None,
+        ranking=(*(place for run in runs for place in run.ranking), *beside),
+        findings=tuple(_of_all(runs)),
+    )
 
-    def key(report: CheckpointReport) -> tuple[object, ...]:
-        score = scores[id(report)]
-        epoch = report.metadata.epoch or 0
+
+def _of_all(runs: Sequence[RunReport]) -> list[Finding]:
+    """What is said of the runs; of which one, where there are several."""
+    found = [
+        replace(finding, subject=run.name) if len(runs) > 1 else finding
+        for run in runs
+        for finding in run.findings
+    ]
+    return sorted(found, key=lambda finding: -finding.severity)
+
+
+def _last_good(best: Place | None) -> LastGood | None:
+    if best is None:
+        return None
+    data = best.report.metadata
+    return LastGood(path=best.report.path, epoch=data.epoch, reason=best.reason)
+
+
+def rank(rows: Sequence[CheckpointReport], run: Run) -> list[Place]:
+    """Every checkpoint of a run, best first; those that cannot be used come last and say why.
+
+    Args:
+        rows: the reports on its files.
+        run: with their scores, and what speaks against them.
+    """
+    order = {member.path: at for at, member in enumerate(run.course)}
+    scores = _scores(rows, run, order)
+    copies = {member.path for member in run.copies}
+    against = {row.path: run.speaks_against(row.path) for row in rows}
+    lifted = _lifted(rows, scores, against, run)
+
+    def key(row: CheckpointReport) -> tuple[object, ...]:
+        score, at = scores[row.path], order.get(row.path, -1)
+        healthy = row.path in lifted
         return (
-            not _is_usable(report),
-            report.verdict.rank,
-            bool(speaks_against(report)),
+            not _is_usable(row) or row.path in copies,
+            Verdict.HEALTHY.rank if healthy else row.verdict.rank,
+            bool(against[row.path]),
             score.tier,
             -score.goodness,
-            epoch if score.tier == 1 else -epoch,
-            -(report.metadata.global_step or 0),
-            natural_key(report.path),
+            at if score.tier == 1 else -at,
+            natural_key(row.path),
         )
 
     return [
         Place(
             rank=number,
-            report=report,
-            usable=_is_usable(report),
-            reason=_reason(report, scores[id(report)], speaks_against(report)),
-            caution=speaks_against(report),
+            report=row,
+            usable=_is_usable(row) and row.path not in copies,
+            reason=_reason(row, scores[row.path], against[row.path]),
+            caution=against[row.path],
         )
-        for number, report in enumerate(sorted(ordered, key=key), start=1)
+        for number, row in enumerate(sorted(rows, key=key), start=1)
     ]
 
 
-def with_last_good(report: Report, wish: Wish | None = None) -> Report:
-    """The report in the order of the run, with scores from logs, its ranking and ``last_good``.
+def _is_usable(row: CheckpointReport) -> bool:
+    hostile = any(finding.code in _NEVER for finding in row.findings)
+    return row.verdict in _USABLE and not hostile and row.has_weights and row.tensors.count > 0
 
-    Raises:
-        OSError: a log that the user named cannot be read.
-    """
-    joined = join_logs(report.checkpoints, wish)
-    places = rank(joined.reports, joined.speaks_against)
-    best = next((place for place in places if place.usable), None)
-    last_good = None
-    if best is not None:
-        last_good = LastGood(
-            path=best.report.path, epoch=best.report.metadata.epoch, reason=best.reason
-        )
-    findings, crashes = judge_history(joined.histories)
-    return replace(
-        report,
-        checkpoints=tuple(in_order(joined.reports)),
-        last_good=last_good,
-        ranking=tuple(places),
-        findings=tuple(sorted((*findings, *report.findings), key=lambda f: -f.severity)),
-        crashes=(*report.crashes, *crashes),
-        histories=joined.histories,
+
+def _lifted(
+    rows: Sequence[CheckpointReport],
+    scores: Mapping[Path, _Score],
+    against: Mapping[Path, str],
+    run: Run,
+) -> frozenset[Path]:
+    """The salvageable files whose own score beats that of every healthy one by more than noise."""
+    known = [
+        row
+        for row in rows
+        if _is_usable(row) and scores[row.path].tier == 0 and not against[row.path]
+    ]
+    sound = [scores[r.path].goodness for r in known if r.verdict is not Verdict.SALVAGEABLE]
+    usable = [row for row in rows if _is_usable(row) and row.verdict is not Verdict.SALVAGEABLE]
+    if not sound and usable:
+        return frozenset()
+    best = max(sound, default=-math.inf)
+    noise = _noise(run, best)
+    return frozenset(
+        row.path
+        for row in known
+        if row.verdict is Verdict.SALVAGEABLE and scores[row.path].goodness > best + noise
     )
 
 
-def _is_usable(report: CheckpointReport) -> bool:
-    hostile = any(finding.code in _NEVER for finding in report.findings)
-    return report.verdict in _USABLE and not hostile and report.tensors.count > 0
+def _noise(run: Run, best: float) -> float:
+    """How much the metric jumps about by chance."""
+    if not math.isfinite(best):
+        return 0.0
+    collapse = run.history.collapse
+    values = [
+        point.value
+        for point in run.history.points
+        if point.kind is MetricKind.SCORE
+        and math.isfinite(point.value)
+        and (collapse is None or point.at < collapse)
+    ]
+    known = noise_of(values) or 0.0
+    return max(2 * known, _LEAST_NOISE * abs(best))
 
 
-def _reason(report: CheckpointReport, score: _Score, against: str) -> str:
-    if not _is_usable(report):
-        worst = report.findings[0] if report.findings else None
-        if worst is None or (worst.severity is Severity.INFO and not report.tensors.count):
-            return f"{report.verdict.value}: it holds no tensors"
-        return f"{report.verdict.value}: {worst.code} {worst.message}"
-    return f"{report.verdict.value}, {score.reason}" + (f", {against}" if against else "")
+# -- reasons -------------------------------------------------------------------------------------
 
 
-def _scores(ordered: Sequence[CheckpointReport]) -> dict[int, _Score]:
-    """The score of each report, by identity, on the metric that most of them hold."""
-    name = _common_metric(ordered)
-    scores: dict[int, _Score] = {}
-    reached: dict[float, int | float | None] = {}  # a best, and the epoch that first held it
-    for report in ordered:
-        metric = report.metadata.metric
-        if metric is None or plain_name(metric) != name or not math.isfinite(metric.value):
-            scores[id(report)] = _Score(2, 0.0, _by_epoch(report))
+def _reason(row: CheckpointReport, score: _Score, against: str) -> str:
+    if row.restored is not None and not _stands_alone(row):
+        return f"restored from {row.restored.source.name}{_scaled(row)}: that one is the candidate"
+    if not _is_usable(row):
+        worst = row.findings[0] if row.findings else None
+        if not row.tensors.count and (worst is None or worst.severity is Severity.INFO):
+            return f"{row.verdict.value}: it holds no tensors"
+        if not row.has_weights and row.verdict in _USABLE:
+            return f"{row.verdict.value}: it holds no model weights"
+        if worst is None:
+            return row.verdict.value
+        return f"{row.verdict.value}: {worst.code} {worst.message}"
+    return f"{row.verdict.value}, {score.reason}" + (f", {against}" if against else "")
+
+
+def _stands_alone(row: CheckpointReport) -> bool:
+    return row.restored is None
+
+
+def _scaled(row: CheckpointReport) -> str:
+    scale = None if row.restored is None else row.restored.scale
+    return "" if scale is None else f", rates × {scale:g}"
+
+
+def _beside(row: CheckpointReport) -> str:
+    if not row.has_weights and row.tensors.count:
+        return f"{row.verdict.value}: it holds no model weights"
+    return f"{row.verdict.value}: it lies beside and belongs to no run"
+
+
+def _scores(
+    rows: Sequence[CheckpointReport], run: Run, order: Mapping[Path, int]
+) -> dict[Path, _Score]:
+    """The score of each checkpoint on the metric that the run is judged by."""
+    scores: dict[Path, _Score] = {}
+    reached: dict[float, object] = {}  # a running best, and the place that first held it
+    for row in sorted(rows, key=lambda row: order.get(row.path, len(order))):
+        metric = row.metadata.metric
+        if metric is None or not run.choice.is_of(metric) or not math.isfinite(metric.value):
+            scores[row.path] = _Score(2, 0.0, _by_place(row))
             continue
         goodness = -metric.value if metric.mode is Mode.MIN else metric.value
         shown = f"{metric.name} {metric.value:.4g}"
+        place = row.metadata.epoch if row.metadata.epoch is not None else row.metadata.global_step
         if metric.mode is None:
-            scores[id(report)] = _Score(2, 0.0, f"{shown}, direction unknown")
+            scores[row.path] = _Score(2, 0.0, f"{shown}, direction unknown")
         elif metric.kind is MetricKind.SCORE:
-            scores[id(report)] = _Score(0, goodness, shown)
-        elif reached.setdefault(metric.value, report.metadata.epoch) != report.metadata.epoch or (
-            report.metadata.epoch is None
-        ):
-            scores[id(report)] = _Score(1, goodness, f"scored no more than {shown}")
+            scores[row.path] = _Score(0, goodness, shown)
+        elif reached.setdefault(metric.value, place) != place or place is None:
+            scores[row.path] = _Score(1, goodness, f"scored no more than {shown}")
         else:
-            scores[id(report)] = _Score(0, goodness, f"the first to hold {shown}")
+            scores[row.path] = _Score(0, goodness, f"the first to hold {shown}")
     return scores
 
 
-def _by_epoch(report: CheckpointReport) -> str:
-    epoch = report.metadata.epoch
-    if epoch is None:
-        return "no epoch or score known"
-    return f"epoch {count_text(epoch)}, no score known"
-
-
-def _common_metric(reports: Sequence[CheckpointReport]) -> str | None:
-    names = Counter(
-        plain_name(report.metadata.metric)
-        for report in reports
-        if report.metadata.metric is not None
-    )
-    return names.most_common(1)[0][0] if names else None
+def _by_place(row: CheckpointReport) -> str:
+    data = row.metadata
+    if data.epoch is not None:
+        return f"epoch {count_text(data.epoch)}, no score known"
+    if data.global_step is not None:
+        return f"step {data.global_step}, no score known"
+    return "no epoch or score known"

@@ -12,7 +12,7 @@ from ckptdoctor.finding import Evidence, Finding, Severity
 from ckptdoctor.history import History
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.rules.neighbours import NO_RUN, Run
+from ckptdoctor.runs.run import NO_RUN, Run
 
 __all__ = ["Case", "Rule"]
 
@@ -69,8 +69,8 @@ class Rule:
         """What the rule noticed about the checkpoint, nothing if all is well."""
         return iter(())
 
-    def check_run(self, reports: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
-        """What the rule noticed about the run as a whole, its checkpoints in order."""
+    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
+        """What the rule noticed about a run as a whole, given the reports in its order."""
         return iter(())
 
     def check_history(self, history: History) -> Iterator[Finding]:  # noqa: ARG002

@@ -9,6 +9,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Source, count_text, says_epoch, step_from_name
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.runs.run import Run
 
 __all__ = [
     "DuplicateContent",
@@ -71,14 +72,14 @@ class UntrustedBest(Rule):
     def _since(case: Case, metric: Metric) -> int | float | None:
         """The first epoch that held this best, if that is three epochs ago or more."""
         first, epoch = None, case.metadata.epoch or 0
-        for snapshot in case.run.earlier(case.checkpoint.path):
+        for member in case.run.earlier(case.checkpoint.path):
             same = any(
                 other.name == metric.name and other.value == metric.value
-                for other in snapshot.metadata.metrics
+                for other in member.metadata.metrics
             )
             if not same:
                 break
-            first = snapshot.metadata.epoch
+            first = member.metadata.epoch
         return first if first is not None and epoch - first >= _STALE_EPOCHS else None
 
 
@@ -87,8 +88,8 @@ _STALE_EPOCHS = 3
 
 def _later_bests(case: Case) -> Iterator[Metric]:
     """The running bests in later checkpoints of the run."""
-    for snapshot in case.run.later(case.checkpoint.path):
-        yield from (one for one in snapshot.metadata.metrics if one.kind is MetricKind.RUNNING_BEST)
+    for member in case.run.later(case.checkpoint.path):
+        yield from (one for one in member.metadata.metrics if one.kind is MetricKind.RUNNING_BEST)
 
 
 def _is_set(later: Metric, best: Metric) -> bool:
@@ -191,11 +192,11 @@ class DuplicateContent(Rule):
             method="checksums" if first.exact else "extremes and samples",
         )
 
-    def check_run(self, reports: Sequence[CheckpointReport]) -> Iterator[Finding]:
+    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
         """One finding where weights stayed the same while epochs passed."""
         still = [
             (report, finding)
-            for report in reports
+            for report in rows
             for finding in report.findings
             if finding.code == self.code and finding.evidence["epochs_differ"]
         ]
@@ -225,9 +226,9 @@ class NoRecentBackup(Rule):
     severity = Severity.WARNING
     label = "no recent backup"
 
-    def check_run(self, reports: Sequence[CheckpointReport]) -> Iterator[Finding]:
+    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
         """At most one finding, for runs of two checkpoints and more."""
-        read = [report for report in reports if report.tensors.count]
+        read = [report for report in rows if report.tensors.count]
         healthy = [report for report in read if report.verdict is Verdict.HEALTHY]
         if len(read) < 2 or len(healthy) == len(read):
             return

@@ -12,7 +12,7 @@ from ckptdoctor.dtypes import Kind
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design, is_named_by_design
-from ckptdoctor.rules.neighbours import is_trained
+from ckptdoctor.runs.member import is_trained
 
 __all__ = [
     "ConstantWeights",

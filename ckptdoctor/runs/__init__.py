@@ -1,1 +1,1 @@
-"""Checkpoints in time: which files belong to a run, and in which order."""
+"""Which checkpoints and logs are one run, in which order, judged by what, and what it did."""

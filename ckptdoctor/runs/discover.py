@@ -49,11 +49,18 @@ class Discovery:
         files: to examine, each once.
         missing: paths and globs that name nothing.
         empty: folders without a checkpoint.
+        paths: as the user gave them.
     """
 
     files: list[Path] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
     empty: list[Path] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the user named each file, and no folder."""
+        return bool(self.paths) and not any(path.is_dir() for path in self.paths)
 
 
 def default_paths() -> list[Path]:
@@ -70,9 +77,9 @@ def discover(paths: Iterable[Path]) -> Discovery:
     Args:
         paths: as the user gave them; none for :func:`default_paths`.
     """
-    found = Discovery()
+    found = Discovery(paths=list(paths))
     seen: set[str] = set()
-    for path in list(paths) or default_paths():
+    for path in found.paths or default_paths():
         for expanded in _expand(path, found):
             if expanded.is_dir():
                 files = sorted(_below(expanded), key=natural_key)

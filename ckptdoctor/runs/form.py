@@ -15,7 +15,7 @@ from ckptdoctor.runs.clock import counted, course_of, trainings
 from ckptdoctor.runs.logs import LogPattern, LogReading, merged, read_logs
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.membership import Group, grouped
-from ckptdoctor.runs.metric import Choice, choose_metric, refuse_what_is_not_there
+from ckptdoctor.runs.metric import Choice, choose_metric
 from ckptdoctor.runs.names import told_apart
 from ckptdoctor.runs.run import Formed, LogAside, Run
 from ckptdoctor.runs.trend import Trend, trend_of
@@ -36,7 +36,6 @@ def form_runs(
 
     Raises:
         OSError: a log that the user named cannot be read.
-        UsageError: no run has the metric that the user names.
     """
     wish = wish or Wish(finds_logs=False)
     membership = grouped(members, one_by_one=one_by_one)
@@ -49,7 +48,6 @@ def form_runs(
         others = [one for other, one in enumerate(homes) if other != at]
         beside = logs_beside(homes[at], others) if wish.finds_logs else []
         runs.append(_form(part, names[at], _believed(part, beside, wish, shelf), wish))
-    refuse_what_is_not_there([run.choice for run in runs], wish)
     return Formed(
         runs=tuple(runs),
         strays=membership.strays,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorStats
+from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata
 
 __all__ = ["Layout", "Member", "is_trained"]
@@ -33,6 +34,7 @@ class Member:
         metadata: epoch, step and metric.
         layout: its model, shared with the members of the same model; () without weights, None where
             that is not known.
+        restored: what it was restored from; None for a file that training saved.
         holds_state: whether there is anything in it to resume from beside the weights.
         stats: by fqn, of the tensors of the layout whose bytes were looked at.
         weights_id: equal for equal weights; "" where there are none.
@@ -42,6 +44,7 @@ class Member:
     path: Path
     metadata: Metadata
     layout: Layout | None = None
+    restored: RestoredFrom | None = None
     holds_state: bool = False
     stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
     weights_id: str = ""
@@ -54,6 +57,7 @@ class Member:
         stats: Mapping[str, TensorStats],
         metadata: Metadata,
         known: dict[Layout, Layout],
+        restored: RestoredFrom | None = None,
     ) -> Member:
         """What is to be known of a checkpoint.
 
@@ -62,6 +66,7 @@ class Member:
             stats: of its tensors; empty where they were not looked at.
             metadata: where it stands.
             known: layouts seen before; added to.
+            restored: what its manifest says; None where there is none.
         """
         weights = [tensor for tensor in checkpoint.tensors if tensor.role is Role.MODEL]
         layout = tuple((tensor.fqn, tensor.dtype, tensor.shape) for tensor in weights)
@@ -81,6 +86,7 @@ class Member:
             path=checkpoint.path,
             metadata=metadata,
             layout=known.setdefault(layout, layout),
+            restored=restored,
             holds_state=len(checkpoint.tensors) > len(weights) or metadata.epoch is not None,
             stats=found,
             weights_id=digest.hexdigest() if is_known else "",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.metadata import (
@@ -25,12 +25,13 @@ from ckptdoctor.metadata import (
     named_metric,
     plain_name,
     split_of,
+    unknown_metrics,
 )
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.wish import Wish
 
-__all__ = ["Choice", "choose_metric"]
+__all__ = ["Choice", "choose_metric", "refuse_what_is_not_there"]
 
 _LOWER = 0.0015
 _WEAK = frozenset({"precision", "recall", "top5", "acc5", "prec5"})
@@ -48,6 +49,7 @@ class Choice:
         in_logs: the name that logs give it; "" where they do not.
         bests: the names under which files carry the best of it along.
         known: every metric that there is, with its direction, to choose another from.
+        unknown: names that look like scores and are not understood.
     """
 
     name: str = ""
@@ -55,7 +57,14 @@ class Choice:
     in_files: frozenset[str] = frozenset()
     in_logs: str = ""
     bests: frozenset[str] = frozenset()
-    known: Mapping[str, Mode | None] = ()  # type: ignore[assignment]
+    known: Mapping[str, Mode | None] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+
+    def is_of(self, metric: Metric) -> bool:
+        """Whether a value is one of this metric."""
+        return metric.name in self.in_files or metric.name in self.bests or (
+            bool(self.in_logs) and metric.name == self.in_logs
+        )
 
     def of_file(self, member: Member) -> Metric | None:
         """A file's own score."""
@@ -128,7 +137,14 @@ def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) ->
         chosen = _found(series, bests, members, reading)
         if wish.mode is not None:
             chosen = replace(chosen, mode=wish.mode)
-    return replace(chosen, known=known)
+    return replace(chosen, known=known, unknown=_unknown(members, reading))
+
+
+def _unknown(members: Sequence[Member], reading: LogReading) -> tuple[str, ...]:
+    """Names in files and logs that look like scores."""
+    names = [key for values in reading.epochs.values() for key in values]
+    held = [metric.name for member in members for metric in member.metadata.not_understood]
+    return tuple(dict.fromkeys([*held, *unknown_metrics(names)]))
 
 
 # -- what there is -------------------------------------------------------------------------------
@@ -356,13 +372,13 @@ def _wished(
     return chosen if wish.mode is None else replace(chosen, mode=wish.mode)
 
 
-def refuse_what_is_not_there(choices: Sequence[Choice], wish: Wish) -> None:
+def refuse_what_is_not_there(choices: Sequence[Choice], wish: Wish | None) -> None:
     """Nothing, where at least one run has the metric that the user names.
 
     Raises:
         UsageError: none has it, or nobody knows which direction of it is better.
     """
-    if not wish.metric or not choices:
+    if wish is None or not wish.metric or not choices:
         return
     found = [choice for choice in choices if choice.name]
     if not found:

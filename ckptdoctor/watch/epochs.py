@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ckptdoctor.history import Alarm, AlarmKind, Position
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.join import Wish, scores_of
 from ckptdoctor.runs.logs import LogReading, Row
+from ckptdoctor.runs.metric import choose_metric
 from ckptdoctor.runs.monitor import Monitor, is_loss, is_norm
+from ckptdoctor.runs.wish import Wish
 
 __all__ = ["EpochFeed", "SeenEpoch"]
 
@@ -197,9 +198,8 @@ class EpochFeed:
     def _choose_metric(self) -> None:
         """The metric that the run is judged by; another one when a better one is heard of."""
         latest = dict(islice(reversed(self._epochs.items()), _RECENT_EPOCHS))
-        scores = scores_of(LogReading(epochs=latest), self._wish.metric, self._wish)
-        found = next(iter(scores.values()), None)
-        if found is None or (found.name == self._metric and found.mode is self._mode):
+        found = choose_metric([], LogReading(epochs=latest), self._wish)
+        if not found.name or (found.name == self._metric and found.mode is self._mode):
             return
         self._metric, self._mode = found.name, found.mode
         self._monitor = Monitor(self._metric if found.mode else "", found.mode or Mode.MAX)

@@ -12,9 +12,9 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.history import History
 from ckptdoctor.report import CheckpointReport, Crash, Report
+from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.discover import discover
-from ckptdoctor.runs.join import Wish
-from ckptdoctor.runs.logs import find_logs
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles, survey
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 from ckptdoctor.watch.events import Event, EventKind
@@ -207,7 +207,8 @@ class Watcher:
     def _find_logs(self, now_s: float) -> None:
         """Follow the logs that the user named, or else those that lie beside the checkpoints."""
         self._looked_for_logs_s = now_s
-        logs = self._how.wish.logs or find_logs([self._how.folder / "any"])
+        home = Home(folder=self._how.folder, name="", inside=(self._how.folder,))
+        logs = self._how.wish.logs or logs_beside(home, [])
         for path in logs:
             if path not in self._followers and not self._how.is_own(path):
                 self._followers[path] = LogFollower(path, self._how.wish.pattern)

@@ -82,8 +82,13 @@ class LogPattern:
             self._tell(f"{where}: {error}")
 
     @property
+    def text(self) -> str:
+        """As the user wrote it."""
+        return str(self._compiled.pattern)
+
+    @property
     def _name(self) -> str:
-        return f"--log-pattern {self._compiled.pattern!r}"
+        return f"--log-pattern {self.text!r}"
 
     def _too_slow(self, took_s: float, line: str) -> SlowLineError:
         self._slow_s += took_s

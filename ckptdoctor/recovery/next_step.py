@@ -1,0 +1,95 @@
+"""The exact command to go on with: what the screen recommends is what ``plan`` recommends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.report import CheckpointReport, RunReport
+from ckptdoctor.runs.wish import Wish
+from ckptdoctor.shell import command_line
+
+__all__ = ["Asked", "clean_name", "free_name", "is_in_trouble", "next_command", "same_question"]
+
+_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".jit")
+_MOST_PATHS = 4
+_HOLDS_NAN = frozenset({"CD201", "CD202", "CD206", "CD301", "CD304", "CD305"})
+_TROUBLE = frozenset({"CD401", "CD402", "CD403", "CD404", "CD411", "CD412"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user asked: which files, and what they said of metric and logs."""
+
+    paths: tuple[Path, ...] = ()
+    wish: Wish | None = None
+
+
+def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
+    """The command that leads out of it; "" if all is well, or nothing here is sound.
+
+    A copy of the last good checkpoint would repeat what happened where the run itself went wrong:
+    there the next step is a plan. Where only files are damaged, it is a copy of a sound one.
+    """
+    good = run.last_good
+    if good is None:
+        return ""
+    candidates = [row for row in run.checkpoints if row.restored is None]
+    in_trouble = is_in_trouble(run)
+    if not in_trouble and all(row.verdict is Verdict.HEALTHY for row in candidates):
+        return ""
+    if in_trouble or len(candidates) < len(run.checkpoints):  # a copy is there: how to resume
+        return command_line("ckptdoctor", "plan", *same_question(run, asked, several=several))
+    words: list[str | Path] = ["ckptdoctor", "restore", "--from", good.path]
+    wanted = clean_name(good.path)
+    free = free_name(wanted)
+    return command_line(*words, *(("-o", free) if free != wanted else ()))
+
+
+def is_in_trouble(run: RunReport) -> bool:
+    """Whether the run collapsed, exploded, declined, or holds NaN."""
+    codes = {f.code for f in run.findings if f.severity >= Severity.WARNING}
+    return bool(codes & _TROUBLE) or any(_holds_nan(row) for row in run.checkpoints)
+
+
+def _holds_nan(row: CheckpointReport) -> bool:
+    return any(f.code in _HOLDS_NAN and f.severity >= Severity.WARNING for f in row.findings)
+
+
+def same_question(run: RunReport, asked: Asked, *, several: bool) -> list[str | Path]:
+    """The words of a command that mean this run, its logs and its metric, as the user asked."""
+    paths: Sequence[Path] = asked.paths
+    if len(paths) > _MOST_PATHS:
+        paths = (run.path,)
+    words: list[str | Path] = [*paths]
+    if several:
+        words += ["--run", run.name]
+    wish = asked.wish
+    if wish is not None:
+        for log in wish.logs:
+            words += ["--log", log]
+        if wish.pattern is not None:
+            words += ["--log-pattern", wish.pattern.text]
+        words += ["--metric", wish.metric] if wish.metric else []
+        words += ["--mode", wish.mode.value] if wish.mode is not None else []
+    return words
+
+
+def clean_name(source: Path, suffix: str = "") -> Path:
+    """Where a restored checkpoint goes by default: beside its source."""
+    suffix = suffix or (source.suffix if source.suffix in _SUFFIXES else ".pth")
+    return source.with_name(f"best_model_clean{suffix}")
+
+
+def free_name(path: Path, taken: frozenset[Path] | set[Path] = frozenset()) -> Path:
+    """The path, or with a number where something is there; here, if its folder takes no file."""
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        path = Path(path.name)
+    number, free = 2, path
+    while free in taken or free.exists():
+        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
+        number += 1
+    return free

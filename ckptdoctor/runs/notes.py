@@ -1,0 +1,41 @@
+"""What was not understood, and what was not believed, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckptdoctor.metadata import Split, is_loss, split_of
+from ckptdoctor.runs.run import Formed, Run
+
+__all__ = ["notes_of"]
+
+_MOST_NAMES = 3
+
+
+def notes_of(formed: Formed) -> tuple[str, ...]:
+    """A sentence each: logs that gave nothing, logs set aside, metrics that were not understood."""
+    return tuple(dict.fromkeys(_notes(formed)))
+
+
+def _notes(formed: Formed) -> Iterator[str]:
+    for path in formed.silent:
+        yield f"{path}: no epoch with a value was found in this log; --log-pattern says how to read it"
+    several = len(formed.runs) > 1
+    for run in formed.runs:
+        whose = f"{run.name}: " if several else ""
+        for one in run.aside:
+            yield f"{whose}{one.path} was set aside: it {one.reason}"
+        unknown = _not_understood(run)
+        if unknown:
+            yield (
+                f"{whose}not understood: {', '.join(unknown[:_MOST_NAMES])}; "
+                f"try --metric {unknown[0]} --mode max"
+            )
+
+
+def _not_understood(run: Run) -> list[str]:
+    """Names that look like a validation score, where no such score was understood."""
+    choice = run.choice
+    name = choice.name
+    told = name and split_of(name) is not Split.TRAINING and not is_loss(name)
+    return [] if told else list(choice.unknown)
