@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Metadata, Metric, MetricKind, Mode, Source
-from ckptdoctor.report import CheckpointReport, TensorTotals
+from ckptdoctor.recovery import ranked
+from ckptdoctor.recovery.next_step import Asked
+from ckptdoctor.report import CheckpointReport, Report, RunReport, TensorTotals
+from ckptdoctor.runs.form import form_runs
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.wish import Wish
 
 
 def metric(
@@ -54,3 +61,36 @@ def report(
             for code in codes
         ),
     )
+
+
+def runs_of(rows: Sequence[CheckpointReport], wish: Wish | None = None) -> Report:
+    """The rows as runs, with their scores, not ranked yet."""
+    members = [
+        Member(
+            path=row.path,
+            metadata=row.metadata,
+            layout=None if row.has_weights and row.tensors.count else (),
+            restored=row.restored,
+        )
+        for row in rows
+    ]
+    formed = form_runs(members, wish)
+    placed = {row.path: row for row in rows}
+    for run in formed.runs:
+        for member in run.every:
+            row = placed[member.path]
+            placed[member.path] = replace(row, metadata=member.metadata, run=run.name)
+    runs = [
+        RunReport(run=run, checkpoints=tuple(placed[member.path] for member in run.every))
+        for run in formed.runs
+    ]
+    return Report(checkpoints=tuple(placed.values()), runs=tuple(runs))
+
+
+def with_last_good(report: Report, asked: Asked | None = None) -> Report:
+    """The report as runs, ranked; its findings are those of the first run."""
+    found = runs_of(report.checkpoints)
+    runs = list(found.runs)
+    if runs:
+        runs[0] = replace(runs[0], findings=report.findings)
+    return ranked(replace(report, checkpoints=found.checkpoints, runs=tuple(runs)), asked)

@@ -36,9 +36,10 @@ def demo(
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_paths, screen_for, write_scan
     from ckptdoctor.demo import DemoFolderError, make_demo_run
-    from ckptdoctor.recovery.choose import choose, clean_name
+    from ckptdoctor.recovery.choose import choose
     from ckptdoctor.recovery.edits import Edits
     from ckptdoctor.recovery.lr_rules import parse_added
+    from ckptdoctor.recovery.next_step import clean_name
     from ckptdoctor.recovery.plan import make_plan
     from ckptdoctor.recovery.restore import restore
     from ckptdoctor.recovery.rewrite import Request
@@ -71,11 +72,11 @@ def demo(
     write_result(f"\n$ {command_line('ckptdoctor', 'history', checkpoints)}\n{shown}", None)
     head = command_line("ckptdoctor", "rank", checkpoints)
     write_result(f"\n$ {head}\n{rank_text(report, screen)}", None)
-    made = make_plan(report, Request(command=_COMMAND, added=parse_added([_ADDED])))
+    made = make_plan(report.runs[0], Request(command=_COMMAND, added=parse_added([_ADDED])))
     words = ("--added", _ADDED, "--command", _COMMAND)
     head = command_line("ckptdoctor", "plan", checkpoints, *words)
     write_result(f"\n$ {head}\n{plan_text(made, screen)}", None)
-    source = choose(report, epoch=_EPOCH, destination=None).report.path
+    source = choose(report.runs[0], epoch=_EPOCH, destination=None).report.path
     done = restore(source, clean_name(source), Edits(scale_lr=_FACTOR), force=True)
     words = ("--epoch", str(_EPOCH), "--scale-lr", str(_FACTOR))
     command = command_line("ckptdoctor", "restore", checkpoints, *words)

@@ -25,6 +25,7 @@ __all__ = [
     "OutputOption",
     "PathsArgument",
     "QuietOption",
+    "RunOption",
     "VerboseOption",
 ]
 
@@ -138,6 +139,15 @@ MetricOption = Annotated[
 ModeOption = Annotated[
     Mode | None,
     typer.Option(help="Which direction is better, where the name misleads.", show_default=False),
+]
+RunOption = Annotated[
+    str,
+    typer.Option(
+        "--run",
+        metavar="NAME",
+        help="The run that is meant, where several are here; scan names them.",
+        show_default=False,
+    ),
 ]
 NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text.")]
 JobsOption = Annotated[

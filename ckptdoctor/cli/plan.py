@@ -20,6 +20,7 @@ from ckptdoctor.cli.options import (
     OutputOption,
     PathsArgument,
     QuietOption,
+    RunOption,
     VerboseOption,
 )
 
@@ -41,6 +42,7 @@ class _Format(Enum):
 def plan(
     paths: PathsArgument = None,
     *,
+    run: RunOption = "",
     command: Annotated[
         str,
         typer.Option(
@@ -133,10 +135,14 @@ def plan(
     )
     if report is None and before is None and not command:
         return Exit.NOTHING
+    from ckptdoctor.recovery.next_step import Asked
+    from ckptdoctor.recovery.one_run import one_run
     from ckptdoctor.report import Report
 
-    report = report or Report()
-    made = make_plan(report, request, earlier=before, stored=_stored)
+    asked = Asked(paths=tuple(paths or ()), wish=wish)
+    more = ("--command", command) if command else ()
+    chosen = one_run(report or Report(), run, "plan", asked, more)
+    made = make_plan(chosen, request, earlier=before, stored=_stored)
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.plan import plan_json
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,17 @@ from ckptdoctor.cli.options import (
     JobsOption,
     LogOption,
     LogPatternOption,
+    MetricOption,
+    ModeOption,
     NoColorOption,
     PathsArgument,
     QuietOption,
+    RunOption,
 )
+
+if TYPE_CHECKING:
+    from ckptdoctor.recovery.next_step import Asked
+    from ckptdoctor.report import Report
 
 __all__ = ["restore"]
 
@@ -41,6 +48,7 @@ def restore(
         int | None,
         typer.Option("--epoch", "-e", metavar="N", help="The epoch to go back to.", min=0),
     ] = None,
+    run: RunOption = "",
     source: Annotated[
         Path | None,
         typer.Option("--from", metavar="FILE", help="This checkpoint, whatever the ranking says."),
@@ -96,6 +104,8 @@ def restore(
     fmt: Annotated[
         _Format, typer.Option("--format", "-f", help="How to write the result.")
     ] = _Format.TABLE,
+    metric: MetricOption = "",
+    mode: ModeOption = None,
     log: LogOption = None,
     log_pattern: LogPatternOption = "",
     quiet: QuietOption = False,
@@ -110,9 +120,9 @@ def restore(
     """
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_paths, wish_of
-    from ckptdoctor.errors import RestoreError, UsageError
-    from ckptdoctor.recovery.choose import choose, clean_name
+    from ckptdoctor.errors import RestoreError, SeveralRunsError, UsageError
     from ckptdoctor.recovery.edits import Edits
+    from ckptdoctor.recovery.next_step import Asked, clean_name
     from ckptdoctor.recovery.restore import restore as restore_file
 
     _check(epoch=epoch, source=source, scale_lr=scale_lr, set_lr=set_lr)
@@ -124,12 +134,12 @@ def restore(
         raise UsageError("--weights-only keeps no learning rate that could be changed")
     try:
         if source is None:
-            report = examine_paths(
-                paths or [], jobs=jobs, quiet=quiet, wish=wish_of(log, log_pattern)
-            )
+            wish = wish_of(log, log_pattern, metric, mode)
+            report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
             if report is None:
                 return Exit.NOTHING
-            source = choose(report, epoch=epoch, destination=output).report.path
+            asked = Asked(paths=tuple(paths or ()), wish=wish)
+            source = _chosen(report, asked, run, epoch, output, jobs=jobs, quiet=quiet)
         elif not source.exists():
             note(f"{source}: no such file")
             return Exit.NOTHING
@@ -152,7 +162,7 @@ def restore(
             dry_run=dry_run,
             jobs=jobs,
         )
-    except RestoreError as error:
+    except (RestoreError, SeveralRunsError) as error:
         for line in error.lines:
             note(line)
         return Exit.REFUSED
@@ -170,6 +180,41 @@ def restore(
         text = restore_text(done, Screen(colour=False if no_color else None))
     write_result(text, None)
     return Exit.OK
+
+
+def _chosen(
+    report: Report,
+    asked: Asked,
+    run: str,
+    epoch: int | None,
+    destination: Path | None,
+    *,
+    jobs: int | None,
+    quiet: bool,
+) -> Path:
+    """The checkpoint to restore from.
+
+    Raises:
+        RestoreError: none is sound; where the user named files, with the sound ones beside them.
+        SeveralRunsError: several runs are here, and nothing chooses one.
+    """
+    from ckptdoctor.cli.work import examine_paths
+    from ckptdoctor.errors import RestoreError
+    from ckptdoctor.recovery.choose import choose, sound_beside
+    from ckptdoctor.recovery.one_run import one_run
+
+    more = () if epoch is None else ("--epoch", str(epoch))
+    beside = [place for place in report.ranking if place.report.run is None]
+    try:
+        chosen = one_run(report, run, "restore", asked, more)
+        place = choose(chosen, epoch=epoch, destination=destination, beside=beside)
+    except RestoreError as error:
+        folders = {path.parent for path in asked.paths}
+        if epoch is not None or len(folders) != 1 or any(path.is_dir() for path in asked.paths):
+            raise
+        near = examine_paths([*folders], jobs=jobs, quiet=quiet, wish=asked.wish)
+        raise RestoreError(*error.lines, *(sound_beside(near) if near is not None else ())) from None
+    return place.report.path
 
 
 def _check(

@@ -11,6 +11,8 @@ from ckptdoctor.cli.options import (
     JobsOption,
     LogOption,
     LogPatternOption,
+    MetricOption,
+    ModeOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -30,6 +32,8 @@ def scan(
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
     no_color: NoColorOption = False,
+    metric: MetricOption = "",
+    mode: ModeOption = None,
     log: LogOption = None,
     log_pattern: LogPatternOption = "",
     jobs: JobsOption = None,
@@ -42,7 +46,8 @@ def scan(
     from ckptdoctor.cli.work import examine_paths, wish_of, write_scan
     from ckptdoctor.report import Report
 
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish_of(log, log_pattern))
+    wish = wish_of(log, log_pattern, metric, mode)
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
     code = Exit.NOTHING if report is None else exit_for(report, fail_on)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report
         write_scan(

@@ -72,7 +72,7 @@ def jumps_of(course: Sequence[Member]) -> Iterator[tuple[Path, Jump]]:
         anchor = member
 
 
-def _limit(rates: Sequence[float], gap: int) -> float:
+def _limit(rates: Sequence[float], gap: float) -> float:
     """How far the weights may move in this many epochs."""
     if not rates:
         return _LEAST_JUMP_AFTER_NONE
@@ -87,7 +87,7 @@ def _median(rates: Sequence[float]) -> float:
     return sorted(rates)[len(rates) // 2]
 
 
-def _gap(before: Member, after: Member) -> int:
+def _gap(before: Member, after: Member) -> float:
     """Epochs between two checkpoints, at least one."""
     first, last = before.metadata.epoch, after.metadata.epoch
     return max(1, last - first) if first is not None and last is not None else 1

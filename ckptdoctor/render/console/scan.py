@@ -14,7 +14,6 @@ from rich.text import Text
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.console.screen import LOOK, SEVERITY_STYLE, Screen, drawn, print_finding
-from ckptdoctor.render.next_command import next_command
 from ckptdoctor.render.paths import common_folder, relative
 from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Report
@@ -155,7 +154,7 @@ def _print_last_good(console: Console, report: Report) -> None:
     path = printable(good.path)
     console.print(Text.assemble("Last good: ", (path, "bold green")), soft_wrap=True)
     console.print(Text(f"           {printable(good.reason)}"))
-    command = next_command(report)
+    command = report.next
     if command:
         console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
 

@@ -11,7 +11,6 @@ from importlib import resources
 
 from ckptdoctor.finding import Finding
 from ckptdoctor.metadata import count_text
-from ckptdoctor.render.next_command import next_command
 from ckptdoctor.render.paths import common_folder, relative
 from ckptdoctor.render.text import number, printable
 from ckptdoctor.render.wording import (
@@ -48,7 +47,7 @@ def report_fragment(report: Report) -> str:
         summary=summary(report),
         last_good=None if report.last_good is None else _last_good(report.last_good),
         nothing_good=NOTHING_GOOD,
-        next_command=next_command(report),
+        next_command=report.next,
         findings=[_run_finding(finding) for finding in report.findings[:_MAX_FINDINGS]],
         more_findings=max(0, len(report.findings) - _MAX_FINDINGS),
         rows=[_row(row, report, root) for row in shown],

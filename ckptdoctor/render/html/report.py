@@ -15,7 +15,6 @@ from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.metadata import MetricKind, count_text
 from ckptdoctor.render.html.curve import Curve, curve_of
 from ckptdoctor.render.html.plot import Drawing, draw
-from ckptdoctor.render.next_command import next_command
 from ckptdoctor.render.paths import common_folder, relative
 from ckptdoctor.render.text import number, printable
 from ckptdoctor.render.wording import (
@@ -104,7 +103,7 @@ def scan_html(report: Report) -> str:
             answer=_answer(report),
             reason=_reason(report),
             good="" if report.last_good is None else printable(report.last_good.path),
-            next_command=next_command(report),
+            next_command=report.next,
             counts=[(verdict.value, n) for verdict in Verdict if (n := report.count(verdict))],
             run_findings=_groups(report.findings),
             crashes=len(report.crashes),

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Finding
 from ckptdoctor.metadata import count_text
-from ckptdoctor.render.next_command import next_command
 from ckptdoctor.render.text import bytes_text, markdown_cell, number, plural
 from ckptdoctor.render.wording import (
     MARK,
@@ -76,7 +75,7 @@ def _answer(report: Report) -> str:
     if good is None:
         return f"**{NOTHING_GOOD}**\n\n" if report.checkpoints else "Nothing to examine.\n\n"
     text = f"**Last good:** {_code(good.path)} ({markdown_cell(brief(good.reason))})\n\n"
-    command = next_command(report)
+    command = report.next
     if command and len(command) <= _MAX_COMMAND_CHARS:  # a command that is cut is no command
         text += f"**Next:**\n\n```sh\n{command}\n```\n\n"
     return text
