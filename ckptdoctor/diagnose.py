@@ -18,7 +18,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.formats import OpenFile, opened, read_checkpoint
 from ckptdoctor.manifest import RestoredFrom, check_manifest, restored_from
 from ckptdoctor.metadata import Metadata, Source, epoch_from_name, read_metadata
-from ckptdoctor.report import CheckpointReport, Crash, Report, RunReport, TensorTotals
+from ckptdoctor.report import CheckpointReport, Crash, Report, RunReport, TensorTotals, findings_of
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.runs.form import form_runs
@@ -90,7 +90,11 @@ def examine(
     ]
     runs = [_judged(run, rows, how.rules, crashes) for run in formed.runs]
     return Report(
-        checkpoints=tuple(rows), runs=tuple(runs), notes=notes_of(formed), crashes=tuple(crashes)
+        checkpoints=tuple(rows),
+        runs=tuple(runs),
+        findings=findings_of(runs),
+        notes=notes_of(formed),
+        crashes=tuple(crashes),
     )
 
 

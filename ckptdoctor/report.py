@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
@@ -13,7 +13,16 @@ from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata, Mode
 from ckptdoctor.runs.run import LogAside, Run
 
-__all__ = ["CheckpointReport", "Crash", "LastGood", "Place", "Report", "RunReport", "TensorTotals"]
+__all__ = [
+    "CheckpointReport",
+    "Crash",
+    "LastGood",
+    "Place",
+    "Report",
+    "RunReport",
+    "TensorTotals",
+    "findings_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +185,16 @@ class RunReport:
     def aside(self) -> tuple[LogAside, ...]:
         """The logs that were not."""
         return self.run.aside
+
+
+def findings_of(runs: Sequence[RunReport]) -> tuple[Finding, ...]:
+    """What is said of the runs, worst first; of which one, where there are several."""
+    found = [
+        replace(finding, subject=run.name) if len(runs) > 1 else finding
+        for run in runs
+        for finding in run.findings
+    ]
+    return tuple(sorted(found, key=lambda finding: -finding.severity))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from ckptdoctor.manifest import restored_from
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
 from ckptdoctor.recovery.next_step import Asked
-from ckptdoctor.report import Crash, Report, RunReport
+from ckptdoctor.report import Crash, Report, RunReport, findings_of
 from ckptdoctor.runs.discover import Discovery, discover
 from ckptdoctor.runs.form import form_runs, run_of_logs
 from ckptdoctor.runs.logs import is_log, logs_in
@@ -91,15 +91,9 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
     refuse_what_is_not_there([run.choice for run in runs], wish)
     known = sorted((run for run in runs if run.history.points), key=_longest_first)
     reports, crashes = judge_history(known)
-    several = len(reports) > 1
-    findings = [
-        replace(finding, subject=run.name) if several else finding
-        for run in reports
-        for finding in run.findings
-    ]
     return Chronicles(
         runs=tuple(reports),
-        findings=tuple(sorted(findings, key=lambda finding: -finding.severity)),
+        findings=findings_of(reports),
         notes=notes_of(formed),
         crashes=tuple(crashes),
     )

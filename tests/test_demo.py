@@ -11,7 +11,8 @@ import torch
 from ckptdoctor.demo import DemoFolderError, make_demo_run
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Verdict
-from ckptdoctor.recovery import with_last_good
+from ckptdoctor.recovery import ranked
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.runs.discover import discover
 
 
@@ -21,7 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_last_good_checkpoint_is_epoch_88(demo: Path) -> None:
-    report = with_last_good(examine(discover([demo]).files))
+    report = ranked(examine(discover([demo]).files, wish=Wish()))
     assert len(report.checkpoints) == 13
     assert report.last_good is not None
     assert report.last_good.path.name == "checkpoint_epoch_88.pth"

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.metadata import MetricKind, Mode, count_text
 from ckptdoctor.natural import natural_key
 from ckptdoctor.recovery.next_step import Asked, next_command
-from ckptdoctor.report import CheckpointReport, LastGood, Place, Report, RunReport
+from ckptdoctor.report import CheckpointReport, LastGood, Place, Report, findings_of
 from ckptdoctor.runs.noise import noise_of
 from ckptdoctor.runs.run import Run
 
@@ -64,18 +64,8 @@ def ranked(report: Report, asked: Asked | None = None) -> Report:
         checkpoints=(*(row for run in runs for row in run.checkpoints), *strays),
         last_good=runs[0].last_good if len(runs) == 1 else None,
         ranking=(*(place for run in runs for place in run.ranking), *beside),
-        findings=tuple(_of_all(runs)),
+        findings=findings_of(runs),
     )
-
-
-def _of_all(runs: Sequence[RunReport]) -> list[Finding]:
-    """What is said of the runs; of which one, where there are several."""
-    found = [
-        replace(finding, subject=run.name) if len(runs) > 1 else finding
-        for run in runs
-        for finding in run.findings
-    ]
-    return sorted(found, key=lambda finding: -finding.severity)
 
 
 def _last_good(best: Place | None) -> LastGood | None:
@@ -94,7 +84,7 @@ def rank(rows: Sequence[CheckpointReport], run: Run) -> list[Place]:
     """
     order = {member.path: at for at, member in enumerate(run.course)}
     scores = _scores(rows, run, order)
-    copies = {member.path for member in run.copies}
+    never = {member.path for member in (*run.copies, *run.sides)}
     against = {row.path: run.speaks_against(row.path) for row in rows}
     lifted = _lifted(rows, scores, against, run)
 
@@ -102,7 +92,7 @@ def rank(rows: Sequence[CheckpointReport], run: Run) -> list[Place]:
         score, at = scores[row.path], order.get(row.path, -1)
         healthy = row.path in lifted
         return (
-            not _is_usable(row) or row.path in copies,
+            not _is_usable(row) or row.path in never,
             Verdict.HEALTHY.rank if healthy else row.verdict.rank,
             bool(against[row.path]),
             score.tier,
@@ -115,8 +105,10 @@ def rank(rows: Sequence[CheckpointReport], run: Run) -> list[Place]:
         Place(
             rank=number,
             report=row,
-            usable=_is_usable(row) and row.path not in copies,
-            reason=_reason(row, scores[row.path], against[row.path]),
+            usable=_is_usable(row) and row.path not in never,
+            reason=_reason(row, scores[row.path], against[row.path])
+            if row.path not in never
+            else _no_candidate(row),
             caution=against[row.path],
         )
         for number, row in enumerate(sorted(rows, key=key), start=1)
@@ -173,32 +165,34 @@ def _noise(run: Run, best: float) -> float:
 
 
 def _reason(row: CheckpointReport, score: _Score, against: str) -> str:
-    if row.restored is not None and not _stands_alone(row):
-        return f"restored from {row.restored.source.name}{_scaled(row)}: that one is the candidate"
     if not _is_usable(row):
-        worst = row.findings[0] if row.findings else None
-        if not row.tensors.count and (worst is None or worst.severity is Severity.INFO):
-            return f"{row.verdict.value}: it holds no tensors"
-        if not row.has_weights and row.verdict in _USABLE:
-            return f"{row.verdict.value}: it holds no model weights"
-        if worst is None:
-            return row.verdict.value
-        return f"{row.verdict.value}: {worst.code} {worst.message}"
+        return _why_not(row)
     return f"{row.verdict.value}, {score.reason}" + (f", {against}" if against else "")
 
 
-def _stands_alone(row: CheckpointReport) -> bool:
-    return row.restored is None
+def _why_not(row: CheckpointReport) -> str:
+    worst = row.findings[0] if row.findings else None
+    if not row.tensors.count and (worst is None or worst.severity is Severity.INFO):
+        return f"{row.verdict.value}: it holds no tensors"
+    if not row.has_weights and row.verdict in _USABLE:
+        return f"{row.verdict.value}: it holds no model weights"
+    if worst is None:
+        return row.verdict.value
+    return f"{row.verdict.value}: {worst.code} {worst.message}"
 
 
-def _scaled(row: CheckpointReport) -> str:
-    scale = None if row.restored is None else row.restored.scale
-    return "" if scale is None else f", rates × {scale:g}"
+def _no_candidate(row: CheckpointReport) -> str:
+    """Why a file of the run is none to go on from, sound as it may be."""
+    made = row.restored
+    if made is not None:
+        scaled = "" if made.scale is None else f", rates × {made.scale:g}"
+        return f"{row.verdict.value}: restored from {made.source.name}{scaled}"
+    return f"{row.verdict.value}: it holds no model weights"
 
 
 def _beside(row: CheckpointReport) -> str:
-    if not row.has_weights and row.tensors.count:
-        return f"{row.verdict.value}: it holds no model weights"
+    if not _is_usable(row):
+        return _why_not(row)
     return f"{row.verdict.value}: it lies beside and belongs to no run"
 
 

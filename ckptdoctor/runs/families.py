@@ -34,6 +34,12 @@ _GENERIC = (
     | _LAST
     | METRIC_WORDS
 )
+_SIDES = frozenset(
+    """
+    rng state states random optimizer optim scheduler scaler args training grad custom dataloader
+    """.split()
+)
+"""Files that frameworks save beside a model, in the folder of its checkpoint."""
 _ONE_EACH = re.compile(
     r"^(?:checkpoint|ckpt|global_?step|step|iter(?:ation)?|epoch|ep|save)[-_=]?(\d+)$",
     re.IGNORECASE,
@@ -52,6 +58,7 @@ class Name:
         numbers: the others in their order, but for those of metrics.
         is_last: whether it calls itself the last.
         is_shard: whether it is one of several files of one checkpoint.
+        is_side: whether it is what frameworks call a file beside the model.
         again: which file of this name it is, where the name was taken; 0 for the first.
         kind: the name before its last number, without a separator at its end.
     """
@@ -61,6 +68,7 @@ class Name:
     numbers: tuple[NameNumber, ...]
     is_last: bool
     is_shard: bool
+    is_side: bool
     again: int
     kind: str
 
@@ -83,6 +91,7 @@ def name_of(path: Path) -> Name:
         numbers=numbers,
         is_last=any(word in _LAST for word in parts.words),
         is_shard=bool(shards),
+        is_side=own is not None and bool(parts.words) and set(parts.words) <= _SIDES,
         again=again,
         kind=_kind(bare, numbers, path.parent.name if own is not None else ""),
     )

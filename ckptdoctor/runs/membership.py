@@ -61,22 +61,21 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         one_by_one: whether the user named each file, so that all of one model are meant.
     """
     models = Models()
-    sources = {os.path.abspath(member.path) for member in members if not _is_copy(member)}
-    copies = [m for m in members if _is_copy(m) and _source_of(m) in sources]
-    others = [m for m in members if m not in copies]
-    sides = [member for member in others if not member.has_weights]
+    sources = {os.path.abspath(m.path) for m in members if m.restored is None}
+    copies, sides = [], []
     folders: dict[str, list[_Named]] = {}
-    for member in others:
-        if member.has_weights:
+    for member in members:
+        name = name_of(member.path)
+        if _source_of(member) in sources:
+            copies.append(member)
+        elif name.is_side or not member.has_weights:
+            sides.append(member)
+        else:
             key = os.path.abspath(run_folder(member.path))
-            folders.setdefault(key, []).append(_Named(member, name_of(member.path)))
+            folders.setdefault(key, []).append(_Named(member, name))
     found = [group for inside in folders.values() for group in _in_folder(inside, models)]
     groups, strays = _without_strays(found, models, one_by_one=one_by_one)
     return _with_files_beside(groups, strays, sides, copies)
-
-
-def _is_copy(member: Member) -> bool:
-    return member.restored is not None
 
 
 def _source_of(member: Member) -> str:

@@ -260,7 +260,11 @@ def _is_best_of(best: Metric, one: _Series) -> bool:
     if plain_name(best) != one.plain:
         return False
     wanted = split_of(best_of(best.name))
-    return one.split is wanted or (wanted is not Split.TRAINING and one.split is not Split.TRAINING)
+    if one.split is wanted:
+        return True
+    return wanted is not Split.TRAINING and (
+        one.split is Split.VALIDATION or _class_of(one) < _TRAINING
+    )
 
 
 def _is_same(lead: _Series, one: _Series) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,6 @@ import torch
 from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import open_checkpoint
-from ckptdoctor.recovery import with_last_good
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.lr_rules import parse_added
 from ckptdoctor.recovery.plan import Option, Plan, make_plan
@@ -23,7 +23,7 @@ from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
 from tests.builders import save
 from tests.recovery.test_command_line import GUIDE
-from tests.reports import report, score
+from tests.reports import report, score, with_last_good
 
 ADDED = parse_added(["deep-supervision"])
 
@@ -42,6 +42,11 @@ def sound(tmp_path: Path) -> Report:
     )
 
 
+def planned(of: Report, request: Request, **how: Any) -> Plan:
+    """The plan for the only run of a report."""
+    return make_plan(next(iter(of.runs), None), request, **how)
+
+
 def by_name(plan: Plan) -> dict[str, Option]:
     return {option.name: option for option in plan.options}
 
@@ -51,7 +56,7 @@ def changes(option: Option) -> dict[str, tuple[str | None, str | None]]:
 
 
 def test_the_guides_restart(sound: Report, tmp_path: Path) -> None:
-    plan = make_plan(sound, Request(command=GUIDE, added=ADDED))
+    plan = planned(sound, Request(command=GUIDE, added=ADDED))
     options = by_name(plan)
     assert [name for name, option in options.items() if option.recommended] == ["A"]
     clean = tmp_path / "checkpoints/best_model_clean.pth"
@@ -78,22 +83,22 @@ def test_the_guides_restart(sound: Report, tmp_path: Path) -> None:
 
 
 def test_no_sound_checkpoint_leaves_a_fresh_start() -> None:
-    plan = make_plan(ranked(report("a.pth", 3, None, Verdict.CORRUPT)), Request(command=GUIDE))
+    plan = planned(ranked(report("a.pth", 3, None, Verdict.CORRUPT)), Request(command=GUIDE))
     assert [(option.name, option.recommended) for option in plan.options] == [("C", True)]
-    assert make_plan(Report(), Request()).options == ()
+    assert planned(Report(), Request()).options == ()
 
 
 def test_without_a_command_the_restore_alone_is_given(sound: Report) -> None:
-    plan = make_plan(sound, Request(added=ADDED))
+    plan = planned(sound, Request(added=ADDED))
     assert [option.name for option in plan.options] == ["A", "B"]
     assert by_name(plan)["A"].command.startswith("ckptdoctor restore --from ")
     assert any("--command" in note for note in plan.notes)
-    plain = make_plan(sound, Request())
+    plain = planned(sound, Request())
     assert by_name(plain)["A"].command.endswith("epoch_88.pth")
 
 
 def test_nothing_wrong_changes_no_rate(sound: Report) -> None:
-    plan = make_plan(sound, Request(command=GUIDE))
+    plan = planned(sound, Request(command=GUIDE))
     option = by_name(plan)["A"]
     assert "restore" not in option.command
     assert "--stage2-lr" not in changes(option)
@@ -106,26 +111,17 @@ def test_a_salvageable_file_is_restored_first(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where no log lies in the folder above
     rows = ranked(report("a.pth", 3, None, Verdict.SALVAGEABLE))
-    option = by_name(make_plan(rows, Request(command=GUIDE)))["A"]
+    option = by_name(planned(rows, Request(command=GUIDE)))["A"]
     assert option.command.startswith("ckptdoctor restore --from a.pth && \\\n")
     assert any("broken beside the weights" in reason for reason in option.reasons)
 
 
 def test_an_earlier_run_is_option_b(sound: Report) -> None:
     earlier = ranked(report("old run/best.pth", 86, score(0.62)))
-    option = by_name(make_plan(sound, Request(command=GUIDE), earlier=earlier))["B"]
+    option = by_name(planned(sound, Request(command=GUIDE), earlier=earlier))["B"]
     assert "'old run/best.pth'" in option.command
     alone = ranked(report("a.pth", 3, score(0.5)))
-    assert any("--earlier" in note for note in make_plan(alone, Request()).notes)
-
-
-def test_another_folder_comes_before_an_older_epoch(tmp_path: Path) -> None:
-    rows = ranked(
-        report(str(tmp_path / "now/e1.pth"), 80, score(0.5)),
-        report(str(tmp_path / "now/e2.pth"), 88, score(0.6)),
-        report(str(tmp_path / "before/best.pth"), 60, score(0.4)),
-    )
-    assert "before/best.pth" in by_name(make_plan(rows, Request(command=GUIDE)))["B"].command
+    assert any("--earlier" in note for note in planned(alone, Request()).notes)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +141,7 @@ def test_rates(
     sound: Report,
 ) -> None:
     request = Request(command=command, added=ADDED, lr_flags=request_.get("lr_flags", ()))
-    found = changes(by_name(make_plan(sound, request))["A"])
+    found = changes(by_name(planned(sound, request))["A"])
     assert expected.items() <= found.items()
     assert "--min-lr" not in found
     if request.lr_flags:
@@ -154,13 +150,13 @@ def test_rates(
 
 def test_what_cannot_be_vouched_for_is_said(sound: Report) -> None:
     request = Request(command="python t.py --lr $LR --resume", added=ADDED)
-    option = by_name(make_plan(sound, request))["A"]
+    option = by_name(planned(sound, request))["A"]
     text = "\n".join(option.warnings)
     for words in ("no flag that takes a checkpoint", "no folder", "$LR is no number"):
         assert words in text
     assert "--resume-from" in changes(option)
     named = replace(request, command="python t.py --start x.pth", resume_flag="--start")
-    option = by_name(make_plan(sound, named))["A"]
+    option = by_name(planned(sound, named))["A"]
     assert changes(option)["--start"][0] == "x.pth"
     assert "no flag of the command holds a learning rate" in "\n".join(option.warnings)
 
@@ -173,24 +169,24 @@ def test_a_warm_up_is_added_or_made_longer(sound: Report) -> None:
         ("python t.py --lr 1", (None, "5")),
         ("python t.py --lr 1 --warmup-epochs 2", ("2", "5")),
     ):
-        plan = make_plan(collapsed, Request(command=command))
+        plan = planned(collapsed, Request(command=command))
         assert changes(by_name(plan)["A"])["--warmup-epochs"] == expected
-    long = make_plan(collapsed, Request(command="python t.py --lr 1 --warmup-epochs 9"))
+    long = planned(collapsed, Request(command="python t.py --lr 1 --warmup-epochs 9"))
     assert "--warmup-epochs" not in changes(by_name(long)["A"])
-    assert "--warmup-epochs" not in changes(by_name(make_plan(sound, Request(command=GUIDE)))["A"])
+    assert "--warmup-epochs" not in changes(by_name(planned(sound, Request(command=GUIDE)))["A"])
 
 
 def test_new_folders_do_not_exist_yet(sound: Report, tmp_path: Path) -> None:
     (tmp_path / "out_recovery").mkdir()
     command = f"python t.py --output_dir {tmp_path}/out_recovery/ --resume_from_checkpoint a.pth"
-    option = by_name(make_plan(sound, Request(command=command)))["A"]
+    option = by_name(planned(sound, Request(command=command)))["A"]
     assert changes(option)["--output_dir"][1] == f"{tmp_path}/out_recovery_2"
 
 
 def test_the_folder_that_the_trainer_resumes_from() -> None:
     rows = ranked(report("out/checkpoint-500/model.safetensors", None, None))
     command = "python t.py --resume_from_checkpoint out/checkpoint-900"
-    option = by_name(make_plan(rows, Request(command=command)))["A"]
+    option = by_name(planned(rows, Request(command=command)))["A"]
     assert changes(option)["--resume_from_checkpoint"][1] == "out/checkpoint-500"
     assert any("takes a folder" in warning for warning in option.warnings)
 
@@ -202,11 +198,11 @@ def test_the_command_is_found_in_the_log_and_in_the_checkpoint(tmp_path: Path) -
     path = save(tmp_path / "run/a.pth", state)
     found = discover([path])
     scalars = open_checkpoint(path).scalars
-    plan = make_plan(survey(found), Request(), stored=lambda _: scalars)
+    plan = planned(survey(found), Request(), stored=lambda _: scalars)
     assert plan.command_from == "the arguments stored in the checkpoint"
     assert "python train.py --lr 0.1 --amp --resume" in by_name(plan)["A"].command
     (tmp_path / "train.log").write_text("$ python real.py --lr 0.3 --resume y.pth\n")
-    logged = make_plan(survey(found), Request(), stored=lambda _: scalars)
+    logged = planned(survey(found), Request(), stored=lambda _: scalars)
     assert logged.command_from == "the log"
     assert "python real.py --lr 0.3 --resume" in by_name(logged)["A"].command
 
@@ -225,44 +221,44 @@ def test_a_file_whose_rate_was_scaled_is_not_scaled_again(tmp_path: Path) -> Non
     restore(source, clean, Edits(scale_lr=0.5))
     source.unlink()
     request = Request(command="python t.py --lr 0.1 --resume a.pth", added=ADDED)
-    option = by_name(make_plan(survey(discover([tmp_path])), request))["A"]
+    option = by_name(planned(survey(discover([tmp_path])), request))["A"]
     assert "ckptdoctor restore" not in option.command
     assert any("changed when it was restored" in reason for reason in option.reasons)
-    alone = by_name(make_plan(survey(discover([tmp_path])), replace(request, command="")))["A"]
+    alone = by_name(planned(survey(discover([tmp_path])), replace(request, command="")))["A"]
     assert alone.command == f"ckptdoctor scan {clean}", "there is nothing left to make"
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
     rows = ranked(report(str(tmp_path / "a.pth"), 3, score(0.5)))
     (tmp_path / "best_model_clean.pth").touch()
-    option = by_name(make_plan(rows, Request(command=GUIDE, added=ADDED)))["A"]
+    option = by_name(planned(rows, Request(command=GUIDE, added=ADDED)))["A"]
     assert f"-o {tmp_path}/best_model_clean_2.pth" in option.command
 
 
 def test_a_command_that_cannot_be_read_is_an_error(sound: Report) -> None:
     with pytest.raises(UsageError, match="never closed"):
-        make_plan(sound, Request(command="python 'x"))
+        planned(sound, Request(command="python 'x"))
 
 
 def test_the_timeline_starts_at_the_checkpoint(tmp_path: Path) -> None:
     rows = [report(str(tmp_path / f"{e}.pth"), e, score(0.5 + e / 100)) for e in range(1, 12)]
-    plan = make_plan(ranked(*rows), Request(target=0.71))
+    plan = planned(ranked(*rows), Request(target=0.71))
     assert plan.timeline is not None
     assert (plan.timeline.start_epoch, plan.timeline.low, plan.timeline.high) == (11, 10, 10)
 
 
 def test_what_stores_no_rate_is_resumed_as_it_is(sound: Report, tmp_path: Path) -> None:
     request = Request(command=GUIDE, added=ADDED)
-    option = by_name(make_plan(sound, request, stored=lambda _: {"epoch": 88}))["A"]
+    option = by_name(planned(sound, request, stored=lambda _: {"epoch": 88}))["A"]
     assert "ckptdoctor restore" not in option.command
     assert changes(option)["--stage2-lr"] == ("0.0002", "0.00015")
     assert any("stores no learning rate" in reason for reason in option.reasons)
     rate = {"state.optimizer.param_groups.0.lr": 0.1}
-    assert "--scale-lr" in by_name(make_plan(sound, request, stored=lambda _: rate))["A"].command
+    assert "--scale-lr" in by_name(planned(sound, request, stored=lambda _: rate))["A"].command
 
 
 def test_the_options_write_different_files(sound: Report, tmp_path: Path) -> None:
-    options = by_name(make_plan(sound, Request(command=GUIDE, added=ADDED)))
+    options = by_name(planned(sound, Request(command=GUIDE, added=ADDED)))
     first, second = changes(options["A"]), changes(options["B"])
     assert second["--resume-from"][1] == f"{tmp_path}/checkpoints/best_model_clean_2.pth"
     assert f"-o {tmp_path}/checkpoints/best_model_clean_2.pth" in options["B"].command
@@ -272,14 +268,14 @@ def test_the_options_write_different_files(sound: Report, tmp_path: Path) -> Non
 def test_a_folder_that_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = ranked(report(str(tmp_path / "a.pth"), 3, score(0.5)))
     monkeypatch.setattr("os.access", lambda *_: False)
-    option = by_name(make_plan(rows, Request(command=GUIDE, added=ADDED)))["A"]
+    option = by_name(planned(rows, Request(command=GUIDE, added=ADDED)))["A"]
     assert "-o best_model_clean.pth && " in option.command
     assert changes(option)["--resume-from"][1] == "best_model_clean.pth"
 
 
 def test_nothing_is_started_where_the_restore_fails(sound: Report) -> None:
     command = "cd /x; python t.py --lr 1 --resume a --out b"
-    option = by_name(make_plan(sound, Request(command=command, added=ADDED)))["A"]
+    option = by_name(planned(sound, Request(command=command, added=ADDED)))["A"]
     assert " && {\ncd /x; python t.py" in option.command
     assert option.command.endswith("\n}")
 
@@ -287,7 +283,7 @@ def test_nothing_is_started_where_the_restore_fails(sound: Report) -> None:
 def test_the_trainers_folder_keeps_its_rate_and_says_so() -> None:
     rows = ranked(report("out/checkpoint-500/model.safetensors", None, None))
     command = "python t.py --resume_from_checkpoint out/checkpoint-900 --output_dir out"
-    option = by_name(make_plan(rows, Request(command=command, added=ADDED)))["A"]
+    option = by_name(planned(rows, Request(command=command, added=ADDED)))["A"]
     assert option.command.startswith("python t.py --resume_from_checkpoint out/checkpoint-500 ")
     assert any("scheduler.pt" in warning for warning in option.warnings)
 
@@ -296,7 +292,7 @@ def test_a_command_in_the_log_that_cannot_be_read_is_a_note(tmp_path: Path) -> N
     (tmp_path / "run").mkdir()
     path = save(tmp_path / "run/a.pth", {"epoch": 3, "model": {"w": torch.ones(3)}})
     (tmp_path / "train.log").write_text("$ python real.py --lr 0.3 --name 'x\n")
-    plan = make_plan(survey(discover([path])), Request())
+    plan = planned(survey(discover([path])), Request())
     assert plan.command_from == ""
     assert any("column 32 is never closed" in note for note in plan.notes), plan.notes
 
@@ -309,7 +305,7 @@ def test_a_restored_file_beside_its_source_is_the_one_to_resume(tmp_path: Path) 
     request = Request(command="python t.py --lr 0.1 --resume a.pth", added=ADDED)
 
     def option() -> Option:
-        made = make_plan(
+        made = planned(
             survey(discover([tmp_path])), request, stored=lambda path: open_checkpoint(path).scalars
         )
         return by_name(made)["A"]

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Mode
-from ckptdoctor.recovery import rank, with_last_good
-from ckptdoctor.report import CheckpointReport, Report
-from tests.reports import metric, report, score
+from ckptdoctor.report import CheckpointReport, Place, Report
+from tests.reports import metric, report, score, with_last_good
+
+
+def ranking(*reports: CheckpointReport) -> Sequence[Place]:
+    """The places in a report on them."""
+    return with_last_good(Report(checkpoints=reports)).ranking
 
 
 def order(*reports: CheckpointReport) -> list[str]:
     """The names, best first, whatever order they come in."""
-    places = [place.report.path.name for place in rank(reports)]
-    assert places == [place.report.path.name for place in rank(list(reversed(reports)))]
+    places = [place.report.path.name for place in ranking(*reports)]
+    assert places == [place.report.path.name for place in ranking(*reversed(reports))]
     return places
 
 
 def reason(name: str, *reports: CheckpointReport) -> str:
     """Why a checkpoint stands where it stands."""
-    return next(place.reason for place in rank(reports) if place.report.path.name == name)
+    return next(place.reason for place in ranking(*reports) if place.report.path.name == name)
 
 
 def test_the_verdict_comes_before_the_score() -> None:

@@ -18,7 +18,8 @@ import torch
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats import read_checkpoint
-from ckptdoctor.recovery import with_last_good
+from ckptdoctor.recovery import ranked
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.rules import ALL_RULES, Rule
 from tests.builders import save
 
@@ -33,7 +34,7 @@ class Evil:
 def findings(path: Path) -> list[Finding]:
     """Those of the file, and those of its folder as a run."""
     files = {file for file in path.parent.iterdir() if file.suffix not in (".json", ".log")}
-    report = with_last_good(examine(sorted({path, *files})))
+    report = ranked(examine(sorted({path, *files}), wish=Wish()))
     return [
         *report.findings,
         *(f for r in report.checkpoints if r.path == path for f in r.findings),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.join import Wish
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.runs.logs import Row
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 

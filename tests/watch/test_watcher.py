@@ -14,7 +14,7 @@ import torch
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Severity
 from ckptdoctor.report import Crash, Report
-from ckptdoctor.runs.join import Wish
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
 from ckptdoctor.survey import survey
 from ckptdoctor.watch import watcher as watcher_module
