@@ -9,10 +9,20 @@ from __future__ import annotations
 from ckptdoctor.metadata.counters import count_text
 from ckptdoctor.metadata.facts import Metadata, Metric, MetricKind, Mode, Source
 from ckptdoctor.metadata.file_names import epoch_from_name, says_epoch, step_from_name
-from ckptdoctor.metadata.metric_names import named_metric, plain_name
+from ckptdoctor.metadata.metric_names import (
+    Split,
+    best_of,
+    is_loss,
+    named_metric,
+    plain_name,
+    split_of,
+    unknown_metrics,
+)
+from ckptdoctor.metadata.name_parts import NameNumber, NameParts, name_parts
 from ckptdoctor.metadata.order import position
 from ckptdoctor.metadata.preference import principal
 from ckptdoctor.metadata.reading import read_metadata
+from ckptdoctor.metadata.scores import metric_called
 
 from ckptdoctor.metadata.stub import *
 from ckptdoctor.metadata.stub import METRIC_WORDS, NameNumber, NameParts, Split, best_of, is_loss, name_parts, split_of
@@ -22,14 +32,23 @@ __all__ = [
     "Metric",
     "MetricKind",
     "Mode",
+    "NameNumber",
+    "NameParts",
     "Source",
+    "Split",
+    "best_of",
     "count_text",
     "epoch_from_name",
+    "is_loss",
+    "metric_called",
+    "name_parts",
     "named_metric",
     "plain_name",
     "position",
     "principal",
     "read_metadata",
     "says_epoch",
+    "split_of",
     "step_from_name",
+    "unknown_metrics",
 ]

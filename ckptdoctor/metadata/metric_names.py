@@ -1,64 +1,90 @@
-"""What the name of a metric says: whether it is one, and which direction is better."""
+"""What the name of a metric says: what is measured, on which data, which direction is better."""
 
 from __future__ import annotations
 
+import enum
 import functools
+import itertools
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.metadata.facts import Metric, MetricKind, Mode, Source
+from ckptdoctor.metadata.metric_words import (
+    AMBIGUOUS,
+    BEST,
+    HIGH,
+    KNOWN,
+    KNOWN_BEST,
+    LOW,
+    NO_SCORES,
+    QUALIFIERS,
+    TRAINING,
+    UNDIRECTED,
+    VALIDATION,
+)
 
 __all__ = [
-    "PROMISING",
+    "MONITORED",
+    "Split",
+    "best_of",
+    "is_loss",
+    "is_unknown_score",
     "make",
+    "may_name_a_score",
     "metric_of",
+    "metric_tail",
     "mode_of",
     "named_metric",
     "own_words",
     "plain_name",
+    "split_of",
+    "unknown_metrics",
     "words_of",
 ]
 
-# A whole word of the name, so that "map" is not found in "feature_map" nor "acc" in "accumulation".
-_BETTER_HIGH = frozenset(
-    """
-    iou miou dice jaccard map ap acc accuracy acc1 acc5 top1 top5 prec1 auc auroc f1 fscore psnr
-    ssim fitness score precision recall r2 bleu rouge map50
-    """.split()
-)
-_BETTER_LOW = frozenset(
-    """
-    loss mae mse rmse error err perplexity ppl fid wer cer nll bpb lpips epe mape smape
-    """.split()
-)
-_AMBIGUOUS = frozenset({"map", "ap", "score", "error", "recall", "precision"})
-_QUALIFIERS = frozenset(
-    """
-    best max min val valid validation test eval train training mean avg average epoch ema final
-    current last global bbox segm box mask coco voc
-    """.split()
-)
-_UNDIRECTED = frozenset({"metric", "monitor_value"})
-_KNOWN_BEST = frozenset({"_best_ema", "_best"})
-PROMISING = re.compile(  # no key without one of them is a metric; most keys have none
-    "|".join(sorted(_BETTER_HIGH | _BETTER_LOW | _UNDIRECTED | _KNOWN_BEST)), re.IGNORECASE
-)
-_CAMELS = re.compile(r"mIoU|IoU|mAP")  # words that the humps of their letters would tear apart
-_BEST_WORDS = frozenset({"best", "max", "min"})
+
+class Split(enum.Enum):
+    """Which data a metric was measured on, as its name says."""
+
+    VALIDATION = "validation"
+    TRAINING = "training"
+    UNSAID = "unsaid"
 
 
+MONITORED = frozenset({"current_score", "best_model_score"})  # of Lightning's callbacks
+# No key without one of these is a metric; most keys have none.
+_PROMISING = re.compile(
+    "|".join(sorted({term.split()[-1] for term in KNOWN | UNDIRECTED | KNOWN_BEST | {"top"}})),
+    re.IGNORECASE,
+)
+# Words that their humps would tear apart. The minADE of a forecast is no best so far.
+_WHOLE = re.compile(r"mIoU|IoU|mAP|min_?[AF]DE(?![a-zA-Z])|min_?[af]de(?![a-zA-Z])")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_TOP = re.compile(r"(?<![a-z])top[-_ @](?=\d)")
+_QUALIFIED = re.compile("val|test|best|dev", re.IGNORECASE)
 _WORDS = re.compile(r"[a-z]+\d*|\d+")
+_BEST = re.compile(r"(?<![a-zA-Z])(?i:best|max|min(?!_?[af]de(?![a-z])))(?![a-z])[-_/. ]*")
+_SEPARATORS = "-_/. "
 
 
 def metric_of(key: str, value: float) -> Metric | None:
     """A metric, if the key is the name of one."""
-    words = words_of(key)
-    best = bool(words & _BEST_WORDS)
+    if not _PROMISING.search(key):
+        return None
+    best = bool(words_of(key) & BEST)
     if _is_metric(key):
-        return make(key, value, mode_of(words), best=best)
-    if key.lower() in _UNDIRECTED or own_words(key) == ("metric",):
+        return make(key, value, mode_of(key), best=best)
+    if key.lower() in UNDIRECTED or own_words(key) in (("metric",), ("elbo",)):
         return make(key, value, None, best=best)
-    return make(key, value, Mode.MAX, best=True) if key.lower() in _KNOWN_BEST else None
+    return make(key, value, Mode.MAX, best=True) if key.lower() in KNOWN_BEST else None
+
+
+def named_metric(key: str, value: float, source: Source) -> Metric | None:
+    """A metric that stands under this name outside a checkpoint; None if the name is of none."""
+    found = metric_of(key, value)
+    return None if found is None else replace(found, source=source)
 
 
 def make(name: str, value: float, mode: Mode | None, *, best: bool) -> Metric:
@@ -67,11 +93,76 @@ def make(name: str, value: float, mode: Mode | None, *, best: bool) -> Metric:
     return Metric(name=name, value=value, mode=mode, kind=kind, source=Source.CONTENTS)
 
 
+def plain_name(metric: Metric) -> str:
+    """``best_iou``, ``val_iou`` and ``IoU`` are one metric."""
+    return " ".join(own_words(metric.name)) or metric.name.lower()
+
+
+def unknown_metrics(values: Mapping[str, Scalar]) -> list[str]:
+    """The names of what looks like a score of which nobody knows what it measures.
+
+    Args:
+        values: by their names, such as the row of a log: ``val_loss`` is known, ``val_foo`` is not.
+    """
+    return [key for key, value in values.items() if type(value) is float and is_unknown_score(key)]
+
+
+@functools.lru_cache(maxsize=4096)
+def may_name_a_score(key: str) -> bool:
+    """Whether a key is that of a metric, known or not."""
+    return key in MONITORED or metric_of(key, 0.0) is not None or is_unknown_score(key)
+
+
+@functools.lru_cache(maxsize=1024)
+def is_unknown_score(key: str) -> bool:
+    """Whether a key is qualified like a score, and what it measures is not known."""
+    if not _QUALIFIED.search(key):
+        return False
+    words = words_of(key)
+    if words.isdisjoint(VALIDATION | {"best"}) or not words.isdisjoint(NO_SCORES):
+        return False
+    return metric_of(key, 0.0) is None
+
+
+@functools.lru_cache(maxsize=1024)
+def split_of(name: str) -> Split:
+    """Which data a metric was measured on: of several words, the one that is said last."""
+    for word in reversed(_word_list(name)):
+        if word in VALIDATION:
+            return Split.VALIDATION
+        if word in TRAINING:
+            return Split.TRAINING
+    return Split.UNSAID
+
+
+def is_loss(name: str) -> bool:
+    """Whether a name is that of a loss: ``val_loss``, ``cls_loss``, ``nll``."""
+    words = own_words(name)
+    return bool(words) and (words[-1].endswith("loss") or words[-1] == "nll")
+
+
+def best_of(name: str) -> str:
+    """What a running best is the best of: ``val_loss`` of ``best_val_loss``; "" of ``best``."""
+    return _BEST.sub("", name).strip(_SEPARATORS)
+
+
+def metric_tail(words: Sequence[str]) -> int:
+    """How many words at the end name a metric with its qualifiers: 2 of ``unet val iou``."""
+    if not words or words[-1] not in KNOWN:
+        return 0
+    known = 0
+    for word in reversed(words):
+        if word not in KNOWN and word not in QUALIFIERS:
+            break
+        known += 1
+    return known
+
+
 @functools.lru_cache(maxsize=1024)  # a log says the same names in every epoch
 def _word_list(key: str) -> tuple[str, ...]:
-    joined = _CAMELS.sub(lambda found: f"_{found[0].lower()}", key)
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", joined)
-    return tuple(_WORDS.findall(spaced.lower()))
+    whole = _WHOLE.sub(lambda found: f"_{found[0].lower().replace('_', '')}", key)
+    spaced = _HUMP.sub("_", whole).lower()
+    return tuple(_WORDS.findall(_TOP.sub("top", spaced)))
 
 
 def words_of(key: str) -> frozenset[str]:
@@ -83,7 +174,7 @@ def words_of(key: str) -> frozenset[str]:
 def own_words(key: str) -> tuple[str, ...]:
     """The words that are neither qualifiers nor numbers: ``iou`` of ``best_val_iou_50``."""
     return tuple(
-        word for word in _word_list(key) if word not in _QUALIFIERS and not word.isdecimal()
+        word for word in _word_list(key) if word not in QUALIFIERS and not word.isdecimal()
     )
 
 
@@ -96,27 +187,19 @@ def _is_metric(key: str) -> bool:
     is an epoch, ``train_loss_epoch`` a loss.
     """
     words, every = own_words(key), _word_list(key)
-    known = _BETTER_HIGH | _BETTER_LOW
-    if not words or words[-1] not in known or ("best" in every and every[-1] == "epoch"):
+    if not words or ("best" in every and every[-1] == "epoch"):
         return False
-    return words[-1] not in _AMBIGUOUS or all(word in known for word in words)
+    if len(words) > 1 and " ".join(words[-2:]) in KNOWN:
+        return True
+    stands_alone = all(word in KNOWN for word in words)
+    return words[-1] in KNOWN and (stands_alone or words[-1] not in AMBIGUOUS)
 
 
-def mode_of(words: frozenset[str]) -> Mode | None:
-    """Which direction is better, where the words tell."""
-    if words & _BETTER_LOW:
+@functools.lru_cache(maxsize=1024)
+def mode_of(name: str) -> Mode | None:
+    """Which direction is better, where the name tells."""
+    words = own_words(name)
+    terms = {*words, *(f"{one} {two}" for one, two in itertools.pairwise(words))}
+    if terms & LOW:
         return Mode.MIN
-    if words & _BETTER_HIGH:
-        return Mode.MAX
-    return None
-
-
-def named_metric(key: str, value: float, source: Source) -> Metric | None:
-    """A metric that stands under this name outside a checkpoint; None if the name is of none."""
-    found = metric_of(key, value)
-    return None if found is None else replace(found, source=source)
-
-
-def plain_name(metric: Metric) -> str:
-    """``best_iou``, ``val_iou`` and ``IoU`` are one metric."""
-    return " ".join(own_words(metric.name)) or metric.name.lower()
+    return Mode.MAX if terms & HIGH else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ckptdoctor.metadata.facts import Metric, MetricKind, Mode, Source
-from ckptdoctor.metadata.metric_names import own_words, words_of
+from ckptdoctor.metadata.metric_names import Split, own_words, split_of
 
 __all__ = ["principal"]
 
@@ -13,21 +13,28 @@ __all__ = ["principal"]
 def principal(metrics: Sequence[Metric]) -> Metric | None:
     """The metric to show and to rank by.
 
-    A file's own score comes before the running best, a score to maximise before a loss, and what
-    the file calls best names which metric the training script cares for. What the contents say
-    comes before what the name says, which is rounded.
+    What the file calls best names which metric the training script cares for. What was measured on
+    the training data comes last: by its name, or because the same metric is there for other data as
+    well. Then a file's own score comes before the running best, a score to maximise before a loss,
+    and what is called a validation before what is not. What the contents say comes before what the
+    name says, which is rounded.
     """
-    best_words = frozenset().union(
-        *(own_words(m.name) for m in metrics if m.kind is MetricKind.RUNNING_BEST)
-    )
+    bests = {own_words(m.name) for m in metrics if m.kind is MetricKind.RUNNING_BEST}
+    best_words = frozenset(word for words in bests for word in words)
+    validated = {own_words(m.name) for m in metrics if split_of(m.name) is Split.VALIDATION}
 
     def preference(metric: Metric) -> tuple[bool, ...]:
-        words = words_of(metric.name)
+        own, split = own_words(metric.name), split_of(metric.name)
+        is_best = metric.kind is MetricKind.RUNNING_BEST
+        twin = split is Split.UNSAID and not is_best and own in validated
         return (
-            metric.kind is MetricKind.RUNNING_BEST and metric.mode is None,
-            bool(best_words) and best_words.isdisjoint(own_words(metric.name)),
-            metric.kind is MetricKind.RUNNING_BEST,
-            "train" in words or metric.mode is not Mode.MAX,
+            is_best and metric.mode is None,
+            bool(best_words) and best_words.isdisjoint(own),
+            split is Split.TRAINING or twin,
+            is_best,
+            bool(bests) and own not in bests,
+            metric.mode is not Mode.MAX,
+            split is not Split.VALIDATION,
             metric.source is Source.FILENAME,
         )
 

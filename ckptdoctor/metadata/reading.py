@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
@@ -15,11 +14,9 @@ from ckptdoctor.metadata.file_names import (
     step_from_name,
 )
 from ckptdoctor.metadata.preference import principal
-from ckptdoctor.metadata.scores import metrics_in
+from ckptdoctor.metadata.scores import scores_in
 
 __all__ = ["read_metadata"]
-
-_MAX_METRICS = 1000
 
 
 def read_metadata(checkpoint: Checkpoint) -> Metadata:
@@ -36,8 +33,9 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
         source = Source.CONTENTS
     elif name_epoch is not None:
         epoch, source = name_epoch, Source.FILENAME
-    found = tuple(itertools.islice(metrics_in(scalars), _MAX_METRICS))
-    metrics = (*found, *metrics_in_name(path))
+    known, unknown = scores_in(scalars)
+    named, strange = metrics_in_name(path, known)
+    metrics = (*known, *named)
     return Metadata(
         epoch=epoch,
         epoch_source=source,
@@ -45,6 +43,7 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
         global_step=step_from_name(path) if step is None else step,
         metric=principal(metrics),
         metrics=metrics,
+        not_understood=(*unknown, *strange),
     )
 
 
