@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptdoctor.checkpoint import Checkpoint, Problem, Role
+from ckptdoctor.checkpoint import Checkpoint, Problem
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.formats import OpenFile, opened, read_checkpoint
@@ -21,6 +21,7 @@ from ckptdoctor.metadata import Metadata, Source, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport, Crash, Report, RunReport, TensorTotals, findings_of
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
 from ckptdoctor.rules.container import CodeInPickle
+from ckptdoctor.weightless import has_weights
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.metric import refuse_what_is_not_there
@@ -281,10 +282,10 @@ def _diagnose(case: Case, run: Run, how: Examination, crashes: list[Crash]) -> C
         verdict=verdict_of(findings, checkpoint.tensors),
         metadata=data,
         tensors=TensorTotals.of(checkpoint, case.stats.values()),
+        has_weights=has_weights(checkpoint.tensors),
         findings=tuple(findings),
         run=run.name or None,
         restored=restored_from(checkpoint.path),
-        has_weights=any(tensor.role is Role.MODEL for tensor in checkpoint.tensors),
         checkpoint=checkpoint if how.keep_details else None,
         stats=case.stats if how.keep_details else {},
     )

@@ -72,10 +72,10 @@ class CheckpointReport:
         verdict: what it is good for.
         metadata: where it stands in its run.
         tensors: sums over its tensors.
+        has_weights: whether the weights of a model are in it, sound or not.
         findings: worst first.
         run: the name of the run that it belongs to; None for a file that lies beside.
         restored: what it was made from by ``ckptdoctor restore``; None for a file that was not.
-        has_weights: whether there is a model in it.
         checkpoint: what the reader returned; None where nothing could be read, or if not kept.
         stats: by fqn; empty if not kept.
     """
@@ -86,10 +86,10 @@ class CheckpointReport:
     verdict: Verdict
     metadata: Metadata = field(default_factory=Metadata)
     tensors: TensorTotals = field(default_factory=TensorTotals)
+    has_weights: bool = False
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     run: str | None = None
     restored: RestoredFrom | None = None
-    has_weights: bool = True
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
 

@@ -56,6 +56,7 @@ def report(
             metrics=() if found is None else (found,),
         ),
         tensors=TensorTotals(count=tensors, scanned=tensors, nbytes=900),
+        has_weights=tensors > 0,
         findings=tuple(
             Finding(code=code, severity=Severity.ERROR, subject="file", message=f"what {code} says")
             for code in codes
@@ -69,7 +70,7 @@ def runs_of(rows: Sequence[CheckpointReport], wish: Wish | None = None) -> Repor
         Member(
             path=row.path,
             metadata=row.metadata,
-            layout=None if row.has_weights and row.tensors.count else (),
+            has_weights=row.has_weights or row.verdict is Verdict.UNREADABLE,
             restored=row.restored,
         )
         for row in rows

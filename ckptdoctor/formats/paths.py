@@ -26,6 +26,11 @@ class Link:
         self.node = 0  # the id of the container that stands here
         self.prefix: str | None = None
 
+    @property
+    def own_name(self) -> str:
+        """The name below what stands at the root; "" for what stands there itself."""
+        return self.name if self.depth > 1 else ""
+
     def is_inside(self, node: Node) -> bool:
         """Whether the container stands here or further up: a cycle."""
         link: Link | None = self

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ckptdoctor.checkpoint import Role
 
-__all__ = ["role_of_dict", "role_of_key", "settle_roles"]
+__all__ = ["Unsettled", "role_of_dict", "role_of_key", "settle_roles"]
 
 # The first that matches decides; "optimizer_ema" is an optimizer, "model_ema" an EMA.
 _PATTERNS: tuple[tuple[Role, re.Pattern[str]], ...] = (
@@ -55,26 +56,64 @@ def role_of_key(key: str) -> Role | None:
 def role_of_dict(keys: Iterable[str]) -> Role | None:
     """The role of a dict that only one kind of object writes, whatever key it stands under."""
     found = set(keys)
-    if {"state", "param_groups"} <= found:
+    if {"state", "param_groups"} <= found or {"exp_avg", "exp_avg_sq"} <= found:
         return Role.OPTIMIZER
     if {"scale", "growth_factor", "_growth_tracker"} <= found:
         return Role.SCALER
     if "base_lrs" in found or {"last_epoch", "_last_lr"} <= found:
         return Role.SCHEDULER
+    if any(states <= found for states in _RANDOM_STATES):
+        return Role.OTHER
     return None
 
 
-def settle_roles(found: Sequence[tuple[Role | None, str]], *, is_object: bool) -> list[Role]:
+# The Trainer of transformers, and accelerate, write them to files of their own.
+_RANDOM_STATES = (
+    frozenset({"python", "cpu"}),
+    frozenset({"random_state", "torch_manual_seed"}),
+)
+
+
+class Unsettled(NamedTuple):
+    """What is known of a tensor before the rest of the file is.
+
+    Attributes:
+        role: that its place announces, or None.
+        name: its own name, "" for one at the root.
+        is_single: whether it is one number, as counters are.
+    """
+
+    role: Role | None
+    name: str
+    is_single: bool = False
+
+
+def settle_roles(found: Sequence[Unsettled], *, is_object: bool) -> list[Role]:
     """A role for every tensor, the undecided ones by what the rest of the file holds.
 
+    Averaged weights that are the only weights of a file are its model: that is how Ultralytics
+    saves, and what everybody loads from such a file.
+
     Args:
-        found: for each tensor its role so far and its own name, "" for one at the root.
+        found: the tensors.
         is_object: whether the file is one pickled object, such as a whole ``nn.Module``.
     """
-    has_model = any(role is Role.MODEL for role, _ in found) and not is_object
-    if not has_model:
-        return [role or Role.MODEL for role, _ in found]
+    announced = any(one.role is Role.MODEL for one in found)
+    averaged = not announced and _only_averaged(found)
+    roles = [Role.MODEL if averaged and one.role is Role.EMA else one.role for one in found]
+    if is_object or not (announced or averaged):
+        return [role or Role.MODEL for role in roles]
     # Weights elsewhere in the file are named as such: the undecided ones must look like weights.
     return [
-        role or (Role.MODEL if name in _STATE_DICT_LEAVES else Role.OTHER) for role, name in found
+        role or (Role.MODEL if one.name in _STATE_DICT_LEAVES else Role.OTHER)
+        for role, one in zip(roles, found, strict=True)
     ]
+
+
+def _only_averaged(found: Sequence[Unsettled]) -> bool:
+    """Whether what is undecided is too little to be the model of which an average is there."""
+    arrays = [one.role for one in found if not one.is_single]
+    return _MOST_BESIDE * arrays.count(None) < arrays.count(Role.EMA)
+
+
+_MOST_BESIDE = 4  # an average has a tensor for each of the model's, and several may be kept

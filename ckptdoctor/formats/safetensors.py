@@ -11,6 +11,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, Role, Scalar, StorageRef, TensorRecord
@@ -27,7 +28,7 @@ from ckptdoctor.formats.json_stream import JsonError, JsonStream, TooLongError
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.stray import code_in_noise
-from ckptdoctor.formats.roles import role_of_key
+from ckptdoctor.formats.roles import Unsettled, role_of_key, settle_roles
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.tree import Harvest
 
@@ -85,6 +86,7 @@ class _Safetensors:
                 f"its header is no JSON: {error.message}",
                 offset=(header.file_offset or 0) + error.offset,
             ) from error
+        found.tensors = _settled(found.tensors)
         found.problems += _cut(found.tensors)
         if rest:
             found.problems.append(_unexamined(rest))
@@ -261,6 +263,15 @@ def _fields(entry: Any) -> tuple[DType, tuple[int, ...], int, int]:
 def _role(first_part: str) -> Role:
     role = role_of_key(first_part)
     return role if role in (Role.OPTIMIZER, Role.EMA) else Role.MODEL
+
+
+def _settled(tensors: list[TensorRecord]) -> list[TensorRecord]:
+    """The tensors, an average that is all the weights there are as the model."""
+    roles = settle_roles([Unsettled(tensor.role, "") for tensor in tensors], is_object=False)
+    return [
+        tensor if tensor.role is role else replace(tensor, role=role)
+        for tensor, role in zip(tensors, roles, strict=True)
+    ]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -37,7 +37,7 @@ from ckptdoctor.formats.raw import (
     row_of,
 )
 from ckptdoctor.formats.rebuild import unfold
-from ckptdoctor.formats.roles import role_of_dict, role_of_key, settle_roles
+from ckptdoctor.formats.roles import Unsettled, role_of_dict, role_of_key, settle_roles
 from ckptdoctor.formats.source import ByteSource
 
 __all__ = ["Harvest", "Leaf", "harvest"]
@@ -46,6 +46,7 @@ _MODULE_PARTS = frozenset({"_modules", "_parameters", "_buffers"})
 _TEXT_CHARS = 4000
 _MAX_MALFORMED = 20
 _REPETITIONS = 20_000
+_SINGLE = ((), (1,))
 Child = tuple[Node, Link]
 _PLAIN = frozenset({str, int, float, bool, type(None), Located})
 
@@ -183,7 +184,7 @@ class _Walk:
     def result(self, root: Node) -> Harvest:
         roles = settle_roles(
             [
-                (leaf.link.role, leaf.link.name if leaf.link.depth > 1 else "")
+                Unsettled(leaf.link.role, leaf.link.own_name, leaf.tensor.shape in _SINGLE)
                 for leaf in self._leaves
             ],
             is_object=type(root) is Instance and root.name != "collections.OrderedDict",

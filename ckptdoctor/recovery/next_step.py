@@ -37,11 +37,12 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     good = run.last_good
     if good is None:
         return ""
-    candidates = [row for row in run.checkpoints if row.restored is None]
+    beside = {member.path for member in (*run.run.sides, *run.run.copies)}
+    candidates = [row for row in run.checkpoints if row.path not in beside]
     in_trouble = is_in_trouble(run)
     if not in_trouble and all(row.verdict is Verdict.HEALTHY for row in candidates):
         return ""
-    if in_trouble or len(candidates) < len(run.checkpoints):  # a copy is there: how to resume
+    if in_trouble or run.run.copies:  # a copy is there: how to resume
         return command_line("ckptdoctor", "plan", *same_question(run, asked, several=several))
     words: list[str | Path] = ["ckptdoctor", "restore", "--from", good.path]
     wanted = clean_name(good.path)

@@ -117,7 +117,7 @@ def rank(rows: Sequence[CheckpointReport], run: Run) -> list[Place]:
 
 def _is_usable(row: CheckpointReport) -> bool:
     hostile = any(finding.code in _NEVER for finding in row.findings)
-    return row.verdict in _USABLE and not hostile and row.has_weights and row.tensors.count > 0
+    return row.verdict in _USABLE and not hostile and row.has_weights
 
 
 def _lifted(

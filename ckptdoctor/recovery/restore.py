@@ -41,6 +41,7 @@ from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_weights
 from ckptdoctor.recovery.verify import verify_copy, verify_draft
 from ckptdoctor.recovery.weights_only import SafeLoad, safe_load_of
 from ckptdoctor.report import CheckpointReport
+from ckptdoctor.weightless import instead_of_weights, lists_weights
 from ckptdoctor.scanning.elements import storage_bytes
 
 __all__ = ["Restored", "restore"]
@@ -162,6 +163,11 @@ def _examined(path: Path, jobs: int | None) -> CheckpointReport:
         raise RestoreError(
             f"{path} runs code when it is loaded, or was built to exhaust its reader: it is not "
             "copied under a name that looks clean"
+        )
+    if not lists_weights(report.checkpoint.tensors):
+        what = instead_of_weights(report.checkpoint.tensors)
+        raise RestoreError(
+            f"{path} holds no model weights: {what}. Restore from the file that holds the model"
         )
     for finding in report.findings:
         if finding.code == "CD103" and finding.evidence.get("tensors") == []:

@@ -8,6 +8,7 @@ from typing import Any
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats.pickle.names import is_infamous
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.weightless import instead_of_weights, lists_weights
 
 __all__ = [
     "ChangedWhileRead",
@@ -57,8 +58,9 @@ class NotACheckpoint(_Reported):
 
     The file is empty, or something else under a checkpoint's name: an HTML page saved by a failed
     download, a git-lfs pointer, an archive that holds a checkpoint. Judged by the first bytes, so
-    this is certain. As a note: it was written like a checkpoint, and nothing was put into it, as a
-    module without parameters or a scaler that is off has it.
+    this is certain. As a note: it was written like a checkpoint, and no model's weights are in it.
+    It may be an optimizer, a scheduler or a random state that lies beside them, or nothing at all,
+    as a module without parameters or a scaler that is off has it. Nobody can go on from it alone.
 
     What to do: get the file itself. The message says what it is instead.
     """
@@ -77,6 +79,13 @@ class NotACheckpoint(_Reported):
                 "nothing was saved in it: no tensor and no value",
                 severity=Severity.INFO,
                 remedy="Look at what the training script gives to torch.save.",
+            )
+        elif not case.problems and not lists_weights(checkpoint.tensors):
+            yield self.finding(
+                "file",
+                f"it holds no model weights: {instead_of_weights(checkpoint.tensors)}",
+                severity=Severity.INFO,
+                remedy="Nothing, if the weights lie in a file beside it: go on from that one.",
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.weightless import has_weights
 
 __all__ = ["verdict_of"]
 
@@ -38,7 +39,7 @@ def verdict_of(findings: Iterable[Finding], tensors: Iterable[TensorRecord] | No
         return Verdict.SALVAGEABLE
     if "CD102" in codes:  # cut, but every tensor is whole, if there are any
         return Verdict.SALVAGEABLE if tensors else Verdict.UNREADABLE
-    return Verdict.SUSPECT if serious else Verdict.HEALTHY
+    return Verdict.HEALTHY if not serious and has_weights(tensors) else Verdict.SUSPECT
 
 
 def _damaged_roles(findings: Iterable[Finding], tensors: Iterable[TensorRecord]) -> set[Role]:

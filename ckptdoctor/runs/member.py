@@ -11,6 +11,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorStats
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata
+from ckptdoctor.weightless import lists_weights
 
 __all__ = ["Layout", "Member", "is_trained"]
 
@@ -36,6 +37,7 @@ class Member:
             that is not known.
         restored: what it was restored from; None for a file that training saved.
         holds_state: whether there is anything in it to resume from beside the weights.
+        has_weights: whether there is a model in it, as far as that is known.
         stats: by fqn, of the tensors of the layout whose bytes were looked at.
         weights_id: equal for equal weights; "" where there are none.
         exact: whether ``weights_id`` rests on the checksums of all weights, not on figures.
@@ -46,6 +48,7 @@ class Member:
     layout: Layout | None = None
     restored: RestoredFrom | None = None
     holds_state: bool = False
+    has_weights: bool = True
     stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
     weights_id: str = ""
     exact: bool = False
@@ -87,16 +90,12 @@ class Member:
             metadata=metadata,
             layout=known.setdefault(layout, layout),
             restored=restored,
+            has_weights=lists_weights(checkpoint.tensors),
             holds_state=len(checkpoint.tensors) > len(weights) or metadata.epoch is not None,
             stats=found,
             weights_id=digest.hexdigest() if is_known else "",
             exact=exact,
         )
-
-    @property
-    def has_weights(self) -> bool:
-        """Whether there is a model in it, as far as that is known."""
-        return self.layout is None or bool(self.layout)
 
     @property
     def is_finite(self) -> bool:

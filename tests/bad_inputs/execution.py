@@ -28,6 +28,7 @@ from ckptdoctor.metadata import read_metadata
 from ckptdoctor.render.machine.as_json import scan_json
 from ckptdoctor.report import CheckpointReport, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, verdict_of
+from ckptdoctor.weightless import has_weights
 from ckptdoctor.runs.logs import read_logs
 from ckptdoctor.scanning.scanner import Scanner
 from tests.bad_inputs.archive_maker import (
@@ -163,6 +164,7 @@ class Executor:
             verdict=verdict_of(findings, checkpoint.tensors),
             metadata=case.metadata,
             tensors=TensorTotals.of(checkpoint, result.stats.values()),
+            has_weights=has_weights(checkpoint.tensors),
             findings=tuple(findings),
         )
         assert scan_json(Report(checkpoints=(report,))).isascii()

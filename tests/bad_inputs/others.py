@@ -302,12 +302,12 @@ def _file(header: bytes, payload: bytes) -> bytes:
 _safetensors()
 
 
-@SAFETENSORS.kind("CD101", "nothing was saved in it", "healthy", 0)
+@SAFETENSORS.kind("CD101", "nothing was saved in it", "suspect", 0)
 def safetensors_with_an_empty_header(path: Path) -> None:
     path.write_bytes(_file(b"{}", b""))
 
 
-@SAFETENSORS.kind("", "", "healthy", 0)
+@SAFETENSORS.kind("CD101", "it holds no model weights", "suspect", 0)
 def safetensors_of_metadata_alone(path: Path) -> None:
     path.write_bytes(_file(b'{"__metadata__":{"a":"b"}}', b""))
 

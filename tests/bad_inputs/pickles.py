@@ -100,7 +100,7 @@ def _pickles() -> None:
 _pickles()
 
 
-@PICKLES.kind("CD101", _NOTHING_SAVED, "healthy", 0)
+@PICKLES.kind("CD101", _NOTHING_SAVED, "suspect", 0)
 def lists_of_lists_doubling(path: Path) -> None:
     doubled = b"".join(b"]q%c(h%ch%ce" % (n + 1, n, n) for n in range(60))
     path.write_bytes(b"\x80\x02]q\0" + doubled + b".")
@@ -111,7 +111,7 @@ def an_extension_code(path: Path) -> None:
     path.write_bytes(b"\x80\x02\x82\x07.")
 
 
-@PICKLES.kind("CD105", "a plain pickle", "healthy", 0)
+@PICKLES.kind("CD105", "a plain pickle", "suspect", 0)
 def a_global_without_a_name(path: Path) -> None:
     path.write_bytes(b"\x80\x02c\n\n.")
 

@@ -147,12 +147,12 @@ def _strangers() -> None:
 _strangers()
 
 
-@STRANGERS.kind("CD101", "nothing was saved in it", "healthy", 0)
+@STRANGERS.kind("CD101", "nothing was saved in it", "suspect", 0)
 def pickle_of_an_empty_dict(path: Path) -> None:
     path.write_bytes(pickle.dumps({}))
 
 
-@STRANGERS.kind("", "", "healthy", 0)
+@STRANGERS.kind("CD101", "it holds no model weights", "suspect", 0)
 def pickle_without_tensors(path: Path) -> None:
     path.write_bytes(pickle.dumps({"epoch": 3, "iou": [0.1]}))
 

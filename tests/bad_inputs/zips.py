@@ -595,12 +595,12 @@ def a_pickle_that_runs_code(path: Path) -> None:
     )
 
 
-@ZIPS.kind("", "", "healthy", 0)
+@ZIPS.kind("CD101", "it holds no model weights", "suspect", 0)
 def a_zip_checkpoint_without_tensors(path: Path) -> None:
     _again(path, replace={"data.pkl": b"\x80\x02}X\5\0\0\0epochK\3s."})
 
 
-@ZIPS.kind("CD101", "nothing was saved in it", "healthy", 0)
+@ZIPS.kind("CD101", "nothing was saved in it", "suspect", 0)
 def a_zip_checkpoint_of_an_empty_dict(path: Path) -> None:
     _again(path, replace={"data.pkl": b"\x80\x02}."})
 

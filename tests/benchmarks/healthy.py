@@ -7,12 +7,14 @@
 
 Each interpreter writes its own files with its own torch (`healthy_writer.py`). They are scanned
 three times: a whole tree with the command, as a user does, each folder alone, and each file alone.
-Exit code 1 where anything was called less than healthy.
+Files that hold no weights of a model have to be called suspect, with no more than a note; all
+others have to be called healthy. Exit code 1 where anything was not.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import os
 import subprocess
@@ -56,7 +58,7 @@ class Row:
         layout: the folder they lie in.
         files: how many were examined.
         alarms: each once, however often it was scanned.
-        unhealthy: files with another verdict than healthy.
+        unhealthy: files with another verdict than they deserve.
         exits: exit codes of the command other than 0.
     """
 
@@ -167,12 +169,23 @@ def note(row: Row, root: Path, report: dict[str, Any]) -> list[Path]:
     for checkpoint in report["checkpoints"]:
         where = str(Path(checkpoint["path"]).relative_to(root))
         row.alarms.update(_alarms(where, checkpoint["findings"]))
-        if checkpoint["verdict"] != "healthy":
+        if checkpoint["verdict"] != ("suspect" if _is_without_weights(where) else "healthy"):
             row.unhealthy.add(where)
     folders = {str(Path(one["path"]).relative_to(root).parent) for one in report["checkpoints"]}
     where = min(folders) if len(folders) == 1 else "all together"
     row.alarms.update(_alarms(where, report["findings"]))
     return [Path(checkpoint["path"]) for checkpoint in report["checkpoints"]]
+
+
+# What frameworks lay beside the weights, and what some habits save that is no model.
+_WITHOUT_WEIGHTS = """
+    */optimizer.* */scheduler.* */scaler.* */rng_state* */random_states* *_optim_states.*
+    meant/plateau.* beside/text-only.* beside/whitening.* dtypes/uint*
+""".split()
+
+
+def _is_without_weights(where: str) -> bool:
+    return any(fnmatch.fnmatchcase(where, pattern) for pattern in _WITHOUT_WEIGHTS)
 
 
 def _alarms(where: str, findings: Iterable[dict[str, Any]]) -> Iterator[Alarm]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.formats import open_checkpoint
-from ckptdoctor.formats.roles import role_of_dict, role_of_key, settle_roles
+from ckptdoctor.formats.roles import Unsettled, role_of_dict, role_of_key, settle_roles
 from tests.builders import save
 
 KEYS = {
@@ -47,14 +48,17 @@ def test_some_dicts_are_known_by_their_keys(keys: list[str], role: Role | None) 
 
 
 def test_undecided_tensors_are_weights_where_nothing_else_is() -> None:
-    assert settle_roles([(None, ""), (Role.OPTIMIZER, "x")], is_object=False) == [
+    assert settle_roles([Unsettled(None, ""), Unsettled(Role.OPTIMIZER, "x")], is_object=False) == [
         Role.MODEL,
         Role.OPTIMIZER,
     ]
 
 
 def test_undecided_tensors_beside_weights_must_look_like_weights() -> None:
-    found = [(Role.MODEL, "w"), (None, "weight"), (None, "table"), (None, "")]
+    found = [
+        Unsettled(Role.MODEL, "w"),
+        *(Unsettled(None, name) for name in ("weight", "table", "")),
+    ]
     expected = [Role.MODEL, Role.MODEL, Role.OTHER, Role.OTHER]
     assert settle_roles(found, is_object=False) == expected
     assert settle_roles(found, is_object=True) == [Role.MODEL] * 4
@@ -80,3 +84,55 @@ def test_roles_reach_the_tensors_of_a_file(tmp_path: Path) -> None:
         "centers": Role.OTHER,
         "loops.x": Role.OTHER,
     }
+
+
+AVERAGE = {"weight": torch.ones(3, 2), "bias": torch.ones(3)}
+ONLY_AVERAGES: list[dict[str, object]] = [
+    {"model": None, "ema": AVERAGE, "updates": torch.tensor(3)},
+    {"ema": {**AVERAGE, "n": torch.tensor(3)}, "fitness": torch.tensor([0.5])},
+    {"state_dict": {}, "model_ema": AVERAGE, "optimizer": {"state": {}, "param_groups": []}},
+]
+BOTH: list[dict[str, object]] = [
+    {"model": AVERAGE, "ema": AVERAGE},
+    {"generator": AVERAGE, "ema": AVERAGE},  # a name that announces nothing
+    {"weight": torch.ones(3, 2), "bias": torch.ones(3), "ema": AVERAGE},
+    {"generator": AVERAGE, "ema": AVERAGE, "ema_slow": AVERAGE, "swa": AVERAGE},
+]
+
+
+@pytest.mark.parametrize("tree", ONLY_AVERAGES)
+def test_an_average_that_is_all_there_is_is_the_model(
+    tree: dict[str, object], tmp_path: Path
+) -> None:
+    tensors = open_checkpoint(save(tmp_path / "a.pt", tree)).tensors
+    roles = {t.fqn: t.role for t in tensors}
+    averaged = {role for fqn, role in roles.items() if "ema." in fqn and fqn.endswith(("t", "s"))}
+    assert averaged == {Role.MODEL}
+    assert not any(role is Role.EMA for role in roles.values())
+    assert {roles[f] for f in ("updates", "fitness") if f in roles} <= {Role.OTHER}
+
+
+@pytest.mark.parametrize("tree", BOTH)
+def test_an_average_beside_a_model_stays_one(tree: dict[str, object], tmp_path: Path) -> None:
+    tensors = open_checkpoint(save(tmp_path / "a.pt", tree)).tensors
+    assert {t.role for t in tensors} == {Role.MODEL, Role.EMA}
+    assert all((t.role is Role.EMA) == ("ema" in t.fqn or "swa" in t.fqn) for t in tensors)
+
+
+def test_an_average_alone_in_a_safetensors_file_is_the_model(tmp_path: Path) -> None:
+    averaged = {f"ema.{name}": tensor for name, tensor in AVERAGE.items()}
+    save_file(averaged, tmp_path / "a.safetensors")
+    save_file(averaged | {"net.weight": torch.ones(2)}, tmp_path / "b.safetensors")
+    alone, both = (open_checkpoint(tmp_path / name) for name in ("a.safetensors", "b.safetensors"))
+    assert {t.role for t in alone.tensors} == {Role.MODEL}
+    assert {t.role for t in both.tensors} == {Role.MODEL, Role.EMA}
+
+
+def test_states_of_random_generators_and_moments_are_no_weights(tmp_path: Path) -> None:
+    state = torch.get_rng_state()
+    trees = {
+        Role.OTHER: {"python": (3, (1, 2), None), "numpy": ("MT19937", 1), "cpu": state},
+        Role.OPTIMIZER: {"groups": [{"exp_avg": torch.ones(2), "exp_avg_sq": torch.ones(2)}]},
+    }
+    for role, tree in trees.items():
+        assert {t.role for t in open_checkpoint(save(tmp_path / "a.pt", tree)).tensors} == {role}

@@ -153,7 +153,7 @@ def test_a_cut_behind_the_last_tensor_is_salvageable(both: Path) -> None:
 
 def test_nothing_to_read_is_unreadable() -> None:
     assert verdict_of([], None) is Verdict.UNREADABLE
-    assert verdict_of([], []) is Verdict.HEALTHY
+    assert verdict_of([], []) is Verdict.SUSPECT
 
 
 def net() -> torch.nn.Module:
@@ -206,7 +206,10 @@ LOST_OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER, lost=True)
         ([], None, Verdict.UNREADABLE),
         ([finding("CD101")], [MODEL], Verdict.UNREADABLE),
         ([finding("CD108")], [], Verdict.UNREADABLE),
-        ([], [], Verdict.HEALTHY),
+        ([], [MODEL], Verdict.HEALTHY),
+        ([], [], Verdict.SUSPECT),
+        ([], [OPTIMIZER], Verdict.SUSPECT),
+        ([], [LOST_OPTIMIZER], Verdict.SALVAGEABLE),
         ([finding("CD105", Severity.INFO)], [MODEL], Verdict.HEALTHY),
         ([finding("CD203", Severity.INFO)], [MODEL], Verdict.HEALTHY),
         ([finding("CD103", Severity.INFO, unchecked=3)], [MODEL], Verdict.HEALTHY),
