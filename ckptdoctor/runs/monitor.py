@@ -12,11 +12,11 @@ from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode, Source, named_metric
 from ckptdoctor.runs.age import Age
 from ckptdoctor.runs.decline import DeclineDetector
+from ckptdoctor.runs.fall import Gained, is_fall
 from ckptdoctor.runs.noise import deviation
 
-__all__ = ["Monitor", "is_fall", "is_loss", "is_norm"]
+__all__ = ["Monitor", "is_loss", "is_norm"]
 
-_FALLEN_TO = 0.5
 _RISEN_TO = 10.0
 _RISEN_TWICE_TO = 2.0
 _FIRST_EPOCHS = 5
@@ -50,6 +50,7 @@ class Monitor:
         self._last: Position | None = None
         self._decline: DeclineDetector | None = None
         self._best: float | None = None
+        self._gained = Gained(mode)
         self._fallen = False
         self._finite: dict[str, bool] = {}
         self._losses: dict[str, _Loss] = {}
@@ -90,6 +91,7 @@ class Monitor:
             self._best = value
         if self._fallen:
             return  # what declines on the floor is no news
+        self._gained.update(value)
         self._places.append(at)
         self._ages.append(age)
         self._recent.append(value)
@@ -107,6 +109,8 @@ class Monitor:
 
     def _is_collapse(self, value: float, best: float, age: Position) -> bool:
         """Half of the best is lost, and a young score near zero has not just jumped about."""
+        if self._gained.signed:
+            return self._gained.is_lost(value, young=age < _FIRST_EPOCHS)
         if not is_fall(value, best, self._mode):
             return self._mode is Mode.MIN and self._has_risen(value)
         logs = [math.log(known) for known in self._recent if known > 0]
@@ -220,6 +224,7 @@ class _Loss:
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._gained = Gained(Mode.MIN)
         self._exploded = False
 
     def update(self, value: float) -> float | None:
@@ -230,6 +235,7 @@ class _Loss:
         self._exploded = exploded
         if not exploded:
             self._recent.append(value)
+            self._gained.update(value)
         return usual if news else None
 
     def _is_explosion(self, value: float, usual: float) -> bool:
@@ -239,15 +245,10 @@ class _Loss:
                 return False
             logs = [math.log(known) for known in recent]
             return math.log(value / usual) > _EXPLOSION_SIGMAS * deviation(logs)
+        if self._gained.signed and self._gained.is_blown(value):
+            return True
         spread = max(deviation(recent), (max(recent) - min(recent)) / 2, 1e-3 * abs(usual))
         return len(recent) >= _FIRST_EPOCHS and value - usual > 2 * _EXPLOSION_SIGMAS * spread
-
-
-def is_fall(value: float, best: float, mode: Mode) -> bool:
-    """Whether a metric lost half of the best before it; one to minimise: rose to ten times it."""
-    if best <= 0.0:
-        return False
-    return value < _FALLEN_TO * best if mode is Mode.MAX else value > _RISEN_TO * best
 
 
 def is_loss(name: str) -> bool:

@@ -7,14 +7,14 @@ not explain it (:mod:`ckptdoctor.runs.decline`); one that loses half of its best
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.history import Clock, History, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.age import Age
 from ckptdoctor.runs.decline import DeclineDetector
-from ckptdoctor.runs.monitor import is_fall
+from ckptdoctor.runs.fall import Gained, is_back, is_fall
 
 __all__ = ["Trend", "trend_of"]
 
@@ -83,22 +83,54 @@ def trend_of(
 
 
 def _collapse(ordered: list[tuple[Position, float]], mode: Mode, clock: Clock) -> Position | None:
-    """The position from which on the best was never reached again, after a fall."""
+    """The position from which on the metric never came back, after a fall."""
+    fallen: _Fallen | None = None
+    known: list[float] = []  # before the fall
+    young, ages, gained = _is_young(ordered, clock), Age(clock), Gained(mode)
     best: float | None = None
-    fallen: Position | None = None
-    young, ages = _is_young(ordered, clock), Age(clock)
     for at, value in ordered:
         age = ages.update(at)
-        better = math.isfinite(value) and (
-            best is None or (value > best if mode is Mode.MAX else value < best)
-        )
-        if better:
-            best, fallen = value, None  # it came back: what lay between was no collapse
-        elif best is not None and fallen is None:
-            chance = young and age < _FIRST_EPOCHS and mode is Mode.MAX
-            least = best * _FALLEN_BY_CHANCE if chance else best
-            fallen = at if not math.isfinite(value) or is_fall(value, least, mode) else None
-    return fallen
+        if fallen is not None and best is not None and fallen.ends(value, best, known, mode):
+            fallen = None  # it came back: what lay between was no collapse
+        if fallen is not None:
+            continue
+        is_young = young and age < _FIRST_EPOCHS
+        if best is not None and _has_fallen(value, best, gained, mode, young=is_young):
+            fallen = _Fallen(at=at, lowest=value)
+        elif math.isfinite(value):
+            gained.update(value)
+            known.append(value)
+            best = value if best is None else _better(mode)(best, value)
+    return None if fallen is None else fallen.at
+
+
+def _has_fallen(value: float, best: float, gained: Gained, mode: Mode, *, young: bool) -> bool:
+    if not math.isfinite(value):
+        return True
+    if gained.signed:
+        return gained.is_lost(value, young=young)
+    chance = young and mode is Mode.MAX
+    return is_fall(value, best * _FALLEN_BY_CHANCE if chance else best, mode)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Fallen:
+    """A fall that the metric has not come back from yet."""
+
+    at: Position
+    lowest: float
+
+    def ends(self, value: float, best: float, before: Sequence[float], mode: Mode) -> bool:
+        """Whether the metric is back with this value."""
+        if not math.isfinite(value):
+            return False
+        if not math.isfinite(self.lowest) or _better(mode)(value, self.lowest) != value:
+            self.lowest = value
+        return is_back(value, best=best, lowest=self.lowest, before=before, mode=mode)
+
+
+def _better(mode: Mode) -> Callable[[float, float], float]:
+    return max if mode is Mode.MAX else min
 
 
 def _is_young(ordered: list[tuple[Position, float]], clock: Clock) -> bool:
@@ -113,12 +145,19 @@ def _decline(
 ) -> tuple[Position, Position] | None:
     """From the position after the best to the lowest point that followed, if that is a decline."""
     detector = DeclineDetector(young=_is_young(sound, clock))
+    first: Position | None = None
+    lowest, down = math.inf, best
+    before = [value for at, value in sound if at <= best]
     for at, value in sound:
         found = detector.update(value)
-        if found is not None and at > best:
-            break
-    else:
-        return None
-    after = sound[found.best + 1 :]
-    lowest = min(after[found.at - found.best - 1 :], key=lambda point: point[1])
-    return after[0][0], lowest[0]
+        if at <= best:
+            continue
+        if value < lowest:
+            lowest, down = value, at
+        if first is not None and is_back(
+            value, best=before[-1], lowest=lowest, before=before, mode=Mode.MAX
+        ):
+            first, lowest = None, math.inf
+        elif found is not None:
+            first, lowest, down = sound[found.best + 1][0], value, at
+    return None if first is None else (first, down)
