@@ -18,16 +18,15 @@ from ckptdoctor.metadata.metric_names import (
     split_of,
     unknown_metrics,
 )
+from ckptdoctor.metadata.metric_words import METRIC_WORDS
 from ckptdoctor.metadata.name_parts import NameNumber, NameParts, name_parts
 from ckptdoctor.metadata.order import position
 from ckptdoctor.metadata.preference import principal
 from ckptdoctor.metadata.reading import read_metadata
 from ckptdoctor.metadata.scores import metric_called
 
-from ckptdoctor.metadata.stub import *
-from ckptdoctor.metadata.stub import METRIC_WORDS, NameNumber, NameParts, Split, best_of, is_loss, name_parts, split_of
-
 __all__ = [
+    "METRIC_WORDS",
     "Metadata",
     "Metric",
     "MetricKind",

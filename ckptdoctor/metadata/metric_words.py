@@ -87,3 +87,6 @@ NO_SCORES = frozenset(
     """.split()
 )
 """Words of settings and counters: ``val_split`` and ``best_threshold`` are no scores."""
+
+METRIC_WORDS = KNOWN | QUALIFIERS
+"""Words that name a score, or say which one: in the name of a file they say nothing of whose it is."""

@@ -76,7 +76,7 @@ class Name:
 def name_of(path: Path) -> Name:
     """The name of a file, taken apart; of a file in a folder of its own, that of the folder too."""
     stem, shards = _SHARD.subn("", path.name)
-    found = _AGAIN.search(Path(stem).stem)
+    found = _AGAIN.search(name_parts(Path(stem)).stem)
     again = int(found[1]) if found else 0
     bare = stem if found is None else stem.replace(found[0], "", 1)
     parts = name_parts(path.with_name(bare or "model"))
@@ -93,14 +93,13 @@ def name_of(path: Path) -> Name:
         is_shard=bool(shards),
         is_side=own is not None and bool(parts.words) and set(parts.words) <= _SIDES,
         again=again,
-        kind=_kind(bare, numbers, path.parent.name if own is not None else ""),
+        kind=_kind(parts.stem, numbers, path.parent.name if own is not None else ""),
     )
 
 
-def _kind(name: str, numbers: tuple[NameNumber, ...], folder: str) -> str:
+def _kind(stem: str, numbers: tuple[NameNumber, ...], folder: str) -> str:
     if folder:
         return folder.rstrip("0123456789").rstrip("-_=. ")
-    stem = Path(name).stem if Path(name).suffix[1:].isalpha() else name
     if not numbers:
         return stem
     at = numbers[-1].start

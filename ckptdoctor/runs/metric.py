@@ -75,7 +75,9 @@ class Choice:
         return self._first(member, MetricKind.RUNNING_BEST, self.bests)
 
     def _first(self, member: Member, kind: MetricKind, names: frozenset[str]) -> Metric | None:
-        found = [m for m in member.metadata.metrics if m.kind is kind and m.name in names]
+        data = member.metadata
+        every = (*data.metrics, *data.not_understood)
+        found = [m for m in every if m.kind is kind and m.name in names]
         found.sort(key=lambda metric: metric.source is Source.FILENAME)  # that is rounded
         return replace(found[0], mode=self.mode) if found else None
 
@@ -142,9 +144,11 @@ def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) ->
 
 def _unknown(members: Sequence[Member], reading: LogReading) -> tuple[str, ...]:
     """Names in files and logs that look like scores."""
-    names = [key for values in reading.epochs.values() for key in values]
+    told: dict[str, float] = {}
+    for values in reading.epochs.values():
+        told |= values
     held = [metric.name for member in members for metric in member.metadata.not_understood]
-    return tuple(dict.fromkeys([*held, *unknown_metrics(names)]))
+    return tuple(dict.fromkeys([*held, *unknown_metrics(told)]))
 
 
 # -- what there is -------------------------------------------------------------------------------
@@ -319,6 +323,8 @@ def _by_values(
     ]
     fits = []
     for one in sorted(series, key=_preference):
+        if _class_of(one) == _TRAINING and split_of(best_of(best.name)) is Split.VALIDATION:
+            continue
         values = list(_values_of(one, members, reading))
         if carried and values and all(_is_among(value, at, values) for at, value in carried):
             fits.append(one)
@@ -364,12 +370,20 @@ def _wished(
     wanted = wish.metric.lower()
     exact = [one for one in series if one.name.lower() == wanted]
     raw = {key for values in reading.epochs.values() for key in values if key.lower() == wanted}
+    held = {
+        metric.name
+        for member in members
+        for metric in member.metadata.not_understood
+        if metric.name.lower() == wanted
+    }
     plain = [one for one in series if one.plain == wanted and one.split is not Split.TRAINING]
     same = exact or plain or [one for one in series if one.plain == wanted]
     if same:
         chosen = _choice(same, series, bests)
-    elif raw:
-        chosen = Choice(name=min(raw), in_logs=min(raw))
+    elif raw or held:
+        chosen = Choice(
+            name=min(raw or held), in_files=frozenset(held), in_logs=min(raw, default="")
+        )
     else:
         named = [b for name, b in bests.items() if wanted in (name.lower(), plain_name(b))]
         chosen = _of_best(named[0], bests) if named else Choice()
