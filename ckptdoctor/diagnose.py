@@ -21,7 +21,6 @@ from ckptdoctor.metadata import Metadata, Source, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport, Crash, Report, RunReport, TensorTotals, findings_of
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
 from ckptdoctor.rules.container import CodeInPickle
-from ckptdoctor.weightless import has_weights
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.metric import refuse_what_is_not_there
@@ -30,6 +29,7 @@ from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner
+from ckptdoctor.weightless import has_weights
 
 __all__ = ["Examination", "examine", "judge_history"]
 
@@ -150,9 +150,7 @@ def _with_kept_epoch(data: Metadata, restored: RestoredFrom | None) -> Metadata:
 
 def _placed(row: CheckpointReport, run: Run) -> CheckpointReport:
     """The report on a file that gave nothing, with its place in the run."""
-    return replace(
-        row, metadata=run.metadata_of(row.path) or row.metadata, run=run.name or None
-    )
+    return replace(row, metadata=run.metadata_of(row.path) or row.metadata, run=run.name or None)
 
 
 def _measure(paths: Sequence[Path], how: Examination) -> list[Case | CheckpointReport]:

@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Problem
 from ckptdoctor.destination import opened_for_reading

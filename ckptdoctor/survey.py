@@ -18,8 +18,8 @@ from ckptdoctor.recovery import ranked
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.report import Crash, Report, RunReport, findings_of
 from ckptdoctor.runs.discover import Discovery, discover
-from ckptdoctor.runs.form import form_runs, run_of_logs
-from ckptdoctor.runs.logs import is_log, logs_in
+from ckptdoctor.runs.form import form_runs
+from ckptdoctor.runs.logs import is_log
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
@@ -84,12 +84,9 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
     others = [path for path in paths if path not in named]
     wish = replace(wish, logs=(*wish.logs, *named))
     found = discover(others) if others or not wish.logs else Discovery()
-    formed = form_runs(_headers(found.files), wish, one_by_one=found.one_by_one)
-    runs = [*formed.runs, *_of_logs_alone(found, wish)]
-    if not runs and wish.logs:
-        runs = [run_of_logs(wish.logs, wish)]
-    refuse_what_is_not_there([run.choice for run in runs], wish)
-    known = sorted((run for run in runs if run.history.points), key=_longest_first)
+    formed = form_runs(_headers(found.files), wish, one_by_one=found.one_by_one, empty=found.empty)
+    refuse_what_is_not_there([run.choice for run in formed.runs], wish)
+    known = sorted((run for run in formed.runs if run.history.points), key=_longest_first)
     reports, crashes = judge_history(known)
     return Chronicles(
         runs=tuple(reports),
@@ -113,14 +110,6 @@ def _headers(files: Sequence[Path]) -> list[Member]:
             data = read_metadata(checkpoint)
             members.append(Member.of(checkpoint, {}, data, layouts, restored_from(file)))
     return members
-
-
-def _of_logs_alone(found: Discovery, wish: Wish) -> Iterator[Run]:
-    """Runs whose logs lie in folders without a checkpoint."""
-    for folder in found.empty:
-        logs = logs_in(folder)
-        if logs:
-            yield run_of_logs([*logs, *wish.logs], wish)
 
 
 def why_nothing(found: Discovery) -> Iterator[str]:

@@ -213,7 +213,9 @@ def _chosen(
         if epoch is not None or len(folders) != 1 or any(path.is_dir() for path in asked.paths):
             raise
         near = examine_paths([*folders], jobs=jobs, quiet=quiet, wish=asked.wish)
-        raise RestoreError(*error.lines, *(sound_beside(near) if near is not None else ())) from None
+        raise RestoreError(
+            *error.lines, *(sound_beside(near) if near is not None else ())
+        ) from None
     return place.report.path
 
 

@@ -112,8 +112,8 @@ def wish_of(
         UsageError: the pattern is no regular expression, or lacks a group.
     """
     from ckptdoctor.metadata import Mode as Direction
-    from ckptdoctor.runs.wish import Wish
     from ckptdoctor.runs.logs import compile_pattern
+    from ckptdoctor.runs.wish import Wish
 
     return Wish(
         metric=metric,

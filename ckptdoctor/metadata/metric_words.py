@@ -89,4 +89,4 @@ NO_SCORES = frozenset(
 """Words of settings and counters: ``val_split`` and ``best_threshold`` are no scores."""
 
 METRIC_WORDS = KNOWN | QUALIFIERS
-"""Words that name a score, or say which one: in the name of a file they say nothing of whose it is."""
+"""Words that name a score or say which one: in a file's name they do not say whose it is."""

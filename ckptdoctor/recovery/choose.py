@@ -60,7 +60,7 @@ def choose(
 
 
 def _nearest(places: Sequence[Place], epoch: int) -> list[Place]:
-    """Those that can be gone on from, the nearest first; behind them what the run speaks against."""
+    """Those to go on from, the nearest first; behind them those that the run speaks against."""
     return sorted(
         (place for place in places if place.usable and _epoch(place) is not None),
         key=lambda place: (

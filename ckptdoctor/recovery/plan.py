@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -275,7 +274,7 @@ def _copy_of(source: Path, basis: _Basis) -> Path | None:
         made = row.restored
         if made is None or row.verdict is not Verdict.HEALTHY:
             continue
-        same = os.path.abspath(made.source) == os.path.abspath(source)
+        same = made.source.resolve() == source.resolve()
         if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
             return row.path
     return None

@@ -56,7 +56,9 @@ def ranked(report: Report, asked: Asked | None = None) -> Report:
     strays = sorted(report.strays, key=lambda row: natural_key(row.path))
     beside = [
         Place(rank=number, report=row, usable=False, reason=_beside(row))
-        for number, row in enumerate(strays, start=1 + max((len(r.ranking) for r in runs), default=0))
+        for number, row in enumerate(
+            strays, start=1 + max((len(r.ranking) for r in runs), default=0)
+        )
     ]
     return replace(
         report,

@@ -41,8 +41,8 @@ from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_weights
 from ckptdoctor.recovery.verify import verify_copy, verify_draft
 from ckptdoctor.recovery.weights_only import SafeLoad, safe_load_of
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.weightless import instead_of_weights, lists_weights
 from ckptdoctor.scanning.elements import storage_bytes
+from ckptdoctor.weightless import instead_of_weights, lists_weights
 
 __all__ = ["Restored", "restore"]
 

@@ -47,17 +47,17 @@ def logs_beside(home: Home, others: Sequence[Home]) -> list[Path]:
         home: where it lies.
         others: where the other runs lie that are examined.
     """
-    here = os.path.abspath(home.folder)
-    above = Path(here).parent
-    mates = [one for one in others if os.path.abspath(one.folder) == here]
+    here = home.folder.resolve()
+    above = here.parent
+    mates = [one for one in others if one.folder.resolve() == here]
     found: dict[Path, None] = {}
     for folder in (*_last_first(home.inside), home.folder, home.folder / _LOGS):
         for log in logs_in(folder):
             rivals = [one.name for one in mates]
             if not rivals or _names(log, home.name, rivals) or not _names_any(log, rivals):
                 found[log] = None
-    rivals = [*_runs_beside(Path(here)), *(one.name for one in mates)]
-    own = Path(here).name if not mates else home.name
+    rivals = [*_runs_beside(here), *(one.name for one in mates)]
+    own = here.name if not mates else home.name
     for folder in (above, above / _LOGS, above / _LOGS / own):
         for log in logs_in(folder):
             if folder.name == own or not rivals or _names(log, own, rivals):
@@ -110,10 +110,8 @@ def _runs_beside(folder: Path) -> list[str]:
     above = folder.parent
     if _count(above) >= _FEWEST:
         names.append(above.name)
-    for entry in _folders(above):
-        if entry != folder and _holds_run(entry):
-            names.append(entry.name)
-    return names
+    beside = (entry for entry in _folders(above) if entry != folder)
+    return [*names, *(entry.name for entry in beside if _holds_run(entry))]
 
 
 def _holds_run(folder: Path) -> bool:

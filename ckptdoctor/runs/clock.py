@@ -6,6 +6,7 @@ changes it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from ckptdoctor.metadata import Source, position
 from ckptdoctor.runs.families import name_of
 from ckptdoctor.runs.member import Member
 
-__all__ = ["Course", "course_of", "counted", "trainings"]
+__all__ = ["Course", "counted", "course_of", "trainings"]
 
 _MOST_EPOCHS = 9999
 """A larger number in a name counts steps."""
@@ -92,9 +93,7 @@ def course_of(members: Iterable[Member]) -> Course:
     others = [member for member in every if id(member) not in known]
     last = _last_of(others, placed)
     rest = [member for member in others if member not in last]
-    return Course(
-        members=(*placed, *last, *rest), placed=len(placed) + len(last), by_step=by_step
-    )
+    return Course(members=(*placed, *last, *rest), placed=len(placed) + len(last), by_step=by_step)
 
 
 def _by_step(member: Member) -> tuple[object, ...]:
@@ -123,9 +122,7 @@ def trainings(members: Sequence[Member]) -> list[list[Member]]:
     Where the step begins again with every epoch there is one training, and the epoch leads.
     """
     both = [
-        m
-        for m in members
-        if m.metadata.epoch is not None and m.metadata.global_step is not None
+        m for m in members if m.metadata.epoch is not None and m.metadata.global_step is not None
     ]
     by_step = sorted(both, key=_by_step)
     cuts = [at for at in range(1, len(by_step)) if _epoch(by_step[at]) < _epoch(by_step[at - 1])]
@@ -160,4 +157,4 @@ def _counts_within_epochs(members: Sequence[Member]) -> bool:
 
 
 def _falls(values: Sequence[float]) -> int:
-    return sum(after < before for before, after in zip(values, values[1:], strict=False))
+    return sum(after < before for before, after in itertools.pairwise(values))

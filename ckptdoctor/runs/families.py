@@ -16,7 +16,7 @@ from ckptdoctor.metadata import METRIC_WORDS, NameNumber, name_parts
 __all__ = ["Name", "name_of", "run_folder"]
 
 _CLOCK = frozenset(
-    "epoch epochs ep e step steps globalstep iter iters iteration iterations it update updates".split()
+    "epoch epochs ep e step steps globalstep iter iters iteration iterations it updates".split()
 )
 _LABELS = frozenset("fold stage phase seed run exp experiment version split cv trial part".split())
 """A number behind one of these tells runs apart, and is no place in a run."""
@@ -86,7 +86,7 @@ def name_of(path: Path) -> Name:
         folder = name_parts(path.parent)
         numbers = (*folder.numbers, *numbers)
     return Name(
-        series=tuple(word for word in parts.words if word not in _GENERIC | _LABELS),
+        series=tuple(word for word in parts.family if word not in _GENERIC | _LABELS),
         labels=tuple((n.word, n.value) for n in parts.numbers if n.word in _LABELS),
         numbers=numbers,
         is_last=any(word in _LAST for word in parts.words),

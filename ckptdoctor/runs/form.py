@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from ckptdoctor.runs.agreement import agreement, contradict, shifted
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.chronicle import chronicle
 from ckptdoctor.runs.clock import counted, course_of, trainings
-from ckptdoctor.runs.logs import LogPattern, LogReading, merged, read_logs
+from ckptdoctor.runs.logs import LogPattern, LogReading, logs_in, merged, read_logs
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.membership import Group, grouped
 from ckptdoctor.runs.metric import Choice, choose_metric
@@ -21,11 +20,15 @@ from ckptdoctor.runs.run import Formed, LogAside, Run
 from ckptdoctor.runs.trend import Trend, trend_of
 from ckptdoctor.runs.wish import Wish
 
-__all__ = ["form_runs", "run_of_logs"]
+__all__ = ["form_runs"]
 
 
 def form_runs(
-    members: Sequence[Member], wish: Wish | None = None, *, one_by_one: bool = False
+    members: Sequence[Member],
+    wish: Wish | None = None,
+    *,
+    one_by_one: bool = False,
+    empty: Sequence[Path] = (),
 ) -> Formed:
     """The runs that the checkpoints belong to, each with its logs, its metric and its history.
 
@@ -33,6 +36,7 @@ def form_runs(
         members: all that are examined.
         wish: what the user says; by default nothing, and no log is looked for.
         one_by_one: whether the user named each file.
+        empty: folders without a checkpoint, whose logs are runs too.
 
     Raises:
         OSError: a log that the user named cannot be read.
@@ -48,6 +52,11 @@ def form_runs(
         others = [one for other, one in enumerate(homes) if other != at]
         beside = logs_beside(homes[at], others) if wish.finds_logs else []
         runs.append(_form(part, names[at], _believed(part, beside, wish, shelf), wish))
+    for logs in map(logs_in, empty):
+        if logs:
+            runs.append(_of_logs_alone([*logs, *wish.logs], wish, shelf))
+    if not members and not runs and wish.logs:
+        runs.append(_of_logs_alone(wish.logs, wish, shelf))
     return Formed(
         runs=tuple(runs),
         strays=membership.strays,
@@ -55,17 +64,15 @@ def form_runs(
     )
 
 
-def run_of_logs(logs: Sequence[Path], wish: Wish) -> Run:
-    """A run of which there are logs and no checkpoints.
-
-    Raises:
-        OSError: a log cannot be read.
-    """
-    reading = read_logs(logs, wish.pattern)
-    choice = choose_metric([], reading, wish)
+def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: _Shelf) -> Run:
+    """A run of which there are logs and no checkpoints."""
+    named = {path.resolve() for path in wish.logs}
+    every = [(path, shelf.read(path, named=path.resolve() in named)) for path in logs]
+    reading = merged([reading for _, reading in every])
     told = _Told(reading=reading, logs=tuple(logs), aside=())
     folder = logs[0].parent
-    return replace(_run(folder, told, choice, []), name=folder.name or str(folder))
+    run = _run(folder, told, choose_metric([], reading, wish), [])
+    return replace(run, name=folder.name or str(folder))
 
 
 def _trainings(group: Group) -> Iterator[Group]:
@@ -110,7 +117,7 @@ class _Shelf:
 
     def __init__(self, pattern: LogPattern | None) -> None:
         self._pattern = pattern
-        self._known: dict[str, LogReading] = {}
+        self._known: dict[Path, LogReading] = {}
 
     def read(self, path: Path, *, named: bool) -> LogReading:
         """What a log says; one that only lies there and cannot be read says nothing.
@@ -118,7 +125,7 @@ class _Shelf:
         Raises:
             OSError: it cannot be read, and the user named it.
         """
-        key = os.path.realpath(path)
+        key = path.resolve()
         if key not in self._known:
             try:
                 self._known[key] = read_logs([path], self._pattern)
@@ -131,12 +138,12 @@ class _Shelf:
 
 def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -> _Told:
     """The logs that speak of these checkpoints; those that the user names are not doubted."""
-    named = {os.path.realpath(path) for path in wish.logs}
+    named = {path.resolve() for path in wish.logs}
     found: list[tuple[Path, LogReading]] = []
     aside: list[LogAside] = []
     for path in beside:
         reading = shelf.read(path, named=False)
-        if os.path.realpath(path) in named or not (reading.epochs or reading.commands):
+        if path.resolve() in named or not (reading.epochs or reading.commands):
             continue
         match, shift = agreement(reading, group.members)
         if match.contradicts:

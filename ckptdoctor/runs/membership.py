@@ -6,7 +6,6 @@ It lies beside the run. Where there are only such files, those of one model are 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,9 +60,9 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         one_by_one: whether the user named each file, so that all of one model are meant.
     """
     models = Models()
-    sources = {os.path.abspath(m.path) for m in members if m.restored is None}
+    sources = {m.path.resolve() for m in members if m.restored is None}
     copies, sides = [], []
-    folders: dict[str, list[_Named]] = {}
+    folders: dict[Path, list[_Named]] = {}
     for member in members:
         name = name_of(member.path)
         if _source_of(member) in sources:
@@ -71,15 +70,15 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         elif name.is_side or not member.has_weights:
             sides.append(member)
         else:
-            key = os.path.abspath(run_folder(member.path))
-            folders.setdefault(key, []).append(_Named(member, name))
+            home = run_folder(member.path).resolve()
+            folders.setdefault(home, []).append(_Named(member, name))
     found = [group for inside in folders.values() for group in _in_folder(inside, models)]
     groups, strays = _without_strays(found, models, one_by_one=one_by_one)
     return _with_files_beside(groups, strays, sides, copies)
 
 
-def _source_of(member: Member) -> str:
-    return "" if member.restored is None else os.path.abspath(member.restored.source)
+def _source_of(member: Member) -> Path | None:
+    return None if member.restored is None else member.restored.source.resolve()
 
 
 # -- one folder ----------------------------------------------------------------------------------
@@ -175,7 +174,7 @@ def _without_strays(
     single = [part for part in found if _count(part) < 2]
     if not several:
         return [_group(part) for part in _of_one_model(single, models, one_by_one)], []
-    homes = {os.path.abspath(_folder(part)) for part in several}
+    homes = {_folder(part).resolve() for part in several}
     known = {one.member.weights_id for part in several for one in part} - {""}
     own = [part for part in single if _is_run(part, homes, known)]
     strays = [one.member for part in single if part not in own for one in part]
@@ -191,10 +190,10 @@ def _folder(part: Sequence[_Named]) -> Path:
     return run_folder(part[0].member.path)
 
 
-def _is_run(part: Sequence[_Named], homes: set[str], known: set[str]) -> bool:
+def _is_run(part: Sequence[_Named], homes: set[Path], known: set[str]) -> bool:
     """Whether a file that is alone is a run of its own, which has only just begun."""
-    home = os.path.abspath(_folder(part))
-    nested = any(home == other or home.startswith(other + os.sep) for other in homes)
+    home = _folder(part).resolve()
+    nested = any(home.is_relative_to(other) for other in homes)
     return not nested and any(
         one.member.holds_state and one.member.weights_id not in known for one in part
     )
@@ -236,8 +235,8 @@ def _with_files_beside(
     found = list(groups)
     left = list(strays)
     for member in sides:
-        home = os.path.abspath(run_folder(member.path))
-        hosts = [at for at, one in enumerate(found) if os.path.abspath(one.folder) == home]
+        home = run_folder(member.path).resolve()
+        hosts = [at for at, one in enumerate(found) if one.folder.resolve() == home]
         if len(hosts) != 1:
             left.append(member)
             continue
@@ -245,7 +244,7 @@ def _with_files_beside(
     for member in copies:
         source = _source_of(member)
         for at, one in enumerate(found):
-            if source in {os.path.abspath(inside.path) for inside in one.members}:
+            if source in {inside.path.resolve() for inside in one.members}:
                 found[at] = replace(one, copies=(*one.copies, member))
                 break
         else:

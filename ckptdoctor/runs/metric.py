@@ -62,8 +62,10 @@ class Choice:
 
     def is_of(self, metric: Metric) -> bool:
         """Whether a value is one of this metric."""
-        return metric.name in self.in_files or metric.name in self.bests or (
-            bool(self.in_logs) and metric.name == self.in_logs
+        return (
+            metric.name in self.in_files
+            or metric.name in self.bests
+            or (bool(self.in_logs) and metric.name == self.in_logs)
         )
 
     def of_file(self, member: Member) -> Metric | None:
@@ -345,9 +347,7 @@ def _values_of(
                 yield member.metadata.epoch, metric.value
 
 
-def _is_among(
-    value: float, at: float | None, values: Sequence[tuple[float | None, float]]
-) -> bool:
+def _is_among(value: float, at: float | None, values: Sequence[tuple[float | None, float]]) -> bool:
     """Whether a value was reached up to an epoch, one more where files count from 0."""
     return any(
         abs(known - value) <= _LOWER * abs(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Iterable
 
 from ckptdoctor.runs.member import Layout
@@ -52,7 +51,13 @@ def _shared_prefix(names: Iterable[str]) -> int:
     known = list(names)
     if len(known) < 2:
         return 0
-    return os.path.commonprefix([min(known), max(known)]).rfind(".") + 1
+    first, last = min(known).split("."), max(known).split(".")
+    shared = 0
+    for one, other in zip(first, last, strict=False):
+        if one != other:
+            break
+        shared += len(one) + 1
+    return shared
 
 
 def _bare(fqn: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ def told_apart(groups: Sequence[Group]) -> list[str]:
 
     Folders of the same name are told apart by the folders above: ``version_0/checkpoints``.
     """
-    homes = [Path(os.path.abspath(group.folder)) for group in groups]
+    homes = [group.folder.resolve() for group in groups]
     mates = Counter(homes)
     names = _folders_apart(homes)
     several = len(mates) > 1

@@ -87,7 +87,7 @@ def test_the_table_answers_on_one_screen(folder: Path) -> None:
     assert len(lines) <= 24
     assert all(len(line) <= 80 for line in lines if not line.startswith("Next:"))
     assert "Last good: checkpoints/checkpoint_epoch_9.pth" in outcome.stdout
-    expected = "ckptdoctor restore --from checkpoints/checkpoint_epoch_9.pth"
+    expected = "ckptdoctor plan checkpoints"
     assert f"Next:      {expected}\n" in outcome.stdout
     assert [line.split(":")[0] for line in lines[:3]][1] == "Last good"  # above everything else
     assert "404 Not Found" in " ".join(outcome.stdout.split())
@@ -99,7 +99,10 @@ def test_the_next_command_works(folder: Path) -> None:
     command = outcome.stdout.partition("Next:")[2].splitlines()[0].strip()
     assert command.startswith("ckptdoctor ")
     here = command.replace("ckptdoctor", f"{sys.executable} -m ckptdoctor", 1)
-    subprocess.run(here, shell=True, cwd=folder.parent, check=True, capture_output=True)
+    done = subprocess.run(here, shell=True, cwd=folder.parent, check=True, capture_output=True)
+    (restore,) = re.findall(rb"^ +ckptdoctor (restore --from .*)$", done.stdout, re.MULTILINE)[:1]
+    again = f"{sys.executable} -m ckptdoctor {restore.decode()}"
+    subprocess.run(again, shell=True, cwd=folder.parent, check=True, capture_output=True)
     clean = torch.load(folder / "best_model_clean.pth", weights_only=True)
     assert clean["epoch"] == 9
 

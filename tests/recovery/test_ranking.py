@@ -34,9 +34,25 @@ def reason(name: str, *reports: CheckpointReport) -> str:
 def test_the_verdict_comes_before_the_score() -> None:
     assert order(
         report("a", 1, score(0.1)),
-        report("b", 2, score(0.9), Verdict.SALVAGEABLE),
+        report("b", 2, score(0.5), Verdict.SALVAGEABLE),
         report("c", 3, score(0.5), Verdict.SUSPECT),
     ) == ["a", "c", "b"]
+
+
+def test_what_was_learned_outweighs_what_can_be_reset() -> None:
+    sound = [report(f"e{epoch}", epoch, score(0.60 + 0.01 * epoch)) for epoch in range(1, 5)]
+    salvageable = report("e24", 24, score(0.94), Verdict.SALVAGEABLE, codes=("CD305",))
+    assert order(*sound, salvageable)[0] == "e24"
+    near = report("e24", 24, score(0.641), Verdict.SALVAGEABLE, codes=("CD305",))
+    assert order(*sound, near) == ["e4", "e3", "e2", "e1", "e24"]
+    unknown = report("e24", 24, None, Verdict.SALVAGEABLE, codes=("CD305",))
+    assert order(*sound, unknown)[-1] == "e24"
+
+
+def test_a_better_score_behind_a_collapse_lifts_nothing() -> None:
+    run = [report(f"e{epoch}", epoch, score(0.6)) for epoch in range(1, 5)]
+    fallen = report("e5", 5, score(0.01), Verdict.SALVAGEABLE, codes=("CD305",))
+    assert order(*run, fallen)[-1] == "e5"
 
 
 def test_the_own_score_comes_before_the_epoch() -> None:

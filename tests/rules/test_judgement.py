@@ -10,6 +10,7 @@ import pytest
 from ckptdoctor.checkpoint import CallUse, GlobalUse, Role
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules import ALL_RULES, Case, Rule
+from ckptdoctor.runs.run import NO_RUN
 from ckptdoctor.rules.container import CodeInPickle
 from tests.cases import case, measured, problem
 
@@ -144,7 +145,7 @@ def test_the_rule_is_silent(code: str, number: int) -> None:
 
 
 def test_a_rule_without_a_hook_says_nothing() -> None:
-    assert list(Rule().check(case())) == list(Rule().check_run([])) == []
+    assert list(Rule().check(case())) == list(Rule().check_run(NO_RUN, [])) == []
 
 
 # -- what they say -------------------------------------------------------------------------------
