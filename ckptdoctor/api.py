@@ -21,6 +21,7 @@ from ckptdoctor.errors import NothingToExamineError, UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import Limits
 from ckptdoctor.formats import open_checkpoint as _open_checkpoint
+from ckptdoctor.metadata import Mode
 from ckptdoctor.report import Report
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.wish import Wish
@@ -66,6 +67,8 @@ def scan(
     jobs: int | None = None,
     keep_details: bool = False,
     logs: Sequence[str | os.PathLike[str]] = (),
+    metric: str = "",
+    mode: str | None = None,
     progress: Progress | None = None,
 ) -> ScanReport:
     """A verdict for every checkpoint, and which one to go on from: ``ckptdoctor scan``.
@@ -83,6 +86,8 @@ def scan(
         jobs: threads; None for one a core. They are gone when this returns.
         keep_details: keep each checkpoint's tensors and statistics in its report.
         logs: training logs; those that lie beside the checkpoints are found without.
+        metric: the name of the metric to judge by; "" for the one that the run is judged by.
+        mode: ``max`` or ``min``, which direction of it is better; None for what its name tells.
         progress: called with the bytes done and the bytes expected so far, from several threads but
             never from two at once. What it raises ends the scan.
 
@@ -90,11 +95,17 @@ def scan(
         NothingToExamineError: the paths name nothing, or folders without a checkpoint; also a
             ``FileNotFoundError``.
         OSError: one of ``logs`` cannot be read.
-        UsageError: ``jobs`` is less than one.
+        UsageError: ``jobs`` is less than one, no run has that metric, or the mode is neither.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs={jobs}: a scan needs at least one thread")
-    wish = Wish(logs=tuple(Path(log) for log in logs))
+    if mode not in (None, "max", "min"):
+        raise UsageError(f"mode={mode!r}: it is 'max' or 'min'")
+    wish = Wish(
+        metric=metric,
+        mode=None if mode is None else Mode(mode),
+        logs=tuple(Path(log) for log in logs),
+    )
     for log in wish.logs:
         log.stat()  # a name that is misspelled would be passed over
     found = discover(Path(path) for path in paths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ckptdoctor.metadata import Metric, MetricKind, Source, Split, best_of, plain_name, split_of
 from ckptdoctor.runs.logs import LogReading
@@ -18,12 +18,12 @@ _PERCENT = 100.0
 _FEWEST_SHARED = 3
 
 
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How many values of a log and of the files are the same, and how many are not."""
 
-    def __init__(self, same: int, other: int) -> None:
-        self.same = same
-        self.other = other
+    same: int
+    other: int
 
     @property
     def contradicts(self) -> bool:
@@ -31,9 +31,14 @@ class Agreement:
         return self.other >= _FEWEST and self.other > 2 * self.same
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it says the same wherever both say something, and they do."""
+        return self.same > 0 and not self.other
+
+    @property
     def holds(self) -> bool:
-        """Whether the log speaks of these files."""
-        return self.same >= _FEWEST and not self.other
+        """Whether the log surely speaks of these files."""
+        return self.same > _FEWEST and not self.other
 
 
 def agreement(reading: LogReading, members: Sequence[Member]) -> tuple[Agreement, int]:
@@ -42,7 +47,7 @@ def agreement(reading: LogReading, members: Sequence[Member]) -> tuple[Agreement
     plain = every[0][0]
     if plain.contradicts:
         for found, shift in every[1:]:
-            if found.holds and found.same > _FEWEST:
+            if found.holds:
                 return found, shift
     return plain, 0
 

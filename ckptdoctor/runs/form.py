@@ -22,6 +22,9 @@ from ckptdoctor.runs.wish import Wish
 
 __all__ = ["form_runs"]
 
+_FEWEST_OF_A_LOG = 2
+"""Files that must agree with a log alone before they are a training of their own."""
+
 
 def form_runs(
     members: Sequence[Member],
@@ -43,18 +46,16 @@ def form_runs(
     """
     wish = wish or Wish(finds_logs=False)
     membership = grouped(members, one_by_one=one_by_one)
-    parts = [part for group in membership.groups for part in _trainings(group)]
-    names = told_apart(parts)
     shelf = _Shelf(wish.pattern)
-    homes = [_home(part) for part in parts]
-    runs = []
-    for at, part in enumerate(parts):
-        others = [one for other, one in enumerate(homes) if other != at]
-        beside = logs_beside(homes[at], others) if wish.finds_logs else []
-        runs.append(_form(part, names[at], _believed(part, beside, wish, shelf), wish))
-    for logs in map(logs_in, empty):
-        if logs:
-            runs.append(_of_logs_alone([*logs, *wish.logs], wish, shelf))
+    parts = list(_with_logs(membership.groups, wish, shelf))
+    names = told_apart([part for part, _ in parts])
+    runs = [
+        _form(part, name, _believed(part, logs, wish, shelf), wish)
+        for (part, logs), name in zip(parts, names, strict=True)
+    ]
+    runs += [
+        _of_logs_alone([*logs, *wish.logs], wish, shelf) for logs in map(logs_in, empty) if logs
+    ]
     if not members and not runs and wish.logs:
         runs.append(_of_logs_alone(wish.logs, wish, shelf))
     return Formed(
@@ -93,6 +94,49 @@ def _trainings(group: Group) -> Iterator[Group]:
             sides=group.sides if is_last else (),
             copies=group.copies if is_last else (),
         )
+
+
+def _with_logs(
+    groups: Sequence[Group], wish: Wish, shelf: _Shelf
+) -> Iterator[tuple[Group, list[Path]]]:
+    """The parts that are runs, each with the logs that may be its own."""
+    parts = [part for group in groups for part in _trainings(group)]
+    homes = [_home(part) for part in parts]
+    for at, part in enumerate(parts):
+        others = [one for other, one in enumerate(homes) if other != at]
+        logs = logs_beside(homes[at], others) if wish.finds_logs else []
+        yield from _by_log(part, logs, shelf)
+
+
+def _by_log(group: Group, logs: list[Path], shelf: _Shelf) -> Iterator[tuple[Group, list[Path]]]:
+    """The group; or its parts, where two logs tell of two trainings and files agree with each."""
+    readings = {path: shelf.read(path, named=False) for path in logs}
+    rivals = [
+        path
+        for path, reading in readings.items()
+        if any(contradict(reading, other) for other in readings.values() if other is not reading)
+    ]
+    owned: dict[Path, list[Member]] = {path: [] for path in rivals}
+    for member in group.members:
+        owners = [path for path in rivals if agreement(readings[path], [member])[0].is_whole]
+        if len(owners) == 1:
+            owned[owners[0]].append(member)
+    owners = [path for path, own in owned.items() if len(own) >= _FEWEST_OF_A_LOG]
+    if len(owners) < 2:
+        yield group, logs
+        return
+    taken = {id(member) for path in owners for member in owned[path]}
+    rest = [member for member in group.members if id(member) not in taken]
+    for path in owners:
+        is_last = path is owners[-1]
+        part = replace(
+            group,
+            name=f"{group.name} {path.stem}",
+            members=(*owned[path], *(rest if is_last else ())),
+            sides=group.sides if is_last else (),
+            copies=group.copies if is_last else (),
+        )
+        yield part, [log for log in logs if log == path or log not in rivals]
 
 
 def _home(group: Group) -> Home:

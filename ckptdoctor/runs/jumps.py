@@ -1,4 +1,4 @@
-"""Weights that moved much farther than they did before, from one checkpoint of a run to the next."""
+"""Weights that moved much farther than before, from one checkpoint of a run to the next."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def _without_strays(
     several = [part for part in found if _count(part) > 1]
     single = [part for part in found if _count(part) < 2]
     if not several:
-        return [_group(part) for part in _of_one_model(single, models, one_by_one)], []
+        return [_group(part) for part in _of_one_model(single, models, one_by_one=one_by_one)], []
     homes = {_folder(part).resolve() for part in several}
     known = {one.member.weights_id for part in several for one in part} - {""}
     own = [part for part in single if _is_run(part, homes, known)]
@@ -200,7 +200,7 @@ def _is_run(part: Sequence[_Named], homes: set[Path], known: set[str]) -> bool:
 
 
 def _of_one_model(
-    single: Sequence[list[_Named]], models: Models, one_by_one: bool
+    single: Sequence[list[_Named]], models: Models, *, one_by_one: bool
 ) -> list[list[_Named]]:
     """Files of other names, put together by folder and model; by model where each was named."""
     found: list[list[_Named]] = []

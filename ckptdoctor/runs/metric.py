@@ -215,7 +215,7 @@ def _found(
         if not named:
             named = _by_values(best, series, members, reading)
         if named:
-            return _choice(named, series, bests)
+            return _choice(named, bests)
         if best.mode is not None or not series:
             break
     usable = [one for one in series if one.metric.mode is not None] or list(series)
@@ -227,7 +227,7 @@ def _found(
     if not usable:
         return _of_best(min(bests.values(), key=_rank_of_best), bests) if bests else Choice()
     lead = min(usable, key=_preference)
-    return _choice([one for one in usable if _is_same(lead, one)], series, bests)
+    return _choice([one for one in usable if _is_same(lead, one)], bests)
 
 
 def _rank_of_best(metric: Metric) -> tuple[bool, bool]:
@@ -279,9 +279,7 @@ def _is_same(lead: _Series, one: _Series) -> bool:
     )
 
 
-def _choice(
-    same: Sequence[_Series], series: Sequence[_Series], bests: Mapping[str, Metric]
-) -> Choice:
+def _choice(same: Sequence[_Series], bests: Mapping[str, Metric]) -> Choice:
     """The choice of a metric that stands under several names."""
     logs = sorted((one for one in same if one.in_log), key=_preference)
     files = sorted((one for one in same if not one.in_log), key=_preference)
@@ -379,7 +377,7 @@ def _wished(
     plain = [one for one in series if one.plain == wanted and one.split is not Split.TRAINING]
     same = exact or plain or [one for one in series if one.plain == wanted]
     if same:
-        chosen = _choice(same, series, bests)
+        chosen = _choice(same, bests)
     elif raw or held:
         chosen = Choice(
             name=min(raw or held), in_files=frozenset(held), in_logs=min(raw, default="")

@@ -1,4 +1,4 @@
-"""Whether two checkpoints hold the same model, though wrappers renamed it and a few tensors differ."""
+"""Whether two checkpoints hold the same model, whatever wraps it and a few tensors apart."""
 
 from __future__ import annotations
 

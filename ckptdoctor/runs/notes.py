@@ -19,9 +19,7 @@ def notes_of(formed: Formed) -> tuple[str, ...]:
 
 def _notes(formed: Formed) -> Iterator[str]:
     for path in formed.silent:
-        yield (
-            f"{path}: no epoch with a value was found in this log; --log-pattern says how to read it"
-        )
+        yield (f"{path}: no epoch with a value was found in it; --log-pattern tells how to read it")
     several = len(formed.runs) > 1
     for run in formed.runs:
         whose = f"{run.name}: " if several else ""

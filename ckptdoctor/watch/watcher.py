@@ -14,6 +14,7 @@ from ckptdoctor.history import History
 from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.families import name_of, run_folder
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles, survey
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
@@ -82,7 +83,7 @@ class Watcher:
         self._pace = Pace(how.stall_factor, how.stall_least_s)
         self._followers: dict[Path, LogFollower] = {}
         self._looked_for_logs_s = 0.0
-        self._reference: Path | None = None
+        self._references: dict[_Series, Path] = {}
         self._stalled = False
         self._was_there = True
         self._process_ended = False
@@ -100,7 +101,8 @@ class Watcher:
         report = there.report
         finished = [row for row in report.checkpoints if not self._is_being_written(row)]
         self._folder.done(row.path for row in finished)
-        self._reference = None if report.last_good is None else report.last_good.path
+        good = [run.last_good.path for run in report.runs if run.last_good is not None]
+        self._references = {_series_of(path): path for path in good}
         for path, follower in self._followers.items():
             for _ in self._feed.feed(follower.poll().rows, now, path):  # told by the report
                 pass
@@ -137,6 +139,8 @@ class Watcher:
         parts = [f"{count} checkpoint{'s' if count != 1 else ''}"]
         if report.last_good is not None:
             parts.append(f"last good {report.last_good.path.name}")
+        if len(report.runs) > 1:
+            parts.append(f"{len(report.runs)} runs")
         if self._followers:
             names = ", ".join(path.name for path in self._followers)
             epoch = self._feed.last_epoch
@@ -215,7 +219,7 @@ class Watcher:
 
     def _examine(self, path: Path, now_s: float) -> Iterator[Event]:
         """A checkpoint that has come to rest, with the last good one for a neighbour."""
-        good = self._reference
+        good = self._references.get(_series_of(path))
         beside = good is not None and good != path and _is_there(good)
         pair = [good, path] if good is not None and beside else [path]
         report = examine(pair, Examination(jobs=self._how.jobs))
@@ -225,7 +229,7 @@ class Watcher:
             return  # it was deleted, as scripts do that keep the last few, or it still grows
         self._folder.done([path])
         if row.verdict is Verdict.HEALTHY:
-            self._reference = path
+            self._references[_series_of(path)] = path
         yield of_checkpoint(row, self._how.clock())
 
     def _silence(self, now_s: float, *, alive: bool) -> Iterator[Event]:
@@ -260,6 +264,14 @@ class Watcher:
     def _event(self, kind: EventKind, message: str, **details: object) -> Event:
         event = Event(kind=kind, time_s=self._how.clock(), message=message)
         return replace(event, **details)  # type: ignore[arg-type]
+
+
+_Series = tuple[Path, tuple[str, ...]]
+"""A folder, and the words that the names of a run share in it."""
+
+
+def _series_of(path: Path) -> _Series:
+    return run_folder(path), name_of(path).series
 
 
 def _is_there(path: Path) -> bool:
