@@ -14,6 +14,7 @@ __all__ = [
     "LOW",
     "NO_SCORES",
     "QUALIFIERS",
+    "REWARDS",
     "TRAINING",
     "UNDIRECTED",
     "VALIDATION",
@@ -29,7 +30,9 @@ _RETRIEVAL = "ndcg mrr hit hits"
 _REGRESSION = "r2 pearson pearsonr spearman spearmanr plcc srcc"
 _TEXT = "bleu bleu1 bleu2 bleu3 bleu4 rouge rouge1 rouge2 rougel rougelsum chrf cider meteor em"
 _SIGNALS = "psnr ssim snr sdr sisnr sisdr pesq stoi"
-_PLAY = "fitness reward rewards rew return returns"
+_PLAY = "reward rewards rew return returns"
+REWARDS = frozenset(_PLAY.split())
+"""What an agent earns: measured when it is evaluated, and not in every epoch."""
 _PAIRS_HIGH = (
     *("exact match", "r squared", "f beta", "rouge l", "rouge lsum", "si snr", "si sdr"),
     *("quadratic kappa", "cohen kappa", "cohens kappa", "matthews correlation"),
@@ -37,7 +40,7 @@ _PAIRS_HIGH = (
 )
 HIGH = frozenset(
     f"{_SEGMENTATION} {_DETECTION} {_CLASSIFICATION} {_RETRIEVAL} {_REGRESSION}".split()
-    + f"{_TEXT} {_SIGNALS} {_PLAY}".split()
+    + f"{_TEXT} {_SIGNALS} {_PLAY} fitness".split()
 ).union(_PAIRS_HIGH)
 
 _LOSSES = "loss logloss nll bpb bpc ppl perplexity"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -14,9 +15,10 @@ from ckptdoctor.metadata.metric_names import (
     may_name_a_score,
     metric_of,
     mode_of,
+    own_words,
     words_of,
 )
-from ckptdoctor.metadata.metric_words import BEST, QUALIFIERS, TRAINING, VALIDATION
+from ckptdoctor.metadata.metric_words import BEST, QUALIFIERS, REWARDS, TRAINING, VALIDATION
 
 __all__ = ["metric_called", "scores_in"]
 
@@ -48,7 +50,7 @@ def scores_in(scalars: Mapping[str, Scalar]) -> tuple[list[Metric], list[Metric]
         holder = path[: -len(key)].removesuffix(".")
         metric = _metric(scalars, holder, key, float(value))
         if metric is not None and len(known) < _MAX_METRICS:
-            known.append(metric)
+            known += [] if _is_yet_to_come(metric) else [metric]
         elif metric is None and isinstance(value, float) and len(unknown) < _MAX_METRICS:
             unknown += _unknown(holder, key, value)
     return known, unknown
@@ -91,6 +93,11 @@ def _metric(scalars: Mapping[str, Scalar], holder: str, key: str, value: float) 
         return _monitored(holder, monitor, value, best=key == "best_model_score")
     name = _name(holder, key)
     return metric_of(name, value) if name and metric_of(key, value) is not None else None
+
+
+def _is_yet_to_come(metric: Metric) -> bool:
+    """Whether a best reward is the -inf that it begins with, because no agent was evaluated."""
+    return metric.value == -math.inf and not REWARDS.isdisjoint(own_words(metric.name))
 
 
 def _unknown(holder: str, key: str, value: float) -> list[Metric]:

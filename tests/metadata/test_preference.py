@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ def test_validation_before_training(tmp_path: Path, keys: str, name: str) -> Non
 )
 def test_holders_tell_as_well(tmp_path: Path, state: dict[str, Any], name: str) -> None:
     assert chosen(tmp_path, state) == {name}
+
+
+def test_a_reward_that_was_never_measured_is_none(tmp_path: Path) -> None:
+    assert chosen(tmp_path, {"best_reward": -math.inf}) == {""}
+    assert chosen(tmp_path, {"best_reward": -250.0}) == {"best_reward"}
+    assert chosen(tmp_path, {"best_iou": -math.inf}) == {"best_iou"}
 
 
 def test_what_is_not_understood_is_told_and_found_when_asked_for(tmp_path: Path) -> None:
