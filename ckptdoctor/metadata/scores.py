@@ -27,7 +27,8 @@ _NOT_METRICS = re.compile(
     r"(^|\.)(optimizer|optim|scheduler|lr_sched|scaler|args|config|cfg|hyper_parameters|hparams"
     r"|loss_fn|criterion|_metadata|train_args|param_groups)"
 )
-_MAX_DEPTH = 4
+_MAX_DEPTH = 3  # the keys of Lightning's callbacks have dots of their own
+_MAX_HOLDERS = 2
 _MAX_METRICS = 1000
 _METADATA = "__metadata__."  # of safetensors, where every value is text
 _DECIMAL = re.compile(r"-?\d{1,9}\.\d{1,20}")
@@ -43,16 +44,20 @@ def scores_in(scalars: Mapping[str, Scalar]) -> tuple[list[Metric], list[Metric]
     unknown: list[Metric] = []
     for path, stored in scalars.items():
         key = path[path.rfind(".") + 1 :]
-        if not may_name_a_score(key) or (value := _value(path, stored)) is None:
+        most = _MAX_DEPTH if key in MONITORED else _MAX_HOLDERS
+        if path.count(".") > most or not may_name_a_score(key) or _NOT_METRICS.search(path):
             continue
-        if path.count(".") >= _MAX_DEPTH or _NOT_METRICS.search(path):
+        value = _value(path, stored)
+        if value is None:
             continue
         holder = path[: -len(key)].removesuffix(".")
         metric = _metric(scalars, holder, key, float(value))
-        if metric is not None and len(known) < _MAX_METRICS:
+        if metric is not None:
             known += [] if _is_yet_to_come(metric) else [metric]
-        elif metric is None and isinstance(value, float) and len(unknown) < _MAX_METRICS:
+        elif isinstance(value, float):
             unknown += _unknown(holder, key, value)
+        if len(known) + len(unknown) >= _MAX_METRICS:
+            break
     return known, unknown
 
 
@@ -69,7 +74,7 @@ def metric_called(scalars: Mapping[str, Scalar], name: str) -> Metric | None:
         if lower != wanted and not lower.endswith(f".{wanted}"):
             continue
         value = _value(path, stored)
-        if value is not None and path.count(".") < _MAX_DEPTH and not _NOT_METRICS.search(path):
+        if value is not None and path.count(".") <= _MAX_HOLDERS and not _NOT_METRICS.search(path):
             best = bool(words_of(name) & BEST)
             return metric_of(name, float(value)) or make(name, float(value), None, best=best)
     return None
