@@ -25,6 +25,7 @@ __all__ = [
     "StorageRef",
     "TensorRecord",
     "TensorStats",
+    "ZeroTail",
 ]
 
 Scalar = str | int | float | bool | None
@@ -275,3 +276,16 @@ class TensorStats:
     def non_finite(self) -> int:
         """How many are NaN or infinite."""
         return self.nan + self.posinf + self.neginf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroTail:
+    """The zero bytes that a file ends with.
+
+    Attributes:
+        start: the first of them in the file.
+        filled: the share of other bytes in the few thousand before them.
+    """
+
+    start: int
+    filled: float

@@ -194,6 +194,7 @@ def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
             problems=(*checkpoint.problems, *result.problems, *pending.manifest),
             unchecked=result.unchecked,
             metadata=read_metadata(checkpoint),
+            zero_tail=result.zero_tail,
         )
     raise AssertionError("unreachable: the stack swallows no exception")
 

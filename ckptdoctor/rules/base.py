@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorRecord, TensorStats
+from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorRecord, TensorStats, ZeroTail
 from ckptdoctor.finding import Evidence, Finding, Severity
 from ckptdoctor.history import History
 from ckptdoctor.metadata import Metadata
@@ -27,6 +27,7 @@ class Case:
         problems: what reader and scan met.
         unchecked: records without a stored checksum.
         metadata: epoch, step and metric.
+        zero_tail: the zeros that the file ends with; None where there are none.
         run: the checkpoints that it was saved among.
     """
 
@@ -35,6 +36,7 @@ class Case:
     problems: tuple[Problem, ...]
     unchecked: int
     metadata: Metadata
+    zero_tail: ZeroTail | None = None
     run: Run = field(default=NO_RUN, repr=False)
 
     def tensors(self, *roles: Role) -> Iterator[tuple[TensorRecord, TensorStats]]:

@@ -8,6 +8,7 @@ from typing import Any
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats.pickle.names import is_infamous
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.rules.unwritten import unwritten_end
 from ckptdoctor.weightless import instead_of_weights, lists_weights
 
 __all__ = [
@@ -94,7 +95,9 @@ class Truncated(_Reported):
 
     It ends before what its own header or pickle promises. Training was killed while it wrote, the
     disk was full, or a copy was interrupted. Tensors that lie wholly before the cut are sound and
-    are still examined.
+    are still examined. As a warning: it has its full size, and zeros at its end that nobody wrote,
+    as a download or a copy leaves them that reserved the space and never filled it. They begin
+    within a row of a matrix, or several matrices are zero whose like in other layers are not.
 
     What to do: copy the file again from where it was written; if that one is cut too, use an
     earlier checkpoint.
@@ -102,6 +105,26 @@ class Truncated(_Reported):
 
     code = "CD102"
     label = "cut"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """What the reader met, and an end that was never written."""
+        yield from self.from_problems(case)
+        found = unwritten_end(case)
+        if found is None:
+            return
+        nbytes = case.checkpoint.nbytes - found.start
+        lacking = [f"{found.border} is written in part"] if found.border else []
+        lacking += [f"{len(found.empty)} tensors hold zeros alone"] if found.empty else []
+        yield self.finding(
+            "file",
+            f"its last {nbytes} bytes ({nbytes / case.checkpoint.nbytes:.0%} of it) are zeros that "
+            f"were never written: {' and '.join(lacking)}",
+            severity=Severity.WARNING,
+            start=found.start,
+            zeros=nbytes,
+            border=found.border or None,
+            empty=list(found.empty[:20]),
+        )
 
 
 class ChecksumMismatch(_Reported):

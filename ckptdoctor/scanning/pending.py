@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from zlib_ng import zlib_ng
 
-from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats
+from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats, ZeroTail
 from ckptdoctor.finding import Severity
 from ckptdoctor.scanning.plan import StorageScan
 from ckptdoctor.scanning.reading import FileShrankError
 from ckptdoctor.scanning.stats import collect_stats
 from ckptdoctor.scanning.thread import InflateError
+from ckptdoctor.scanning.zero_tail import find_zero_tail
 
 __all__ = ["PendingScan", "ScanResult"]
 
@@ -29,12 +30,14 @@ class ScanResult:
         problems: checksums that do not match, a file that changed.
         scanned_nbytes: bytes that were read.
         unchecked: records for which the file stores no checksum.
+        zero_tail: the zeros that it ends with, where its last bytes are a tensor's.
     """
 
     stats: dict[str, TensorStats]
     problems: tuple[Problem, ...]
     scanned_nbytes: int
     unchecked: int
+    zero_tail: ZeroTail | None
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class PendingScan:
             tuple(problems),
             self._nbytes,
             sum(ref.crc32 == 0 and ref.nbytes > 0 for ref in self._checkpoint.records),
+            None if shrank else find_zero_tail(self._checkpoint, self._fd),
         )
 
     def _wait(self) -> tuple[bool, set[str]]:
