@@ -32,10 +32,13 @@ __all__ = ["DiffReport", "ScanReport", "diff", "open_checkpoint", "scan"]
 Progress = Callable[[int, int], object]
 """Told of the bytes done and the bytes expected so far."""
 
+_MOST_RUNS = 5
+"""Runs that are named at a prompt."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ScanReport(Report):
-    """A report that shows itself: two lines at a prompt, a table in a notebook."""
+    """A report that shows itself: a line a run at a prompt, a table in a notebook."""
 
     def __repr__(self) -> str:
         return f"<ScanReport: {'; '.join(self._lines())}>"
@@ -50,7 +53,13 @@ class ScanReport(Report):
             f"{count} {verdict.value}" for verdict in Verdict if (count := self.count(verdict))
         ]
         yield f"{plural(len(self.checkpoints), 'checkpoint')}: {', '.join(counts)}"
-        if self.last_good is None:
+        if len(self.runs) > 1:
+            for run in self.runs[:_MOST_RUNS]:
+                good = "none" if run.last_good is None else printable(run.last_good.path)
+                yield f"last good of {printable(run.name)}: {good}"
+            if len(self.runs) > _MOST_RUNS:
+                yield f"… and {len(self.runs) - _MOST_RUNS} more runs"
+        elif self.last_good is None:
             yield "none is fit to go on from"
         else:
             yield f"last good: {printable(self.last_good.path)}"

@@ -58,10 +58,12 @@ def history(
     """
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import screen_for, wish_of
+    from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.report import Report
     from ckptdoctor.survey import chronicles
 
-    found = chronicles(paths or [], wish_of(log, log_pattern, metric, mode))
+    wish = wish_of(log, log_pattern, metric, mode)
+    found = chronicles(paths or [], wish)
     for crash in found.crashes:
         note(f"the rule {crash.rule} failed; please report this:\n{crash.error}")
     match fmt:
@@ -84,7 +86,7 @@ def history(
             from ckptdoctor.render.console.history import history_text
 
             screen = screen_for(output, verbosity=-1 if quiet else verbose, no_color=no_color)
-            text = history_text(found, screen, paths or [])
+            text = history_text(found, screen, Asked(paths=tuple(paths or []), wish=wish))
     write_result(text, output)
     if not found.histories:
         return Exit.NOTHING

@@ -20,12 +20,14 @@ __all__ = [
     "counts",
     "epoch_of",
     "folded",
+    "good_paths",
     "headline",
-    "is_last_good",
     "label",
     "newest",
     "place_of",
+    "restored_words",
     "summary",
+    "verdicts",
     "worst",
 ]
 
@@ -59,16 +61,19 @@ class Folded:
 
 
 def summary(report: Report) -> str:
-    """``6 checkpoints, 294 kB: 4 healthy, 2 corrupt``."""
+    """``6 checkpoints, 294 kB: 4 healthy, 2 corrupt``; of several runs how many."""
     rows = report.checkpoints
     if not rows:
         return "0 checkpoints"
-    verdicts = ", ".join(
-        f"{n} {verdict.value}" for verdict in Verdict if (n := report.count(verdict))
-    )
-    return (
-        f"{plural(len(rows), 'checkpoint')}, {bytes_text(sum(r.nbytes for r in rows))}: {verdicts}"
-    )
+    runs = f", {len(report.runs)} runs" if len(report.runs) > 1 else ""
+    nbytes = bytes_text(sum(row.nbytes for row in rows))
+    return f"{plural(len(rows), 'checkpoint')}{runs}, {nbytes}: {verdicts(rows)}"
+
+
+def verdicts(rows: Iterable[CheckpointReport]) -> str:
+    """How many of each: ``3 healthy, 2 corrupt``."""
+    found = Counter(row.verdict for row in rows)
+    return ", ".join(f"{found[verdict]} {verdict.value}" for verdict in Verdict if found[verdict])
 
 
 def epoch_of(row: CheckpointReport) -> int | float | None:
@@ -77,22 +82,33 @@ def epoch_of(row: CheckpointReport) -> int | float | None:
     return data.epoch if data.epoch is not None else data.name_epoch
 
 
-def is_last_good(row: CheckpointReport, report: Report) -> bool:
-    """Whether this is the one to go on from."""
-    return report.last_good is not None and row.path == report.last_good.path
+def good_paths(report: Report) -> frozenset[Path]:
+    """The checkpoints to go on from, one a run."""
+    found = (report.last_good, *(run.last_good for run in report.runs))
+    return frozenset(good.path for good in found if good is not None)
 
 
-def newest(report: Report, limit: int) -> tuple[list[CheckpointReport], int]:
-    """The last rows of the run, the last good one in any case; and how many are left out."""
-    rows = list(report.checkpoints)
+def newest(
+    rows: Sequence[CheckpointReport], good: Path | None, limit: int
+) -> tuple[list[CheckpointReport], int]:
+    """The last rows of a run, the last good one in any case; and how many are left out."""
     cut = max(0, len(rows) - limit)
-    good = [row for row in rows[:cut] if is_last_good(row, report)]
-    return [*good, *rows[cut:]], cut - len(good)
+    kept = [row for row in rows[:cut] if row.path == good]
+    return [*kept, *rows[cut:]], cut - len(kept)
 
 
 def place_of(report: Report) -> dict[Path, Place]:
     """The place of each checkpoint in the ranking, by its path; empty where none is ranked."""
     return {place.report.path: place for place in report.ranking}
+
+
+def restored_words(row: CheckpointReport) -> str:
+    """What a copy of ours was made from; "" for every other file."""
+    if row.restored is None:
+        return ""
+    scale = row.restored.scale
+    rates = "" if scale is None else f", rates × {scale:g}"
+    return f"restored from {brief(row.restored.source.name, 80)}{rates}"
 
 
 def label(code: str) -> str:

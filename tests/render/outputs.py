@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.finding import Evidence, Finding, Severity, Verdict
-from ckptdoctor.recovery import with_last_good
+
 from ckptdoctor.render.html.report import scan_html
 from ckptdoctor.render.machine.as_json import scan_json
 from ckptdoctor.render.machine.csv_table import scan_csv
@@ -17,7 +17,7 @@ from ckptdoctor.render.machine.junit import scan_junit
 from ckptdoctor.render.machine.markdown import scan_markdown
 from ckptdoctor.render.machine.sarif import scan_sarif
 from ckptdoctor.report import Crash, Report, TensorTotals
-from tests.reports import metric, report, score
+from tests.reports import metric, report, score, with_last_good
 
 WRITERS: Mapping[str, Callable[[Report], str]] = {
     "json": scan_json,

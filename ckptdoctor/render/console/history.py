@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-from itertools import zip_longest
-from pathlib import Path
-
 from rich.console import Console
 from rich.text import Text
 
 from ckptdoctor.history import History
 from ckptdoctor.metadata import MetricKind, Source
+from ckptdoctor.recovery.next_step import Asked, same_question
+from ckptdoctor.render.console.answer import print_notes, print_run_findings
 from ckptdoctor.render.console.braille_plot import plot_lines
-from ckptdoctor.render.console.screen import SEVERITY_STYLE, Screen, drawn
+from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
 from ckptdoctor.shell import command_line
 from ckptdoctor.survey import Chronicles
@@ -21,44 +18,42 @@ from ckptdoctor.survey import Chronicles
 __all__ = ["history_text"]
 
 _PLOT_LINES = 12
+_PLOT_LINES_OF_SEVERAL = 8
 _MOST_FINDINGS = 4
+_MOST_PLOTS = 8
 _STYLES = {"●": "bold green", "▼": "bold red", "✗": "red"}
 
 
-def history_text(found: Chronicles, screen: Screen, paths: Sequence[Path]) -> str:
-    """The result of ``history``: a plot a run, the findings, and the command to go on with.
+def history_text(found: Chronicles, screen: Screen, asked: Asked) -> str:
+    """The result of ``history``: of each run a plot, the findings, and the command to go on with.
 
     Args:
         found: with at least one history.
         screen: where it is shown.
-        paths: as the user gave them, for the next command.
+        asked: what the user asked, so that the next command asks the same.
     """
     console = screen.console()
-    for at, history in enumerate(found.histories):
+    several = len(found.runs) > 1
+    lines = _PLOT_LINES_OF_SEVERAL if several else _PLOT_LINES
+    if screen.verbosity < 0 or (screen.verbosity == 0 and len(found.runs) > _MOST_PLOTS):
+        lines = 0
+    for at, run in enumerate(found.runs):
         if at:
             console.print()
-        _print_run(console, history, screen.verbosity, named=len(found.histories) > 1)
-    shown = found.findings if screen.verbosity > 0 else found.findings[:_MOST_FINDINGS]
-    for finding in shown:
-        head = f"{finding.severity.label}:".capitalize()
-        text = f"{finding.code} {printable(finding.message)}"
-        if len(found.histories) > 1:
-            text = f"{text} ({printable(finding.subject)})"
-        words = textwrap.wrap(text, console.width - 11)
-        for label, line in zip_longest([head], words, fillvalue=""):
-            style = SEVERITY_STYLE[finding.severity]
-            console.print(Text.assemble((f"{label:<10} ", style), line))
-    if hidden := len(found.findings) - len(shown):
-        console.print(Text(f"           … and {hidden} more (-v)", "dim"))
-    if found.findings:
-        command = command_line("ckptdoctor", "plan", *paths)
-        console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
+        if several:
+            console.print(Text(printable(run.name), "bold"), soft_wrap=True)
+        _print_run(console, run.history, screen.verbosity, lines)
+        print_run_findings(console, run.findings, None if screen.verbosity > 0 else _MOST_FINDINGS)
+        if run.findings:
+            words = same_question(run, asked, several=several)
+            command = command_line("ckptdoctor", "plan", *words)
+            console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
+    if screen.verbosity >= 0:
+        print_notes(console, found.notes, all_of_them=screen.verbosity > 0)
     return drawn(console)
 
 
-def _print_run(console: Console, history: History, verbosity: int, *, named: bool) -> None:
-    if named:
-        console.print(Text(printable(history.folder), "bold"), soft_wrap=True)
+def _print_run(console: Console, history: History, verbosity: int, height: int) -> None:
     console.print(_headline(history))
     best = history.best
     if best is not None:
@@ -66,9 +61,9 @@ def _print_run(console: Console, history: History, verbosity: int, *, named: boo
         source = f", from the {_SOURCES[best.source]}"
         text = f"Best:      {history.clock.say(best.at)}, {number(best.value)}{source}{carried}"
         console.print(Text(text))
-    if verbosity >= 0:
+    if height:
         name = shorten_middle(printable(history.metric), 30)
-        lines = plot_lines(history, console.width, _PLOT_LINES)
+        lines = plot_lines(history, console.width, height)
         if lines:
             console.print(Text(name, "dim"))
         for line in lines:

@@ -4,27 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ckptdoctor.metadata import count_text
+from ckptdoctor.render.console.answer import print_notes
 from ckptdoctor.render.console.screen import LOOK, Screen, drawn
-from ckptdoctor.render.paths import common_folder, relative
-from ckptdoctor.render.text import printable, shorten_middle
+from ckptdoctor.render.paths import common_folder, relative, shorten_apart
+from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
+from ckptdoctor.render.text import printable
+from ckptdoctor.render.wording import NOTHING_GOOD, epoch_of
 from ckptdoctor.report import Place, Report
 
 __all__ = ["rank_text"]
 
 
 def rank_text(report: Report, screen: Screen) -> str:
-    """The result of ``rank``: best first, each with its reason, and the command to go on with."""
+    """The result of ``rank``: each run from its best, every place with its reason."""
     console = screen.console()
-    shown = report.ranking[: 1 if screen.verbosity < 0 else None]
-    best = report.last_good
-    if best is None:
-        console.print(Text("No checkpoint here is fit to go on from.", "bold red"))
-    console.print(_table(shown, console.width))
+    for at, section in enumerate(sections(report)):
+        if screen.verbosity < 0 and section.is_beside:
+            continue
+        if at:
+            console.print()
+        _print_heading(console, section)
+        shown = section.ranking[: 1 if screen.verbosity < 0 else None]
+        console.print(_table(shown, console.width))
+    if screen.verbosity >= 0:
+        print_notes(console, report.notes, all_of_them=True)
     return drawn(console)
+
+
+def _print_heading(console: Console, section: Section) -> None:
+    """The run that is ranked, the logs that were believed, and where nothing of it is sound."""
+    logs = logs_words(section.run)
+    if section.is_beside:
+        console.print(Text(f"{BESIDE.capitalize()}:", "dim"))
+    elif section.name:
+        facts = f": {logs}" if logs else ""
+        console.print(Text.assemble((printable(section.name), "bold"), facts), soft_wrap=True)
+    elif logs:
+        console.print(Text(logs[:1].upper() + logs[1:], "dim"))
+    if section.last_good is None and not section.is_beside:
+        console.print(Text(NOTHING_GOOD, "bold red"))
 
 
 def _table(places: Sequence[Place], width: int) -> Table:
@@ -35,15 +58,15 @@ def _table(places: Sequence[Place], width: int) -> Table:
     table.add_column("epoch", justify="right", no_wrap=True)
     table.add_column("why here", overflow="fold")
     root = common_folder([place.report.path for place in places])
-    for place in places:
+    paths = [printable(relative(place.report.path, root)) for place in places]
+    names = shorten_apart(paths, max(16, width - 46))
+    for at, (place, name) in enumerate(zip(places, names, strict=True)):
         mark, style = LOOK[place.report.verdict]
-        data = place.report.metadata
-        epoch = data.epoch if data.epoch is not None else data.name_epoch
-        name = shorten_middle(printable(relative(place.report.path, root)), max(16, width - 46))
+        epoch = epoch_of(place.report)
         table.add_row(
             str(place.rank),
             Text(mark, style),
-            Text(name, "bold" if place.rank == 1 and place.usable else ""),
+            Text(name, "bold" if at == 0 and place.usable else ""),
             "" if epoch is None else count_text(epoch),
             Text(printable(place.reason)),
         )

@@ -2,168 +2,75 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from itertools import zip_longest
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.metadata import count_text
-from ckptdoctor.render.console.screen import LOOK, SEVERITY_STYLE, Screen, drawn, print_finding
-from ckptdoctor.render.paths import common_folder, relative
-from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
+from ckptdoctor.finding import Verdict
+from ckptdoctor.render.console.answer import (
+    print_last_good,
+    print_next,
+    print_notes,
+    print_run_findings,
+)
+from ckptdoctor.render.console.rows import print_hidden, rows_table, selected
+from ckptdoctor.render.console.screen import Screen, drawn, height, print_finding, summary_line
+from ckptdoctor.render.console.several import several_text
+from ckptdoctor.render.sections import BESIDE, Section, sections
+from ckptdoctor.render.text import printable
 from ckptdoctor.report import CheckpointReport, Report
-from ckptdoctor.rules import ALL_RULES
 
 __all__ = ["scan_text"]
 
-_LABELS = {rule.code: rule.label for rule in ALL_RULES}
+_MAX_LINES = 23  # of 24: the prompt takes one
 _MAX_ROWS = 14
+_FEWEST_ROWS = 3
+_MAX_BESIDE = 3
 _MAX_NOTES = 4
 _MAX_PER_CODE = 3
 
 
 def scan_text(report: Report, screen: Screen) -> str:
     """The result of ``scan``: what to go on from first, then the table; it fits 24 lines."""
+    if len(report.runs) > 1:
+        return several_text(report, screen) + _findings_text(report, screen)
+    room = _MAX_ROWS - len(report.findings) - len(report.notes)
+    while True:
+        text = _one_run(report, screen, room)
+        too_many = height(text, screen) - _MAX_LINES
+        if screen.verbosity != 0 or too_many <= 0 or room <= _FEWEST_ROWS:
+            return text + _findings_text(report, screen)
+        room = max(_FEWEST_ROWS, room - too_many)
+
+
+def _one_run(report: Report, screen: Screen, room: int) -> str:
     console = screen.console()
-    console.print(_summary(report))
-    _print_last_good(console, report)
-    for finding in report.findings:
-        _print_run_finding(console, finding)
-    if screen.verbosity >= 0:
-        room = _MAX_ROWS - len(report.findings)
-        shown, hidden = _selected(report, screen.verbosity, room)
-        console.print()
-        console.print(_scan_table(shown, report, console.width))
-        if hidden:
-            rest = f"  … and {len(hidden)} more: {_counts(hidden)} (-v lists all)"
-            console.print(Text(rest, "dim"))
-        if screen.verbosity > 0:
-            _print_findings(console, report, everything=screen.verbosity > 1)
-        else:
-            _print_unreadable(console, shown, _MAX_ROWS - len(shown))
+    console.print(summary_line(report))
+    every = sections(report)
+    run = next((one for one in every if not one.is_beside), Section())
+    beside = next((one for one in every if one.is_beside), Section())
+    print_last_good(console, run)
+    print_next(console, run)
+    print_run_findings(console, run.findings)
+    if screen.verbosity < 0:
+        return drawn(console)
+    print_notes(console, report.notes, all_of_them=screen.verbosity > 0)
+    everything = screen.verbosity > 0
+    strays, more = selected(beside, None if everything else _MAX_BESIDE)
+    room -= len(strays) + bool(beside.rows) + bool(more)
+    shown, hidden = selected(run, None if everything else max(_FEWEST_ROWS, room))
+    console.print()
+    console.print(rows_table(run, shown, console.width))
+    print_hidden(console, hidden)
+    if beside.rows:
+        console.print(Text(f"  {BESIDE}:", "dim"))
+        console.print(rows_table(beside, strays, console.width))
+        print_hidden(console, more)
+    if not everything:
+        _print_unreadable(console, [*shown, *strays], room - len(shown))
     return drawn(console)
-
-
-def _selected(
-    report: Report, verbosity: int, room: int
-) -> tuple[list[CheckpointReport], list[CheckpointReport]]:
-    """The rows that fit a screen, and the others.
-
-    The last good one comes first, then what is not well, the nearest to it first: that is where
-    the collapse began; then the newest.
-    """
-    rows = list(report.checkpoints)
-    if verbosity > 0 or len(rows) <= room:
-        return rows, []
-    good = next((at for at, row in enumerate(rows) if _is_last_good(row, report)), len(rows))
-
-    def priority(at: int) -> tuple[object, ...]:
-        healthy = rows[at].verdict is Verdict.HEALTHY
-        return (at != good, healthy, -at if healthy else abs(at - good))
-
-    keep = set(sorted(range(len(rows)), key=priority)[: room - 1])  # one line says what is hidden
-    return (
-        [row for at, row in enumerate(rows) if at in keep],
-        [row for at, row in enumerate(rows) if at not in keep],
-    )
-
-
-def _is_last_good(row: CheckpointReport, report: Report) -> bool:
-    return report.last_good is not None and row.path == report.last_good.path
-
-
-def _counts(rows: Sequence[CheckpointReport]) -> str:
-    """How many of each verdict: ``3 healthy, 2 corrupt``."""
-    counts = Counter(row.verdict for row in rows)
-    return ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
-
-
-def _scan_table(rows: Sequence[CheckpointReport], report: Report, width: int) -> Table:
-    metrics = {row.metadata.metric.name for row in rows if row.metadata.metric is not None}
-    shared = metrics.pop() if len(metrics) == 1 else None  # named once, in the header
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=False)
-    table.add_column("")
-    table.add_column("checkpoint", no_wrap=True)
-    table.add_column("epoch", justify="right", no_wrap=True)
-    table.add_column(
-        shorten_middle(printable(shared or "metric"), 12), justify="right", no_wrap=True
-    )
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("why", overflow="fold")
-    root = common_folder([row.path for row in rows])
-    cautions = {place.report.path: place.caution for place in report.ranking}
-    name_width = max(16, width - (50 if shared is not None or not metrics else 60))
-    for row in rows:
-        mark, style = LOOK[row.verdict]
-        best = _is_last_good(row, report)
-        name = shorten_middle(printable(relative(row.path, root)), name_width)
-        data = row.metadata
-        metric = number(data.metric.value) if data.metric is not None else ""
-        if data.metric is not None and shared is None:
-            metric = f"{shorten_middle(printable(data.metric.name), 10)} {metric}"
-        epoch = data.epoch if data.epoch is not None else data.name_epoch
-        table.add_row(
-            Text(mark, style),
-            Text(name, "bold" if best else ""),
-            Text("" if epoch is None else count_text(epoch)),
-            Text(metric),
-            Text(row.verdict.value, style),
-            Text(_why(row) or ("← last good" if best else cautions.get(row.path, ""))),
-        )
-    return table
-
-
-def _why(row: CheckpointReport) -> str:
-    """What the verdict rests on: the worst code in words, and how many others there are."""
-    serious = [finding for finding in row.findings if finding.severity >= Severity.WARNING]
-    if not serious:
-        return ""
-    worst = max(finding.severity for finding in serious)
-    counts = Counter(finding.code for finding in serious)
-    graded = sorted({finding.code for finding in serious if finding.severity is worst})
-    code = next((code for code in graded if code.startswith("CD2")), graded[0])
-    first = f"{code} {_LABELS.get(code, '')}".rstrip()
-    if counts[code] > 1:
-        first += f" ×{counts[code]}"
-    others = len(set(counts) - {code})
-    return first + (f" +{others}" if others else "")
-
-
-def _summary(report: Report) -> Text:
-    parts = [
-        Text(f"{count} {verdict.value}", LOOK[verdict][1])
-        for verdict in Verdict
-        if (count := report.count(verdict))
-    ]
-    total = sum(row.nbytes for row in report.checkpoints)
-    line = Text(f"{plural(len(report.checkpoints), 'checkpoint')}, {bytes_text(total)}: ")
-    return line + Text(", ").join(parts)
-
-
-def _print_last_good(console: Console, report: Report) -> None:
-    good = report.last_good
-    if good is None:
-        console.print(Text("No checkpoint here is fit to go on from.", "bold red"))
-        console.print("Look into an earlier run:  ckptdoctor scan OTHER_FOLDER")
-        return
-    path = printable(good.path)
-    console.print(Text.assemble("Last good: ", (path, "bold green")), soft_wrap=True)
-    console.print(Text(f"           {printable(good.reason)}"))
-    command = report.next
-    if command:
-        console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
-
-
-def _print_run_finding(console: Console, finding: Finding) -> None:
-    label = f"{finding.severity.label}:".capitalize()
-    words = textwrap.wrap(f"{finding.code} {printable(finding.message)}", console.width - 11)
-    for head, line in zip_longest([label], words, fillvalue=""):
-        console.print(Text.assemble((f"{head:<10} ", SEVERITY_STYLE[finding.severity]), line))
 
 
 def _print_unreadable(console: Console, rows: Sequence[CheckpointReport], room: int) -> None:
@@ -184,8 +91,11 @@ def _print_unreadable(console: Console, rows: Sequence[CheckpointReport], room: 
         console.print(Text(f"  … and {len(unreadable) - most} more (-v)", "dim"))
 
 
-def _print_findings(console: Console, report: Report, *, everything: bool) -> None:
-    """The findings by file; of many with one code the first few."""
+def _findings_text(report: Report, screen: Screen) -> str:
+    """The findings by file, where they are asked for; of many with one code the first few."""
+    if screen.verbosity < 1:
+        return ""
+    console = screen.console()
     for row in report.checkpoints:
         if row.findings:
             console.print(Text(f"\n{printable(row.path)}", "bold"))
@@ -193,7 +103,7 @@ def _print_findings(console: Console, report: Report, *, everything: bool) -> No
         seen: Counter[str] = Counter()
         for finding in row.findings:
             seen[finding.code] += 1
-            if everything or seen[finding.code] <= _MAX_PER_CODE:
+            if screen.verbosity > 1 or seen[finding.code] <= _MAX_PER_CODE:
                 print_finding(console, finding)
             elif seen[finding.code] == totals[finding.code]:
                 rest = totals[finding.code] - _MAX_PER_CODE
@@ -201,3 +111,4 @@ def _print_findings(console: Console, report: Report, *, everything: bool) -> No
     codes = {finding.code for finding in report.all_findings()}
     if codes:
         console.print(Text(f"\nWhat a code means:  ckptdoctor explain {min(codes)}", "dim"))
+    return drawn(console)

@@ -5,13 +5,24 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.render.text import printable
+from ckptdoctor.render.wording import summary
+from ckptdoctor.report import Report
 
-__all__ = ["LOOK", "SEVERITY_STYLE", "Screen", "drawn", "print_finding"]
+__all__ = [
+    "LOOK",
+    "SEVERITY_STYLE",
+    "Screen",
+    "drawn",
+    "height",
+    "print_finding",
+    "summary_line",
+]
 
 LOOK = {
     Verdict.HEALTHY: ("✓", "green"),
@@ -60,6 +71,21 @@ def drawn(console: Console) -> str:
     console.file.seek(0)
     lines = console.file.read().split("\n")
     return "\n".join(_no_command(line.rstrip()) for line in lines)
+
+
+def height(text: str, screen: Screen) -> int:
+    """The lines that a text takes on a screen, the long ones broken by the terminal."""
+    width = screen.console().width
+    plain = Text.from_ansi(text).plain.split("\n") if "\x1b" in text else text.split("\n")
+    return sum(max(1, -(-cell_len(line) // width)) for line in plain) - (plain[-1] == "")
+
+
+def summary_line(report: Report) -> Text:
+    """``6 checkpoints, 294 kB: 4 healthy, 2 corrupt``, in the colours of the verdicts."""
+    line = Text(summary(report))
+    for verdict in Verdict:
+        line.highlight_regex(rf"(?<=[:,] )\d+ {verdict.value}\b", LOOK[verdict][1])
+    return line
 
 
 def _no_command(line: str) -> str:

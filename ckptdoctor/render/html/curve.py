@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ckptdoctor.finding import Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Mode
 from ckptdoctor.render.text import number, plural
-from ckptdoctor.render.wording import brief, epoch_of, is_last_good
-from ckptdoctor.report import CheckpointReport, Report
+from ckptdoctor.render.wording import brief, epoch_of
+from ckptdoctor.report import CheckpointReport
 
 __all__ = ["Curve", "Point", "curve_of"]
 
@@ -48,9 +49,14 @@ class Curve:
     left_out: str
 
 
-def curve_of(report: Report) -> Curve | None:
-    """The metric that most of the checkpoints hold; None where there is nothing to draw."""
-    held = [(row, row.metadata.metric) for row in report.checkpoints]
+def curve_of(rows: Sequence[CheckpointReport], good: Path | None) -> Curve | None:
+    """The metric that most of the checkpoints hold; None where there is nothing to draw.
+
+    Args:
+        rows: those of a run.
+        good: the one to go on from.
+    """
+    held = [(row, row.metadata.metric) for row in rows]
     names = Counter((metric.name, metric.kind) for _, metric in held if metric is not None)
     if not names:
         return None
@@ -63,14 +69,14 @@ def curve_of(report: Report) -> Curve | None:
     finite = [(row, metric) for row, metric in chosen if math.isfinite(metric.value)]
     axis, place = _axis([row for row, _ in finite])
     points = sorted(
-        (_point(row, metric, x, report) for row, metric in finite if (x := place(row)) is not None),
+        (_point(row, metric, x, good) for row, metric in finite if (x := place(row)) is not None),
         key=lambda point: point.x,
     )
     shown = brief(name, 40)
     reasons = {
         f"whose {shown} is not finite": len(chosen) - len(finite),
         f"without an {axis}": len(finite) - len(points),
-        f"without {shown}": len(report.checkpoints) - len(chosen),
+        f"without {shown}": len(rows) - len(chosen),
     }
     return Curve(
         metric=shown,
@@ -96,11 +102,11 @@ def _axis(
     return "checkpoint", lambda row: order.get(row.path)
 
 
-def _point(row: CheckpointReport, metric: Metric, x: float, report: Report) -> Point:
+def _point(row: CheckpointReport, metric: Metric, x: float, good: Path | None) -> Point:
     return Point(
         x=x,
         y=metric.value,
         verdict=row.verdict,
         label=f"{brief(row.path.name, 80)}: {number(metric.value)}, {row.verdict.value}",
-        last_good=is_last_good(row, report),
+        last_good=row.path == good,
     )

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from ckptdoctor.history import History, Point
 from ckptdoctor.metadata import Source
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
 from ckptdoctor.render.text import number, plural
 from ckptdoctor.render.wording import brief, label
+from ckptdoctor.report import RunReport
 from ckptdoctor.survey import Chronicles
 from ckptdoctor.version import __version__
 
@@ -61,22 +63,34 @@ def history_html(found: Chronicles) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(source.read_text(encoding="utf-8"))
-    runs = [
-        {
-            "folder": brief(one.folder),
-            "metric": brief(one.metric, 60),
-            "word": one.clock.word,
-            "summary": _summary(one),
-            "chart": _chart(one),
-            "points": [_row(point) for point in (*one.points, *one.superseded)],
-        }
-        for one in found.histories
-    ]
+    several = len(found.runs) > 1
+    runs = [_run(run, named=several) for run in found.runs]
     findings = [
-        (label(one.code), one.severity.label, brief(one.message), brief(one.remedy, 600))
+        (
+            label(one.code),
+            one.severity.label,
+            brief(one.subject) if several else "",
+            brief(one.message),
+            brief(one.remedy, 600),
+        )
         for one in found.findings
     ]
-    return template.render(version=__version__, runs=runs, findings=findings) + "\n"
+    notes = [brief(note, 600) for note in found.notes]
+    return template.render(version=__version__, runs=runs, findings=findings, notes=notes) + "\n"
+
+
+def _run(run: RunReport, *, named: bool) -> dict[str, Any]:
+    one = run.history
+    metric = brief(one.metric, 60)
+    return {
+        "folder": brief(one.folder),
+        "metric": metric,
+        "title": f"{brief(run.name)}: {metric}" if named else metric,
+        "word": one.clock.word,
+        "summary": _summary(one),
+        "chart": _chart(one),
+        "points": [_row(point) for point in (*one.points, *one.superseded)],
+    }
 
 
 def _summary(history: History) -> list[tuple[str, str]]:

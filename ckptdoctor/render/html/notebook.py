@@ -11,7 +11,8 @@ from importlib import resources
 
 from ckptdoctor.finding import Finding
 from ckptdoctor.metadata import count_text
-from ckptdoctor.render.paths import common_folder, relative
+from ckptdoctor.render.paths import common_folder, relative, shorten_apart
+from ckptdoctor.render.sections import Section, logs_words, sections
 from ckptdoctor.render.text import number, printable
 from ckptdoctor.render.wording import (
     MARK,
@@ -20,8 +21,8 @@ from ckptdoctor.render.wording import (
     counts,
     epoch_of,
     headline,
-    is_last_good,
     newest,
+    restored_words,
     summary,
 )
 from ckptdoctor.report import CheckpointReport, LastGood, Report
@@ -30,10 +31,14 @@ __all__ = ["report_fragment"]
 
 _MAX_ROWS = 200
 _MAX_FINDINGS = 20
+_MAX_PARTS = 50
+_FEWEST_ROWS = 10
+"""Rows of a run, where there are many runs."""
+_NAME_CHARS = 160
 
 
 def report_fragment(report: Report) -> str:
-    """The summary, the last good checkpoint, the next command, and a row a checkpoint."""
+    """The summary; for each run its last good checkpoint, its next command, and its rows."""
     from jinja2 import Environment, StrictUndefined
 
     source = resources.files("ckptdoctor.render.html").joinpath("notebook.html.jinja")
@@ -41,18 +46,48 @@ def report_fragment(report: Report) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(source.read_text(encoding="utf-8"))
-    shown, hidden = newest(report, _MAX_ROWS)
-    root = common_folder([row.path for row in shown])
+    found = sections(report)
+    most = max(_FEWEST_ROWS, _MAX_ROWS // max(1, len(found)))
     return template.render(
         summary=summary(report),
-        last_good=None if report.last_good is None else _last_good(report.last_good),
         nothing_good=NOTHING_GOOD,
-        next_command=report.next,
-        findings=[_run_finding(finding) for finding in report.findings[:_MAX_FINDINGS]],
-        more_findings=max(0, len(report.findings) - _MAX_FINDINGS),
-        rows=[_row(row, report, root) for row in shown],
-        hidden=hidden,
+        parts=[_part(section, most) for section in found[:_MAX_PARTS]],
+        more_parts=max(0, len(found) - _MAX_PARTS),
+        notes=[brief(note, 600) for note in report.notes[:_MAX_FINDINGS]],
         crashes=len(report.crashes),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A run, or what lies beside: its answer and its rows."""
+
+    name: str
+    is_beside: bool
+    last_good: dict[str, str] | None
+    next_command: str
+    findings: list[dict[str, str]]
+    more_findings: int
+    rows: list[_Row]
+    hidden: int
+
+
+def _part(section: Section, most: int) -> _Part:
+    shown, hidden = newest(section.rows, section.good_path, most)
+    root, good = common_folder([row.path for row in shown]), section.last_good
+    paths = [printable(relative(row.path, root)) for row in shown]
+    return _Part(
+        name=brief(section.name),
+        is_beside=section.is_beside,
+        last_good=None if good is None else _last_good(good, logs_words(section.run)),
+        next_command=section.next,
+        findings=[_run_finding(finding) for finding in section.findings[:_MAX_FINDINGS]],
+        more_findings=max(0, len(section.findings) - _MAX_FINDINGS),
+        rows=[
+            _row(row, path, is_good=row.path == section.good_path)
+            for row, path in zip(shown, shorten_apart(paths, _NAME_CHARS), strict=True)
+        ],
+        hidden=hidden,
     )
 
 
@@ -70,17 +105,17 @@ class _Row:
     last_good: bool
 
 
-def _row(row: CheckpointReport, report: Report, root: str) -> _Row:
+def _row(row: CheckpointReport, path: str, *, is_good: bool) -> _Row:
     epoch, metric = epoch_of(row), row.metadata.metric
     return _Row(
-        path=brief(relative(row.path, root), 160),
+        path=path,
         epoch="" if epoch is None else count_text(epoch),
         metric="" if metric is None else f"{brief(metric.name, 24)} {number(metric.value)}",
         verdict=row.verdict.value,
         mark=MARK[row.verdict],
         findings=counts(row.findings),
-        why=headline(row.findings),
-        last_good=is_last_good(row, report),
+        why="; ".join(filter(None, [headline(row.findings), restored_words(row)])),
+        last_good=is_good,
     )
 
 
@@ -91,5 +126,6 @@ def _run_finding(finding: Finding) -> dict[str, str]:
     }
 
 
-def _last_good(good: LastGood) -> dict[str, str]:
-    return {"path": printable(good.path), "reason": brief(good.reason)}
+def _last_good(good: LastGood, logs: str) -> dict[str, str]:
+    reason = "; ".join(filter(None, [brief(good.reason), logs]))
+    return {"path": printable(good.path), "reason": reason}

@@ -15,7 +15,8 @@ from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.metadata import MetricKind, count_text
 from ckptdoctor.render.html.curve import Curve, curve_of
 from ckptdoctor.render.html.plot import Drawing, draw
-from ckptdoctor.render.paths import common_folder, relative
+from ckptdoctor.render.paths import common_folder, relative, shorten_apart
+from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections, what_is_wrong
 from ckptdoctor.render.text import number, printable
 from ckptdoctor.render.wording import (
     NOTHING_GOOD,
@@ -24,10 +25,10 @@ from ckptdoctor.render.wording import (
     epoch_of,
     folded,
     headline,
-    is_last_good,
     label,
     newest,
     summary,
+    verdicts,
 )
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.rules import ALL_RULES
@@ -36,6 +37,10 @@ from ckptdoctor.version import __version__
 __all__ = ["scan_html"]
 
 _MAX_ROWS = 500
+_FEWEST_ROWS = 20
+"""Rows of a run, where there are many runs."""
+_MAX_NOTES = 20
+_NAME_CHARS = 300
 _MAX_FILES = 200
 _MAX_FINDINGS = 50
 """Findings shown of one file."""
@@ -82,8 +87,51 @@ class _File:
     hidden: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A run as the page shows it, or what lies beside.
+
+    Attributes:
+        name: "" for the only run.
+        anchor: its place on the page.
+        good: the checkpoint to go on from; "" where none is sound.
+        reason: why that one.
+        next: the command.
+        logs: those that were believed.
+        wrong: the worst of it in words.
+        is_well: whether there is nothing to do.
+        is_beside: whether these files belong to no run.
+        counts: how many of each verdict, in words.
+        findings: about the run as a whole.
+        curve, words, plots, legend: its metric over its time.
+        metric: what its column of scores is called.
+        folder: that all rows lie in.
+        rows, hidden: the ranking, and how many places are left out.
+    """
+
+    name: str
+    anchor: str
+    good: str
+    reason: str
+    next: str
+    logs: str
+    wrong: str
+    is_well: bool
+    is_beside: bool
+    counts: str
+    findings: tuple[_Group, ...]
+    curve: Curve | None
+    words: str
+    plots: list[tuple[str, Drawing]]
+    legend: list[str]
+    metric: str
+    folder: str
+    rows: list[_Row]
+    hidden: int
+
+
 def scan_html(report: Report) -> str:
-    """The answer, the next command, the plot, the ranking with reasons, the findings by file."""
+    """The answer, the next command, and for each run its plot, its ranking; findings by file."""
     from jinja2 import Environment, StrictUndefined
 
     source = resources.files("ckptdoctor.render.html").joinpath("report.html.jinja")
@@ -91,30 +139,22 @@ def scan_html(report: Report) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(source.read_text(encoding="utf-8"))
-    shared = _shared_metric(report)
-    rows, rows_hidden = _rows(report, shared)
+    found = sections(report)
+    anchors = _anchors(report)
+    most = max(_FEWEST_ROWS, _MAX_ROWS // max(1, len(found)))
     files = [row for row in report.checkpoints if row.findings]
-    curve, anchors = curve_of(report), _anchors(report)
-    folder = common_folder([row.path for row in report.checkpoints])
+    parts = [_part(section, f"run-{at}", anchors, most) for at, section in enumerate(found, 1)]
     return (
         template.render(
             version=__version__,
             title=summary(report),
             answer=_answer(report),
-            reason=_reason(report),
-            good="" if report.last_good is None else printable(report.last_good.path),
-            next_command=report.next,
             counts=[(verdict.value, n) for verdict in Verdict if (n := report.count(verdict))],
-            run_findings=_groups(report.findings),
             crashes=len(report.crashes),
-            curve=curve,
-            curve_words=_curve_words(curve),
-            plots=_plots(curve),
-            legend=_legend(curve),
-            rows=rows,
-            metric=brief(shared or "metric", 24),
-            folder=brief(folder),
-            rows_hidden=rows_hidden,
+            notes=[brief(note, 600) for note in report.notes[:_MAX_NOTES]],
+            notes_hidden=max(0, len(report.notes) - _MAX_NOTES),
+            parts=parts,
+            runs=[part for part in parts if not part.is_beside],
             files=[_file(row, anchors[row.path]) for row in files if row.path in anchors],
             files_hidden=len(files) - len(anchors),
             codes=_codes(report),
@@ -125,9 +165,11 @@ def scan_html(report: Report) -> str:
 
 def _answer(report: Report) -> str:
     """The one sentence that the reader came for."""
-    good = report.last_good
     if not report.checkpoints:
         return "There is nothing here to examine."
+    if len(report.runs) > 1:
+        return _answer_of_several(report)
+    good = report.last_good
     if good is None:
         return NOTHING_GOOD
     if all(row.verdict is Verdict.HEALTHY for row in report.checkpoints):
@@ -138,36 +180,81 @@ def _answer(report: Report) -> str:
     return f"Go on from epoch {count_text(good.epoch)}."
 
 
-def _reason(report: Report) -> str:
-    return "" if report.last_good is None else brief(report.last_good.reason)
+def _answer_of_several(report: Report) -> str:
+    runs = report.runs
+    if all(run.last_good is None for run in runs):
+        return NOTHING_GOOD
+    troubled = sum(bool(run.next) or run.last_good is None for run in runs)
+    if troubled:
+        return f"Something is wrong in {troubled} of {len(runs)} runs."
+    return f"Nothing has to be done about these {len(runs)} runs."
 
 
-def _rows(report: Report, shared: str | None) -> tuple[list[_Row], int]:
-    """The ranking, best first; the order of the run where nothing was ranked."""
-    if report.ranking:
-        ranked = [(str(p.rank), p.report, p.reason) for p in report.ranking[:_MAX_ROWS]]
-        hidden = len(report.ranking) - len(ranked)
-    else:
-        listed, hidden = newest(report, _MAX_ROWS)
-        ranked = [("", row, headline(row.findings)) for row in listed]
-    anchors, folder = _anchors(report), common_folder([row.path for _, row, _ in ranked])
+def _part(section: Section, anchor: str, anchors: dict[Path, str], most: int) -> _Part:
+    good, shared = section.last_good, _shared_metric(section.rows)
+    curve = None if section.is_beside else curve_of(section.rows, section.good_path)
+    shown = _ranked(section, most)
+    folder = common_folder([row.path for _, row, _ in shown])
+    return _Part(
+        name=BESIDE.capitalize() if section.is_beside else brief(section.name),
+        anchor=anchor,
+        good="" if good is None else printable(good.path),
+        reason="" if good is None else brief(good.reason),
+        next=section.next,
+        logs=logs_words(section.run).partition(": ")[2],
+        wrong=what_is_wrong(section),
+        is_well=section.is_well,
+        is_beside=section.is_beside,
+        counts=verdicts(section.rows),
+        findings=_groups(section.findings),
+        curve=curve,
+        words=_curve_words(curve),
+        plots=_plots(curve),
+        legend=_legend(curve),
+        metric=brief(shared or "metric", 24),
+        folder=brief(folder),
+        rows=_rows(shown, section.good_path, folder, anchors, shared),
+        hidden=len(section.rows) - len(shown),
+    )
+
+
+def _ranked(section: Section, most: int) -> list[tuple[str, CheckpointReport, str]]:
+    """Place, checkpoint and reason, best first; in the order of the run where none was ranked."""
+    if section.ranking:
+        numbered = not section.is_beside
+        return [
+            (str(place.rank) if numbered else "", place.report, place.reason)
+            for place in section.ranking[:most]
+        ]
+    listed, _ = newest(section.rows, section.good_path, most)
+    return [("", row, headline(row.findings)) for row in listed]
+
+
+def _rows(
+    shown: Sequence[tuple[str, CheckpointReport, str]],
+    good: Path | None,
+    folder: str,
+    anchors: dict[Path, str],
+    shared: str | None,
+) -> list[_Row]:
+    names = [printable(relative(row.path, folder)) for _, row, _ in shown]
     return [
         _Row(
             rank=rank,
-            path=brief(relative(row.path, folder)),
+            path=name,
             verdict=row.verdict.value,
             reason=_without(row.verdict, brief(reason)),
-            last_good=is_last_good(row, report),
+            last_good=row.path == good,
             anchor=anchors.get(row.path, ""),
             **_figures(row, shared),
         )
-        for rank, row, reason in ranked
-    ], hidden
+        for (rank, row, reason), name in zip(shown, shorten_apart(names, _NAME_CHARS), strict=True)
+    ]
 
 
-def _shared_metric(report: Report) -> str | None:
+def _shared_metric(rows: Sequence[CheckpointReport]) -> str | None:
     """The name of the metric, where all that have one have the same: said once, in the header."""
-    metrics = (row.metadata.metric for row in report.checkpoints)
+    metrics = (row.metadata.metric for row in rows)
     names = {metric.name for metric in metrics if metric is not None}
     return names.pop() if len(names) == 1 else None
 

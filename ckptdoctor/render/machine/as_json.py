@@ -9,19 +9,23 @@ from typing import Any
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Finding, Verdict
+from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metric
-from ckptdoctor.report import CheckpointReport, Report
+from ckptdoctor.report import CheckpointReport, LastGood, Report, RunReport
 from ckptdoctor.version import __version__
 
 __all__ = [
     "SCHEMA_VERSION",
     "TOOL",
+    "aside_objects",
     "checkpoint_object",
     "contents_object",
     "dump",
     "dump_line",
     "finding_object",
     "inspect_json",
+    "metric_object",
+    "run_object",
     "scan_json",
     "sum_object",
     "tensor_object",
@@ -40,6 +44,9 @@ def scan_json(report: Report) -> str:
             "tool": TOOL,
             "checkpoints": [checkpoint_object(checkpoint) for checkpoint in report.checkpoints],
             "last_good": total["last_good"],
+            "next": total["next"],
+            "runs": [run_object(run) for run in report.runs],
+            "notes": total["notes"],
             "findings": [finding_object(finding) for finding in report.findings],
             "summary": total["summary"],
             "errors": total["errors"],
@@ -118,16 +125,13 @@ def _plain(value: Any) -> Any:
 
 
 def sum_object(report: Report) -> dict[str, Any]:
-    """What the run adds up to: the last good checkpoint, the verdicts counted, our own bugs."""
-    last_good = report.last_good
+    """What it adds up to: the last good checkpoint, the next command, what was not believed, the
+    verdicts counted, our own bugs.
+    """
     return {
-        "last_good": None
-        if last_good is None
-        else {
-            "path": str(last_good.path),
-            "epoch": last_good.epoch,
-            "reason": last_good.reason,
-        },
+        "last_good": _last_good(report.last_good),
+        "next": report.next or None,
+        "notes": list(report.notes),
         "summary": {
             "checkpoints": len(report.checkpoints),
             **{verdict.value: report.count(verdict) for verdict in Verdict},
@@ -137,6 +141,33 @@ def sum_object(report: Report) -> dict[str, Any]:
             for crash in report.crashes
         ],
     }
+
+
+def run_object(run: RunReport) -> dict[str, Any]:
+    """One run: which files and logs it is made of, what it is judged by, what to go on with."""
+    return {
+        "path": str(run.path),
+        "name": run.name,
+        "last_good": _last_good(run.last_good),
+        "next": run.next or None,
+        "checkpoints": [str(row.path) for row in run.checkpoints],
+        "logs": [str(path) for path in run.logs],
+        "logs_aside": aside_objects(run),
+        "metric": run.metric or None,
+        "mode": None if run.mode is None else run.mode.value,
+        "findings": [finding_object(finding) for finding in run.findings],
+    }
+
+
+def aside_objects(run: RunReport) -> list[dict[str, str]]:
+    """The logs that were not believed, and why."""
+    return [{"path": str(one.path), "reason": one.reason} for one in run.aside]
+
+
+def _last_good(good: LastGood | None) -> dict[str, Any] | None:
+    if good is None:
+        return None
+    return {"path": str(good.path), "epoch": good.epoch, "reason": good.reason}
 
 
 def contents_object(report: CheckpointReport) -> dict[str, Any]:
@@ -167,8 +198,8 @@ def checkpoint_object(report: CheckpointReport) -> dict[str, Any]:
         "epoch": data.epoch,
         "epoch_source": None if data.epoch_source is None else data.epoch_source.value,
         "global_step": data.global_step,
-        "metric": None if data.metric is None else _metric(data.metric),
-        "metrics": [_metric(metric) for metric in data.metrics],
+        "metric": None if data.metric is None else metric_object(data.metric),
+        "metrics": [metric_object(metric) for metric in data.metrics],
         "tensors": {
             "count": totals.count,
             "scanned": totals.scanned,
@@ -176,11 +207,18 @@ def checkpoint_object(report: CheckpointReport) -> dict[str, Any]:
             "nan": totals.nan,
             "inf": totals.inf,
         },
+        "run": report.run,
+        "restored_from": None if report.restored is None else _restored(report.restored),
         "findings": [finding_object(finding) for finding in report.findings],
     }
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def _restored(origin: RestoredFrom) -> dict[str, Any]:
+    return {"source": str(origin.source), "scale": origin.scale, "epoch": origin.epoch}
+
+
+def metric_object(metric: Metric) -> dict[str, Any]:
+    """One value of a metric, and where it stands."""
     return {
         "name": metric.name,
         "value": metric.value,

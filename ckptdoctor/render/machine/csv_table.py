@@ -10,11 +10,12 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Severity
 from ckptdoctor.render.text import csv_cell
-from ckptdoctor.render.wording import is_last_good, place_of
+from ckptdoctor.render.wording import good_paths, place_of
 from ckptdoctor.report import CheckpointReport, Place, Report
 
 __all__ = ["CHECKPOINT_COLUMNS", "TENSOR_COLUMNS", "inspect_csv", "scan_csv"]
@@ -25,7 +26,7 @@ CHECKPOINT_COLUMNS = (
     *("path", "format", "nbytes", "verdict", "epoch", "global_step"),
     *("metric", "value", "mode", "kind"),
     *("tensors", "scanned", "nan", "inf", "errors", "warnings", "codes"),
-    *("rank", "last_good", "reason"),
+    *("rank", "last_good", "reason", "run"),
 )
 TENSOR_COLUMNS = (
     *("fqn", "role", "dtype", "shape", "numel", "nbytes", "lost"),
@@ -34,12 +35,12 @@ TENSOR_COLUMNS = (
 
 
 def scan_csv(report: Report) -> str:
-    """A row a checkpoint, in the order of the run."""
-    places = place_of(report)
+    """A row a checkpoint, run by run in the order of each, then those that lie beside."""
+    places, good = place_of(report), good_paths(report)
     return _written(
         CHECKPOINT_COLUMNS,
         (
-            (*_facts(row), *_standing(row, report, places.get(row.path)))
+            (*_facts(row), *_standing(row, good, places.get(row.path)), csv_cell(row.run or ""))
             for row in report.checkpoints
         ),
     )
@@ -66,13 +67,13 @@ def _facts(row: CheckpointReport) -> list[Cell]:
     ]
 
 
-def _standing(row: CheckpointReport, report: Report, place: Place | None) -> list[Cell]:
+def _standing(row: CheckpointReport, good: frozenset[Path], place: Place | None) -> list[Cell]:
     severities = [finding.severity for finding in row.findings]
     codes = sorted({finding.code for finding in row.findings})
     return [
         *(severities.count(Severity.ERROR), severities.count(Severity.WARNING), " ".join(codes)),
         None if place is None else place.rank,
-        "yes" if is_last_good(row, report) else "no",
+        "yes" if row.path in good else "no",
         "" if place is None else csv_cell(place.reason),
     ]
 

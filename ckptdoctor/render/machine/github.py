@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ckptdoctor.finding import Severity
+from ckptdoctor.render.sections import last_good_words, prefix_of
 from ckptdoctor.render.wording import Folded, brief, folded, label, summary
 from ckptdoctor.report import Report
 
@@ -19,57 +20,61 @@ __all__ = ["scan_github"]
 
 _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 _MAX_OF_A_KIND = 10
+_MAX_NOTES = 3
+_MOST_RUNS = 5
 
 
 def scan_github(report: Report) -> str:
     """An annotation a line, errors first, then what it adds up to."""
-    found = sorted(_located(report), key=lambda pair: -pair[1].first.severity)
+    found = sorted(_located(report), key=lambda found: -found[2].first.severity)
     shown: Counter[Severity] = Counter()
     hidden = 0
     lines = []
-    for path, group in found:
+    for path, run, group in found:
         shown[group.first.severity] += 1
         if shown[group.first.severity] <= _MAX_OF_A_KIND:
-            lines.append(_annotation(path, group))
+            lines.append(_annotation(path, run, group))
         else:
             hidden += 1
     lines.extend(
         f"::error title=ckptdoctor::{_value(f'the rule {crash.rule} failed on {crash.path}')}"
         for crash in report.crashes[:_MAX_OF_A_KIND]
     )
+    lines.extend(f"::notice title=ckptdoctor::{_value(note)}" for note in report.notes[:_MAX_NOTES])
     lines.append(_last_line(report, hidden))
     return "\n".join(lines) + "\n"
 
 
-def _located(report: Report) -> Iterator[tuple[str, Folded]]:
-    """The findings by file, those of the run with no file."""
-    known = {str(row.path) for row in report.checkpoints}
+def _located(report: Report) -> Iterator[tuple[str, str, Folded]]:
+    """The findings with their file, those of a run with none, and what names the file's run."""
+    several = (
+        len(report.runs) > 1
+    )  # then the subject is the name of a run, whatever files there are
+    known = set() if several else {str(row.path) for row in report.checkpoints}
     for finding in report.findings:
         path = finding.subject if finding.subject in known else ""
-        yield path, Folded(findings=(finding,))
+        yield path, "", Folded(findings=(finding,))
     for row in report.checkpoints:
         for group in folded(row.findings):
-            yield row.path.as_posix(), group
+            yield row.path.as_posix(), prefix_of(row, report), group
 
 
-def _annotation(path: str, group: Folded) -> str:
+def _annotation(path: str, run: str, group: Folded) -> str:
     finding = group.first
     properties = f"title={_property(label(finding.code))}"
     if path:
         properties = f"file={_property(path)},{properties}"
     subject = "" if finding.subject in ("", "run", "file", path) else f"{finding.subject}: "
     more = f" (and {group.count - 1} more like it)" if group.count > 1 else ""
-    message = _value(f"{subject}{finding.message}") + more
+    message = _value(f"{run}{subject}{finding.message}") + more
     return f"::{_COMMAND[finding.severity]} {properties}::{message}"
 
 
 def _last_line(report: Report, hidden: int) -> str:
     """The sum. No command may hide in it: the old syntax of them counts anywhere in a line."""
     line = f"ckptdoctor: {summary(report)}."
-    if report.last_good is not None:
-        line += f" Last good: {brief(report.last_good.path)}."
-    elif report.checkpoints:
-        line += " None is fit to go on from."
+    if good := last_good_words(report, _MOST_RUNS):
+        line += f" {good}"
     if hidden:
         line += f" {hidden} more not shown: GitHub takes ten of a kind."
     return line.replace("##[", "## [")

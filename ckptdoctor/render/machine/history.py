@@ -7,13 +7,31 @@ import io
 from typing import Any
 
 from ckptdoctor.history import Alarm, History, Point, Position, Span
-from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, TOOL, dump, finding_object
+from ckptdoctor.render.machine.as_json import (
+    SCHEMA_VERSION,
+    TOOL,
+    aside_objects,
+    dump,
+    finding_object,
+)
 from ckptdoctor.render.text import csv_cell
+from ckptdoctor.report import RunReport
 from ckptdoctor.survey import Chronicles
 
 __all__ = ["history_csv", "history_json"]
 
-_COLUMNS = ("folder", "metric", "epoch", "value", "source", "kind", "superseded", "path", "step")
+_COLUMNS = (
+    "folder",
+    "metric",
+    "epoch",
+    "value",
+    "source",
+    "kind",
+    "superseded",
+    "path",
+    "step",
+    "run",
+)
 
 
 def history_json(found: Chronicles) -> str:
@@ -25,13 +43,25 @@ def history_json(found: Chronicles) -> str:
             "tool": TOOL,
             **_run(main),
             "findings": [finding_object(finding) for finding in found.findings],
-            "runs": [{"folder": str(one.folder), **_run(one)} for one in found.histories],
+            "notes": list(found.notes),
+            "runs": [_of_run(run) for run in found.runs],
             "errors": [
                 {"rule": crash.rule, "path": str(crash.path), "error": crash.error}
                 for crash in found.crashes
             ],
         }
     )
+
+
+def _of_run(run: RunReport) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "folder": str(run.history.folder),
+        **_run(run.history),
+        "logs_aside": aside_objects(run),
+        "findings": [finding_object(finding) for finding in run.findings],
+    }
 
 
 def _run(history: History) -> dict[str, Any]:
@@ -96,7 +126,8 @@ def history_csv(found: Chronicles) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
-    for history in found.histories:
+    for run in found.runs:
+        history = run.history
         for point in (*history.points, *history.superseded):
             writer.writerow(
                 [
@@ -109,6 +140,7 @@ def history_csv(found: Chronicles) -> str:
                     "yes" if point in history.superseded else "no",
                     csv_cell(str(point.path or "")),
                     "" if point.step is None else point.step,
+                    csv_cell(run.name),
                 ]
             )
     return out.getvalue()

@@ -12,6 +12,7 @@ from ckptdoctor.render.machine.as_json import (
     contents_object,
     dump_line,
     finding_object,
+    run_object,
     sum_object,
     tensor_object,
 )
@@ -21,9 +22,10 @@ __all__ = ["inspect_jsonl", "scan_jsonl"]
 
 
 def scan_jsonl(report: Report) -> str:
-    """A line a checkpoint, then one for each finding about the run, then the summary."""
+    """A line a checkpoint, then one a run and one a finding about it, then the summary."""
     lines = [
         *({"type": "checkpoint"} | checkpoint_object(row) for row in report.checkpoints),
+        *({"type": "run"} | run_object(run) for run in report.runs),
         *({"type": "finding"} | finding_object(finding) for finding in report.findings),
         {
             "type": "summary",

@@ -11,43 +11,79 @@ from typing import TYPE_CHECKING
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import count_text
+from ckptdoctor.render.sections import Section, sections
 from ckptdoctor.render.text import number
-from ckptdoctor.render.wording import brief, epoch_of, folded, headline, summary
+from ckptdoctor.render.wording import (
+    brief,
+    epoch_of,
+    folded,
+    headline,
+    restored_words,
+    summary,
+    verdicts,
+)
 from ckptdoctor.report import CheckpointReport, Crash, Report
 
 if TYPE_CHECKING:
-    from junitparser import TestCase
+    from junitparser import TestCase, TestSuite
 
 __all__ = ["scan_junit"]
 
 _MAX_NAME = 1000
 _MAX_FINDINGS = 200
+_OURS = "ckptdoctor: rules of our own"
 
 
 def scan_junit(report: Report, *, threshold: Severity | None) -> str:
-    """One suite: a case for each checkpoint, for the run, and for each rule of ours that crashed.
+    """A suite a run: a case for each checkpoint, for the run, for each rule of ours that crashed.
 
     Args:
         report: what was found.
         threshold: the lowest severity that is a failure; None for none at all.
     """
-    from junitparser import JUnitXml, TestSuite
+    from junitparser import JUnitXml
 
-    suite = TestSuite("ckptdoctor")
-    suite.add_property("summary", summary(report))
-    if report.last_good is not None:
-        suite.add_property("last_good", brief(report.last_good.path, _MAX_NAME))
-    cases = [_checkpoint(row, threshold) for row in report.checkpoints]
-    if report.findings:
-        cases.append(_case("run", "the run as a whole", report.findings, threshold))
-    cases.extend(_crash(crash) for crash in report.crashes)
-    suite.add_testcases(cases)  # at once: one by one counts all of them anew each time
     xml = JUnitXml("ckptdoctor")
-    xml.add_testsuite(suite)
+    crashes = [_crash(crash) for crash in report.crashes]
+    if len(report.runs) > 1:
+        for section in sections(report):
+            says = verdicts(section.rows)
+            xml.add_testsuite(_suite(section, says, _cases(section, threshold)))
+        if crashes:
+            xml.add_testsuite(_suite(Section(name=_OURS), "", crashes))
+    else:
+        whole = Section(
+            name="ckptdoctor",
+            rows=report.checkpoints,
+            findings=report.findings,
+            last_good=report.last_good,
+            next=report.next,
+        )
+        cases = [*_cases(whole, threshold), *crashes]
+        xml.add_testsuite(_suite(whole, summary(report), cases))
     xml.update_statistics()  # type: ignore[no-untyped-call]
     written = io.BytesIO()
     xml.write(written, pretty=True)
     return written.getvalue().decode("utf-8")
+
+
+def _suite(section: Section, says: str, cases: list[TestCase]) -> TestSuite:
+    from junitparser import TestSuite
+
+    suite = TestSuite(brief(section.name, _MAX_NAME))
+    if says:
+        suite.add_property("summary", says)
+    if section.last_good is not None:
+        suite.add_property("last_good", brief(section.last_good.path, _MAX_NAME))
+    suite.add_testcases(cases)  # at once: one by one counts all of them anew each time
+    return suite
+
+
+def _cases(section: Section, threshold: Severity | None) -> list[TestCase]:
+    cases = [_checkpoint(row, threshold) for row in section.rows]
+    if section.findings:
+        cases.append(_case("run", "the run as a whole", section.findings, threshold))
+    return cases
 
 
 def _checkpoint(row: CheckpointReport, threshold: Severity | None) -> TestCase:
@@ -56,6 +92,8 @@ def _checkpoint(row: CheckpointReport, threshold: Severity | None) -> TestCase:
         facts.append(f"epoch {count_text(epoch)}")
     if row.metadata.metric is not None:
         facts.append(f"{brief(row.metadata.metric.name)} {number(row.metadata.metric.value)}")
+    if words := restored_words(row):
+        facts.append(words)
     case = _case("checkpoint", brief(row.path, _MAX_NAME), row.findings, threshold, row.verdict)
     case.system_out = "\n".join(filter(None, [", ".join(facts), case.system_out]))
     return case

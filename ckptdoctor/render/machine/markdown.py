@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Finding
 from ckptdoctor.metadata import count_text
-from ckptdoctor.render.text import bytes_text, markdown_cell, number, plural
+from ckptdoctor.render.paths import shorten_apart
+from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
+from ckptdoctor.render.text import bytes_text, markdown_cell, number, plural, printable
 from ckptdoctor.render.wording import (
     MARK,
     NOTHING_GOOD,
@@ -17,28 +19,42 @@ from ckptdoctor.render.wording import (
     epoch_of,
     folded,
     headline,
-    is_last_good,
     newest,
+    restored_words,
     summary,
 )
 from ckptdoctor.report import CheckpointReport, Report
 
 __all__ = ["inspect_markdown", "scan_markdown"]
 
-_TABLE_CHARS = 30_000
+_TABLE_CHARS = 25_000
+_SECTIONS_CHARS = 32_000
 _DETAILS_CHARS = 25_000
 """GitHub takes comments of 65,536 characters; what does not fit is counted."""
 _MAX_ROWS = 100
 _MAX_RUN_FINDINGS = 10
+_MAX_NOTES = 10
 _MAX_COMMAND_CHARS = 1000
 _MAX_TENSORS = 100
+_NAME_CHARS = 160
 
 
 def scan_markdown(report: Report) -> str:
-    """The sum, the last good checkpoint, the next command, a row a checkpoint, the findings."""
-    text = f"### ckptdoctor: {summary(report)}\n\n{_answer(report)}{_run_findings(report)}"
-    if report.checkpoints:
-        text += _table(report)
+    """The sum; for each run its last good checkpoint, its next command and its rows; findings."""
+    found = sections(report)
+    text = f"### ckptdoctor: {summary(report)}\n\n"
+    if not report.checkpoints:
+        text += "Nothing to examine.\n\n"
+    room = _TABLE_CHARS // max(1, len(found))
+    parts = [_section(section, room) for section in found]
+    if len(report.runs) > 1:
+        taken, left_out = _fitting(parts, _SECTIONS_CHARS)
+        text += taken
+        if left_out:
+            text += f"… and {plural(left_out, 'more run')}\n\n"
+    else:
+        text += "".join(parts)
+    text += _notes(report)
     files = [row for row in report.checkpoints if row.findings]
     details, left_out = _fitting((_details(row) for row in files), _DETAILS_CHARS)
     text += details
@@ -69,40 +85,68 @@ def inspect_markdown(
     return text.rstrip("\n") + "\n"
 
 
-def _answer(report: Report) -> str:
-    """What to go on from, and the command."""
-    good = report.last_good
+def _section(section: Section, room: int) -> str:
+    """A run: what to go on from, the command, what is wrong with it, its checkpoints."""
+    if section.is_beside:
+        text = f"**{BESIDE.capitalize()}:**\n\n"
+    else:
+        text = f"#### {_code(section.name, _NAME_CHARS)}\n\n" if section.name else ""
+        text += _answer(section) + _run_findings(section)
+    return text + (_table(section, room) if section.rows else "")
+
+
+def _answer(section: Section) -> str:
+    """What to go on from, the logs that were believed, and the command."""
+    good, logs = section.last_good, logs_words(section.run)
+    if not section.rows:
+        return ""
     if good is None:
-        return f"**{NOTHING_GOOD}**\n\n" if report.checkpoints else "Nothing to examine.\n\n"
-    text = f"**Last good:** {_code(good.path)} ({markdown_cell(brief(good.reason))})\n\n"
-    command = report.next
+        text = f"**{NOTHING_GOOD}**" + (f" ({markdown_cell(logs)})" if logs else "")
+        return f"{text}\n\n"
+    reason = "; ".join(filter(None, [brief(good.reason), logs]))
+    text = f"**Last good:** {_code(good.path)} ({markdown_cell(reason)})\n\n"
+    command = section.next
     if command and len(command) <= _MAX_COMMAND_CHARS:  # a command that is cut is no command
         text += f"**Next:**\n\n```sh\n{command}\n```\n\n"
     return text
 
 
-def _run_findings(report: Report) -> str:
-    """What concerns the run as a whole, and our own bugs."""
-    lines = [_finding(group) for group in folded(report.findings)[:_MAX_RUN_FINDINGS]]
+def _run_findings(section: Section) -> str:
+    """What concerns the run as a whole."""
+    lines = [_finding(group) for group in folded(section.findings)[:_MAX_RUN_FINDINGS]]
+    return "".join(lines) + ("\n" if lines else "")
+
+
+def _notes(report: Report) -> str:
+    """What was not understood or not believed, and our own bugs."""
+    lines = [f"- Note: {markdown_cell(brief(note, 500))}\n" for note in report.notes[:_MAX_NOTES]]
+    if len(report.notes) > _MAX_NOTES:
+        lines.append(f"- … and {len(report.notes) - _MAX_NOTES} more notes\n")
     if report.crashes:
         checks = plural(len(report.crashes), "check")
         lines.append(f"- **{checks} of our own failed**: the result is not complete\n")
     return "".join(lines) + ("\n" if lines else "")
 
 
-def _table(report: Report) -> str:
-    rows, left_out = newest(report, _MAX_ROWS)
-    body, cut = _fitting((_row(row, report) for row in rows), _TABLE_CHARS)
+def _table(section: Section, room: int) -> str:
+    rows, left_out = newest(section.rows, section.good_path, _MAX_ROWS)
+    names = shorten_apart([printable(row.path) for row in rows], _NAME_CHARS)
+    lines = [
+        _row(row, name, is_good=row.path == section.good_path)
+        for row, name in zip(rows, names, strict=True)
+    ]
+    body, cut = _fitting(lines, room)
     text = "| | checkpoint | epoch | metric | verdict | why |\n|---|---|---:|---:|---|---|\n" + body
     if left_out + cut:
         text += f"\n… and {plural(left_out + cut, 'more checkpoint')}\n"
     return text + "\n"
 
 
-def _row(row: CheckpointReport, report: Report) -> str:
+def _row(row: CheckpointReport, name: str, *, is_good: bool) -> str:
     epoch, metric = epoch_of(row), row.metadata.metric
-    name, why = _code(row.path, 160), headline(row.findings)
-    if is_last_good(row, report):
+    name = _code(name)
+    why = "; ".join(filter(None, [headline(row.findings), markdown_cell(restored_words(row))]))
+    if is_good:
         name, why = f"**{name}**", f"{why} ← last good".lstrip()
     cells = [
         MARK[row.verdict],
@@ -132,7 +176,9 @@ def _finding(group: Folded) -> str:
 
 
 def _subject(finding: Finding) -> str:
-    return "" if finding.subject in ("", "run", "file") else f"{_code(finding.subject, 160)}: "
+    return (
+        "" if finding.subject in ("", "run", "file") else f"{_code(finding.subject, _NAME_CHARS)}: "
+    )
 
 
 def _facts(report: CheckpointReport) -> str:
@@ -160,7 +206,7 @@ def _tensor(tensor: TensorRecord, stats: TensorStats | None) -> str:
             "" if index is None else markdown_cell(brief(list(index), 40)),
         ]
     shape = brief("×".join(map(str, tensor.shape)) or "scalar", 40)
-    return f"| {' | '.join([_code(tensor.fqn, 160), tensor.dtype, shape, *figures])} |\n"
+    return f"| {' | '.join([_code(tensor.fqn, _NAME_CHARS), tensor.dtype, shape, *figures])} |\n"
 
 
 def _code(text: object, width: int = 300) -> str:

@@ -6,41 +6,37 @@ import csv
 import io
 from typing import Any
 
-from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump
+from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump, metric_object
 from ckptdoctor.render.text import csv_cell
 from ckptdoctor.report import Place, Report
 
 __all__ = ["rank_csv", "rank_json"]
 
-_COLUMNS = ("rank", "path", "verdict", "epoch", "metric", "value", "usable", "reason")
+_COLUMNS = ("rank", "path", "verdict", "epoch", "metric", "value", "usable", "reason", "run")
 
 
 def rank_json(report: Report) -> str:
-    """The result of ``rank`` as JSON."""
+    """The result of ``rank`` as JSON: run by run, each from its best, then what lies beside."""
     return dump(
-        {"schema_version": SCHEMA_VERSION, "ranking": [_place(place) for place in report.ranking]}
+        {
+            "schema_version": SCHEMA_VERSION,
+            "ranking": [_place(place) for place in report.ranking],
+            "notes": list(report.notes),
+        }
     )
 
 
 def _place(place: Place) -> dict[str, Any]:
     row, data = place.report, place.report.metadata
-    metric = data.metric
     return {
         "rank": place.rank,
         "path": str(row.path),
         "verdict": row.verdict.value,
         "epoch": data.epoch,
-        "metric": None
-        if metric is None
-        else {
-            "name": metric.name,
-            "value": metric.value,
-            "mode": None if metric.mode is None else metric.mode.value,
-            "kind": metric.kind.value,
-            "source": metric.source.value,
-        },
+        "metric": None if data.metric is None else metric_object(data.metric),
         "usable": place.usable,
         "reason": place.reason,
+        "run": row.run,
     }
 
 
@@ -62,6 +58,7 @@ def rank_csv(report: Report) -> str:
                 "" if metric is None else repr(metric.value),
                 "yes" if place.usable else "no",
                 csv_cell(place.reason),
+                csv_cell(place.report.run or ""),
             ]
         )
     return out.getvalue()

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.render.machine.as_json import TOOL, dump
 from ckptdoctor.render.paths import common_folder
+from ckptdoctor.render.sections import folder_of_run
 from ckptdoctor.render.wording import brief
 from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.rules import ALL_RULES, Rule
@@ -104,7 +105,11 @@ def _artifact(row: CheckpointReport) -> dict[str, Any]:
         "location": {"uri": _uri(row.path)},
         "length": row.nbytes,
         "roles": ["analysisTarget"],
-        "properties": {"verdict": row.verdict.value, "format": row.format},
+        "properties": {
+            "verdict": row.verdict.value,
+            "format": row.format,
+            "run": None if row.run is None else brief(row.run, _MAX_TEXT),
+        },
     }
 
 
@@ -112,37 +117,45 @@ def _results(report: Report, codes: Sequence[str]) -> list[dict[str, Any]]:
     index_of = {code: index for index, code in enumerate(codes)}
     seen: Counter[str] = Counter()
     return [
-        _result(finding, location, index_of[finding.code], seen)
-        for finding, location in _located(report)
+        _result(finding, location, run, index_of[finding.code], seen)
+        for finding, location, run in _located(report)
     ]
 
 
-def _located(report: Report) -> Iterator[tuple[Finding, dict[str, Any]]]:
-    """Every finding with the artifact it is about.
+def _located(report: Report) -> Iterator[tuple[Finding, dict[str, Any], str]]:
+    """Every finding with the artifact it is about, and the name of the run where there are several.
 
-    What concerns the run as a whole lies in the folder of its checkpoints.
+    What concerns a run as a whole lies in the folder of its checkpoints.
     """
-    folder = {"uri": _run_folder(report)}
+    several = len(report.runs) > 1
+    shared = _folder_uri(Path(common_folder([row.path for row in report.checkpoints])))
     places = {
         str(path): {"uri": _uri(path), "index": index} for index, path in enumerate(_files(report))
     }
     for finding in report.findings:
-        yield finding, places.get(finding.subject, folder)
+        folder = folder_of_run(finding, report)
+        if folder is not None:
+            yield finding, {"uri": _folder_uri(folder)}, finding.subject
+        else:
+            yield finding, places.get(finding.subject, {"uri": shared}), ""
     for row in report.checkpoints:
+        run = row.run or "" if several else ""
         for finding in row.findings:
-            yield finding, places[str(row.path)]
+            yield finding, places[str(row.path)], run
 
 
 def _result(
-    finding: Finding, artifact: Mapping[str, Any], rule_index: int, seen: Counter[str]
+    finding: Finding, artifact: Mapping[str, Any], run: str, rule_index: int, seen: Counter[str]
 ) -> dict[str, Any]:
     print_of = _fingerprint(finding, artifact["uri"])
     seen[print_of] += 1
+    words = finding.message or finding.code
+    named = {"run": brief(run, _MAX_TEXT)} if run else {}
     return {
         "ruleId": finding.code,
         "ruleIndex": rule_index,
         "level": _LEVEL[finding.severity],
-        "message": {"text": brief(finding.message, _MAX_TEXT) or finding.code},
+        "message": {"text": brief(f"{run}: {words}" if run else words, _MAX_TEXT)},
         "locations": [
             {
                 "physicalLocation": {"artifactLocation": dict(artifact), "region": _REGION},
@@ -150,7 +163,11 @@ def _result(
             }
         ],
         "partialFingerprints": {"findingHash/v1": f"{print_of}:{seen[print_of]}"},
-        "properties": {"evidence": finding.evidence, "remedy": brief(finding.remedy, _MAX_TEXT)},
+        "properties": {
+            "evidence": finding.evidence,
+            "remedy": brief(finding.remedy, _MAX_TEXT),
+            **named,
+        },
     }
 
 
@@ -167,7 +184,7 @@ def _uri(path: Path) -> str:
     return quote(os.fsencode(path.as_posix()))
 
 
-def _run_folder(report: Report) -> str:
-    """The folder that all checkpoints lie in, with a slash at its end."""
-    uri = _uri(Path(common_folder([row.path for row in report.checkpoints])))
+def _folder_uri(folder: Path) -> str:
+    """A folder's, with a slash at its end."""
+    uri = _uri(folder)
     return uri if uri.endswith("/") else f"{uri}/"
