@@ -73,7 +73,8 @@ def _failed(error: Exception) -> int:
         note(str(error))
         return _REFUSED if isinstance(error, DestinationError) else _NOTHING
     if isinstance(error, CkptDoctorError):
-        note(str(error))
+        for line in getattr(error, "lines", (str(error),)):  # a list, a line each
+            note(line)
         return _USAGE if isinstance(error, UsageError) else _BUG
     traceback.print_exc()
     sys.stderr.write("ckptdoctor: this is our bug, not your checkpoint's; please report it\n")

@@ -39,7 +39,7 @@ def demo(
     from ckptdoctor.recovery.choose import choose
     from ckptdoctor.recovery.edits import Edits
     from ckptdoctor.recovery.lr_rules import parse_added
-    from ckptdoctor.recovery.next_step import clean_name
+    from ckptdoctor.recovery.next_step import Asked, clean_name
     from ckptdoctor.recovery.plan import make_plan
     from ckptdoctor.recovery.restore import restore
     from ckptdoctor.recovery.rewrite import Request
@@ -68,7 +68,7 @@ def demo(
     write_scan(report, Format.TABLE, None, verbosity=0, no_color=no_color)
     screen = screen_for(None, verbosity=0, no_color=no_color)
     found = chronicles([checkpoints], Wish())
-    shown = history_text(found, screen, [checkpoints])
+    shown = history_text(found, screen, Asked(paths=(checkpoints,)))
     write_result(f"\n$ {command_line('ckptdoctor', 'history', checkpoints)}\n{shown}", None)
     head = command_line("ckptdoctor", "rank", checkpoints)
     write_result(f"\n$ {head}\n{rank_text(report, screen)}", None)

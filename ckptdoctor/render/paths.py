@@ -75,7 +75,7 @@ def _by_words(
         builds.setdefault(tuple(_kind(word) for word in words), []).append(words)
     cut: dict[str, str] = {}
     for alike in builds.values():
-        varying = [at for at, words in enumerate(zip(*alike, strict=True)) if len({*words}) > 1]
+        varying = [at for at, column in enumerate(zip(*alike, strict=True)) if len({*column}) > 1]
         kept = frozenset(choose(alike, varying))
         for words in alike:
             pressed = _pressed(words, kept, width)
