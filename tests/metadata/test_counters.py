@@ -57,6 +57,11 @@ def test_the_step_under_its_many_keys(tmp_path: Path, key: str, kind: Any) -> No
     assert read(tmp_path, {"model": WEIGHTS, key: kind(3500)}).global_step == 3500
 
 
+def test_scores_of_safetensors_metadata_are_text_too(tmp_path: Path) -> None:
+    found = read_safetensors(tmp_path, {"val_loss": "0.3125", "iou": "high"}, "x.safetensors")
+    assert [(metric.name, metric.value) for metric in found.metrics] == [("val_loss", 0.3125)]
+
+
 def test_a_trainer_holds_both(tmp_path: Path) -> None:
     found = read(tmp_path, {"model": WEIGHTS, "trainer": {"epoch": 2, "global_step": 80}})
     assert (found.epoch, found.global_step) == (2, 80)

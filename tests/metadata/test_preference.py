@@ -64,6 +64,8 @@ def test_validation_before_training(tmp_path: Path, keys: str, name: str) -> Non
         ({"train_stats": {"best_iou": 0.8}}, "best_iou"),
         ({"per_class": {"val": {"iou": 0.8}}}, ""),
         ({"metrics": {"val": {"cat": {"iou": 0.8}}}}, ""),
+        ({"metrics": {"val": {"mean": {"current_score": 0.8}}}}, ""),
+        ({"val_loss": "0.31"}, ""),
     ],
 )
 def test_holders_tell_as_well(tmp_path: Path, state: dict[str, Any], name: str) -> None:
