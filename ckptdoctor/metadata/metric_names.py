@@ -65,6 +65,7 @@ _PROMISING = re.compile(
 # Words that their humps would tear apart. The minADE of a forecast is no best so far.
 _WHOLE = re.compile(r"mIoU|IoU|mAP|min_?[AF]DE(?![a-zA-Z])|min_?[af]de(?![a-zA-Z])")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_OUTPUT = re.compile(r"\([A-Z]\)$")  # Ultralytics: of boxes, masks, or poses
 _TOP = re.compile(r"(?<![a-z])top[-_ @](?=\d)")
 _QUALIFIED = re.compile("val|test|best|dev")
 _WORDS = re.compile(r"[a-z]+\d*|\d+")
@@ -164,7 +165,7 @@ def metric_tail(words: Sequence[str]) -> int:
 @functools.lru_cache(maxsize=1024)  # a log says the same names in every epoch
 def _word_list(key: str) -> tuple[str, ...]:
     whole = _WHOLE.sub(lambda found: f"_{found[0].lower().replace('_', '')}", key)
-    spaced = _HUMP.sub("_", whole).lower()
+    spaced = _HUMP.sub("_", _OUTPUT.sub("", whole)).lower()
     return tuple(_WORDS.findall(_TOP.sub("top", spaced)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "AMBIGUOUS",
     "BEST",
+    "HALVES",
     "HIGH",
     "KNOWN",
     "KNOWN_BEST",
@@ -64,6 +65,9 @@ AMBIGUOUS = frozenset(
 )
 """Words that mean other things too: of a metric, only where they stand alone."""
 
+HALVES = frozenset({"precision", "recall", "sensitivity", "specificity"})
+"""Each is bought with its counterpart, so that the best of one alone is no good model."""
+
 UNDIRECTED = frozenset({"metric", "monitor_value", "elbo"})
 KNOWN_BEST = frozenset({"_best_ema", "_best"})
 BEST = frozenset({"best", "max", "min"})
@@ -76,7 +80,7 @@ QUALIFIERS = (
     | frozenset(
         """
         mean avg average macro micro weighted overall epoch ep episode episodic rollout ema final
-        current last global bbox segm box mask coco voc
+        current last global metrics bbox segm box mask coco voc
         """.split()
     )
 )

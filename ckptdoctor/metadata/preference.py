@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ckptdoctor.metadata.facts import Metric, MetricKind, Mode, Source
 from ckptdoctor.metadata.metric_names import Split, own_words, split_of
+from ckptdoctor.metadata.metric_words import HALVES
 
 __all__ = ["principal"]
 
@@ -16,8 +17,8 @@ def principal(metrics: Sequence[Metric]) -> Metric | None:
     What the file calls best names which metric the training script cares for. What was measured on
     the training data comes last: by its name, or because the same metric is there for other data as
     well. Then a file's own score comes before the running best, a score to maximise before a loss,
-    and what is called a validation before what is not. What the contents say comes before what the
-    name says, which is rounded.
+    an F1 before a recall, and what is called a validation before what is not. What the contents say
+    comes before what the name says, which is rounded.
     """
     bests = {own_words(m.name) for m in metrics if m.kind is MetricKind.RUNNING_BEST}
     best_words = frozenset(word for words in bests for word in words)
@@ -34,6 +35,7 @@ def principal(metrics: Sequence[Metric]) -> Metric | None:
             is_best,
             bool(bests) and own not in bests,
             metric.mode is not Mode.MAX,
+            bool(own) and HALVES.issuperset(own),
             split is not Split.VALIDATION,
             metric.source is Source.FILENAME,
         )

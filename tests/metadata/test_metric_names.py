@@ -26,6 +26,7 @@ HIGHER = """
     exact_match val/exact_match r_squared r2 pearson spearmanr plcc rougeL rouge1 rougeLsum bleu4
     reward mean_reward episode_reward eval/episode_return ep_rew_mean rollout/ep_rew_mean
     success_rate win_rate val_specificity balanced_accuracy dev_acc best_test_auroc
+    metrics/mAP50(B) metrics/mAP50-95(M) metrics/precision(P)
 """.split()
 LOWER = """
     ade fde best_ade minADE min_ade minFDE_5 eer val_eer cer wer bpc hd95 HD95 hausdorff

@@ -45,6 +45,9 @@ def chosen(tmp_path: Path, state: dict[str, Any]) -> set[str]:
         ("cls_loss loss best_loss", "loss"),
         ("iou test_dice", "test_dice"),
         ("train_loss train_acc", "train_acc"),
+        ("precision recall f1 loss", "f1"),
+        ("recall loss", "recall"),
+        ("val_precision val_recall map50", "map50"),
     ],
 )
 def test_validation_before_training(tmp_path: Path, keys: str, name: str) -> None:
