@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ckptdoctor.finding import Finding, Severity, Verdict
-    from ckptdoctor.history import Alarm, AlarmKind, History, Point, Span
+    from ckptdoctor.history import Alarm, AlarmKind, History, Point, Shift, Span
     from ckptdoctor.memory import DeviceMemory, FreedMemory, HeldName, free_gpu_memory
     from ckptdoctor.metadata import Metadata, Metric
     from ckptdoctor.report import (
@@ -89,6 +89,7 @@ __all__ = [
     "SaveError",
     "ScanReport",
     "Severity",
+    "Shift",
     "Span",
     "StorageRef",
     "TensorDifference",
@@ -123,7 +124,7 @@ _HOMES = {
         *("UnsupportedCheckpointError", "UsageError"),
     ),
     "finding": ("Finding", "Severity", "Verdict"),
-    "history": ("Alarm", "AlarmKind", "History", "Point", "Span"),
+    "history": ("Alarm", "AlarmKind", "History", "Point", "Shift", "Span"),
     "memory": ("DeviceMemory", "FreedMemory", "HeldName", "free_gpu_memory"),
     "metadata": ("Metadata", "Metric"),
     "report": ("CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.metadata import MetricKind, Mode, Source
 
-__all__ = ["Alarm", "AlarmKind", "Clock", "History", "Point", "Position", "Span"]
+__all__ = ["Alarm", "AlarmKind", "Clock", "History", "Point", "Position", "Shift", "Span"]
 
 Position = int | float
 """A place in a run, counted by its clock."""
@@ -45,6 +45,7 @@ class AlarmKind(enum.Enum):
     EXPLOSION = "explosion"
     NON_FINITE = "non_finite"
     FROZEN = "frozen"
+    SHIFT = "shift"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,20 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A sudden fall to another level, less than a collapse.
+
+    Attributes:
+        at: the first position at the new level.
+        before, after: the levels of the metric.
+    """
+
+    at: Position
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What is known of a run over its time.
 
@@ -116,6 +131,7 @@ class History:
         best: the best score; None without one.
         decline: the positions from the one after the best to the lowest; None without a decline.
         collapse: the position from which on the metric never came back; None without one.
+        shift: the last fall to another level that the metric has not come back from.
         alarms: what was wrong, in the order of time.
         values: every value of every position, as the logs have it.
         restarts: how often the logs go back to an earlier position.
@@ -135,6 +151,7 @@ class History:
     best: Point | None = None
     decline: Span | None = None
     collapse: Position | None = None
+    shift: Shift | None = None
     alarms: tuple[Alarm, ...] = ()
     values: Mapping[Position, Mapping[str, float]] = field(default_factory=dict, repr=False)
     restarts: int = 0

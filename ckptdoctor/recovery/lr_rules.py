@@ -162,6 +162,11 @@ def _fault(history: History | None) -> Advice | None:
             f"the metric declined from {history.clock.say(span.first)}: 20 % less, with a warm-up"
         )
         return _advice(0.8, 0.75, 0.85, text, warmup_epochs=_WARMUP_EPOCHS)
+    if history.shift is not None:
+        text = (
+            f"the metric fell at {history.clock.say(history.shift.at)}: 20 % less, with a warm-up"
+        )
+        return _advice(0.8, 0.75, 0.85, text, warmup_epochs=_WARMUP_EPOCHS)
     return None
 
 

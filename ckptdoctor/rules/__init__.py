@@ -19,6 +19,7 @@ from ckptdoctor.rules.container import (
     UnsafeClass,
 )
 from ckptdoctor.rules.metrics import (
+    LevelShift,
     LossExplosion,
     MetricCollapse,
     MetricDeclining,
@@ -85,6 +86,7 @@ ALL_RULES: tuple[type[Rule], ...] = (
     NoRecentBackup,
     Stalled,
     JumpInWeights,
+    LevelShift,
 )
 """Every rule, in the order of the codes."""
 

@@ -10,7 +10,14 @@ from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Position
 from ckptdoctor.rules.base import Rule
 
-__all__ = ["LossExplosion", "MetricCollapse", "MetricDeclining", "NonFiniteInLog", "Stalled"]
+__all__ = [
+    "LevelShift",
+    "LossExplosion",
+    "MetricCollapse",
+    "MetricDeclining",
+    "NonFiniteInLog",
+    "Stalled",
+]
 
 
 class MetricDeclining(Rule):
@@ -20,7 +27,8 @@ class MetricDeclining(Rule):
     is too large, epochs before the collapse. Three in a row happen by chance as well, so where
     enough epochs are known the fall has to be more than their usual noise, and more than what the
     metric came back from earlier in this run. A slow decline hidden in noise is found later, once
-    several epochs together lie below the level before them. A note where the metric came back.
+    several epochs together lie below the level before them. Nothing is said once the metric is back
+    within its noise, or has made up for nine tenths of what it lost.
 
     What to do: stop the run, go on from the epoch before the decline with the learning rate times
     0.8 and five epochs of warm-up: ``ckptdoctor plan``.
@@ -53,8 +61,10 @@ class MetricCollapse(Rule):
     """Metric collapsed.
 
     From one epoch to the next the metric lost half of its best or more (one to minimise: rose to
-    ten times it, or stayed at more than twice it), or became NaN, and has not come back since. In
-    the first five epochs of a run, when scores are guesses still, three quarters have to be lost.
+    ten times it), or became NaN, and has not come back since: neither to within its noise, nor by
+    nine tenths of what it lost. In the first five epochs of a run, when scores are guesses still,
+    three quarters have to be lost. A metric below zero has no half: there half of what the run had
+    gained since its first values has to be lost, and more than its noise explains.
     The weights may well be finite: a checkpoint from behind the collapse is worthless all the same.
 
     What to do: go on from the best checkpoint before it, with half of the learning rate and five
@@ -83,12 +93,47 @@ class MetricCollapse(Rule):
         )
 
 
+class LevelShift(Rule):
+    """Metric fell to another level.
+
+    From one epoch to the next the metric fell far outside of its noise, less than in a collapse,
+    and stays there: the second epoch at the new level is enough. One bad epoch is none, nor is a
+    fall that the metric has made up for by half since. A schedule that starts again, unfrozen
+    layers, or other data for a while cost as much at first; once a run came back from such a dip,
+    only a deeper one counts, or one that lasts longer. A fall while the learning rate rises, as far
+    as the log tells it, counts once the rate has come down again.
+
+    What to do: look at what changed at that epoch: the data, the augmentation, the loss, a resume
+    (CD411). Go on from the checkpoint before it; if nothing was changed, with the learning rate
+    times 0.8: ``ckptdoctor plan``.
+    """
+
+    code = "CD412"
+    severity = Severity.WARNING
+    label = "metric fell"
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """At most one finding, on the last fall that the run has not come back from."""
+        shift = history.shift
+        if shift is None:
+            return
+        yield self.finding(
+            "run",
+            f"{history.metric} fell from {shift.before:.4g} to {shift.after:.4g} at "
+            f"{history.clock.say(shift.at)}, and has stayed there",
+            epoch=history.epoch_at(shift.at),
+            **_steps(history, step=shift.at),
+            before=shift.before,
+            after=shift.after,
+        )
+
+
 class LossExplosion(Rule):
     """Loss exploded.
 
-    The loss is ten times what it was in the epochs before, and far outside of their noise. A
-    warning where it came back within the run: one batch may have been bad, and the weights took
-    the step all the same.
+    The loss is ten times what it was in the epochs before, and far outside of their noise; one
+    below zero lost more than all that it had gained. A warning where it came back within the run:
+    one batch may have been bad, and the weights took the step all the same.
 
     What to do: go on from the last good checkpoint with half of the learning rate and five epochs
     of warm-up; clip the gradients: ``ckptdoctor plan``.

@@ -9,19 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Point, Position, Span
+from ckptdoctor.history import Alarm, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import MetricKind, Mode, Source
 from ckptdoctor.runs.clock import Course
+from ckptdoctor.runs.lasting import came_back
 from ckptdoctor.runs.logs import Epochs, LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
-from ckptdoctor.runs.monitor import Monitor, is_loss, is_norm
+from ckptdoctor.runs.monitor import Monitor, is_watched, rate_of
 from ckptdoctor.runs.trend import trend_of
 
 __all__ = ["chronicle"]
-
-_BACK_WITHIN = 3.0
-"""An exploded loss has come back below this many times what was usual."""
 
 
 def chronicle(
@@ -46,7 +44,8 @@ def chronicle(
     old = {at for epoch in reading.superseded if (at := dial.of_epoch(epoch)) is not None}
     points = tuple(p for p in every if p.at not in old)
     own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
-    trend = trend_of(own, mode, dial.clock) if mode is not None else None
+    current = dial.turned(reading.current())
+    trend = trend_of(own, mode, dial.clock, rates=_rates(current)) if mode is not None else None
     best = next((p for p in points if trend is not None and p.at == trend.best), None)
     return History(
         folder=folder,
@@ -60,7 +59,8 @@ def chronicle(
         if trend is None or trend.decline is None
         else Span(first=trend.decline[0], last=trend.decline[1]),
         collapse=None if trend is None else trend.collapse,
-        alarms=tuple(_alarms(choice.name, mode, own, dial.turned(reading.current()), dial.clock)),
+        shift=None if trend is None else trend.shift,
+        alarms=tuple(_alarms(choice.name, mode, own, current, dial.clock)),
         values=dial.turned(reading.epochs),
         restarts=reading.restarts,
         epoch_s=_epoch_s(reading.times_s),
@@ -69,6 +69,12 @@ def chronicle(
         unread=reading.unread,
         examples=reading.examples,
     )
+
+
+def _rates(current: Mapping[Position, Mapping[str, float]]) -> dict[Position, float]:
+    """The learning rates that the logs tell of."""
+    rates = {at: rate_of(values) for at, values in current.items()}
+    return {at: rate for at, rate in rates.items() if rate is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,47 +165,26 @@ def _alarms(
     """What was wrong in the last attempt and what led there, and whether it still is."""
     monitor = Monitor(name, mode or Mode.MAX, clock)
     for epoch in sorted({*current, *own}):
-        values = {n: v for n, v in current.get(epoch, {}).items() if is_loss(n) or is_norm(n)}
+        values = {n: v for n, v in current.get(epoch, {}).items() if is_watched(n)}
         score = own.get(epoch)
         if mode is not None and score is not None and (math.isfinite(score) or epoch in current):
             values[name] = score
         for alarm in monitor.update(epoch, values):
-            later = _later(alarm, own if alarm.name == name else None, current)
-            yield replace(alarm, lasting=not _came_back(alarm, later, mode or Mode.MAX))
+            before, later = _series(alarm, own if alarm.name == name else None, current)
+            lasting = not came_back(alarm, before, later, mode or Mode.MAX)
+            yield replace(alarm, lasting=lasting)
 
 
-def _later(
+def _series(
     alarm: Alarm,
     own: Mapping[Position, float] | None,
     current: Mapping[Position, Mapping[str, float]],
-) -> list[float]:
-    """The values behind an alarm."""
-    if own is not None:
-        return [value for epoch, value in sorted(own.items()) if epoch > alarm.at]
-    return [
-        values[alarm.name]
-        for epoch, values in sorted(current.items())
-        if epoch > alarm.at and alarm.name in values
-    ]
-
-
-def _came_back(alarm: Alarm, later: Sequence[float], mode: Mode) -> bool:
-    """Whether the run recovered; the last value known decides."""
-    finite = [value for value in later if math.isfinite(value)]
-    if not later or not finite or not math.isfinite(later[-1]):
-        return False
-    match alarm.kind:
-        case AlarmKind.NON_FINITE:
-            return later[-1] != 0.0 or not is_loss(alarm.name)
-        case AlarmKind.EXPLOSION:
-            usual = abs(alarm.before or 0.0)
-            return later[-1] <= max(_BACK_WITHIN * usual, usual + 1e-12)
-        case AlarmKind.FROZEN:
-            return later[-1] != alarm.value
-        case AlarmKind.DECLINE | AlarmKind.COLLAPSE:
-            before = alarm.before if alarm.before is not None else math.inf
-            best = max(finite) if mode is Mode.MAX else min(finite)
-            return best >= before if mode is Mode.MAX else best <= before
+) -> tuple[list[float], list[float]]:
+    """The values before an alarm, and those behind it."""
+    if own is None:
+        own = {at: values[alarm.name] for at, values in current.items() if alarm.name in values}
+    ordered = sorted(own.items())
+    return [v for at, v in ordered if at < alarm.since], [v for at, v in ordered if at > alarm.at]
 
 
 def _epoch_s(times_s: Mapping[int, float]) -> float | None:

@@ -31,6 +31,7 @@ _BIG_STEP = 3.0
 _STILL_FALLING = 3.0
 _SMALLEST = 0.0005  # of the best: what the last digit of a log may do
 _AFTER_CHANGE = 10
+_AFTER_SHIFT = 10
 _YOUNG_VALUES = 3
 _DEEPER = 1.3
 _DEEPER_UNKNOWN = 3.0
@@ -59,10 +60,13 @@ class DeclineDetector:
 
     Args:
         young: the run begins with the first value; what a net scores in its first epochs is noise.
+        after_shift: the metric just fell to another level; nothing is told until the noise there
+            is known.
     """
 
-    def __init__(self, *, young: bool = False) -> None:
+    def __init__(self, *, young: bool = False, after_shift: bool = False) -> None:
         self._young = young
+        self._settling = _AFTER_SHIFT if after_shift else 0
         self._values: list[float] = []
         self._best = 0
         self._declining = False
@@ -106,6 +110,8 @@ class DeclineDetector:
 
     def _is_sure(self, at: int, noise: float | None) -> bool:
         values, in_a_row = self._values, self._in_a_row
+        if at < self._settling:
+            return False
         fresh = self._changed_at is not None and at - self._changed_at < _AFTER_CHANGE
         deeper = _DEEPER if noise is not None else _DEEPER_UNKNOWN
         if not fresh and values[self._best] - values[at] < deeper * self._deepest_return:

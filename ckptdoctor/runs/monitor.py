@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import statistics
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -14,8 +15,9 @@ from ckptdoctor.runs.age import Age
 from ckptdoctor.runs.decline import DeclineDetector
 from ckptdoctor.runs.fall import Gained, is_fall
 from ckptdoctor.runs.noise import deviation
+from ckptdoctor.runs.shift import ShiftDetector
 
-__all__ = ["Monitor", "is_loss", "is_norm"]
+__all__ = ["Monitor", "is_loss", "is_norm", "is_rate", "is_watched", "rate_of"]
 
 _RISEN_TO = 10.0
 _RISEN_TWICE_TO = 2.0
@@ -27,6 +29,7 @@ _COLLAPSE_SIGMAS = 5.0
 _FARTHER = 1.5
 _YOUNG_EPOCHS = 20
 _SAME_IN_A_ROW = 6
+_RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE)
 _ENDS = frozenset({0.0, 1.0, 100.0})
 
 
@@ -49,8 +52,10 @@ class Monitor:
         self._places: list[Position] = []
         self._last: Position | None = None
         self._decline: DeclineDetector | None = None
+        self._decline_from = 0
         self._best: float | None = None
         self._gained = Gained(mode)
+        self._shift = ShiftDetector(mode)
         self._fallen = False
         self._finite: dict[str, bool] = {}
         self._losses: dict[str, _Loss] = {}
@@ -64,7 +69,7 @@ class Monitor:
         Args:
             at: one that was there before means a restart: what is known of the metric so far
                 stands as what it was before a change.
-            values: of this position; those that are neither metric nor loss are passed over.
+            values: of this position; metric, losses, norms and learning rates count.
         """
         if self._last is not None and at <= self._last:
             if self._decline is not None:
@@ -74,11 +79,11 @@ class Monitor:
         alarms = [*self.non_finite(at, values), *self._explosions(at, values)]
         value = values.get(self._metric)
         if value is not None and math.isfinite(value):
-            alarms += self._judge_metric(at, value)
+            alarms += self._judge_metric(at, value, rate_of(values))
         alarms += self._frozen(at, values)
         return alarms
 
-    def _judge_metric(self, at: Position, value: float) -> Iterator[Alarm]:
+    def _judge_metric(self, at: Position, value: float, rate: float | None) -> Iterator[Alarm]:
         best, age = self._best, self._age.update(at)
         fallen = best is not None and self._is_collapse(value, best, age)
         if fallen and not self._fallen:
@@ -95,11 +100,25 @@ class Monitor:
         self._places.append(at)
         self._ages.append(age)
         self._recent.append(value)
+        shift = self._shift.update(value, rate)
+        if shift is not None:
+            self._decline = DeclineDetector(after_shift=True)
+            self._decline_from = len(self._places) - 1
+            since = self._places[shift.at]
+            text = f"from {shift.before:.4g} to {shift.after:.4g} at {self._clock.say(since)}"
+            yield self._alarm(
+                AlarmKind.SHIFT,
+                f"{text} and stays there",
+                at=at,
+                since=since,
+                value=value,
+                before=shift.before,
+            )
         if self._decline is None:
             self._decline = DeclineDetector(young=age < _FIRST_EPOCHS)
         decline = self._decline.update(value * self._sign)
         if decline is not None:
-            since = self._places[min(decline.best + 1, decline.at)]
+            since = self._places[self._decline_from + min(decline.best + 1, decline.at)]
             count = decline.in_a_row
             row = f", {count} {self._clock.values} in a row" if count > 2 else ""
             text = f"from {self._best:.4g} to {value:.4g} since {self._clock.say(since)}{row}"
@@ -215,6 +234,7 @@ class Monitor:
 _VERBS = {
     AlarmKind.DECLINE: "declined",
     AlarmKind.COLLAPSE: "collapsed",
+    AlarmKind.SHIFT: "fell",
     AlarmKind.FROZEN: "stands still",
 }
 
@@ -254,6 +274,22 @@ class _Loss:
 def is_loss(name: str) -> bool:
     """Whether a value of a log is a loss."""
     return name.lower().rstrip("0123456789_").endswith("loss")
+
+
+def is_rate(name: str) -> bool:
+    """Whether a value of a log is a learning rate."""
+    return _RATE.search(name) is not None
+
+
+def rate_of(values: Mapping[str, float]) -> float | None:
+    """The learning rate among the values of a position, the largest of several groups."""
+    rates = [value for name, value in values.items() if is_rate(name) and math.isfinite(value)]
+    return max(rates, default=None)
+
+
+def is_watched(name: str) -> bool:
+    """Whether a value of a log tells something of the run, whatever the metric is."""
+    return is_loss(name) or is_norm(name) or is_rate(name)
 
 
 def is_norm(name: str) -> bool:

@@ -10,11 +10,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.history import Clock, History, Position
+from ckptdoctor.history import Clock, History, Position, Shift
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.age import Age
 from ckptdoctor.runs.decline import DeclineDetector
 from ckptdoctor.runs.fall import Gained, is_back, is_fall
+from ckptdoctor.runs.shift import ShiftDetector
 
 __all__ = ["Trend", "trend_of"]
 
@@ -33,11 +34,13 @@ class Trend:
         collapse: the first position of a fall that the metric did not come back from: half of the
             best lost at once (three quarters in the first epochs of a run), or NaN; None without
             one.
+        shift: the last fall to another level that the metric has not come back from.
     """
 
     best: Position | None = None
     decline: tuple[Position, Position] | None = None
     collapse: Position | None = None
+    shift: Shift | None = None
 
     @classmethod
     def of(cls, history: History) -> Trend:
@@ -47,6 +50,7 @@ class Trend:
             best=None if history.best is None else history.best.at,
             decline=None if span is None else (span.first, span.last),
             collapse=history.collapse,
+            shift=history.shift,
         )
 
     def speaks_against(self, at: Position) -> str:
@@ -55,11 +59,16 @@ class Trend:
             return f"since the collapse at {self.collapse}"
         if self.decline is not None and self.decline[0] <= at <= self.decline[1]:
             return f"in the decline {self.decline[0]}–{self.decline[1]}"
+        if self.shift is not None and at >= self.shift.at:
+            return f"since the fall at {self.shift.at}"
         return ""
 
 
 def trend_of(
-    points: Mapping[int, float] | Mapping[Position, float], mode: Mode, clock: Clock = Clock.EPOCH
+    points: Mapping[int, float] | Mapping[Position, float],
+    mode: Mode,
+    clock: Clock = Clock.EPOCH,
+    rates: Mapping[Position, float] | None = None,
 ) -> Trend:
     """The trend of a metric.
 
@@ -67,6 +76,7 @@ def trend_of(
         points: position -> value.
         mode: which direction is better.
         clock: what the positions count.
+        rates: position -> learning rate, as far as it is known.
     """
     sign = 1.0 if mode is Mode.MAX else -1.0
     ordered: list[tuple[Position, float]] = sorted(points.items())
@@ -78,8 +88,15 @@ def trend_of(
     ]
     if not sound:
         return Trend(collapse=collapse)
-    best = max(sound, key=lambda point: (point[1], -point[0]))[0]
-    return Trend(best=best, decline=_decline(sound, best, clock), collapse=collapse)
+    best = _best(sound)
+    shift = _shift([(at, sign * value) for at, value in sound], mode, rates or {})
+    young = _is_young(sound, clock)
+    decline = _decline(sound, DeclineDetector(young=young))
+    if shift is not None and decline is not None:
+        before = [point for point in sound if point[0] < shift.at]
+        if before and _decline(before, DeclineDetector(young=young)) is None:
+            decline = _decline(sound[len(before) :], DeclineDetector(after_shift=True))
+    return Trend(best=best, decline=decline, collapse=collapse, shift=shift)
 
 
 def _collapse(ordered: list[tuple[Position, float]], mode: Mode, clock: Clock) -> Position | None:
@@ -129,6 +146,24 @@ class _Fallen:
         return is_back(value, best=best, lowest=self.lowest, before=before, mode=mode)
 
 
+def _best(sound: list[tuple[Position, float]]) -> Position:
+    """The first position of the best value."""
+    return max(sound, key=lambda point: (point[1], -point[0]))[0]
+
+
+def _shift(
+    sound: list[tuple[Position, float]], mode: Mode, rates: Mapping[Position, float]
+) -> Shift | None:
+    """The last fall to another level that stands."""
+    detector = ShiftDetector(mode)
+    for at, value in sound:
+        detector.update(value, rates.get(at))
+    found = detector.standing
+    if found is None:
+        return None
+    return Shift(at=sound[found.at][0], before=found.before, after=found.after)
+
+
 def _better(mode: Mode) -> Callable[[float, float], float]:
     return max if mode is Mode.MAX else min
 
@@ -141,10 +176,10 @@ def _is_young(ordered: list[tuple[Position, float]], clock: Clock) -> bool:
 
 
 def _decline(
-    sound: list[tuple[Position, float]], best: Position, clock: Clock
+    sound: list[tuple[Position, float]], detector: DeclineDetector
 ) -> tuple[Position, Position] | None:
     """From the position after the best to the lowest point that followed, if that is a decline."""
-    detector = DeclineDetector(young=_is_young(sound, clock))
+    best = _best(sound)
     first: Position | None = None
     lowest, down = math.inf, best
     before = [value for at, value in sound if at <= best]

@@ -13,7 +13,7 @@ from ckptdoctor.history import Alarm, AlarmKind, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.logs import LogReading, Row
 from ckptdoctor.runs.metric import choose_metric
-from ckptdoctor.runs.monitor import Monitor, is_loss, is_norm
+from ckptdoctor.runs.monitor import Monitor, is_rate, is_watched
 from ckptdoctor.runs.wish import Wish
 
 __all__ = ["EpochFeed", "SeenEpoch"]
@@ -84,7 +84,7 @@ class EpochFeed:
         """Whether the newest epoch has a loss, a gradient norm or a metric that is not finite."""
         newest = self._latest
         values = self._watched(newest) if newest is not None else {}
-        return any(not math.isfinite(value) for value in values.values())
+        return any(not math.isfinite(v) for name, v in values.items() if not is_rate(name))
 
     def feed(
         self, rows: Iterable[Row], now_s: float, source: Path | None = None
@@ -192,7 +192,7 @@ class EpochFeed:
         return {
             name: value
             for name, value in self._epochs[epoch].items()
-            if name == self._metric or is_loss(name) or is_norm(name)
+            if name == self._metric or is_watched(name)
         }
 
     def _choose_metric(self) -> None:

@@ -22,12 +22,14 @@ _CODES = {
     AlarmKind.EXPLOSION: "CD403",
     AlarmKind.NON_FINITE: "CD404",
     AlarmKind.FROZEN: "CD409",
+    AlarmKind.SHIFT: "CD412",
 }
 _FIRST_AID = {
     AlarmKind.DECLINE: ("Stop, and plan with a smaller learning rate", "plan"),
     AlarmKind.COLLAPSE: ("Stop, and go back to the last good checkpoint", "plan"),
     AlarmKind.EXPLOSION: ("Stop, and go back to the last good checkpoint", "plan"),
     AlarmKind.NON_FINITE: ("Stop now, it does not recover by itself", "scan"),
+    AlarmKind.SHIFT: ("Look at what changed then, and plan from before it", "plan"),
     AlarmKind.FROZEN: ("Look whether anything is learned at all", ""),
 }
 _MOST_VALUES = 6

@@ -28,6 +28,7 @@ def curve(
     kind: CurveKind,
     *,
     onset: int | None = None,
+    until: int | None = None,
     fall: int | None = None,
     values: list[float] | None = None,
 ) -> Curve:
@@ -37,6 +38,7 @@ def curve(
         mode=Mode.MAX,
         values={at: {"iou": value} for at, value in enumerate(values or [0.5] * 30)},
         onset=onset,
+        until=until,
         fall=fall,
         healthy=kind.healthy,
     )
@@ -60,7 +62,7 @@ def test_a_fault_is_found_at_its_onset_or_later(
 def test_an_alarm_counts_at_a_spike_only(
     alarms: tuple[int, ...], delay: int | None, false_alarms: int
 ) -> None:
-    outcome = Outcome(curve=curve(CurveKind.SPIKE, onset=10), alarms=alarms)
+    outcome = Outcome(curve=curve(CurveKind.SPIKE, onset=10, until=10), alarms=alarms)
     assert (outcome.delay, outcome.false_alarms) == (delay, false_alarms)
 
 
@@ -90,7 +92,7 @@ def test_the_figures_of_a_kind() -> None:
 
 
 def test_tuning_keeps_false_alarms_rare_before_it_finds_more() -> None:
-    curves = make_curves(52)
+    curves = make_curves(4 * len(CurveKind))
 
     def eager(run: Curve) -> tuple[int, ...]:
         return tuple(run.values)
@@ -110,8 +112,8 @@ def test_tuning_keeps_false_alarms_rare_before_it_finds_more() -> None:
 
 
 def test_a_setting_is_measured_on_runs_that_did_not_choose_it() -> None:
-    curves = make_curves(52)
-    first = {id(run) for run in curves[:26]}
+    curves = make_curves(4 * len(CurveKind))
+    first = {id(run) for run in curves[: 2 * len(CurveKind)]}
 
     def good_in(half: bool) -> Alarms:
         def alarms(run: Curve) -> tuple[int, ...]:
@@ -178,7 +180,7 @@ def test_a_change_of_slope_counts_where_it_points_down() -> None:
 
 def test_the_output_without_ruptures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    result = trend.measure(make_curves(104), seed=0)
+    result = trend.measure(make_curves(8 * len(CurveKind)), seed=0)
     assert list(result.scores) == ["ckptdoctor", "isfinite", "3 in a row", "EMA z-score"]
     ours = {one.kind: one for one in result.scores["ckptdoctor"]}
     assert ours["collapse"].found == ours["loss explosion"].found == 1.0
@@ -192,5 +194,5 @@ def test_the_output_without_ruptures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(kind.value in text for kind in CurveKind)
     assert "ruptures: not installed" in text
     document = json.loads(trend.as_json(result))
-    assert document["runs"] == 104
+    assert document["runs"] == 8 * len(CurveKind)
     assert len(document["scores"]) == 4 * (len(CurveKind) + 3)

@@ -1,7 +1,7 @@
 """What counts in the benchmark of trend detectors, and how rivals are tuned.
 
 A fault is found if there is an alarm at its onset or later. A false alarm is an epoch with an
-alarm in a healthy run, or before the onset; at the epoch of a spike it is neither.
+alarm in a healthy run, or before the onset; while a spike or a dip lasts it is neither.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ class Outcome:
     def false_alarms(self) -> int:
         """How many alarms had no reason."""
         onset = math.inf if self.curve.onset is None else self.curve.onset
+        until = -math.inf if self.curve.until is None else self.curve.until
         if self.curve.healthy:
-            return sum(epoch != onset for epoch in self.alarms)
+            return sum(not onset <= epoch <= until for epoch in self.alarms)
         return sum(epoch < onset for epoch in self.alarms)
 
     @property
     def delay(self) -> int | None:
         """Epochs from the onset to the first alarm; None where there was none, or nothing to find.
 
-        For a spike only an alarm at the spike itself counts.
+        For what passes by itself only an alarm while it lasts counts.
         """
         onset = self.curve.onset
         if onset is None:
             return None
-        last = onset if self.curve.healthy else max(self.curve.values)
+        last = max(self.curve.values) if self.curve.until is None else self.curve.until
         return next((epoch - onset for epoch in self.alarms if onset <= epoch <= last), None)
 
     @property

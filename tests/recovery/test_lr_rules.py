@@ -7,7 +7,7 @@ import math
 import pytest
 
 from ckptdoctor.errors import UsageError
-from ckptdoctor.history import Alarm, AlarmKind, History, Span
+from ckptdoctor.history import Alarm, AlarmKind, History, Shift, Span
 from ckptdoctor.recovery.lr_rules import advise, parse_added
 
 DECLINED = History(decline=Span(first=89, last=97))
@@ -43,6 +43,7 @@ EXPLODED = History(
         ([], DECLINED, 0.8, 0.75, 0.85, 5),
         ([], COLLAPSED, 0.5, 0.4, 0.6, 5),
         ([], EXPLODED, 0.5, 0.4, 0.6, 5),
+        ([], History(shift=Shift(at=9, before=0.9, after=0.8)), 0.8, 0.75, 0.85, 5),
         ([], History(), 1.0, 1.0, 1.0, 0),
         ([], None, 1.0, 1.0, 1.0, 0),
         ([], History(decline=Span(first=1, last=9), restarts=1), 0.64, 0.5625, 0.7225, 5),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ckptdoctor.metadata import Mode
 
-__all__ = ["COURSES", "Course", "CurveKind", "Plan"]
+__all__ = ["COURSES", "Course", "CurveKind", "Plan", "shifted"]
 
 _LEFT_FOR_A_DECLINE = 25
 
@@ -24,9 +24,13 @@ class CurveKind(enum.Enum):
     WARM_UP = "warm-up"
     STEPS = "step lr"
     SPIKE = "spike, recovers"
+    ONE_CYCLE = "one cycle"
+    UNFROZEN = "layers unfrozen"
+    OTHER_DATA = "other data, recovers"
     DECLINE = "slow decline"
     COLLAPSE = "collapse"
     DECLINE_COLLAPSE = "decline, collapse"
+    SHIFT = "level shift"
     EXPLOSION = "loss explosion"
     NAN_FROZEN = "NaN loss, frozen metric"
     NAN_METRIC = "NaN metric"
@@ -34,7 +38,7 @@ class CurveKind(enum.Enum):
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong with such a run; a spike is over before anything can be done."""
+        """Whether nothing is wrong with such a run in the end; a spike is over by itself."""
         return self in _HEALTHY
 
 
@@ -46,6 +50,9 @@ _HEALTHY = frozenset(
         CurveKind.WARM_UP,
         CurveKind.STEPS,
         CurveKind.SPIKE,
+        CurveKind.ONE_CYCLE,
+        CurveKind.UNFROZEN,
+        CurveKind.OTHER_DATA,
     }
 )
 
@@ -72,6 +79,7 @@ class Course:
         loss_keep: the same of the training loss beside the metric.
         noise: standard deviation of the metric, relative to its value.
         onset: index of what is to be found.
+        until: index of the last epoch of it, where it passes by itself.
         fall: index of the collapse that a decline announced.
     """
 
@@ -80,6 +88,7 @@ class Course:
     loss_keep: list[float]
     noise: list[float]
     onset: int | None = None
+    until: int | None = None
     fall: int | None = None
 
 
@@ -143,7 +152,56 @@ def _spike(plan: Plan) -> Course:
     onset = _somewhere(plan, 0.3, 0.85)
     keep = course.keep.copy()
     keep[onset] = plan.rng.uniform(0.2, 0.6)
-    return replace(course, keep=keep, loss_keep=keep, onset=onset)
+    return replace(course, keep=keep, loss_keep=keep, onset=onset, until=onset)
+
+
+def _one_cycle(plan: Plan) -> Course:
+    """Rises to a high rate within a third of the run, which costs 3 to 15 % for as long."""
+    depth, peak = plan.rng.uniform(0.03, 0.15), plan.epochs * 0.3
+    course = _sound(plan)
+    high = [
+        0.5 * (1 - math.cos(math.pi * at / peak))
+        if at < peak
+        else 0.5 * (1 + math.cos(math.pi * (at - peak) / (plan.epochs - peak)))
+        for at in range(plan.epochs)
+    ]
+    keep = [1.0 - depth * share for share in high]
+    return replace(course, keep=keep, loss_keep=keep)
+
+
+def _unfrozen(plan: Plan) -> Course:
+    """Loses 2 to 12 % when more layers begin to learn, and makes up for it in 2 to 6 epochs."""
+    begin, tau = _somewhere(plan, 0.2, 0.5), plan.rng.uniform(1.0, 3.0)
+    depth, better = plan.rng.uniform(0.02, 0.12), plan.rng.uniform(1.02, 1.1)
+    course = _saturating(plan, plan.epochs * plan.rng.uniform(0.05, 0.1))
+    keep = [
+        1 / better if at < begin else 1.0 - (depth + 1 - 1 / better) * math.exp(-(at - begin) / tau)
+        for at in range(plan.epochs)
+    ]
+    return replace(course, keep=keep, loss_keep=keep)
+
+
+def _other_data(plan: Plan) -> Course:
+    """Loses 5 to 20 % for 3 to 10 epochs with harder data, and is back as soon as that is over."""
+    course, onset = _sound(plan), _somewhere(plan, 0.3, 0.75)
+    until = onset + plan.rng.randint(3, 10) - 1
+    left = 1.0 - plan.rng.uniform(0.05, 0.2)
+    keep = [left if onset <= at <= until else 1.0 for at in range(plan.epochs)]
+    return replace(course, keep=keep, loss_keep=keep, onset=onset, until=until)
+
+
+def _shift(plan: Plan) -> Course:
+    """Loses 5 to 45 % at once and for good; a loss is 1.25 to 1.9 times what it was."""
+    return shifted(
+        plan, plan.rng.uniform(*((0.55, 0.95) if plan.mode is Mode.MAX else (0.53, 0.8)))
+    )
+
+
+def shifted(plan: Plan, left: float) -> Course:
+    """Keeps a share of its value from one epoch to the next, for good; a loss is divided by it."""
+    course, onset = _sound(plan), _somewhere(plan, 0.25, 0.85)
+    keep = _fallen(course.keep, onset, left)
+    return replace(_held(course, onset), keep=keep, loss_keep=keep, onset=onset)
 
 
 def _decline(plan: Plan) -> Course:
@@ -219,9 +277,13 @@ COURSES: dict[CurveKind, Callable[[Plan], Course]] = {
     CurveKind.WARM_UP: _warm_up,
     CurveKind.STEPS: _steps,
     CurveKind.SPIKE: _spike,
+    CurveKind.ONE_CYCLE: _one_cycle,
+    CurveKind.UNFROZEN: _unfrozen,
+    CurveKind.OTHER_DATA: _other_data,
     CurveKind.DECLINE: _decline,
     CurveKind.COLLAPSE: _collapse,
     CurveKind.DECLINE_COLLAPSE: _decline_collapse,
+    CurveKind.SHIFT: _shift,
     CurveKind.EXPLOSION: _explosion,
     CurveKind.NAN_FROZEN: _non_finite,
     CurveKind.NAN_METRIC: _non_finite,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ckptdoctor.metadata import Mode
 from tests.runs.courses import COURSES, Course, CurveKind, Plan
 
-__all__ = ["Curve", "CurveKind", "make_curve", "make_curves"]
+__all__ = ["Curve", "CurveKind", "drawn", "make_curve", "make_curves"]
 
 _NOISE = {Mode.MAX: (0.002, 0.006, 0.015), Mode.MIN: (0.004, 0.01, 0.02)}
 
@@ -29,10 +29,12 @@ class Curve:
         metric: the key in `values` that the run is judged by.
         mode: which direction of that metric is better.
         values: epoch -> name -> value; may be NaN.
-        onset: the epoch from which on a fault is there to be found, or the epoch of the spike;
+        onset: the epoch from which on a fault is there to be found, or of a spike or dip;
             None without one.
+        until: the last epoch of it, where it passes by itself; None where it does not.
         fall: the epoch of the collapse that a decline announced; None without one.
-        healthy: whether every alarm is a false one (an alarm at a spike is counted apart).
+        healthy: whether every alarm is a false one (those while a spike or dip lasts are counted
+            apart).
     """
 
     kind: CurveKind
@@ -40,6 +42,7 @@ class Curve:
     mode: Mode
     values: dict[int, dict[str, float]]
     onset: int | None
+    until: int | None
     fall: int | None
     healthy: bool
 
@@ -69,18 +72,24 @@ def make_curve(kind: CurveKind, index: int, seed: int = 0) -> Curve:
     plan = Plan(
         rng=rng, epochs=rng.randint(60, 140), mode=mode, noise=rng.choice(_NOISE[mode]), kind=kind
     )
-    course = COURSES[kind](plan)
+    return drawn(plan, COURSES[kind](plan))
+
+
+def drawn(plan: Plan, course: Course) -> Curve:
+    """A run that takes a course, as a log has it."""
+    kind = plan.kind
     metric, rows = _rows(plan, course)
     if course.onset is not None and kind in _SPOILED:
         for at in range(course.onset, len(rows)):
             _SPOILED[kind](rows, at, metric)
-    first = rng.choice((0, 1))
+    first = plan.rng.choice((0, 1))
     return Curve(
         kind=kind,
         metric=metric,
-        mode=mode,
+        mode=plan.mode,
         values={first + at: row for at, row in enumerate(rows)},
         onset=None if course.onset is None else first + course.onset,
+        until=None if course.until is None else first + course.until,
         fall=None if course.fall is None else first + course.fall,
         healthy=kind.healthy,
     )

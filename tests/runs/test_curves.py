@@ -40,10 +40,10 @@ def test_kinds_have_equal_shares() -> None:
 
 
 def test_a_run_depends_on_its_seed_kind_and_number_alone() -> None:
-    few, many = make_curves(26, seed=3), make_curves(130, seed=3)
-    assert repr(many[:26]) == repr(few)  # NaN is not equal to itself
+    few, many = make_curves(34, seed=3), make_curves(170, seed=3)
+    assert repr(many[:34]) == repr(few)  # NaN is not equal to itself
     assert repr(make_curve(few[20].kind, 1, seed=3)) == repr(few[20])
-    assert repr(make_curves(26, seed=4)) != repr(few)
+    assert repr(make_curves(34, seed=4)) != repr(few)
 
 
 def test_a_run_stays_what_it_was() -> None:
@@ -62,7 +62,7 @@ def test_every_run(kind: CurveKind) -> None:
         assert 60 <= len(epochs) <= 140
         assert len({tuple(row) for row in curve.values.values()}) == 1
         assert curve.healthy is kind.healthy
-        assert (curve.onset is None) == (curve.healthy and kind is not CurveKind.SPIKE)
+        assert (curve.onset is None) == (curve.healthy and curve.until is None)
         assert (curve.fall is None) == (kind is not CurveKind.DECLINE_COLLAPSE)
         assert (curve.metric in ("loss", "val_loss")) == (curve.mode is Mode.MIN)
         if curve.onset is not None:
@@ -123,6 +123,20 @@ def test_restarts_dip_again_and_again() -> None:
             statistics.fmean(good[at : at + 3]) < 0.99 * statistics.fmean(good[at - 3 : at])
             for at in range(10, len(good) - 3)
         )
+
+
+def test_what_passes_by_itself_has_an_end() -> None:
+    for kind in CurveKind:
+        passes = kind in (CurveKind.SPIKE, CurveKind.OTHER_DATA)
+        assert all((curve.until is not None) is passes for curve in curves(kind))
+
+
+def test_a_shift_lasts_and_other_data_does_not() -> None:
+    for kind, lasts in ((CurveKind.SHIFT, True), (CurveKind.OTHER_DATA, False)):
+        for curve in curves(kind):
+            good, onset = goodness(curve), at(curve, curve.onset)
+            before, after = statistics.fmean(good[onset - 4 : onset]), statistics.median(good[-4:])
+            assert (after < 0.99 * before) is lasts
 
 
 def test_warm_up_starts_with_nothing() -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from ckptdoctor.history import Alarm, History, Point, Position, Span
+from ckptdoctor.history import Alarm, History, Point, Position, Shift, Span
 from ckptdoctor.render.machine.as_json import (
     SCHEMA_VERSION,
     TOOL,
@@ -74,6 +74,7 @@ def _run(history: History) -> dict[str, Any]:
         "best": None if history.best is None else _point(history.best),
         "decline": None if span is None else _span(history, span),
         "collapse": None if history.collapse is None else _place(history, history.collapse),
+        "shift": None if history.shift is None else _shift(history, history.shift),
         "superseded": [_point(point) for point in history.superseded],
         "restarts": history.restarts,
         "alarms": [_alarm(history, alarm) for alarm in history.alarms],
@@ -95,6 +96,10 @@ def _span(history: History, span: Span) -> dict[str, Any]:
         "from_step": history.step_at(span.first),
         "to_step": history.step_at(span.last),
     }
+
+
+def _shift(history: History, shift: Shift) -> dict[str, Any]:
+    return {**_place(history, shift.at), "before": shift.before, "after": shift.after}
 
 
 def _point(point: Point) -> dict[str, Any]:
