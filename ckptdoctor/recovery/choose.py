@@ -9,6 +9,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.metadata import count_text
 from ckptdoctor.recovery.next_step import clean_name
 from ckptdoctor.report import Place, Report, RunReport
+from ckptdoctor.rules.rescue import rescue_command
 from ckptdoctor.shell import command_line
 
 __all__ = ["choose", "sound_beside"]
@@ -93,7 +94,12 @@ def _epoch(place: Place) -> int | float | None:
 
 
 def _reasons(places: Sequence[Place]) -> list[str]:
-    return [f"  {place.report.path}: {place.reason}" for place in places[:5]]
+    lines = []
+    for place in places[:5]:
+        lines.append(f"  {place.report.path}: {place.reason}")
+        command = rescue_command(place.report.path, place.report.findings)
+        lines += [f"    {command}"] if command else []
+    return lines
 
 
 def _alternatives(places: Sequence[Place]) -> list[str]:

@@ -54,6 +54,7 @@ class Draft:
         stats: of its tensors.
         saved: its tree, changed in place.
         damaged: tensors whose bytes are not those that were written.
+        meant: tensors that are infinite by design.
         patches: by storage key.
         transplants: by storage key, the storages of another file: its descriptor, and where.
         touched: paths of scalars and tensors that are no longer what they were.
@@ -66,6 +67,7 @@ class Draft:
     stats: Mapping[str, TensorStats]
     saved: SavedObject
     damaged: frozenset[str] = frozenset()
+    meant: frozenset[str] = frozenset()
     patches: dict[str, list[Patch]] = field(default_factory=dict)
     transplants: dict[str, tuple[int, StorageRef]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
@@ -85,8 +87,9 @@ class Draft:
         stats = self.stats.get(tensor.fqn)
         if 0 in tensor.shape:
             return False
-        missing = tensor.lost or stats is None or stats.non_finite > 0
-        return missing or tensor.fqn in self.damaged
+        if tensor.lost or stats is None or tensor.fqn in self.damaged:
+            return True
+        return stats.non_finite > 0 and tensor.fqn not in self.meant
 
     def place(self, fqn: str) -> Place | None:
         """Where a tensor stands in the tree; None inside an object of an unknown class."""

@@ -5,7 +5,6 @@ Each edit changes the draft and notes what it did, in words that a person reads.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,10 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance
 from ckptdoctor.formats.pickle.unfinished import REST
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
-from ckptdoctor.recovery.patches import reset_batch_norm, zero_non_finite
+from ckptdoctor.recovery.patches import exchange, reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.rates import change_rates, set_rates
 from ckptdoctor.recovery.tree import Place, entries, find, places, remove, rename
+from ckptdoctor.rules.averaged import twins
 
 __all__ = ["Edits", "apply_edits", "salvage"]
 
@@ -197,49 +197,21 @@ def _reset_scaler(draft: Draft) -> None:
 
 # -- EMA and weights -----------------------------------------------------------------------------
 
-_WRAPPERS = re.compile(r"(^|\.)(module|_orig_mod|_forward_module)(?=\.)")
-
-
-def _tails(fqn: str, most: int) -> Iterator[str]:
-    name = _WRAPPERS.sub("", fqn).removeprefix(".")
-    for _ in range(most):
-        yield name
-        _, dot, name = name.partition(".")
-        if not dot:
-            return
-
-
-def _twins(
-    draft: Draft, of: Role, among: Role
-) -> tuple[list[tuple[TensorRecord, TensorRecord]], list[str]]:
-    """Each tensor of one role with its namesake in the other; and those without."""
-    names = {name: tensor for tensor in draft.tensors(among) for name in _tails(tensor.fqn, 4)}
-    pairs, alone = [], []
-    for tensor in draft.tensors(of):
-        twin = next((names[name] for name in _tails(tensor.fqn, 4) if name in names), None)
-        if twin is None or twin.shape != tensor.shape:
-            alone.append(tensor.fqn)
-        else:
-            pairs.append((tensor, twin))
-    return pairs, alone
-
 
 def _replace(draft: Draft, pairs: list[tuple[TensorRecord, TensorRecord]]) -> None:
-    """Put the node of each second tensor where the first one stands."""
+    """Put each second tensor where the first one stands."""
     for tensor, twin in pairs:
         to, origin = draft.place(tensor.fqn), draft.place(twin.fqn)
-        if to is None or origin is None:
-            raise RestoreError(
-                f"{draft.checkpoint.path}: {tensor.fqn} lies inside an object of a class that is "
-                "not known here and cannot be replaced"
-            )
-        to.put(origin.node)
+        if to is None or origin is None:  # inside an object of a class: the tree stays as it is
+            exchange(draft, tensor, twin)
+        else:
+            to.put(origin.node)
         draft.touched.add(tensor.fqn)
 
 
 def _mend_ema(draft: Draft, why: str) -> None:
     """Start the average afresh from the weights; where the names do not match, drop it."""
-    pairs, alone = _twins(draft, Role.EMA, Role.MODEL)
+    pairs, alone = twins(draft.tensors(Role.EMA), draft.tensors(Role.MODEL))
     usable = pairs and all(draft.place(t.fqn) and draft.place(o.fqn) for t, o in pairs)
     counters = [tensor for tensor in draft.tensors(Role.EMA) if tensor.fqn in alone]
     counts = all(t.fqn.endswith("n_averaged") and not draft.is_bad(t) for t in counters)
@@ -256,11 +228,11 @@ def _mend_ema(draft: Draft, why: str) -> None:
 
 
 def _use_ema(draft: Draft) -> None:
-    pairs, alone = _twins(draft, Role.MODEL, Role.EMA)
+    pairs, alone = twins(draft.tensors(Role.MODEL), draft.tensors(Role.EMA))
     bad = [twin.fqn for _, twin in pairs if draft.is_bad(twin)]
     if not pairs or alone or bad:
         what = (
-            "it holds no averaged weights"
+            "it holds no averaged weights beside the model"
             if not pairs
             else f"{alone[0]} has no counterpart in the average"
             if alone

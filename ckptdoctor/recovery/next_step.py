@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.report import CheckpointReport, RunReport
+from ckptdoctor.rules.rescue import rescue_command
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
 
@@ -29,14 +30,14 @@ class Asked:
 
 
 def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
-    """The command that leads out of it; "" if all is well, or nothing here is sound.
+    """The command that leads out of it; "" if all is well, or nothing here can be rescued.
 
     A copy of the last good checkpoint would repeat what happened where the run itself went wrong:
     there the next step is a plan. Where only files are damaged, it is a copy of a sound one.
     """
     good = run.last_good
     if good is None:
-        return ""
+        return next(filter(None, map(_rescue, run.checkpoints[::-1])), "")
     beside = {member.path for member in (*run.run.sides, *run.run.copies)}
     candidates = [row for row in run.checkpoints if row.path not in beside]
     in_trouble = is_in_trouble(run)
@@ -48,6 +49,10 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     wanted = clean_name(good.path)
     free = free_name(wanted)
     return command_line(*words, *(("-o", free) if free != wanted else ()))
+
+
+def _rescue(row: CheckpointReport) -> str:
+    return rescue_command(row.path, row.findings)
 
 
 def is_in_trouble(run: RunReport) -> bool:

@@ -16,7 +16,7 @@ from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.plan import Extent
 
-__all__ = ["graft", "reset_batch_norm", "zero_non_finite"]
+__all__ = ["exchange", "graft", "reset_batch_norm", "zero_non_finite"]
 
 _PACK = {"float64": "<d", "float32": "<f", "float16": "<e", "int64": "<q", "int32": "<i"}
 _RESET = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
@@ -90,6 +90,23 @@ def _patch(draft: Draft, tensor: TensorRecord, read: Callable[[int, int], bytes]
         )
     patch = Patch(extent.start, extent.nbytes, read)
     draft.patches.setdefault(storage_key(tensor), []).append(patch)
+
+
+def exchange(draft: Draft, tensor: TensorRecord, twin: TensorRecord) -> None:
+    """Put the bytes of one tensor of the file where those of another lie.
+
+    Raises:
+        RestoreError: they are of another type, or do not lie in one piece.
+    """
+    ref, extent = twin.storage, Extent.of(twin)
+    alike = (tensor.dtype, tensor.stride) == (twin.dtype, twin.stride)
+    if not alike or ref is None or not ref.is_plain or not extent.dense:
+        raise RestoreError(
+            f"{draft.checkpoint.path}: {tensor.fqn} lies inside an object of a class, and "
+            f"{twin.fqn}, which is {twin.dtype}, cannot be put there"
+        )
+    start, fd = ref.offset + extent.start, draft.file.fd
+    _patch(draft, tensor, lambda offset, nbytes: os.pread(fd, nbytes, start + offset))
 
 
 def reset_batch_norm(draft: Draft) -> None:

@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef
-from ckptdoctor.diagnose import Examination, examine
+from ckptdoctor.checkpoint import Role, StorageRef
 from ckptdoctor.errors import CheckpointError, RestoreError
-from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import opened
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.writer import UnwritableError, write_bare_pickle, write_pickle
@@ -36,6 +35,7 @@ from ckptdoctor.recovery.publish import (
     publish,
     temporary_beside,
 )
+from ckptdoctor.recovery.source import corrupt, damaged_tensors, examined, meant_tensors
 from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_weights
 from ckptdoctor.recovery.verify import verify_copy, verify_draft
@@ -102,7 +102,9 @@ def restore(
     sources = _sources(source, edits)
     check_destination(destination, sources, force=force)
     _check_note(destination, sources)
-    report = _examined(source, jobs)
+    report = examined(source, jobs)
+    if report.verdict is Verdict.CORRUPT and not edits.mends_weights:
+        raise corrupt(report, destination)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(opened(source))
         if report.checkpoint is None or file.identity != report.checkpoint.identity:
@@ -154,27 +156,6 @@ def _check_note(destination: Path, sources: tuple[Path, ...]) -> None:
         )
 
 
-def _examined(path: Path, jobs: int | None) -> CheckpointReport:
-    (report,) = examine([path], Examination(jobs=jobs, keep_details=True)).checkpoints
-    if report.checkpoint is None:
-        reason = report.findings[0].message if report.findings else "it cannot be read"
-        raise RestoreError(f"{path}: {reason}")
-    if any(finding.code in ("CD106", "CD107") for finding in report.findings):
-        raise RestoreError(
-            f"{path} runs code when it is loaded, or was built to exhaust its reader: it is not "
-            "copied under a name that looks clean"
-        )
-    if not lists_weights(report.checkpoint.tensors):
-        what = instead_of_weights(report.checkpoint.tensors)
-        raise RestoreError(
-            f"{path} holds no model weights: {what}. Restore from the file that holds the model"
-        )
-    for finding in report.findings:
-        if finding.code == "CD103" and finding.evidence.get("tensors") == []:
-            raise RestoreError(f"{path} is damaged where no tensor lies: {finding.message}")
-    return report
-
-
 def _copied(report: CheckpointReport) -> Action:
     suspect = report.verdict is Verdict.SUSPECT
     worst = report.findings[0] if report.findings else None
@@ -196,11 +177,6 @@ def _draft(
     poisoned = report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT)
     if not edits.any and not poisoned:
         return None
-    if report.verdict is Verdict.CORRUPT and not edits.mends_weights:
-        worst = report.findings[0]
-        raise RestoreError(
-            f"{report.path} is corrupt: {worst.code} {worst.subject}: {worst.message}"
-        )
     checkpoint = report.checkpoint
     if checkpoint is None:
         raise RestoreError(f"{report.path} cannot be read")
@@ -208,9 +184,16 @@ def _draft(
         saved = read_object(file)
     except CheckpointError as error:
         raise RestoreError(str(error)) from error
-    draft = Draft(file, checkpoint, report.stats, saved, _damaged(report, checkpoint))
+    draft = Draft(
+        file,
+        checkpoint,
+        report.stats,
+        saved,
+        damaged=damaged_tensors(report, checkpoint),
+        meant=meant_tensors(report),
+    )
     if edits.graft is not None:
-        donor = _examined(edits.graft, jobs)
+        donor = examined(edits.graft, jobs)
         graft(draft, stack.enter_context(opened(edits.graft)), donor)
     apply_edits(draft, edits)
     left = [
@@ -221,19 +204,6 @@ def _draft(
     if poisoned:
         salvage(draft)
     return draft
-
-
-def _damaged(report: CheckpointReport, checkpoint: Checkpoint) -> frozenset[str]:
-    """The tensors on records whose bytes are not what torch wrote."""
-    names: set[object] = set()
-    for finding in report.findings:
-        if finding.code in ("CD103", "CD104") and finding.severity > Severity.INFO:
-            names |= {finding.subject, finding.evidence.get("record")}
-    return frozenset(
-        tensor.fqn
-        for tensor in checkpoint.tensors
-        if tensor.fqn in names or (tensor.storage is not None and tensor.storage.key in names)
-    )
 
 
 # -- writing -------------------------------------------------------------------------------------

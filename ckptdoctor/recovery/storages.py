@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckptdoctor.formats.containers import names_module
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, PersistentId, SetNode, unwrap
 
 __all__ = ["storages_of"]
@@ -17,6 +18,8 @@ def storages_of(root: Node) -> list[str]:
     while todo:
         node = todo.pop()
         if type(node) is PersistentId:
+            if names_module(node.pid):
+                continue
             key = unwrap(node.pid[2]) if type(node.pid) is tuple and len(node.pid) > 2 else None
             if key is not None:
                 keys[str(key)] = None

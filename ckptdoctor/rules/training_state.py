@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord, TensorStats
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.rules.averaged import tails
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design
 from ckptdoctor.runs.samples import Distance, SampledTensor, distance
@@ -140,11 +141,10 @@ class OptimizerMismatch(Rule):
 
     def _shapes(self, case: Case, root: str, optimizer: _Optimizer) -> Iterator[Finding]:
         """Shapes of moments that no weight has; flattened and sharded states are left aside."""
-        roles = [Role.MODEL, Role.OTHER]
-        if not any(tensor.role is Role.MODEL for tensor in case.checkpoint.tensors):
-            roles.append(Role.EMA)  # the only weights that were saved
         weights = Counter(
-            tensor.shape for tensor in case.checkpoint.tensors if tensor.role in roles
+            tensor.shape
+            for tensor in case.checkpoint.tensors
+            if tensor.role in (Role.MODEL, Role.OTHER)
         )
         shapes = Counter(optimizer.shapes.values())
         if not weights or not any(len(shape) > 1 for shape in shapes):
@@ -308,7 +308,6 @@ class UnsoundEma(Rule):
 # A model that has left its start behind lies at 1 from an average that has not moved yet; weights
 # of another run lie at the square root of 2.
 _FAR = 1.25
-_WRAPPERS = re.compile(r"(^|\.)(module|_orig_mod|_forward_module)(?=\.)")
 
 
 def _from_model(case: Case) -> Distance | None:
@@ -320,10 +319,10 @@ def _from_model(case: Case) -> Distance | None:
     for tensor, stats in case.tensors(Role.MODEL):
         if stats.non_finite:
             return None
-        model.update((name, (tensor, stats)) for name in _tails(tensor.fqn, 2))
+        model.update((name, (tensor, stats)) for name in tails(tensor.fqn, 2))
     pairs = []
     for tensor, stats in ema:
-        matches = (model[name] for name in _tails(tensor.fqn, 4) if name in model)
+        matches = (model[name] for name in tails(tensor.fqn, 4) if name in model)
         twin, figures = next(matches, (None, None))
         if twin is None or figures is None or twin.shape != tensor.shape:
             continue
@@ -332,13 +331,3 @@ def _from_model(case: Case) -> Distance | None:
                 SampledTensor(tensor.fqn, tensor.dtype, tensor.numel, figures.sample, stats.sample)
             )
     return distance(pairs) if 2 * len(pairs) > len(ema) else None
-
-
-def _tails(fqn: str, most: int) -> Iterator[str]:
-    """A name without the wrappers in it, and without up to ``most - 1`` of its first parts."""
-    name = _WRAPPERS.sub("", fqn).removeprefix(".")
-    for _ in range(most):
-        yield name
-        _, dot, name = name.partition(".")
-        if not dot:
-            return

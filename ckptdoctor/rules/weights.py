@@ -12,6 +12,7 @@ from ckptdoctor.dtypes import Kind
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design, is_named_by_design
+from ckptdoctor.rules.rescue import Rescue
 from ckptdoctor.runs.member import is_trained
 
 __all__ = [
@@ -43,30 +44,23 @@ class _NonFinite(Rule):
             if not is_by_design(case, tensor, stats):
                 yield tensor, stats
 
-    def _describe(self, case: Case, tensor: TensorRecord, count: int, what: str) -> Finding:
-        stats = case.stats[tensor.fqn]
+    def _describe(
+        self, tensor: TensorRecord, stats: TensorStats, count: int, what: str, rescue: Rescue
+    ) -> Finding:
         index = list(stats.first_bad_index or ())
-        ema = _ema_is_finite(case)
         return self.finding(
             tensor.fqn,
             f"{count} of {stats.numel} elements are {what}, the first bad one at {index}",
-            remedy=f"{self.remedy()} The EMA in this file is finite." if ema else None,
+            remedy=f"{self.remedy()}{rescue.advice}",
             nan=stats.nan,
             posinf=stats.posinf,
             neginf=stats.neginf,
             numel=stats.numel,
             first_bad_index=index,
             dtype=tensor.dtype,
-            ema_finite=ema,
+            ema_finite=rescue.ema_finite,
+            **rescue.evidence,
         )
-
-
-def _ema_is_finite(case: Case) -> bool | None:
-    """Whether the averaged weights are finite; None where there are none."""
-    if not any(tensor.role is Role.EMA for tensor in case.checkpoint.tensors):
-        return None
-    lost = any(tensor.role is Role.EMA and tensor.lost for tensor in case.checkpoint.tensors)
-    return not lost and next(case.non_finite(Role.EMA), None) is None
 
 
 class NanInWeights(_NonFinite):
@@ -85,9 +79,10 @@ class NanInWeights(_NonFinite):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor."""
-        for tensor, stats in self._affected(case):
-            if stats.nan:
-                yield self._describe(case, tensor, stats.nan, "NaN")
+        affected = [pair for pair in self._affected(case) if pair[1].nan]
+        rescue = Rescue.of(case) if affected else Rescue()
+        for tensor, stats in affected:
+            yield self._describe(tensor, stats, stats.nan, "NaN", rescue)
 
 
 class InfInWeights(_NonFinite):
@@ -105,9 +100,10 @@ class InfInWeights(_NonFinite):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor that has Inf and no NaN; NaN is reported first."""
-        for tensor, stats in self._affected(case):
-            if stats.inf and not stats.nan:
-                yield self._describe(case, tensor, stats.inf, "infinite")
+        affected = [pair for pair in self._affected(case) if not pair[1].nan]
+        rescue = Rescue.of(case) if affected else Rescue()
+        for tensor, stats in affected:
+            yield self._describe(tensor, stats, stats.inf, "infinite", rescue)
 
 
 class InfByDesign(Rule):
@@ -317,29 +313,38 @@ class InvalidRunningVar(Rule):
             role: _Sizes.of(tensor for tensor, _ in case.tensors(role) if len(tensor.shape) > 1)
             for role in (Role.MODEL, Role.EMA)
         }
+        found = []
         for tensor, stats in case.tensors(Role.MODEL, Role.EMA):
-            if not tensor.fqn.endswith("running_var") or tensor.dtype_info.kind is not Kind.FLOAT:
+            if tensor.fqn.endswith("running_var") and tensor.dtype_info.kind is Kind.FLOAT:
+                found.append((tensor, stats, self._problem(stats, sizes[tensor.role])))
+        rescue = Rescue.of(case) if any(problem for *_, problem in found) else Rescue()
+        for tensor, stats, problem in found:
+            if not problem:
                 continue
-            negative = stats.min is not None and stats.min < 0.0
-            if stats.non_finite:
-                problem = f"{stats.non_finite} of {stats.numel} variances are not finite"
-            elif negative:
-                problem = f"the smallest of {stats.numel} variances is {stats.min:.4g}"
-            elif _largest(stats) > _HUGE_VARIANCE and not sizes[tensor.role].read(stats.numel):
-                problem = f"the largest of {stats.numel} variances is {stats.max:.4g}"
-            else:
-                continue
-            broken = stats.non_finite > 0 or negative
+            broken = stats.non_finite > 0 or (stats.min or 0.0) < 0.0
             yield self.finding(
                 tensor.fqn,
                 problem,
                 severity=Severity.ERROR if broken else Severity.WARNING,
+                remedy=f"{self.remedy()}{rescue.advice}",
                 min=stats.min,
                 max=stats.max,
                 nan=stats.nan,
                 inf=stats.inf,
                 numel=stats.numel,
+                **rescue.evidence,
             )
+
+    @staticmethod
+    def _problem(stats: TensorStats, sizes: _Sizes) -> str:
+        """What is wrong with the variances; "" where nothing is."""
+        if stats.non_finite:
+            return f"{stats.non_finite} of {stats.numel} variances are not finite"
+        if (stats.min or 0.0) < 0.0:
+            return f"the smallest of {stats.numel} variances is {stats.min:.4g}"
+        if _largest(stats) > _HUGE_VARIANCE and not sizes.read(stats.numel):
+            return f"the largest of {stats.numel} variances is {stats.max:.4g}"
+        return ""
 
 
 _HUGE_VARIANCE = 1e10

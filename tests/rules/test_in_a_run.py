@@ -117,7 +117,9 @@ def test_a_clean_ema_beside_bad_weights_is_named(tmp_path: Path) -> None:
     state = {"model": {"w": torch.full((3,), NAN)}, "ema": {"w": torch.ones(3)}}
     found = one(tmp_path, state)
     assert found.verdict is Verdict.CORRUPT
-    assert get(found.findings, "CD201").remedy.endswith("The EMA in this file is finite.")
+    remedy = get(found.findings, "CD201").remedy
+    assert "The EMA in this file is finite" in remedy
+    assert remedy.endswith(f": ckptdoctor restore --from {found.path} --use-ema")
     state["ema"]["w"] = torch.full((3,), INF)
     found = one(tmp_path, state)
     assert codes(found) == {"CD201", "CD305"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torch.nn.utils import prune
 
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Finding, Severity, Verdict
@@ -82,17 +82,16 @@ def test_the_last_storage_of_an_old_torch_file_is_looked_at(tmp_path: Path) -> N
 
 
 def fresh_biases() -> Tensors:
-    net = nn.Sequential(*(nn.Linear(40, 40) for _ in range(4)))
-    for layer in net:
-        nn.init.zeros_(layer.bias)
-    return net.state_dict() | {"z.bias": torch.zeros(4000)}
+    weights = {f"{at}.weight": torch.randn(40, 40) for at in range(4)}
+    return weights | {f"{at}.bias": torch.zeros(40) for at in range(4)} | {"z": torch.zeros(4000)}
 
 
 def a_last_layer_that_starts_at_zero() -> Tensors:
-    net = nn.Sequential(nn.Linear(9, 70), nn.ReLU(), nn.Linear(70, 70), nn.ReLU(), nn.Linear(70, 9))
-    nn.init.zeros_(net[4].weight)
-    nn.init.zeros_(net[4].bias)
-    return net.state_dict()
+    last = nn.Linear(70, 9)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    layers = (nn.Linear(9, 70), nn.ReLU(), nn.Linear(70, 70), nn.ReLU(), last)
+    return nn.Sequential(*layers).state_dict()
 
 
 def zero_convolutions() -> Tensors:
@@ -131,20 +130,15 @@ def padded_outputs_of_the_last_row() -> Tensors:
 
 
 def pruned(amount: float) -> Tensors:
-    net = nn.Sequential(*(nn.Linear(64, 64, bias=False) for _ in range(3)))
-    for layer in net:
-        prune.random_unstructured(layer, "weight", amount)
-        prune.remove(layer, "weight")
-    return net.state_dict()
+    weights = {f"{at}.weight": torch.randn(64, 64) for at in range(3)}
+    return {name: w * (torch.rand(64, 64) >= amount) for name, w in weights.items()}
 
 
 def pruned_rows() -> Tensors:
-    net = nn.Sequential(*(nn.Linear(64, 64, bias=False) for _ in range(3)))
-    for layer in net:
-        prune.ln_structured(layer, "weight", 0.5, n=2, dim=0)
-        prune.remove(layer, "weight")
-        layer.weight.data[-20:] = 0
-    return net.state_dict()
+    weights = {f"{at}.weight": torch.randn(64, 64) for at in range(3)}
+    for weight in weights.values():
+        weight[::2] = weight[-20:] = 0
+    return weights
 
 
 def masks() -> Tensors:
@@ -248,12 +242,12 @@ def test_a_file_that_ends_with_weights_costs_one_small_read(
     read: list[int] = []
     with opened(path) as file:
         checkpoint = read_checkpoint(file)
-        pread = zero_tail.os.pread
+        pread = os.pread
 
         def counting(fd: int, nbytes: int, offset: int) -> bytes:
             read.append(nbytes)
             return pread(fd, nbytes, offset)
 
-        monkeypatch.setattr(zero_tail.os, "pread", counting)
+        monkeypatch.setattr(os, "pread", counting)
         assert zero_tail.find_zero_tail(checkpoint, file.fd) is None
     assert sum(read) <= 4096

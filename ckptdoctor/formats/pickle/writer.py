@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable
 from typing import IO, Any
 
+from ckptdoctor.formats.pickle.kept import names_module
 from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
@@ -174,6 +175,9 @@ class _Writer:
 
     def _persistent_id(self, node: PersistentId) -> None:
         pid = node.pid
+        if names_module(pid) and len(pid) > 1:  # torch's zip files hold the class itself
+            self._then((pid[1],))
+            return
         if type(pid) is tuple and len(pid) == 6:  # torch's old format: the last names a view
             if pid[5] is not None:
                 raise UnwritableError("a storage that is a view of another one")

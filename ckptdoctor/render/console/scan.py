@@ -21,6 +21,7 @@ from ckptdoctor.render.console.several import several_text
 from ckptdoctor.render.sections import BESIDE, Section, sections
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import CheckpointReport, Report
+from ckptdoctor.rules.rescue import rescue_command
 
 __all__ = ["scan_text"]
 
@@ -108,6 +109,9 @@ def _findings_text(report: Report, screen: Screen) -> str:
             elif seen[finding.code] == totals[finding.code]:
                 rest = totals[finding.code] - _MAX_PER_CODE
                 console.print(Text(f"  {finding.code} … and {rest} more like this (-vv)", "dim"))
+        rescue = rescue_command(row.path, row.findings)
+        if rescue:
+            console.print(Text.assemble("To rescue it:  ", (rescue, "bold")), soft_wrap=True)
     codes = {finding.code for finding in report.all_findings()}
     if codes:
         console.print(Text(f"\nWhat a code means:  ckptdoctor explain {min(codes)}", "dim"))
