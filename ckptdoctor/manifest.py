@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,29 +21,17 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.version import __version__
 
 __all__ = [
+    "RestoredFrom",
     "actions_of",
     "check_manifest",
     "is_manifest",
     "manifest_path",
     "manifest_text",
+    "restored_from",
     "sha256_of",
 ]
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoredFrom:
-    source: Path
-    epoch: int | float | None = None
-    scale: float | None = None
-    actions: tuple[str, ...] = ()
-
-
-def restored_from(checkpoint: Path) -> RestoredFrom | None:
-    return None
-
-
 _CHUNK_NBYTES = 1 << 22
 _MOST_NBYTES = 1 << 20
 _SHA256_CHARS = 64
@@ -65,6 +54,84 @@ def is_manifest(path: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredFrom:
+    """What the manifest beside a restored file says of it.
+
+    Attributes:
+        source: the checkpoint that it goes back to; of a copy of a copy the first one.
+        epoch: of that checkpoint, even where only its name told it.
+        scale: its learning rates over those of ``source``: 1.0 where they are the same, None where
+            that is not known, as after ``--set-lr``.
+        set_lr: the rate that was set, or None.
+        actions: the names of what was done to it.
+    """
+
+    source: Path
+    epoch: int | float | None
+    scale: float | None
+    set_lr: float | None
+    actions: tuple[str, ...]
+
+
+def restored_from(path: Path) -> RestoredFrom | None:
+    """Where a file comes from, if a manifest of ours lies beside it that names this very file.
+
+    By name and size: whether the bytes are still the same is asked by :func:`check_manifest`.
+    """
+    manifest = _read(manifest_path(path))
+    file, source = _part(manifest, "file"), _part(manifest, "source")
+    if manifest.get("schema_version") != SCHEMA_VERSION or file.get("name") != path.name:
+        return None
+    origin = _part(manifest, "origin") or source
+    try:
+        same = file.get("nbytes") == path.stat().st_size
+    except OSError:
+        return None
+    if not same or not isinstance(origin.get("path"), str):
+        return None
+    done = [action for action in _list(manifest, "actions") if isinstance(action, dict)]
+    names = tuple(str(action.get("name")) for action in done)
+    epoch = manifest.get("epoch")
+    unchanged = 1.0 if _CHANGES_RATES.isdisjoint(names) else None
+    return RestoredFrom(
+        source=_found(origin, path),
+        epoch=epoch if type(epoch) is int else None,
+        scale=_positive(manifest.get("scale")) if "scale" in manifest else unchanged,
+        set_lr=next((v for a in done if (v := _positive(a.get("set_lr"))) is not None), None),
+        actions=names,
+    )
+
+
+_CHANGES_RATES = frozenset({"scale-lr", "set-lr"})
+
+
+def _part(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    part = content.get(key)
+    return part if isinstance(part, dict) else {}
+
+
+def _list(content: Mapping[str, Any], key: str) -> list[Any]:
+    part = content.get(key)
+    return part if isinstance(part, list) else []
+
+
+def _positive(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0.0 < value < math.inf else None
+
+
+def _found(origin: Mapping[str, Any], path: Path) -> Path:
+    """The original as seen from here: the manifest may have been written in another folder."""
+    told = Path(origin["path"])
+    relative = origin.get("relative")
+    near = path.parent / (relative if isinstance(relative, str) else told.name)
+    near = Path(os.path.normpath(near))
+    gone = not near.exists()
+    return told if gone and (told.is_absolute() or told.exists()) else near
+
+
 def manifest_text(
     *,
     source: Path,
@@ -73,8 +140,10 @@ def manifest_text(
     sha256: str,
     nbytes: int,
     epoch: float | None,
-    actions: Sequence[Mapping[str, str]],
+    actions: Sequence[Mapping[str, object]],
     trusted: bool,
+    origin: Path | None = None,
+    scale: float | None = 1.0,
 ) -> str:
     """The manifest, as JSON.
 
@@ -87,17 +156,30 @@ def manifest_text(
         epoch: of the source.
         actions: what was done, each with a name, a message and a notice.
         trusted: False where values were made up.
+        origin: the checkpoint that ``source`` is a copy of; None where it is none.
+        scale: the learning rates over those of the first checkpoint; None where nobody can tell.
     """
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "ckptdoctor", "version": __version__},
-        "source": {"path": str(source), "sha256": source_sha256},
+        "source": _place(source, destination) | {"sha256": source_sha256},
         "file": {"name": destination.name, "nbytes": nbytes, "sha256": sha256},
         "epoch": epoch,
-        "actions": [dict(action) for action in actions],
+        "actions": [
+            {name: value for name, value in action.items() if value is not None}
+            for action in actions
+        ],
+        "scale": scale,
         "trusted": trusted,
     }
+    if origin is not None:
+        content["origin"] = _place(origin, destination)
     return json.dumps(content, indent=2) + "\n"
+
+
+def _place(source: Path, destination: Path) -> dict[str, str]:
+    """A path as it was named, and from the folder of the file, which may be moved together."""
+    return {"path": str(source), "relative": os.path.relpath(source, destination.parent)}
 
 
 def sha256_of(fd: int) -> str:
@@ -144,12 +226,8 @@ def check_manifest(path: Path, fd: int) -> Iterator[Problem]:
 
 def actions_of(checkpoint: Path) -> list[str]:
     """The names of what was done to a restored file; empty where no manifest lies beside it."""
-    actions = _read(manifest_path(checkpoint)).get("actions")
-    return [
-        str(action.get("name"))
-        for action in (actions if isinstance(actions, list) else ())
-        if isinstance(action, dict)
-    ]
+    actions = _list(_read(manifest_path(checkpoint)), "actions")
+    return [str(action.get("name")) for action in actions if isinstance(action, dict)]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Verdict
-from ckptdoctor.manifest import manifest_path, manifest_text
+from ckptdoctor.manifest import RestoredFrom, manifest_path, manifest_text, restored_from
 from tests.builders import save
 
 
@@ -22,7 +22,7 @@ def restored(folder: Path, *, trusted: bool = True) -> tuple[Path, Path]:
     manifest = manifest_path(path)
     manifest.write_text(
         manifest_text(
-            source=Path("checkpoint_epoch_88.pth"),
+            source=path.with_name("checkpoint_epoch_88.pth"),
             source_sha256="0" * 64,
             destination=path,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -75,3 +75,76 @@ def test_a_json_file_that_is_no_manifest_is_left_alone(content: Any, tmp_path: P
     path, manifest = restored(tmp_path)
     manifest.write_text(content)
     assert codes(path) == set()
+
+
+def test_what_a_copy_was_made_from_is_told(tmp_path: Path) -> None:
+    path, _ = restored(tmp_path)
+    found = restored_from(path)
+    assert found == RestoredFrom(
+        source=tmp_path / "checkpoint_epoch_88.pth",
+        epoch=88,
+        scale=1.0,
+        set_lr=None,
+        actions=("copy",),
+    )
+
+
+def changed(content: dict[str, Any], **parts: Any) -> str:
+    return json.dumps(content | parts)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"schema_version": 2},
+        {"tool": {"name": "other"}},
+        {"file": {"name": "other.pth", "nbytes": 1, "sha256": "0" * 64}},
+        {"file": {"name": "best_model_clean.pth", "nbytes": 1}},
+        {"file": []},
+        {"source": {}},
+        {"source": {"path": 5}},
+    ],
+)
+def test_a_note_on_anything_else_tells_nothing(parts: dict[str, Any], tmp_path: Path) -> None:
+    path, manifest = restored(tmp_path)
+    manifest.write_text(changed(json.loads(manifest.read_text()), **parts))
+    assert restored_from(path) is None
+
+
+def test_no_note_tells_nothing(tmp_path: Path) -> None:
+    path, manifest = restored(tmp_path)
+    manifest.unlink()
+    assert restored_from(path) is None
+    path.unlink()
+    assert restored_from(path) is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "scale"),
+    [
+        ({"scale": 0.75}, 0.75),
+        ({"scale": None}, None),
+        ({"scale": True}, None),
+        ({"scale": -1}, None),
+        ({"scale": "0.5"}, None),
+        ({"epoch": "88", "actions": [5, {"name": "scale-lr", "factor": 0.5}]}, 1.0),
+    ],
+)
+def test_odd_values_in_a_note_are_not_believed(
+    parts: dict[str, Any], scale: float | None, tmp_path: Path
+) -> None:
+    path, manifest = restored(tmp_path)
+    manifest.write_text(changed(json.loads(manifest.read_text()), **parts))
+    found = restored_from(path)
+    assert found is not None
+    assert found.scale == scale
+
+
+def test_an_older_note_on_scaled_rates_tells_no_factor(tmp_path: Path) -> None:
+    path, manifest = restored(tmp_path)
+    content = json.loads(manifest.read_text())
+    del content["scale"]
+    manifest.write_text(changed(content, actions=[{"name": "scale-lr"}]))
+    found = restored_from(path)
+    assert found is not None
+    assert (found.scale, found.actions) == (None, ("scale-lr",))

@@ -9,6 +9,7 @@ from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef, TensorRecord, Te
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.saved_object import SavedObject
+from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.tree import Place, entries, find, pairs_of, places
 
 __all__ = ["Action", "Draft", "Patch", "number_of", "storage_key", "text_keys"]
@@ -22,11 +23,15 @@ class Action:
         name: which kind, such as ``scale-lr``.
         message: what was done, with its figures.
         notice: what the training script will notice when it resumes, or "".
+        factor: of the learning rates over those of the original, where they were scaled.
+        set_lr: the learning rate that was set.
     """
 
     name: str
     message: str
     notice: str = ""
+    factor: float | None = None
+    set_lr: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Draft:
         saved: its tree, changed in place.
         damaged: tensors whose bytes are not those that were written.
         meant: tensors that are infinite by design.
+        copied: what the manifest beside the source says, where it is a copy itself.
         patches: by storage key.
         transplants: by storage key, the storages of another file: its descriptor, and where.
         touched: paths of scalars and tensors that are no longer what they were.
@@ -68,15 +74,25 @@ class Draft:
     saved: SavedObject
     damaged: frozenset[str] = frozenset()
     meant: frozenset[str] = frozenset()
+    copied: RestoredFrom | None = None
     patches: dict[str, list[Patch]] = field(default_factory=dict)
     transplants: dict[str, tuple[int, StorageRef]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
 
-    def did(self, name: str, message: str, notice: str = "") -> None:
+    def did(
+        self,
+        name: str,
+        message: str,
+        notice: str = "",
+        *,
+        factor: float | None = None,
+        set_lr: float | None = None,
+    ) -> None:
         """Note an action."""
-        self.actions.append(Action(name=name, message=message, notice=notice))
+        done = Action(name=name, message=message, notice=notice, factor=factor, set_lr=set_lr)
+        self.actions.append(done)
 
     def tensors(self, *roles: Role) -> Iterator[TensorRecord]:
         """The tensors of these roles."""

@@ -84,7 +84,7 @@ def apply_edits(draft: Draft, edits: Edits) -> None:
     elif edits.reset_optimizer:
         _reset_optimizers(draft, "reset-optimizer", "as asked")
     if edits.scale_lr is not None:
-        change_rates(draft, "scale-lr", edits.scale_lr)
+        change_rates(draft, edits.scale_lr)
     if edits.set_lr is not None:
         set_rates(draft, edits.set_lr)
     if edits.strip_prefix:

@@ -187,7 +187,7 @@ def _no_candidate(row: CheckpointReport) -> str:
     """Why a file of the run is none to go on from, sound as it may be."""
     made = row.restored
     if made is not None:
-        scaled = "" if made.scale is None else f", rates × {made.scale:g}"
+        scaled = "" if made.scale in (None, 1.0) else f", rates × {made.scale:g}"
         return f"{row.verdict.value}: restored from {made.source.name}{scaled}"
     return f"{row.verdict.value}: it holds no model weights"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.recovery.draft import Draft, number_of
 from ckptdoctor.recovery.tree import Place, entries, find, places
+from ckptdoctor.shell import command_line
 
 __all__ = ["change_rates", "set_rates"]
 
@@ -27,12 +28,13 @@ def _rates(draft: Draft) -> Iterator[Place]:
             yield from entries(place.node, place.path)
 
 
-def change_rates(draft: Draft, name: str, factor: float) -> None:
-    """Multiply every stored rate, those of the schedule too.
+def change_rates(draft: Draft, factor: float) -> None:
+    """Multiply every stored rate, those of the schedule too; of a copy those of its original.
 
     Raises:
-        RestoreError: there is none, or one is no plain number.
+        RestoreError: there is none, one is no plain number, or nobody knows the original's.
     """
+    scaled = _scaled_before(draft, factor)
     changed: list[tuple[str, float, float]] = []
     seen: set[tuple[int, int]] = set()
     for place in list(_rates(draft)):
@@ -44,9 +46,10 @@ def change_rates(draft: Draft, name: str, factor: float) -> None:
             raise RestoreError(
                 f"{draft.checkpoint.path}: {place.fqn} is no plain number and cannot be scaled"
             )
-        place.put(old * factor)
+        new = old if factor == scaled else _original(old, scaled) * factor
+        place.put(new)
         draft.touched.add(place.fqn)
-        changed.append((place.fqn, old, old * factor))
+        changed.append((place.fqn, old, new))
     rates = [row for row in changed if row[0].rpartition(".")[2] == "lr"]
     if not rates:
         raise RestoreError(
@@ -59,11 +62,43 @@ def change_rates(draft: Draft, name: str, factor: float) -> None:
     if first:
         _, old, new = max(first, key=lambda row: row[1])
         said += f", the schedule's own {old:.6g} is {new:.6g}"
-    draft.did(
-        name,
-        f"{len(changed)} stored learning rates times {factor:.6g}: {said}",
-        "the stored rate wins over the --lr of the training script when the optimizer is loaded",
+    what = f"{len(changed)} stored learning rates times {factor:.6g}"
+    if draft.copied is not None and scaled != 1.0:
+        what = (
+            f"{len(changed)} stored learning rates are those of {draft.copied.source.name} times "
+            f"{factor:.6g} now; in this copy of it they were times {scaled:.6g}"
+        )
+    draft.did("scale-lr", f"{what}: {said}", _WINS, factor=factor)
+
+
+def _scaled_before(draft: Draft, factor: float) -> float:
+    """What the stored rates are times already, over those of the original."""
+    copied = draft.copied
+    if copied is None:
+        return 1.0
+    if copied.scale is not None:
+        return copied.scale
+    how = (
+        f"--set-lr {copied.set_lr:g}" if copied.set_lr is not None else "a factor that is not told"
     )
+    raise RestoreError(
+        f"{draft.checkpoint.path} is a copy of {copied.source}, and its learning rate was changed "
+        f"by {how}: scale that of the original",
+        "  "
+        + command_line(
+            "ckptdoctor", "restore", "--from", copied.source, "--scale-lr", f"{factor:g}"
+        ),
+    )
+
+
+def _original(rate: float, scaled: float) -> float:
+    """The rate that times this factor is the one stored, rid of the noise of a division."""
+    divided = rate / scaled
+    plain = float(f"{divided:.15g}")
+    return plain if plain * scaled == rate else divided
+
+
+_WINS = "the stored rate wins over the --lr of the training script when the optimizer is loaded"
 
 
 def set_rates(draft: Draft, value: float) -> None:
@@ -101,5 +136,6 @@ def set_rates(draft: Draft, value: float) -> None:
     draft.did(
         "set-lr",
         f"the stored learning rate, {largest:.6g} (initially {base:.6g}), is {value:.6g} now",
-        "the stored rate wins over the --lr of the training script when the optimizer is loaded",
+        _WINS,
+        set_lr=value,
     )

@@ -23,7 +23,13 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.writer import UnwritableError, write_bare_pickle, write_pickle
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.formats.zip.writer import write_torch_zip
-from ckptdoctor.manifest import is_manifest, manifest_path, manifest_text, sha256_of
+from ckptdoctor.manifest import (
+    RestoredFrom,
+    is_manifest,
+    manifest_path,
+    manifest_text,
+    sha256_of,
+)
 from ckptdoctor.recovery.draft import Action, Draft, Patch
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
 from ckptdoctor.recovery.patched import PatchedSource, patches_of
@@ -35,14 +41,20 @@ from ckptdoctor.recovery.publish import (
     publish,
     temporary_beside,
 )
-from ckptdoctor.recovery.source import corrupt, damaged_tensors, examined, meant_tensors
+from ckptdoctor.recovery.source import (
+    copied_from,
+    corrupt,
+    damaged_tensors,
+    epoch_of,
+    examined,
+    meant_tensors,
+)
 from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_weights
 from ckptdoctor.recovery.verify import verify_copy, verify_draft
 from ckptdoctor.recovery.weights_only import SafeLoad, safe_load_of
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.elements import storage_bytes
-from ckptdoctor.weightless import instead_of_weights, lists_weights
 
 __all__ = ["Restored", "restore"]
 
@@ -124,7 +136,7 @@ def restore(
     return Restored(
         source=source,
         destination=destination,
-        epoch=report.metadata.epoch,
+        epoch=epoch_of(report),
         actions=tuple(job.actions),
         verified=not dry_run,
         sha256=sha256,
@@ -191,6 +203,7 @@ def _draft(
         saved,
         damaged=damaged_tensors(report, checkpoint),
         meant=meant_tensors(report),
+        copied=copied_from(report),
     )
     if edits.graft is not None:
         donor = examined(edits.graft, jobs)
@@ -263,15 +276,18 @@ class _Job:
 
     def _publish(self, path: Path, out: IO[bytes]) -> str:
         sha256 = sha256_of(out.fileno())
+        copied = copied_from(self._report)
         text = manifest_text(
             source=self._report.path,
             source_sha256=sha256_of(self._file.fd),
             destination=self._destination,
             sha256=sha256,
             nbytes=os.fstat(out.fileno()).st_size,
-            epoch=self._report.metadata.epoch,
+            epoch=epoch_of(self._report),
             actions=[asdict(action) for action in self.actions],
-            trusted=all(action.name != "zero-nonfinite" for action in self.actions),
+            trusted=_is_trusted(self._report, self.actions),
+            origin=None if copied is None else copied.source,
+            scale=_scale(copied, self.actions),
         )
         if self._force:  # an old manifest would accuse the new file
             with contextlib.suppress(FileNotFoundError):
@@ -286,6 +302,20 @@ class _Job:
                 error.errno, f"its manifest could not be written: {error.strerror or error}"
             ) from error
         return sha256
+
+
+def _is_trusted(report: CheckpointReport, actions: Sequence[Action]) -> bool:
+    """Whether no value was made up, neither now nor in the copy that this one is made from."""
+    made_up = any(finding.evidence.get("trusted") is False for finding in report.findings)
+    return not made_up and all(action.name != "zero-nonfinite" for action in actions)
+
+
+def _scale(copied: RestoredFrom | None, actions: Sequence[Action]) -> float | None:
+    """The learning rates over those of the first checkpoint; None where nobody can tell."""
+    for action in actions:
+        if action.factor is not None or action.set_lr is not None:
+            return action.factor
+    return 1.0 if copied is None else copied.scale
 
 
 def _write_manifest(path: Path, text: str) -> None:
