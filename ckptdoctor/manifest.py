@@ -96,7 +96,7 @@ def restored_from(path: Path) -> RestoredFrom | None:
     unchanged = 1.0 if _CHANGES_RATES.isdisjoint(names) else None
     return RestoredFrom(
         source=_found(origin, path),
-        epoch=epoch if type(epoch) is int else None,
+        epoch=epoch if type(epoch) in (int, float) else None,
         scale=_positive(manifest.get("scale")) if "scale" in manifest else unchanged,
         set_lr=next((v for a in done if (v := _positive(a.get("set_lr"))) is not None), None),
         actions=names,

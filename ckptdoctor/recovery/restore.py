@@ -45,7 +45,6 @@ from ckptdoctor.recovery.source import (
     copied_from,
     corrupt,
     damaged_tensors,
-    epoch_of,
     examined,
     meant_tensors,
 )
@@ -136,7 +135,7 @@ def restore(
     return Restored(
         source=source,
         destination=destination,
-        epoch=epoch_of(report),
+        epoch=report.metadata.epoch,
         actions=tuple(job.actions),
         verified=not dry_run,
         sha256=sha256,
@@ -283,7 +282,7 @@ class _Job:
             destination=self._destination,
             sha256=sha256,
             nbytes=os.fstat(out.fileno()).st_size,
-            epoch=epoch_of(self._report),
+            epoch=self._report.metadata.epoch,
             actions=[asdict(action) for action in self.actions],
             trusted=_is_trusted(self._report, self.actions),
             origin=None if copied is None else copied.source,

@@ -9,16 +9,15 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity
 from ckptdoctor.manifest import RestoredFrom, restored_from
-from ckptdoctor.recovery.choose import clean_name
+from ckptdoctor.recovery.next_step import clean_name
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.rescue import rescue_command
-from ckptdoctor.rules.weightless import instead_of_weights, lists_weights
+from ckptdoctor.weightless import instead_of_weights, lists_weights
 
 __all__ = [
     "copied_from",
     "corrupt",
     "damaged_tensors",
-    "epoch_of",
     "examined",
     "meant_tensors",
 ]
@@ -83,10 +82,3 @@ def copied_from(report: CheckpointReport) -> RestoredFrom | None:
     """What the manifest beside a source says, as long as the source is still what was restored."""
     changed = any(finding.code == "CD110" for finding in report.findings)
     return None if changed else restored_from(report.path)
-
-
-def epoch_of(report: CheckpointReport) -> int | None:
-    """The epoch of a source; of a copy whose epoch stood in its original's name, that."""
-    copied = copied_from(report)
-    known = report.metadata.epoch
-    return known if known is not None or copied is None else copied.epoch

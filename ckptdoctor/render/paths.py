@@ -71,7 +71,7 @@ def _by_words(
 ) -> list[str] | None:
     builds: dict[tuple[str, ...], list[_Words]] = {}
     for name in names:
-        words = _WORDS.findall(name)
+        words: _Words = _WORDS.findall(name)
         builds.setdefault(tuple(_kind(word) for word in words), []).append(words)
     cut: dict[str, str] = {}
     for alike in builds.values():

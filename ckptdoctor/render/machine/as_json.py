@@ -125,9 +125,7 @@ def _plain(value: Any) -> Any:
 
 
 def sum_object(report: Report) -> dict[str, Any]:
-    """What it adds up to: the last good checkpoint, the next command, what was not believed, the
-    verdicts counted, our own bugs.
-    """
+    """What it adds up to: the last good one, the next command, notes, verdicts, our own bugs."""
     return {
         "last_good": _last_good(report.last_good),
         "next": report.next or None,
