@@ -6,6 +6,7 @@ stands in the report.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import warnings
@@ -169,7 +170,10 @@ class DiffReport(Difference):
         moved = sum(tensor.movement.changed > 0 for tensor in self.tensors)
         counts = [f"{moved} of {plural(len(self.tensors), 'tensor')} changed"]
         if any(tensor.role is Role.MODEL for tensor in self.tensors):
-            counts.append(f"weights by {number(self.total().relative)} of their norm")
+            if spoiled := self.spoiled():
+                counts.append(f"{plural(spoiled, 'tensor')} of the weights not finite any more")
+            if not math.isnan(self.total().relative):
+                counts.append(f"weights by {number(self.total().relative)} of their norm")
         others = {
             "reshaped": self.reshaped,
             "added": self.added,

@@ -43,9 +43,13 @@ class Movement:
 
     @property
     def relative(self) -> float:
-        """The norm of the difference over the norm in A; ``inf`` where all of A is zero."""
+        """The norm of the difference over the norm in A; ``inf`` where all of A is zero.
+
+        NaN where elements are not finite any more, or are again, and no others tell a distance.
+        """
         if not self.square_moved:
-            return 0.0
+            spoiled = self.new_nan or self.new_inf or self.mended
+            return math.nan if spoiled and not self.square_before else 0.0
         if not self.square_before:
             return math.inf
         return math.sqrt(self.square_moved / self.square_before)
@@ -173,6 +177,25 @@ class Difference:
                 parts.setdefault(tensor.layer, []).append(tensor.movement)
         return {name: Movement.sum(movements) for name, movements in parts.items()}
 
+    def spoiled(self, role: Role = Role.MODEL) -> int:
+        """How many tensors of a role hold NaN or Inf in B where A is finite."""
+        return sum(
+            bool(tensor.movement.new_nan or tensor.movement.new_inf)
+            for tensor in self.tensors
+            if tensor.role is role and not tensor.counts
+        )
+
+    def by_distance(self, role: Role = Role.MODEL) -> list[tuple[str, Movement]]:
+        """The layers: first those that are not finite any more, then by how far they moved."""
+        return sorted(self.layers(role).items(), key=_nearest_last)
+
     def worst(self) -> Severity | None:
         """The highest severity of any finding."""
         return max((finding.severity for finding in self.findings), default=None)
+
+
+def _nearest_last(layer: tuple[str, Movement]) -> tuple[bool, bool, float]:
+    moved = layer[1]
+    distance = moved.relative
+    unknown = math.isnan(distance)
+    return not (moved.new_nan or moved.new_inf), not unknown, 0.0 if unknown else -distance

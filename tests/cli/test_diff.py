@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import ckptdoctor
 from ckptdoctor.__main__ import run as in_process
 from tests.builders import save
 from tests.cli.support import ANSI, Outcome, run, training_state
@@ -90,6 +91,48 @@ def test_nan_against_a_number_is_said(pair: tuple[Path, Path], tmp_path: Path, h
     assert "12 of 12 elements are NaN that were finite before" in text
     back = " ".join(here("diff", nan, pair[0]).stdout.split())
     assert "12 became finite" in back
+
+
+def weights(*values: float) -> dict[str, torch.Tensor]:
+    return {f"l{at}.weight": torch.full((2, 3), value) for at, value in enumerate(values)}
+
+
+@pytest.fixture
+def spoilt(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Sound weights, those of which some are NaN and Inf, and those that are all NaN."""
+    one_nan = weights(1.1, math.inf, 2.2, 4.4)
+    one_nan["l0.weight"][0, 0] = math.nan
+    return (
+        save(tmp_path / "a.pth", {"model": weights(1.0, 5.0, 2.0, 4.0)}),
+        save(tmp_path / "some.pth", {"model": one_nan}),
+        save(tmp_path / "all.pth", {"model": weights(*[math.nan] * 4)}),
+    )
+
+
+@pytest.mark.parametrize("fmt", ["table", "markdown"])
+def test_a_move_to_nan_has_no_distance(
+    fmt: str, spoilt: tuple[Path, Path, Path], here: Here
+) -> None:
+    sound, some, wholly = spoilt
+    text = " ".join(here("diff", sound, wholly, "-f", fmt).stdout.split())
+    assert "hold NaN or Inf in 4" in text
+    assert "moved by" not in text
+    text = " ".join(here("diff", sound, some, "-f", fmt).stdout.split())
+    assert "hold NaN or Inf in 2" in text
+    assert "finite in both moved by 0.1 of the" in text.replace("of their", "of the")
+    layers = [text.index(f"model.l{at} ", text.index("layer")) for at in range(4)]
+    assert max(layers[0], layers[1]) < min(layers[2], layers[3])  # what broke comes first
+
+
+def test_programs_are_told_that_there_is_no_distance(
+    spoilt: tuple[Path, Path, Path], here: Here
+) -> None:
+    sound, some, wholly = spoilt
+    total = json.loads(here("diff", sound, wholly, "-f", "json").stdout)["total"]
+    assert (total["relative"], total["new_nan"]) == ("NaN", 24)
+    total = json.loads(here("diff", sound, some, "-f", "json").stdout)["total"]
+    assert total["relative"] == pytest.approx(0.1, rel=1e-5)
+    assert "4 tensors of the weights not finite any more" in str(ckptdoctor.diff(sound, wholly))
 
 
 def test_identical_and_nothing_in_common_are_said(

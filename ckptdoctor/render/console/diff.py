@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ckptdoctor.checkpoint import Role
-from ckptdoctor.difference import Change, Difference, Movement
+from ckptdoctor.difference import Change, Difference
 from ckptdoctor.render.console.screen import Screen, drawn, print_finding
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
 
@@ -53,34 +54,41 @@ def _verdict(found: Difference) -> Iterator[str]:
         yield "The two are identical: every tensor, every value."
         yield from (f"Note: {printable(note)}" for note in found.notes)
         return
-    total = found.total()
-    if total.numel:
-        yield f"The weights {_words(total)}."
-    for role in (Role.EMA, Role.OPTIMIZER):
-        movement = found.total(role)
-        if movement.numel:
-            name = "EMA" if role is Role.EMA else "optimizer's state"
-            yield f"The {name} {_words(movement)}."
+    for role, name in _NAMES.items():
+        if found.total(role).numel:
+            yield from (f"The {name} {words}." for words in _words(found, role))
     for note in found.notes:
         yield f"Note: {printable(note)}"
 
 
-def _words(moved: Movement) -> str:
+_NAMES = {Role.MODEL: "weights", Role.EMA: "EMA", Role.OPTIMIZER: "optimizer's state"}
+
+
+def _words(found: Difference, role: Role) -> Iterator[str]:
+    """What became of a part of the state, and how far the rest of it moved."""
+    moved, spoiled = found.total(role), found.spoiled(role)
     if not moved.changed:
-        return "did not change"
-    text = (
-        f"moved by {number(moved.relative)} of the norm, at most {number(moved.largest)}; "
-        f"{moved.changed} of {moved.numel} elements changed"
-    )
-    if moved.new_nan or moved.new_inf:
-        text += f", {moved.new_nan} became NaN and {moved.new_inf} infinite"
-    if moved.mended:
-        text += f", {moved.mended} became finite"
-    return text
+        yield "did not change"
+        return
+    if spoiled:
+        of_role = sum(tensor.role is role for tensor in found.tensors)
+        yield (
+            f"in b hold NaN or Inf in {spoiled} of {plural(of_role, 'tensor')}: of {moved.numel} "
+            f"elements {moved.new_nan} became NaN and {moved.new_inf} infinite"
+        )
+    if not math.isnan(moved.relative):
+        what = "that are finite in both " if spoiled else ""
+        mended = f", {moved.mended} became finite" if moved.mended else ""
+        yield (
+            f"{what}moved by {number(moved.relative)} of the norm, at most "
+            f"{number(moved.largest)}; {moved.changed} of {moved.numel} elements changed{mended}"
+        )
+    elif moved.mended:
+        yield f"became finite in {moved.mended} of {moved.numel} elements"
 
 
 def _print_layers(console: Console, found: Difference, *, everything: bool) -> None:
-    layers = sorted(found.layers().items(), key=lambda row: -row[1].relative)
+    layers = found.by_distance()
     moved = [row for row in layers if row[1].changed]
     if not moved:
         return
@@ -95,12 +103,13 @@ def _print_layers(console: Console, found: Difference, *, everything: bool) -> N
     most = max(finite, default=0.0) or 1.0
     for name, movement in shown:
         bad = movement.new_nan or movement.new_inf
-        bar = "█" * max(1, round(_BAR * min(1.0, movement.relative / most)))
+        share = min(1.0, movement.relative / most) if movement.relative > 0.0 else 0.0
+        bar = "█" * max(1, round(_BAR * share))
         table.add_row(
             shorten_middle(printable(name), max(16, console.width - 46)),
             number(movement.relative),
-            bar if movement.relative else "",
-            number(movement.largest),
+            bar if movement.relative > 0.0 else "",
+            number(None if math.isnan(movement.relative) else movement.largest),
             f"{movement.changed}" + (f", {movement.new_nan} NaN" if movement.new_nan else ""),
             style="red" if bad else "",
         )

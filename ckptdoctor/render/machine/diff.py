@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from typing import Any
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.difference import Difference, Movement, TensorDifference
 from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump
-from ckptdoctor.render.text import csv_cell, markdown_cell, number
+from ckptdoctor.render.text import csv_cell, markdown_cell, number, plural
 
 __all__ = ["diff_csv", "diff_json", "diff_jsonl", "diff_markdown"]
 
@@ -118,7 +119,6 @@ def diff_csv(found: Difference) -> str:
 
 def diff_markdown(found: Difference) -> str:
     """Total, layers, and what else changed."""
-    total = found.total()
     a, b = markdown_cell(str(found.a)), markdown_cell(str(found.b))
     lines = [f"### {a} → {b}", ""]
     if found.nothing_in_common:
@@ -126,18 +126,14 @@ def diff_markdown(found: Difference) -> str:
     elif found.identical:
         lines.append("The two are identical.")
     else:
-        lines.append(
-            f"The weights moved by {number(total.relative)} of their norm; "
-            f"{total.changed} of {total.numel} elements changed."
-        )
+        lines.append(_sentence(found))
     for finding in found.findings[:_MOST_ROWS]:
         subject = markdown_cell(finding.subject)
         lines.append(f"- **{finding.code}** {subject}: {markdown_cell(finding.message)}")
     lines += ["", "| layer | moved | largest | changed |", "|---|---:|---:|---:|"]
-    layers = sorted(found.layers().items(), key=lambda row: -row[1].relative)
-    for name, moved in layers[:_MOST_ROWS]:
+    for name, moved in found.by_distance()[:_MOST_ROWS]:
         lines.append(
-            f"| {markdown_cell(name)} | {number(moved.relative)} | {number(moved.largest)} "
+            f"| {markdown_cell(name)} | {number(moved.relative)} | {_largest(moved)} "
             f"| {moved.changed} of {moved.numel} |"
         )
     if found.changes:
@@ -150,3 +146,24 @@ def diff_markdown(found: Difference) -> str:
             shown = ", ".join(markdown_cell(name) for name in names[:_MOST_ROWS])
             lines += ["", f"{title} ({len(names)}): {shown}"]
     return "\n".join(lines) + "\n"
+
+
+def _sentence(found: Difference) -> str:
+    total, spoiled = found.total(), found.spoiled()
+    changed = f"{total.changed} of {total.numel} elements changed."
+    what = f"The weights moved by {number(total.relative)} of their norm; {changed}"
+    if not spoiled:
+        return what
+    broken = (
+        f"The weights hold NaN or Inf in {plural(spoiled, 'tensor')} where they were finite: "
+        f"{total.new_nan} elements became NaN and {total.new_inf} infinite"
+    )
+    if math.isnan(total.relative):
+        return f"{broken}; {changed}"
+    return (
+        f"{broken}. Those finite in both moved by {number(total.relative)} of their norm; {changed}"
+    )
+
+
+def _largest(moved: Movement) -> str:
+    return number(None if math.isnan(moved.relative) else moved.largest)
