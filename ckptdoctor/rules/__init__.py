@@ -26,6 +26,7 @@ from ckptdoctor.rules.metrics import (
     NonFiniteInLog,
     Stalled,
 )
+from ckptdoctor.rules.resume import ResumeChangedOptimizer
 from ckptdoctor.rules.run import (
     DuplicateContent,
     JumpInWeights,
@@ -86,6 +87,7 @@ ALL_RULES: tuple[type[Rule], ...] = (
     NoRecentBackup,
     Stalled,
     JumpInWeights,
+    ResumeChangedOptimizer,
     LevelShift,
 )
 """Every rule, in the order of the codes."""

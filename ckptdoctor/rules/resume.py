@@ -1,0 +1,86 @@
+"""CD411: what a resume changed without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.history import AlarmKind, History, Position
+from ckptdoctor.metadata import MetricKind
+from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.runs.monitor import rate_of
+from ckptdoctor.runs.optimizer_facts import Change, ChangeKind
+from ckptdoctor.runs.rates import rate_jumps
+from ckptdoctor.runs.trend import trend_of
+
+__all__ = ["ResumeChangedOptimizer"]
+
+_NOTES = frozenset({ChangeKind.GROUPS_ADDED, ChangeKind.SETTING})
+_SOON = 2  # values after the jump within which harm is done by it
+
+
+class ResumeChangedOptimizer(Rule):
+    """A resume changed the optimizer.
+
+    From one checkpoint to the next the stored schedule counts from the beginning again, the
+    learning rate jumps to three times and more where no schedule lets it rise, the optimizer is of
+    another kind, its groups hold other parameters, or a setting that never changed did. Told from
+    the numbers that the files store. A warm-up is none of this, nor is a cyclic schedule, nor a
+    rate that rises while the counter of its schedule goes on. A note where groups were only added,
+    as unfreezing does, or a setting was changed. From a log alone it is told where the metric fell,
+    or the loss exploded, as the learning rate jumped.
+
+    What to do: go on from the checkpoint before it. Load the states of optimizer and schedule into
+    what was built just as before the interruption, and compare the learning rate of the first step
+    with the last one.
+    """
+
+    code = "CD411"
+    severity = Severity.WARNING
+    label = "optimizer changed"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding for each thing that changed since the checkpoint before."""
+        found: tuple[Change, ...] = getattr(case.run, "optimizer_changes", {}).get(
+            case.checkpoint.path, ()
+        )
+        for change in found:
+            yield self.finding(
+                "optimizer",
+                change.message,
+                severity=Severity.INFO if change.kind in _NOTES else None,
+                changed=change.kind.value,
+                before=change.before,
+                after=change.after,
+            )
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """One finding on the first jump of the log's learning rate that did harm."""
+        rates = {at: rate for at, values in history.values.items() if (rate := rate_of(values))}
+        harmed = list(_harmed(history))
+        for at, before, after in rate_jumps(rates):
+            soon = [position for position in sorted(rates) if position >= at][: _SOON + 1]
+            if any(soon[0] <= position <= soon[-1] for position in harmed):
+                yield self.finding(
+                    "run",
+                    f"the learning rate jumped from {before:.4g} to {after:.4g} at "
+                    f"{history.clock.say(at)}, times {after / before:.3g}, and the run got worse",
+                    epoch=history.epoch_at(at),
+                    before=before,
+                    after=after,
+                )
+                return
+
+
+def _harmed(history: History) -> Iterator[Position]:
+    """Where something began that the run has not come back from."""
+    scores = {point.at: point.value for point in history.points if point.kind is MetricKind.SCORE}
+    if history.mode is not None and scores:
+        # not told of the rates, which would excuse a fall
+        trend = trend_of(scores, history.mode, history.clock)
+        first = None if trend.decline is None else trend.decline[0]
+        shift = None if trend.shift is None else trend.shift.at
+        yield from (at for at in (trend.collapse, first, shift) if at is not None)
+    for alarm in history.alarms:
+        if alarm.lasting and alarm.kind is not AlarmKind.FROZEN:
+            yield alarm.since
