@@ -9,7 +9,7 @@ from ckptdoctor.history import AlarmKind, History, Position
 from ckptdoctor.metadata import MetricKind
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.monitor import rate_of
-from ckptdoctor.runs.optimizer_facts import Change, ChangeKind
+from ckptdoctor.runs.optimizer_facts import ChangeKind
 from ckptdoctor.runs.rates import rate_jumps
 from ckptdoctor.runs.trend import trend_of
 
@@ -41,10 +41,7 @@ class ResumeChangedOptimizer(Rule):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding for each thing that changed since the checkpoint before."""
-        found: tuple[Change, ...] = getattr(case.run, "optimizer_changes", {}).get(
-            case.checkpoint.path, ()
-        )
-        for change in found:
+        for change in case.run.optimizer_changes.get(case.checkpoint.path, ()):
             yield self.finding(
                 "optimizer",
                 change.message,

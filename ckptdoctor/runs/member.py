@@ -11,6 +11,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorStats
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata
+from ckptdoctor.runs.optimizer_facts import OptimizerFacts
 from ckptdoctor.weightless import lists_weights
 
 __all__ = ["Layout", "Member", "is_trained"]
@@ -40,6 +41,7 @@ class Member:
         has_weights: whether there is a model in it, as far as that is known.
         stats: by fqn, of the tensors of the layout whose bytes were looked at.
         weights_id: equal for equal weights; "" where there are none.
+        optimizer: the numbers that it stores of optimizers and schedules.
         exact: whether ``weights_id`` rests on the checksums of all weights, not on figures.
     """
 
@@ -51,6 +53,7 @@ class Member:
     has_weights: bool = True
     stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
     weights_id: str = ""
+    optimizer: OptimizerFacts = field(default_factory=OptimizerFacts, repr=False)
     exact: bool = False
 
     @classmethod
@@ -94,6 +97,7 @@ class Member:
             holds_state=len(checkpoint.tensors) > len(weights) or metadata.epoch is not None,
             stats=found,
             weights_id=digest.hexdigest() if is_known else "",
+            optimizer=OptimizerFacts.of(checkpoint.scalars),
             exact=exact,
         )
 

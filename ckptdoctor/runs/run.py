@@ -17,6 +17,7 @@ from ckptdoctor.metadata import Metadata
 from ckptdoctor.runs.jumps import Jump, jumps_of
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
+from ckptdoctor.runs.optimizer_facts import Change, changes
 from ckptdoctor.runs.trend import Trend
 
 __all__ = ["NO_RUN", "Formed", "LogAside", "Run"]
@@ -125,6 +126,15 @@ class Run:
     def jumps(self) -> Mapping[Path, Jump]:
         """By path, the checkpoints whose weights lie far from where they were before."""
         return dict(jumps_of(self.course))
+
+    @functools.cached_property
+    def optimizer_changes(self) -> Mapping[Path, tuple[Change, ...]]:
+        """By path, what differs in a checkpoint's optimizer from the one before, as by a resume."""
+        found: dict[Path, tuple[Change, ...]] = {}
+        for change in changes([member.optimizer for member in self.course]):
+            path = self.course[change.at].path
+            found[path] = (*found.get(path, ()), change)
+        return found
 
     @functools.cached_property
     def _places(self) -> Mapping[Path, int]:
