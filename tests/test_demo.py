@@ -12,8 +12,8 @@ from ckptdoctor.demo import DemoFolderError, make_demo_run
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Verdict
 from ckptdoctor.recovery import ranked
-from ckptdoctor.runs.wish import Wish
 from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.wish import Wish
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from ckptdoctor.checkpoint import Role
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.recovery.restore import restore
-from ckptdoctor.weightless import has_weights, instead_of_weights, lists_weights
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
+from ckptdoctor.weightless import has_weights, instead_of_weights, lists_weights
 from tests.builders import save
 from tests.cases import record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ckptdoctor.metadata import Metric, MetricKind, Source, Split, best_of, plain_name, split_of
@@ -15,7 +15,8 @@ __all__ = ["Agreement", "agreement", "contradict", "shifted"]
 _FEWEST = 2
 _SHIFTS = (0, 1, -1)  # a file may count from 0 where the log counts from 1
 _PERCENT = 100.0
-_FEWEST_SHARED = 3
+_MOST_DECIMALS = 6
+_FEWEST_SHARED, _MOST_SHARED = 3, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,11 @@ class Agreement:
 
 def agreement(reading: LogReading, members: Sequence[Member]) -> tuple[Agreement, int]:
     """How far a log says what the files say, and by how many epochs it counts differently."""
-    every = [(_compared(reading, members, shift), shift) for shift in _SHIFTS]
-    plain = every[0][0]
+    told = _Told(reading)
+    plain = told.compared(members, 0)
     if plain.contradicts:
-        for found, shift in every[1:]:
+        for shift in _SHIFTS[1:]:
+            found = told.compared(members, shift)
             if found.holds:
                 return found, shift
     return plain, 0
@@ -66,49 +68,85 @@ def shifted(reading: LogReading, by: int) -> LogReading:
     )
 
 
-def _compared(reading: LogReading, members: Sequence[Member], shift: int) -> Agreement:
-    same = other = 0
-    digits = _digits(reading)
-    for member in members:
-        epoch = member.metadata.epoch
-        if epoch is None or epoch != int(epoch):
-            continue
-        for metric in member.metadata.metrics:
-            if metric.source is Source.LOG or not math.isfinite(metric.value) or not metric.value:
-                continue
-            found = list(_told(reading, metric, int(epoch) + shift))
-            if not found:
-                continue
-            if any(_are_same(metric.value, value, digits[key]) for key, value in found):
-                same += 1
-            else:
-                other += 1
-    return Agreement(same, other)
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One value of a log over its epochs, and how many decimals the log prints of it."""
+
+    values: dict[int, float]
+    decimals: int
+
+    def reached(self, value: float) -> float:
+        """The first epoch that has a value; infinity where none has."""
+        return min(
+            (epoch for epoch, told in self.values.items() if self.is_same(value, told)),
+            default=math.inf,
+        )
+
+    def is_same(self, held: float, told: float) -> bool:
+        """Whether a log rounds, or cuts, the value that a file holds; in percent too."""
+        unit = 1.01 * 10.0**-self.decimals
+        return any(
+            abs(as_held - told) <= max(unit, 1e-4 * abs(as_held))
+            for as_held in (held, held * _PERCENT)
+        )
 
 
-def _told(reading: LogReading, metric: Metric, epoch: int) -> Iterator[tuple[str, float]]:
-    """What the log says of a metric of an epoch; of a running best, in any epoch until then."""
-    if metric.kind is MetricKind.SCORE:
-        yield from _same_name(reading.epochs.get(epoch, {}), metric.name)
-        return
-    if epoch not in reading.epochs:
-        return
-    for at, values in reading.epochs.items():
-        if at <= epoch:
-            yield from _same_name(values, best_of(metric.name))
+class _Told:
+    """What a log says of the metrics of files; each column is looked up once."""
 
+    def __init__(self, reading: LogReading) -> None:
+        self._reading = reading
+        self._keys = {key for values in reading.epochs.values() for key in values}
+        self._columns: dict[str, list[_Column]] = {}
+        self._reached: dict[tuple[str, float], float] = {}
 
-def _same_name(values: Mapping[str, float], name: str) -> Iterator[tuple[str, float]]:
-    """The values of that name to the letter, else of that metric on the same kind of data."""
-    exact = [key for key in values if key.lower() == name.lower()]
-    wanted = _plain(name)
-    close = exact or [
-        key
-        for key in values
-        if _plain(key) == wanted
-        and (split_of(key) is Split.TRAINING) == (split_of(name) is Split.TRAINING)
-    ]
-    yield from ((key, values[key]) for key in close)
+    def compared(self, members: Sequence[Member], shift: int) -> Agreement:
+        """The values of files against those of the log, which may count differently."""
+        found = [
+            same
+            for member in members
+            if (epoch := member.metadata.epoch) is not None and epoch == int(epoch)
+            for metric in member.metadata.metrics
+            if (same := self._says(metric, int(epoch) + shift)) is not None
+        ]
+        return Agreement(sum(found), len(found) - sum(found))
+
+    def _says(self, metric: Metric, epoch: int) -> bool | None:
+        """Whether the log says what a file says; None where it says nothing of it."""
+        value = metric.value
+        if metric.source is Source.LOG or not math.isfinite(value) or not value:
+            return None
+        if metric.kind is MetricKind.RUNNING_BEST:
+            name = best_of(metric.name)
+            if epoch not in self._reading.epochs or not self._columns_of(name):
+                return None
+            return self._first(name, value) <= epoch
+        told = [c for c in self._columns_of(metric.name) if epoch in c.values]
+        return any(column.is_same(value, column.values[epoch]) for column in told) if told else None
+
+    def _first(self, name: str, value: float) -> float:
+        """The first epoch that reached what a file calls best."""
+        key = name, value
+        if key not in self._reached:
+            self._reached[key] = min(column.reached(value) for column in self._columns_of(name))
+        return self._reached[key]
+
+    def _columns_of(self, name: str) -> list[_Column]:
+        """The columns of that name to the letter, else of that metric on the same kind of data."""
+        if name not in self._columns:
+            exact = [key for key in self._keys if key.lower() == name.lower()]
+            wanted, is_training = _plain(name), split_of(name) is Split.TRAINING
+            close = exact or [
+                key
+                for key in self._keys
+                if _plain(key) == wanted and (split_of(key) is Split.TRAINING) == is_training
+            ]
+            self._columns[name] = [self._column(key) for key in close]
+        return self._columns[name]
+
+    def _column(self, key: str) -> _Column:
+        values = {e: values[key] for e, values in self._reading.epochs.items() if key in values}
+        return _Column(values, max(map(_decimals, values.values()), default=1))
 
 
 def _plain(name: str) -> str:
@@ -116,31 +154,16 @@ def _plain(name: str) -> str:
     return plain_name(metric)
 
 
-def _digits(reading: LogReading) -> dict[str, int]:
-    """How many decimals a log prints of each value."""
-    digits: dict[str, int] = {}
-    for values in reading.epochs.values():
-        for key, value in values.items():
-            text = repr(value)
-            places = len(text.partition(".")[2]) if "e" not in text else 6
-            digits[key] = max(digits.get(key, 1), min(places, 6))
-    return digits
-
-
-def _are_same(held: float, told: float, digits: int) -> bool:
-    """Whether a log rounds, or cuts, the value that a file holds; in percent too."""
-    unit = 1.01 * 10.0**-digits
-    near = max(unit, 1e-4 * abs(held))
-    return abs(held - told) <= near or abs(held * _PERCENT - told) <= max(
-        unit, 1e-4 * abs(held * _PERCENT)
-    )
+def _decimals(value: float) -> int:
+    text = repr(value)
+    return min(len(text.partition(".")[2]), _MOST_DECIMALS) if "e" not in text else _MOST_DECIMALS
 
 
 def contradict(a: LogReading, b: LogReading) -> bool:
     """Whether two logs tell of two trainings: both from the beginning, with other values."""
     if not a.epochs or not b.epochs or abs(min(a.epochs) - min(b.epochs)) > 1:
         return False
-    shared = sorted(set(a.epochs) & set(b.epochs))
+    shared = sorted(set(a.epochs) & set(b.epochs))[:_MOST_SHARED]
     pairs = [
         (a.epochs[epoch][key], b.epochs[epoch][key])
         for epoch in shared

@@ -315,18 +315,18 @@ def _by_values(
     best: Metric, series: Sequence[_Series], members: Sequence[Member], reading: LogReading
 ) -> list[_Series]:
     """The score that reached what the files call best, each time that they do; [] if none did."""
-    carried = [
-        (m.metadata.epoch, metric.value)
-        for m in members
-        for metric in m.metadata.metrics
-        if metric.name == best.name and math.isfinite(metric.value) and metric.value != 0.0
-    ]
+    carried: dict[float, float | None] = {}  # a best, and the first epoch that holds it
+    for member in members:
+        for metric in member.metadata.metrics:
+            if metric.name == best.name and math.isfinite(metric.value) and metric.value:
+                carried.setdefault(metric.value, member.metadata.epoch)
     fits = []
     for one in sorted(series, key=_preference):
         if _class_of(one) == _TRAINING and split_of(best_of(best.name)) is Split.VALIDATION:
             continue
         values = list(_values_of(one, members, reading))
-        if carried and values and all(_is_among(value, at, values) for at, value in carried):
+        reached = (_is_among(value, at, values) for value, at in carried.items())
+        if carried and values and all(reached):
             fits.append(one)
     if not fits:
         return []

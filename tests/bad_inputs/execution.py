@@ -28,9 +28,9 @@ from ckptdoctor.metadata import read_metadata
 from ckptdoctor.render.machine.as_json import scan_json
 from ckptdoctor.report import CheckpointReport, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES, Case, verdict_of
-from ckptdoctor.weightless import has_weights
 from ckptdoctor.runs.logs import read_logs
 from ckptdoctor.scanning.scanner import Scanner
+from ckptdoctor.weightless import has_weights
 from tests.bad_inputs.archive_maker import (
     a_legacy_file,
     a_pickle,

@@ -11,8 +11,8 @@ import torch
 from ckptdoctor.metadata import Source
 from ckptdoctor.natural import natural_key
 from ckptdoctor.runs.discover import discover
-from ckptdoctor.runs.wish import Wish
 from ckptdoctor.runs.logs import read_logs
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles, survey
 from tests.guard.adapters.data import rows
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.finding import Evidence, Finding, Severity, Verdict
-
 from ckptdoctor.render.html.report import scan_html
 from ckptdoctor.render.machine.as_json import scan_json
 from ckptdoctor.render.machine.csv_table import scan_csv

@@ -10,8 +10,8 @@ import pytest
 from ckptdoctor.checkpoint import CallUse, GlobalUse, Role
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules import ALL_RULES, Case, Rule
-from ckptdoctor.runs.run import NO_RUN
 from ckptdoctor.rules.container import CodeInPickle
+from ckptdoctor.runs.run import NO_RUN
 from tests.cases import case, measured, problem
 
 BY_CODE = {rule.code: rule for rule in ALL_RULES}

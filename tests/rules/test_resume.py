@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from ckptdoctor.rules.neighbours import Run
 
 from ckptdoctor import open_checkpoint
 from ckptdoctor.finding import Severity
 from ckptdoctor.history import History, Point, Position
 from ckptdoctor.metadata import Metadata, Mode, Source
 from ckptdoctor.rules.base import Case
-from ckptdoctor.rules.neighbours import Run
 from ckptdoctor.rules.resume import ResumeChangedOptimizer
 from ckptdoctor.runs.optimizer_facts import Change, ChangeKind
 

@@ -19,8 +19,8 @@ from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats import read_checkpoint
 from ckptdoctor.recovery import ranked
-from ckptdoctor.runs.wish import Wish
 from ckptdoctor.rules import ALL_RULES, Rule
+from ckptdoctor.runs.wish import Wish
 from tests.builders import save
 
 NAN, INF = float("nan"), float("inf")

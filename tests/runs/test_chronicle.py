@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 
 import pytest
+from ckptdoctor.runs.join import Wish, history_of_logs, join_entries, join_logs
 
 from ckptdoctor.history import AlarmKind, History
 from ckptdoctor.metadata import Metadata, MetricKind, Mode, Source, read_metadata
 from ckptdoctor.runs.chronicle import Entry
-from ckptdoctor.runs.join import Wish, history_of_logs, join_entries, join_logs
 from tests.cases import checkpoint
 from tests.reports import metric, report, score
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.wish import Wish
 from ckptdoctor.runs.logs import Row
+from ckptdoctor.runs.wish import Wish
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 
 TEXT, TABLE = Path("train.log"), Path("metrics.csv")
