@@ -68,7 +68,7 @@ class RestoredFrom:
     """
 
     source: Path
-    epoch: int | float | None
+    epoch: float | None
     scale: float | None
     set_lr: float | None
     actions: tuple[str, ...]
@@ -92,11 +92,10 @@ def restored_from(path: Path) -> RestoredFrom | None:
         return None
     done = [action for action in _list(manifest, "actions") if isinstance(action, dict)]
     names = tuple(str(action.get("name")) for action in done)
-    epoch = manifest.get("epoch")
     unchanged = 1.0 if _CHANGES_RATES.isdisjoint(names) else None
     return RestoredFrom(
         source=_found(origin, path),
-        epoch=epoch if type(epoch) in (int, float) else None,
+        epoch=_number(manifest.get("epoch")),
         scale=_positive(manifest.get("scale")) if "scale" in manifest else unchanged,
         set_lr=next((v for a in done if (v := _positive(a.get("set_lr"))) is not None), None),
         actions=names,
@@ -116,10 +115,15 @@ def _list(content: Mapping[str, Any], key: str) -> list[Any]:
     return part if isinstance(part, list) else []
 
 
-def _positive(value: object) -> float | None:
+def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0.0 < value < math.inf else None
+    return value if math.isfinite(value) else None
+
+
+def _positive(value: object) -> float | None:
+    number = _number(value)
+    return float(number) if number is not None and number > 0.0 else None
 
 
 def _found(origin: Mapping[str, Any], path: Path) -> Path:
