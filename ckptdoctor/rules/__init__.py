@@ -93,6 +93,10 @@ ALL_RULES: tuple[type[Rule], ...] = (
 """Every rule, in the order of the codes."""
 
 
+_CLOSE = 3
+"""So many codes are near a wrong one; of them one of its family is meant."""
+
+
 def find_rule(code: str) -> type[Rule]:
     """The rule with this code; ``cd201`` and ``201`` will do.
 
@@ -104,7 +108,8 @@ def find_rule(code: str) -> type[Rule]:
     known = {rule.code: rule for rule in ALL_RULES}
     if wanted in known:
         return known[wanted]
-    nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.0)[0]
+    close = difflib.get_close_matches(wanted, known, n=len(known), cutoff=0.0)
+    nearest = min(close[:_CLOSE], key=lambda one: (one[:3] != wanted[:3], close.index(one)))
     raise UsageError(
         f"{code!r} is no code of a finding; the nearest is {nearest} "
         f"({known[nearest].title()}). All of them: ckptdoctor explain"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Source, count_text, says_epoch, step_from_name
@@ -25,9 +26,10 @@ class UntrustedBest(Rule):
 
     A best score that is NaN, infinite or 0.0 after an epoch or more was never really compared: NaN
     is never greater than anything, so that a best model is no longer saved, or always. As a note:
-    a later checkpoint holds a real one, so that the script had only not validated yet; or the best
-    has not changed for three epochs or more. Then it is not this file's own score, and it would
-    look the same after a collapse.
+    a later checkpoint holds a real one, so that the script had only not validated yet; it is 0.0 in
+    the first five epochs, when a net may score nothing; or the best has not changed for three
+    epochs or more. Then it is not this file's own score, and it would look the same after a
+    collapse.
 
     What to do: judge the checkpoint by the log's value for its epoch, and set the stored best by
     hand when you resume.
@@ -49,11 +51,13 @@ class UntrustedBest(Rule):
         if math.isnan(value):
             yield self.finding(metric.name, f"the stored {metric.name} is NaN", value=value)
         elif started and (math.isinf(value) or value == 0.0):
-            known_later = any(_is_set(best, metric) for best in _later_bests(case))
+            note = any(_is_set(best, metric) for best in _later_bests(case)) or (
+                value == 0.0 and epoch is not None and epoch < _YOUNG_EPOCHS
+            )
             yield self.finding(
                 metric.name,
                 f"the stored {metric.name} is {value:g} at epoch {at}",
-                severity=Severity.INFO if known_later else None,
+                severity=Severity.INFO if note else None,
                 value=value,
                 epoch=epoch,
             )
@@ -84,6 +88,7 @@ class UntrustedBest(Rule):
 
 
 _STALE_EPOCHS = 3
+_YOUNG_EPOCHS = 5
 
 
 def _later_bests(case: Case) -> Iterator[Metric]:
@@ -216,7 +221,8 @@ class NoRecentBackup(Rule):
     """No recent healthy backup.
 
     The newest healthy checkpoint lies more than five epochs behind the newest checkpoint, or there
-    is none at all. What was trained since is lost.
+    is none at all. What was trained since is lost. A file from behind a collapse of the metric is
+    no backup, however finite its weights are.
 
     What to do: save every five epochs, keep the last good one whatever happens, and check what is
     saved while training runs.
@@ -226,10 +232,14 @@ class NoRecentBackup(Rule):
     severity = Severity.WARNING
     label = "no recent backup"
 
-    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
+    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:
         """At most one finding, for runs of two checkpoints and more."""
-        read = [report for report in rows if report.tensors.count]
-        healthy = [report for report in read if report.verdict is Verdict.HEALTHY]
+        read = [row for row in rows if row.tensors.count]
+        healthy = [
+            row
+            for row in read
+            if row.verdict is Verdict.HEALTHY and not run.has_collapsed_at(row.path)
+        ]
         if len(read) < 2 or len(healthy) == len(read):
             return
         if not healthy:

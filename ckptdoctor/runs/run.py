@@ -92,6 +92,12 @@ class Run:
             return self.before.speaks_against(at)
         return Trend.of(self.history).speaks_against(at)
 
+    def has_collapsed_at(self, path: Path) -> bool:
+        """Whether a checkpoint was saved behind a collapse that the run did not come back from."""
+        data, collapse = self.metadata_of(path), self.history.collapse
+        at = None if data is None else self.position(data)
+        return collapse is not None and at is not None and at >= collapse
+
     def position(self, data: Metadata) -> Position | None:
         """Where a checkpoint stands on the clock of the run."""
         return data.global_step if self.history.clock is Clock.STEP else data.epoch

@@ -53,9 +53,13 @@ class Trend:
             shift=history.shift,
         )
 
+    def has_collapsed(self, at: Position) -> bool:
+        """Whether a position lies behind the collapse."""
+        return self.collapse is not None and at >= self.collapse
+
     def speaks_against(self, at: Position) -> str:
         """Why the score at a position cannot be relied on; "" where nothing speaks against it."""
-        if self.collapse is not None and at >= self.collapse:
+        if self.has_collapsed(at):
             return f"since the collapse at {self.collapse}"
         if self.decline is not None and self.decline[0] <= at <= self.decline[1]:
             return f"in the decline {self.decline[0]}–{self.decline[1]}"

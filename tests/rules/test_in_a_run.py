@@ -16,6 +16,7 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.rules import Rule
+from ckptdoctor.rules.run import NoRecentBackup
 from tests.builders import save, small_model, trained
 
 NAN, INF = math.nan, math.inf
@@ -445,7 +446,8 @@ def test_copies_without_checksums_are_judged_by_their_figures(tmp_path: Path) ->
         ({"epoch": 0, "best_iou": NAN}, Severity.WARNING),
         ({"epoch": 3, "best_iou": INF}, Severity.WARNING),
         ({"epoch": 3, "best_loss": INF}, Severity.WARNING),
-        ({"epoch": 3, "best_iou": 0.0}, Severity.WARNING),
+        ({"epoch": 9, "best_iou": 0.0}, Severity.WARNING),
+        ({"epoch": 3, "best_iou": 0.0}, Severity.INFO),  # a young net may score nothing
         ({"epoch": 0, "best_loss": INF}, None),
         ({"epoch": 0, "best_iou": 0.0}, None),
         ({"epoch": 3, "best_iou": 0.5}, None),
@@ -497,6 +499,16 @@ def test_no_recent_backup(tmp_path: Path) -> None:
     assert "epoch 89, lies 8 epochs behind" in found.message
     (none,) = examine(sorted(tmp_path.glob("epoch_9*"))).findings
     assert none.message == "none of 2 checkpoints is healthy"
+
+
+def test_what_was_saved_behind_a_collapse_is_no_backup(tmp_path: Path) -> None:
+    reports = run(tmp_path, *drifting(0.02, 0.02, 0.02), first=80, step=5).checkpoints
+    assert [*NoRecentBackup().judge(reports)] == []
+    fallen = [report.path for report in reports[1:]]
+    (found,) = NoRecentBackup().judge(reports, fallen)
+    assert found.evidence["healthy_epoch"] == 80
+    assert found.evidence["newest_epoch"] == 95
+    assert [*NoRecentBackup().judge(reports, [reports[-1].path])] == []
 
 
 def test_a_model_that_is_small_and_whole_raises_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.metadata import Source, named_metric
+from ckptdoctor.runs.logs.ahead import LinesAhead
 from ckptdoctor.runs.logs.collect import Row
 from ckptdoctor.runs.logs.numbers import number
 from ckptdoctor.runs.logs.pattern import LogPattern
@@ -61,6 +62,7 @@ _PHASE = re.compile(r"(?:^|[\s\]:>|*-])(train|val|valid|test|eval)[a-z]{0,7}\b",
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
 _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
 _LABELS = ("loss", "lr", "grad_norm", "grad norm", "gradnorm", "learning_rate", "learning rate")
+_RATES = ("lr", "rate")
 _WATCHED = re.compile(
     rb"loss|acc|iou|dice|map|auc|f1|lr|norm|psnr|ssim|err|mae|mse|ppl|score|fid|wer|prec|recall"
     rb"|rouge|bleu|fitness|top|perplex",
@@ -122,6 +124,7 @@ class LineReader:
         self._counts_in_words = False
         self._shapes: dict[bytes, _Place | None] = {}
         self._pending: dict[bytes, tuple[bytes, _Place | None]] = {}
+        self._ahead = LinesAhead()
         self.commands: list[str] = []
 
     def feed(self, raw: bytes) -> Iterator[Row]:
@@ -144,6 +147,16 @@ class LineReader:
 
     def flush(self) -> Iterator[Row]:
         """What is known of the epoch that is being read; more may come."""
+        yield from self._flush()
+        if self._epoch is not None and self._ahead.expected and self._ahead.lines:
+            values: dict[str, float] = {}
+            for raw in self._ahead.lines.values():
+                values |= _watched(raw)
+            bad = {name: value for name, value in values.items() if not math.isfinite(value)}
+            if bad:  # the epoch that they belong to may never be named
+                yield Row(epoch=self._epoch + 1, values=bad)
+
+    def _flush(self) -> Iterator[Row]:
         pending, self._pending = self._pending, {}
         if self._epoch is None or not pending:
             return
@@ -167,6 +180,9 @@ class LineReader:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
         shape = raw[:_LINE_CHARS].translate(None, VARYING)
+        if self._ahead.holds(shape):
+            self._ahead.keep(shape, raw)
+            return
         if shape in self._shapes:
             place = self._shapes[shape]
             if place is None:
@@ -177,6 +193,8 @@ class LineReader:
             if raw[place.start : place.end] == place.text:
                 self._pending.pop(shape, None)
                 self._pending[shape] = raw, place
+                if self._ahead.expected:
+                    self._name(raw, place)
                 return
         yield from self._feed_new(raw[:_LINE_CHARS], shape)
 
@@ -191,27 +209,37 @@ class LineReader:
             return
         epoch, place = found
         if epoch != self._epoch:
-            yield from self.flush()
+            yield from self._flush()
             self._epoch = epoch
             self._shapes = {}
+        self._name(raw, place)
         self._remember(shape, place)
         self._pending[shape] = raw, place
         if len(self._pending) >= _MOST_SHAPES:
-            yield from self.flush()
+            yield from self._flush()
+
+    def _name(self, raw: bytes, place: _Place) -> None:
+        """The lines above one that names an epoch are of that epoch, where the log does so."""
+        line = raw[place.values_from : _LINE_CHARS].decode("utf-8", "replace")
+        names = (name for name in _values(line, "") if not name.lower().endswith(_RATES))
+        has_values = any(is_watched(name) for name in names)
+        for shape, above in self._ahead.named(has_values=has_values).items():
+            self._pending[shape] = above, None
 
     def _feed_below(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line without an epoch belongs to the one above it, if it holds metrics."""
         self._note_command(raw)
+        if self._ahead.takes(shape):
+            if _holds_values(raw):
+                self._ahead.keep(shape, raw)
+            return
         if self._epoch is None:
             return
-        head = raw.partition(b":")[0]
-        if _NOT_HERE.search(head) is None and _WATCHED.search(raw) is not None:
-            line = raw.decode("utf-8", "replace")
-            if any(is_watched(name) for name in _values(line, "")):
-                self._pending[shape] = raw, None
+        if _holds_values(raw):
+            self._pending[shape] = raw, None
         self._remember(shape, None)
         if len(self._pending) >= _MOST_SHAPES:
-            yield from self.flush()
+            yield from self._flush()
 
     def _remember(self, shape: bytes, place: _Place | None) -> None:
         if len(self._shapes) >= _MOST_SHAPES:
@@ -274,6 +302,21 @@ _COMMAND = re.compile(
     r"((?:[A-Z_][A-Z0-9_]*=\S+ ){0,20}(?:python[\d.]*|torchrun|accelerate launch|deepspeed) )",
     re.IGNORECASE,
 )
+
+
+def _holds_values(raw: bytes) -> bool:
+    """Whether a line that names no epoch tells of how one went."""
+    head = raw.partition(b":")[0]
+    if _NOT_HERE.search(head) is not None or _WATCHED.search(raw) is None:
+        return False
+    return any(is_watched(name) for name in _values(raw.decode("utf-8", "replace"), ""))
+
+
+def _watched(raw: bytes) -> dict[str, float]:
+    """The metrics and losses of a line that names no epoch."""
+    line = raw[:_LINE_CHARS].decode("utf-8", "replace")
+    found = _values(line, _phase_of(line))
+    return {name: value for name, value in found.items() if is_watched(name)}
 
 
 def _values(text: str, phase: str) -> dict[str, float]:
