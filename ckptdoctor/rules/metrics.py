@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Position
-from ckptdoctor.rules.base import Rule
+from ckptdoctor.report import CheckpointReport
+from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.runs.run import Run
 
 __all__ = [
     "LevelShift",
@@ -101,7 +103,9 @@ class LevelShift(Rule):
     fall that the metric has made up for by half since. A schedule that starts again, unfrozen
     layers, or other data for a while cost as much at first; once a run came back from such a dip,
     only a deeper one counts, or one that lasts longer. A fall while the learning rate rises, as far
-    as the log tells it, counts once the rate has come down again.
+    as the log tells it, counts once the rate has come down again. Where no score of an epoch is
+    known, the files tell: a best that stands still far longer than it ever did while it was still
+    rising fast, or a ``running_var`` that is suddenly many times what it was.
 
     What to do: look at what changed at that epoch: the data, the augmentation, the loss, a resume
     (CD411). Go on from the checkpoint before it; if nothing was changed, with the learning rate
@@ -125,6 +129,36 @@ class LevelShift(Rule):
             **_steps(history, step=shift.at),
             before=shift.before,
             after=shift.after,
+        )
+
+    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
+        """At most one finding, on a best that the files carry along and that froze."""
+        frozen, history = run.frozen_best, run.history
+        if frozen is None:
+            return
+        yield self.finding(
+            "run",
+            f"{history.metric} {frozen.value:.4g} was reached at {history.clock.say(frozen.since)} "
+            f"and has not risen up to {history.clock.say(frozen.last)}; before that it rose at "
+            f"least every {frozen.longest:g}",
+            epoch=history.epoch_at(frozen.since),
+            **_steps(history, step=frozen.since),
+            best=frozen.value,
+            newest=frozen.last,
+        )
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """At most one finding, on a buffer that jumped since the checkpoint before."""
+        jumped = case.run.jumped_buffers.get(case.checkpoint.path)
+        if jumped is None or case.run.history.points:
+            return
+        yield self.finding(
+            jumped.name,
+            f"its largest value went from {jumped.before:.4g} to {jumped.after:.4g} since the "
+            f"checkpoint before; it never changed by more than {jumped.usual:.3g} times until then",
+            before=jumped.before,
+            after=jumped.after,
+            usual=jumped.usual,
         )
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorStats
 from ckptdoctor.history import Clock, History, Position
-from ckptdoctor.metadata import Metadata
+from ckptdoctor.metadata import Metadata, MetricKind
 from ckptdoctor.runs.jumps import Jump, jumps_of
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.optimizer_facts import Change, changes
 from ckptdoctor.runs.trend import Trend
+from ckptdoctor.runs.unlogged import FrozenBest, JumpedBuffer, frozen_best, jumped_buffers
 
 __all__ = ["NO_RUN", "Formed", "LogAside", "Run"]
 
@@ -141,6 +142,30 @@ class Run:
             path = self.course[change.at].path
             found[path] = (*found.get(path, ()), change)
         return found
+
+    @functools.cached_property
+    def frozen_best(self) -> FrozenBest | None:
+        """A best that the files carry along and that froze; None where scores are known."""
+        points, mode = self.history.points, self.history.mode
+        if mode is None or any(point.kind is MetricKind.SCORE for point in points):
+            return None
+        return frozen_best([(point.at, point.value) for point in points], mode)
+
+    @functools.cached_property
+    def jumped_buffers(self) -> Mapping[Path, JumpedBuffer]:
+        """By path, the running variance that is suddenly of another size."""
+        sizes = [
+            (
+                at,
+                {
+                    fqn: stats.max
+                    for fqn, stats in member.stats.items()
+                    if fqn.endswith("running_var") and stats.max is not None
+                },
+            )
+            for at, member in enumerate(self.course)
+        ]
+        return {self.course[int(one.at)].path: one for one in jumped_buffers(sizes)}
 
     @functools.cached_property
     def _places(self) -> Mapping[Path, int]:

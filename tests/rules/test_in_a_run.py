@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.rules import Rule
 from ckptdoctor.rules.run import NoRecentBackup
+from ckptdoctor.runs.run import Run
 from tests.builders import save, small_model, trained
 
 NAN, INF = math.nan, math.inf
@@ -503,12 +505,16 @@ def test_no_recent_backup(tmp_path: Path) -> None:
 
 def test_what_was_saved_behind_a_collapse_is_no_backup(tmp_path: Path) -> None:
     reports = run(tmp_path, *drifting(0.02, 0.02, 0.02), first=80, step=5).checkpoints
-    assert [*NoRecentBackup().judge(reports)] == []
-    fallen = [report.path for report in reports[1:]]
-    (found,) = NoRecentBackup().judge(reports, fallen)
+    (whole,) = run(tmp_path, *drifting(0.02, 0.02, 0.02), first=80, step=5).runs
+    assert [*NoRecentBackup().check_run(whole.run, reports)] == []
+
+    def collapsed_at(epoch: int) -> Run:
+        return replace(whole.run, history=replace(whole.history, collapse=epoch))
+
+    (found,) = NoRecentBackup().check_run(collapsed_at(85), reports)
     assert found.evidence["healthy_epoch"] == 80
     assert found.evidence["newest_epoch"] == 95
-    assert [*NoRecentBackup().judge(reports, [reports[-1].path])] == []
+    assert [*NoRecentBackup().check_run(collapsed_at(95), reports)] == []
 
 
 def test_a_model_that_is_small_and_whole_raises_nothing(tmp_path: Path) -> None:
