@@ -180,7 +180,8 @@ def note(row: Row, root: Path, report: dict[str, Any]) -> list[Path]:
 # What frameworks lay beside the weights, and what some habits save that is no model.
 _WITHOUT_WEIGHTS = """
     */optimizer.* */scheduler.* */scaler.* */rng_state* */random_states* *_optim_states.*
-    meant/plateau.* beside/text-only.* beside/whitening.* dtypes/uint*
+    meant/plateau.* beside/text-only.* beside/whitening.* beside/rng-alone.* layouts/nothing.*
+    dtypes/uint* dtypes/bool.*
 """.split()
 
 
