@@ -18,7 +18,7 @@ from ckptdoctor.runs.rates import RISE, rises
 
 __all__ = ["Change", "ChangeKind", "Group", "OptimizerFacts", "Schedule", "changes"]
 
-_GROUP = re.compile(r"^(|.*\.)param_groups\.(\d+)\.(.+)$")
+_GROUPS = "param_groups."
 _LAST_EPOCH = re.compile(r"^(|.*\.)last_epoch$")
 _SETTINGS = ("betas.0", "betas.1", "momentum", "alpha", "weight_decay", "nesterov", "amsgrad")
 _MOMENTA = frozenset({"betas.0", "momentum"})
@@ -87,8 +87,11 @@ class OptimizerFacts:
         groups: dict[tuple[str, int], dict[str, Scalar]] = {}
         roots: list[str] = []
         for path, value in scalars.items():
-            if "param_groups" in path and (match := _GROUP.match(path)):
-                groups.setdefault((match[1], int(match[2])), {})[match[3]] = value
+            if _GROUPS in path:
+                root, _, place = path.partition(_GROUPS)
+                number, _, key = place.partition(".")
+                if key and number.isdecimal() and root[-1:] in ("", "."):
+                    groups.setdefault((root, int(number)), {})[key] = value
             elif path.endswith("last_epoch") and (match := _LAST_EPOCH.match(path)):
                 roots.append(match[1])
         optimizers: dict[str, list[Group]] = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import TensorStats
 from ckptdoctor.history import Clock, History, Position
 from ckptdoctor.metadata import Metadata, MetricKind
+from ckptdoctor.runs.families import name_of
 from ckptdoctor.runs.jumps import Jump, jumps_of
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
@@ -136,10 +137,16 @@ class Run:
 
     @functools.cached_property
     def optimizer_changes(self) -> Mapping[Path, tuple[Change, ...]]:
-        """By path, what differs in a checkpoint's optimizer from the one before, as by a resume."""
+        """By path, what differs in a checkpoint's optimizer from the one before, as by a resume.
+
+        A ``best.pth`` among files with numbers is left out: scripts keep the epoch of the best in
+        it and overwrite the rest.
+        """
+        numbered = [member for member in self.course if name_of(member.path).numbers]
+        course = numbered if len(numbered) > 1 else self.course
         found: dict[Path, tuple[Change, ...]] = {}
-        for change in changes([member.optimizer for member in self.course]):
-            path = self.course[change.at].path
+        for change in changes([member.optimizer for member in course]):
+            path = course[change.at].path
             found[path] = (*found.get(path, ()), change)
         return found
 

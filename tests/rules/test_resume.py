@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from ckptdoctor.rules.neighbours import Run
+from ckptdoctor.runs.run import Run
 
 from ckptdoctor import open_checkpoint
 from ckptdoctor.finding import Severity
