@@ -399,6 +399,8 @@ def refuse_what_is_not_there(choices: Sequence[Choice], wish: Wish | None) -> No
     found = [choice for choice in choices if choice.name]
     if not found:
         known = sorted({name for choice in choices for name in choice.known})
+        if wish.may_come and not known:
+            return
         there = f"there are {', '.join(known[:12])}" if known else "no metric is known here"
         raise UsageError(f"--metric {wish.metric}: no such metric; {there}")
     if all(choice.mode is None for choice in found):

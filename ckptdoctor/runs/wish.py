@@ -20,6 +20,7 @@ class Wish:
         mode: which direction is better; None for what the name tells.
         logs: further logs, which speak for every checkpoint.
         pattern: how to read lines of logs, from ``compile_pattern``; None for the usual ways.
+        may_come: whether the metric may be named before anything of it is there, as in a watch.
         finds_logs: whether to look for logs beside the checkpoints.
     """
 
@@ -27,4 +28,5 @@ class Wish:
     mode: Mode | None = None
     logs: tuple[Path, ...] = ()
     pattern: LogPattern | None = None
+    may_come: bool = False
     finds_logs: bool = True

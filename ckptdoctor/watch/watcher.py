@@ -122,7 +122,7 @@ class Watcher:
         """The report on the checkpoints and logs; on the logs alone while there is nothing else."""
         how = self._how
         logs = tuple(path for path in how.wish.logs if path.is_file())
-        wish = replace(how.wish, logs=logs)
+        wish = replace(how.wish, logs=logs, may_come=True)
         found = discover([how.folder] if self._folder.is_there else [])
         if found.files:
             report = survey(found, Examination(jobs=how.jobs), wish)
