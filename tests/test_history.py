@@ -10,8 +10,8 @@ from ckptdoctor.history import AlarmKind, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.render.machine.history import history_json
 from ckptdoctor.rules.metrics import MetricCollapse, MetricDeclining
-from ckptdoctor.runs.monitor import Monitor
-from ckptdoctor.runs.trend import trend_of
+from ckptdoctor.runs.trend.monitor import Monitor
+from ckptdoctor.runs.trend.trend import trend_of
 from ckptdoctor.survey import Chronicles
 
 VALUES = [0.2, 0.4, 0.5, 0.55, 0.58, 0.6, 0.61, 0.62, 0.622, 0.624]

@@ -18,8 +18,8 @@ from ckptdoctor.metadata import MetricKind, Mode, count_text
 from ckptdoctor.natural import natural_key
 from ckptdoctor.recovery.next_step import Asked, next_command
 from ckptdoctor.report import CheckpointReport, LastGood, Place, Report, findings_of
-from ckptdoctor.runs.noise import noise_of
 from ckptdoctor.runs.run import Run
+from ckptdoctor.runs.trend.noise import noise_of
 
 __all__ = ["rank", "ranked"]
 

@@ -8,10 +8,10 @@ from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import AlarmKind, History, Position
 from ckptdoctor.metadata import MetricKind
 from ckptdoctor.rules.base import Case, Rule
-from ckptdoctor.runs.monitor import rate_of
 from ckptdoctor.runs.optimizer_facts import ChangeKind
-from ckptdoctor.runs.rates import rate_jumps
-from ckptdoctor.runs.trend import trend_of
+from ckptdoctor.runs.trend.monitor import rate_of
+from ckptdoctor.runs.trend.rates import rate_jumps
+from ckptdoctor.runs.trend.trend import trend_of
 
 __all__ = ["ResumeChangedOptimizer"]
 

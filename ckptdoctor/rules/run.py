@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Source, count_text, says_epoch, step_from_name

@@ -12,12 +12,12 @@ from pathlib import Path
 from ckptdoctor.history import Alarm, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import MetricKind, Mode, Source
 from ckptdoctor.runs.clock import Course
-from ckptdoctor.runs.lasting import came_back
 from ckptdoctor.runs.logs import Epochs, LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
-from ckptdoctor.runs.monitor import Monitor, is_watched, rate_of
-from ckptdoctor.runs.trend import trend_of
+from ckptdoctor.runs.trend.lasting import came_back
+from ckptdoctor.runs.trend.monitor import Monitor, is_watched, rate_of
+from ckptdoctor.runs.trend.trend import trend_of
 
 __all__ = ["chronicle"]
 

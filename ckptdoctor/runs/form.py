@@ -17,7 +17,7 @@ from ckptdoctor.runs.membership import Group, grouped
 from ckptdoctor.runs.metric import Choice, choose_metric
 from ckptdoctor.runs.names import told_apart
 from ckptdoctor.runs.run import Formed, LogAside, Run
-from ckptdoctor.runs.trend import Trend, trend_of
+from ckptdoctor.runs.trend.trend import Trend, trend_of
 from ckptdoctor.runs.wish import Wish
 
 __all__ = ["form_runs"]

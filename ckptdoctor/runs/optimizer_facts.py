@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
-from ckptdoctor.runs.rates import RISE, rises
+from ckptdoctor.runs.trend.rates import RISE, rises
 
 __all__ = ["Change", "ChangeKind", "Group", "OptimizerFacts", "Schedule", "changes"]
 

@@ -19,8 +19,8 @@ from ckptdoctor.runs.jumps import Jump, jumps_of
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.optimizer_facts import Change, changes
-from ckptdoctor.runs.trend import Trend
-from ckptdoctor.runs.unlogged import FrozenBest, JumpedBuffer, frozen_best, jumped_buffers
+from ckptdoctor.runs.trend.trend import Trend
+from ckptdoctor.runs.trend.unlogged import FrozenBest, JumpedBuffer, frozen_best, jumped_buffers
 
 __all__ = ["NO_RUN", "Formed", "LogAside", "Run"]
 

@@ -13,7 +13,7 @@ from ckptdoctor.history import Alarm, AlarmKind, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.logs import LogReading, Row
 from ckptdoctor.runs.metric import choose_metric
-from ckptdoctor.runs.monitor import Monitor, is_rate, is_watched
+from ckptdoctor.runs.trend.monitor import Monitor, is_rate, is_watched
 from ckptdoctor.runs.wish import Wish
 
 __all__ = ["EpochFeed", "SeenEpoch"]

@@ -25,7 +25,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from ckptdoctor.runs.monitor import Monitor
+from ckptdoctor.runs.trend.monitor import Monitor
 from tests.benchmarks.trend_rivals import (
     ChangePoints,
     Detector,

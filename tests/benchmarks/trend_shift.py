@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.monitor import Monitor
+from ckptdoctor.runs.trend.monitor import Monitor
 from tests.benchmarks.trend_rivals import alarm_epochs
 from tests.benchmarks.trend_score import Outcome
 from tests.runs.courses import CurveKind, Plan, shifted

@@ -9,7 +9,7 @@ import torch
 
 from ckptdoctor.guard import Advice, LRAdvisor, Reason
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.trend import trend_of
+from ckptdoctor.runs.trend.trend import trend_of
 from tests.guard.nets import net
 
 THE_RUN = (0.6371, 0.6345, 0.6312, 0.6274, 0.6231, 0.6165, 0.6093, 0.5987, 0.5742, 0.0022)

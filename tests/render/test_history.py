@@ -27,7 +27,7 @@ from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.survey import Chronicles
 from tests.render.html.test_report import Page
 from tests.render.outputs import ALL_HOSTILE, HOSTILE
-from tests.runs.test_trend import STORY
+from tests.runs.trend.test_trend import STORY
 
 PLAIN = Screen(width=80, colour=False)
 

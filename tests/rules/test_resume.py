@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from ckptdoctor.runs.run import Run
 
 from ckptdoctor import open_checkpoint
 from ckptdoctor.finding import Severity
@@ -16,6 +15,7 @@ from ckptdoctor.metadata import Metadata, Mode, Source
 from ckptdoctor.rules.base import Case
 from ckptdoctor.rules.resume import ResumeChangedOptimizer
 from ckptdoctor.runs.optimizer_facts import Change, ChangeKind
+from ckptdoctor.runs.run import Run
 
 FALLING = [2e-4 * 0.6**at for at in range(12)]
 LEVEL = [0.71 + at % 3 / 500 for at in range(12)]

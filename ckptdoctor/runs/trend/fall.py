@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Sequence
 
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.noise import noise_of
-from ckptdoctor.runs.scale import Scale
+from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.runs.trend.scale import Scale
 
 __all__ = ["Gained", "is_back", "is_fall"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ckptdoctor.runs import decline, noise
-from ckptdoctor.runs.decline import Decline, DeclineDetector
+from ckptdoctor.runs.trend import decline, noise
+from ckptdoctor.runs.trend.decline import Decline, DeclineDetector
 
 
 def taken(values: Sequence[float]) -> list[Decline]:

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 
 from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode, Source, named_metric
-from ckptdoctor.runs.age import Age
-from ckptdoctor.runs.decline import DeclineDetector
-from ckptdoctor.runs.fall import Gained, is_fall
-from ckptdoctor.runs.noise import deviation
-from ckptdoctor.runs.shift import ShiftDetector
+from ckptdoctor.runs.trend.age import Age
+from ckptdoctor.runs.trend.decline import DeclineDetector
+from ckptdoctor.runs.trend.fall import Gained, is_fall
+from ckptdoctor.runs.trend.noise import deviation
+from ckptdoctor.runs.trend.shift import ShiftDetector
 
 __all__ = ["Monitor", "is_loss", "is_norm", "is_rate", "is_watched", "rate_of"]
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from ckptdoctor.history import Position
-from ckptdoctor.runs.rates import rate_jumps, rises
+from ckptdoctor.runs.trend.rates import rate_jumps, rises
 
 
 def cosine(period: int, count: int, low: float = 1e-6) -> list[float]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.trend import Trend, trend_of
+from ckptdoctor.runs.trend.trend import Trend, trend_of
 
 STORY = {
     85: 0.6408,

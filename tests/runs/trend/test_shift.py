@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ckptdoctor.history import AlarmKind, Shift
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.lasting import came_back
-from ckptdoctor.runs.monitor import Monitor
-from ckptdoctor.runs.shift import ShiftDetector
-from ckptdoctor.runs.trend import trend_of
+from ckptdoctor.runs.trend.lasting import came_back
+from ckptdoctor.runs.trend.monitor import Monitor
+from ckptdoctor.runs.trend.shift import ShiftDetector
+from ckptdoctor.runs.trend.trend import trend_of
 
 
 def level(value: float, count: int, noise: float, seed: int = 0) -> list[float]:

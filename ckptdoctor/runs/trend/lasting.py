@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ckptdoctor.history import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.fall import is_back
-from ckptdoctor.runs.monitor import is_loss
-from ckptdoctor.runs.shift import is_regained
+from ckptdoctor.runs.trend.fall import is_back
+from ckptdoctor.runs.trend.monitor import is_loss
+from ckptdoctor.runs.trend.shift import is_regained
 
 __all__ = ["came_back"]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from ckptdoctor.history import AlarmKind
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.fall import Gained, is_back
-from ckptdoctor.runs.monitor import Monitor
-from ckptdoctor.runs.trend import trend_of
+from ckptdoctor.runs.trend.fall import Gained, is_back
+from ckptdoctor.runs.trend.monitor import Monitor
+from ckptdoctor.runs.trend.trend import trend_of
 
 
 def told(values: list[float], mode: Mode, first: int = 1) -> list[tuple[int, AlarmKind]]:

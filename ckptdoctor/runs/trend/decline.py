@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.runs.noise import noise_of
+from ckptdoctor.runs.trend.noise import noise_of
 
 __all__ = ["Decline", "DeclineDetector"]
 

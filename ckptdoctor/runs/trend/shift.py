@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.noise import noise_of
-from ckptdoctor.runs.scale import Scale
+from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.runs.trend.scale import Scale
 
 __all__ = ["FoundShift", "ShiftDetector", "is_regained"]
 

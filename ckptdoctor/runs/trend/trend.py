@@ -1,7 +1,7 @@
 """What a metric does over the epochs of a run: where it declines, and where it collapses.
 
 A metric that gets worse three epochs in a row after its best is declining, as far as chance does
-not explain it (:mod:`ckptdoctor.runs.decline`); one that loses half of its best has collapsed.
+not explain it (:mod:`ckptdoctor.runs.trend.decline`); one that loses half of its best has collapsed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from ckptdoctor.history import Clock, History, Position, Shift
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.age import Age
-from ckptdoctor.runs.decline import DeclineDetector
-from ckptdoctor.runs.fall import Gained, is_back, is_fall
-from ckptdoctor.runs.shift import ShiftDetector
+from ckptdoctor.runs.trend.age import Age
+from ckptdoctor.runs.trend.decline import DeclineDetector
+from ckptdoctor.runs.trend.fall import Gained, is_back, is_fall
+from ckptdoctor.runs.trend.shift import ShiftDetector
 
 __all__ = ["Trend", "trend_of"]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ckptdoctor.history import AlarmKind
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.decline import DeclineDetector
-from ckptdoctor.runs.monitor import Monitor
-from ckptdoctor.runs.noise import deviation, noise_of
+from ckptdoctor.runs.trend.decline import DeclineDetector
+from ckptdoctor.runs.trend.monitor import Monitor
+from ckptdoctor.runs.trend.noise import deviation, noise_of
 
 SOUND = [0.50 + at / 500 for at in range(12)]
 

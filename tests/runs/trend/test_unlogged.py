@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.unlogged import frozen_best, jumped_buffers
+from ckptdoctor.runs.trend.unlogged import frozen_best, jumped_buffers
 
 RISING = [0.31 + at * 0.012 for at in range(10)]
 
