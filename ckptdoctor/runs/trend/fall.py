@@ -10,10 +10,11 @@ from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.noise import noise_of
 from ckptdoctor.runs.trend.scale import Scale
 
-__all__ = ["Gained", "is_back", "is_fall"]
+__all__ = ["Gained", "is_back", "is_fall", "is_risen"]
 
 _FALLEN_TO = 0.5
 _RISEN_TO = 10.0
+_RISEN_TWICE_TO = 2.0
 _LOST = 0.5
 _LOST_WHEN_YOUNG = 1.0
 _SIGMAS = 5.0
@@ -34,6 +35,11 @@ def is_fall(value: float, best: float, mode: Mode) -> bool:
     if best <= 0.0:
         return False
     return value < _FALLEN_TO * best if mode is Mode.MAX else value > _RISEN_TO * best
+
+
+def is_risen(value: float, usual: float, mode: Mode) -> bool:
+    """Whether a metric to minimise lies above twice what is usual: a collapse, where it stays."""
+    return mode is Mode.MIN and 0.0 < usual * _RISEN_TWICE_TO < value
 
 
 def is_back(

@@ -13,14 +13,13 @@ from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode, Source, named_metric
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
-from ckptdoctor.runs.trend.fall import Gained, is_fall
+from ckptdoctor.runs.trend.fall import Gained, is_fall, is_risen
 from ckptdoctor.runs.trend.noise import deviation
 from ckptdoctor.runs.trend.shift import ShiftDetector
 
 __all__ = ["Monitor", "is_loss", "is_norm", "is_rate", "is_watched", "rate_of"]
 
 _RISEN_TO = 10.0
-_RISEN_TWICE_TO = 2.0
 _FIRST_EPOCHS = 5
 """A young net may score 0.1 and then 0.01 without harm."""
 _WINDOW = 20
@@ -151,7 +150,7 @@ class Monitor:
         if len(known) < _FIRST_EPOCHS or min(known) <= 0:
             return False
         usual, least = statistics.median(known[-5:]), min(value, before)
-        if least <= usual * _RISEN_TWICE_TO:  # most values: the noise need not be known
+        if not is_risen(least, usual, Mode.MIN):  # most values: the noise need not be known
             return False
         logs = [math.log(old) for old in known]
         noise = deviation([after - old for old, after in itertools.pairwise(logs)])

@@ -14,7 +14,7 @@ from ckptdoctor.history import Clock, History, Position, Shift
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
-from ckptdoctor.runs.trend.fall import Gained, is_back, is_fall
+from ckptdoctor.runs.trend.fall import Gained, is_back, is_fall, is_risen
 from ckptdoctor.runs.trend.shift import ShiftDetector
 
 __all__ = ["Trend", "trend_of"]
@@ -92,15 +92,17 @@ def trend_of(
     ]
     if not sound:
         return Trend(collapse=collapse)
-    best = _best(sound)
     shift = _shift([(at, sign * value) for at, value in sound], mode, rates or {})
+    if shift is not None and is_risen(shift.after, shift.before, mode):
+        collapse, shift = shift.at, None
+        sound = [point for point in sound if point[0] < collapse]
     young = _is_young(sound, clock)
     decline = _decline(sound, DeclineDetector(young=young))
     if shift is not None and decline is not None:
         before = [point for point in sound if point[0] < shift.at]
         if before and _decline(before, DeclineDetector(young=young)) is None:
             decline = _decline(sound[len(before) :], DeclineDetector(after_shift=True))
-    return Trend(best=best, decline=decline, collapse=collapse, shift=shift)
+    return Trend(best=_best(sound), decline=decline, collapse=collapse, shift=shift)
 
 
 def _collapse(ordered: list[tuple[Position, float]], mode: Mode, clock: Clock) -> Position | None:

@@ -134,6 +134,17 @@ def test_what_is_none(values: list[float]) -> None:
     assert told(values) == []
 
 
+def test_a_loss_that_stays_at_more_than_twice_has_collapsed() -> None:
+    falling = [1.4 - at / 40 for at in range(30)]
+    high = dict(enumerate([*falling, *level(1.9, 5, 0.01)]))
+    trend = trend_of(high, Mode.MIN)
+    assert (trend.best, trend.collapse, trend.shift) == (29, 30, None)
+    assert trend_of({**high, 35: 0.68}, Mode.MIN).collapse is None
+    monitor = Monitor("val_loss", Mode.MIN)
+    live = [a for at, value in high.items() for a in monitor.update(at, {"val_loss": value})]
+    assert next(alarm.kind for alarm in live) is AlarmKind.COLLAPSE
+
+
 def test_what_came_back_does_not_stand() -> None:
     away = [*GOOD, *level(0.8, 6, 0.003)]
     assert trend_of(dict(enumerate(away)), Mode.MAX).shift is not None
