@@ -21,6 +21,7 @@ _CLOCK = frozenset(
 _LABELS = frozenset("fold stage phase seed run exp experiment version split cv trial part".split())
 """A number behind one of these tells runs apart, and is no place in a run."""
 _LAST = frozenset("last latest final current newest".split())
+_BEST = frozenset({"best", "top"})
 _GENERIC = (
     frozenset(
         """
@@ -57,6 +58,7 @@ class Name:
         labels: words with a number that tell runs apart, such as ``("fold", 1)``.
         numbers: the others in their order, but for those of metrics.
         is_last: whether it calls itself the last.
+        is_extra: whether it says which one it is, the best or the last, in place of a number.
         is_shard: whether it is one of several files of one checkpoint.
         is_side: whether it is what frameworks call a file beside the model.
         again: which file of this name it is, where the name was taken; 0 for the first.
@@ -67,6 +69,7 @@ class Name:
     labels: tuple[tuple[str, int | float], ...]
     numbers: tuple[NameNumber, ...]
     is_last: bool
+    is_extra: bool
     is_shard: bool
     is_side: bool
     again: int
@@ -90,6 +93,7 @@ def name_of(path: Path) -> Name:
         labels=tuple((n.word, n.value) for n in parts.numbers if n.word in _LABELS),
         numbers=numbers,
         is_last=any(word in _LAST for word in parts.words),
+        is_extra=any(word in _LAST or word in _BEST for word in parts.words),
         is_shard=bool(shards),
         is_side=own is not None and bool(parts.words) and set(parts.words) <= _SIDES,
         again=again,

@@ -6,12 +6,14 @@ It lies beside the run. Where there are only such files, those of one model are 
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptdoctor.runs.families import Name, is_clock_word, name_of, run_folder
-from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.models import Models
 
 __all__ = ["Group", "Membership", "grouped"]
@@ -89,37 +91,45 @@ def _in_folder(inside: Sequence[_Named], models: Models) -> list[list[_Named]]:
     series: dict[tuple[object, ...], list[_Named]] = {}
     for one in inside:
         series.setdefault((one.name.series, one.name.labels), []).append(one)
-    parts: list[tuple[tuple[object, ...], list[_Named]]] = [
-        (key, part)
-        for key, same in series.items()
+    parts = [
+        part
+        for same in series.values()
         for labelled in _by_inner_label(same)
         for part in _by_model(labelled, models)
     ]
-    named = [part for (words, labels), part in parts if words or labels]
-    found = list(named)
-    for (words, labels), part in parts:
-        if words or labels:
+    hosts = [part for part in parts if _is_numbered(part) and _count(part) > 1]
+    found = list(hosts)
+    for part in parts:
+        if part in hosts:
             continue
-        hosts = [host for host in named if _goes_with(part, host, models)]
-        if len(hosts) == 1:  # best.pth beside unet_1.pth, unet_2.pth
-            hosts[0].extend(part)
+        fitting = [host for host in hosts if _goes_with(part, host, models)]
+        if len(fitting) == 1:  # best.pth beside unet_1.pth, unet_2.pth
+            fitting[0].extend(part)
         else:
             found.append(part)
     return found
 
 
+def _is_numbered(part: Sequence[_Named]) -> bool:
+    return any(one.name.numbers for one in part)
+
+
 def _goes_with(part: Sequence[_Named], host: Sequence[_Named], models: Models) -> bool:
-    """Whether files that say nothing of whose they are belong to a series of names."""
-    counts = any(one.name.numbers for one in host)
-    return (counts or len(host) > 1) and models.are_same(_layout(part), _layout(host))
+    """Whether files without a number are the best, the last, or the bare name of a series."""
+    if _is_numbered(part) or part[0].name.labels != host[0].name.labels:
+        return False
+    own, others = set(part[0].name.series), set(host[0].name.series)
+    says_which = all(one.name.is_extra for one in part)
+    named = own <= others or (says_which and own >= others)
+    return named and models.are_same(_layout(part), _layout(host))
 
 
-def _layout(part: Sequence[_Named]) -> tuple[tuple[str, str, tuple[int, ...]], ...] | None:
+def _layout(part: Sequence[_Named]) -> Layout | None:
     return next((o.member.layout for o in part if o.member.layout is not None), None)
 
 
 def _by_model(same: Sequence[_Named], models: Models) -> list[list[_Named]]:
-    """One list a model; what could not be read goes with the largest."""
+    """One list a model; what could not be read goes where the nearest number is."""
     found: list[list[_Named]] = []
     unknown = [one for one in same if one.member.layout is None]
     for one in same:
@@ -134,8 +144,21 @@ def _by_model(same: Sequence[_Named], models: Models) -> list[list[_Named]]:
             found.append([one])
     if not found:
         return [unknown]
-    max(found, key=len).extend(unknown)
+    known = [list(part) for part in found]
+    for one in unknown:
+        at = min(range(len(known)), key=lambda at: _away(one, known[at]))
+        found[at].append(one)
     return found
+
+
+def _away(one: _Named, part: Sequence[_Named]) -> tuple[bool, float, int, str]:
+    """How far a name is from others: another name, another number; then the larger part."""
+    own = one.name.numbers[-1].value if one.name.numbers else math.inf
+    others = [other.name.numbers[-1].value for other in part if other.name.numbers]
+    gaps = [abs(own - value) for value in others if math.isfinite(own)]
+    strange = all(other.name.kind != one.name.kind for other in part)
+    first = min(str(other.member.path) for other in part)
+    return strange, min(gaps, default=math.inf), -len(part), first
 
 
 def _by_inner_label(same: Sequence[_Named]) -> list[list[_Named]]:
@@ -174,9 +197,7 @@ def _without_strays(
     single = [part for part in found if _count(part) < 2]
     if not several:
         return [_group(part) for part in _of_one_model(single, models, one_by_one=one_by_one)], []
-    homes = {_folder(part).resolve() for part in several}
-    known = {one.member.weights_id for part in several for one in part} - {""}
-    own = [part for part in single if _is_run(part, homes, known)]
+    own = [part for part in single if _has_just_begun(part, several, models)]
     strays = [one.member for part in single if part not in own for one in part]
     return [_group(part) for part in (*several, *own)], strays
 
@@ -187,16 +208,25 @@ def _count(part: Sequence[_Named]) -> int:
 
 
 def _folder(part: Sequence[_Named]) -> Path:
-    return run_folder(part[0].member.path)
+    """The folder that most of them lie in."""
+    counts = Counter(run_folder(one.member.path) for one in part)
+    return min(counts, key=lambda folder: (-counts[folder], str(folder)))
 
 
-def _is_run(part: Sequence[_Named], homes: set[Path], known: set[str]) -> bool:
-    """Whether a file that is alone is a run of its own, which has only just begun."""
+def _has_just_begun(
+    part: Sequence[_Named], several: Sequence[Sequence[_Named]], models: Models
+) -> bool:
+    """Whether a file that is alone is a run like those beside it, with one checkpoint so far."""
     home = _folder(part).resolve()
-    nested = any(home.is_relative_to(other) for other in homes)
-    return not nested and any(
-        one.member.holds_state and one.member.weights_id not in known for one in part
+    known = {one.member.weights_id for other in several for one in other} - {""}
+    alike = any(
+        part[0].name.series == other[0].name.series
+        and models.are_same(_layout(part), _layout(other))
+        for other in several
     )
+    nested = any(home.is_relative_to(_folder(other).resolve()) for other in several)
+    fresh = any(o.member.holds_state and o.member.weights_id not in known for o in part)
+    return alike and fresh and not nested
 
 
 def _of_one_model(
@@ -204,7 +234,7 @@ def _of_one_model(
 ) -> list[list[_Named]]:
     """Files of other names, put together by folder and model; by model where each was named."""
     found: list[list[_Named]] = []
-    for part in sorted(single, key=lambda part: _layout(part) is None):
+    for part in sorted(single, key=_known_first):
         for other in found:
             near = one_by_one or _folder(other) == _folder(part)
             if near and models.are_same(_layout(other), _layout(part)):
@@ -213,6 +243,10 @@ def _of_one_model(
         else:
             found.append(list(part))
     return found
+
+
+def _known_first(part: Sequence[_Named]) -> tuple[bool, str]:
+    return _layout(part) is None, min(str(one.member.path) for one in part)
 
 
 def _group(part: Sequence[_Named]) -> Group:

@@ -1,7 +1,7 @@
 """What a metric does over the epochs of a run: where it declines, and where it collapses.
 
 A metric that gets worse three epochs in a row after its best is declining, as far as chance does
-not explain it (:mod:`ckptdoctor.runs.trend.decline`); one that loses half of its best has collapsed.
+not explain it (:mod:`ckptdoctor.runs.trend.decline`); one that loses half of its best collapsed.
 """
 
 from __future__ import annotations
