@@ -95,5 +95,9 @@ def test_exit_codes(tmp_path: Path) -> None:
     empty.mkdir()
     for fmt in ("table", "json", "csv"):
         assert run("rank", empty, "-f", fmt).code == 3
-    assert run("rank", empty, "-f", "json").json == {"schema_version": 1, "ranking": []}
+    assert run("rank", empty, "-f", "json").json == {
+        "schema_version": 1,
+        "ranking": [],
+        "notes": [],
+    }
     assert run("rank", folder, "--mode", "best").code == 2

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.finding import Evidence, Finding, Severity, Verdict
+from ckptdoctor.manifest import RestoredFrom
+from ckptdoctor.metadata import Mode
+from ckptdoctor.recovery import ranked
+from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.render.html.report import scan_html
 from ckptdoctor.render.machine.as_json import scan_json
 from ckptdoctor.render.machine.csv_table import scan_csv
@@ -15,7 +19,17 @@ from ckptdoctor.render.machine.jsonl import scan_jsonl
 from ckptdoctor.render.machine.junit import scan_junit
 from ckptdoctor.render.machine.markdown import scan_markdown
 from ckptdoctor.render.machine.sarif import scan_sarif
-from ckptdoctor.report import Crash, Report, TensorTotals
+from ckptdoctor.report import (
+    CheckpointReport,
+    Crash,
+    Report,
+    RunReport,
+    TensorTotals,
+    findings_of,
+)
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.metric import Choice
+from ckptdoctor.runs.run import LogAside, Run
 from tests.reports import metric, report, score, with_last_good
 
 WRITERS: Mapping[str, Callable[[Report], str]] = {
@@ -48,6 +62,8 @@ HOSTILE = (
     "{{ 7 * 7 }}{% raw %}",
 )
 ALL_HOSTILE = " ".join(HOSTILE)
+ODD_RUN = "<b>|`*_[x](y) \x1b[2J\u202e::error::x %0A {{ 7 * 7 }} @all ]]>"
+"""The name of a folder, and so of a run: every character that a file system takes but a slash."""
 
 
 def finding(
@@ -86,6 +102,7 @@ def collapse() -> Report:
     stale = finding("CD405", "best_iou is that of epoch 88", "best_iou", Severity.INFO, since=88)
     page = finding("CD101", "an HTML page (404 Not Found)", remedy="download it again")
     backup = finding("CD408", "the newest healthy one lies 8 behind", "run", Severity.WARNING)
+    fell = finding("CD402", "iou collapsed from 0.6413 at epoch 88 to 0.0022 at epoch 98", "run")
     broken = report("checkpoints/epoch_98.pth", 98, score(0.0022), Verdict.CORRUPT)
     broken = replace(
         broken,
@@ -102,7 +119,8 @@ def collapse() -> Report:
             report("checkpoints/x.pth", verdict=Verdict.UNREADABLE, tensors=0), findings=(page,)
         ),
     )
-    return with_last_good(Report(checkpoints=rows, findings=(backup,)))
+    asked = Asked(paths=(Path("checkpoints"),))
+    return with_last_good(Report(checkpoints=rows, findings=(fell, backup)), asked)
 
 
 def hostile() -> Report:
@@ -120,14 +138,59 @@ def hostile() -> Report:
     )
     good = report(_file(ALL_HOSTILE), 99, metric(99.0, name=HOSTILE[0]))
     crash = Crash(rule="Broken", path=rows[5].path, error=f"Traceback\n  x\n{ALL_HOSTILE}")
-    run = finding("CD408", ALL_HOSTILE, ALL_HOSTILE, Severity.WARNING)
-    found = Report(checkpoints=(*rows, good), findings=(run,), crashes=(crash,))
-    return with_last_good(found)
+    found = _one_run((*rows, good), ALL_HOSTILE, Asked(paths=(good.path,)))
+    return replace(found, crashes=(crash,), notes=HOSTILE)
+
+
+def _one_run(rows: Sequence[CheckpointReport], name: str, asked: Asked) -> Report:
+    """The rows as a run, whatever they are called; with a finding about it."""
+    members = tuple(Member(path=row.path, metadata=row.metadata) for row in rows)
+    choice = Choice(name=HOSTILE[0], mode=Mode.MAX, bests=frozenset(HOSTILE))
+    run = Run(name=name, members=members, placed=len(members), choice=choice)
+    one = RunReport(
+        run=run,
+        checkpoints=tuple(replace(row, run=name) for row in rows),
+        findings=(finding("CD408", ALL_HOSTILE, ALL_HOSTILE, Severity.WARNING),),
+    )
+    return ranked(Report(checkpoints=one.checkpoints, runs=(one,)), asked)
 
 
 def _file(text: str) -> str:
     """The text as a name: anything but the byte zero."""
     return text.replace("\0", "") + ".pth"
+
+
+def runs() -> Report:
+    """Two runs of which one collapsed, a copy of ours, a file beside, and logs not believed."""
+    rows = (
+        *(report(f"runs/plain/epoch_{n}.pth", n, score(0.6 + n / 100)) for n in range(1, 4)),
+        *(report(f"runs/{ODD_RUN}/epoch_{n}.pth", n, score(0.5 + n / 100)) for n in range(1, 4)),
+        report(f"runs/{ODD_RUN}/epoch_4.pth", 4, score(0.01), Verdict.CORRUPT, codes=("CD201",)),
+        replace(
+            report(f"runs/{ODD_RUN}/best_model_clean.pth", 3, score(0.53)),
+            restored=RestoredFrom(source=Path(f"runs/{ODD_RUN}/epoch_3.pth"), epoch=3, scale=0.75),
+        ),
+        report(f"runs/{ODD_RUN}/imagenet.pth", verdict=Verdict.UNREADABLE, codes=("CD101",)),
+    )
+    found = with_last_good(Report(checkpoints=rows))
+    odd, plain = sorted(found.runs, key=lambda run: run.name == "plain")
+    collapsed = finding("CD402", "iou collapsed from 0.53 to 0.01", "run")
+    log = LogAside(path=Path("runs/other.log"), reason="tells other values")
+    told = replace(
+        odd, findings=(collapsed,), run=replace(odd.run, aside=(log,)), next="ckptdoctor plan runs"
+    )
+    plain = replace(
+        plain,
+        run=replace(plain.run, history=replace(plain.history, logs=(Path("runs/plain.log"),))),
+    )
+    both = (told, plain)
+    return replace(
+        found,
+        runs=both,
+        checkpoints=(*told.checkpoints, *plain.checkpoints, *found.strays),
+        findings=findings_of(both),
+        notes=(f"{odd.name}: runs/other.log was set aside: it tells other values",),
+    )
 
 
 def healthy() -> Report:
@@ -138,6 +201,7 @@ def healthy() -> Report:
 CASES: Mapping[str, Callable[[], Report]] = {
     "collapse": collapse,
     "hostile": hostile,
+    "runs": runs,
     "healthy": healthy,
     "empty": Report,
 }

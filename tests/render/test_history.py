@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,19 @@ from hypothesis import strategies as st
 
 from ckptdoctor.diagnose import judge_history
 from ckptdoctor.history import History, Point
-from ckptdoctor.metadata import Metric, MetricKind, Mode, Source
+from ckptdoctor.metadata import Mode, Source
+from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.render.console.braille_plot import plot_lines
 from ckptdoctor.render.console.history import history_text
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.html.history import history_html
 from ckptdoctor.render.machine.history import history_csv, history_json
-from ckptdoctor.report import Crash
+from ckptdoctor.report import Crash, findings_of
 from ckptdoctor.runs.chronicle import chronicle
+from ckptdoctor.runs.clock import course_of
 from ckptdoctor.runs.logs import LogReading
+from ckptdoctor.runs.metric import Choice
+from ckptdoctor.runs.run import LogAside, Run
 from ckptdoctor.survey import Chronicles
 from tests.render.html.test_report import Page
 from tests.render.outputs import ALL_HOSTILE, HOSTILE
@@ -32,24 +37,28 @@ from tests.runs.trend.test_trend import STORY
 PLAIN = Screen(width=80, colour=False)
 
 
-def made(points: dict[int, float], name: str = "IoU", **more: Any) -> Chronicles:
+def made(points: dict[int, float], name: str = "IoU", run: str = "a", **more: Any) -> Chronicles:
     """What ``chronicles`` would return for a log with these values."""
-    scores = {
-        epoch: Metric(
-            name=name, value=value, mode=Mode.MAX, kind=MetricKind.SCORE, source=Source.LOG
-        )
-        for epoch, value in points.items()
-    }
     reading = LogReading(epochs={e: {name: v} for e, v in points.items()}, **more)
-    history = chronicle(Path("runs/a"), [], scores, reading, (Path("train.log"),))
-    findings, _ = judge_history([history])
-    return Chronicles(
-        histories=(history,), findings=tuple(sorted(findings, key=lambda f: -f.severity))
-    )
+    choice = Choice(name=name, mode=Mode.MAX, in_logs=name)
+    folder = Path("runs") / run
+    history = chronicle(folder, course_of([]), choice, reading, (Path("train.log"),))
+    reports, _ = judge_history([Run(name=run, folder=folder, choice=choice, history=history)])
+    return Chronicles(runs=tuple(reports), findings=findings_of(reports))
+
+
+def together(*found: Chronicles, notes: tuple[str, ...] = ()) -> Chronicles:
+    """Several of them as one."""
+    runs = tuple(run for one in found for run in one.runs)
+    return Chronicles(runs=runs, findings=findings_of(runs), notes=notes)
+
+
+def asked(*paths: str) -> Asked:
+    return Asked(paths=tuple(map(Path, paths)))
 
 
 def test_the_story_on_one_screen() -> None:
-    text = history_text(made(STORY), PLAIN, [Path("my runs")])
+    text = history_text(made(STORY), PLAIN, asked("my runs"))
     lines = text.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
@@ -64,30 +73,63 @@ def test_the_story_on_one_screen() -> None:
 
 def test_quiet_has_no_plot_and_verbose_shows_what_could_not_be_read() -> None:
     found = made(STORY, unread=2, examples=("a.log:3: {x",))
-    quiet = history_text(found, Screen(width=80, colour=False, verbosity=-1), [])
+    quiet = history_text(found, Screen(width=80, colour=False, verbosity=-1), asked())
     assert "┤" not in quiet
     assert "CD402" in quiet
-    assert "2 lines could not be read (-v shows some)" in history_text(found, PLAIN, [])
-    loud = history_text(found, Screen(width=80, colour=False, verbosity=1), [])
+    assert "2 lines could not be read (-v shows some)" in history_text(found, PLAIN, asked())
+    loud = history_text(found, Screen(width=80, colour=False, verbosity=1), asked())
     assert "  a.log:3: {x" in loud.splitlines()
 
 
 def test_an_earlier_attempt_is_said_and_drawn() -> None:
     points = {e: 0.5 + e / 1000 for e in range(80, 100)}
     found = made(points, superseded=frozenset(range(95, 100)), restarts=1)
-    assert "epochs 95–99 are of an earlier attempt" in history_text(found, PLAIN, [])
+    assert "epochs 95–99 are of an earlier attempt" in history_text(found, PLAIN, asked())
     assert 'class="old"' in history_html(found)
 
 
 def test_two_runs_are_told_apart() -> None:
-    one, other = made(STORY), made({1: 0.5, 2: 0.6}, "dice")
-    histories = (*one.histories, *other.histories)
-    findings, _ = judge_history(histories)
-    both = Chronicles(histories=histories, findings=tuple(findings))
-    text = history_text(both, PLAIN, [])
-    assert text.count("runs/a") >= 3
+    note = "fold_2: other.log was set aside: it tells other values"
+    both = together(
+        made(STORY, run="fold_1"), made({1: 0.5, 2: 0.6}, "dice", "fold_2"), notes=(note,)
+    )
+    text = history_text(both, PLAIN, asked("runs"))
+    lines = text.splitlines()
+    first, second = lines.index("fold_1"), lines.index("fold_2")
+    assert lines.index("Next:      ckptdoctor plan runs --run fold_1") in range(first, second)
+    assert text.count("Next:") == 1  # nothing is wrong with the other
+    assert text.count("┤") >= 4  # a plot each
+    assert note in " ".join(text.split())
     content = json.loads(history_json(both))
     assert [run["metric"] for run in content["runs"]] == ["IoU", "dice"]
+    assert [run["name"] for run in content["runs"]] == ["fold_1", "fold_2"]
+    assert [run["path"] for run in content["runs"]] == ["runs/fold_1", "runs/fold_2"]
+    assert {finding["subject"] for finding in content["findings"]} == {"fold_1"}
+    assert content["notes"] == [note]
+    rows = list(csv.DictReader(io.StringIO(history_csv(both))))
+    assert [row["run"] for row in rows] == ["fold_1"] * len(STORY) + ["fold_2"] * 2
+    html = history_html(both)
+    assert html.count("<svg") == 2
+    page = Page(html)
+    assert "fold_1: IoU" in page.text
+    assert "fold_2: dice" in page.text
+    assert "CD402 metric collapsed in fold_1:" in page.text
+    assert note in page.text
+
+
+def test_of_many_runs_only_the_words_are_shown_unless_asked() -> None:
+    many = together(*(made(STORY, run=f"fold_{n}") for n in range(9)))
+    assert "┤" not in history_text(many, PLAIN, asked())
+    loud = history_text(many, Screen(width=80, colour=False, verbosity=1), asked())
+    assert loud.count("└") == 9
+
+
+def test_logs_that_were_not_believed_are_in_the_json() -> None:
+    (run,) = made(STORY).runs
+    aside = LogAside(path=Path("runs/other.log"), reason="tells other values")
+    found = Chronicles(runs=(replace(run, run=replace(run.run, aside=(aside,))),))
+    (told,) = json.loads(history_json(found))["runs"]
+    assert told["logs_aside"] == [{"path": "runs/other.log", "reason": "tells other values"}]
 
 
 def test_json_has_the_keys_of_the_contract() -> None:
@@ -137,8 +179,9 @@ def test_the_page_shows_the_curve_and_what_went_wrong() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_names_from_a_file_are_neutralised(text: str) -> None:
-    found = made(STORY, text or "x", unread=1, examples=(text,))
-    shown = history_text(found, Screen(width=80, colour=False, verbosity=1), [Path(text or "x")])
+    one = made(STORY, text or "x", unread=1, examples=(text,))
+    found = together(one, made(STORY, run=text.replace("\0", "")), notes=(text,))
+    shown = history_text(found, Screen(width=80, colour=False, verbosity=1), asked(text or "x"))
     assert "\x1b" not in shown
     assert "\x07" not in shown
     html = history_html(found)

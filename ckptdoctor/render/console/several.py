@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +23,8 @@ __all__ = ["several_text"]
 
 _MAX_LINES = 23  # of 24: the prompt takes one
 _MOST_BLOCKS = 3
-_MOST_ROWS = 8
+_ROOMS = ((8, 8), (6, 6), (4, 4), (3, 4), (3, 3), (2, 3), (0, 4), (0, 3), (0, 2), (0, 0))
+"""Rows of a run that is well, and of one that is not."""
 _MAX_BESIDE = 2
 _MAX_FINDINGS = 2
 _MOST_NEXT = 5
@@ -39,34 +40,25 @@ def several_text(report: Report, screen: Screen) -> str:
     if screen.verbosity > 0:
         table = _runs(report, runs, screen, None) if many else _head(report, screen)
         return table + _blocks(runs, screen, None) + _tail(report, screen)
-    if many:
-        return _fitting(
-            lambda room: _runs(report, runs, screen, room) + _tail(report, screen),
-            (len(runs), 1),
-            screen,
-        )
-    return _fitting(
-        lambda room: _head(report, screen) + _blocks(runs, screen, room) + _tail(report, screen),
-        (_MOST_ROWS, len(runs)),
-        screen,
-    )
+    draw = _drawing_runs(report, runs, screen) if many else _drawing_blocks(report, runs, screen)
+    for text in draw:
+        if height(text, screen) <= _MAX_LINES:
+            break
+    return text
 
 
-def _fitting(draw: Callable[[int], str], rows: tuple[int, int], screen: Screen) -> str:
-    """What is drawn with as many rows as a screen holds; with none where nothing else helps.
+def _drawing_blocks(report: Report, runs: Sequence[Section], screen: Screen) -> Iterator[str]:
+    """The runs with fewer and fewer rows, those of runs that are well first."""
+    head, tail = _head(report, screen), _tail(report, screen)
+    for rooms in _ROOMS:
+        yield head + _blocks(runs, screen, rooms) + tail
 
-    Args:
-        draw: with so many rows.
-        rows: the most there can be, and how many lines one more of them takes.
-        screen: what is written to.
-    """
-    room, each = rows
-    while True:
-        text = draw(room)
-        over = height(text, screen) - _MAX_LINES
-        if over <= 0 or room <= 0:
-            return text
-        room = max(0, room - -(-over // each))
+
+def _drawing_runs(report: Report, runs: Sequence[Section], screen: Screen) -> Iterator[str]:
+    """The table of runs with fewer and fewer of them."""
+    tail = _tail(report, screen)
+    for room in range(min(len(runs), _MAX_LINES), 0, -1):
+        yield _runs(report, runs, screen, room) + tail
 
 
 def _head(report: Report, screen: Screen) -> str:
@@ -110,11 +102,11 @@ def _quiet(report: Report, runs: Sequence[Section], screen: Screen) -> str:
 # -- a block a run -------------------------------------------------------------------------------
 
 
-def _blocks(runs: Sequence[Section], screen: Screen, room: int | None) -> str:
+def _blocks(runs: Sequence[Section], screen: Screen, rooms: tuple[int, int] | None) -> str:
     """Each run with its answer and so many of its rows; all of them for None."""
     console = screen.console()
     for run in runs:
-        _print_block(console, run, room)
+        _print_block(console, run, None if rooms is None else rooms[not run.is_well])
     return drawn(console)
 
 

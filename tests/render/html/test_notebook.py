@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.recovery import with_last_good
+from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.render.html.notebook import report_fragment
 from ckptdoctor.report import CheckpointReport, Crash, Report
-from tests.reports import metric, report
+from tests.reports import metric, report, with_last_good
 
 HOSTILE = "<script>alert(1)</script>&\"'\x1b[2J\u202e{{ 7*7 }}"
 VOID = {"br", "hr", "img", "input", "link", "meta"}
@@ -64,14 +64,15 @@ def story() -> Report:
         report("run/epoch_88.pth", 88, metric(0.6413)),
         broken,
     ]
-    return with_last_good(Report(checkpoints=tuple(rows), findings=(stale,)))
+    asked = Asked(paths=(Path("run"),))
+    return with_last_good(Report(checkpoints=tuple(rows), findings=(stale,)), asked)
 
 
 def test_it_answers_what_to_go_on_from() -> None:
     page = Page(report_fragment(story()))
     assert "3 checkpoints, 3.0 kB: 2 healthy, 1 corrupt" in page.text
     assert "Last good: run/epoch_88.pth (healthy, the first to hold best_iou 0.6413)" in page.text
-    assert "Next: ckptdoctor restore --from run/epoch_88.pth" in page.text
+    assert "Next: ckptdoctor plan run" in page.text
     assert "warning: CD408 no recent backup" in page.text
     assert page.rows() == 3
     assert "✗ epoch_98.pth 98 best_iou 0.6413 corrupt 1 error, 1 note CD201" in page.text

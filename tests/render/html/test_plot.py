@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from ckptdoctor.finding import Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Mode
-from ckptdoctor.recovery import with_last_good
 from ckptdoctor.render.html.curve import Curve, Point, curve_of
 from ckptdoctor.render.html.plot import draw, ticks
 from ckptdoctor.report import CheckpointReport, Report
-from tests.reports import metric, report, score
+from tests.reports import metric, report, score, with_last_good
 
 
 def run_of(*values: float | None, kind: MetricKind = MetricKind.SCORE) -> Report:
@@ -26,22 +25,27 @@ def run_of(*values: float | None, kind: MetricKind = MetricKind.SCORE) -> Report
     return with_last_good(Report(checkpoints=tuple(rows)))
 
 
+def curve_in(found: Report) -> Curve | None:
+    good = found.last_good
+    return curve_of(found.checkpoints, None if good is None else good.path)
+
+
 def curve(*values: float, kind: MetricKind = MetricKind.SCORE) -> Curve:
-    found = curve_of(run_of(*values, kind=kind))
+    found = curve_in(run_of(*values, kind=kind))
     assert found is not None
     return found
 
 
 def test_what_cannot_be_drawn_is_counted() -> None:
-    found = curve_of(run_of(0.5, math.nan, None, math.inf, 0.6))
+    found = curve_in(run_of(0.5, math.nan, None, math.inf, 0.6))
     assert found is not None
     assert [(point.x, point.y) for point in found.points] == [(0, 0.5), (4, 0.6)]
     assert found.left_out == "2 checkpoints whose iou is not finite, 1 checkpoint without iou"
 
 
 def test_no_metric_is_no_curve() -> None:
-    assert curve_of(Report()) is None
-    assert curve_of(run_of(None, None)) is None
+    assert curve_in(Report()) is None
+    assert curve_in(run_of(None, None)) is None
 
 
 def test_a_metric_that_is_nowhere_finite_is_a_curve_without_points() -> None:
@@ -57,7 +61,7 @@ def test_the_metric_that_most_hold_is_drawn() -> None:
         report("b.pth", 2, score(0.2)),
         report("c.pth", 3, score(0.3)),
     )
-    found = curve_of(Report(checkpoints=rows))
+    found = curve_in(Report(checkpoints=rows))
     assert found is not None
     assert (found.metric, len(found.points)) == ("iou", 2)
     assert found.left_out == "1 checkpoint without iou"
@@ -65,7 +69,7 @@ def test_the_metric_that_most_hold_is_drawn() -> None:
 
 def test_without_epochs_steps_are_counted_and_without_steps_the_files() -> None:
     def axis(*rows: CheckpointReport) -> tuple[str, list[float]]:
-        found = curve_of(Report(checkpoints=rows))
+        found = curve_in(Report(checkpoints=rows))
         assert found is not None
         return found.axis, [point.x for point in found.points]
 
@@ -95,7 +99,7 @@ def test_a_lower_metric_steps_down() -> None:
         report(f"{n}.pth", n, score(value, name="loss", mode=Mode.MIN))
         for n, value in enumerate((0.5, 0.2, 0.9))
     ]
-    found = curve_of(Report(checkpoints=tuple(rows)))
+    found = curve_in(Report(checkpoints=tuple(rows)))
     assert found is not None
     drawing = draw(found, 400, 300)
     assert drawing.best.endswith(f"V{max(mark.y for mark in drawing.marks):g}")
@@ -103,7 +107,7 @@ def test_a_lower_metric_steps_down() -> None:
 
 def test_where_no_direction_is_better_there_is_no_best() -> None:
     rows = [report(f"{n}.pth", n, score(float(n), mode=None)) for n in range(3)]
-    found = curve_of(Report(checkpoints=tuple(rows)))
+    found = curve_in(Report(checkpoints=tuple(rows)))
     assert found is not None
     assert draw(found, 400, 300).best == ""
 
@@ -115,7 +119,7 @@ def test_the_last_good_one_is_drawn_last() -> None:
 
 def test_two_on_one_place_stand_side_by_side() -> None:
     rows = (report("best.pth", 5, score(0.5)), report("epoch_5.pth", 5, score(0.5)))
-    found = curve_of(Report(checkpoints=rows))
+    found = curve_in(Report(checkpoints=rows))
     assert found is not None
     first, second = draw(found, 400, 300).marks
     assert abs(first.x - second.x) >= 10

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.finding import Verdict
-from ckptdoctor.recovery import with_last_good
 from ckptdoctor.render.html.report import scan_html
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
 from tests.render.browser import CHROMIUM, Browser, browser
 from tests.render.outputs import CASES, HOSTILE, LONG, collapse, finding, healthy, hostile
-from tests.reports import metric, report, score
+from tests.reports import metric, report, score, with_last_good
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 KNOWN = set(
@@ -100,7 +99,7 @@ def test_the_answer(found: Report, answer: str) -> None:
 
 def test_the_ranking_tells_why() -> None:
     page = Page(scan_html(collapse()))
-    assert page.count("tr") == 7
+    assert page.count("tr") == 8  # two tables: the run, and what lies beside
     assert "1 epoch_88.pth healthy 88 0.6413 iou 0.6413" in page.text
     assert "12,345 NaN, 1 Inf" in page.text
     assert "All in checkpoints" in page.text
@@ -120,7 +119,7 @@ def test_findings_stand_by_file_and_the_ranking_leads_to_them() -> None:
 
 
 def test_without_a_ranking_the_run_is_listed() -> None:
-    found = replace(collapse(), ranking=(), last_good=None)
+    found = replace(collapse(), runs=(), ranking=(), last_good=None)
     assert Page(scan_html(found)).count("tr") == 7
 
 
@@ -182,7 +181,7 @@ def test_the_plot_is_described_in_words() -> None:
     assert len(plots) == 2
     for plot in plots:
         assert set((plot["aria-labelledby"] or "").split()) <= ids
-    assert "1 checkpoint whose iou is not finite, 1 checkpoint without iou" in page.text
+    assert "Left out: 1 checkpoint whose iou is not finite." in page.text
     assert "best so far" in page.text
     assert "last good" in page.text
 
@@ -195,8 +194,13 @@ def test_a_run_without_a_finite_metric_says_so() -> None:
 
 
 def test_tables_have_headers_for_every_column() -> None:
-    page = Page(scan_html(collapse()))
-    assert page.count("td") == 6 * page.count("th")
+    html = scan_html(collapse())
+    page = Page(html)
+    tables = html.split("<table")[1:]
+    assert len(tables) == 2
+    for table in tables:
+        rows = table.count("<tr") - 1
+        assert table.count("<td") == rows * table.count("<th ")
     assert all(attrs.get("scope") == "col" for tag, attrs in page.tags if tag == "th")
 
 

@@ -25,23 +25,26 @@ def lines(text: str) -> list[dict[str, Any]]:
 def test_it_tells_what_the_json_tells(case: str) -> None:
     found = CASES[case]()
     whole = json.loads(scan_json(found))
-    parts: dict[str, list[dict[str, Any]]] = {"checkpoint": [], "finding": [], "summary": []}
+    kinds = ("checkpoint", "run", "finding", "summary")
+    parts: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for line in lines(scan_jsonl(found)):
         parts[line.pop("type")].append(line)
     assert parts["checkpoint"] == whole["checkpoints"]
+    assert parts["run"] == whole["runs"]
     assert parts["finding"] == whole["findings"]
     (total,) = parts["summary"]
-    assert total == {key: whole[key] for key in whole if key not in ("checkpoints", "findings")}
+    told = ("checkpoints", "runs", "findings")
+    assert total == {key: whole[key] for key in whole if key not in told}
 
 
 def test_the_summary_comes_last() -> None:
     types = [line["type"] for line in lines(scan_jsonl(collapse()))]
-    assert types == [*["checkpoint"] * 6, *["finding"] * 2, "summary"]
+    assert types == [*["checkpoint"] * 6, "run", *["finding"] * 2, "summary"]
     assert [line["type"] for line in lines(scan_jsonl(Report()))] == ["summary"]
 
 
 def test_a_name_with_a_line_break_stays_on_its_line() -> None:
     found = hostile()
     written = lines(scan_jsonl(found))
-    assert len(written) == len(found.checkpoints) + 2
-    assert {line["path"] for line in written[:-2]} == {str(row.path) for row in found.checkpoints}
+    assert len(written) == len(found.checkpoints) + 3
+    assert {line["path"] for line in written[:-3]} == {str(row.path) for row in found.checkpoints}

@@ -9,12 +9,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ckptdoctor.finding import Severity, Verdict
-from ckptdoctor.recovery import with_last_good
 from ckptdoctor.render.machine.markdown import scan_markdown
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
 from tests.render.outputs import HOSTILE, LONG, collapse, finding, hostile
-from tests.reports import report
+from tests.reports import report, with_last_good
 
 COMMENT_CHARS = 65_536
 OURS = {"<code>", "</code>"}
@@ -36,7 +35,7 @@ def test_it_answers_first() -> None:
     assert "6 checkpoints" in head
     assert r"**Last good:** <code>checkpoints/epoch\_88.pth</code> (healthy, iou 0.6413)" in head
     assert "```sh\n" in head
-    assert "checkpoints/epoch_88.pth" in head
+    assert "ckptdoctor plan checkpoints\n" in head
     assert "- **CD408** warning: the newest healthy one lies 8 behind" in head
 
 
