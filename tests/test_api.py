@@ -282,6 +282,19 @@ def test_a_difference_takes_the_options_of_the_command(folder: Path) -> None:
     assert told[-1][0] == told[-1][1] > 0
 
 
+def test_several_runs_show_themselves_in_a_line_each(tmp_path: Path) -> None:
+    for n in range(7):
+        (tmp_path / f"r{n}").mkdir()
+        for epoch in (1, 2):
+            save(tmp_path / f"r{n}" / f"e_{epoch}.pth", training_state(epoch, fill=epoch / 10))
+    report = ckptdoctor.scan(tmp_path)
+    head, *lines, more = str(report).splitlines()
+    assert head == "14 checkpoints: 14 healthy"
+    assert lines[0] == f"last good of r0: {tmp_path}/r0/{report.runs[0].last_good.path.name}"
+    assert [line.partition(":")[0] for line in lines] == [f"last good of r{n}" for n in range(5)]
+    assert more == "… and 2 more runs"
+
+
 def test_a_difference_shows_itself_in_two_lines(folder: Path) -> None:
     good, other = folder / "checkpoint_epoch_9.pth", folder / "checkpoint_epoch_10.pth"
     same = ckptdoctor.diff(good, good)

@@ -106,9 +106,12 @@ def restored_words(row: CheckpointReport) -> str:
     """What a copy of ours was made from; "" for every other file."""
     if row.restored is None:
         return ""
-    scale = row.restored.scale
-    rates = "" if scale is None else f", rates × {scale:g}"
-    return f"restored from {brief(row.restored.source.name, 80)}{rates}"
+    made, rates = row.restored, ""
+    if made.set_lr is not None:
+        rates = f", rate {made.set_lr:g}"
+    elif made.scale not in (None, 1.0):
+        rates = f", rates × {made.scale:g}"
+    return f"restored from {brief(made.source.name, 80)}{rates}"
 
 
 def label(code: str) -> str:

@@ -250,3 +250,50 @@ def test_nothing_slow_is_imported(folders: Mapping[str, tuple[Path, int]], tmp_p
         "html": ["jinja2"],
         "junit": ["jinja2", "junitparser"],
     }
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs, of which one ends in NaN; the other's name is an attack."""
+    root = tmp_path_factory.mktemp("several")
+    odd = "b\x1b[31m|<b>&`*_[x](y)\n::error::x%0A,=\u202e{{x}}]]>"
+    for name in ("plain", odd):
+        (root / name).mkdir()
+    for epoch in (1, 2, 3):
+        best = 0.5 + epoch / 100
+        save(root / "plain" / f"epoch_{epoch}.pth", training_state(epoch, best=best))
+        fill = float("nan") if epoch == 3 else epoch / 10
+        save(root / odd / f"epoch_{epoch}.pth", training_state(epoch, best=best, fill=fill))
+    return root
+
+
+def test_every_format_tells_runs_apart(several: Path, tmp_path: Path) -> None:
+    codes, texts = in_every_format(tmp_path, "scan", several)
+    assert codes == dict.fromkeys(MACHINE, 1)
+    content = json.loads(texts["json"])
+    assert content["last_good"] is None
+    assert {Path(run["last_good"]["path"]).name for run in content["runs"]} == {
+        "epoch_2.pth",
+        "epoch_3.pth",
+    }
+    for fmt, text in texts.items():
+        assert "plain" in text, fmt
+        assert "\u202e" not in text, fmt
+    for fmt in ("junit", "html"):
+        assert "<b>&" not in texts[fmt], fmt
+    assert "<b>&" not in "".join(texts["markdown"].split("```")[::2])  # not in a code block
+    commands = [line for line in texts["github"].splitlines() if line.startswith("::")]
+    assert all(line.startswith(("::error ", "::warning ", "::notice ")) for line in commands)
+    shown = run("scan", several)
+    assert shown.code == 1
+    assert not ANSI.search(shown.stdout)
+    assert shown.stdout.count("Last good:") == 2
+    assert shown.stdout.count("Next:") == 1
+
+
+def test_the_next_command_of_a_run_names_it(several: Path) -> None:
+    (command,) = filter(
+        None, (one["next"] for one in run("scan", several, "-f", "json").json["runs"])
+    )
+    assert command.startswith("ckptdoctor plan ")
+    assert "--run" in command

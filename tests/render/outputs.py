@@ -168,7 +168,13 @@ def runs() -> Report:
         report(f"runs/{ODD_RUN}/epoch_4.pth", 4, score(0.01), Verdict.CORRUPT, codes=("CD201",)),
         replace(
             report(f"runs/{ODD_RUN}/best_model_clean.pth", 3, score(0.53)),
-            restored=RestoredFrom(source=Path(f"runs/{ODD_RUN}/epoch_3.pth"), epoch=3, scale=0.75),
+            restored=RestoredFrom(
+                source=Path(f"runs/{ODD_RUN}/epoch_3.pth"),
+                epoch=3,
+                scale=0.75,
+                set_lr=None,
+                actions=("scale-lr",),
+            ),
         ),
         report(f"runs/{ODD_RUN}/imagenet.pth", verdict=Verdict.UNREADABLE, codes=("CD101",)),
     )
@@ -184,9 +190,11 @@ def runs() -> Report:
         run=replace(plain.run, history=replace(plain.history, logs=(Path("runs/plain.log"),))),
     )
     both = (told, plain)
+    beside = [place for place in found.ranking if place.report.run is None]
     return replace(
         found,
         runs=both,
+        ranking=(*told.ranking, *plain.ranking, *beside),
         checkpoints=(*told.checkpoints, *plain.checkpoints, *found.strays),
         findings=findings_of(both),
         notes=(f"{odd.name}: runs/other.log was set aside: it tells other values",),

@@ -83,8 +83,7 @@ def test_numbers_tell_apart_wherever_they_stand(
     numbers: list[int], middle: str, width: int
 ) -> None:
     names = [
-        f"{'resnet' * 8}_{middle.format(number, number % 7)}_{'augmented' * 6}.ckpt"
-        for number in numbers
+        f"{'resnet' * 8}_{middle.format(number, 7)}_{'augmented' * 6}.ckpt" for number in numbers
     ]
     short = shorten_apart(names, width)
     assert len(set(short)) == len(names)

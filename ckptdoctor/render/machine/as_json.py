@@ -212,7 +212,12 @@ def checkpoint_object(report: CheckpointReport) -> dict[str, Any]:
 
 
 def _restored(origin: RestoredFrom) -> dict[str, Any]:
-    return {"source": str(origin.source), "scale": origin.scale, "epoch": origin.epoch}
+    return {
+        "source": str(origin.source),
+        "scale": origin.scale,
+        "set_lr": origin.set_lr,
+        "epoch": origin.epoch,
+    }
 
 
 def metric_object(metric: Metric) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.render.html.notebook import report_fragment
 from ckptdoctor.report import CheckpointReport, Crash, Report
+from tests.render.outputs import runs
 from tests.reports import metric, report, with_last_good
 
 HOSTILE = "<script>alert(1)</script>&\"'\x1b[2J\u202e{{ 7*7 }}"
@@ -150,3 +151,26 @@ def test_a_healthy_run_needs_no_next_command() -> None:
     page = Page(report_fragment(with_last_good(Report(checkpoints=rows))))
     assert "Next:" not in page.text
     assert "2 healthy" in page.text
+
+
+def test_several_runs_have_an_answer_and_a_table_each() -> None:
+    page = Page(report_fragment(runs()))
+    assert [tag for tag, _ in page.tags].count("table") == 3  # and one for what lies beside
+    assert (
+        "plain Last good: runs/plain/epoch_3.pth (healthy, iou 0.63; log: plain.log)" in page.text
+    )
+    assert "Next: ckptdoctor plan runs" in page.text
+    assert "beside, in no run" in page.text
+    assert "restored from epoch_3.pth, rates × 0.75" in page.text
+    assert "note:" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    html = report_fragment(runs())
+    assert "\u202e" not in html
+    assert "\x1b" not in html
+
+
+def test_many_runs_are_cut_and_counted() -> None:
+    rows = tuple(report(f"runs/r{n}/{e}.pth", e) for n in range(60) for e in (1, 2))
+    page = Page(report_fragment(with_last_good(Report(checkpoints=rows))))
+    assert [tag for tag, _ in page.tags].count("table") == 50
+    assert "… and 10 more runs" in page.text

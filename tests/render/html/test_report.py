@@ -17,7 +17,17 @@ from ckptdoctor.render.html.report import scan_html
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
 from tests.render.browser import CHROMIUM, Browser, browser
-from tests.render.outputs import CASES, HOSTILE, LONG, collapse, finding, healthy, hostile
+from tests.render.outputs import (
+    CASES,
+    HOSTILE,
+    LONG,
+    ODD_RUN,
+    collapse,
+    finding,
+    healthy,
+    hostile,
+    runs,
+)
 from tests.reports import metric, report, score, with_last_good
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -95,6 +105,46 @@ def test_it_answers_first() -> None:
 )
 def test_the_answer(found: Report, answer: str) -> None:
     assert f"<h1>{answer}</h1>" in scan_html(found)
+
+
+def test_several_runs_have_a_section_and_a_plot_each() -> None:
+    html = scan_html(runs())
+    page = Page(html)
+    odd = " ".join(printable(ODD_RUN).split())
+    assert "Something is wrong in 1 of 2 runs." in page.text
+    assert f"{odd} 4 healthy, 1 corrupt runs/" in page.text
+    assert "plain 3 healthy runs/plain/epoch_3.pth healthy, iou 0.63" in page.text
+    assert "Logs plain.log" in page.text
+    assert "Not understood, or not believed" in page.text
+    assert "runs/other.log was set aside" in page.text
+    assert "Beside, in no run" in page.text
+    assert "restored from epoch_3.pth, rates × 0.75" in page.text
+    assert "Next ckptdoctor plan runs" in page.text
+    plots = [attrs for tag, attrs in page.tags if attrs.get("role") == "img"]
+    assert len(plots) == 4  # of each run a wide and a narrow one
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = {(attrs["href"] or "")[1:] for tag, attrs in page.tags if tag == "a"}
+    assert {"run-1", "run-2"} <= links <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "answer", "look"),
+    [
+        ((Verdict.HEALTHY, Verdict.HEALTHY), "Nothing has to be done about these 2 runs.", "good"),
+        ((Verdict.HEALTHY, Verdict.CORRUPT), "Something is wrong in 1 of 2 runs.", "mixed"),
+        ((Verdict.CORRUPT, Verdict.CORRUPT), "No checkpoint here is fit to go on from.", "bad"),
+    ],
+)
+def test_the_answer_of_several(verdicts: tuple[Verdict, Verdict], answer: str, look: str) -> None:
+    rows = [
+        report(f"runs/{name}/{n}.pth", n, verdict=verdict)
+        for name, verdict in zip("ab", verdicts, strict=True)
+        for n in (1, 2)
+    ]
+    html = scan_html(with_last_good(Report(checkpoints=tuple(rows))))
+    assert f"<h1>{answer}</h1>" in html
+    assert f'<div class="answer {look}">' in html
 
 
 def test_the_ranking_tells_why() -> None:

@@ -8,8 +8,9 @@ import io
 import pytest
 
 from ckptdoctor.render.machine.csv_table import CHECKPOINT_COLUMNS, scan_csv
+from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
-from tests.render.outputs import CASES, collapse, hostile
+from tests.render.outputs import CASES, ODD_RUN, collapse, hostile, runs
 from tests.reports import metric, report
 
 
@@ -58,3 +59,13 @@ def test_figures_stay_figures() -> None:
     (row,) = rows(scan_csv(found))
     assert (row["value"], row["metric"], row["global_step"]) == ("-0.25", "'-x", "7")
     assert (row["rank"], row["reason"]) == ("", "")
+
+
+def test_every_row_names_its_run_in_the_last_column() -> None:
+    found = rows(scan_csv(runs()))
+    assert [row["run"] for row in found] == [printable(ODD_RUN)] * 5 + ["plain"] * 3 + [""]
+    assert [row["path"] for row in found if row["last_good"] == "yes"] == [
+        f"runs/{printable(ODD_RUN)}/epoch_3.pth",
+        "runs/plain/epoch_3.pth",
+    ]
+    assert CHECKPOINT_COLUMNS[-1] == "run"

@@ -9,8 +9,8 @@ from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.render.machine.github import scan_github
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
-from tests.render.outputs import CASES, LONG, collapse, finding, hostile
-from tests.reports import report
+from tests.render.outputs import CASES, LONG, ODD_RUN, collapse, finding, hostile, runs
+from tests.reports import report, with_last_good
 
 
 @dataclass(frozen=True)
@@ -102,3 +102,33 @@ def test_every_case_ends_with_one_plain_line() -> None:
 def test_huge_texts_are_cut() -> None:
     found = Report(checkpoints=(report(str(LONG)),), findings=(finding("CD408", "%" * 10**6),))
     assert max(map(len, scan_github(found).splitlines())) < 4096
+
+
+def test_of_several_runs_each_is_named() -> None:
+    commands, (last,) = read(scan_github(runs()))
+    odd = printable(ODD_RUN)
+    by_code = {command.properties["title"][:5]: command for command in commands}
+    assert by_code["CD402"].message == f"{odd}: iou collapsed from 0.53 to 0.01"
+    assert "file" not in by_code["CD402"].properties
+    assert by_code["CD201"].message == f"{odd}: what CD201 says"
+    assert by_code["CD101"].message == "what CD101 says"
+    (note,) = [command for command in commands if command.name == "notice"]
+    assert note.message.endswith("runs/other.log was set aside: it tells other values")
+    assert last.endswith("; of plain: runs/plain/epoch_3.pth.")
+
+
+def test_many_runs_are_counted() -> None:
+    rows = [
+        report(
+            f"runs/r{n}/{epoch}.pth", epoch, verdict=Verdict.CORRUPT if not n else Verdict.HEALTHY
+        )
+        for n in range(6)
+        for epoch in (1, 2)
+    ]
+    few, many = (with_last_good(Report(checkpoints=tuple(rows[:end]))) for end in (6, 12))
+    assert "Last good of r1: runs/r1/2.pth; of r2: runs/r2/2.pth; of r0: none." in scan_github(few)
+    assert "5 of 6 runs have a good checkpoint." in scan_github(many)
+    dead = with_last_good(
+        Report(checkpoints=tuple(replace(r, verdict=Verdict.CORRUPT) for r in rows))
+    )
+    assert "None is fit to go on from." in scan_github(dead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -11,7 +12,7 @@ from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.render.machine.junit import scan_junit
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
-from tests.render.outputs import CASES, LONG, collapse, finding, hostile
+from tests.render.outputs import CASES, LONG, ODD_RUN, collapse, finding, hostile, runs
 from tests.reports import report
 
 
@@ -65,6 +66,19 @@ def test_properties_come_first_as_the_schema_wants() -> None:
     assert suite[0].tag == "properties"
     values = {item.attrib["name"]: item.attrib["value"] for item in suite[0]}
     assert values["last_good"] == "checkpoints/epoch_88.pth"
+
+
+def test_several_runs_are_suites() -> None:
+    found = runs()
+    suites = list(JUnitXml.fromstring(scan_junit(found, threshold=Severity.ERROR).encode()))
+    assert [suite.name for suite in suites] == [printable(ODD_RUN), "plain", "beside, in no run"]
+    assert [suite.tests for suite in suites] == [6, 3, 1]
+    assert [(suite.failures, suite.errors) for suite in suites] == [(2, 0), (0, 0), (0, 1)]
+    text = scan_junit(found, threshold=None)
+    assert "healthy, epoch 3, iou 0.53, restored from epoch_3.pth, rates × 0.75" in text
+    assert 'name="last_good" value="runs/plain/epoch_3.pth"' in text
+    crashed = replace(found, crashes=hostile().crashes)
+    assert "rules of our own" in scan_junit(crashed, threshold=None)
 
 
 def test_names_come_back_printable() -> None:

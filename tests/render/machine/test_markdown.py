@@ -12,7 +12,7 @@ from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.render.machine.markdown import scan_markdown
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
-from tests.render.outputs import HOSTILE, LONG, collapse, finding, hostile
+from tests.render.outputs import HOSTILE, LONG, collapse, finding, hostile, runs
 from tests.reports import report, with_last_good
 
 COMMENT_CHARS = 65_536
@@ -37,6 +37,32 @@ def test_it_answers_first() -> None:
     assert "```sh\n" in head
     assert "ckptdoctor plan checkpoints\n" in head
     assert "- **CD408** warning: the newest healthy one lies 8 behind" in head
+
+
+def test_several_runs_have_a_section_each() -> None:
+    text = scan_markdown(runs())
+    sections = text.split("\n#### ")
+    assert len(sections) == 3
+    assert "ckptdoctor plan runs\n" in sections[1]
+    assert "- **CD402** error: iou collapsed" in sections[1]
+    assert "restored from epoch\\_3.pth, rates × 0.75" in sections[1]
+    assert sections[2].startswith("<code>plain</code>\n")
+    assert "(healthy, iou 0.63; log: plain.log)" in sections[2]
+    assert "**Beside, in no run:**" in sections[2]
+    assert "- Note: " in sections[2]
+    assert {token.content for token in inline(text) if token.type == "html_inline"} <= OURS
+
+
+def test_any_number_of_runs_fits_a_comment() -> None:
+    rows = tuple(
+        report(f"runs/{'r' * 150}{n}/{'e' * 150}_{epoch}.pth", epoch)
+        for n in range(300)
+        for epoch in range(4)
+    )
+    found = replace(with_last_good(Report(checkpoints=rows)), notes=("*" * 900,) * 50)
+    text = scan_markdown(found)
+    assert len(text) < COMMENT_CHARS
+    assert re.search(r"… and \d+ more runs", text)
 
 
 def test_findings_are_folded_by_code() -> None:

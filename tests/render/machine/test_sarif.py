@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,11 +15,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.render.machine.github import scan_github
 from ckptdoctor.render.machine.sarif import scan_sarif
+from ckptdoctor.render.text import printable
 from ckptdoctor.report import CheckpointReport, Crash, Report, TensorTotals
 from ckptdoctor.rules import ALL_RULES
-from tests.render.outputs import CASES, LONG, collapse, exit_code, finding, healthy, hostile
-from tests.reports import report
+from tests.render.outputs import (
+    CASES,
+    LONG,
+    ODD_RUN,
+    collapse,
+    exit_code,
+    finding,
+    healthy,
+    hostile,
+    runs,
+)
+from tests.reports import report, with_last_good
 
 SCHEMA = Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json"
 
@@ -75,6 +88,36 @@ def test_what_concerns_the_run_lies_in_its_folder() -> None:
     assert uri(run_of(apart)["results"][0]) == "./"
     about_one = Report(checkpoints=rows, findings=(finding("CD408", "m", "b/y.pth"),))
     assert uri(run_of(about_one)["results"][0]) == "b/y.pth"
+
+
+def test_of_several_runs_each_result_names_its_own() -> None:
+    log = run_of(runs())
+    fell = next(result for result in log["results"] if result["ruleId"] == "CD402")
+    odd = printable(ODD_RUN)
+    assert unquote(uri(fell)) == f"runs/{ODD_RUN}/"
+    assert fell["message"]["text"] == f"{odd}: iou collapsed from 0.53 to 0.01"
+    assert fell["properties"]["run"] == odd
+    nan = next(result for result in log["results"] if result["ruleId"] == "CD201")
+    assert nan["message"]["text"] == f"{odd}: what CD201 says"
+    stray = next(result for result in log["results"] if result["ruleId"] == "CD101")
+    assert stray["message"]["text"] == "what CD101 says"
+    assert "run" not in stray["properties"]
+    named = [artifact["properties"]["run"] for artifact in log["artifacts"]]
+    assert named == [odd] * 5 + ["plain"] * 3 + [None]
+
+
+def test_a_run_that_is_called_like_a_file_is_still_a_run() -> None:
+    found = with_last_good(
+        Report(
+            checkpoints=tuple(report(f"{name}/{n}.pth", n) for name in ("a", "b") for n in (1, 2))
+        )
+    )
+    renamed = replace(found.runs[0], run=replace(found.runs[0].run, name="b/1.pth"))
+    fell = finding("CD402", "m", "b/1.pth")
+    found = replace(found, runs=(renamed, *found.runs[1:]), findings=(fell,))
+    (result,) = run_of(found)["results"]
+    assert uri(result) == "a/"
+    assert "file=" not in scan_github(found)
 
 
 def test_absolute_paths_are_file_uris() -> None:
