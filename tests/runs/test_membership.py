@@ -366,8 +366,7 @@ def test_every_file_of_formed_runs_is_in_exactly_one_place(
 
 @given(st.data(), st.booleans())
 def test_the_order_of_the_files_does_not_matter(data: st.DataObject, one_by_one: bool) -> None:
-    folders = ("",) if one_by_one else ("", "stage1/", "stage2/")
-    made = data.draw(files(folders, _LAYOUTS[:-1]))
+    made = data.draw(files())
     mixed = data.draw(st.permutations(made))
     assert shape(grouped(made, one_by_one=one_by_one)) == shape(
         grouped(mixed, one_by_one=one_by_one)
@@ -375,7 +374,7 @@ def test_the_order_of_the_files_does_not_matter(data: st.DataObject, one_by_one:
 
 
 @given(
-    files(folders=("",), layouts=_LAYOUTS[:-1]),
+    files(folders=("",)),
     st.sampled_from(["tern_", "my project ", "wader-", "kaggle."]),
 )
 def test_a_common_prefix_of_all_names_changes_no_group(made: list[Member], prefix: str) -> None:
