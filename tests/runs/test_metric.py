@@ -1,0 +1,278 @@
+"""Which metric a run is judged by, in whatever order keys and words stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ckptdoctor.errors import UsageError
+from ckptdoctor.metadata import Mode
+from ckptdoctor.runs.form import form_runs
+from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.metric import Choice, choose_metric, refuse_what_is_not_there
+from ckptdoctor.runs.notes import notes_of
+from ckptdoctor.runs.wish import Wish
+from tests.runs.members import log, member
+
+EPOCHS = range(1, 6)
+Row = Mapping[str, float]
+
+
+def up(epoch: int) -> float:
+    return 0.3 + epoch / 17
+
+
+def down(epoch: int) -> float:
+    return 2.0 / epoch
+
+
+def usual(name: str) -> Callable[[int], float]:
+    return down if "loss" in name or "mae" in name else up
+
+
+def files(*names: str, values: Callable[[int], float] | None = None) -> list[Member]:
+    """Files that hold these keys in this order."""
+    return [
+        member(f"m_{e}.pth", epoch=e, **{name: (values or usual(name))(e) for name in names})
+        for e in EPOCHS
+    ]
+
+
+def rows(*names: str) -> dict[int, dict[str, float]]:
+    """A log with these words in this order."""
+    return {e: {name: usual(name)(e) for name in names} for e in EPOCHS}
+
+
+def chosen(
+    members: Sequence[Member], told: dict[int, dict[str, float]] | None = None, **wish: object
+) -> Choice:
+    return choose_metric(members, log(told or {}), Wish(**wish))  # type: ignore[arg-type]
+
+
+# -- in which order ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "mode"),
+    [
+        (("train_loss", "val_loss"), "val_loss", Mode.MIN),
+        (("loss", "val_loss"), "val_loss", Mode.MIN),
+        (("loss", "best_val_loss"), "best_val_loss", Mode.MIN),
+        (("metrics__train_loss", "metrics__val_loss"), "val_loss", Mode.MIN),
+        (("iou", "val_iou"), "val_iou", Mode.MAX),
+        (("accuracy", "val_accuracy"), "val_accuracy", Mode.MAX),
+        (("val_loss", "val_dice"), "val_dice", Mode.MAX),
+        (("train_acc", "val_loss"), "val_loss", Mode.MIN),
+        (("train_f1", "test_f1"), "test_f1", Mode.MAX),
+        (("loss", "eval_loss"), "eval_loss", Mode.MIN),
+        (("eval_loss", "eval_f1", "loss"), "eval_f1", Mode.MAX),
+        (("val_precision", "val_recall", "val_f1"), "val_f1", Mode.MAX),
+        (("best_val_loss", "val_loss", "val_acc"), "val_loss", Mode.MIN),
+        (("best_epoch", "best_val_miou"), "best_val_miou", Mode.MAX),
+        (("train_loss", "lr"), "train_loss", Mode.MIN),
+        (("train_mae", "val_mae", "train_loss"), "val_mae", Mode.MIN),
+        (("lr", "weight_decay", "momentum"), "", None),
+    ],
+)
+def test_what_the_files_hold(names: tuple[str, ...], wanted: str, mode: Mode | None) -> None:
+    for order in (names, names[::-1]):
+        found = chosen(files(*order))
+        assert (found.name, found.mode) == (wanted, mode)
+
+
+@pytest.mark.parametrize(
+    ("held", "told", "wanted"),
+    [
+        (("best_val_loss",), ("Loss", "val_loss"), "val_loss"),
+        (("best_iou",), ("Loss", "IoU"), "IoU"),
+        (("best_iou",), ("iou", "val_iou"), "val_iou"),
+        (("best_metric",), ("Loss", "Dice"), "Dice"),
+        (("best_acc",), ("Loss", "top1"), "top1"),
+        (("best_score",), ("val_loss", "val_f1"), "val_f1"),
+        ((), ("train_loss", "val_loss", "train_acc", "val_acc"), "val_acc"),
+        ((), ("loss", "val_loss"), "val_loss"),
+        ((), ("Train Loss", "Val Loss"), "Val Loss"),
+        ((), ("train/psnr", "val/psnr"), "val/psnr"),
+    ],
+)
+def test_what_files_call_best_and_what_the_log_says_of_it(
+    held: tuple[str, ...], told: tuple[str, ...], wanted: str
+) -> None:
+    for order in (told, told[::-1]):
+        found = chosen(files(*held), rows(*order))
+        assert found.name == found.in_logs == wanted
+
+
+def test_a_score_an_epoch_beats_a_running_best() -> None:
+    found = chosen(files("best_dice", "dice"))
+    (one, *_) = files("best_dice", "dice")
+    assert found.name == "dice"
+    own = found.of_file(one)
+    assert own is not None
+    assert own.name == "dice"
+
+
+def test_a_monitor_of_lightning_names_the_metric() -> None:
+    held = {
+        "callbacks__ModelCheckpoint__monitor": "val_psnr",
+        "callbacks__ModelCheckpoint__current_score": 21.5,
+        "callbacks__ModelCheckpoint__best_model_score": 22.0,
+        "train_loss": 0.3,
+    }
+    found = chosen([member(f"m_{e}.ckpt", epoch=e, **held) for e in EPOCHS])
+    assert found.name == "val_psnr"
+
+
+@pytest.mark.parametrize(
+    ("best", "wanted"),
+    [
+        # what the best is equal to, each time, is what it is the best of
+        ({1: 0.40, 2: 0.44, 3: 0.44, 4: 0.52}, "val_dice"),
+        ({1: 0.71, 2: 0.71, 3: 0.78, 4: 0.80}, "val_recall"),
+    ],
+)
+def test_a_best_without_a_name_is_of_the_series_that_reached_it(
+    best: dict[int, float], wanted: str
+) -> None:
+    told = {
+        1: {"val_dice": 0.40, "val_recall": 0.71},
+        2: {"val_dice": 0.44, "val_recall": 0.70},
+        3: {"val_dice": 0.41, "val_recall": 0.78},
+        4: {"val_dice": 0.52, "val_recall": 0.80},
+    }
+    held = [member(f"m_{e}.pth", epoch=e, best_metric=v) for e, v in best.items()]
+    assert chosen(held, told).name == wanted
+
+
+_NAMES = (
+    *("train_loss", "val_loss", "loss", "iou", "val_iou", "val_dice", "accuracy", "val_acc"),
+    *(
+        "best_val_loss",
+        "best_iou",
+        "best_metric",
+        "test_f1",
+        "precision",
+        "val_mae",
+        "metrics__mse",
+    ),
+)
+pools = st.lists(st.sampled_from(_NAMES), unique=True, max_size=7)
+
+
+@pytest.mark.xfail(strict=True, reason="of two scores of equal rank the first key or word wins")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("iou", "accuracy"), ("val_iou", "val_dice"), ("train_loss", "train_mae")),
+        *(("best_iou", "best_acc"), ("f1", "psnr")),
+    ],
+)
+def test_of_two_scores_of_equal_rank_the_order_chooses_nothing(one: str, other: str) -> None:
+    assert chosen(files(one, other)).name == chosen(files(other, one)).name
+    there, back = (chosen([], rows(*pair)).name for pair in ((one, other), (other, one)))
+    assert there == back
+
+
+_NO_RIVALS = ("train_loss", "val_loss", "loss", "iou", "val_iou", "best_val_loss", "test_iou")
+few = st.lists(st.sampled_from(_NO_RIVALS), unique=True, max_size=6)
+
+
+@settings(max_examples=60)
+@given(st.data(), few, few)
+def test_the_order_of_keys_and_words_chooses_nothing(
+    data: st.DataObject, held: list[str], told: list[str]
+) -> None:
+    one = chosen(files(*held), rows(*told))
+    other = chosen(
+        files(*data.draw(st.permutations(held))), rows(*data.draw(st.permutations(told)))
+    )
+    assert (one.name, one.mode, one.in_files, one.in_logs, one.bests) == (
+        other.name,
+        other.mode,
+        other.in_files,
+        other.in_logs,
+        other.bests,
+    )
+
+
+@settings(max_examples=60)
+@given(pools, st.lists(st.sampled_from(_NAMES[:8]), unique=True, max_size=5))
+def test_a_training_value_comes_last(held: list[str], told: list[str]) -> None:
+    every = {*held, *told}
+    if any(name.startswith(("val_", "test_")) for name in every):
+        assert not chosen(files(*held), rows(*told)).name.startswith("train_")
+    twins = {name for name in every if f"val_{name}" in every}
+    assert chosen(files(*held), rows(*told)).name not in twins
+
+
+# -- what the user names -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "wish", "wanted"),
+    [
+        (("val_iou", "val_loss"), "val_loss", "val_loss"),
+        (("val_iou", "val_loss"), "VAL_LOSS", "val_loss"),
+        (("val_iou", "val_loss"), "loss", "val_loss"),
+        (("val_iou", "val_loss"), "iou", "val_iou"),
+        (("loss", "val_loss"), "loss", "loss"),
+        (("train_loss", "val_loss"), "train_loss", "train_loss"),
+        (("train_loss", "val_loss"), "loss", "val_loss"),
+        (("best_iou", "val_loss"), "best_iou", "best_iou"),
+        (("val_iou",), "dice", ""),
+        (("val_iou",), "iouu", ""),
+        ((), "iou", ""),
+    ],
+)
+def test_a_metric_that_the_user_names(names: tuple[str, ...], wish: str, wanted: str) -> None:
+    assert chosen(files(*names), metric=wish).name == wanted
+    if not any(name.startswith("best") for name in names):
+        assert chosen([], rows(*names), metric=wish).name == wanted
+
+
+def test_the_users_mode_stands() -> None:
+    assert chosen(files("val_iou"), mode=Mode.MIN).mode is Mode.MIN
+    assert chosen(files("val_loss"), metric="loss", mode=Mode.MAX).mode is Mode.MAX
+
+
+def test_a_metric_that_is_not_there_is_refused_with_those_that_are() -> None:
+    wish = Wish(metric="dice")
+    found = [choose_metric(files("val_iou", "train_loss"), log({}), wish)]
+    with pytest.raises(UsageError, match=r"dice.*train_loss.*val_iou"):
+        refuse_what_is_not_there(found, wish)
+    with pytest.raises(UsageError, match="no metric"):
+        refuse_what_is_not_there([choose_metric(files(), log({}), wish)], wish)
+
+
+def test_a_metric_that_one_run_of_several_has_is_not_refused() -> None:
+    wish = Wish(metric="iou")
+    choices = [choose_metric(files(name), log({}), wish) for name in ("val_iou", "val_acc")]
+    refuse_what_is_not_there(choices, wish)
+    assert [choice.name for choice in choices] == ["val_iou", ""]
+
+
+# -- what is not understood ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["val_wibble", "test_wobble"])
+@pytest.mark.parametrize("in_log", [True, False])
+def test_a_name_that_is_not_understood_is_told_and_can_be_named(name: str, in_log: bool) -> None:
+    members = files(*(() if in_log else (name,)))
+    told = rows(name, "train_loss") if in_log else rows("train_loss")
+    found = chosen(members, told)
+    assert name in found.unknown
+    named = chosen(members, told, metric=name, mode=Mode.MAX)
+    assert (named.name, named.mode) == (name, Mode.MAX)
+    wish = Wish(metric=name)
+    with pytest.raises(UsageError, match="--mode"):
+        refuse_what_is_not_there([choose_metric(members, log(told), wish)], wish)
+
+
+def test_the_note_says_how_to_name_it() -> None:
+    formed = form_runs(files("val_wibble", "train_loss"))
+    (note,) = notes_of(formed)
+    assert "not understood: val_wibble; try --metric val_wibble --mode max" in note
+    assert notes_of(form_runs(files("val_wibble", "val_iou"))) == ()
