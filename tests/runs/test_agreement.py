@@ -1,0 +1,123 @@
+"""Whether a log speaks of these files: whether it says what they say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckptdoctor.runs.agreement import agreement, contradict, shifted
+from ckptdoctor.runs.member import Member
+from tests.runs.members import curve, log, member
+
+VALUES = [0.312, 0.401, 0.455, 0.498, 0.521, 0.533]
+
+
+def files(values: list[float], key: str = "val_iou", first: int = 1) -> list[Member]:
+    return [
+        member(f"m_{at}.pth", epoch=at, **{key: value})
+        for at, value in enumerate(values, start=first)
+    ]
+
+
+def test_a_log_that_says_what_the_files_say_agrees() -> None:
+    match, shift = agreement(log(curve("val_iou", VALUES)), files(VALUES))
+    assert (match.same, match.other, shift) == (len(VALUES), 0, 0)
+    assert match.holds
+    assert not match.contradicts
+
+
+@pytest.mark.parametrize("name", ["val_iou", "val/IoU", "Val IoU"])
+def test_a_log_with_other_values_contradicts(name: str) -> None:
+    told = curve(name, [value - 0.2 for value in VALUES])
+    match, _ = agreement(log(told), files(VALUES))
+    assert match.contradicts
+    assert not match.holds
+
+
+def test_one_other_value_is_no_contradiction() -> None:
+    told = curve("val_iou", [*VALUES[:-1], 0.1])
+    match, _ = agreement(log(told), files(VALUES))
+    assert match.other == 1
+    assert not match.contradicts
+    alone, _ = agreement(log(curve("val_iou", [0.9])), files(VALUES))
+    assert not alone.contradicts
+
+
+def test_a_log_of_something_else_says_nothing() -> None:
+    for told in (curve("val_loss", VALUES), curve("train_iou", VALUES), {}):
+        match, _ = agreement(log(told), files([value + 0.1 for value in VALUES]))
+        assert not match.contradicts
+        assert not match.holds
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        [round(value, 2) for value in VALUES],
+        [int(value * 100) / 100 for value in VALUES],
+        [round(100 * value, 1) for value in VALUES],
+    ],
+)
+def test_rounded_cut_and_in_percent_is_the_same(printed: list[float]) -> None:
+    match, _ = agreement(log(curve("val_iou", printed)), files(VALUES))
+    assert match.same == len(VALUES)
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_a_log_may_count_from_one_more(by: int) -> None:
+    told = log(curve("val_iou", VALUES, first=5 + by))
+    match, shift = agreement(told, files(VALUES, first=5))
+    assert match.holds
+    assert shifted(told, shift).epochs == curve("val_iou", VALUES, first=5)
+
+
+def test_the_best_of_the_files_is_what_the_log_reached_until_then() -> None:
+    wobbling = [0.31, 0.44, 0.40, 0.47, 0.46, 0.43]
+    best = [max(wobbling[: at + 1]) for at in range(len(wobbling))]
+    match, _ = agreement(log(curve("val_iou", wobbling)), files(best, "best_iou"))
+    assert match.same > 0
+    assert not match.contradicts
+    other = [value + 0.3 for value in best]
+    match, _ = agreement(log(curve("val_iou", wobbling)), files(other, "best_iou"))
+    assert match.contradicts
+
+
+def test_two_trainings_from_the_beginning_contradict() -> None:
+    other = [value * 0.8 for value in VALUES]
+    assert contradict(log(curve("val_iou", VALUES)), log(curve("val_iou", other)))
+    assert contradict(log(curve("val_iou", other)), log(curve("val_iou", VALUES)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        curve("val_iou", VALUES),
+        curve("val_loss", VALUES),
+        curve("val_iou", [0.55, 0.56, 0.561], first=7),
+        {},
+    ],
+)
+def test_logs_that_go_on_or_tell_the_same_do_not(other: dict[int, dict[str, float]]) -> None:
+    assert not contradict(log(curve("val_iou", VALUES)), log(other))
+    assert not contradict(log(other), log(curve("val_iou", VALUES)))
+
+
+values = st.lists(st.floats(0.001, 0.999), max_size=8)
+
+
+@given(values, values)
+def test_a_contradiction_is_mutual(one: list[float], other: list[float]) -> None:
+    a, b = log(curve("val_iou", one)), log(curve("val_iou", other))
+    assert contradict(a, b) == contradict(b, a)
+    assert not contradict(a, a)
+
+
+@given(values, st.sampled_from(["val_iou", "best_val_iou", "val_loss"]))
+def test_a_log_never_contradicts_the_files_it_was_written_with(held: list[float], key: str) -> None:
+    best = [max(held[: at + 1]) for at in range(len(held))]
+    match, _ = agreement(
+        log(curve(key.removeprefix("best_"), held)),
+        files(best if key.startswith("best_") else held, key),
+    )
+    assert not match.contradicts
