@@ -1,0 +1,73 @@
+"""What runs are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckptdoctor.runs.membership import Group
+from ckptdoctor.runs.names import told_apart
+
+ROOT = Path("/no/such")
+
+
+def called(*runs: tuple[str, str]) -> list[str]:
+    return told_apart([Group(folder=ROOT / f, name=n, members=()) for f, n in runs])
+
+
+@pytest.mark.parametrize(
+    ("runs", "wanted"),
+    [
+        ([("out/ckpt", "epoch")], ["ckpt"]),
+        ([("out", "G"), ("out", "D")], ["G", "D"]),
+        ([("a", "epoch"), ("b", "epoch")], ["a", "b"]),
+        ([("a/ckpt", "epoch"), ("b/ckpt", "epoch")], ["a/ckpt", "b/ckpt"]),
+        (
+            [("l/version_0/checkpoints", "epoch"), ("l/version_1/checkpoints", "epoch")],
+            ["version_0/checkpoints", "version_1/checkpoints"],
+        ),
+        ([("a", "G"), ("a", "D"), ("b", "epoch")], ["a/G", "a/D", "b"]),
+    ],
+)
+def test_by_what_differs(runs: Sequence[tuple[str, str]], wanted: list[str]) -> None:
+    assert called(*runs) == wanted
+    assert called(*runs[::-1]) == wanted[::-1]
+
+
+@pytest.mark.xfail(strict=True, reason="the number that is added is not looked up")
+def test_a_number_that_is_added_is_not_the_name_of_another() -> None:
+    found = called(("a", "G"), ("a", "G"), ("a", "G (2)"))
+    assert len(set(found)) == 3
+
+
+@pytest.mark.xfail(strict=True, reason="numbered by the order in which they come")
+def test_a_family_that_is_called_like_a_folder_is_told_apart_in_any_order() -> None:
+    runs = [("a", "G"), ("a", "ckpt"), ("a/ckpt", "G"), ("b/ckpt", "G")]
+    there, back = called(*runs), called(*runs[::-1])
+    assert there == back[::-1]
+
+
+folders = st.sampled_from(["a", "b", "a/ckpt", "b/ckpt", "a/b/ckpt", "ckpt", "."])
+families = st.sampled_from(["G", "D", "epoch", "unet_epoch"])
+
+
+@given(st.lists(st.tuples(folders, families), max_size=8))
+def test_no_two_have_the_same_name(runs: list[tuple[str, str]]) -> None:
+    found = called(*runs)
+    assert len(found) == len(runs)
+    assert len(set(found)) == len(found)
+    assert "" not in found
+
+
+@given(st.data(), st.lists(st.tuples(folders, families), max_size=6, unique=True))
+def test_a_name_does_not_depend_on_the_order_of_the_runs(
+    data: st.DataObject, runs: list[tuple[str, str]]
+) -> None:
+    mixed = data.draw(st.permutations(runs))
+    assert dict(zip(runs, called(*runs), strict=True)) == dict(
+        zip(mixed, called(*mixed), strict=True)
+    )
