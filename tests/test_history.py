@@ -9,7 +9,9 @@ import pytest
 from ckptdoctor.history import AlarmKind, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.render.machine.history import history_json
+from ckptdoctor.report import RunReport
 from ckptdoctor.rules.metrics import MetricCollapse, MetricDeclining
+from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.trend import trend_of
 from ckptdoctor.survey import Chronicles
@@ -73,7 +75,7 @@ def test_a_collapse_on_any_clock(
     assert found.collapse == at
     assert found.value_at(at) == 0.02
     assert found.last_at == found.points[-1].at
-    document = json.loads(history_json(Chronicles(histories=(found,))))
+    document = json.loads(history_json(Chronicles(runs=(RunReport(run=Run(history=found)),))))
     assert document["collapse"] == {"epoch": epoch, "step": step}
     assert document["decline"]["from"] == found.points[8].at
     assert document["decline"]["to_step"] == (found.points[9].at if step else None)

@@ -13,6 +13,7 @@ from ckptdoctor.recovery.timeline import Timeline
 from ckptdoctor.render.console.plan import plan_text
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.machine.plan import plan_json
+from ckptdoctor.report import CheckpointReport, RunReport
 from tests.recovery.test_command_line import GUIDE
 from tests.recovery.test_plan import ranked
 from tests.render.outputs import HOSTILE
@@ -21,9 +22,14 @@ from tests.reports import report, score
 PLAIN = Screen(width=80, colour=False)
 
 
+def one_run(*rows: CheckpointReport) -> RunReport:
+    (run,) = ranked(*rows).runs
+    return run
+
+
 def made(**request: object) -> Plan:
-    rows = ranked(*(report(f"e{e}.pth", e, score(0.5 + e / 100)) for e in range(1, 12)))
-    return make_plan(rows.runs[0], Request(**{"command": GUIDE, **request}))  # type: ignore[arg-type]
+    run = one_run(*(report(f"e{e}.pth", e, score(0.5 + e / 100)) for e in range(1, 12)))
+    return make_plan(run, Request(**{"command": GUIDE, **request}))  # type: ignore[arg-type]
 
 
 def test_the_recommended_command_stands_first_and_whole() -> None:
@@ -80,10 +86,8 @@ def test_nothing_to_go_on_from() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_names_from_a_file_are_neutralised(text: str) -> None:
-    rows = ranked(report(f"{text}.pth".replace("\0", ""), 3, score(0.5)))
-    plan = make_plan(
-        rows.runs[0], Request(command=f"python t.py --resume '{text.replace(chr(39), '')}'")
-    )
+    run = one_run(report(f"{text}.pth".replace("\0", ""), 3, score(0.5)))
+    plan = make_plan(run, Request(command=f"python t.py --resume '{text.replace(chr(39), '')}'"))
     shown = plan_text(plan, Screen(width=80, colour=False, verbosity=1))
     assert not any(ord(c) < 32 and c != "\n" for c in shown)
     json.loads(plan_json(plan))

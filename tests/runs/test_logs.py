@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.logs import (
     LineReader,
     LogReading,
     compile_pattern,
-    find_logs,
     is_log,
+    logs_in,
     read_logs,
 )
 from ckptdoctor.runs.logs.reading import is_read_whole
@@ -109,14 +110,16 @@ def test_logs_beside_checkpoints_and_in_the_folder_above_are_found(tmp_path: Pat
     for path in (tmp_path / "training.log", inside / "metrics.csv", inside / "trainer_state.json"):
         path.touch()
     (inside / "config.json").touch()
-    found = {path.name for path in find_logs([inside / "a.pth", inside / "b.pth"])}
+    home = Home(folder=inside, name="a", inside=(inside,))
+    found = {path.name for path in logs_beside(home, [])}
     assert found == {"training.log", "metrics.csv", "trainer_state.json"}
-    assert find_logs([tmp_path / "gone/deep/a.pth"]) == []
+    assert {path.name for path in logs_in(inside)} == {"metrics.csv", "trainer_state.json"}
+    assert logs_in(tmp_path / "gone/deep") == []
 
 
 def test_a_log_that_is_a_folder_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "x.log").mkdir()
-    assert find_logs([tmp_path / "a.pth"]) == []
+    assert logs_in(tmp_path) == []
     with pytest.raises(FileNotFoundError, match="no such log file"):
         read_logs([tmp_path / "x.log"])
 
@@ -342,7 +345,7 @@ def test_what_is_found_by_name(tmp_path: Path) -> None:
     nested = tmp_path / "20240101_000000/vis_data"
     nested.mkdir(parents=True)
     (nested / "scalars.json").touch()
-    assert [path.name for path in find_logs([tmp_path / "epoch_1.pth"])] == ["scalars.json"]
+    assert [path.name for path in logs_in(tmp_path)] == ["scalars.json"]
 
 
 @given(st.binary(max_size=300))
