@@ -354,3 +354,73 @@ def test_next_is_the_plan_where_the_run_holds_nan_and_it_runs(tmp_path: Path) ->
     planned = run(*words, cwd=tmp_path)
     assert planned.code == 0
     assert "tern_5.pth" in planned.stdout
+
+
+@pytest.mark.parametrize("command", ["scan", "rank", "restore", "plan", "history", "watch"])
+def test_metric_and_mode_are_asked_by_every_command_that_ranks(command: str) -> None:
+    text = ask(command, "--help").stdout
+    assert "--metric" in text
+    assert "--mode" in text
+
+
+# -- copies --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that ended in NaN, its best file too, with a copy of the last good one at 0.6."""
+    root = tmp_path_factory.mktemp("copied")
+    rising = lambda at: 0.5 + at / 30  # noqa: E731
+    bad = lambda at: "model" if at == 6 else ""  # noqa: E731
+    train(root / "a b", "tern_{}.pth", range(1, 8), val_f1=rising, poisoned=bad, lr=0.004)
+    save(root / "a b/best_model.pth", state(Tern(), 7, poisoned="model", val_f1=0.9))
+    assert ask("restore", "a b", "--scale-lr", "0.6", cwd=root).code == 0
+    return root
+
+
+def rates(path: Path) -> list[float]:
+    held = torch.load(path, weights_only=True)["optimizer_state_dict"]["param_groups"]
+    return [group["lr"] for group in held]
+
+
+def test_a_copy_is_shown_as_one_and_its_original_is_the_candidate(copied: Path) -> None:
+    document = scanned("a b", cwd=copied)
+    assert good(document) == "tern_6.pth"
+    screen = " ".join(ask("scan", "a b", cwd=copied).stdout.split())
+    assert "restored from tern_6.pth, rates × 0.6" in screen
+    ranking = ask("rank", "a b", "--format", "json", cwd=copied).json["ranking"]
+    assert Path(ranking[0]["path"]).name == "tern_6.pth"
+
+
+@pytest.mark.parametrize(
+    "words", [("a b",), ("--from", "a b/tern_6.pth"), ("--from", "a b/best_model_clean.pth")]
+)
+def test_a_second_scaling_is_reckoned_from_the_original(
+    copied: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    out = tmp_path / "again.pth"
+    assert ask("restore", *words, "--scale-lr", "0.6", "-o", out, cwd=copied).code == 0
+    assert rates(out) == pytest.approx([0.0024])
+
+
+@pytest.mark.parametrize("words", [("a b/best_model.pth",), ("a b", "--epoch", "88")])
+def test_a_refusal_names_the_sound_ones_and_its_commands_run(
+    copied: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    refused = ask("restore", *words, cwd=copied)
+    assert refused.code == 4
+    commands = printed(refused.stderr)
+    assert commands
+    assert "tern_6.pth" in " ".join(commands[0])
+    for at, command in enumerate(commands):
+        assert ask(*command, "-o", tmp_path / f"{at}.pth", cwd=copied).code == 0
+
+
+def test_next_after_a_restore_finds_its_way_past_the_copy(copied: Path, tmp_path: Path) -> None:
+    root = _copied(copied, tmp_path)
+    (words,) = printed(scanned("a b", cwd=root)["runs"][0]["next"])
+    planned = ask(*words, cwd=root)
+    assert planned.code == 0
+    commands = [command for command in printed(planned.stdout) if command[0] == "restore"]
+    assert commands
+    assert [ask(*command, cwd=root).code for command in commands] == [0] * len(commands)
