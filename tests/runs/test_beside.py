@@ -76,6 +76,13 @@ def test_a_name_that_begins_another_is_not_that_name(tmp_path: Path) -> None:
         assert found(tmp_path, home(tmp_path / name)) == {f"{name}.log"}
 
 
+def test_the_log_of_fold_ten_is_not_that_of_fold_one_though_fold_ten_is_gone(
+    tmp_path: Path,
+) -> None:
+    laid(tmp_path, *epochs("fold1"), *epochs("fold2"), "fold1.log", "fold10.log", "fold2.log")
+    assert found(tmp_path, home(tmp_path / "fold1")) == {"fold1.log"}
+
+
 def test_above_one_run_every_log_is_its_own(tmp_path: Path) -> None:
     laid(tmp_path, *epochs("checkpoints"), "train.log", "whatever.txt", "data/notes.txt")
     assert found(tmp_path, home(tmp_path / "checkpoints")) == {"train.log", "whatever.txt"}

@@ -115,6 +115,11 @@ def test_what_stands_in_the_file_comes_before_its_name(key: str) -> None:
     assert placed(text) == ["t3.pth", "t2.pth", "t1.pth"]
 
 
+def test_a_number_in_the_name_corrects_nothing_that_stands_in_the_file() -> None:
+    found = course([member(f"heron_{n}.pth", epoch=5) for n in (1, 2, 3)])
+    assert [one.metadata.epoch for one in found.members] == [5, 5, 5]
+
+
 # -- order ---------------------------------------------------------------------------------------
 
 

@@ -169,6 +169,19 @@ def test_of_two_logs_that_disagree_the_one_that_says_what_the_files_say(tmp_path
     assert [one.path.name for one in run.aside] == ["b_second.log"]
 
 
+def test_of_two_logs_that_disagree_one_is_believed_where_the_files_say_nothing(
+    tmp_path: Path,
+) -> None:
+    mine = laid(tmp_path / "ckpt")
+    (tmp_path / "ckpt/one.log").write_text(told(UP, "val_iou"))
+    (tmp_path / "ckpt/two.log").write_text(told([v - 0.2 for v in UP], "val_iou"))
+    formed = form_runs(mine, Wish())
+    (run,) = formed.runs
+    assert len(run.history.logs) == len(run.aside) == 1
+    (note,) = notes_of(formed)
+    assert run.aside[0].path.name in note
+
+
 def test_a_log_that_the_user_names_is_believed_and_its_silence_told(tmp_path: Path) -> None:
     mine = laid(tmp_path / "ckpt", val_iou=lambda e: UP[e - 1])
     stale, empty = tmp_path / "x/stale.log", tmp_path / "x/empty.log"

@@ -69,6 +69,14 @@ def test_where_two_families_lie_the_model_tells_whose_the_best_is(also: str) -> 
     }
 
 
+def test_the_best_of_two_families_of_one_model_is_of_neither() -> None:
+    two = [*numbered("egret_epoch_{}.pth", EPOCHS), *numbered("plover_epoch_{}.pth", EPOCHS)]
+    for order in (two, two[::-1]):
+        found = grouped([*order, member("best.pth")])
+        assert sets(found) == {family("egret_epoch_{}.pth"), family("plover_epoch_{}.pth")}
+        assert names(found.strays) == ["best.pth"]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -254,6 +262,13 @@ def test_a_file_without_weights_is_no_member() -> None:
     (group,) = found.groups
     assert optimizer not in group.members
     assert optimizer in (*group.sides, *found.strays)
+
+
+def test_a_file_of_the_family_whose_weights_are_not_there_is_no_member() -> None:
+    hollow = member("egret_epoch_9.pth", (), epoch=9, val_iou=0.99)
+    found = grouped([*numbered("egret_epoch_{}.pth", EPOCHS), hollow])
+    assert sets(found) == {family("egret_epoch_{}.pth")}
+    assert found.groups[0].sides == (hollow,)
 
 
 @pytest.mark.parametrize("of", ["egret_epoch_2.pth", "plover_epoch_3.pth"])
