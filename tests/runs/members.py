@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,13 +37,24 @@ def member(
     restored: RestoredFrom | None = None,
     **scalars: Scalar,
 ) -> Member:
+    """A checkpoint with these scalars in it; see :func:`holding`."""
+    return holding(path, scalars, layout, restored=restored)
+
+
+def holding(
+    path: str | Path,
+    scalars: Mapping[str, Scalar],
+    layout: Layout | None = HERON,
+    *,
+    restored: RestoredFrom | None = None,
+) -> Member:
     """A checkpoint with these scalars in it; what its name says is read as well.
 
     Args:
         path: relative ones lie in ``ROOT``.
+        scalars: what stands in it; ``__`` in a key is a dot.
         layout: its model; () for a file without one, None for one that could not be read.
         restored: what its manifest says.
-        scalars: what stands in it; ``__`` in a key is a dot.
     """
     full = ROOT / path
     held = {key.replace("__", "."): value for key, value in scalars.items()}

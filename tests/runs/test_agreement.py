@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from ckptdoctor.runs.agreement import agreement, contradict, shifted
 from ckptdoctor.runs.member import Member
-from tests.runs.members import curve, log, member
+from tests.runs.members import curve, holding, log
 
 VALUES = [0.312, 0.401, 0.455, 0.498, 0.521, 0.533]
 
 
 def files(values: list[float], key: str = "val_iou", first: int = 1) -> list[Member]:
     return [
-        member(f"m_{at}.pth", epoch=at, **{key: value})
+        holding(f"m_{at}.pth", {"epoch": at, key: value})
         for at, value in enumerate(values, start=first)
     ]
 

@@ -17,7 +17,7 @@ from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
 from tests.cases import checkpoint
 from tests.reports import metric, score
-from tests.runs.members import member
+from tests.runs.members import holding
 
 
 def formed(members: Sequence[Member], wish: Wish | None = None) -> Run:
@@ -38,7 +38,7 @@ def entry(
     step: int | None = None,
 ) -> Member:
     held = {"epoch": epoch, "global_step": step}
-    one = member(folder / name, **{key: value for key, value in held.items() if value is not None})
+    one = holding(folder / name, {key: value for key, value in held.items() if value is not None})
     if found is None:
         return one
     return replace(one, metadata=replace(one.metadata, metric=found, metrics=(found,)))

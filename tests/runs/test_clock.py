@@ -16,7 +16,7 @@ from ckptdoctor.metadata import Source
 from ckptdoctor.runs.clock import Course, counted, course_of, trainings
 from ckptdoctor.runs.member import Member
 from tests.builders import save
-from tests.runs.members import member, names, numbered
+from tests.runs.members import holding, member, names, numbered
 
 OUT_OF_ORDER = (10, 2, 9, 1)
 
@@ -109,9 +109,9 @@ def test_fractions_of_an_epoch_stay_fractions() -> None:
 
 @pytest.mark.parametrize("key", ["epoch", "ss_epoch", "current_epoch", "meta__epoch"])
 def test_what_stands_in_the_file_comes_before_its_name(key: str) -> None:
-    found = course([member(f"e{n}.pth", **{key: 40 - n}) for n in (1, 2, 3)])
+    found = course([holding(f"e{n}.pth", {key: 40 - n}) for n in (1, 2, 3)])
     assert placed(found) == ["e3.pth", "e2.pth", "e1.pth"]
-    text = course([member(f"t{n}.pth", **{key: str(40 - n)}) for n in (1, 2, 3)])
+    text = course([holding(f"t{n}.pth", {key: str(40 - n)}) for n in (1, 2, 3)])
     assert placed(text) == ["t3.pth", "t2.pth", "t1.pth"]
 
 
@@ -183,7 +183,7 @@ kinds = st.sampled_from(["heron_{}.pth", "epoch_{}.pth", "step_{}.pth", "last.pt
 def files(draw: st.DrawFn) -> list[Member]:
     """Files of one folder, some with an epoch or a step, some with neither."""
     told = draw(st.dictionaries(st.integers(0, 40), st.tuples(kinds, counters), max_size=9))
-    made = {kind.format(n): member(kind.format(n), **held) for n, (kind, held) in told.items()}
+    made = {kind.format(n): holding(kind.format(n), held) for n, (kind, held) in told.items()}
     return list(made.values())
 
 
@@ -215,7 +215,7 @@ def steps(rows: Sequence[tuple[float, int]]) -> list[Member]:
     return [member(f"ckpt_{s}.pt", epoch=e, global_step=s) for e, s in rows]
 
 
-def shapes(parts: Sequence[Sequence[Member]]) -> list[list[int | None]]:
+def shapes(parts: Sequence[Sequence[Member]]) -> list[list[int]]:
     return [sorted(one.metadata.global_step or 0 for one in part) for part in parts]
 
 

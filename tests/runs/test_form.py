@@ -24,7 +24,7 @@ from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import survey
 from tests.builders import save
 from tests.reports import metric, report, score, with_last_good
-from tests.runs.members import OTTER, member
+from tests.runs.members import OTTER, holding, member
 
 UP = [0.31, 0.42, 0.50, 0.55, 0.58, 0.60]
 FALLEN = [*UP[:4], 0.02, 0.01]
@@ -41,7 +41,7 @@ def laid(folder: Path, count: int = 6, **scalars: Callable[[int], float]) -> lis
     for e in range(1, count + 1):
         path = folder / f"epoch_{e}.pth"
         path.touch()
-        members.append(member(path, epoch=e, **{key: of(e) for key, of in scalars.items()}))
+        members.append(holding(path, {"epoch": e} | {key: of(e) for key, of in scalars.items()}))
     return members
 
 

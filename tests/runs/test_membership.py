@@ -14,7 +14,18 @@ from ckptdoctor.metadata import Source
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.membership import Membership, grouped
-from tests.runs.members import HERON, LYNX, OTTER, ROOT, member, model, names, numbered, wrapped
+from tests.runs.members import (
+    HERON,
+    LYNX,
+    OTTER,
+    ROOT,
+    holding,
+    member,
+    model,
+    names,
+    numbered,
+    wrapped,
+)
 
 EPOCHS = range(1, 5)
 
@@ -190,7 +201,7 @@ def test_a_family_without_words_is_not_the_family_of_another_name() -> None:
 @pytest.mark.parametrize("in_contents", [True, False])
 def test_an_epoch_and_the_batch_within_it_are_of_one_run(pattern: str, in_contents: bool) -> None:
     made = [
-        member(pattern.format(e, at), **({"epoch": e, "step": at} if in_contents else {}))
+        holding(pattern.format(e, at), {"epoch": e, "step": at} if in_contents else {})
         for e in (1, 2, 3)
         for at in (500, 1000)
     ]
@@ -344,7 +355,7 @@ def files(
         )
     )
     paths = sorted({f"{folder}{family}{kind.format(n)}.pth" for folder, family, kind, n in told})
-    made = [member(path, draw(st.sampled_from(layouts)), **draw(_SCALARS)) for path in paths]
+    made = [holding(path, draw(_SCALARS), draw(st.sampled_from(layouts))) for path in paths]
     if draw(st.booleans()):
         source = draw(st.sampled_from(made)).path
         restored = copied_from(source)
@@ -352,7 +363,7 @@ def files(
     return made
 
 
-_SCALARS = st.one_of(
+_SCALARS: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"epoch": st.integers(0, 12)}),
     st.fixed_dictionaries({"epoch": st.integers(0, 12), "global_step": st.integers(1, 5000)}),
@@ -413,11 +424,11 @@ def test_a_common_prefix_of_all_names_changes_no_group(made: list[Member], prefi
     before = grouped(made)
     after = grouped(
         [
-            member(
+            holding(
                 renamed(one.path),
+                _scalars_of(one),
                 one.layout,
                 restored=one.restored and copied_from(renamed(one.restored.source)),
-                **_scalars_of(one),
             )
             for one in made
         ]

@@ -15,7 +15,7 @@ from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice, choose_metric, refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.wish import Wish
-from tests.runs.members import log, member
+from tests.runs.members import holding, log, member
 
 EPOCHS = range(1, 6)
 Row = Mapping[str, float]
@@ -36,10 +36,10 @@ def usual(name: str) -> Callable[[int], float]:
     return lambda epoch: curve(epoch) + of_its_own
 
 
-def files(*names: str, values: Callable[[int], float] | None = None) -> list[Member]:
+def files(*names: str) -> list[Member]:
     """Files that hold these keys in this order."""
     return [
-        member(f"m_{e}.pth", epoch=e, **{name: (values or usual(name))(e) for name in names})
+        holding(f"m_{e}.pth", {"epoch": e} | {name: usual(name)(e) for name in names})
         for e in EPOCHS
     ]
 
@@ -123,13 +123,13 @@ def test_a_score_an_epoch_beats_a_running_best() -> None:
 
 
 def test_a_monitor_of_lightning_names_the_metric() -> None:
-    held = {
+    held: dict[str, str | float] = {
         "callbacks__ModelCheckpoint__monitor": "val_psnr",
         "callbacks__ModelCheckpoint__current_score": 21.5,
         "callbacks__ModelCheckpoint__best_model_score": 22.0,
         "train_loss": 0.3,
     }
-    found = chosen([member(f"m_{e}.ckpt", epoch=e, **held) for e in EPOCHS])
+    found = chosen([holding(f"m_{e}.ckpt", {"epoch": e, **held}) for e in EPOCHS])
     assert found.name == "val_psnr"
 
 
