@@ -290,7 +290,9 @@ def test_several_runs_show_themselves_in_a_line_each(tmp_path: Path) -> None:
     report = ckptdoctor.scan(tmp_path)
     head, *lines, more = str(report).splitlines()
     assert head == "14 checkpoints: 14 healthy"
-    assert lines[0] == f"last good of r0: {tmp_path}/r0/{report.runs[0].last_good.path.name}"
+    good = report.runs[0].last_good
+    assert good is not None
+    assert lines[0] == f"last good of r0: {good.path}"
     assert [line.partition(":")[0] for line in lines] == [f"last good of r{n}" for n in range(5)]
     assert more == "… and 2 more runs"
 

@@ -56,6 +56,7 @@ def curve_of(rows: Sequence[CheckpointReport], good: Path | None) -> Curve | Non
         rows: those of a run.
         good: the one to go on from.
     """
+    rows = [row for row in rows if row.restored is None]  # a copy scored nothing of its own
     held = [(row, row.metadata.metric) for row in rows]
     names = Counter((metric.name, metric.kind) for _, metric in held if metric is not None)
     if not names:

@@ -12,7 +12,7 @@ from importlib import resources
 from ckptdoctor.finding import Finding
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
-from ckptdoctor.render.sections import Section, logs_words, sections
+from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
 from ckptdoctor.render.text import number, printable
 from ckptdoctor.render.wording import (
     MARK,
@@ -77,7 +77,7 @@ def _part(section: Section, most: int) -> _Part:
     root, good = common_folder([row.path for row in shown]), section.last_good
     paths = [printable(relative(row.path, root)) for row in shown]
     return _Part(
-        name=brief(section.name),
+        name=BESIDE.capitalize() if section.is_beside else brief(section.name),
         is_beside=section.is_beside,
         last_good=None if good is None else _last_good(good, logs_words(section.run)),
         next_command=section.next,

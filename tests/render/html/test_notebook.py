@@ -160,7 +160,7 @@ def test_several_runs_have_an_answer_and_a_table_each() -> None:
         "plain Last good: runs/plain/epoch_3.pth (healthy, iou 0.63; log: plain.log)" in page.text
     )
     assert "Next: ckptdoctor plan runs" in page.text
-    assert "beside, in no run" in page.text
+    assert "Beside, in no run" in page.text
     assert "restored from epoch_3.pth, rates × 0.75" in page.text
     assert "note:" in page.text
     assert "{{ 7 * 7 }}" in page.text

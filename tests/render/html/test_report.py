@@ -122,6 +122,7 @@ def test_several_runs_have_a_section_and_a_plot_each() -> None:
     assert "Next ckptdoctor plan runs" in page.text
     plots = [attrs for tag, attrs in page.tags if attrs.get("role") == "img"]
     assert len(plots) == 4  # of each run a wide and a narrow one
+    assert html.count('<g class="mark ') == 2 * (4 + 3)  # the copy is no score of its own
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     links = {(attrs["href"] or "")[1:] for tag, attrs in page.tags if tag == "a"}
