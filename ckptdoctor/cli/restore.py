@@ -198,6 +198,7 @@ def _chosen(
         RestoreError: none is sound; where the user named files, with the sound ones beside them.
         SeveralRunsError: several runs are here, and nothing chooses one.
     """
+    from ckptdoctor.cli.output import note
     from ckptdoctor.cli.work import examine_paths
     from ckptdoctor.errors import RestoreError
     from ckptdoctor.recovery.choose import choose, sound_beside
@@ -216,6 +217,8 @@ def _chosen(
         raise RestoreError(
             *error.lines, *(sound_beside(near) if near is not None else ())
         ) from None
+    if place.caution:
+        note(f"{place.report.path}: {place.caution}")
     return place.report.path
 
 

@@ -57,17 +57,14 @@ def _rescue(row: CheckpointReport) -> str:
 
 def is_in_trouble(run: RunReport) -> bool:
     """Whether the run collapsed, exploded, declined, or holds NaN."""
-    codes = {f.code for f in run.findings if f.severity >= Severity.WARNING}
-    return bool(codes & _TROUBLE) or any(_holds_nan(row) for row in run.checkpoints)
-
-
-def _holds_nan(row: CheckpointReport) -> bool:
-    return any(f.code in _HOLDS_NAN and f.severity >= Severity.WARNING for f in row.findings)
+    every = [*run.findings, *(finding for row in run.checkpoints for finding in row.findings)]
+    codes = {finding.code for finding in every if finding.severity >= Severity.WARNING}
+    return bool(codes & (_TROUBLE | _HOLDS_NAN))
 
 
 def same_question(run: RunReport, asked: Asked, *, several: bool) -> list[str | Path]:
     """The words of a command that mean this run, its logs and its metric, as the user asked."""
-    paths: Sequence[Path] = asked.paths
+    paths: Sequence[Path] = tuple(dict.fromkeys(asked.paths))
     if len(paths) > _MOST_PATHS:
         paths = (run.path,)
     words: list[str | Path] = [*paths]

@@ -88,7 +88,7 @@ def rank(rows: Sequence[CheckpointReport], run: Run) -> list[Place]:
     scores = _scores(rows, run, order)
     never = {member.path for member in (*run.copies, *run.sides)}
     against = {row.path: run.speaks_against(row.path) for row in rows}
-    lifted = _lifted(rows, scores, against, run)
+    lifted = _lifted([row for row in rows if row.path not in never], scores, against, run)
 
     def key(row: CheckpointReport) -> tuple[object, ...]:
         score, at = scores[row.path], order.get(row.path, -1)

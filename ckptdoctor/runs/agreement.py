@@ -6,7 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ckptdoctor.metadata import Metric, MetricKind, Source, Split, best_of, plain_name, split_of
+from ckptdoctor.metadata import (
+    Metric,
+    MetricKind,
+    Source,
+    Split,
+    best_of,
+    is_loss,
+    named_metric,
+    plain_name,
+    split_of,
+)
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.member import Member
 
@@ -51,7 +61,25 @@ def agreement(reading: LogReading, members: Sequence[Member]) -> tuple[Agreement
             found = told.compared(members, shift)
             if found.holds:
                 return found, shift
-    return plain, 0
+    shift = 0 if plain.same else _shift_of_ranges(reading, members)
+    return (told.compared(members, shift), shift) if shift else (plain, 0)
+
+
+def _shift_of_ranges(reading: LogReading, members: Sequence[Member]) -> int:
+    """By how much a log counts more than the files, as the first and the last epoch of both tell.
+
+    Files of epochs 0 to 9 and a log of epochs 1 to 10 tell of the same ten.
+    """
+    held = [m.metadata.epoch for m in members if m.metadata.epoch_source is Source.CONTENTS]
+    epochs = {int(epoch) for epoch in held if epoch is not None and epoch == int(epoch)}
+    if len(epochs) < _FEWEST_SHARED or len(reading.epochs) < _FEWEST_SHARED:
+        return 0
+    first, last = min(reading.epochs), max(reading.epochs)
+    if (min(epochs), first) == (0, 1) and max(epochs) + 1 == last:
+        return 1
+    if first == 0 and min(epochs) > 0 and max(epochs) - 1 == last:
+        return -1
+    return 0
 
 
 def shifted(reading: LogReading, by: int) -> LogReading:
@@ -70,10 +98,17 @@ def shifted(reading: LogReading, by: int) -> LogReading:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One value of a log over its epochs, and how many decimals the log prints of it."""
+    """One value of a log over its epochs.
+
+    Attributes:
+        values: by epoch.
+        decimals: how many the log prints.
+        is_named: whether its name says the same as the file's, the part of the data included.
+    """
 
     values: dict[int, float]
     decimals: int
+    is_named: bool
 
     def reached(self, value: float) -> float:
         """The first epoch that has a value; infinity where none has."""
@@ -122,7 +157,11 @@ class _Told:
                 return None
             return self._first(name, value) <= epoch
         told = [c for c in self._columns_of(metric.name) if epoch in c.values]
-        return any(column.is_same(value, column.values[epoch]) for column in told) if told else None
+        if not told:
+            return None
+        if any(column.is_same(value, column.values[epoch]) for column in told):
+            return True
+        return False if any(column.is_named for column in told) else None
 
     def _first(self, name: str, value: float) -> float:
         """The first epoch that reached what a file calls best."""
@@ -132,21 +171,26 @@ class _Told:
         return self._reached[key]
 
     def _columns_of(self, name: str) -> list[_Column]:
-        """The columns of that name to the letter, else of that metric on the same kind of data."""
+        """The columns of that metric: by the same name, or by one that may mean the same data."""
         if name not in self._columns:
-            exact = [key for key in self._keys if key.lower() == name.lower()]
-            wanted, is_training = _plain(name), split_of(name) is Split.TRAINING
-            close = exact or [
+            wanted, split = _plain(name), split_of(name)
+            close = [key for key in self._keys if _plain(key) == wanted]
+            same = [key for key in close if split_of(key) is split]
+            others = [
                 key
-                for key in self._keys
-                if _plain(key) == wanted and (split_of(key) is Split.TRAINING) == is_training
+                for key in close
+                if Split.TRAINING not in (split, split_of(key)) and key not in same
             ]
-            self._columns[name] = [self._column(key) for key in close]
+            self._columns[name] = [
+                *(self._column(key, is_named=True) for key in same),
+                *(self._column(key, is_named=False) for key in others if not same),
+            ]
         return self._columns[name]
 
-    def _column(self, key: str) -> _Column:
+    def _column(self, key: str, *, is_named: bool) -> _Column:
         values = {e: values[key] for e, values in self._reading.epochs.items() if key in values}
-        return _Column(values, max(map(_decimals, values.values()), default=1))
+        decimals = max(map(_decimals, values.values()), default=1)
+        return _Column(values, decimals, is_named)
 
 
 def _plain(name: str) -> str:
@@ -159,6 +203,13 @@ def _decimals(value: float) -> int:
     return min(len(text.partition(".")[2]), _MOST_DECIMALS) if "e" not in text else _MOST_DECIMALS
 
 
+def _is_score(key: str) -> bool:
+    """Whether a value is a score of a validation; a loss may be of either part of the data."""
+    if named_metric(key, 0.0, Source.LOG) is None:
+        return False
+    return split_of(key) is Split.VALIDATION or (split_of(key) is Split.UNSAID and not is_loss(key))
+
+
 def contradict(a: LogReading, b: LogReading) -> bool:
     """Whether two logs tell of two trainings: both from the beginning, with other values."""
     if not a.epochs or not b.epochs or abs(min(a.epochs) - min(b.epochs)) > 1:
@@ -168,7 +219,7 @@ def contradict(a: LogReading, b: LogReading) -> bool:
         (a.epochs[epoch][key], b.epochs[epoch][key])
         for epoch in shared
         for key in a.epochs[epoch]
-        if key in b.epochs[epoch] and split_of(key) is Split.VALIDATION
+        if key in b.epochs[epoch] and _is_score(key)
     ]
     if len(shared) < _FEWEST_SHARED or len(pairs) < _FEWEST_SHARED:
         return False

@@ -75,15 +75,25 @@ def _last_first(folders: Iterable[Path]) -> list[Path]:
 
 
 def _names(log: Path, own: str, others: Iterable[str]) -> bool:
-    """Whether a log's name names a run, and no other whose name is longer."""
-    if not _holds(log.stem, own):
-        return False
-    longer = [name for name in others if len(_plain(name)) > len(_plain(own))]
-    return not any(_holds(log.stem, name) for name in longer)
+    """Whether a log's name names a run, and no other whose name is longer.
+
+    Either holds the other: ``train_unet.log`` names ``unet``, ``fold0.log`` names ``net_fold0_ep``.
+    """
+    if _holds(log.stem, own):
+        longer = [name for name in others if len(_plain(name)) > len(_plain(own))]
+        return not any(_holds(log.stem, name) for name in longer)
+    return _is_part(log, own) and not any(_is_part(log, name) for name in others)
 
 
-def _names_any(log: Path, names: Iterable[str]) -> bool:
-    return any(_holds(log.stem, name) for name in names)
+def _names_any(log: Path, names: Sequence[str]) -> bool:
+    if any(_holds(log.stem, name) for name in names):
+        return True
+    return sum(_is_part(log, name) for name in names) == 1
+
+
+def _is_part(log: Path, name: str) -> bool:
+    """Whether the name of a run holds that of a log which is no word for a log."""
+    return len(_plain(log.stem)) > 2 and _holds(name, log.stem)
 
 
 def _holds(text: str, name: str) -> bool:

@@ -7,11 +7,12 @@ changes it.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ckptdoctor.metadata import Source, position
-from ckptdoctor.runs.families import name_of
+from ckptdoctor.runs.families import Name, name_of
 from ckptdoctor.runs.member import Member
 
 __all__ = ["Course", "counted", "course_of", "trainings"]
@@ -44,25 +45,41 @@ def counted(members: Sequence[Member]) -> list[Member]:
     ``unet_5.pth`` among its like is of epoch 5; ``epoch2_10.pth`` among others of ``epoch2`` is of
     epoch 10.
     """
-    names = {id(member): name_of(member.path) for member in members}
     open_ones = [m for m in members if m.metadata.epoch_source is not Source.CONTENTS]
-    numbered = [m for m in open_ones if names[id(m)].numbers]
-    told = {m.metadata.epoch for m in numbered}
-    steps = {m.metadata.global_step for m in numbered}
-    if len(numbered) < 2 or len(told - {None}) > 1 or len(steps - {None}) > 1:
-        return list(members)
-    if None in told and len(told) > 1:
-        return list(members)
-    values = {id(m): names[id(m)].numbers[-1].value for m in numbered}
-    if len(set(values.values())) < 2 or not all(isinstance(v, int) for v in values.values()):
+    values = _varying(open_ones)
+    told = {id(m): m.metadata.epoch for m in open_ones if id(m) in values}
+    known = {epoch for epoch in told.values() if epoch is not None}
+    steps = {m.metadata.global_step for m in open_ones if id(m) in values} - {None}
+    agree = all(epoch is None or epoch == values[at] for at, epoch in told.items())
+    if len(set(values.values())) < 2 or len(steps) > 1 or (len(known) > 1 and not agree):
         return list(members)
     as_step = max(values.values()) > _MOST_EPOCHS
     return [
-        _counting(member, int(values[id(member)]), as_step=as_step)
-        if id(member) in values
-        else member
+        _counting(member, values[id(member)], as_step=as_step) if id(member) in values else member
         for member in members
     ]
+
+
+def _varying(members: Sequence[Member]) -> dict[int, int]:
+    """By identity, the number that differs among otherwise equal names, the last such."""
+    names = {id(member): name_of(member.path).numbers for member in members}
+    shapes = Counter(tuple(n.word for n in numbers) for numbers in names.values() if numbers)
+    if not shapes:
+        return {}
+    shape = max(sorted(shapes), key=lambda words: shapes[words])
+    alike = {
+        at: numbers
+        for at, numbers in names.items()
+        if tuple(number.word for number in numbers) == shape
+    }
+    places = [
+        place
+        for place in range(len(shape))
+        if len({numbers[place].value for numbers in alike.values()}) > 1
+    ]
+    if not places:
+        return {}
+    return {at: int(numbers[places[-1]].value) for at, numbers in alike.items()}
 
 
 def _counting(member: Member, value: int, *, as_step: bool) -> Member:
@@ -108,9 +125,13 @@ def _last_of(others: Sequence[Member], placed: Sequence[Member]) -> list[Member]
     last = [member for member in others if name_of(member.path).is_last]
     if not last:
         kinds = {name_of(member.path).kind for member in placed}
-        bare = [m for m in others if not name_of(m.path).numbers and name_of(m.path).kind in kinds]
+        bare = [m for m in others if _is_bare(name_of(m.path)) and name_of(m.path).kind in kinds]
         last = bare if len(bare) == 1 else []
     return last if len(last) == 1 else []
+
+
+def _is_bare(name: Name) -> bool:
+    return not name.numbers and not name.is_extra
 
 
 # -- second trainings ----------------------------------------------------------------------------
@@ -145,7 +166,11 @@ def _epoch(member: Member) -> float:
 
 
 def _counts_within_epochs(members: Sequence[Member]) -> bool:
-    """Whether steps begin again with each epoch: then fewer epochs fall back than steps do."""
+    """Whether steps begin again with each epoch.
+
+    Then the same step comes under several epochs, or fewer steps fall back in the order of the
+    epochs than epochs do in the order of the steps.
+    """
     both = [
         (m.metadata.epoch, m.metadata.global_step)
         for m in members
@@ -153,7 +178,12 @@ def _counts_within_epochs(members: Sequence[Member]) -> bool:
     ]
     by_step = [epoch for epoch, _ in sorted(both, key=lambda pair: (pair[1], pair[0]))]
     by_epoch = [step for _, step in sorted(both)]
-    return _falls(by_step) >= max(1, _falls(by_epoch))
+    epochs_of: dict[int, set[float]] = {}
+    for epoch, step in both:
+        epochs_of.setdefault(step, set()).add(epoch)
+    repeated = sum(len(epochs) > 1 for epochs in epochs_of.values())
+    falls = _falls(by_step)
+    return falls > 0 and (repeated * 2 > len(epochs_of) or falls > _falls(by_epoch))
 
 
 def _falls(values: Sequence[float]) -> int:

@@ -18,7 +18,9 @@ __all__ = ["Name", "name_of", "run_folder"]
 _CLOCK = frozenset(
     "epoch epochs ep e step steps globalstep iter iters iteration iterations it updates".split()
 )
-_LABELS = frozenset("fold stage phase seed run exp experiment version split cv trial part".split())
+_LABELS = frozenset(
+    "fold stage phase seed run exp experiment version v ver split cv trial part".split()
+)
 """A number behind one of these tells runs apart, and is no place in a run."""
 _LAST = frozenset("last latest final current newest".split())
 _BEST = frozenset({"best", "top"})
@@ -28,7 +30,7 @@ _GENERIC = (
         checkpoint checkpoints ckpt ckpts chkpt cp model models net network weights weight params
         state dict statedict snapshot save saved backup bak emergency interrupted interrupt crash
         autosave resume recovery recovered periodic full train training best top global rank main
-        pytorch torch diffusion adapter at on of
+        pytorch torch diffusion adapter at on of nan inf neg
         """.split()
     )
     | _CLOCK
@@ -45,6 +47,7 @@ _ONE_EACH = re.compile(
     r"^(?:checkpoint|ckpt|global_?step|step|iter(?:ation)?|epoch|ep|save)[-_=]?(\d+)$",
     re.IGNORECASE,
 )
+_SAYS_WHICH = re.compile(r"[-_. ]+(?:best|last|latest|final|current|newest|top)$", re.IGNORECASE)
 _SHARD = re.compile(r"[-_.]?\d{2,6}[-_]of[-_]\d{2,6}")
 _AGAIN = re.compile(r"-v(\d+)$")  # what Lightning adds where the name was taken
 
@@ -56,7 +59,8 @@ class Name:
     Attributes:
         series: the words that say whose it is; () where it says only what it is.
         labels: words with a number that tell runs apart, such as ``("fold", 1)``.
-        numbers: the others in their order, but for those of metrics.
+        numbers: the others in their order, but for those with a point.
+        inner: those in front of the last one that may tell runs apart: ``bs32``, ``lr_0.1``.
         is_last: whether it calls itself the last.
         is_extra: whether it says which one it is, the best or the last, in place of a number.
         is_shard: whether it is one of several files of one checkpoint.
@@ -68,6 +72,7 @@ class Name:
     series: tuple[str, ...]
     labels: tuple[tuple[str, int | float], ...]
     numbers: tuple[NameNumber, ...]
+    inner: tuple[NameNumber, ...]
     is_last: bool
     is_extra: bool
     is_shard: bool
@@ -92,6 +97,11 @@ def name_of(path: Path) -> Name:
         series=tuple(word for word in parts.family if word not in _GENERIC | _LABELS),
         labels=tuple((n.word, n.value) for n in parts.numbers if n.word in _LABELS),
         numbers=numbers,
+        inner=tuple(
+            n
+            for n in parts.numbers
+            if numbers and n.start < numbers[-1].start and _may_label(n, parts.stem)
+        ),
         is_last=any(word in _LAST for word in parts.words),
         is_extra=any(word in _LAST or word in _BEST for word in parts.words),
         is_shard=bool(shards),
@@ -105,7 +115,7 @@ def _kind(stem: str, numbers: tuple[NameNumber, ...], folder: str) -> str:
     if folder:
         return folder.rstrip("0123456789").rstrip("-_=. ")
     if not numbers:
-        return stem
+        return _SAYS_WHICH.sub("", stem) or stem
     at = numbers[-1].start
     before = stem[:at].rstrip("-_=. ")
     return before or stem[at:].lstrip("0123456789-_=. ") or "checkpoint"
@@ -117,6 +127,7 @@ def run_folder(path: Path) -> Path:
     return path.parent.parent if own is not None and len(path.parts) > 1 else path.parent
 
 
-def is_clock_word(word: str) -> bool:
-    """Whether a number behind this word counts epochs or steps."""
-    return word in _CLOCK
+def _may_label(number: NameNumber, stem: str) -> bool:
+    """Whether a number may tell runs apart, and does not count epochs or steps."""
+    attached = number.is_decimal or stem[number.start - 1 : number.start].isalpha()
+    return attached and bool(number.word) and number.word not in _GENERIC | _LABELS

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptdoctor.metadata import Metadata, Metric, Source
+from ckptdoctor.metadata import Metadata, Metric, Source, split_of
 from ckptdoctor.runs.agreement import agreement, contradict, shifted
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.chronicle import chronicle
@@ -114,7 +114,9 @@ def _by_log(group: Group, logs: list[Path], shelf: _Shelf) -> Iterator[tuple[Gro
     rivals = [
         path
         for path, reading in readings.items()
-        if any(contradict(reading, other) for other in readings.values() if other is not reading)
+        if any(
+            _are_rivals((path, reading), other) for other in readings.items() if other[0] != path
+        )
     ]
     owned: dict[Path, list[Member]] = {path: [] for path in rivals}
     for member in group.members:
@@ -137,6 +139,11 @@ def _by_log(group: Group, logs: list[Path], shelf: _Shelf) -> Iterator[tuple[Gro
             copies=group.copies if is_last else (),
         )
         yield part, [log for log in logs if log == path or log not in rivals]
+
+
+def _are_rivals(a: tuple[Path, LogReading], b: tuple[Path, LogReading]) -> bool:
+    """Whether two logs tell of two trainings; ``train.log`` and ``val.log`` tell of one."""
+    return split_of(a[0].stem) is split_of(b[0].stem) and contradict(a[1], b[1])
 
 
 def _home(group: Group) -> Home:
@@ -162,6 +169,7 @@ class _Shelf:
     def __init__(self, pattern: LogPattern | None) -> None:
         self._pattern = pattern
         self._known: dict[Path, LogReading] = {}
+        self._failed: dict[Path, OSError] = {}
 
     def read(self, path: Path, *, named: bool) -> LogReading:
         """What a log says; one that only lies there and cannot be read says nothing.
@@ -173,10 +181,10 @@ class _Shelf:
         if key not in self._known:
             try:
                 self._known[key] = read_logs([path], self._pattern)
-            except OSError:
-                if named:
-                    raise
-                self._known[key] = LogReading()
+            except OSError as error:
+                self._known[key], self._failed[key] = LogReading(), error
+        if named and key in self._failed:
+            raise self._failed[key]
         return self._known[key]
 
 
@@ -214,11 +222,14 @@ def _without_rivals(
     aside: list[LogAside] = []
     ordered = sorted(found, key=lambda one: agreement(one[1], group.members)[0].same)
     for path, reading in reversed(ordered):
-        rival = next((other for other, known in kept if contradict(known, reading)), None)
+        rival = next((one[0] for one in kept if _are_rivals(one, (path, reading))), None)
         if rival is None:
             kept.append((path, reading))
         else:
-            words = f"tells of another training than {rival.name}: other values for the same epochs"
+            words = (
+                f"tells of another training than {rival.name}, with other values for the same "
+                "epochs; --log says which is right"
+            )
             aside.append(LogAside(path=path, reason=words))
     order = [path for path, _ in found]
     return sorted(kept, key=lambda one: order.index(one[0])), aside

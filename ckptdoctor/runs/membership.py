@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ckptdoctor.runs.families import Name, is_clock_word, name_of, run_folder
+from ckptdoctor.runs.families import Name, name_of, run_folder
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.models import Models
 
@@ -166,24 +166,18 @@ def _by_inner_label(same: Sequence[_Named]) -> list[list[_Named]]:
 
     It does where the same count stands behind more than one of its values.
     """
-    shapes = {tuple(n.word for n in one.name.numbers) for one in same if one.name.numbers}
-    if len(shapes) != 1 or len(next(iter(shapes))) < 2:
-        return [list(same)]
-    words = next(iter(shapes))
     counted = [one for one in same if one.name.numbers]
-    for at, word in enumerate(words[:-1]):
-        if is_clock_word(word):
-            continue
-        values: dict[float, set[float]] = {}
+    shapes = {tuple(n.word for n in one.name.inner) for one in counted}
+    if len(shapes) != 1:
+        return [list(same)]
+    for at, _ in enumerate(shapes.pop()):
+        parts: dict[float, list[_Named]] = {}
         for one in counted:
-            numbers = one.name.numbers
-            values.setdefault(numbers[at].value, set()).add(numbers[-1].value)
-        sets = list(values.values())
-        if len(sets) > 1 and any(sets[0] & other for other in sets[1:]):
+            parts.setdefault(one.name.inner[at].value, []).append(one)
+        counts = [{one.name.numbers[-1].value for one in part} for part in parts.values()]
+        if len(counts) > 1 and any(counts[0] & other for other in counts[1:]):
             rest = [one for one in same if not one.name.numbers]
-            return [
-                [one for one in counted if one.name.numbers[at].value == value] for value in values
-            ] + ([rest] if rest else [])
+            return [*parts.values(), *([rest] if rest else [])]
     return [list(same)]
 
 
@@ -196,10 +190,20 @@ def _without_strays(
     several = [part for part in found if _count(part) > 1]
     single = [part for part in found if _count(part) < 2]
     if not several:
-        return [_group(part) for part in _of_one_model(single, models, one_by_one=one_by_one)], []
+        found = _of_one_model(single, models, one_by_one=one_by_one)
+        resumable = [part for part in found if any(one.member.holds_state for one in part)]
+        beside = [part for part in found if part not in resumable and _is_beside(part, resumable)]
+        groups = [_group(part) for part in found if part not in beside]
+        return groups, [one.member for part in beside for one in part]
     own = [part for part in single if _has_just_begun(part, several, models)]
     strays = [one.member for part in single if part not in own for one in part]
     return [_group(part) for part in (*several, *own)], strays
+
+
+def _is_beside(part: Sequence[_Named], resumable: Sequence[Sequence[_Named]]) -> bool:
+    """Whether bare weights of another model lie beside what can be resumed from."""
+    known = any(one.member.layout for one in part)
+    return known and any(_folder(part) == _folder(other) for other in resumable)
 
 
 def _count(part: Sequence[_Named]) -> int:

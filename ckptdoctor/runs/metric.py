@@ -34,6 +34,8 @@ from ckptdoctor.runs.wish import Wish
 __all__ = ["Choice", "choose_metric", "refuse_what_is_not_there"]
 
 _LOWER = 0.0015
+_SAY_MOST = frozenset("iou miou dice map map50 map95 ap".split())
+_FLATTER = frozenset("acc accuracy acc1 top1 prec1 acc5 top5".split())
 _WEAK = frozenset({"precision", "recall", "top5", "acc5", "prec5"})
 """Scores that say half of the truth: taken where there is no other."""
 
@@ -105,14 +107,12 @@ class _Series:
         split: of which data it is, as far as names tell.
         in_log: whether it stands in logs.
         count: how many epochs or files have it.
-        at: its place among all, as files and logs have them.
     """
 
     metric: Metric
     split: Split
     in_log: bool
     count: int
-    at: int
 
     @property
     def name(self) -> str:
@@ -131,7 +131,8 @@ def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) ->
         reading: what the logs say.
         wish: what the user says.
     """
-    series = [*_in_files(members), *_in_logs(reading)]
+    held = _in_files(members)
+    series = [*held, *_beside(held, _in_logs(reading), members, reading)]
     bests = _bests(members)
     known = {one.name: one.metric.mode for one in series}
     known |= {name: metric.mode for name, metric in bests.items() if name not in known}
@@ -176,16 +177,37 @@ def _in_logs(reading: LogReading) -> list[_Series]:
     return _with_splits(found, in_log=True)
 
 
+def _beside(
+    held: Sequence[_Series],
+    told: Sequence[_Series],
+    members: Sequence[Member],
+    reading: LogReading,
+) -> list[_Series]:
+    """A log's values that are not those of the files' validation score: of training."""
+    validated = {one.plain: one for one in held if one.split is Split.VALIDATION}
+    found = []
+    for one in told:
+        twin = validated.get(one.plain)
+        if one.split is Split.UNSAID and twin is not None:
+            own = dict(_values_of(twin, members, reading))
+            pairs = [(own[at], v) for at, v in _values_of(one, members, reading) if at in own]
+            other = sum(abs(a - b) > _LOWER * max(abs(a), abs(b)) for a, b in pairs)
+            if other > 1 and other * 2 > len(pairs):
+                one = replace(one, split=Split.TRAINING)  # noqa: PLW2901
+        found.append(one)
+    return found
+
+
 def _with_splits(found: Iterable[tuple[Metric, int]], *, in_log: bool) -> list[_Series]:
     """A name without a split that has a twin of the validation is a training value."""
     every = list(found)
     twins = {plain_name(m) for m, _ in every if split_of(m.name) is Split.VALIDATION}
     series = []
-    for at, (metric, count) in enumerate(every):
+    for metric, count in every:
         split = split_of(metric.name)
         if split is Split.UNSAID and plain_name(metric) in twins:
             split = Split.TRAINING
-        series.append(_Series(metric, split, in_log, count, at))
+        series.append(_Series(metric, split, in_log, count))
     return series
 
 
@@ -230,8 +252,8 @@ def _found(
     return _choice([one for one in usable if _is_same(lead, one)], bests)
 
 
-def _rank_of_best(metric: Metric) -> tuple[bool, bool]:
-    return metric.mode is None, is_loss(metric.name)
+def _rank_of_best(metric: Metric) -> tuple[object, ...]:
+    return metric.mode is None, is_loss(metric.name), _rank_of_name(plain_name(metric)), metric.name
 
 
 _TRAINING = 2
@@ -256,9 +278,18 @@ def _preference(one: _Series) -> tuple[object, ...]:
         one.split is not Split.VALIDATION,
         one.metric.mode is not Mode.MAX,
         -one.count,
+        _rank_of_name(one.plain),
         one.in_log,
-        one.at,
+        one.name,
     )
+
+
+def _rank_of_name(plain: str) -> tuple[int, str]:
+    """Of equals the one that says most, whatever the order of keys: an accuracy flatters."""
+    words = plain.split()
+    if _SAY_MOST.intersection(words):
+        return 0, plain
+    return 2 if _FLATTER.intersection(words) else 1, plain
 
 
 def _is_best_of(best: Metric, one: _Series) -> bool:

@@ -24,7 +24,7 @@ class Models:
     """Compares layouts; each is taken apart once."""
 
     def __init__(self) -> None:
-        self._tensors: dict[int, _Tensors] = {}
+        self._tensors: dict[int, tuple[_Tensors, _Tensors]] = {}
         self._same: dict[tuple[int, int], bool] = {}
 
     def are_same(self, a: Layout | None, b: Layout | None) -> bool:
@@ -33,17 +33,24 @@ class Models:
             return True
         pair = (id(a), id(b)) if id(a) < id(b) else (id(b), id(a))
         if pair not in self._same:
-            first, second = self._of(a), self._of(b)
-            fewest = min(len(first), len(second))
-            self._same[pair] = len(first & second) > _COMMON * fewest if fewest else False
+            self._same[pair] = any(map(_have_most_in_common, self._of(a), self._of(b)))
         return self._same[pair]
 
-    def _of(self, layout: Layout) -> _Tensors:
+    def _of(self, layout: Layout) -> tuple[_Tensors, _Tensors]:
+        """The tensors without wrappers, and without what all of their names begin with."""
         key = id(layout)
         if key not in self._tensors:
             cut = _shared_prefix(fqn for fqn, _, _ in layout)
-            self._tensors[key] = frozenset((_bare(fqn[cut:]), shape) for fqn, _, shape in layout)
+            self._tensors[key] = (
+                frozenset((_bare(fqn), shape) for fqn, _, shape in layout),
+                frozenset((_bare(fqn[cut:]), shape) for fqn, _, shape in layout),
+            )
         return self._tensors[key]
+
+
+def _have_most_in_common(a: _Tensors, b: _Tensors) -> bool:
+    fewest = min(len(a), len(b))
+    return fewest > 0 and len(a & b) > _COMMON * fewest
 
 
 def _shared_prefix(names: Iterable[str]) -> int:

@@ -26,7 +26,8 @@ def told_apart(groups: Sequence[Group]) -> list[str]:
         else names[home]
         for home, group in zip(homes, groups, strict=True)
     ]
-    return _numbered(found)
+    order = sorted(range(len(found)), key=lambda at: (str(homes[at]), groups[at].name))
+    return _numbered(found, order)
 
 
 def _folders_apart(homes: Sequence[Path]) -> dict[Path, str]:
@@ -42,11 +43,17 @@ def _folders_apart(homes: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def _numbered(names: Sequence[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    twice = {name for name, count in Counter(names).items() if count > 1}
-    found = []
-    for name in names:
-        seen[name] += 1
-        found.append(f"{name} ({seen[name]})" if name in twice else name)
+def _numbered(names: Sequence[str], order: Sequence[int]) -> list[str]:
+    """The names, with numbers where several are the same, given out in an order of their own."""
+    counts = Counter(names)
+    taken = {name for name, count in counts.items() if count == 1}
+    found = list(names)
+    for at in order:
+        if counts[names[at]] > 1:
+            found[at] = next(
+                name
+                for number in range(1, len(names) + 2)
+                if (name := f"{names[at]} ({number})") not in taken
+            )
+            taken.add(found[at])
     return found

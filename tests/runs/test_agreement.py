@@ -51,7 +51,6 @@ def test_a_log_of_something_else_says_nothing() -> None:
         assert not match.holds
 
 
-@pytest.mark.xfail(strict=True, reason="its name without val is taken for that of the files")
 @pytest.mark.parametrize(("held", "told"), [("val_iou", "iou"), ("val_loss", "loss")])
 def test_a_training_value_of_the_log_does_not_contradict_the_validation_of_the_files(
     held: str, told: str
@@ -99,7 +98,6 @@ def test_two_trainings_from_the_beginning_contradict() -> None:
     assert contradict(log(curve("val_iou", other)), log(curve("val_iou", VALUES)))
 
 
-@pytest.mark.xfail(strict=True, reason="only names that say val are compared")
 @pytest.mark.parametrize("name", ["IoU", "mIoU", "Dice"])
 def test_scores_that_do_not_say_of_which_data_contradict_too(name: str) -> None:
     other = [value * 0.8 for value in VALUES]

@@ -158,9 +158,6 @@ def test_a_log_that_the_user_names_and_that_is_gone_is_an_error(tmp_path: Path) 
         form_runs([entry(tmp_path, "a.pth")], Wish(logs=(tmp_path / "gone.log",)))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="it was looked at as one that lies beside, and its silence is remembered"
-)
 def test_a_log_beside_that_cannot_be_read_is_an_error_where_the_user_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

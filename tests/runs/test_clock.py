@@ -38,22 +38,9 @@ def placed(found: Course) -> list[str]:
         *("heron_{}.pth", "{}.pth", "name-{:06d}.pth", "epoch2_{}.pt", "epoch_no_thresh_{}.pt"),
         *("w-{}-final.pth", "v2_epoch{}.pth", "resnet50_{}.pth", "ckpt.{}.pth", "best_{}.pth"),
         *("2024-05-01_{}.pth", "lr0.01_{}.pth", "heron{}.bin", "epoch_{}.pth", "a b {}.pt"),
-        pytest.param(
-            "e{}.pt",
-            marks=pytest.mark.xfail(strict=True, reason="e10 is epoch 10, e1 and e9 are none"),
-        ),
-        pytest.param(
-            "heron_{}_256.pth",
-            marks=pytest.mark.xfail(
-                strict=True, reason="only the last number counts, though another is what differs"
-            ),
-        ),
-        pytest.param(
-            "ckpt_{}_rank0.pth",
-            marks=pytest.mark.xfail(
-                strict=True, reason="only the last number counts, though another is what differs"
-            ),
-        ),
+        "e{}.pt",
+        "heron_{}_256.pth",
+        "ckpt_{}_rank0.pth",
     ],
 )
 def test_the_number_in_otherwise_equal_names_counts(pattern: str) -> None:
@@ -228,14 +215,8 @@ THIRD = [(0, 2020), (3, 4040), (6, 7070)]
     "rows",
     [
         [FIRST, SECOND],
-        pytest.param(
-            [FIRST, SECOND, THIRD],
-            marks=pytest.mark.xfail(strict=True, reason="of three, taken for steps of an epoch"),
-        ),
-        pytest.param(
-            [[(4.5, 100), (6.25, 200)], [(0.5, 300), (1.5, 400), (2.5, 500)]],
-            marks=pytest.mark.xfail(strict=True, reason="no epoch is in both: taken for one"),
-        ),
+        [FIRST, SECOND, THIRD],
+        [[(4.5, 100), (6.25, 200)], [(0.5, 300), (1.5, 400), (2.5, 500)]],
     ],
 )
 def test_steps_that_go_on_while_the_epoch_falls_back_are_a_second_training(
@@ -252,12 +233,7 @@ def test_steps_that_go_on_while_the_epoch_falls_back_are_a_second_training(
     [
         [(epoch, 200 * epoch + 7) for epoch in range(9)],  # as usual
         [(epoch // 3, 50 * epoch) for epoch in range(9)],  # several an epoch
-        pytest.param(
-            [(epoch, 100 * (at + 1)) for epoch in range(4) for at in range(3)],
-            marks=pytest.mark.xfail(
-                strict=True, reason="steps that begin anew with each of four epochs make three runs"
-            ),
-        ),
+        [(epoch, 100 * (at + 1)) for epoch in range(4) for at in range(3)],
         [(epoch, 100 * (at + 1)) for epoch in range(3) for at in range(4)],
         [(epoch, 640) for epoch in range(5)],  # the steps of an epoch
     ],
@@ -269,7 +245,6 @@ def test_one_training_stays_one(rows: list[tuple[float, int]]) -> None:
     assert len(trainings(every)) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="ordered by step where epochs are more than their steps")
 def test_where_steps_begin_anew_with_each_epoch_the_epoch_leads() -> None:
     rows = [(epoch, 100 * at) for epoch in range(1, 6) for at in (1, 2)]
     every = [member(f"e{e}_{s}.pt", epoch=e, global_step=s) for e, s in rows]

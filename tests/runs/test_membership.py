@@ -194,9 +194,6 @@ def test_a_family_without_words_is_not_the_family_of_another_name() -> None:
     assert sets(found) == {family("epoch_{}.pth"), family("egret_epoch_{}.pth")}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a run for each epoch, as if the first number told runs apart"
-)
 @pytest.mark.parametrize("pattern", ["ckpt_{}_{}.pt", "{}_{}.pth", "tern-{:03d}-{:06d}.pth"])
 @pytest.mark.parametrize("in_contents", [True, False])
 def test_an_epoch_and_the_batch_within_it_are_of_one_run(pattern: str, in_contents: bool) -> None:

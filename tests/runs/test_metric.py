@@ -169,7 +169,6 @@ _NAMES = (
 pools = st.lists(st.sampled_from(_NAMES), unique=True, max_size=7)
 
 
-@pytest.mark.xfail(strict=True, reason="of two scores of equal rank the first key or word wins")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -215,7 +214,6 @@ def test_a_training_value_comes_last(held: list[str], told: list[str]) -> None:
         assert found.name not in {name for name in there if f"val_{name}" in there}
 
 
-@pytest.mark.xfail(strict=True, reason="it is joined to the files' val_iou as if it were the same")
 def test_a_name_in_the_log_that_has_its_twin_in_the_files_is_the_training_value() -> None:
     found = chosen(files("val_iou"), rows("iou"))
     assert found.name == "val_iou"

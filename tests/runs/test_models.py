@@ -45,9 +45,6 @@ def test_prefixes_dtypes_and_a_few_tensors_make_no_other_model(other: Layout) ->
     assert are_same(NET, other)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a prefix is cut off only where all tensors have it: then no name is equal"
-)
 def test_a_tensor_outside_the_module_that_holds_the_others_makes_no_other_model() -> None:
     early = wrapped(NET, "unet.")
     assert are_same(early, (*early, ("loss_fn.pos_weight", "float32", (4,))))

@@ -38,13 +38,11 @@ def test_by_what_differs(runs: Sequence[tuple[str, str]], wanted: list[str]) -> 
     assert called(*runs[::-1]) == wanted[::-1]
 
 
-@pytest.mark.xfail(strict=True, reason="the number that is added is not looked up")
 def test_a_number_that_is_added_is_not_the_name_of_another() -> None:
     found = called(("a", "G"), ("a", "G"), ("a", "G (2)"))
     assert len(set(found)) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="numbered by the order in which they come")
 def test_a_family_that_is_called_like_a_folder_is_told_apart_in_any_order() -> None:
     runs = [("a", "G"), ("a", "ckpt"), ("a/ckpt", "G"), ("b/ckpt", "G")]
     there, back = called(*runs), called(*runs[::-1])
