@@ -149,14 +149,14 @@ class LevelShift(Rule):
         )
 
     def check(self, case: Case) -> Iterator[Finding]:
-        """At most one finding, on a buffer that jumped since the checkpoint before."""
+        """At most one finding, on a buffer that jumped and is not back."""
         jumped = case.run.jumped_buffers.get(case.checkpoint.path)
         if jumped is None or case.run.history.points:
             return
         yield self.finding(
             jumped.name,
-            f"its largest value went from {jumped.before:.4g} to {jumped.after:.4g} since the "
-            f"checkpoint before; it never changed by more than {jumped.usual:.3g} times until then",
+            f"its largest value went from {jumped.before:.4g} to {jumped.after:.4g} from one "
+            f"checkpoint to the next; it never changed by more than {jumped.usual:.3g} times before",
             before=jumped.before,
             after=jumped.after,
             usual=jumped.usual,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import AlarmKind, History, Position
-from ckptdoctor.metadata import MetricKind
+from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.optimizer_facts import ChangeKind
 from ckptdoctor.runs.trend.monitor import rate_of
@@ -27,8 +27,9 @@ class ResumeChangedOptimizer(Rule):
     another kind, its groups hold other parameters, or a setting that never changed did. Told from
     the numbers that the files store. A warm-up is none of this, nor is a cyclic schedule, nor a
     rate that rises while the counter of its schedule goes on. A note where groups were only added,
-    as unfreezing does, or a setting was changed. From a log alone it is told where the metric fell,
-    or the loss exploded, as the learning rate jumped.
+    as unfreezing does, or a setting was changed, and where the score went on as well as before.
+    From a log alone it is told where the metric fell, or the loss exploded, as the learning rate
+    jumped.
 
     What to do: go on from the checkpoint before it. Load the states of optimizer and schedule into
     what was built just as before the interruption, and compare the learning rate of the first step
@@ -42,10 +43,11 @@ class ResumeChangedOptimizer(Rule):
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding for each thing that changed since the checkpoint before."""
         for change in case.run.optimizer_changes.get(case.checkpoint.path, ()):
+            is_note = change.kind in _NOTES or _did_no_harm(case)
             yield self.finding(
                 "optimizer",
                 change.message,
-                severity=Severity.INFO if change.kind in _NOTES else None,
+                severity=Severity.INFO if is_note else None,
                 changed=change.kind.value,
                 before=change.before,
                 after=change.after,
@@ -67,6 +69,17 @@ class ResumeChangedOptimizer(Rule):
                     after=after,
                 )
                 return
+
+
+def _did_no_harm(case: Case) -> bool:
+    """Whether the score went on as well as before: then the change was meant, or cost nothing."""
+    before = next(case.run.earlier(case.checkpoint.path), None)
+    new, old = case.metadata.metric, None if before is None else before.metadata.metric
+    if new is None or old is None or MetricKind.RUNNING_BEST in (new.kind, old.kind):
+        return False
+    if new.name != old.name or new.mode is None:
+        return False
+    return new.value >= old.value if new.mode is Mode.MAX else new.value <= old.value
 
 
 def _harmed(history: History) -> Iterator[Position]:

@@ -12,6 +12,8 @@ __all__ = ["verdict_of"]
 
 _BROKEN_WEIGHTS = frozenset({"CD201", "CD202"})
 _BROKEN_STATE = frozenset({"CD301", "CD302", "CD304", "CD305"})
+_OF_THE_TRAINING = frozenset({"CD411"})
+"""What the next steps do with the weights: nothing is odd about the file."""
 _NOTHING_TO_READ = frozenset({"CD101", "CD108"})
 
 
@@ -39,7 +41,8 @@ def verdict_of(findings: Iterable[Finding], tensors: Iterable[TensorRecord] | No
         return Verdict.SALVAGEABLE
     if "CD102" in codes:  # cut, but every tensor is whole, if there are any
         return Verdict.SALVAGEABLE if tensors else Verdict.UNREADABLE
-    return Verdict.HEALTHY if not serious and has_weights(tensors) else Verdict.SUSPECT
+    odd = [finding for finding in serious if finding.code not in _OF_THE_TRAINING]
+    return Verdict.HEALTHY if not odd and has_weights(tensors) else Verdict.SUSPECT
 
 
 def _damaged_roles(findings: Iterable[Finding], tensors: Iterable[TensorRecord]) -> set[Role]:

@@ -70,7 +70,7 @@ def _shift_of_ranges(reading: LogReading, members: Sequence[Member]) -> int:
 
     Files of epochs 0 to 9 and a log of epochs 1 to 10 tell of the same ten.
     """
-    held = [m.metadata.epoch for m in members if m.metadata.epoch_source is Source.CONTENTS]
+    held = [m.metadata.epoch for m in members if m.metadata.epoch_source is not Source.LOG]
     epochs = {int(epoch) for epoch in held if epoch is not None and epoch == int(epoch)}
     if len(epochs) < _FEWEST_SHARED or len(reading.epochs) < _FEWEST_SHARED:
         return 0

@@ -7,6 +7,7 @@ every output take it.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,7 +161,7 @@ class Run:
 
     @functools.cached_property
     def jumped_buffers(self) -> Mapping[Path, JumpedBuffer]:
-        """By path, the running variance that is suddenly of another size."""
+        """By path, the running variance that is suddenly of another size, until it is back."""
         sizes = [
             (
                 at,
@@ -172,7 +173,15 @@ class Run:
             )
             for at, member in enumerate(self.course)
         ]
-        return {self.course[int(one.at)].path: one for one in jumped_buffers(sizes)}
+        found: dict[Path, JumpedBuffer] = {}
+        for jump in jumped_buffers(sizes):
+            halfway = math.sqrt(jump.before * jump.after)
+            for at, known in sizes[int(jump.at) :]:
+                size = known.get(jump.name, jump.before)
+                if (size > halfway) is not (jump.after > halfway):
+                    break  # it is back
+                found.setdefault(self.course[at].path, jump)
+        return found
 
     @functools.cached_property
     def _places(self) -> Mapping[Path, int]:
