@@ -21,6 +21,7 @@ from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_command
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
 from ckptdoctor.report import CheckpointReport, Place, Report, RunReport
+from ckptdoctor.rules.rescue import rescue_option
 from ckptdoctor.shell import command_line
 
 __all__ = ["Option", "Plan", "make_plan"]
@@ -94,7 +95,7 @@ def make_plan(
     Raises:
         UsageError: the command that the user gives is none.
     """
-    place = None if run is None else next((p for p in run.ranking if p.usable), None)
+    place = None if run is None else _best(run)
     history = None if run is None else run.history
     advice = advise(request.added, history)
     line, where, notes = _command(request, history, place, stored)
@@ -102,7 +103,8 @@ def make_plan(
     basis = _Basis(line=line, advice=advice, request=request, stored=stored, copies=copies)
     options = []
     if place is not None:
-        title = "go on from the last good checkpoint"
+        sound = "the last good checkpoint" if place.usable else "what can be rescued"
+        title = f"go on from {sound}"
         options.append(replace(_resuming("A", title, place, basis), recommended=True))
     before = _earlier(run, place, earlier)
     if before is not None:
@@ -126,6 +128,16 @@ def make_plan(
         timeline=timeline,
         notes=(*notes, *_notes(basis, before)),
     )
+
+
+def _best(run: RunReport) -> Place | None:
+    """The checkpoint to go on from; where none is sound, the newest that can be rescued."""
+    sound = next((place for place in run.ranking if place.usable), None)
+    if sound is not None:
+        return sound
+    places = {place.report.path: place for place in run.ranking}
+    rescued = [row.path for row in run.checkpoints if rescue_option(row.findings)]
+    return places[rescued[-1]] if rescued else None
 
 
 def _command(
@@ -249,17 +261,21 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
     scale = factor != 1.0 and (scalars is None or any(map(_STORED_RATE.search, scalars)))
     if factor != 1.0 and not scale:
         reasons.append("it stores no learning rate: that of the flags holds")
-    salvage = place.report.verdict is Verdict.SALVAGEABLE
+    rescue = "" if place.usable else rescue_option(place.report.findings)
+    salvage = place.report.verdict is Verdict.SALVAGEABLE or bool(rescue)
     if not scale and not salvage and (basis.line is not None or actions_of(source)):
         return source, "", reasons
     words: list[str | Path] = ["ckptdoctor", "restore", "--from", source]
+    if rescue:
+        words.append(rescue)
+        reasons.append("its weights are broken, and what else is in the file makes them sound")
     if scale:
         words += ["--scale-lr", f"{factor:g}"]
         reasons.append(
             "resuming loads the learning rate that the checkpoint stores over that of the flags: "
             "--scale-lr changes the stored one"
         )
-    if salvage:
+    if salvage and not rescue:
         reasons.append("restore leaves out what is broken beside the weights")
     destination = free_name(clean_name(source), basis.written)
     basis.written.add(destination)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Position
+from ckptdoctor.metadata import Mode
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.run import Run
@@ -87,13 +88,17 @@ class MetricCollapse(Rule):
         before = "" if best is None else f" from {best.value:.4g} at {clock.say(best.at)}"
         yield self.finding(
             "run",
-            f"{history.metric} collapsed{before} to {value:.4g} at {clock.say(at)}",
+            f"{history.metric} collapsed{before} to {_figure(value)} at {clock.say(at)}",
             epoch=history.epoch_at(at),
             **_steps(history, step=at),
             value=value,
             best=None if best is None else best.value,
             best_epoch=None if best is None else best.epoch,
         )
+
+
+def _figure(value: float | None) -> str:
+    return "NaN" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 class LevelShift(Rule):
@@ -122,9 +127,10 @@ class LevelShift(Rule):
         shift = history.shift
         if shift is None:
             return
+        verb = "rose" if history.mode is Mode.MIN else "fell"
         yield self.finding(
             "run",
-            f"{history.metric} fell from {shift.before:.4g} to {shift.after:.4g} at "
+            f"{history.metric} {verb} from {shift.before:.4g} to {shift.after:.4g} at "
             f"{history.clock.say(shift.at)}, and has stayed there",
             epoch=history.epoch_at(shift.at),
             **_steps(history, step=shift.at),
@@ -155,8 +161,8 @@ class LevelShift(Rule):
             return
         yield self.finding(
             jumped.name,
-            f"its largest value went from {jumped.before:.4g} to {jumped.after:.4g} from one "
-            f"checkpoint to the next; it never changed by more than {jumped.usual:.3g} times before",
+            f"its largest value went from {jumped.before:.4g} to {jumped.after:.4g}, where no step "
+            f"from one checkpoint to the next was more than {jumped.usual:.3g} times before",
             before=jumped.before,
             after=jumped.after,
             usual=jumped.usual,

@@ -15,7 +15,7 @@ from ckptdoctor.rules.base import Case
 from ckptdoctor.rules.by_design import is_by_design
 from ckptdoctor.shell import command_line
 
-__all__ = ["Rescue", "rescue_command"]
+__all__ = ["Rescue", "rescue_command", "rescue_option"]
 
 _USE_EMA = "--use-ema"
 _RESET_BN = "--reset-bn"
@@ -68,11 +68,14 @@ def rescue_command(path: Path, findings: Iterable[Finding], *more: str | Path) -
         findings: what the rules said of it.
         more: words behind the option.
     """
+    option = rescue_option(findings)
+    return command_line("ckptdoctor", "restore", "--from", path, option, *more) if option else ""
+
+
+def rescue_option(findings: Iterable[Finding]) -> str:
+    """The option of ``restore`` that rescues a checkpoint with these findings; "" for none."""
     options = (finding.evidence.get("rescue") for finding in findings)
-    option = next((option for option in options if option in (_USE_EMA, _RESET_BN)), None)
-    if option is None:
-        return ""
-    return command_line("ckptdoctor", "restore", "--from", path, str(option), *more)
+    return next((str(option) for option in options if option in (_USE_EMA, _RESET_BN)), "")
 
 
 def _option(case: Case) -> str:

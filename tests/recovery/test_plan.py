@@ -318,3 +318,18 @@ def test_a_restored_file_beside_its_source_is_the_one_to_resume(tmp_path: Path) 
     assert "ckptdoctor restore" not in second.command
     assert changes(second)["--resume"][1] == str(clean)
     assert changes(second)["--lr"] == changes(first)["--lr"]
+
+
+def test_where_none_is_sound_what_can_be_rescued_is_planned(tmp_path: Path) -> None:
+    weights = torch.nn.Linear(4, 4).state_dict()
+    broken = {name: torch.full_like(value, float("nan")) for name, value in weights.items()}
+    for epoch in (1, 2):
+        save(tmp_path / f"e_{epoch}.pth", {"epoch": epoch, "model": broken, "ema": weights})
+    report = survey(discover([tmp_path]))
+    command = "python t.py --resume x.pth"
+    option = by_name(planned(report, Request(command=command), stored=lambda _: {}))["A"]
+    assert option.recommended
+    restore_, _, train = option.command.partition(" && \\\n")
+    assert restore_ == f"ckptdoctor restore --from {tmp_path}/e_2.pth --use-ema"
+    assert train.endswith("best_model_clean.pth")
+    assert report.next == restore_

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Mode
 from ckptdoctor.report import CheckpointReport, Place, Report
 from tests.reports import metric, report, score, with_last_good
@@ -197,3 +199,16 @@ def test_only_the_metric_that_most_files_hold_is_compared() -> None:
 
 def test_nothing_is_known_of_a_file_without_epoch_and_score() -> None:
     assert reason("x", report("x")) == "healthy, no epoch or score known"
+
+
+def test_a_restored_copy_takes_nothing_from_its_source() -> None:
+    sound = [report(f"e{epoch}", epoch, score(0.5 + 0.01 * epoch)) for epoch in range(1, 4)]
+    poisoned = report("e9", 9, score(0.93), Verdict.SALVAGEABLE, codes=("CD305",))
+    made = RestoredFrom(source=Path("e9"), epoch=9, scale=1.0, set_lr=None, actions=("ema",))
+    copy = replace(report("best_model_clean.pth", 9, score(0.93)), restored=made)
+    found = with_last_good(Report(checkpoints=(*sound, poisoned, copy)))
+    assert found.last_good is not None
+    assert found.last_good.path.name == "e9"
+    (place,) = [one for one in found.ranking if one.report.restored is not None]
+    assert not place.usable
+    assert place.reason == "healthy: restored from e9"

@@ -526,10 +526,40 @@ def test_a_rule_about_the_run_that_fails_is_our_bug(tmp_path: Path) -> None:
     class Broken(Rule):
         """Broken."""
 
-        def check_run(self, reports: object) -> Any:
+        def check_run(self, run: object, rows: object) -> Any:
             raise ZeroDivisionError
 
     path = save(tmp_path / "a.pth", {"model": {"w": weights()}})
     report = examine([path], Examination(rules=(Broken,)))
     assert [crash.rule for crash in report.crashes] == ["Broken"]
     assert report.checkpoints[0].verdict is Verdict.HEALTHY
+
+
+def normalised(size: float, at: int) -> dict[str, Any]:
+    """A net with a running variance of some size."""
+    buffers = {"bn.running_mean": torch.zeros(8), "bn.running_var": torch.full((8,), size)}
+    return {"epoch": at, "model": {"w": weights(at), **buffers}}
+
+
+def test_a_running_variance_that_jumps_is_told_until_it_is_back(tmp_path: Path) -> None:
+    sizes = [1.0, 1.1, 1.2, 1.1, 1.2, 9000.0, 9100.0, 1.2]
+    for at, size in enumerate(sizes):
+        save(tmp_path / f"epoch_{at}.pth", normalised(size, at))
+    found = {
+        c.path.name for c in examine(sorted(tmp_path.iterdir())).checkpoints if "CD412" in codes(c)
+    }
+    assert found == {"epoch_5.pth", "epoch_6.pth"}
+
+
+def test_a_best_that_freezes_while_it_still_rose_is_told(tmp_path: Path) -> None:
+    def told(bests: list[float]) -> set[str]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        states = [{"model": {"w": weights(at)}, "best_acc": best} for at, best in enumerate(bests)]
+        return {finding.code for finding in run(folder, *states).findings}
+
+    rising = [0.05 * at for at in range(1, 9)]
+    assert "CD412" in told([*rising, *[rising[-1]] * 8])
+    assert "CD412" not in told(rising)
+    settled = [0.5, 0.7, 0.8, 0.85, 0.87, 0.88, 0.885, 0.886]
+    assert "CD412" not in told([*settled, *[settled[-1]] * 8])

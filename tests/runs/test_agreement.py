@@ -137,3 +137,22 @@ def test_a_log_never_contradicts_the_files_it_was_written_with(held: list[float]
         files(best if key.startswith("best_") else held, key),
     )
     assert not match.contradicts
+
+
+@pytest.mark.parametrize(
+    ("first", "told_from", "by"), [(0, 1, 1), (1, 0, -1), (1, 1, 0), (0, 0, 0)]
+)
+def test_where_no_score_is_stored_the_first_and_the_last_epoch_tell_the_count(
+    first: int, told_from: int, by: int
+) -> None:
+    silent = [holding(f"m_{at}.pth", {"epoch": at}) for at in range(first, first + len(VALUES))]
+    told = {at: {"val_iou": value} for at, value in enumerate(VALUES, start=told_from)}
+    _, shift = agreement(log(told), silent)
+    assert shift == by
+    assert set(shifted(log(told), shift).epochs) == {at.metadata.epoch for at in silent}
+
+
+def test_a_log_that_ends_elsewhere_is_not_shifted() -> None:
+    silent = [holding(f"m_{at}.pth", {"epoch": at}) for at in range(4)]
+    told = {at: {"val_iou": value} for at, value in enumerate(VALUES, start=1)}
+    assert agreement(log(told), silent)[1] == 0

@@ -129,3 +129,10 @@ def test_a_folder_that_is_not_there_has_none(tmp_path: Path) -> None:
 def test_no_more_than_can_be_read(tmp_path: Path) -> None:
     laid(tmp_path, *(f"job_{n}.log" for n in range(60)), *epochs("."))
     assert len(logs_beside(home(tmp_path), [])) == 20
+
+
+def test_a_log_named_by_a_part_of_a_runs_name_is_that_runs(tmp_path: Path) -> None:
+    laid(tmp_path, "net_fold0_ep_1.pth", "net_fold1_ep_1.pth", "fold0.log", "fold1.log", "all.txt")
+    first, second = home(tmp_path, "net_fold0_ep"), home(tmp_path, "net_fold1_ep")
+    assert found(tmp_path, first, second) == {"fold0.log", "all.txt"}
+    assert found(tmp_path, second, first) == {"fold1.log", "all.txt"}

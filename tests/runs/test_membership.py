@@ -451,3 +451,29 @@ def _renamed_shape(found: Membership, renamed: object) -> object:
         {(of(g.members), of(g.sides), of(g.copies)) for g in found.groups},
         of(found.strays),
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("v1_{}.pth", "v2_{}.pth"),
+        ("tern_lr0.1_{}.pth", "tern_lr0.05_{}.pth"),
+        ("s4_e{}.pt", "s5_e{}.pt"),
+    ],
+)
+def test_what_stands_before_the_count_tells_runs_apart(one: str, other: str) -> None:
+    found = grouped([*numbered(one, EPOCHS), *numbered(other, EPOCHS)])
+    assert sets(found) == {family(one), family(other)}
+
+
+def test_a_version_is_no_epoch_of_the_last_one() -> None:
+    found = grouped([*numbered("v3_{}.pth", EPOCHS), member("v3_final.pth")])
+    assert sets(found) == {family("v3_{}.pth", EPOCHS, "v3_final.pth")}
+
+
+def test_bare_weights_of_another_model_lie_beside_a_single_checkpoint() -> None:
+    found = grouped([member("best.pth", epoch=3), member("plover_pretrained.pth", OTTER)])
+    assert sets(found) == {frozenset({"best.pth"})}
+    assert names(found.strays) == ["plover_pretrained.pth"]
+    alone = grouped([member("egret.pth"), member("plover.pth", OTTER)])
+    assert alone.strays == (), "nothing here can be resumed from: each is a run of its own"
