@@ -9,8 +9,7 @@ value. Where the files call something best under another name than the log (``be
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ckptdoctor.errors import UsageError
@@ -22,18 +21,25 @@ from ckptdoctor.metadata import (
     Split,
     best_of,
     is_loss,
-    named_metric,
     plain_name,
     split_of,
-    unknown_metrics,
 )
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.series import (
+    SAME,
+    TRAINING,
+    Series,
+    bests_of,
+    class_of,
+    series_of,
+    unknown_in,
+    values_of,
+)
 from ckptdoctor.runs.wish import Wish
 
 __all__ = ["Choice", "choose_metric", "refuse_what_is_not_there"]
 
-_LOWER = 0.0015
 _SAY_MOST = frozenset("iou miou dice map map50 map95 ap".split())
 _FLATTER = frozenset("acc accuracy acc1 top1 prec1 acc5 top5".split())
 _WEAK = frozenset({"precision", "recall", "top5", "acc5", "prec5"})
@@ -98,31 +104,6 @@ class Choice:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """One score under one name, in files or in logs.
-
-    Attributes:
-        metric: an example; its value says nothing.
-        split: of which data it is, as far as names tell.
-        in_log: whether it stands in logs.
-        count: how many epochs or files have it.
-    """
-
-    metric: Metric
-    split: Split
-    in_log: bool
-    count: int
-
-    @property
-    def name(self) -> str:
-        return self.metric.name
-
-    @property
-    def plain(self) -> str:
-        return plain_name(self.metric)
-
-
 def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) -> Choice:
     """What the run is judged by; an empty choice where nothing is known, or the wish is not there.
 
@@ -131,9 +112,8 @@ def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) ->
         reading: what the logs say.
         wish: what the user says.
     """
-    held = _in_files(members)
-    series = [*held, *_beside(held, _in_logs(reading), members, reading)]
-    bests = _bests(members)
+    series = series_of(members, reading)
+    bests = bests_of(members)
     known = {one.name: one.metric.mode for one in series}
     known |= {name: metric.mode for name, metric in bests.items() if name not in known}
     if wish.metric:
@@ -142,92 +122,14 @@ def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) ->
         chosen = _found(series, bests, members, reading)
         if wish.mode is not None:
             chosen = replace(chosen, mode=wish.mode)
-    return replace(chosen, known=known, unknown=_unknown(members, reading))
-
-
-def _unknown(members: Sequence[Member], reading: LogReading) -> tuple[str, ...]:
-    """Names in files and logs that look like scores."""
-    told: dict[str, float] = {}
-    for values in reading.epochs.values():
-        told |= values
-    held = [metric.name for member in members for metric in member.metadata.not_understood]
-    return tuple(dict.fromkeys([*held, *unknown_metrics(told)]))
-
-
-# -- what there is -------------------------------------------------------------------------------
-
-
-def _in_files(members: Sequence[Member]) -> list[_Series]:
-    found: dict[str, tuple[Metric, int]] = {}
-    for member in members:
-        for metric in member.metadata.metrics:
-            if metric.kind is MetricKind.SCORE:
-                known, count = found.get(metric.name, (metric, 0))
-                found[metric.name] = known, count + 1
-    return _with_splits(found.values(), in_log=False)
-
-
-def _in_logs(reading: LogReading) -> list[_Series]:
-    counts = Counter(key for values in reading.epochs.values() for key in values)
-    found = []
-    for key, count in counts.items():
-        metric = named_metric(key, 0.0, Source.LOG)
-        if metric is not None and metric.kind is MetricKind.SCORE:
-            found.append((metric, count))
-    return _with_splits(found, in_log=True)
-
-
-def _beside(
-    held: Sequence[_Series],
-    told: Sequence[_Series],
-    members: Sequence[Member],
-    reading: LogReading,
-) -> list[_Series]:
-    """A log's values that are not those of the files' validation score: of training."""
-    validated = {one.plain: one for one in held if one.split is Split.VALIDATION}
-    found = []
-    for one in told:
-        twin = validated.get(one.plain)
-        if one.split is Split.UNSAID and twin is not None:
-            own = dict(_values_of(twin, members, reading))
-            pairs = [(own[at], v) for at, v in _values_of(one, members, reading) if at in own]
-            other = sum(abs(a - b) > _LOWER * max(abs(a), abs(b)) for a, b in pairs)
-            if other > 1 and other * 2 > len(pairs):
-                one = replace(one, split=Split.TRAINING)  # noqa: PLW2901
-        found.append(one)
-    return found
-
-
-def _with_splits(found: Iterable[tuple[Metric, int]], *, in_log: bool) -> list[_Series]:
-    """A name without a split that has a twin of the validation is a training value."""
-    every = list(found)
-    twins = {plain_name(m) for m, _ in every if split_of(m.name) is Split.VALIDATION}
-    series = []
-    for metric, count in every:
-        split = split_of(metric.name)
-        if split is Split.UNSAID and plain_name(metric) in twins:
-            split = Split.TRAINING
-        series.append(_Series(metric, split, in_log, count))
-    return series
-
-
-def _bests(members: Sequence[Member]) -> dict[str, Metric]:
-    """By name, what files call best; the most frequent first."""
-    counts: Counter[str] = Counter()
-    examples: dict[str, Metric] = {}
-    for member in members:
-        for metric in member.metadata.metrics:
-            if metric.kind is MetricKind.RUNNING_BEST:
-                counts[metric.name] += 1
-                examples.setdefault(metric.name, metric)
-    return {name: examples[name] for name, _ in counts.most_common()}
+    return replace(chosen, known=known, unknown=unknown_in(members, reading))
 
 
 # -- choosing ------------------------------------------------------------------------------------
 
 
 def _found(
-    series: Sequence[_Series],
+    series: Sequence[Series],
     bests: Mapping[str, Metric],
     members: Sequence[Member],
     reading: LogReading,
@@ -241,7 +143,7 @@ def _found(
         if best.mode is not None or not series:
             break
     usable = [one for one in series if one.metric.mode is not None] or list(series)
-    validated = [one for one in usable if _class_of(one) < _TRAINING]
+    validated = [one for one in usable if class_of(one) < TRAINING]
     if bests and not validated:  # better the best of a validation than a training value
         first = min(bests.values(), key=_rank_of_best)
         if first.mode is not None:
@@ -256,24 +158,9 @@ def _rank_of_best(metric: Metric) -> tuple[object, ...]:
     return metric.mode is None, is_loss(metric.name), _rank_of_name(plain_name(metric)), metric.name
 
 
-_TRAINING = 2
-
-
-def _class_of(one: _Series) -> int:
-    """0 a score of a validation, 1 its loss, 2 a training value."""
-    if one.split is Split.TRAINING or (one.split is Split.UNSAID and _is_error(one)):
-        return _TRAINING
-    return 1 if is_loss(one.name) else 0
-
-
-def _is_error(one: _Series) -> bool:
-    """Whether a name without a split is what training minimises."""
-    return is_loss(one.name)
-
-
-def _preference(one: _Series) -> tuple[object, ...]:
+def _preference(one: Series) -> tuple[object, ...]:
     return (
-        _class_of(one),
+        class_of(one),
         one.plain in _WEAK,
         one.split is not Split.VALIDATION,
         one.metric.mode is not Mode.MAX,
@@ -292,7 +179,7 @@ def _rank_of_name(plain: str) -> tuple[int, str]:
     return 2 if _FLATTER.intersection(words) else 1, plain
 
 
-def _is_best_of(best: Metric, one: _Series) -> bool:
+def _is_best_of(best: Metric, one: Series) -> bool:
     """Whether a score is what a file calls best: of the same name, and not of training for it."""
     if plain_name(best) != one.plain:
         return False
@@ -300,17 +187,17 @@ def _is_best_of(best: Metric, one: _Series) -> bool:
     if one.split is wanted:
         return True
     return wanted is not Split.TRAINING and (
-        one.split is Split.VALIDATION or _class_of(one) < _TRAINING
+        one.split is Split.VALIDATION or class_of(one) < TRAINING
     )
 
 
-def _is_same(lead: _Series, one: _Series) -> bool:
+def _is_same(lead: Series, one: Series) -> bool:
     return one.plain == lead.plain and (
         one.split is lead.split or Split.TRAINING not in (one.split, lead.split)
     )
 
 
-def _choice(same: Sequence[_Series], bests: Mapping[str, Metric]) -> Choice:
+def _choice(same: Sequence[Series], bests: Mapping[str, Metric]) -> Choice:
     """The choice of a metric that stands under several names."""
     logs = sorted((one for one in same if one.in_log), key=_preference)
     files = sorted((one for one in same if not one.in_log), key=_preference)
@@ -343,8 +230,8 @@ def _of_best(best: Metric, bests: Mapping[str, Metric]) -> Choice:
 
 
 def _by_values(
-    best: Metric, series: Sequence[_Series], members: Sequence[Member], reading: LogReading
-) -> list[_Series]:
+    best: Metric, series: Sequence[Series], members: Sequence[Member], reading: LogReading
+) -> list[Series]:
     """The score that reached what the files call best, each time that they do; [] if none did."""
     carried: dict[float, float | None] = {}  # a best, and the first epoch that holds it
     for member in members:
@@ -353,9 +240,9 @@ def _by_values(
                 carried.setdefault(metric.value, member.metadata.epoch)
     fits = []
     for one in sorted(series, key=_preference):
-        if _class_of(one) == _TRAINING and split_of(best_of(best.name)) is Split.VALIDATION:
+        if class_of(one) == TRAINING and split_of(best_of(best.name)) is Split.VALIDATION:
             continue
-        values = list(_values_of(one, members, reading))
+        values = list(values_of(one, members, reading))
         reached = (_is_among(value, at, values) for value, at in carried.items())
         if carried and values and all(reached):
             fits.append(one)
@@ -364,22 +251,10 @@ def _by_values(
     return [one for one in fits if one.plain == fits[0].plain and one.split is fits[0].split]
 
 
-def _values_of(
-    one: _Series, members: Sequence[Member], reading: LogReading
-) -> Iterator[tuple[float | None, float]]:
-    if one.in_log:
-        yield from ((at, v[one.name]) for at, v in reading.epochs.items() if one.name in v)
-        return
-    for member in members:
-        for metric in member.metadata.metrics:
-            if metric.name == one.name:
-                yield member.metadata.epoch, metric.value
-
-
 def _is_among(value: float, at: float | None, values: Sequence[tuple[float | None, float]]) -> bool:
     """Whether a value was reached up to an epoch, one more where files count from 0."""
     return any(
-        abs(known - value) <= _LOWER * abs(value)
+        abs(known - value) <= SAME * abs(value)
         for epoch, known in values
         if at is None or epoch is None or epoch <= at + 1
     )
@@ -389,7 +264,7 @@ def _is_among(value: float, at: float | None, values: Sequence[tuple[float | Non
 
 
 def _wished(
-    series: Sequence[_Series],
+    series: Sequence[Series],
     bests: Mapping[str, Metric],
     reading: LogReading,
     members: Sequence[Member],
