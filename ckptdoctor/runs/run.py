@@ -175,7 +175,7 @@ class Run:
         ]
         found: dict[Path, JumpedBuffer] = {}
         for jump in jumped_buffers(sizes):
-            halfway = math.sqrt(jump.before * jump.after)
+            halfway = math.sqrt(jump.before) * math.sqrt(jump.after)
             for at, known in sizes[int(jump.at) :]:
                 size = known.get(jump.name, jump.before)
                 if (size > halfway) is not (jump.after > halfway):

@@ -21,6 +21,7 @@ _LATEST_RISES = 3
 _FEWEST_MOVES = 3
 _LEAST_FACTOR = 10.0
 _OVER_MOST = 4.0
+_MOST_LOG = 700.0  # of a factor that is a float still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ def frozen_best(bests: Sequence[tuple[Position, float]], mode: Mode) -> FrozenBe
     improved = [known[0][0], *(at for at, _ in rises)]
     longest = max(after - before for before, after in itertools.pairwise(improved))
     steps = [step for _, step in rises]
-    is_fast = statistics.fmean(steps[-_LATEST_RISES:]) >= _STILL_RISING * statistics.median(steps)
+    latest = sum(steps[-_LATEST_RISES:]) / _LATEST_RISES  # fmean raises where sums are infinite
+    is_fast = latest >= _STILL_RISING * statistics.median(steps)
     if frozen < _FEWEST_FROZEN or last - since < _OVER_LONGEST * longest or not is_fast:
         return None
     return FrozenBest(since=since, last=last, value=sign * known[-1][1], longest=longest)
@@ -119,4 +121,4 @@ def _jump(at: Position, name: str, known: Sequence[float], size: float) -> Jumpe
     # of all the way so far, too: what is young moves far
     if moved < max(math.log(_LEAST_FACTOR), _OVER_MOST * most, max(logs) - min(logs)):
         return None
-    return JumpedBuffer(at=at, name=name, before=known[-1], after=size, usual=math.exp(most))
+    return JumpedBuffer(at=at, name=name, before=known[-1], after=size, usual=math.exp(min(most, _MOST_LOG)))
