@@ -14,6 +14,7 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.history import History
 from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
+from ckptdoctor.places import place_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.lr_rules import Advice, advise
 from ckptdoctor.recovery.next_step import clean_name, free_name
@@ -290,7 +291,7 @@ def _copy_of(source: Path, basis: _Basis) -> Path | None:
         made = row.restored
         if made is None or row.verdict is not Verdict.HEALTHY:
             continue
-        same = made.source.resolve() == source.resolve()
+        same = place_of(made.source) == place_of(source)
         if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
             return row.path
     return None

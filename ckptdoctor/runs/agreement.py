@@ -17,6 +17,7 @@ from ckptdoctor.metadata import (
     plain_name,
     split_of,
 )
+from ckptdoctor.runs.families import name_of
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.member import Member
 
@@ -68,14 +69,17 @@ def agreement(reading: LogReading, members: Sequence[Member]) -> tuple[Agreement
 def _shift_of_ranges(reading: LogReading, members: Sequence[Member]) -> int:
     """By how much a log counts more than the files, as the first and the last epoch of both tell.
 
-    Files of epochs 0 to 9 and a log of epochs 1 to 10 tell of the same ten.
+    Files of epochs 0 to 9 and a log of epochs 1 to 10 tell of the same ten. What is called the last
+    is overwritten in every epoch, so its epoch is that of the log's last line.
     """
     held = [m.metadata.epoch for m in members if m.metadata.epoch_source is not Source.LOG]
     epochs = {int(epoch) for epoch in held if epoch is not None and epoch == int(epoch)}
     if len(epochs) < _FEWEST_SHARED or len(reading.epochs) < _FEWEST_SHARED:
         return 0
     first, last = min(reading.epochs), max(reading.epochs)
-    if (min(epochs), first) == (0, 1) and max(epochs) + 1 == last:
+    newest = [m for m in members if m.metadata.epoch == max(epochs)]
+    is_current = any(name_of(member.path).is_last for member in newest)
+    if first == 1 and max(epochs) + 1 == last and (min(epochs) == 0 or is_current):
         return 1
     if first == 0 and min(epochs) > 0 and max(epochs) - 1 == last:
         return -1

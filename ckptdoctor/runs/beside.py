@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
+from ckptdoctor.places import place_of
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
 from ckptdoctor.runs.logs import logs_in
 
@@ -47,9 +48,9 @@ def logs_beside(home: Home, others: Sequence[Home]) -> list[Path]:
         home: where it lies.
         others: where the other runs lie that are examined.
     """
-    here = home.folder.resolve()
+    here = place_of(home.folder)
     above = here.parent
-    mates = [one for one in others if one.folder.resolve() == here]
+    mates = [one for one in others if place_of(one.folder) == here]
     found: dict[Path, None] = {}
     for folder in (*_last_first(home.inside), home.folder, home.folder / _LOGS):
         for log in logs_in(folder):

@@ -60,7 +60,7 @@ class Discovery:
     @property
     def one_by_one(self) -> bool:
         """Whether the user named each file, and no folder."""
-        return bool(self.paths) and not any(path.is_dir() for path in self.paths)
+        return bool(self.paths) and not any(map(os.path.isdir, self.paths))
 
 
 def default_paths() -> list[Path]:

@@ -22,6 +22,8 @@ _LABELS = frozenset(
     "fold stage phase seed run exp experiment version v ver split cv trial part".split()
 )
 """A number behind one of these tells runs apart, and is no place in a run."""
+_VERSIONS = frozenset({"v", "ver", "version"})
+"""Of these the only number of a name counts: ``net-v1``, ``net-v2``."""
 _LAST = frozenset("last latest final current newest".split())
 _BEST = frozenset({"best", "top"})
 _GENERIC = (
@@ -47,7 +49,7 @@ _ONE_EACH = re.compile(
     r"^(?:checkpoint|ckpt|global_?step|step|iter(?:ation)?|epoch|ep|save)[-_=]?(\d+)$",
     re.IGNORECASE,
 )
-_SAYS_WHICH = re.compile(r"[-_. ]+(?:best|last|latest|final|current|newest|top)$", re.IGNORECASE)
+_SAYS_WHICH = re.compile(r"[-_. ](?:best|last|latest|final|current|newest|top)$", re.IGNORECASE)
 _SHARD = re.compile(r"[-_.]?\d{2,6}[-_]of[-_]\d{2,6}")
 _AGAIN = re.compile(r"-v(\d+)$")  # what Lightning adds where the name was taken
 
@@ -89,13 +91,15 @@ def name_of(path: Path) -> Name:
     bare = stem if found is None else stem.replace(found[0], "", 1)
     parts = name_parts(path.with_name(bare or "model"))
     own = _ONE_EACH.match(path.parent.name)
-    numbers = tuple(n for n in parts.numbers if n.word not in _LABELS and not n.is_decimal)
+    is_extra = any(word in _LAST or word in _BEST for word in parts.words)
+    labels = _LABELS if is_extra or len(parts.numbers) > 1 else _LABELS - _VERSIONS
+    numbers = tuple(n for n in parts.numbers if n.word not in labels and not n.is_decimal)
     if own is not None:
         folder = name_parts(path.parent)
         numbers = (*folder.numbers, *numbers)
     return Name(
-        series=tuple(word for word in parts.family if word not in _GENERIC | _LABELS),
-        labels=tuple((n.word, n.value) for n in parts.numbers if n.word in _LABELS),
+        series=tuple(word for word in parts.family if word not in _GENERIC | labels),
+        labels=tuple((n.word, n.value) for n in parts.numbers if n.word in labels),
         numbers=numbers,
         inner=tuple(
             n
@@ -103,7 +107,7 @@ def name_of(path: Path) -> Name:
             if numbers and n.start < numbers[-1].start and _may_label(n, parts.stem)
         ),
         is_last=any(word in _LAST for word in parts.words),
-        is_extra=any(word in _LAST or word in _BEST for word in parts.words),
+        is_extra=is_extra,
         is_shard=bool(shards),
         is_side=own is not None and bool(parts.words) and set(parts.words) <= _SIDES,
         again=again,
@@ -115,7 +119,7 @@ def _kind(stem: str, numbers: tuple[NameNumber, ...], folder: str) -> str:
     if folder:
         return folder.rstrip("0123456789").rstrip("-_=. ")
     if not numbers:
-        return _SAYS_WHICH.sub("", stem) or stem
+        return _SAYS_WHICH.sub("", stem).rstrip("-_. ") or stem
     at = numbers[-1].start
     before = stem[:at].rstrip("-_=. ")
     return before or stem[at:].lstrip("0123456789-_=. ") or "checkpoint"

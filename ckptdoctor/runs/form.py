@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptdoctor.metadata import Metadata, Metric, Source, split_of
+from ckptdoctor.places import place_of
 from ckptdoctor.runs.agreement import agreement, contradict, shifted
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.chronicle import chronicle
@@ -67,8 +68,8 @@ def form_runs(
 
 def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: _Shelf) -> Run:
     """A run of which there are logs and no checkpoints."""
-    named = {path.resolve() for path in wish.logs}
-    every = [(path, shelf.read(path, named=path.resolve() in named)) for path in logs]
+    named = {place_of(path) for path in wish.logs}
+    every = [(path, shelf.read(path, named=place_of(path) in named)) for path in logs]
     reading = merged([reading for _, reading in every])
     told = _Told(reading=reading, logs=tuple(logs), aside=())
     folder = logs[0].parent
@@ -177,7 +178,7 @@ class _Shelf:
         Raises:
             OSError: it cannot be read, and the user named it.
         """
-        key = path.resolve()
+        key = place_of(path)
         if key not in self._known:
             try:
                 self._known[key] = read_logs([path], self._pattern)
@@ -190,12 +191,12 @@ class _Shelf:
 
 def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -> _Told:
     """The logs that speak of these checkpoints; those that the user names are not doubted."""
-    named = {path.resolve() for path in wish.logs}
+    named = {place_of(path) for path in wish.logs}
     found: list[tuple[Path, LogReading]] = []
     aside: list[LogAside] = []
     for path in beside:
         reading = shelf.read(path, named=False)
-        if path.resolve() in named or not (reading.epochs or reading.commands):
+        if place_of(path) in named or not (reading.epochs or reading.commands):
             continue
         match, shift = agreement(reading, group.members)
         if match.contradicts:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ckptdoctor.places import place_of
 from ckptdoctor.runs.families import Name, name_of, run_folder
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.models import Models
@@ -62,7 +63,7 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         one_by_one: whether the user named each file, so that all of one model are meant.
     """
     models = Models()
-    sources = {m.path.resolve() for m in members if m.restored is None}
+    sources = {place_of(m.path) for m in members if m.restored is None}
     copies, sides = [], []
     folders: dict[Path, list[_Named]] = {}
     for member in members:
@@ -72,7 +73,7 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         elif name.is_side or not member.has_weights:
             sides.append(member)
         else:
-            home = run_folder(member.path).resolve()
+            home = place_of(run_folder(member.path))
             folders.setdefault(home, []).append(_Named(member, name))
     found = [group for inside in folders.values() for group in _in_folder(inside, models)]
     groups, strays = _without_strays(found, models, one_by_one=one_by_one)
@@ -80,7 +81,7 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
 
 
 def _source_of(member: Member) -> Path | None:
-    return None if member.restored is None else member.restored.source.resolve()
+    return None if member.restored is None else place_of(member.restored.source)
 
 
 # -- one folder ----------------------------------------------------------------------------------
@@ -221,14 +222,14 @@ def _has_just_begun(
     part: Sequence[_Named], several: Sequence[Sequence[_Named]], models: Models
 ) -> bool:
     """Whether a file that is alone is a run like those beside it, with one checkpoint so far."""
-    home = _folder(part).resolve()
+    home = place_of(_folder(part))
     known = {one.member.weights_id for other in several for one in other} - {""}
     alike = any(
         part[0].name.series == other[0].name.series
         and models.are_same(_layout(part), _layout(other))
         for other in several
     )
-    nested = any(home.is_relative_to(_folder(other).resolve()) for other in several)
+    nested = any(home.is_relative_to(place_of(_folder(other))) for other in several)
     fresh = any(o.member.holds_state and o.member.weights_id not in known for o in part)
     return alike and fresh and not nested
 
@@ -273,8 +274,8 @@ def _with_files_beside(
     found = list(groups)
     left = list(strays)
     for member in sides:
-        home = run_folder(member.path).resolve()
-        hosts = [at for at, one in enumerate(found) if one.folder.resolve() == home]
+        home = place_of(run_folder(member.path))
+        hosts = [at for at, one in enumerate(found) if place_of(one.folder) == home]
         if len(hosts) != 1:
             left.append(member)
             continue
@@ -282,7 +283,7 @@ def _with_files_beside(
     for member in copies:
         source = _source_of(member)
         for at, one in enumerate(found):
-            if source in {inside.path.resolve() for inside in one.members}:
+            if source in {place_of(inside.path) for inside in one.members}:
                 found[at] = replace(one, copies=(*one.copies, member))
                 break
         else:

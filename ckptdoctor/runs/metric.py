@@ -136,10 +136,12 @@ def _found(
 ) -> Choice:
     for best in sorted(bests.values(), key=_rank_of_best):
         named = [one for one in series if _is_best_of(best, one)]
-        if not named:
-            named = _by_values(best, series, members, reading)
         if named:
             return _choice(named, bests)
+        alike = _by_values(best, series, members, reading)
+        if alike:
+            chosen = _choice(alike, bests)
+            return replace(chosen, bests=chosen.bests | {best.name})
         if best.mode is not None or not series:
             break
     usable = [one for one in series if one.metric.mode is not None] or list(series)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ckptdoctor.places import place_of
 from ckptdoctor.runs.membership import Group
 
 __all__ = ["told_apart"]
@@ -16,7 +17,7 @@ def told_apart(groups: Sequence[Group]) -> list[str]:
 
     Folders of the same name are told apart by the folders above: ``version_0/checkpoints``.
     """
-    homes = [group.folder.resolve() for group in groups]
+    homes = [place_of(group.folder) for group in groups]
     mates = Counter(homes)
     names = _folders_apart(homes)
     several = len(mates) > 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
+from ckptdoctor.places import place_of
 
 __all__ = ["is_log", "logs_in"]
 
@@ -25,7 +26,7 @@ def logs_in(folder: Path) -> list[Path]:
 
     MMEngine keeps its ``scalars.json`` two folders down, in ``20240101_000000/vis_data``.
     """
-    return [path.resolve() for path in _inside(folder) if is_log(path) and path.is_file()]
+    return [place_of(path) for path in _inside(folder) if is_log(path) and path.is_file()]
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -106,7 +106,7 @@ def jumped_buffers(
                 continue
             jump = _jump(at, name, known, size)
             if jump is not None:
-                found.append((abs(math.log(jump.after / jump.before)), jump))
+                found.append((abs(math.log(jump.after) - math.log(jump.before)), jump))
             known.append(size)
         if found:
             yield max(found, key=lambda pair: pair[0])[1]
@@ -121,4 +121,5 @@ def _jump(at: Position, name: str, known: Sequence[float], size: float) -> Jumpe
     # of all the way so far, too: what is young moves far
     if moved < max(math.log(_LEAST_FACTOR), _OVER_MOST * most, max(logs) - min(logs)):
         return None
-    return JumpedBuffer(at=at, name=name, before=known[-1], after=size, usual=math.exp(min(most, _MOST_LOG)))
+    usual = math.exp(min(most, _MOST_LOG))
+    return JumpedBuffer(at=at, name=name, before=known[-1], after=size, usual=usual)
