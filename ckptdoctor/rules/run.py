@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import Metric, MetricKind, Source, count_text, says_epoch, step_from_name
@@ -188,7 +189,7 @@ class DuplicateContent(Rule):
         differ = None not in (epoch, other) and epoch != other
         yield self.finding(
             "weights",
-            f"the same weights as {first.path.name}"
+            f"the same weights as {_told_apart(first.path, path)}"
             + (f", which is of epoch {other}, not {epoch}" if differ else ""),
             path=str(first.path),
             epoch=other,
@@ -266,6 +267,11 @@ def _newest(reports: Sequence[CheckpointReport]) -> int | float | None:
     return max(epochs, default=None)
 
 
+def _told_apart(path: Path, own: Path) -> str:
+    """The name of another file; with its folder, where both are called the same."""
+    return path.name if path.name != own.name else f"{path.parent.name}/{path.name}"
+
+
 class JumpInWeights(Rule):
     """Jump in weights between neighbours.
 
@@ -294,7 +300,7 @@ class JumpInWeights(Rule):
         yield self.finding(
             apart.farthest,
             f"the weights {moved} by {apart.relative:.3g} of their norm from "
-            f"{since.path.name}{usual}; {apart.farthest} most",
+            f"{_told_apart(since.path, case.checkpoint.path)}{usual}; {apart.farthest} most",
             relative=apart.relative,
             growth=apart.growth,
             usual=jump.usual,

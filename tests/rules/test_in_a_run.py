@@ -413,6 +413,7 @@ def test_a_folder_a_checkpoint_is_one_run(tmp_path: Path) -> None:
         paths.append(folder / "model.safetensors")
     found = examine(paths).checkpoints
     assert [codes(checkpoint) for checkpoint in found] == [set()] * 4 + [{"CD410"}]
+    assert "from checkpoint-1500/model.safetensors" in get(found[-1].findings, "CD410").message
 
 
 def test_a_copy_is_a_note_and_its_epoch_decides_about_the_run(tmp_path: Path) -> None:
