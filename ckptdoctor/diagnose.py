@@ -84,10 +84,10 @@ def examine(
     formed = form_runs(members, wish, one_by_one=one_by_one)
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
     rows = [
-        _diagnose(case, formed.run_of(case.checkpoint.path), how, crashes)
+        _diagnose(case, formed.run_of(member.path), member.restored, how, crashes)
         if isinstance(case, Case)
         else _placed(case, formed.run_of(case.path))
-        for case in cases
+        for case, member in zip(cases, members, strict=True)
     ]
     runs = [_judged(run, rows, how.rules, crashes) for run in formed.runs]
     return Report(
@@ -268,7 +268,13 @@ def _problem_of(error: CheckpointError | OSError) -> Problem:
     )
 
 
-def _diagnose(case: Case, run: Run, how: Examination, crashes: list[Crash]) -> CheckpointReport:
+def _diagnose(
+    case: Case,
+    run: Run,
+    restored: RestoredFrom | None,
+    how: Examination,
+    crashes: list[Crash],
+) -> CheckpointReport:
     checkpoint = case.checkpoint
     data = run.metadata_of(checkpoint.path) or case.metadata
     case = replace(case, run=run, metadata=data)
@@ -284,7 +290,7 @@ def _diagnose(case: Case, run: Run, how: Examination, crashes: list[Crash]) -> C
         has_weights=has_weights(checkpoint.tensors),
         findings=tuple(findings),
         run=run.name or None,
-        restored=restored_from(checkpoint.path),
+        restored=restored,
         checkpoint=checkpoint if how.keep_details else None,
         stats=case.stats if how.keep_details else {},
     )

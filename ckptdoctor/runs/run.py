@@ -97,9 +97,9 @@ class Run:
 
     def has_collapsed_at(self, path: Path) -> bool:
         """Whether a checkpoint was saved behind a collapse that the run did not come back from."""
-        data, collapse = self.metadata_of(path), self.history.collapse
+        data = self.metadata_of(path)
         at = None if data is None else self.position(data)
-        return collapse is not None and at is not None and at >= collapse
+        return at is not None and Trend.of(self.history).has_collapsed(at)
 
     def position(self, data: Metadata) -> Position | None:
         """Where a checkpoint stands on the clock of the run."""
