@@ -10,6 +10,7 @@ from ckptdoctor.metadata.counters import count_text
 from ckptdoctor.metadata.facts import Metadata, Metric, MetricKind, Mode, Source
 from ckptdoctor.metadata.file_names import epoch_from_name, says_epoch, step_from_name
 from ckptdoctor.metadata.metric_names import (
+    METRIC_ENDS,
     Split,
     best_of,
     is_loss,
@@ -26,6 +27,7 @@ from ckptdoctor.metadata.reading import read_metadata
 from ckptdoctor.metadata.scores import metric_called
 
 __all__ = [
+    "METRIC_ENDS",
     "METRIC_WORDS",
     "Metadata",
     "Metric",

@@ -26,6 +26,7 @@ from ckptdoctor.metadata.metric_words import (
 )
 
 __all__ = [
+    "METRIC_ENDS",
     "MONITORED",
     "Split",
     "best_of",
@@ -54,12 +55,13 @@ class Split(enum.Enum):
 
 
 MONITORED = frozenset({"current_score", "best_model_score"})  # of Lightning's callbacks
-_LAST_WORDS = frozenset(term.split()[-1] for term in KNOWN | UNDIRECTED | KNOWN_BEST | {"top"})
+METRIC_ENDS = frozenset(term.split()[-1] for term in KNOWN | UNDIRECTED | KNOWN_BEST | {"top"})
+"""Words that the name of a metric ends in."""
 # No key without one of these is a metric; most keys have none. By first letter, which is faster.
 _PROMISING = re.compile(
     "|".join(
         f"{letter}(?:{'|'.join(word[1:] for word in words)})"
-        for letter, words in itertools.groupby(sorted(_LAST_WORDS), key=lambda word: word[0])
+        for letter, words in itertools.groupby(sorted(METRIC_ENDS), key=lambda word: word[0])
     )
 )
 # Words that their humps would tear apart. The minADE of a forecast is no best so far.

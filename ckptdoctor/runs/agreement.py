@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ckptdoctor.history import Clock, Position
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,
@@ -55,7 +56,9 @@ class Agreement:
 
 def agreement(reading: LogReading, members: Sequence[Member]) -> tuple[Agreement, int]:
     """How far a log says what the files say, and by how many epochs it counts differently."""
-    told = _Told(reading)
+    if not reading.epochs:
+        return _Told(reading, Clock.STEP).compared(members, 0), 0
+    told = _Told(reading, Clock.EPOCH)
     plain = told.compared(members, 0)
     if plain.contradicts:
         for shift in _SHIFTS[1:]:
@@ -90,14 +93,10 @@ def shifted(reading: LogReading, by: int) -> LogReading:
     """A log that counts as the files do."""
     if not by:
         return reading
-    return replace(
-        reading,
-        epochs={epoch - by: values for epoch, values in reading.epochs.items()},
-        sources={epoch - by: path for epoch, path in reading.sources.items()},
-        superseded=frozenset(epoch - by for epoch in reading.superseded),
-        last_steps={epoch - by: step for epoch, step in reading.last_steps.items()},
-        times_s={epoch - by: time for epoch, time in reading.times_s.items()},
+    rows = (
+        row if row.epoch is None else replace(row, epoch=row.epoch - by) for row in reading.rows
     )
+    return replace(reading, rows=tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class _Column:
         is_named: whether its name says the same as the file's, the part of the data included.
     """
 
-    values: dict[int, float]
+    values: dict[Position, float]
     decimals: int
     is_named: bool
 
@@ -133,9 +132,10 @@ class _Column:
 class _Told:
     """What a log says of the metrics of files; each column is looked up once."""
 
-    def __init__(self, reading: LogReading) -> None:
-        self._reading = reading
-        self._keys = {key for values in reading.epochs.values() for key in values}
+    def __init__(self, reading: LogReading, clock: Clock) -> None:
+        self._clock = clock
+        self._values = reading.by(clock).values
+        self._keys = {key for values in self._values.values() for key in values}
         self._columns: dict[str, list[_Column]] = {}
         self._reached: dict[tuple[str, float], float] = {}
 
@@ -144,20 +144,24 @@ class _Told:
         found = [
             same
             for member in members
-            if (epoch := member.metadata.epoch) is not None and epoch == int(epoch)
+            if (at := self._place(member)) is not None
             for metric in member.metadata.metrics
-            if (same := self._says(metric, int(epoch) + shift)) is not None
+            if (same := self._says(metric, at + shift)) is not None
         ]
         return Agreement(sum(found), len(found) - sum(found))
 
-    def _says(self, metric: Metric, epoch: int) -> bool | None:
+    def _place(self, member: Member) -> Position | None:
+        data = member.metadata
+        return data.global_step if self._clock is Clock.STEP else data.epoch
+
+    def _says(self, metric: Metric, epoch: Position) -> bool | None:
         """Whether the log says what a file says; None where it says nothing of it."""
         value = metric.value
         if metric.source is Source.LOG or not math.isfinite(value) or not value:
             return None
         if metric.kind is MetricKind.RUNNING_BEST:
             name = best_of(metric.name)
-            if epoch not in self._reading.epochs or not self._columns_of(name):
+            if epoch not in self._values or not self._columns_of(name):
                 return None
             return self._first(name, value) <= epoch
         told = [c for c in self._columns_of(metric.name) if epoch in c.values]
@@ -192,7 +196,7 @@ class _Told:
         return self._columns[name]
 
     def _column(self, key: str, *, is_named: bool) -> _Column:
-        values = {e: values[key] for e, values in self._reading.epochs.items() if key in values}
+        values = {e: values[key] for e, values in self._values.items() if key in values}
         decimals = max(map(_decimals, values.values()), default=1)
         return _Column(values, decimals, is_named)
 
@@ -216,16 +220,22 @@ def _is_score(key: str) -> bool:
 
 def contradict(a: LogReading, b: LogReading) -> bool:
     """Whether two logs tell of two trainings: both from the beginning, with other values."""
-    if not a.epochs or not b.epochs or abs(min(a.epochs) - min(b.epochs)) > 1:
+    clock = Clock.EPOCH if a.epochs and b.epochs else Clock.STEP
+    first, second = a.by(clock).values, b.by(clock).values
+    if not first or not second:
         return False
-    shared = sorted(set(a.epochs) & set(b.epochs))[:_MOST_SHARED]
+    begin, *more = sorted(first)
+    apart = 1 if clock is Clock.EPOCH or not more else more[0] - begin
+    if abs(begin - min(second)) > apart:
+        return False
+    shared = sorted(set(first) & set(second))[:_MOST_SHARED]
     pairs = [
-        (a.epochs[epoch][key], b.epochs[epoch][key])
-        for epoch in shared
-        for key in a.epochs[epoch]
-        if key in b.epochs[epoch] and _is_score(key)
+        (first[at][key], second[at][key])
+        for at in shared
+        for key in first[at]
+        if key in second[at] and _is_score(key)
     ]
     if len(shared) < _FEWEST_SHARED or len(pairs) < _FEWEST_SHARED:
         return False
-    differ = sum(first != second for first, second in pairs)
+    differ = sum(one != two for one, two in pairs)
     return differ > len(pairs) / 2

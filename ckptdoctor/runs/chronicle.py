@@ -6,20 +6,20 @@ import itertools
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.history import Alarm, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import MetricKind, Mode, Source
 from ckptdoctor.runs.clock import Course
-from ckptdoctor.runs.logs import Epochs, LogReading
+from ckptdoctor.runs.logs import ByClock, LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back
 from ckptdoctor.runs.trend.monitor import Monitor, is_watched, rate_of
 from ckptdoctor.runs.trend.trend import trend_of
 
-__all__ = ["chronicle"]
+__all__ = ["chronicle", "clock_of"]
 
 
 def chronicle(
@@ -39,31 +39,31 @@ def chronicle(
         logs: what was read.
     """
     mode = choice.mode
-    dial = _Dial.of(course, reading)
-    every = _points(course.members, choice, reading, dial)
-    old = {at for epoch in reading.superseded if (at := dial.of_epoch(epoch)) is not None}
-    points = tuple(p for p in every if p.at not in old)
+    clock = clock_of(course, reading)
+    told = reading.by(clock)
+    every = _points(course.members, choice, told, clock)
+    points = tuple(p for p in every if p.at not in told.superseded)
     own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
-    current = dial.turned(reading.current())
-    trend = trend_of(own, mode, dial.clock, rates=_rates(current)) if mode is not None else None
+    current = told.current()
+    trend = trend_of(own, mode, clock, rates=_rates(current)) if mode is not None else None
     best = next((p for p in points if trend is not None and p.at == trend.best), None)
     return History(
         folder=folder,
         metric=choice.name,
         mode=mode,
-        clock=dial.clock,
+        clock=clock,
         points=points,
-        superseded=tuple(p for p in every if p.at in old),
+        superseded=tuple(p for p in every if p.at in told.superseded),
         best=best if best is not None else _best_carried(points, mode),
         decline=None
         if trend is None or trend.decline is None
         else Span(first=trend.decline[0], last=trend.decline[1]),
         collapse=None if trend is None else trend.collapse,
         shift=None if trend is None else trend.shift,
-        alarms=tuple(_alarms(choice.name, mode, own, current, dial.clock)),
-        values=dial.turned(reading.epochs),
+        alarms=tuple(_alarms(choice.name, mode, own, current, clock)),
+        values=told.values,
         restarts=reading.restarts,
-        epoch_s=_epoch_s(reading.times_s),
+        epoch_s=_epoch_s(reading.by_epoch.times_s),
         logs=logs,
         commands=reading.commands,
         unread=reading.unread,
@@ -77,41 +77,31 @@ def _rates(current: Mapping[Position, Mapping[str, float]]) -> dict[Position, fl
     return {at: rate for at, rate in rates.items() if rate is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class _Dial:
-    """The clock of a run, and the step of each epoch where steps are counted."""
+def clock_of(course: Course, reading: LogReading) -> Clock:
+    """What the run counts: epochs, unless they do not tell its checkpoints apart and steps do.
 
-    clock: Clock
-    steps: Mapping[int, int]
-
-    @classmethod
-    def of(cls, course: Course, reading: LogReading) -> _Dial:
-        """Epochs, unless they do not tell the checkpoints apart and steps do."""
-        counts = [(m.metadata.epoch, m.metadata.global_step) for m in course.members]
-        steps = {step for _, step in counts if step is not None}
-        epochs = {epoch for epoch, _ in counts if epoch is not None}
-        if course.by_step and len(steps) > len(epochs) and (not reading.epochs or not epochs):
-            return cls(Clock.STEP, reading.last_steps)
-        return cls(Clock.EPOCH, {})
-
-    def of_epoch(self, epoch: int) -> Position | None:
-        """Where an epoch of a log stands."""
-        return epoch if self.clock is Clock.EPOCH else self.steps.get(epoch)
-
-    def turned(self, epochs: Epochs) -> dict[Position, Mapping[str, float]]:
-        """The values of a log by position."""
-        found = ((self.of_epoch(epoch), values) for epoch, values in epochs.items())
-        return {at: values for at, values in found if at is not None}
+    Where only the logs know more than one moment, as they count. Logs that know nothing of the
+    steps of the checkpoints are joined by epoch, and the other way round.
+    """
+    members = [member.metadata for member in course.members]
+    steps = {data.global_step for data in members} - {None}
+    epochs = {data.epoch for data in members} - {None}
+    by_step, by_epoch = reading.by_step.values, reading.by_epoch.values
+    if not steps and not epochs:
+        return reading.clock
+    if steps and by_step and (not by_epoch or not epochs):
+        return Clock.STEP
+    if course.by_step and len(steps) > len(epochs) and (by_step or not by_epoch or not epochs):
+        return Clock.STEP
+    return Clock.EPOCH
 
 
-def _points(
-    members: Sequence[Member], choice: Choice, reading: LogReading, dial: _Dial
-) -> list[Point]:
+def _points(members: Sequence[Member], choice: Choice, told: ByClock, clock: Clock) -> list[Point]:
     """One point a position: the log's value, else a file's own score, else the best it carries."""
     found: dict[Position, Point] = {}
     for member in members:
         data = member.metadata
-        at = data.global_step if dial.clock is Clock.STEP else data.epoch
+        at = data.global_step if clock is Clock.STEP else data.epoch
         metric = choice.of_file(member) or choice.carried(member)
         if metric is None or at is None:
             continue
@@ -130,18 +120,19 @@ def _points(
             MetricKind.SCORE,
         ):
             found[at] = point
-    for epoch, values in reading.epochs.items():
-        told, place = choice.of_log(values), dial.of_epoch(epoch)
-        if told is None or place is None:
+    for at, values in told.values.items():
+        score = choice.of_log(values)
+        if score is None:
             continue
-        known = found.get(place)
-        found[place] = Point(
-            at=place,
-            epoch=epoch,
-            step=reading.last_steps.get(epoch) if known is None else known.step,
-            value=told.value,
+        known, other = found.get(at), told.other.get(at)
+        step = int(at) if clock is Clock.STEP else None if other is None else int(other)
+        found[at] = Point(
+            at=at,
+            epoch=(other if clock is Clock.STEP else at) if known is None else known.epoch,
+            step=step if known is None else known.step,
+            value=score.value,
             source=Source.LOG,
-            path=reading.sources.get(epoch),
+            path=told.sources.get(at),
         )
     return [found[at] for at in sorted(found)]
 
@@ -187,7 +178,7 @@ def _series(
     return [v for at, v in ordered if at < alarm.since], [v for at, v in ordered if at > alarm.at]
 
 
-def _epoch_s(times_s: Mapping[int, float]) -> float | None:
+def _epoch_s(times_s: Mapping[Position, float]) -> float | None:
     """The usual time an epoch takes, in seconds."""
     ordered = sorted(times_s.items())
     took = [

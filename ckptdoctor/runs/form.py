@@ -62,7 +62,7 @@ def form_runs(
     return Formed(
         runs=tuple(runs),
         strays=membership.strays,
-        silent=tuple(path for path in wish.logs if not shelf.read(path, named=True).epochs),
+        silent=tuple(path for path in wish.logs if not shelf.read(path, named=True).says_something),
     )
 
 
@@ -196,7 +196,7 @@ def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -
     aside: list[LogAside] = []
     for path in beside:
         reading = shelf.read(path, named=False)
-        if place_of(path) in named or not (reading.epochs or reading.commands):
+        if place_of(path) in named or not (reading.rows or reading.commands):
             continue
         match, shift = agreement(reading, group.members)
         if match.contradicts:
@@ -207,7 +207,7 @@ def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -
             found.append((path, shifted(reading, shift)))
     found, more = _without_rivals(found, group)
     every = [*found, *((path, shelf.read(path, named=True)) for path in wish.logs)]
-    told = [(path, reading) for path, reading in every if reading.epochs]
+    told = [(path, reading) for path, reading in every if reading.says_something]
     return _Told(
         reading=merged([reading for _, reading in every]) if every else LogReading(),
         logs=tuple(path for path, _ in told),
@@ -281,13 +281,23 @@ def _with_epoch(member: Member, reading: LogReading) -> Member:
 def _scored(member: Member, choice: Choice, reading: LogReading) -> Member:
     """The member with its own score: its own key, or the log's value, or the best it carries."""
     data = member.metadata
-    metric = choice.of_file(member)
-    if metric is None and data.epoch is not None and data.epoch == int(data.epoch):
-        metric = choice.of_log(reading.epochs.get(int(data.epoch), {}))
-    metric = metric or choice.carried(member)
+    metric = choice.of_file(member) or _of_log(data, choice, reading) or choice.carried(member)
     if metric is None:
         return member
     return replace(member, metadata=_holding(data, metric))
+
+
+def _of_log(data: Metadata, choice: Choice, reading: LogReading) -> Metric | None:
+    """The log's value for the epoch of a checkpoint, or for its step, which may count from 0."""
+    metric = None
+    if data.epoch is not None:
+        metric = choice.of_log(reading.epochs.get(data.epoch, {}))
+    if metric is None and data.global_step is not None:
+        steps = reading.by_step.values
+        near = (data.global_step, data.global_step + 1, data.global_step - 1)
+        told = (choice.of_log(steps[step]) for step in near if step in steps)
+        metric = next((found for found in told if found is not None), None)
+    return metric
 
 
 def _holding(data: Metadata, metric: Metric) -> Metadata:

@@ -275,7 +275,7 @@ def _wished(
     """What the user names: that name to the letter, or else the metric that it means."""
     wanted = wish.metric.lower()
     exact = [one for one in series if one.name.lower() == wanted]
-    raw = {key for values in reading.epochs.values() for key in values if key.lower() == wanted}
+    raw = {key for values in reading.told.values() for key in values if key.lower() == wanted}
     held = {
         metric.name
         for member in members

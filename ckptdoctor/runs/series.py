@@ -71,7 +71,7 @@ def series_of(members: Sequence[Member], reading: LogReading) -> list[Series]:
 def unknown_in(members: Sequence[Member], reading: LogReading) -> tuple[str, ...]:
     """Names in files and logs that look like scores."""
     told: dict[str, float] = {}
-    for values in reading.epochs.values():
+    for values in reading.told.values():
         told |= values
     held = [metric.name for member in members for metric in member.metadata.not_understood]
     return tuple(dict.fromkeys([*held, *unknown_metrics(told)]))
@@ -88,7 +88,7 @@ def _in_files(members: Sequence[Member]) -> list[Series]:
 
 
 def _in_logs(reading: LogReading) -> list[Series]:
-    counts = Counter(key for values in reading.epochs.values() for key in values)
+    counts = Counter(key for values in reading.told.values() for key in values)
     found = []
     for key, count in counts.items():
         metric = named_metric(key, 0.0, Source.LOG)
@@ -109,7 +109,7 @@ def _beside(
     for one in told:
         twin = validated.get(one.plain)
         if one.split is Split.UNSAID and twin is not None:
-            own = dict(values_of(twin, members, reading))
+            own = {at: v for at, v in values_of(twin, members, reading) if at is not None}
             pairs = [(own[at], v) for at, v in values_of(one, members, reading) if at in own]
             other = sum(abs(a - b) > SAME * max(abs(a), abs(b)) for a, b in pairs)
             if other > 1 and other * 2 > len(pairs):
@@ -163,7 +163,9 @@ def values_of(
 ) -> Iterator[tuple[float | None, float]]:
     """Its values, each with its epoch."""
     if one.in_log:
-        yield from ((at, v[one.name]) for at, v in reading.epochs.items() if one.name in v)
+        for at, values in reading.told.items():
+            if one.name in values:
+                yield reading.epoch_at(at), values[one.name]
         return
     for member in members:
         for metric in member.metadata.metrics:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, AlarmKind, Position
+from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.logs import LogReading, Row
+from ckptdoctor.runs.logs import LogReading, Row, epoch_of
 from ckptdoctor.runs.metric import choose_metric
 from ckptdoctor.runs.trend.monitor import Monitor, is_rate, is_watched
 from ckptdoctor.runs.wish import Wish
@@ -23,16 +24,19 @@ _QUIET_S = 10.0
 _LATE_S = 120.0
 """A table may be written so much later than the log beside it: wait for the metric."""
 _RECENT_EPOCHS = 5
+_LAG = 3
+"""Rows of one log come in the order of their steps, but for so many."""
 
 _Told = tuple[AlarmKind, str, Position]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenEpoch:
-    """An epoch that is complete, or an alarm that does not wait for that.
+    """An epoch or a step that is complete, or an alarm that does not wait for that.
 
     Attributes:
-        epoch: its number.
+        at: its number.
+        clock: what that counts.
         metric: the name of the metric; "" where none is known.
         value: of the metric; None where the epoch has none.
         values: all of its values.
@@ -40,7 +44,8 @@ class SeenEpoch:
         complete: False for an alarm in the middle of an epoch.
     """
 
-    epoch: int
+    at: int
+    clock: Clock
     metric: str
     value: float | None
     values: Mapping[str, float]
@@ -53,7 +58,7 @@ class EpochFeed:
 
     The logs of a run lag behind each other: a table gets its row when the text is in the next
     epoch already. So an epoch is complete once every log has left it, or once it has stood for a
-    while. Going back within one log is a restart.
+    while. Going back within one log is a restart. Logs that name no epoch are followed by step.
 
     Args:
         wish: what the user says of the metric.
@@ -61,6 +66,8 @@ class EpochFeed:
 
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
+        self._clock: Clock | None = None
+        self._steps: dict[Path | None, deque[int]] = {}
         self._epochs: dict[int, dict[str, float]] = {}
         self._open: dict[int, float] = {}  # epoch -> when it was last written of
         self._done: dict[int, None] = {}  # in the order in which they were judged
@@ -80,6 +87,11 @@ class EpochFeed:
         return self._latest
 
     @property
+    def where(self) -> str:
+        """What was last heard of, in words: ``epoch 12``; "" before anything was."""
+        return "" if self._latest is None else (self._clock or Clock.EPOCH).say(self._latest)
+
+    @property
     def holds_nan(self) -> bool:
         """Whether the newest epoch has a loss, a gradient norm or a metric that is not finite."""
         newest = self._latest
@@ -97,11 +109,13 @@ class EpochFeed:
             source: the log.
         """
         for row in rows:
-            epoch, newest = row.epoch, self._newest.get(source)
+            epoch, newest = self._place(row), self._newest.get(source)
+            if epoch is None:
+                continue
             if _says(self._epochs.get(epoch, {}), row.values):  # read again: no news
                 self._newest[source] = epoch if newest is None else max(newest, epoch)
                 continue
-            if newest is not None and epoch < newest - 1:
+            if self._goes_back(epoch, newest, source):
                 yield from self._restart(epoch, source)
             elif self._is_anew(epoch, row.values) and (newest is None or newest < epoch):
                 self._forget(epoch)
@@ -112,6 +126,36 @@ class EpochFeed:
             alarms = self._untold(self._monitor.non_finite(epoch, self._watched(epoch)))
             if alarms:
                 yield self._seen(epoch, alarms, complete=False)
+
+    def _place(self, row: Row) -> int | None:
+        """Where a row stands; from the first epoch that is named on, a row without one nowhere."""
+        if row.epoch is not None:
+            if self._clock is Clock.STEP:
+                self._begin_epochs()
+            self._clock = Clock.EPOCH
+            return epoch_of(row.epoch)
+        if self._clock is Clock.EPOCH or row.step is None:
+            return None
+        self._clock = Clock.STEP
+        return row.step
+
+    def _begin_epochs(self) -> None:
+        """What was counted in steps before the first epoch was named is let go."""
+        self._epochs, self._open, self._done = {}, {}, {}
+        self._newest, self._latest = {}, None
+        self._monitor = Monitor(self._metric if self._mode else "", self._mode or Mode.MAX)
+
+    def _goes_back(self, at: int, newest: int | None, source: Path | None) -> bool:
+        """Whether a log comes to where it was before."""
+        if self._clock is Clock.EPOCH:
+            return newest is not None and at < newest - 1
+        passed = self._steps.setdefault(source, deque(maxlen=_LAG))
+        falls = len(passed) == _LAG and at < passed[0]
+        if falls:
+            passed.clear()
+        if not passed or at > passed[-1]:
+            passed.append(at)
+        return falls
 
     def settle(self, now_s: float) -> Iterator[SeenEpoch]:
         """The epochs that are complete now. To be asked once every log was read."""
@@ -180,7 +224,8 @@ class EpochFeed:
     def _seen(self, epoch: int, alarms: tuple[Alarm, ...], *, complete: bool) -> SeenEpoch:
         values = self._epochs[epoch]
         return SeenEpoch(
-            epoch=epoch,
+            at=epoch,
+            clock=self._clock or Clock.EPOCH,
             metric=self._metric,
             value=values.get(self._metric),
             values=dict(values),
@@ -198,13 +243,20 @@ class EpochFeed:
     def _choose_metric(self) -> None:
         """The metric that the run is judged by; another one when a better one is heard of."""
         latest = dict(islice(reversed(self._epochs.items()), _RECENT_EPOCHS))
-        found = choose_metric([], LogReading(epochs=latest), self._wish)
+        found = choose_metric([], LogReading(rows=self._rows(latest)), self._wish)
         if not found.name or (found.name == self._metric and found.mode is self._mode):
             return
         self._metric, self._mode = found.name, found.mode
-        self._monitor = Monitor(self._metric if found.mode else "", found.mode or Mode.MAX)
+        self._monitor = Monitor(
+            self._metric if found.mode else "", found.mode or Mode.MAX, self._clock or Clock.EPOCH
+        )
         for epoch in self._done:  # what is known already is no news
             self._monitor.update(epoch, self._watched(epoch))
+
+    def _rows(self, latest: Mapping[int, Mapping[str, float]]) -> tuple[Row, ...]:
+        if self._clock is Clock.STEP:
+            return tuple(Row(step=at, values=values) for at, values in latest.items())
+        return tuple(Row(epoch=at, values=values) for at, values in latest.items())
 
 
 def _says(known: Mapping[str, float], values: Mapping[str, float]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ckptdoctor.history import Position
 from ckptdoctor.runs.logs import LogPattern, Row, SlowLineError, read_logs
 from ckptdoctor.runs.logs.reading import is_read_whole, row_reader
 
@@ -60,7 +61,7 @@ class LogFollower:
         self._head = b""
         self._tail = b""
         self._reader = row_reader(pattern)
-        self._known: dict[int, dict[str, float]] = {}
+        self._known: dict[tuple[Position | None, int | None], dict[str, float]] = {}
         self._signature: tuple[int, int, int] | None = None
         self._missing = False
         self._trouble = ""
@@ -123,11 +124,11 @@ class LogFollower:
         took_s = time.monotonic() - began_s
         self._not_before_s = began_s + _PAUSE * took_s if took_s > _LONG_S else 0.0
         rows = [
-            Row(epoch=epoch, values=values, time_s=reading.times_s.get(epoch))
-            for epoch, values in reading.epochs.items()
-            if self._known.get(epoch) != values
+            row
+            for row in reading.rows
+            if row.values and self._known.get((row.epoch, row.step)) != row.values
         ]
-        self._known = {epoch: dict(values) for epoch, values in reading.epochs.items()}
+        self._known = {(row.epoch, row.step): dict(row.values) for row in reading.rows}
         return rows
 
     def _appended(self, identity: tuple[int, int]) -> tuple[str, list[Row]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.history import Alarm, AlarmKind, Clock
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules import find_rule
 from ckptdoctor.shell import command_line
@@ -97,9 +97,11 @@ def of_epoch(
         yield Event(
             kind=EventKind.EPOCH,
             time_s=time_s,
-            message=f"epoch {seen.epoch}: " + ", ".join(f"{n} {value:.4g}" for n, value in shown),
-            epoch=seen.epoch,
-            data={"metric": seen.metric, "value": seen.value, "values": dict(seen.values)},
+            message=f"{seen.clock.say(seen.at)}: "
+            + ", ".join(f"{n} {value:.4g}" for n, value in shown),
+            epoch=seen.at if seen.clock is Clock.EPOCH else None,
+            data={"metric": seen.metric, "value": seen.value, "values": dict(seen.values)}
+            | ({"step": seen.at} if seen.clock is Clock.STEP else {}),
         )
     for alarm in seen.alarms:
         yield _of_alarm(alarm, time_s, [folder, *(word for log in logs for word in ("--log", log))])

@@ -143,8 +143,8 @@ class Watcher:
             parts.append(f"{len(report.runs)} runs")
         if self._followers:
             names = ", ".join(path.name for path in self._followers)
-            epoch = self._feed.last_epoch
-            parts.append(f"log {names}" + ("" if epoch is None else f" at epoch {epoch}"))
+            where = self._feed.where
+            parts.append(f"log {names}" + (f" at {where}" if where else ""))
         else:
             parts.append("no log yet")
         return f"watching {self._how.folder}: {', '.join(parts)}"

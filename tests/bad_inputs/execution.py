@@ -183,7 +183,7 @@ class Executor:
         """Whether anything was found in a log."""
         self._log.write_bytes(data)
         found = read_logs([self._log])
-        assert all(found.current().values())
+        assert all(found.by_epoch.current().values())
         return bool(found.epochs)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ckptdoctor.diagnose import Examination
-from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.history import Alarm, AlarmKind, Clock
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.events import event_json, event_text
 from ckptdoctor.render.html.notebook import report_fragment
@@ -241,7 +241,9 @@ def test_what_a_watch_says_to_run(name: str, laid: Layout) -> None:
         value=0.0,
         before=0.64,
     )
-    seen = SeenEpoch(epoch=7, values={}, metric="", value=None, complete=False, alarms=(alarm,))
+    seen = SeenEpoch(
+        clock=Clock.EPOCH, at=7, values={}, metric="", value=None, complete=False, alarms=(alarm,)
+    )
     folder, log = Path(name), Path(f"{name}.log")
     log.write_text(LOG)
     (event,) = of_epoch(seen, 0.0, folder, [log])

@@ -26,12 +26,13 @@ from ckptdoctor.render.machine.history import history_csv, history_json
 from ckptdoctor.report import Crash, findings_of
 from ckptdoctor.runs.chronicle import chronicle
 from ckptdoctor.runs.clock import course_of
-from ckptdoctor.runs.logs import LogReading
+from ckptdoctor.runs.logs import LogFacts
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.run import LogAside, Run
 from ckptdoctor.survey import Chronicles
 from tests.render.html.test_report import Page
 from tests.render.outputs import ALL_HOSTILE, HOSTILE
+from tests.runs.members import log
 from tests.runs.trend.test_trend import STORY
 
 PLAIN = Screen(width=80, colour=False)
@@ -39,7 +40,7 @@ PLAIN = Screen(width=80, colour=False)
 
 def made(points: dict[int, float], name: str = "IoU", run: str = "a", **more: Any) -> Chronicles:
     """What ``chronicles`` would return for a log with these values."""
-    reading = LogReading(epochs={e: {name: v} for e, v in points.items()}, **more)
+    reading = log({e: {name: v} for e, v in points.items()}, **more)
     choice = Choice(name=name, mode=Mode.MAX, in_logs=name)
     folder = Path("runs") / run
     history = chronicle(folder, course_of([]), choice, reading, (Path("train.log"),))
@@ -72,7 +73,7 @@ def test_the_story_on_one_screen() -> None:
 
 
 def test_quiet_has_no_plot_and_verbose_shows_what_could_not_be_read() -> None:
-    found = made(STORY, unread=2, examples=("a.log:3: {x",))
+    found = made(STORY, logs=(LogFacts(path=Path("a.log"), unread=2, examples=("a.log:3: {x",)),))
     quiet = history_text(found, Screen(width=80, colour=False, verbosity=-1), asked())
     assert "┤" not in quiet
     assert "CD402" in quiet

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import read_metadata
-from ckptdoctor.runs.logs import LogReading
+from ckptdoctor.runs.logs import LogReading, Row
 from ckptdoctor.runs.member import Layout, Member
 from tests.cases import checkpoint
 
@@ -78,9 +78,18 @@ def names(members: Iterable[Member]) -> list[str]:
     return [one.path.name for one in members]
 
 
-def log(rows: dict[int, dict[str, float]], **more: object) -> LogReading:
+def log(
+    rows: Mapping[int, Mapping[str, float]],
+    superseded: Collection[int] = (),
+    steps: Mapping[int, int] | None = None,
+    **more: Any,
+) -> LogReading:
     """What a log says that has these values of these epochs."""
-    return replace(LogReading(epochs=rows), **more)  # type: ignore[arg-type]
+    told = (
+        Row(epoch=at, step=(steps or {}).get(at), values=values, superseded=at in superseded)
+        for at, values in rows.items()
+    )
+    return LogReading(rows=tuple(told), **more)
 
 
 def curve(name: str, values: Sequence[float], first: int = 1) -> dict[int, dict[str, float]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ckptdoctor.runs.logs import read_logs
 
 
-def epochs(folder: Path, text: str) -> dict[int, dict[str, float]]:
+def epochs(folder: Path, text: str) -> dict[float, dict[str, float]]:
     path = folder / "train.log"
     path.write_text(text)
     return {epoch: dict(values) for epoch, values in read_logs([path]).epochs.items()}

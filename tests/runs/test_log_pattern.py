@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.errors import UsageError
-from ckptdoctor.runs.logs import compile_pattern, json_rows, lines, pattern, read_logs
+from ckptdoctor.runs.logs import (
+    commands,
+    compile_pattern,
+    json_rows,
+    languages,
+    lines,
+    marks,
+    pairs,
+    pattern,
+    read_logs,
+    spelled,
+    text_tables,
+)
 from tests.bad_inputs.running import called
 
 ENDLESS = r"^(?P<epoch>(?:\d|11)+) (?P<iou>\d+)$"
@@ -82,14 +94,15 @@ def test_what_is_no_pattern_is_told(text: str) -> None:
 
 OURS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": found
-    for module in (lines, json_rows)
+    for module in (commands, json_rows, languages, lines, marks, pairs, spelled, text_tables)
     for name, found in vars(module).items()
     if isinstance(found, re.Pattern)
 }
 UNITS = [
     *"a- a. a_- 1 1. 1e - [ ( | W A @ / :: = train load nan inf loss= tensor( a=' a[x]".split(),
     *("a=1(", "epoch(", "epochs1/", "\x1b[", "1;", '"epoch"', " ", "loss ", "best ", "epoch "),
-    *("python ", "A=b ", "cmd: ", "> ", "a - ", "[1/", "x: "),
+    *("python ", "A=b ", "cmd: ", "> ", "a - ", "[1/", "x: ", "1,", "1 ", "[1 ", "a [1, "),
+    *("(AP) @ [ IoU=1|", "np.float(", "<tf.Tensor ", "1%|", "loss de ", "train (1,", "1.#"),
 ]
 STARTS = ("", "Epoch 1 ", "$ A=b python --")
 ENDS = ("x", " 1")

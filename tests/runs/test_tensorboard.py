@@ -37,7 +37,7 @@ def test_steps_that_count_epochs(tmp_path: Path) -> None:
     found = read_logs([write(tmp_path, {"val/iou": ious, "loss": [(4, math.nan)]})])
     assert found.epochs[2] == {"val/iou": 0.52}
     assert math.isnan(found.epochs[4]["loss"])
-    assert found.times_s[3] - found.times_s[2] == 60
+    assert found.by_epoch.times_s[3] - found.by_epoch.times_s[2] == 60
 
 
 def test_lightning_tells_the_epoch_of_a_step(tmp_path: Path) -> None:

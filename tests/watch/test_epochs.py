@@ -38,7 +38,7 @@ def row(epoch: int, **values: float) -> Row:
 
 
 def told(seen: list[SeenEpoch]) -> list[int]:
-    return [one.epoch for one in seen if one.complete]
+    return [one.at for one in seen if one.complete]
 
 
 def alarms(seen: list[SeenEpoch]) -> list[tuple[str, Position]]:
@@ -50,7 +50,7 @@ def test_an_epoch_is_complete_when_the_next_begins() -> None:
     assert run.tell(row(1, loss=0.5)) == []
     assert run.tell(row(1, iou=0.4)) == []
     (seen,) = run.tell(row(2, loss=0.4))
-    assert (seen.epoch, seen.metric, seen.value) == (1, "iou", 0.4)
+    assert (seen.at, seen.metric, seen.value) == (1, "iou", 0.4)
     assert seen.values == {"loss": 0.5, "iou": 0.4}
     assert (seen.alarms, seen.complete) == ((), True)
     assert run.feed.last_epoch == 2
@@ -91,7 +91,7 @@ def test_a_collapse_is_told_with_its_epoch() -> None:
     run.tell(*(row(epoch, loss=0.2, iou=0.64 + epoch / 1e4) for epoch in range(80, 98)))
     run.tell(row(98, loss=0.2, iou=0.0022))
     (seen,) = run.tell(row(99, loss=0.2))
-    assert (seen.epoch, seen.value) == (98, 0.0022)
+    assert (seen.at, seen.value) == (98, 0.0022)
     assert alarms([seen]) == [("collapse", 98)]
 
 
@@ -177,7 +177,7 @@ def test_a_restart_that_both_logs_tell_of_is_one() -> None:
     seen = run.tell(row(3, iou=0.3), row(4, iou=0.31), source=TABLE)
     assert told(seen) == [3]
     (again,) = run.wait(10.0)
-    assert (again.epoch, again.values) == (4, {"loss": 0.5, "iou": 0.31})
+    assert (again.at, again.values) == (4, {"loss": 0.5, "iou": 0.31})
 
 
 def test_a_line_that_speaks_of_the_epoch_before_is_no_restart() -> None:

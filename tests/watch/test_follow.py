@@ -24,7 +24,7 @@ def add(path: Path, text: str) -> None:
         file.write(text)
 
 
-def epochs(followed: Followed) -> list[int]:
+def epochs(followed: Followed) -> list[float | None]:
     return [row.epoch for row in followed.rows]
 
 

@@ -1,145 +1,98 @@
-"""Rows of logs, put together by epoch: restarts joined, what cannot be read counted."""
+"""Rows of logs, put together by their place: restarts noticed, what cannot be read counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Collector", "Epochs", "LogReading", "Row", "merged"]
+from ckptdoctor.history import Position
+from ckptdoctor.runs.logs.log_reading import LogFacts, LogReading, Row, epoch_of
 
-Epochs = Mapping[int, Mapping[str, float]]
-"""Epoch -> name of a value -> the value; where a restart repeats an epoch, the later stands."""
+__all__ = ["Collector"]
 
-_MOST_EPOCHS = 1_000_000
+_MOST_PLACES = 1_000_000
 _MOST_NAMES = 500
 _MOST_SHOWN = 5
 _SHOWN_CHARS = 60
+_FALLS_BACK = 3
+"""A counter that comes to where it was so many values ago began again; two ranks only lag."""
+
+_Place = tuple[Position | None, int | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What one place of a log says of an epoch.
+@dataclass(slots=True)
+class _Kept:
+    """What is known of a place.
 
     Attributes:
-        epoch: as the log counts.
-        values: by name; may be empty, and may be NaN or infinite.
-        step: the optimizer step, where it is told as well.
-        time_s: when it was written, in seconds since some fixed moment; None where it is not told.
+        values: by name.
+        source: the log that told of it last.
+        time_s: when that was.
+        left: whether a restart has left it behind, and did not come there again.
     """
 
-    epoch: int
-    values: Mapping[str, float]
-    step: int | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    source: Path = field(default_factory=Path)
     time_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogReading:
-    """What the logs of a run say.
-
-    Attributes:
-        epochs: the values by epoch.
-        sources: the log that an epoch's values come from, the last one where there are several.
-        superseded: epochs that an earlier attempt reached, and the last one has not reached yet.
-        restarts: how often the logs go back to an earlier epoch.
-        last_steps: epoch -> the last optimizer step told of it.
-        times_s: epoch -> when it was last written of, in seconds.
-        commands: command lines that stand in the logs, the last one last.
-        unread: lines that should have been read and could not.
-        examples: a few of them, as ``file:line: text``.
-    """
-
-    epochs: Epochs = field(default_factory=dict)
-    sources: Mapping[int, Path] = field(default_factory=dict)
-    superseded: frozenset[int] = frozenset()
-    restarts: int = 0
-    last_steps: Mapping[int, int] = field(default_factory=dict)
-    times_s: Mapping[int, float] = field(default_factory=dict)
-    commands: tuple[str, ...] = ()
-    unread: int = 0
-    examples: tuple[str, ...] = ()
-
-    def current(self) -> Epochs:
-        """The epochs of the last attempt, and those before it that led there."""
-        return {e: values for e, values in self.epochs.items() if e not in self.superseded}
-
-    def epoch_of_step(self, step: int) -> int | None:
-        """The epoch that an optimizer step lies in; None where the logs do not reach it."""
-        reached = [epoch for epoch, last in self.last_steps.items() if last >= step]
-        return min(reached, default=None)
-
-
-def merged(readings: Sequence[LogReading]) -> LogReading:
-    """What several logs of one run say together; of a value that two have, the later log's."""
-    if len(readings) == 1:
-        return readings[0]
-    epochs: dict[int, dict[str, float]] = {}
-    for reading in readings:
-        for epoch, values in reading.epochs.items():
-            epochs.setdefault(epoch, {}).update(values)
-    standing = {epoch for reading in readings for epoch in reading.current()}
-    commands = [command for reading in readings for command in reading.commands]
-    return LogReading(
-        epochs={epoch: epochs[epoch] for epoch in sorted(epochs)},
-        sources={e: path for reading in readings for e, path in reading.sources.items()},
-        superseded=frozenset(e for r in readings for e in r.superseded) - standing,
-        restarts=sum(reading.restarts for reading in readings),
-        last_steps={e: step for reading in readings for e, step in reading.last_steps.items()},
-        times_s={e: time for reading in readings for e, time in reading.times_s.items()},
-        commands=tuple(dict.fromkeys(commands))[-_MOST_SHOWN:],
-        unread=sum(reading.unread for reading in readings),
-        examples=tuple(text for r in readings for text in r.examples)[:_MOST_SHOWN],
-    )
+    left: bool = False
 
 
 class Collector:
     """Takes rows in the order of the log, one log after the other."""
 
     def __init__(self) -> None:
-        self._epochs: dict[int, dict[str, float]] = {}
-        self._sources: dict[int, Path] = {}
-        self._last_steps: dict[int, int] = {}
-        self._times: dict[int, float] = {}
+        self._kept: dict[_Place, _Kept] = {}
+        self._facts: list[LogFacts] = []
         self._commands: list[str] = []
-        self._old: dict[int, None] = {}
-        self._standing: set[int] = set()
         self._restarts = 0
-        self._unread = 0
+        self._path: Path | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._form = self._encoding = ""
+        self._lines = self._unread = self._rows = 0
         self._examples: list[str] = []
-        self._path = Path()
+        self._names: dict[str, None] = {}
+        self._reached: dict[_Place, None] = {}
+        self._counters: dict[frozenset[str], deque[Position]] = {}
         self._last: int | None = None
-        self._reached: set[int] = set()
-        self._behind: set[int] = set()
 
     def begin(self, path: Path) -> None:
         """Another log: going back in epochs from the one before is no restart."""
         self._end()
+        self._begin()
         self._path = path
+
+    def describe(self, *, form: str = "", encoding: str = "", lines: int = 0) -> None:
+        """How the log is read: as what, in which encoding, and how many lines more were seen."""
+        self._form = form or self._form
+        self._encoding = encoding or self._encoding
+        self._lines += lines
 
     def add(self, row: Row) -> None:
         """What a log says next."""
-        epoch = row.epoch
-        if self._last is not None and epoch < self._last - 1:
+        if self._falls_back(row):
             self._restarts += 1
-            self._behind |= {reached for reached in self._reached if reached >= epoch}
-            self._reached = {reached for reached in self._reached if reached < epoch}
-        self._last = epoch
-        if epoch not in self._epochs and len(self._epochs) >= _MOST_EPOCHS:
-            return
-        self._reached.add(epoch)
-        kept = self._epochs.setdefault(epoch, {})
-        if epoch in self._behind:  # a restart came here again: the old values are another run's
-            self._behind.discard(epoch)
-            kept.clear()
+            self._leave(row)
+        place = row.epoch, row.step
+        kept = self._kept.get(place)
+        if kept is None:
+            if len(self._kept) >= _MOST_PLACES:
+                return
+            kept = self._kept[place] = _Kept()
+        self._rows += 1
+        self._reached[place] = None
+        if kept.left:  # a restart came here again: the old values are another attempt's
+            kept.left = False
+            kept.values.clear()
         for name, value in row.values.items():
-            if name in kept or len(kept) < _MOST_NAMES:
-                kept[name] = value
-        self._sources[epoch] = self._path
-        if row.step is not None:
-            self._last_steps[epoch] = row.step
-        if row.time_s is not None:
-            self._times[epoch] = row.time_s
+            if name in kept.values or len(kept.values) < _MOST_NAMES:
+                kept.values[name] = value
+                self._names[name] = None
+        kept.source = self._path or Path()
+        kept.time_s = kept.time_s if row.time_s is None else row.time_s
 
     def command(self, text: str) -> None:
         """A command line that a log shows."""
@@ -151,28 +104,84 @@ class Collector:
         """A line that could not be read."""
         self._unread += 1
         if len(self._examples) < _MOST_SHOWN:
-            self._examples.append(f"{self._path.name}:{number}: {text.strip()[:_SHOWN_CHARS]}")
+            name = self._path.name if self._path is not None else ""
+            self._examples.append(f"{name}:{number}: {text.strip()[:_SHOWN_CHARS]}")
 
     def result(self) -> LogReading:
         """What was collected; the collector can go on."""
         self._end()
+        rows = (
+            Row(
+                epoch=epoch,
+                step=step,
+                values=dict(kept.values),
+                time_s=kept.time_s,
+                source=kept.source,
+                superseded=kept.left,
+            )
+            for (epoch, step), kept in self._kept.items()
+        )
         return LogReading(
-            epochs={epoch: dict(self._epochs[epoch]) for epoch in self._with_values()},
-            sources=dict(self._sources),
-            superseded=frozenset(set(self._old) - self._standing),
+            rows=tuple(rows),
             restarts=self._restarts,
-            last_steps=dict(self._last_steps),
-            times_s=dict(self._times),
             commands=tuple(self._commands),
-            unread=self._unread,
-            examples=tuple(self._examples),
+            logs=tuple(self._facts),
         )
 
-    def _with_values(self) -> Iterator[int]:
-        return (epoch for epoch in sorted(self._epochs) if self._epochs[epoch])
+    def _falls_back(self, row: Row) -> bool:
+        """Whether a log goes back to where it was before."""
+        at: Position | None = row.step if row.epoch is None else row.epoch
+        if at is None:
+            return False
+        falls = False
+        if row.epoch is not None:
+            whole = epoch_of(row.epoch)
+            falls = self._last is not None and whole < self._last - 1
+            self._last = whole
+            if row.epoch == math.floor(row.epoch):
+                return falls
+        names = frozenset(row.values)
+        passed = self._counters.setdefault(names, deque(maxlen=_FALLS_BACK))
+        falls = falls or (len(passed) == _FALLS_BACK and at <= passed[0])
+        if falls:
+            self._counters = {names: deque([at], maxlen=_FALLS_BACK)}
+        elif not passed or at > passed[-1]:
+            passed.append(at)
+        return falls
+
+    def _leave(self, row: Row) -> None:
+        """What an attempt reached that ends where the next one begins."""
+        stands: dict[_Place, None] = {}
+        for place in self._reached:
+            if _is_before(place, row):
+                stands[place] = None
+            else:
+                self._kept[place].left = True
+        self._reached = stands
 
     def _end(self) -> None:
-        """What stands and what is superseded in the log that was read last."""
-        self._old |= dict.fromkeys(self._behind)
-        self._standing |= self._reached
-        self._last, self._reached, self._behind = None, set(), set()
+        """The facts of the log that was read last."""
+        if self._path is None:
+            return
+        facts = LogFacts(
+            path=self._path,
+            form=self._form,
+            encoding=self._encoding,
+            lines=self._lines,
+            rows=self._rows,
+            unread=self._unread,
+            examples=tuple(self._examples),
+            names=tuple(self._names),
+        )
+        if self._facts and self._facts[-1].path == self._path:
+            self._facts[-1] = facts
+        else:
+            self._facts.append(facts)
+
+
+def _is_before(place: _Place, row: Row) -> bool:
+    """Whether a place lies before the one where another attempt begins."""
+    epoch, step = place
+    if row.epoch is not None:
+        return epoch is not None and epoch < row.epoch
+    return step is not None and row.step is not None and step < row.step

@@ -5,28 +5,36 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from ckptdoctor.runs.logs.collect import Collector, Row
-from ckptdoctor.runs.logs.lines import VARYING, epoch_of
-from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
+from ckptdoctor.history import Position
+from ckptdoctor.runs.logs.collect import Collector
+from ckptdoctor.runs.logs.lines import VARYING, Thinned
+from ckptdoctor.runs.logs.log_reading import Row, epoch_of
+from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
 
-__all__ = ["JsonRows", "read_trainer_state"]
+__all__ = ["JsonRows", "add_rows", "read_trainer_state"]
 
 _EPOCH = re.compile(rb'"(?:current_)?epochs?"\s*+:\s*+"?(\d{1,9}(?:\.\d{1,9})?)')
+_MOVES = re.compile(
+    rb'"(?:%s)"\s*+:|"(?:current_)?epochs?"\s*+:\s*+"?\d{1,9}\.\d*[1-9]'
+    % b"|".join(re.escape(name).encode() for name in STEP_NAMES)
+)
 _MOST_SHAPES = 500
 
 
 class JsonRows:
-    """A JSON object a line; one without an epoch belongs to the epoch above it.
+    """A JSON object a line; one without an epoch belongs to the moment above it.
 
-    So it is in MMEngine's ``scalars.json``, where the validation's row has only a step. As with
-    lines of text, of the rows of one shape in an epoch only the first and the last are read.
+    As with lines of text, of the rows of one shape in an epoch only the first and the last are
+    read; of rows that count steps all, until there are thousands.
     """
 
     def __init__(self) -> None:
-        self._epoch: int | None = None
+        self._epoch: Position | None = None
+        self._step: int | None = None
         self._pending: dict[bytes, bytes] = {}
+        self._thinned: dict[bytes, Thinned] = {}
 
     def feed(self, line: bytes) -> Iterator[Row]:
         """The rows that a line completes.
@@ -35,11 +43,12 @@ class JsonRows:
             ValueError: it is no JSON object.
         """
         found = _EPOCH.search(line)
-        epoch = self._epoch if found is None else epoch_of(float(found[1]))
-        if epoch != self._epoch:
+        epoch = None if found is None else epoch_of(float(found[1]))
+        is_same = epoch is None or (self._epoch is not None and epoch == epoch_of(self._epoch))
+        if not is_same:
             yield from self.flush()
         shape = line.translate(None, VARYING)
-        if shape in self._pending and epoch == self._epoch:
+        if shape in self._pending and is_same and not self._reads(shape, line):
             self._pending[shape] = line
             return
         row = self._row(line)
@@ -57,6 +66,14 @@ class JsonRows:
                 if row is not None:
                     yield row
 
+    def _reads(self, shape: bytes, line: bytes) -> bool:
+        """Whether a row is one of those that count steps, or parts of an epoch, and are read."""
+        if len(self._thinned) > _MOST_SHAPES:
+            self._thinned = {}
+        if shape not in self._thinned and _MOVES.search(line) is None:
+            return False
+        return self._thinned.setdefault(shape, Thinned()).reads()
+
     def _row(self, line: bytes) -> Row | None:
         try:
             row = json.loads(line)
@@ -66,19 +83,31 @@ class JsonRows:
             raise ValueError("no object")  # noqa: TRY004  (a line that cannot be read)
         if "schema_version" in row:  # our own output
             return None
-        epoch = next((number(row[name]) for name in EPOCH_NAMES if name in row), None)
+        epoch, step = epoch_in(row), step_in(row)
         if epoch is not None:
-            self._epoch = epoch_of(epoch)
-        if self._epoch is None:
-            return None
-        step = next((number(row[name]) for name in STEP_NAMES if name in row), None)
-        if epoch is None:
+            self._epoch = epoch
+        elif step is not None and step == self._epoch:
             step = None  # an epoch again, in MMEngine's rows of a validation
-        return Row(
-            epoch=self._epoch,
-            values=dict(numbers(row)),
-            step=None if step is None else int(step),
-        )
+        if step is not None:
+            self._step = step
+        elif epoch is None and self._epoch is None:
+            step = self._step
+        if self._epoch is None and step is None:
+            return None
+        return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
+
+
+def add_rows(rows: object, collected: Collector) -> None:
+    """Rows that stand in a list: each has to have an epoch or a step."""
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, Mapping):
+            collected.unreadable(1, str(row)[:200])
+            continue
+        epoch, step = epoch_in(row), step_in(row)
+        if epoch is None and step is None:
+            collected.unreadable(1, str(row)[:200])
+            continue
+        collected.add(Row(epoch=epoch, values=dict(numbers(row)), step=step))
 
 
 def read_trainer_state(text: str, collected: Collector) -> None:
@@ -89,16 +118,4 @@ def read_trainer_state(text: str, collected: Collector) -> None:
     except (ValueError, RecursionError, AttributeError):
         collected.unreadable(1, text[:200])
         return
-    for row in history if isinstance(history, list) else ():
-        epoch = number(row.get("epoch")) if isinstance(row, dict) else None
-        if epoch is None:
-            collected.unreadable(1, str(row)[:200])
-            continue
-        step = number(row.get("step"))
-        collected.add(
-            Row(
-                epoch=epoch_of(epoch),
-                values=dict(numbers(row)),
-                step=None if step is None else int(step),
-            )
-        )
+    add_rows(history, collected)

@@ -1,10 +1,10 @@
-"""Lines of text that name an epoch and its values, in the many ways in which scripts print them.
+"""Lines of text that name a moment and its values, in the many ways in which scripts print them.
 
 ``Epoch 89: Loss: 0.2234 | IoU: 0.6434 | LR: 0.000145`` is the usual one. Known relatives: the
 epoch on a line of its own with the values below it; ``[89/120]``; the ``Epoch: [1][10/100] Loss 0.5
 (0.6)`` of PyTorch's examples, where the mean stands in brackets; ``Epoch(val) [3][20/20]`` of
 MMEngine; ``Train: 88 [...]`` of timm; dictionaries of the Hugging Face Trainer; progress bars that
-are drawn over themselves; colours, and timestamps in front.
+are drawn over themselves; lines that only count steps; tables; colours, and timestamps in front.
 """
 
 from __future__ import annotations
@@ -15,104 +15,111 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ckptdoctor.metadata import Source, named_metric
+from ckptdoctor.history import Position
+from ckptdoctor.metadata import METRIC_ENDS
 from ckptdoctor.runs.logs.ahead import LinesAhead
-from ckptdoctor.runs.logs.collect import Row
+from ckptdoctor.runs.logs.commands import command_in
+from ckptdoctor.runs.logs.log_reading import Row, epoch_of
+from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
 from ckptdoctor.runs.logs.numbers import number
+from ckptdoctor.runs.logs.pairs import begins_with_split, is_watched, values_in
 from ckptdoctor.runs.logs.pattern import LogPattern
+from ckptdoctor.runs.logs.spelled import has_decimal_comma
+from ckptdoctor.runs.logs.text_tables import TextTable, head_of
 
-__all__ = ["VARYING", "LineReader", "epoch_of", "is_watched"]
+__all__ = ["VARYING", "LineReader", "Thinned"]
 
 _LINE_CHARS = 4000
 _MOST_SHAPES = 500
-VARYING = bytes(b for b in range(256) if b >= 0x80 or chr(b) in "0123456789.+-#=>%?: \t")
+_WHOLE = 4096
+"""So many lines of a shape are read one by one; then every second, every fourth, ..."""
+_SHORT = 40
+_BETWEEN = frozenset(b"\xe2")  # bars and rules are drawn with characters that begin so
+VARYING = bytes(
+    b for b in range(256) if 0x80 <= b < 0xC0 or b in _BETWEEN or chr(b) in "0123456789.+-#=>%?: \t"
+)
 """What differs between two lines of one shape: numbers, and the bar that shows the progress."""
-_NUMBER = (
-    r"[-+]?(?:\d++\.?\d*+(?:[eE][-+]?\d++)?|\.\d++(?:[eE][-+]?\d++)?"
-    r"|[nN][aA][nN]|[iI][nN][fF](?:inity)?)(?![\w.])"
-)
-_WORD = r"(?<![\w@./])[A-Za-z_][\w@./-]*+"
-# What makes a pair of a word is optional, so that a word without a number is passed over in one
-# step: `a-a-a-a` would be tried from each of its letters, as far as it reaches.
-_PAIR = re.compile(
-    rf"({_WORD}(?:\([A-Z]\))?)(?:(?:\[[^\]\s]{{1,20}}\])?['\"]?\s?[:=]\s*+['\"]?(?:tensor\()?"
-    rf"({_NUMBER})(?:\s?\(({_NUMBER})\))?)?"
-)
-_SPACED = re.compile(rf"({_WORD})(?:\s++({_NUMBER})(?:\s?\(\s*+({_NUMBER})\))?)?")
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
-_EPOCH = re.compile(
-    rb"(?<![\w-])(?:epoch|ep)(?P<key>['\"])?(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,5}"
-    rb"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
-    rb"|(?<![\w-])epochs[\s:=#\[(]{0,5}(?P<of>\d{1,7})\s?/\s?\d"
-    rb"|^\W*(?P<train>train|test)(?:ing)?:?\s++(?P<timm>\d{1,7})\s++\[",
-    re.IGNORECASE,
-)
-_BRACKETS = re.compile(rb"^[^\[]{0,40}\[\s?(\d{1,7})\s?/\s?\d{1,7}\]")
-_NOT_NOW = re.compile(
-    rb"\b(?:best|max|maximum|total|num|number of|start|starting from|last|final|resum\w*|load\w*"
-    rb"|restor\w*|every|per|sav\w*|since|from|until|patience|previous|checkpoint)\W*$",
-    re.IGNORECASE,
-)
 _NOT_HERE = re.compile(
     rb"\b(?:best|max|total|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
     re.IGNORECASE,
 )
-_BEGINS_WITH = re.compile(r"\W{0,4}(train|val|valid|test|eval)[a-z]{0,7}\b", re.IGNORECASE)
-_PHASE = re.compile(r"(?:^|[\s\]:>|*-])(train|val|valid|test|eval)[a-z]{0,7}\b", re.IGNORECASE)
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
+_WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
+_FIRST_CELL = re.compile(rb"[^\s|]+")
+_PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
 _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
-_LABELS = ("loss", "lr", "grad_norm", "grad norm", "gradnorm", "learning_rate", "learning rate")
 _RATES = ("lr", "rate")
 _WATCHED = re.compile(
-    rb"loss|acc|iou|dice|map|auc|f1|lr|norm|psnr|ssim|err|mae|mse|ppl|score|fid|wer|prec|recall"
-    rb"|rouge|bleu|fitness|top|perplex",
+    rb"[\xc3-\xed]|lr|norm|err|prec|top|verlust|perte|scale|perplex|genauig|perd|strata|%s"
+    % b"|".join(sorted(word.encode() for word in METRIC_ENDS if len(word) > 1)),
     re.IGNORECASE,
 )
 
 
-def is_watched(name: str) -> bool:
-    """Whether a value is a metric, a loss, a learning rate or a gradient norm."""
-    lower = name.lower()
-    return (
-        lower.endswith(_LABELS)
-        or lower.startswith(_LABELS)
-        or named_metric(name, 0.0, Source.LOG) is not None
-    )
+class Thinned:
+    """Which lines of a shape are read: all at first, then fewer and fewer, so that a log ends."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._stride = 1
+
+    def reads(self) -> bool:
+        """Whether to read the next line."""
+        self._seen += 1
+        if self._seen >= _WHOLE * self._stride:
+            self._stride *= 2
+        return self._seen % self._stride == 0
 
 
-def epoch_of(value: float) -> int:
-    """The epoch that a fraction of epochs lies in: 0.3 and 1.0 both belong to the first."""
-    return math.ceil(value - 1e-6)
+@dataclass(slots=True)
+class _Shape:
+    """What is known of lines of one shape.
+
+    Attributes:
+        mark: where they name their moment; None for lines that belong to the moment above.
+        holds: whether they have values.
+        has_digits: whether their first word has digits, which tell lines of one shape apart.
+        head: the table that they are the head of.
+        table: the table that they are rows of.
+        first: the first cell of such a row.
+    """
+
+    mark: Mark | None = None
+    holds: bool = False
+    has_digits: bool = False
+    head: TextTable | None = None
+    table: TextTable | None = None
+    first: bytes = b""
+
+
+_IGNORED = _Shape()
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a line of some shape names its epoch.
+class _Waiting:
+    """A line that was not read yet, because a later one of its shape may take its place.
 
     Attributes:
-        start, end: the bytes of the epoch's number, and one behind it.
-        text: those bytes; a line of the same shape with the same bytes is of the same epoch.
-        values_from: where the values begin.
-        phase: the part of the data that the epoch is named with, or "".
+        raw: the line.
+        shape: what is known of its like.
+        above: the line that named the moment above it, in a log that counts steps.
+        epoch: whether it is of the running epoch.
     """
 
-    start: int
-    end: int
-    text: bytes
-    values_from: int
-    phase: bytes
-
-
-_ELSEWHERE = (-1, _Place(0, 0, b"", 0, b""))
-"""A line that speaks of another epoch than the one that is running."""
+    raw: bytes
+    shape: _Shape
+    above: bytes | None
+    of_epoch: bool = True
 
 
 class LineReader:
-    """Lines to rows, one row an epoch as soon as the next epoch begins.
+    """Lines to rows, one row an epoch as soon as the next epoch begins, or one a step.
 
     A training script prints the same few shapes of line a million times, and in an epoch the last
     one of each shape stands. So lines are told apart by their shape (without digits), and only the
-    last of a shape is read: 100 MB in seconds.
+    last of a shape is read: 100 MB in seconds. Where lines count steps, or fractions of epochs,
+    they are read one by one until there are thousands, then fewer of them; never fewer than the
+    last of each epoch, and what is NaN is of another shape.
 
     Args:
         pattern: the user's own; then nothing else is looked for.
@@ -121,11 +128,17 @@ class LineReader:
     def __init__(self, pattern: LogPattern | None = None) -> None:
         self._pattern = pattern
         self._epoch: int | None = None
-        self._counts_in_words = False
-        self._shapes: dict[bytes, _Place | None] = {}
-        self._pending: dict[bytes, tuple[bytes, _Place | None]] = {}
+        self._in_words = False
+        self._commas = False
+        self._shapes: dict[bytes, _Shape] = {}
+        self._thinned: dict[bytes, Thinned] = {}
+        self._pending: dict[bytes, _Waiting] = {}
+        self._above: bytes | None = None
+        self._table: TextTable | None = None
         self._ahead = LinesAhead()
         self.commands: list[str] = []
+
+    # -- what is asked ---------------------------------------------------------------------------
 
     def feed(self, raw: bytes) -> Iterator[Row]:
         """The rows that a line completes.
@@ -146,135 +159,262 @@ class LineReader:
             yield from self._feed(part)
 
     def flush(self) -> Iterator[Row]:
-        """What is known of the epoch that is being read; more may come."""
+        """What is known of the moment that is being read; more may come."""
         yield from self._flush()
         if self._epoch is not None and self._ahead.expected and self._ahead.lines:
             values: dict[str, float] = {}
             for raw in self._ahead.lines.values():
-                values |= _watched(raw)
+                values |= self._watched(raw)
             bad = {name: value for name, value in values.items() if not math.isfinite(value)}
             if bad:  # the epoch that they belong to may never be named
                 yield Row(epoch=self._epoch + 1, values=bad)
 
-    def _flush(self) -> Iterator[Row]:
-        pending, self._pending = self._pending, {}
-        if self._epoch is None or not pending:
-            return
-        values: dict[str, float] = {}
-        time_s = None
-        for shape, (raw, place) in pending.items():
-            if place is None:
-                self._shapes.pop(shape, None)  # the next line of this shape counts again
-            line = raw[:_LINE_CHARS]
-            text = line[0 if place is None else place.values_from :].decode("utf-8", "replace")
-            phase = place.phase.decode() if place is not None else ""
-            found = _values(text, phase or _phase_of(line.decode("utf-8", "replace")))
-            if place is None:
-                found = {name: value for name, value in found.items() if is_watched(name)}
-            values |= found
-            time_s = _time(line) or time_s
-        if values:
-            yield Row(epoch=self._epoch, values=values, step=_step(values), time_s=time_s)
+    # -- one line --------------------------------------------------------------------------------
 
     def _feed(self, raw: bytes) -> Iterator[Row]:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
-        shape = raw[:_LINE_CHARS].translate(None, VARYING)
+        shape = _shape_of(raw)
         if self._ahead.holds(shape):
             self._ahead.keep(shape, raw)
+            if self._above is None:
+                return
+        known = self._shapes.get(shape)
+        if known is not None and known.has_digits:
+            word = _WORD_WITH_DIGITS.match(raw)
+            shape += b"\0" + (word[1] if word is not None else b"")
+            known = self._shapes.get(shape)
+        yield from self._feed_known(raw, shape, known)
+
+    def _feed_known(self, raw: bytes, shape: bytes, known: _Shape | None) -> Iterator[Row]:
+        if known is None:
+            yield from self._feed_new(raw[:_LINE_CHARS], shape)
+        elif known.head is not None:
+            self._table = known.head
+        elif known.table is not None:
+            yield from self._feed_row(raw, shape, known)
+        elif known.mark is None:
+            if known.holds:
+                yield from self._keep(raw, shape, known)
+        elif self._is_of_epoch(raw, known.mark):
+            yield from self._keep(raw, shape, known)
+            if self._ahead.expected:
+                self._name(raw, known.mark)
+        else:
+            yield from self._feed_new(raw[:_LINE_CHARS], shape)
+
+    def _is_of_epoch(self, raw: bytes, mark: Mark) -> bool:
+        """Whether a line of a known shape is of the epoch that is running."""
+        if mark.epoch is None:
+            return True
+        if isinstance(mark.epoch, float):
+            fraction = fraction_in(raw)
+            return fraction is not None and epoch_of(fraction) == self._epoch
+        return raw[mark.start : mark.end] == mark.text
+
+    def _keep(self, raw: bytes, shape: bytes, known: _Shape) -> Iterator[Row]:
+        """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
+        moves = known.mark is not None and known.mark.moves
+        if moves:
+            self._above = raw
+        self._pending.pop(shape, None)  # the last of its shape stands
+        of_epoch = not self._ahead.holds(shape)
+        waiting = _Waiting(raw, known, None if moves else self._above, of_epoch)
+        if self._above is None or not self._thinned.setdefault(shape, Thinned()).reads():
+            self._pending[shape] = waiting
             return
-        if shape in self._shapes:
-            place = self._shapes[shape]
-            if place is None:
-                if shape in self._pending:  # the last of its shape stands
-                    del self._pending[shape]
-                    self._pending[shape] = raw, None
-                return
-            if raw[place.start : place.end] == place.text:
-                self._pending.pop(shape, None)
-                self._pending[shape] = raw, place
-                if self._ahead.expected:
-                    self._name(raw, place)
-                return
-        yield from self._feed_new(raw[:_LINE_CHARS], shape)
+        yield from self._row(waiting)
+        if len(self._thinned) > _MOST_SHAPES:
+            self._thinned = {}
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
-        found = self._find_epoch(raw)
-        if found is None:
-            yield from self._feed_below(raw, shape)
-            return
-        if found is _ELSEWHERE:
+        if self._table is not None:
+            known = _Shape(table=self._table)
+            took = list(self._feed_row(raw, shape, known))
+            if shape in self._shapes and self._shapes[shape] is known:
+                yield from took
+                return
+        mark = find_mark(raw, in_words=self._in_words)
+        if mark is ELSEWHERE:
             self._note_command(raw)
-            return
-        epoch, place = found
-        if epoch != self._epoch:
+        elif mark is None or (mark.epoch is None and not self._is_marked(raw)):
+            yield from self._feed_below(raw, shape)
+        elif mark.epoch is None:
+            if self._epoch is None and self._ahead.takes(shape):
+                self._ahead.keep(shape, raw)
+            known = _Shape(mark=mark, holds=True)
+            self._remember(shape, known)
+            yield from self._keep(raw, shape, known)
+        elif not mark.in_words and not self._holds_values(raw):
+            yield from self._feed_below(raw, shape)
+        else:
+            yield from self._begin(raw, shape, mark, mark.epoch)
+
+    def _begin(self, raw: bytes, shape: bytes, mark: Mark, epoch: Position) -> Iterator[Row]:
+        """A line that names an epoch."""
+        if epoch_of(epoch) != self._epoch:
             yield from self._flush()
-            self._epoch = epoch
+            self._epoch = epoch_of(epoch)
             self._shapes = {}
-        self._name(raw, place)
-        self._remember(shape, place)
-        self._pending[shape] = raw, place
+        self._in_words = self._in_words or mark.in_words
+        self._name(raw, mark)
+        known = _Shape(mark=mark, holds=True)
+        self._remember(shape, known)
+        if mark.moves:
+            yield from self._keep(raw, shape, known)
+        else:
+            self._pending.pop(shape, None)
+            self._pending[shape] = _Waiting(raw, known, None)
         if len(self._pending) >= _MOST_SHAPES:
             yield from self._flush()
 
-    def _name(self, raw: bytes, place: _Place) -> None:
+    def _is_marked(self, raw: bytes) -> bool:
+        """Whether a step counts: with values beside it, or alone on its line."""
+        return len(raw) <= _SHORT or self._holds_values(raw)
+
+    def _name(self, raw: bytes, mark: Mark) -> None:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
-        line = raw[place.values_from : _LINE_CHARS].decode("utf-8", "replace")
-        names = (name for name in _values(line, "") if not name.lower().endswith(_RATES))
+        line = raw[mark.values_from : _LINE_CHARS].decode("utf-8", "replace")
+        names = (name for name in self._values(line) if not name.lower().endswith(_RATES))
         has_values = any(is_watched(name) for name in names)
         for shape, above in self._ahead.named(has_values=has_values).items():
-            self._pending[shape] = above, None
+            self._pending[shape] = _Waiting(above, _Shape(holds=True), None)
 
     def _feed_below(self, raw: bytes, shape: bytes) -> Iterator[Row]:
-        """A line without an epoch belongs to the one above it, if it holds metrics."""
+        """A line without a moment belongs to the one above it, if it holds metrics."""
         self._note_command(raw)
-        if self._ahead.takes(shape):
-            if _holds_values(raw):
+        holds = self._holds_values(raw)
+        if not holds and _WATCHED.search(raw) is not None:
+            head = head_of(raw.decode("utf-8", "replace"))
+            if head is not None:
+                self._table = head
+                self._remember(shape, _Shape(head=head))
+                return
+        if self._above is None and self._ahead.takes(shape):
+            if holds:
                 self._ahead.keep(shape, raw)
             return
-        if self._epoch is None:
+        if self._epoch is None and self._above is None:
             return
-        if _holds_values(raw):
-            self._pending[shape] = raw, None
-        self._remember(shape, None)
+        if not holds:
+            self._remember(shape, _IGNORED)
+            return
+        word = _WORD_WITH_DIGITS.match(raw)
+        known = _Shape(holds=True)
+        if word is not None and b"\0" not in shape:
+            self._remember(shape, _Shape(has_digits=True))
+            shape += b"\0" + word[1]
+        self._remember(shape, known)
+        yield from self._keep(raw, shape, known)
         if len(self._pending) >= _MOST_SHAPES:
             yield from self._flush()
 
-    def _remember(self, shape: bytes, place: _Place | None) -> None:
+    def _feed_row(self, raw: bytes, shape: bytes, known: _Shape) -> Iterator[Row]:
+        """A line below the head of a table, if it is a row of it."""
+        table = self._table
+        first = _FIRST_CELL.findall(raw[:_LINE_CHARS])[:1]
+        if not first or table is None:
+            return
+        if known.first == first[0] and known.table is table:
+            if known.holds:
+                self._wait(raw, shape, known)
+            return
+        row = table.row(raw[:_LINE_CHARS].decode("utf-8", "replace"))
+        if row is None:
+            if known.table is not None and self._shapes.get(shape) is known:
+                del self._shapes[shape]
+                yield from self._feed_new(raw[:_LINE_CHARS], shape)
+            return
+        if row.epoch is not None and epoch_of(row.epoch) != self._epoch:
+            yield from self._flush()
+            self._epoch = epoch_of(row.epoch)
+            self._shapes = {s: k for s, k in self._shapes.items() if k.head is not None}
+        self._in_words = self._in_words or row.epoch is not None
+        known = known if known.table is table else _Shape(table=table)
+        known.first, known.holds = first[0], bool(row.values)
+        self._remember(shape, known)
+        if row.step is not None:
+            self._above = raw
+            yield Row(epoch=self._epoch, step=row.step, values=row.values, time_s=_time(raw))
+        elif known.holds:
+            self._wait(raw, shape, known)
+
+    def _wait(self, raw: bytes, shape: bytes, known: _Shape) -> None:
+        self._pending.pop(shape, None)
+        self._pending[shape] = _Waiting(raw, known, self._above)
+
+    def _remember(self, shape: bytes, known: _Shape) -> None:
         if len(self._shapes) >= _MOST_SHAPES:
             self._shapes = {}
-        self._shapes[shape] = place
+        self._shapes[shape] = known
 
-    def _find_epoch(self, raw: bytes) -> tuple[int, _Place] | None:
-        """The epoch that a line names, and where."""
-        found = _EPOCH.search(raw)
-        if found is not None:
-            before = raw[: found.start()]
-            if _NOT_NOW.search(before) is not None:
-                return _ELSEWHERE
-            which = next(name for name in ("n", "of", "timm") if found[name] is not None)
-            start, end = found.span(which)
-            fraction = found["fraction"] or b""
-            self._counts_in_words = True
-            as_key = found["key"] is not None or before.lstrip()[:1] == b"{"
-            phase = found["phase"] or (
-                b"val" if (found["train"] or b"").lower() == b"test" else b""
-            )
-            end += len(fraction) + 1
-            place = _Place(start, end, raw[start:end], 0 if as_key else found.end(), phase)
-            number = found[which]
-            return (epoch_of(float(number + fraction)) if fraction else int(number)), place
-        if not self._counts_in_words and (found := _BRACKETS.search(raw)) is not None:
-            line = raw[found.end() :].decode("utf-8", "replace")
-            if any(is_watched(name) for name in _values(line, "")):
-                start, end = found.span(1)
-                place = _Place(start, end + 1, raw[start : end + 1], found.end(), b"")
-                return int(found[1]), place
-        return None
+    # -- lines to rows ---------------------------------------------------------------------------
 
-    @staticmethod
-    def _by_pattern(raw: bytes, pattern: LogPattern) -> Row | None:
+    def _flush(self) -> Iterator[Row]:
+        """The lines that wait: one row for those of the epoch, one each for those with a step."""
+        pending, self._pending = self._pending, {}
+        values: dict[str, float] = {}
+        time_s = None
+        for waiting in pending.values():
+            mark = waiting.shape.mark
+            if waiting.above is not None or (mark is not None and mark.moves):
+                yield from self._row(waiting)
+                continue
+            values |= self._values_of(waiting)
+            time_s = _time(waiting.raw) or time_s
+        if values and self._epoch is not None:
+            yield Row(epoch=self._epoch, values=values, step=_step(values), time_s=time_s)
+
+    def _row(self, waiting: _Waiting) -> Iterator[Row]:
+        """The row of a line that knows its own moment, or that of the line above it."""
+        epoch: Position | None = self._epoch if waiting.of_epoch else None
+        step = None
+        named = waiting.raw if waiting.above is None else waiting.above
+        mark = find_mark(named[:_LINE_CHARS], in_words=True)
+        if mark is not None:
+            step = mark.step
+            epoch = mark.epoch if isinstance(mark.epoch, float) else epoch
+        elif self._table is not None:
+            row = self._table.row(named[:_LINE_CHARS].decode("utf-8", "replace"))
+            step = None if row is None else row.step
+        values = self._values_of(waiting)
+        if values and (epoch is not None or step is not None):
+            yield Row(epoch=epoch, step=step, values=values, time_s=_time(waiting.raw))
+
+    def _values_of(self, waiting: _Waiting) -> dict[str, float]:
+        line, known = waiting.raw[:_LINE_CHARS], waiting.shape
+        if known.table is not None:
+            row = known.table.row(line.decode("utf-8", "replace"))
+            return {} if row is None else row.values
+        if known.mark is None:
+            return self._watched(line)
+        mark = known.mark
+        if mark.epoch is None:
+            mark = find_mark(line, in_words=True) or mark
+        split = mark.phase.decode() or begins_with_split(line.decode("utf-8", "replace"))
+        line = line[: mark.cut[0]] + line[mark.cut[1] :]
+        return self._values(line[mark.values_from :].decode("utf-8", "replace"), split)
+
+    def _watched(self, raw: bytes) -> dict[str, float]:
+        """The metrics and losses of a line that names no epoch."""
+        line = raw[:_LINE_CHARS].decode("utf-8", "replace")
+        phase = _PHASE.search(line)
+        found = self._values(line, phase[1].lower() if phase else begins_with_split(line))
+        return {name: value for name, value in found.items() if is_watched(name)}
+
+    def _values(self, text: str, split: str = "") -> dict[str, float]:
+        self._commas = self._commas or has_decimal_comma(text)
+        return values_in(text, split, commas=self._commas)
+
+    def _holds_values(self, raw: bytes) -> bool:
+        """Whether a line tells of how training went."""
+        head = raw.partition(b":")[0]
+        if _NOT_HERE.search(head) is not None or _WATCHED.search(raw) is None:
+            return False
+        return any(is_watched(name) for name in self._values(raw.decode("utf-8", "replace")))
+
+    def _by_pattern(self, raw: bytes, pattern: LogPattern) -> Row | None:
         line = _ANSI.sub(b"", raw[:_LINE_CHARS])
         groups = pattern.groups_of(line.decode("utf-8", "replace"))
         if "epoch" not in groups:
@@ -286,68 +426,16 @@ class LineReader:
         return Row(epoch=epoch_of(epoch), values=values, time_s=_time(line))
 
     def _note_command(self, raw: bytes) -> None:
-        if b".py" not in raw and b"torchrun" not in raw and b"python -m" not in raw:
-            return
-        line = raw.decode("utf-8", "replace")
-        found = _COMMAND.search(line)
-        if found is None or "--" not in line[found.end() :]:
-            return
-        command = line[found.start(1) :].strip()
-        if command not in self.commands:
+        command = command_in(raw)
+        if command and command not in self.commands:
             self.commands = [*self.commands, command][-5:]
 
 
-_COMMAND = re.compile(
-    r"(?:^|[$>!#+]\s|command(?: line)?: ?|cmd: ?|argv: ?)"
-    r"((?:[A-Z_][A-Z0-9_]*=\S+ ){0,20}(?:python[\d.]*|torchrun|accelerate launch|deepspeed) )",
-    re.IGNORECASE,
-)
-
-
-def _holds_values(raw: bytes) -> bool:
-    """Whether a line that names no epoch tells of how one went."""
-    head = raw.partition(b":")[0]
-    if _NOT_HERE.search(head) is not None or _WATCHED.search(raw) is None:
-        return False
-    return any(is_watched(name) for name in _values(raw.decode("utf-8", "replace"), ""))
-
-
-def _watched(raw: bytes) -> dict[str, float]:
-    """The metrics and losses of a line that names no epoch."""
-    line = raw[:_LINE_CHARS].decode("utf-8", "replace")
-    found = _values(line, _phase_of(line))
-    return {name: value for name, value in found.items() if is_watched(name)}
-
-
-def _values(text: str, phase: str) -> dict[str, float]:
-    """The pairs of a name and a number; of ``now (mean)`` the mean.
-
-    Raises:
-        ValueError: never; what is no number is no pair.
-    """
-    found = {}
-    pairs = [pair for pair in _PAIR.finditer(text) if pair[2]]
-    if not pairs:
-        pairs = [pair for pair in _SPACED.finditer(text) if pair[2] and is_watched(pair[1])]
-    for pair in pairs:
-        name = pair[1]
-        lower = name.lower()
-        if lower in ("epoch", "epochs", "ep"):
-            continue
-        before = text[max(0, pair.start() - 12) : pair.start()].split()
-        split = before[-1].lower().strip(":,|[]()") if before else ""
-        if split in _SPLITS or split in ("mean", "avg", "best", "grad", "learning", "balanced"):
-            name = f"{before[-1].strip(':,|[]()')} {name}"
-        elif phase and not _PHASE.search(name.replace("_", " ").replace("/", " ")):
-            name = f"{phase} {name}" if is_watched(name) and not lower.endswith("lr") else name
-        found[name] = float(pair[3] or pair[2])
-    return found
-
-
-def _phase_of(line: str) -> str:
-    """The part of the data that a line begins with: ``val Loss: 0.4 Acc: 0.8``."""
-    found = _BEGINS_WITH.match(line)
-    return found[1].lower() if found is not None else ""
+def _shape_of(raw: bytes) -> bytes:
+    """What is left of a line without its numbers."""
+    if b"@[" in raw:  # COCO's tables differ in nothing but the digits of their names
+        return raw[:_LINE_CHARS].rpartition(b"=")[0]
+    return raw[:_LINE_CHARS].translate(None, VARYING)
 
 
 def _step(values: dict[str, float]) -> int | None:

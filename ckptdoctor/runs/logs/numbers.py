@@ -5,10 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-__all__ = ["EPOCH_NAMES", "STEP_NAMES", "number", "numbers"]
+from ckptdoctor.metadata import Source, named_metric
+from ckptdoctor.runs.logs.spelled import plain
+
+__all__ = ["EPOCH_NAMES", "STEP_NAMES", "epoch_in", "number", "numbers", "step_in"]
 
 EPOCH_NAMES = ("epoch", "current_epoch", "epochs")
-STEP_NAMES = ("global_step", "step", "iter", "iteration")
+STEP_NAMES = (
+    *("global_step", "step", "trainer/global_step", "_step", "iter", "iteration", "steps"),
+    *("num_updates", "iterations", "total_timesteps"),
+)
+_DEEPEST = 3
+_COCO_STATS = (6, 10, 12)
+"""How many numbers COCO's evaluation gives: AP is the first."""
 
 
 def number(value: object) -> float | None:
@@ -17,12 +26,47 @@ def number(value: object) -> float | None:
     return found if found is not None and math.isfinite(found) and abs(found) < 1e12 else None
 
 
-def numbers(row: Mapping[str, object]) -> Iterator[tuple[str, float]]:
-    """The values of a row that are numbers, NaN and infinity among them, without the epoch."""
+def epoch_in(row: Mapping[str, object]) -> float | None:
+    """The epoch of a row; a whole one without a fraction is an int."""
+    found = next((number(row[name]) for name in EPOCH_NAMES if name in row), None)
+    return int(found) if found is not None and found == int(found) else found
+
+
+def step_in(row: Mapping[str, object]) -> int | None:
+    """The step of a row."""
+    found = (number(row[name]) for name in STEP_NAMES if row.get(name) not in (None, ""))
+    step = next(found, None)
+    return int(step) if step is not None and step >= 0 else None
+
+
+def numbers(row: Mapping[str, object], depth: int = 0) -> Iterator[tuple[str, float]]:
+    """The values of a row that are numbers, NaN and infinity among them, without the epoch.
+
+    Of rows within the row each name says where it stands: ``val/iou``. Of a list of a metric, such
+    as one value a class, its mean without NaN; of COCO's twelve figures the first.
+    """
     for name, value in row.items():
-        found = _number(value)
-        if found is not None and name.lower() not in EPOCH_NAMES:
-            yield name, found
+        if isinstance(value, dict) and depth < _DEEPEST:
+            yield from ((f"{name}/{key}", v) for key, v in numbers(value, depth + 1))
+            continue
+        found = _of_list(name, value) if isinstance(value, list) else _number(value)
+        if found is None or name.lower() in EPOCH_NAMES:
+            continue
+        is_coco = isinstance(value, list) and "coco" in name
+        yield f"{name} AP" if is_coco else name, found
+
+
+def _of_list(name: str, value: list[object]) -> float | None:
+    found = [_number(one) for one in value]
+    known = [one for one in found if one is not None]
+    if not known or len(known) != len(found):
+        return None
+    if "coco" in name and len(known) in _COCO_STATS:
+        return known[0]
+    if named_metric(name, 0.0, Source.LOG) is None:
+        return None
+    finite = [one for one in known if not math.isnan(one)]
+    return sum(finite) / len(finite) if finite else math.nan
 
 
 def _number(value: object) -> float | None:
@@ -31,4 +75,13 @@ def _number(value: object) -> float | None:
     try:
         return float(value)
     except (ValueError, OverflowError):
+        return _spelled(value) if isinstance(value, str) and len(value) < 100 else None
+
+
+def _spelled(text: str) -> float | None:
+    """The number that a program spelled: ``tensor(nan)``, ``64.1%``, ``0,64``."""
+    bare = plain(f"={text.strip()}").removeprefix("=").rstrip("%")
+    try:
+        return float(bare)
+    except ValueError:
         return None

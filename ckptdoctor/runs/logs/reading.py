@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from ckptdoctor.runs.logs.collect import Collector, LogReading, Row
+from ckptdoctor.runs.logs.collect import Collector
 from ckptdoctor.runs.logs.json_rows import JsonRows, read_trainer_state
 from ckptdoctor.runs.logs.lines import LineReader
+from ckptdoctor.runs.logs.log_reading import LogReading, Row
 from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError
 from ckptdoctor.runs.logs.tables import read_table, reads_as_table
 from ckptdoctor.runs.logs.tensorboard import EVENTS, read_events

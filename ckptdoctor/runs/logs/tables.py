@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 
-from ckptdoctor.runs.logs.collect import Collector, Row
-from ckptdoctor.runs.logs.lines import epoch_of
+from ckptdoctor.runs.logs.collect import Collector
+from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
 
 __all__ = ["read_table", "reads_as_table"]
@@ -63,7 +63,7 @@ def _add(names: list[str], cells: list[str], epoch_column: str, collected: Colle
     step = next((number(row[name]) for name in STEP_NAMES if row.get(name)), None)
     collected.add(
         Row(
-            epoch=epoch_of(epoch),
+            epoch=epoch,
             values=dict(numbers(row)),
             step=int(step) if step is not None else None,
         )

@@ -13,7 +13,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ckptdoctor.runs.logs.collect import Collector, Row
+from ckptdoctor.runs.logs.collect import Collector
+from ckptdoctor.runs.logs.log_reading import Row
 
 __all__ = ["EVENTS", "read_events"]
 

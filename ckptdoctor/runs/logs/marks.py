@@ -1,0 +1,159 @@
+"""Where a line of text names the moment that it speaks of: an epoch, a step, or both.
+
+``Epoch 89``, ``[89/120]``, ``Epoch(train) [3][50/100]``, ``Train: 88 [...]``, ``'epoch': 0.33``,
+``E3``, ``第3轮``; ``step 1500``, ``iter: 19``, ``Iter [50/160000]``, ``iteration 100/ 5000``, and
+the ``Train loss 499 0.51`` of Tacotron, whose first number is the step.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ckptdoctor.history import Position
+
+__all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in", "names_step"]
+
+_WORDS = "|".join(
+    (
+        *("epoch[ea]?", "ep", "époque", "Époque", "época", "Época", "эпоха", "Эпоха"),
+        *("エポック", "에포크", "에폭", "轮次", "轮数", "回合", "训练轮"),
+    )
+)
+_EPOCH = re.compile(
+    (
+        rf"(?<![\w-])(?:{_WORDS})\.?(?P<key>['\"])?(?:\((?P<phase>\w{{1,12}})\))?"
+        r"(?:[\s:=#\[(]|：|-(?=\d)){0,5}['\"]?"
+        r"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
+        r"|第\s?(?P<behind>\d{1,7})\s?(?:/\s?\d{1,7}\s?)?(?:个?epoch|轮|輪|回)"
+        r"|(?<![\w-])epochs[\s:=#\[(]{0,5}(?P<of>\d{1,7})\s?/\s?\d"
+        r"|^\W*(?P<train>train|test)(?:ing)?:?\s++(?P<timm>\d{1,7})\s++\["
+        r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])])"
+    ).encode(),
+    re.IGNORECASE,
+)
+_GROUPS = ("n", "behind", "of", "timm", "short")
+_BRACKETS = re.compile(rb"^[^\[]{0,40}\[\s?(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]")
+_STEP = re.compile(
+    rb"(?<![\w/-])(?:(?:global|train|training|optimizer|current|learning)[_ ]?)?"
+    rb"(?:step|iter(?:ation)?|update|num_updates|kimg|nimg)s?(?P<key>['\"])?"
+    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,10})(?![\d.]*+[.\w])"
+    rb"(?:\s?/\s?(?P<of>\d{1,10}))?"
+    rb"|(?<![\w-])(?:train|training|val|valid|validation|test|eval)\w{0,4}\s(?:loss|error)"
+    rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,4}(?=[-+]?(?:\d++\.\d|nan|inf))",
+    re.IGNORECASE,
+)
+_NOT_NOW = re.compile(
+    rb"\b(?:best|max|maximum|total|num|number of|start|starting from|last|final|resum\w*|load\w*"
+    rb"|restor\w*|every|per|sav\w*|since|from|until|patience|previous|checkpoint|warmup|skip\w*"
+    rb"|log|for|evals?|accumul\w*|decay|interval)\W*$",
+    re.IGNORECASE,
+)
+_NOT_NOW_OF_EPOCHS = re.compile(
+    rb"\b(?:best|max|maximum|total|num|number of|start|starting from|last|final|resum\w*|load\w*"
+    rb"|restor\w*|every|per|sav\w*|since|from|until|patience|previous|checkpoint)\W*$",
+    re.IGNORECASE,
+)
+_WITHIN = frozenset({b"val", b"valid", b"test", b"eval", b"validation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a line names its moment.
+
+    Attributes:
+        epoch, step: as far as they are named.
+        start, end: the bytes of the epoch's number and one behind it, empty without one; a line
+            of the same shape with the same bytes there is of the same epoch.
+        text: those bytes.
+        values_from: where the values begin.
+        cut: bytes that are no value although they look like one.
+        phase: the part of the data that the epoch is named with, or "".
+        moves: whether lines of this shape name another moment each.
+        in_words: whether it is not only a number in brackets.
+    """
+
+    epoch: Position | None
+    step: int | None
+    start: int = 0
+    end: int = 0
+    text: bytes = b""
+    values_from: int = 0
+    cut: tuple[int, int] = (0, 0)
+    phase: bytes = b""
+    moves: bool = False
+    in_words: bool = True
+
+
+ELSEWHERE = Mark(None, None)
+"""That of a line which speaks of another epoch than the one that is running."""
+
+
+def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
+    """The moment that a line names; None if it names none, ``ELSEWHERE`` if another than now.
+
+    Args:
+        raw: the line.
+        in_words: whether this log has named epochs in words already: then ``[3/10]`` is none.
+    """
+    step = _find_step(raw)
+    found = _EPOCH.search(raw)
+    if found is None:
+        brackets = None if in_words or step is not None else _BRACKETS.search(raw)
+        if brackets is None:
+            return step
+        start, end = brackets.span(1)
+        return Mark(
+            int(brackets[1]),
+            None,
+            start,
+            end + 1,
+            raw[start : end + 1],
+            values_from=brackets.end(),
+            in_words=False,
+        )
+    before = raw[: found.start()]
+    if _NOT_NOW_OF_EPOCHS.search(before) is not None:
+        return ELSEWHERE
+    which = next(name for name in _GROUPS if found[name] is not None)
+    start, end = found.span(which)
+    fraction = found["fraction"] or b""
+    as_key = found["key"] is not None or before.lstrip()[:1] == b"{"
+    phase = found["phase"] or (b"val" if (found["train"] or b"").lower() == b"test" else b"")
+    number = found[which] + fraction
+    end += len(fraction) + 1
+    return Mark(
+        float(number) if fraction else int(number),
+        None if step is None else step.step,
+        start,
+        end,
+        raw[start:end],
+        values_from=0 if as_key else found.end(),
+        phase=phase,
+        moves=bool(fraction) or step is not None,
+    )
+
+
+def _find_step(raw: bytes) -> Mark | None:
+    """The step that a line names: of a validation's ``Iter(val) [125/125]`` it is none."""
+    found = _STEP.search(raw)
+    if found is None or _NOT_NOW.search(raw[: found.start()]) is not None:
+        return None
+    if (found["phase"] or b"").lower() in _WITHIN:
+        return None
+    which = "n" if found["n"] is not None else "bare"
+    cut = found.span(which) if which == "bare" else found.span()
+    return Mark(None, int(found[which]), cut=cut, moves=True)
+
+
+def names_step(raw: bytes) -> bool:
+    """Whether a line names a step."""
+    return _find_step(raw) is not None
+
+
+def fraction_in(raw: bytes) -> float | None:
+    """The fraction of epochs that a line names."""
+    found = _EPOCH.search(raw)
+    if found is None or found["n"] is None:
+        return None
+    return float(found["n"] + (found["fraction"] or b""))

@@ -1,0 +1,184 @@
+"""Names and numbers of a line: ``loss: 0.4``, ``Acc@1: 66.1 (64.2)``, ``dice [0.5, 0.6]``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from ckptdoctor.metadata import Source, is_loss, named_metric
+from ckptdoctor.runs.logs.languages import in_english
+from ckptdoctor.runs.logs.spelled import NUMBER, plain
+
+__all__ = ["REDUCED_SCALE", "begins_with_split", "is_watched", "values_in"]
+
+_WORD = r"(?<![\w@./-])[A-Za-z_][\w@./-]*+"
+_SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?)"
+# What makes a pair of a word is optional, so that a word without a number is passed over in one
+# step: `a-a-a-a` would be tried from each of its letters, as far as it reaches.
+_PAIR = re.compile(
+    rf"(?P<name>{_WORD}(?:\([A-Z]\))?)(?:(?:\s?\((?P<of>[^()\d]{{1,16}})\))?"
+    rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\])?['\"]?{_SEPARATOR}['\"]?"
+    rf"(?:(?P<value>{NUMBER})(?:\s?/\s?(?P<whole>\d++)(?![\w./]))?(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
+    rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+),?\s*\]))?"
+)
+_SPACED = re.compile(
+    rf"(?P<name>{_WORD})(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
+    rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+)\]))?"
+)
+_DASHED = re.compile(rf"(?<![\w-])(?P<name>[A-Za-z_]++)-(?P<value>{NUMBER})")
+_TUPLE = re.compile(
+    rf"\b(train|val|valid|test|eval)[a-z]*\s?[:=]?\s?\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)",
+    re.IGNORECASE,
+)
+_COCO = re.compile(
+    rf"\((A[PR])\)\s*@\s*\[\s*IoU\s*=\s*([\d.:]+)\s*\|(?:\s*area\s*=\s*(\w+)\s*\|)?"
+    rf"[^\]]{{0,60}}?maxDets\s{{0,4}}=\s*(\d+)[^\]]{{0,20}}\]\s*=\s*({NUMBER})"
+)
+_NUMBERS = re.compile(rf"(?<![\d.]){NUMBER}")
+_SPLIT = re.compile(r"(?<![^\W_])(train|val|valid|test|eval)[a-z]{0,7}(?![^\W_])", re.IGNORECASE)
+_BEGINS_WITH = re.compile(r"\W{0,4}(train|val|valid|test|eval)[a-z]{0,7}\b", re.IGNORECASE)
+_JOINED = frozenset(
+    "mean avg best grad learning balanced lm loss pseudo running macro micro".split()
+)
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
+_MARKS = ("epoch", "epochs", "ep")
+_LABELS = ("loss", "lr", "grad_norm", "grad norm", "gradnorm", "learning_rate", "learning rate")
+_SCALES = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
+_SCALED = re.compile(
+    rf"(?:attempted loss scale: {NUMBER}, reducing to|reducing loss scale to) ({NUMBER})",
+    re.IGNORECASE,
+)
+REDUCED_SCALE = "reduced loss scale"
+"""What a scaler falls to when a step overflows: a loss scale that stands in a line may be fixed."""
+
+
+def is_watched(name: str) -> bool:
+    """Whether a value is a metric, a loss, a learning rate, a gradient norm or a loss scale."""
+    lower = name.lower()
+    return (
+        lower.endswith(_LABELS)
+        or lower.startswith(_LABELS)
+        or named_metric(name, 0.0, Source.LOG) is not None
+        or _SCALES.search(lower) is not None
+    )
+
+
+def begins_with_split(line: str) -> str:
+    """The part of the data that a line begins with: ``val Loss: 0.4 Acc: 0.8``; "" without one."""
+    found = _BEGINS_WITH.match(line)
+    return found[1].lower() if found is not None else ""
+
+
+def values_in(text: str, split: str = "", *, commas: bool = False) -> dict[str, float]:
+    """The values of a line by their names; of ``now (mean)`` the mean, of a list its mean.
+
+    Args:
+        text: without the epoch that it names.
+        split: the part of the data that the line is of; a name that says none is of it.
+        commas: whether the log writes decimals with a comma.
+    """
+    text = plain(in_english(text), commas=commas)
+    if "@" in text and (coco := _of_coco(text)):
+        return coco
+    if scaled := _SCALED.search(text):
+        return {REDUCED_SCALE: float(scaled[1])}
+    found = _pairs(_PAIR, text)
+    if not found:
+        found = [pair for pair in _pairs(_SPACED, text) if is_watched(pair[0]["name"])]
+    if not any(is_watched(pair["name"]) for pair, _ in found):
+        loose = [pair for pair in _pairs(_SPACED, text) if is_watched(pair[0]["name"])]
+        found = found + loose
+    values = dict(_named(text, found, split))
+    return values or dict(_tuples(text)) or dict(_dashed(text, split))
+
+
+def _pairs(pattern: re.Pattern[str], text: str) -> list[tuple[re.Match[str], float]]:
+    pairs = []
+    for found in pattern.finditer(text):
+        value = _value(found)
+        if value is not None:
+            pairs.append((found, value))
+    return pairs
+
+
+def _value(found: re.Match[str]) -> float | None:
+    """The number of a pair; of a list the mean without the NaN of classes that are not there."""
+    groups = found.groupdict()
+    if groups.get("list"):
+        numbers = [float(text) for text in _NUMBERS.findall(groups["list"])]
+        known = [number for number in numbers if not math.isnan(number)]
+        return sum(known) / len(known) if known else math.nan
+    if groups["value"] is None:
+        return None
+    if groups.get("mean"):
+        return float(groups["mean"])
+    if groups.get("whole") and groups["value"].isdecimal() and float(groups["whole"]):
+        metric = named_metric(groups["name"], 0.0, Source.LOG)
+        if metric is not None and not is_loss(groups["name"]):
+            return float(groups["value"]) / float(groups["whole"])  # 9821/10000 that were right
+    return float(groups["value"])
+
+
+def _named(
+    text: str, pairs: list[tuple[re.Match[str], float]], split: str
+) -> Iterator[tuple[str, float]]:
+    """The values with the part of the data in their names, as far as the line tells it."""
+    counts: dict[str, int] = {}
+    for pair, _ in pairs:
+        counts[pair["name"].lower()] = counts.get(pair["name"].lower(), 0) + 1
+    current, last = "", 0
+    for pair, value in pairs:
+        name, lower = pair["name"].rstrip("-./"), pair["name"].lower()
+        if lower in _MARKS:
+            continue
+        between = text[last : pair.start()]
+        last = pair.end()
+        said = [word[1] for word in _SPLIT.finditer(between)]
+        current = said[-1].lower() if said else current
+        groups = pair.groupdict()
+        of = (groups.get("of") or "").strip().lower()
+        name += groups.get("at") or ""
+        before = re.sub(r"['\"{}]", " ", between[-16:]).split()
+        word = before[-1].strip(":,|[]().-") if before else ""
+        if of in _SPLITS:
+            name = f"{of} {name}"
+        elif word.lower() in _SPLITS or (word.lower() in _JOINED and word != name):
+            whole = f"{word} {name}"
+            earlier = before[-2].strip(":,|[]().-") if len(before) > 1 else ""
+            name = f"{earlier} {whole}" if earlier.lower() in _SPLITS else whole
+        elif not _SPLIT.search(name):
+            own = current if counts[lower] > 1 and current else split
+            name = f"{own} {name}" if own and is_watched(name) and not _is_rate(lower) else name
+        yield name, value
+
+
+def _is_rate(lower: str) -> bool:
+    return lower.endswith(("lr", "rate"))
+
+
+def _of_coco(text: str) -> dict[str, float]:
+    """What a line of COCO's table says: AP, AP50, APs, AR@100; nothing of an absent size."""
+    values = {}
+    for kind, iou, area, most, value in _COCO.findall(text):
+        name = kind if kind == "AP" else f"AR@{most}"
+        if ":" not in iou:
+            name += f"{round(float(iou) * 100)}"
+        if area and area != "all":
+            name += area[0]
+        if float(value) != -1:
+            values[name] = float(value)
+    return values
+
+
+def _tuples(text: str) -> Iterator[tuple[str, float]]:
+    """``train (0.4, 0.61)``: what an evaluation returns, its loss and then its score."""
+    for split, loss, score in _TUPLE.findall(text):
+        yield f"{split} loss", float(loss)
+        yield f"{split} score", float(score)
+
+
+def _dashed(text: str, split: str) -> Iterator[tuple[str, float]]:
+    """``loss-0.4``."""
+    pairs = [(found, float(found["value"])) for found in _DASHED.finditer(text)]
+    return _named(text, pairs, split)

@@ -1,0 +1,61 @@
+"""Numbers as programs spell them: ``np.float64(nan)``, ``1.#QNAN``, ``1,234.5``, ``0,64``."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["NUMBER", "has_decimal_comma", "plain"]
+
+NUMBER = (
+    r"[-+]?(?:\d++\.?\d*+(?:[eE][-+]?\d++)?|\.\d++(?:[eE][-+]?\d++)?"
+    r"|[nN][aA][nN]|[iI][nN][fF](?:inity|INITY)?)(?![\w.])"
+)
+_WRAPPED = re.compile(
+    r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?"
+    r"\b(?:b?float\d*|double|half|[tT]ensor|[aA]rray|DeviceArray|Variable|Parameter|scalar|item)"
+    rf"\(\s*\[*\s*({NUMBER})\s*\]*\s*(?:,\s*\w+=[^()]*(?:\([^()]*\)[^()]*)?)?\)"
+)
+_WRAPPED_LIST = re.compile(
+    r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?\b(?:[tT]ensor|[aA]rray)\(\s*(\[[^\[\]]*\])[^()]*\)"
+)
+_TF = re.compile(rf"<tf\.Tensor[^<>]*?numpy=({NUMBER})[^<>]*>")
+_MSVC = re.compile(r"([-+]?)\d\.#(QNAN|SNAN|IND|INF|NAN)\w*", re.IGNORECASE)
+_PAYLOAD = re.compile(r"\b(nan)\([^()]*\)", re.IGNORECASE)  # -nan(ind), nan(snan), nan(0x7f)
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?=\.\d|[^\d,.]|$)")
+_SURE_COMMA = re.compile(
+    r"(?<=[:=\s])([-+]?)(0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?=(?:[eE][-+]?\d+)?(?:[\s;|%)]|,\s|$))"
+)
+_COMMA = re.compile(r"(?<=[:=\s])([-+]?\d+),(\d+)(?=(?:[eE][-+]?\d+)?(?:[\s;|%)]|,\s|$))")
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Whether a line has a number with a decimal comma that can be nothing else."""
+    return "," in text and _SURE_COMMA.search(text) is not None
+
+
+def plain(text: str, *, commas: bool = False) -> str:
+    """The line with its numbers as Python reads them.
+
+    Args:
+        text: of a log.
+        commas: whether its decimals are known to stand behind commas: else 1,234 is a thousand.
+    """
+    if "(" in text:
+        text = _PAYLOAD.sub(r"\1", text)
+        text = _WRAPPED_LIST.sub(r"\1", _WRAPPED.sub(r"\1", text))
+    if "<tf" in text:
+        text = _TF.sub(r"\1", text)
+    if "#" in text:
+        text = _MSVC.sub(_of_msvc, text)
+    if "∞" in text:
+        text = text.replace("∞", "inf")
+    if "," in text:
+        if commas:
+            return _COMMA.sub(r"\1.\2", text)
+        text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
+        text = _SURE_COMMA.sub(lambda found: found[0].replace(",", "."), text)
+    return text
+
+
+def _of_msvc(found: re.Match[str]) -> str:
+    return f"{found[1]}inf" if found[2].upper() == "INF" else "nan"

@@ -1,0 +1,215 @@
+"""Tables within lines of text: a head of names, and rows of numbers below it.
+
+Ultralytics' ``Epoch GPU_mem box_loss`` over its bars and ``Class Images … mAP50-95)`` over ``all``;
+fastai's and pandas' columns; markdown; Detectron2's ``copypaste: AP,AP50``; scikit-learn's report.
+A row of one class among many is passed over: that of all classes counts. And tables of two
+columns, a name and its number a line between rules, as Stable-Baselines3 prints them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
+from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.spelled import NUMBER, plain
+
+__all__ = ["TableRow", "TextTable", "head_of"]
+
+_LEAST = 2
+_MOST = 60
+_BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─]).*$")
+_PREFIX = re.compile(r"^.*(?:\]|:)\s")
+_RULE = re.compile(r"^[\s|+:=\-─━┼│╪]*$")
+_NUMBER = re.compile(rf"^{NUMBER}$")
+_COUNT = re.compile(r"\d{1,9}$")
+_OF = re.compile(r"(\d{1,7})/\d{1,7}$")  # epoch 3/20
+_UNIT = re.compile(r"(?:GB|MB|[GMKT]|%|s|ms|it/s)$")
+_ALL = frozenset(
+    (
+        *("all", "all classes", "mean", "mean iou", "avg", "average", "overall", "total"),
+        *("global", "summary", "macro", "weighted", "macro avg", "weighted avg", "micro avg"),
+    )
+)
+_EPOCHS = frozenset({*EPOCH_NAMES, "ep"})
+_STEPS = frozenset({*STEP_NAMES, "steps", "iterations", "total_timesteps", "num_updates"})
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row of a table.
+
+    Attributes:
+        values: by the names of the columns.
+        epoch, step: where the table counts them.
+    """
+
+    values: dict[str, float]
+    epoch: float | None = None
+    step: int | None = None
+
+
+class TextTable:
+    """A head, and the rows that fit below it.
+
+    Args:
+        names: of the columns.
+    """
+
+    def __init__(self, names: Sequence[str], separator: str) -> None:
+        self._names = list(names)
+        self._separator = separator
+        lower = [name.lower() for name in names]
+        self._epoch = next((i for i, n in enumerate(lower) if n in _EPOCHS), None)
+        self._step = next((i for i, n in enumerate(lower) if n in _STEPS), None)
+        self.labelled = not self.counts and not is_watched(names[0])
+
+    @property
+    def counts(self) -> bool:
+        """Whether the table has a column of epochs or steps."""
+        return self._epoch is not None or self._step is not None
+
+    def row(self, line: str) -> TableRow | None:
+        """The row that a line is; None if it is none, without values if it is one class of many."""
+        for text in _readings(line):
+            bare = plain(_BAR.sub("", text))
+            for separator in ("  ", " ") if self._separator.isspace() else (self._separator,):
+                found = self._fitting(_cells(bare, separator))
+                if found is not None:
+                    return found
+        return None
+
+    def _fitting(self, cells: list[str]) -> TableRow | None:
+        names = self._names
+        if len(cells) == len(names) + 1 and self.labelled is False:  # a column of labels or numbers
+            if not self.counts or not _COUNT.match(cells[0]):
+                return self._labelled(cells[0], cells[1:], names)
+            cells = cells[1:]
+        if len(cells) > len(names) and not self.counts:
+            label = " ".join(cells[: len(cells) - len(names)])
+            return self._labelled(label, cells[-len(names) :], names)
+        if len(cells) != len(names):
+            return None
+        if self.labelled and _number(cells[0]) is None:
+            return self._labelled(cells[0], cells[1:], names[1:])
+        numbers = [_number(cell) for cell in cells]
+        if sum(number is not None for number in numbers) * 2 < len(cells) or numbers[0] is None:
+            return None
+        epoch = None if self._epoch is None else numbers[self._epoch]
+        step = None if self._step is None else numbers[self._step]
+        if self.counts and epoch is None and step is None:
+            return None
+        return TableRow(
+            {
+                name: number
+                for at, (name, number) in enumerate(zip(names, numbers, strict=True))
+                if number is not None and at not in (self._epoch, self._step)
+            },
+            None if epoch is None else int(epoch) if epoch == int(epoch) else epoch,
+            None if step is None else int(step),
+        )
+
+    @staticmethod
+    def _labelled(label: str, cells: Sequence[str], names: Sequence[str]) -> TableRow | None:
+        """A row that begins with what it is of."""
+        numbers = [_number(cell) for cell in cells]
+        if sum(number is not None for number in numbers) * 2 < len(cells) or not cells:
+            return None
+        word = label.strip(" *:").lower()
+        if word not in _ALL:
+            return TableRow({})
+        qualifier = f"{word} " if word.endswith(" avg") else ""
+        return TableRow(
+            {
+                f"{qualifier}{name}": number
+                for name, number in zip(names, numbers, strict=True)
+                if number is not None
+            }
+        )
+
+
+def head_of(line: str) -> TextTable | None:
+    """The table that a line is the head of."""
+    for text in _readings(line):
+        bare = _BAR.sub("", text).rstrip(": \t")
+        for separator in _separators(bare):
+            names = _named(_cells(bare, separator))
+            if _is_head(names):
+                return TextTable(names, separator)
+    return None
+
+
+def is_rule(line: str) -> bool:
+    """Whether a line only separates rows."""
+    return _RULE.match(line) is not None
+
+
+def _readings(line: str) -> Iterator[str]:
+    """The line, and what stands behind the prefix of a logger."""
+    yield line
+    found = _PREFIX.match(line)
+    if found is not None and found.end() < len(line):
+        yield line[found.end() :]
+
+
+def _separators(text: str) -> Iterator[str]:
+    if text.count("|") >= _LEAST:
+        yield "|"
+        return
+    for separator in ("\t", ";", ","):
+        if text.count(separator) >= _LEAST - (separator == ","):
+            yield separator
+    yield "  "
+    yield " "
+
+
+def _cells(text: str, separator: str) -> list[str]:
+    if separator == "|":
+        text = text.strip()
+        return [cell.strip().strip("*") for cell in text.strip("|│┃").split("|")]
+    if separator == "  ":
+        return re.split(r"\s{2,}|\t", text.strip())
+    if separator == " ":
+        return text.split()
+    return [cell.strip() for cell in text.strip().split(separator)]
+
+
+def _named(cells: list[str]) -> list[str]:
+    """The names of columns; of ``Box(P R mAP50) Mask(P R mAP50)`` each with what it is of."""
+    groups = sum("(" in cell and ")" not in cell for cell in cells)
+    names, group = [], ""
+    for cell in cells:
+        name = cell
+        if "(" in cell and ")" not in cell:
+            group, _, name = cell.partition("(")
+        closes = name.endswith(")") and "(" not in name
+        name = name.rstrip(")") if closes else name
+        names.append(f"{group} {name}" if group and groups > 1 else name)
+        if closes:
+            group = ""
+    return names
+
+
+def _is_head(names: list[str]) -> bool:
+    if not _LEAST <= len(names) <= _MOST or len({*names}) < len(names) - 1:
+        return False
+    if any(not name or _number(name) is not None or len(name) > 60 for name in names):
+        return False
+    if any(":" in name or "=" in name for name in names):
+        return False
+    counts = any(name.lower() in _EPOCHS | _STEPS for name in names)
+    measures = sum(is_watched(name) for name in names)
+    return measures >= _LEAST or (counts and measures >= 1)
+
+
+def _number(cell: str) -> float | None:
+    """The number in a cell: ``40.4G`` and ``64.1%`` are some, a time is none."""
+    found = _OF.match(cell)
+    if found is not None:
+        return float(found[1])
+    text = _UNIT.sub("", cell)
+    if _NUMBER.match(text) is not None:
+        return float(text)
+    return None
