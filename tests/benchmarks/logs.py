@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.logs            100 MB of each kind
     python -m tests.benchmarks.logs --quick    5 MB, to see that it works
+    python -m tests.benchmarks.logs --kind nanoGPT --kind MMEngine
 
 Held against a loop over the lines that does nothing, and against the usual script: two regular
 expressions on every line. Each runs in a process of its own, so that memory can be told apart.
@@ -17,37 +18,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-KINDS: dict[str, tuple[str, Callable[[int], str]]] = {
-    "a line a batch": (
-        "batches.log",
-        lambda at: (
-            f"2024-01-01 10:00:00 INFO Epoch [{at // 10000}/120][{at % 10000}/10000] "
-            f"loss: 0.{at % 9999:04d} lr: 0.0001 grad_norm: 1.23 time: 0.3\n"
-        ),
-    ),
-    "a progress bar": (
-        "bar.log",
-        lambda at: (
-            f"Epoch {at // 10000}:  30%|###       | {at % 10000}/10000 [00:10<00:23, 30.00it/s, "
-            f"loss=0.{at % 9999:04d}]" + ("\n" if at % 10000 == 9999 else "\r")
-        ),
-    ),
-    "mostly other text": (
-        "other.log",
-        lambda at: (
-            f"Epoch {at // 1000}: loss: 0.5 iou: 0.3\n"
-            if at % 1000 == 0
-            else f"[rank0] some debugging text about nothing in particular, number {at}\n"
-        ),
-    ),
-    "JSON lines": (
-        "scalars.json",
-        lambda at: (
-            f'{{"lr": 0.001, "loss": 0.{at % 9999:04d}, "grad_norm": 1.5, "time": 0.5, '
-            f'"epoch": {at // 10000}, "iter": {at}, "step": {at}}}\n'
-        ),
-    ),
-}
+from tests.benchmarks.logs_kinds import KINDS
+
 CANDIDATES = {
     "ckptdoctor": (
         "from pathlib import Path; from ckptdoctor.runs.logs import read_logs; f = Path(path)\n"
@@ -97,10 +69,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kind", action="append", choices=KINDS, help="this kind alone")
     options = parser.parse_args()
     megabytes = 5 if options.quick else 100
     with tempfile.TemporaryDirectory() as folder:
-        for kind, (name, line) in KINDS.items():
+        for kind in options.kind or KINDS:
+            name, line = KINDS[kind]
             path = Path(folder, name)
             write(path, line, megabytes * 1_000_000)
             print(f"{kind}, {megabytes} MB; medians of {options.rounds} rounds")
