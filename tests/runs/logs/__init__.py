@@ -1,0 +1,1 @@
+"""Logs: what is read of them, and how."""

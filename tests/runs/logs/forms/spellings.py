@@ -1,0 +1,92 @@
+"""How programs spell what is no number, and words that only look like it."""
+
+from __future__ import annotations
+
+__all__ = ["INFINITE", "INNOCENT", "NOT_A_NUMBER"]
+
+NOT_A_NUMBER: dict[str, str] = {
+    "Python, C99, JavaScript in lower case": "nan",
+    "Java, JavaScript, Julia, pandas, JSON of Python": "NaN",
+    "Fortran, C99's %F, Perl on some systems": "NAN",
+    "title case, of str.title()": "Nan",
+    "C99 with its sign": "-nan",
+    "C99 with its other sign": "+nan",
+    "Java with a sign": "-NaN",
+    "glibc and musl of old, n-char-sequence": "nan(0x8000000000000)",
+    "macOS' libc": "nan(0x0)",
+    "MSVC since 2015": "nan(ind)",
+    "MSVC since 2015, the default NaN": "-nan(ind)",
+    "MSVC since 2015, a signalling NaN": "nan(snan)",
+    "MSVC before 2015, a quiet NaN": "1.#QNAN",
+    "MSVC before 2015, rounded to four digits": "1.#QNAN0",
+    "MSVC before 2015, the default NaN": "-1.#IND",
+    "MSVC before 2015, the default NaN in full": "-1.#IND00",
+    "MSVC before 2015, a signalling NaN": "1.#SNAN",
+    "MSVC before 2015, rounded to three digits": "1.#QO",
+    "MSVC before 2015, rounded to two digits": "-1.#J",
+    "numpy before 2": "np.nan",
+    "numpy 2, a scalar of 64 bits": "np.float64(nan)",
+    "numpy 2, a scalar of 32 bits": "np.float32(nan)",
+    "numpy 2, a scalar of 16 bits": "np.float16(nan)",
+    "numpy, an array without dimensions": "array(nan)",
+    "numpy, an array of 32 bits": "array(nan, dtype=float32)",
+    "numpy, an array of one": "array([nan], dtype=float32)",
+    "numpy, what str() says of an array of one": "[nan]",
+    "torch": "tensor(nan)",
+    "torch, of one element": "tensor([nan])",
+    "torch, of one element twice": "tensor([[nan]])",
+    "torch on a GPU": "tensor(nan, device='cuda:0')",
+    "torch with a gradient": "tensor(nan, device='cuda:0', grad_fn=<MeanBackward0>)",
+    "torch, another dtype": "tensor(nan, dtype=torch.bfloat16)",
+    "torch, a parameter": "tensor(nan, requires_grad=True)",
+    "TensorFlow": "tf.Tensor(nan, shape=(), dtype=float32)",
+    "TensorFlow, repr": "<tf.Tensor: shape=(), dtype=float32, numpy=nan>",
+    "JAX, repr": "Array(nan, dtype=float32)",
+    "JAX, repr of a weak type": "Array(nan, dtype=float32, weak_type=True)",
+    "JAX before 0.4": "DeviceArray(nan, dtype=float32)",
+    "cupy": "array(nan)",
+    "Python's Decimal": "Decimal('NaN')",
+    "Go, Rust, Swift": "NaN",
+    "quoted, of JSON libraries that have no NaN": '"NaN"',
+    "quoted, in a dictionary of Python": "'nan'",
+    "R": "NaN",
+    "a percentage": "nan%",
+}
+"""Who says so -> how NaN is spelled."""
+
+INFINITE: dict[str, str] = {
+    "Python, C99": "inf",
+    "C99 with its sign": "-inf",
+    "C99's long form, JSON of other libraries": "infinity",
+    "JavaScript, Java, JSON of Python": "Infinity",
+    "the same, below zero": "-Infinity",
+    "Julia, R, Rust's debug": "Inf",
+    "Fortran, C99's %F": "INF",
+    "MSVC before 2015": "1.#INF",
+    "MSVC before 2015, in full": "1.#INF00",
+    "MSVC before 2015, below zero": "-1.#INF",
+    "numpy 2": "np.float64(inf)",
+    "numpy, an array": "array(inf, dtype=float32)",
+    "torch": "tensor(inf)",
+    "torch on a GPU": "tensor(inf, device='cuda:0')",
+    "JAX": "Array(inf, dtype=float32)",
+    "TensorFlow": "tf.Tensor(inf, shape=(), dtype=float32)",
+    "Go": "+Inf",
+    "Go, below zero": "-Inf",
+    "Python's Decimal": "Decimal('Infinity')",
+    "JavaScript for people, toLocaleString()": "∞",
+}
+"""Who says so -> how infinity is spelled."""
+
+INNOCENT: dict[str, str] = {
+    "a place": "saved to /data/nan/loss_inf",
+    "a name": "Nan Zhang: inference done, info at http://127.0.0.1",
+    "a count": "number of nan iterations: 0",
+    "a check": "nan check: passed",
+    "an option": "skip_nan_loss=True, allow_inf: False",
+    "a sentence": "no NaN in the gradients",
+    "an unmeasured time": "eta: inf",
+    "a unit": "nanoseconds: 12, infos: 3",
+    "a column of zeros": "nan_count: 0 inf_count: 0",
+}
+"""What it is -> a line that is no finding."""
