@@ -14,9 +14,11 @@ _NEVER = frozenset(
     """
     arrows
     axolotl
+    batches-and-global-steps
     bubbliiing-without-score
     build-nanogpt
     catalyst
+    catboost
     chinese
     chinese-mixed
     chinese-of-total
@@ -26,6 +28,7 @@ _NEVER = frozenset(
     csv-of-steps
     csv-with-semicolons
     cyclegan
+    darknet
     decimal-commas
     decimal-commas-and-commas
     deepspeed-overflow
@@ -33,6 +36,7 @@ _NEVER = frozenset(
     detectron2-text
     detr-log
     diffusers
+    epochs-within-iterations
     espnet
     espnet-transducer
     fairseq-text
@@ -45,6 +49,7 @@ _NEVER = frozenset(
     glued
     hugging-face-5
     imagenet-example
+    improved-diffusion
     italian
     iterations
     japanese
@@ -56,7 +61,9 @@ _NEVER = frozenset(
     korean
     letter
     letter-of-total
+    lightgbm
     llama-factory
+    marian
     markdown-table
     megatron
     milesial
@@ -67,6 +74,7 @@ _NEVER = frozenset(
     mmseg-old-text
     mnist-example
     model-card
+    ms-swift
     nanogpt
     nemo
     nnunet-v1
@@ -76,12 +84,15 @@ _NEVER = frozenset(
     nnunet-v2-numpy-2
     numpy-2
     opennmt
+    paddle-ocr
     pandas-printed
     polish
     portuguese
     pytorch-classification-log
+    rsl-rl
     russian
     rvc
+    segmentation-models-pytorch
     skorch
     spacy
     spanish
@@ -93,6 +104,8 @@ _NEVER = frozenset(
     stylegan-ticks
     tabs
     tacotron-2
+    tensorflow-estimator
+    tensorflow-slim
     thousands
     timm-console
     torchtitan
@@ -192,6 +205,7 @@ NOT_SPELLED: frozenset[str] = frozenset(
         "NaN: Python's Decimal",
         "NaN: quoted, of JSON libraries that have no NaN",
         "NaN: quoted, in a dictionary of Python",
+        "NaN: PaddleOCR, which pads to six characters",
         "infinity: MSVC before 2015",
         "infinity: MSVC before 2015, in full",
         "infinity: MSVC before 2015, below zero",
@@ -201,6 +215,7 @@ NOT_SPELLED: frozenset[str] = frozenset(
         "infinity: torch on a GPU",
         "infinity: JAX",
         "infinity: TensorFlow",
+        "infinity: PaddleOCR, which pads to six characters",
         "infinity: Python's Decimal",
         "infinity: JavaScript for people, toLocaleString()",
     )

@@ -10,6 +10,7 @@ from tests.runs.logs.forms import (
     classification,
     detection,
     generative,
+    kin,
     language,
     loggers,
     notebooks,
@@ -25,7 +26,7 @@ __all__ = ["FORMS", "Course", "CourseKind", "Form", "Moment", "Place", "make_cou
 
 _MODULES = (
     *(detection, segmentation, classification, language, speech, generative, notebooks, loggers),
-    scripts,
+    *(scripts, kin),
 )
 
 FORMS: tuple[Form, ...] = (

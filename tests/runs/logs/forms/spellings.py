@@ -51,6 +51,7 @@ NOT_A_NUMBER: dict[str, str] = {
     "quoted, in a dictionary of Python": "'nan'",
     "R": "NaN",
     "a percentage": "nan%",
+    "PaddleOCR, which pads to six characters": "nanxxx",
 }
 """Who says so -> how NaN is spelled."""
 
@@ -71,6 +72,7 @@ INFINITE: dict[str, str] = {
     "torch on a GPU": "tensor(inf, device='cuda:0')",
     "JAX": "Array(inf, dtype=float32)",
     "TensorFlow": "tf.Tensor(inf, shape=(), dtype=float32)",
+    "PaddleOCR, which pads to six characters": "infxxx",
     "Go": "+Inf",
     "Go, below zero": "-Inf",
     "Python's Decimal": "Decimal('Infinity')",
