@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tests.runs.logs.forms import CourseKind
 
-__all__ = ["NOT_ALONE", "NOT_FOUND", "NOT_READ", "NOT_SPELLED"]
+__all__ = ["NOT_ALONE", "NOT_DECODED", "NOT_FOUND", "NOT_READ", "NOT_SPELLED"]
 
 _NEVER = frozenset(
     """
@@ -172,6 +172,29 @@ NOT_ALONE: frozenset[str] = frozenset(
     )
 )
 """Forms that are not read while they are being written."""
+NOT_DECODED: frozenset[str] = frozenset(
+    (
+        "UTF-16 of PowerShell bars",
+        "UTF-16 of PowerShell hugging-face",
+        "UTF-16 of PowerShell json-lines",
+        "UTF-16 of PowerShell keras-csv-logger",
+        "UTF-16 of PowerShell lightning-csv",
+        "UTF-16 the other way round bars",
+        "UTF-16 the other way round hugging-face",
+        "UTF-16 the other way round json-lines",
+        "UTF-16 the other way round keras-csv-logger",
+        "UTF-16 the other way round lightning-csv",
+        "UTF-8 with a mark json-lines",
+        "old Macs json-lines",
+        "old Macs keras-csv-logger",
+        "old Macs lightning-csv",
+        "zeros in front, of a log that was rotated bars",
+        "zeros in front, of a log that was rotated json-lines",
+        "zeros in front, of a log that was rotated keras-csv-logger",
+        "zeros in front, of a log that was rotated lightning-csv",
+    )
+)
+"""Encodings in which a form is not read."""
 NOT_SPELLED: frozenset[str] = frozenset(
     (
         "NaN: MSVC before 2015, a quiet NaN",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,9 @@ import pytest
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles
 from tests.runs.logs.forms import FORMS, Course, CourseKind, Form, Moment, make_course
-from tests.runs.logs.forms.judge import alarming, shortfalls, write
+from tests.runs.logs.forms.judge import alarming, misread, shortfalls, write
 from tests.runs.logs.forms.spellings import INFINITE, INNOCENT, NOT_A_NUMBER
-from tests.runs.logs.not_yet import NOT_ALONE, NOT_FOUND, NOT_READ, NOT_SPELLED
+from tests.runs.logs.not_yet import NOT_ALONE, NOT_DECODED, NOT_FOUND, NOT_READ, NOT_SPELLED
 
 _BY_NAME = {form.name: form for form in FORMS}
 _CARRIERS = (
@@ -31,6 +31,19 @@ _SPELLINGS = {
     **{f"NaN: {who}": spelling for who, spelling in NOT_A_NUMBER.items()},
     **{f"infinity: {who}": spelling for who, spelling in INFINITE.items()},
 }
+
+
+_ENCODERS: dict[str, Callable[[str], bytes]] = {
+    "UTF-16 of PowerShell": lambda text: text.replace("\n", "\r\n").encode("utf-16"),
+    "UTF-16 the other way round": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    "UTF-8 with a mark": lambda text: text.encode("utf-8-sig"),
+    "CRLF": lambda text: text.replace("\n", "\r\n").encode(),
+    "old Macs": lambda text: text.replace("\n", "\r").encode(),
+    "no line end at the end": lambda text: text.rstrip().encode(),
+    "zeros in front, of a log that was rotated": lambda text: b"\0" * 70_000 + text.encode(),
+    "zeros behind, of a node that died": lambda text: text.encode() + b"\0" * 70_000,
+}
+_ENCODED = ("bars", "hugging-face", "json-lines", "lightning-csv", "keras-csv-logger")
 
 
 def _cases() -> Iterator[object]:
@@ -133,6 +146,28 @@ def test_an_unfinished_log_says_what_it_has(name: str, tmp_path: Path, *, crlf: 
     assert len(told) >= len(shown) // 2
     assert told[:-1] == pytest.approx(shown[: len(told) - 1])
     assert alarming(path) == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        pytest.param(
+            encoding,
+            name,
+            id=f"{encoding} {name}",
+            marks=_expected_to_fail(f"{encoding} {name}", NOT_DECODED),
+        )
+        for encoding, name in itertools.product(_ENCODERS, _ENCODED)
+    ],
+)
+def test_what_a_log_says_does_not_depend_on_its_bytes(
+    encoding: str, name: str, tmp_path: Path
+) -> None:
+    form, course = _BY_NAME[name], make_course(CourseKind.STORY, name)
+    raw = _ENCODERS[encoding](form.write(course.moments))
+    path = tmp_path / form.file
+    path.write_bytes(raw)
+    assert misread(form, course, path) == []
 
 
 def test_every_form_has_a_name_and_a_source_of_its_own() -> None:

@@ -84,15 +84,15 @@ def ultralytics_classify(course: Sequence[Moment]) -> str:
     return "\n".join(out) + "\n"
 
 
-def _results_csv(course: Sequence[Moment], names: Sequence[str], first: int) -> str:
+def _results_csv(course: Sequence[Moment], names: Sequence[str], first: int, width: int) -> str:
     """A row: epoch, three losses, precision, recall, two mAPs, three losses, a rate."""
-    lines = ["".join(f"{name:>20}," for name in ("epoch", *names)).rstrip(",")]
+    lines = [",".join(f"{name:>{width}}" for name in ("epoch", *names))]
     for at, one in enumerate(course, start=first):
         losses = [one.train, one.train * 0.6, one.train * 0.8]
         held = [one.val, one.val * 0.6, one.val * 0.8]
         rates = [_lost(one.score) * k for k in (0.97, 0.94, 1.0)] + [_strict(one)]
         row = [f"{value:.5g}" for value in (*losses, *rates, *held, one.lr)]
-        lines.append(",".join(f"{cell:>20}" for cell in (str(at), *row)))
+        lines.append(",".join(f"{cell:>{width}}" for cell in (str(at), *row)))
     return "\n".join(lines) + "\n"
 
 
@@ -116,20 +116,22 @@ _NEW = (
 )
 def yolov5_results_csv(course: Sequence[Moment]) -> str:
     """ultralytics/yolov5: utils/loggers/__init__.py; epochs from 0, cells of 20 characters."""
-    return _results_csv(course, _OLD, first=0)
+    return _results_csv(course, _OLD, first=0, width=20)
 
 
 @form("results.csv", metric="50-95", shown=lambda m: as_read(f"{_strict(m):.5g}"))
 def ultralytics_results_csv(course: Sequence[Moment]) -> str:
     """ultralytics/ultralytics: ultralytics/engine/trainer.py, `save_metrics`; epochs from 1."""
-    return _results_csv(course, _NEW, first=1)
+    return _results_csv(course, _NEW, first=1, width=23)
 
 
 @form("results.csv", metric="50-95", shown=lambda m: as_read(f"{_strict(m):.5g}"))
 def ultralytics_results_csv_plain(course: Sequence[Moment]) -> str:
     """ultralytics/ultralytics: ultralytics/engine/trainer.py of 8.3: a column `time`, no blanks."""
     lines = ["epoch,time," + ",".join(_NEW)]
-    for at, line in enumerate(_results_csv(course, _NEW, first=1).splitlines()[1:], start=1):
+    for at, line in enumerate(
+        _results_csv(course, _NEW, first=1, width=23).splitlines()[1:], start=1
+    ):
         _, *cells = (cell.strip() for cell in line.split(","))
         lines.append(",".join([str(at), f"{at * 31.4:.6g}", *cells]))
     return "\n".join(lines) + "\n"
@@ -224,13 +226,13 @@ def mmdet_3_text(course: Sequence[Moment]) -> str:
         stamp = f"01/02 03:{at + 10}:04 - mmengine - INFO - "
         for batch in (50, 100):
             out.append(
-                f"{stamp}Epoch(train)  [{at:2d}][{batch:3d}/100]  base_lr: {one.lr:.4e} "
+                f"{stamp}Epoch(train){f'[{at}]':>5}[{batch:3d}/100]  base_lr: {one.lr:.4e} "
                 f"lr: {one.lr:.4e}  eta: 1:20:11  time: 0.5120  data_time: 0.0130  memory: 3780  "
                 f"grad_norm: {one.train * 5:.4f}  loss: {one.train:.4f}  "
                 f"loss_cls: {one.train * 0.6:.4f}  loss_bbox: {one.train * 0.4:.4f}"
             )
         out.append(f"{stamp}Saving checkpoint at {at} epochs")
-        out.append(f"{stamp}Epoch(val)  [{at:2d}][ 50/500]    eta: 0:00:08  time: 0.0189")
+        out.append(f"{stamp}Epoch(val){f'[{at}]':>5}[ 50/500]    eta: 0:00:08  time: 0.0189")
         out.append(f"{stamp}Evaluating bbox...")
         out.append(_coco(one))
         out.append(

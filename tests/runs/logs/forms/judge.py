@@ -14,7 +14,7 @@ from ckptdoctor.survey import chronicles
 from tests.runs.logs.forms.courses import Course, CourseKind
 from tests.runs.logs.forms.form import Answer, Form, Place
 
-__all__ = ["alarming", "shortfalls", "write"]
+__all__ = ["alarming", "misread", "shortfalls", "write"]
 
 _ANY_OF = {
     CourseKind.STORY: {"CD304", "CD402", "CD403", "CD404"},
@@ -49,7 +49,12 @@ def shortfalls(form: Form, course: Course, folder: Path) -> list[str]:
         course: what it tells.
         folder: where to write it.
     """
-    found = chronicles([], Wish(logs=(write(form, course, folder),)))
+    return misread(form, course, write(form, course, folder))
+
+
+def misread(form: Form, course: Course, path: Path) -> list[str]:
+    """The same of a log that is written already."""
+    found = chronicles([], Wish(logs=(path,)))
     if not found.histories:
         return ["nothing is read"]
     history = found.histories[0]

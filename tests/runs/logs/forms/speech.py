@@ -197,11 +197,12 @@ def wavernn(course: Sequence[Moment]) -> str:
 @form(
     "train.log",
     metric="(?i)(eval|avg|val).*loss",
-    shown=lambda m: as_read(f"{m.val:.5f}"),
+    shown=lambda m: m.val,
     place=epochs(0),
 )
 def coqui(course: Sequence[Moment]) -> str:
-    """coqui-ai/Trainer: trainer/logging/console_logger.py: losses below their own headings."""
+    """coqui-ai/Trainer: trainer/logging/console_logger.py: losses below their own headings, and in
+    brackets how much they changed."""
     out = []
     for at, one in enumerate(course):
         out.append(f"\x1b[4m\x1b[1m > EPOCH: {at}/{len(course)}\x1b[0m")
@@ -215,6 +216,6 @@ def coqui(course: Sequence[Moment]) -> str:
         out.append(f"     | > grad_norm: 1.10000  (1.20000)\n     | > current_lr: {one.lr:.5f} ")
         out.append("\n\x1b[1m > EVALUATION \x1b[0m\n")
         out.append("\n  \x1b[1m--> EVAL PERFORMANCE\x1b[0m")
-        out.append("     | > avg_loader_time: 0.00213 \x1b[0m(+0.00000)")
-        out.append(f"     | > avg_loss: {one.val:.5f} \x1b[92m(-0.00123)\x1b[0m")
+        out.append("     | > avg_loader_time:\x1b[91m 0.0021388 \x1b[0m(+0.0001412)")
+        out.append(f"     | > avg_loss:\x1b[92m {one.val} \x1b[0m(-0.0012367)")
     return "\n".join(out) + "\n"
