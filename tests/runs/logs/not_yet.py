@@ -46,6 +46,7 @@ _NEVER = frozenset(
     french-comma
     german
     german-comma
+    global-steps
     glued
     hugging-face-5
     imagenet-example
@@ -121,6 +122,7 @@ _NEVER = frozenset(
     ultralytics-results-csv
     ultralytics-results-csv-plain
     ultralytics-segment
+    unnamed-tuples
     vae-example
     xgboost
     yolov5-console

@@ -10,6 +10,7 @@ from tests.runs.logs.forms import (
     classification,
     detection,
     generative,
+    habits,
     kin,
     language,
     loggers,
@@ -26,7 +27,7 @@ __all__ = ["FORMS", "Course", "CourseKind", "Form", "Moment", "Place", "make_cou
 
 _MODULES = (
     *(detection, segmentation, classification, language, speech, generative, notebooks, loggers),
-    *(scripts, kin),
+    *(scripts, habits, kin),
 )
 
 FORMS: tuple[Form, ...] = (
