@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tests.runs.logs.forms import (
     classification,
+    coco,
     detection,
     generative,
     habits,
@@ -26,7 +27,17 @@ from tests.runs.logs.forms.form import Form, Moment, Place, forms_of
 __all__ = ["FORMS", "Course", "CourseKind", "Form", "Moment", "Place", "make_course"]
 
 _MODULES = (
-    *(detection, segmentation, classification, language, speech, generative, notebooks, loggers),
+    *(
+        detection,
+        coco,
+        segmentation,
+        classification,
+        language,
+        speech,
+        generative,
+        notebooks,
+        loggers,
+    ),
     *(scripts, habits, kin),
 )
 

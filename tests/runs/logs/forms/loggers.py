@@ -141,7 +141,13 @@ def flair(course: Sequence[Moment]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@form("train.log", metric="(?i)score", shown=lambda m: as_read(f"{m.score:.2f}"), place=steps(200))
+@form(
+    "train.log",
+    metric="(?i)score",
+    shown=lambda m: as_read(f"{m.score:.2f}"),
+    place=steps(200),
+    either={"(?i)ents_f": lambda m: as_read(f"{m.score * 100:.2f}")},
+)
 def spacy(course: Sequence[Moment]) -> str:
     """explosion/spaCy: spacy/training/loggers.py, `console_logger`: epoch, step, losses, scores in
     columns."""
