@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
+import re
 
 from tests.bad_inputs.archive_maker import shaken
+from tests.runs.logs.forms import FORMS, CourseKind, make_course
 
 __all__ = ["a_log"]
 
@@ -109,10 +112,18 @@ _HEADS = (
 )
 
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?|\bnan\b")
+
+
 def a_log(chance: random.Random) -> bytes:
-    """Some lines, mostly of one or two kinds; now and then the state of a Hugging Face trainer."""
-    if chance.random() < 0.1:
+    """Some lines, mostly of one or two kinds; now and then the state of a Hugging Face trainer, and
+    often what some program prints, with other numbers and lines of another one in it.
+    """
+    which = chance.random()
+    if which < 0.1:
         return _trainer_state(chance)
+    if which < 0.5:
+        return _of_forms(chance)
     kinds = [chance.choice(_LINES) for _ in range(chance.choice((1, 1, 2, 4)))]
     lines = [chance.choice(_HEADS)]
     for at in range(chance.choice((1, 4, 12, 40))):
@@ -124,6 +135,32 @@ def a_log(chance: random.Random) -> bytes:
         lines.append(line)
     data = chance.choice(("\n", "\n", "\n", "\r\n", "\r", "\n\n")).join(lines).encode()
     return shaken(chance, data) if chance.random() < 0.4 else data
+
+
+def _of_forms(chance: random.Random) -> bytes:
+    """A part of a log in some form, or of two that were written into one file."""
+    lines = list(_printed(chance.randrange(len(FORMS))))
+    if chance.random() < 0.3:
+        others = _printed(chance.randrange(len(FORMS)))
+        lines = [line for pair in zip(lines, others, strict=False) for line in pair]
+    begin = chance.randrange(len(lines)) if chance.random() < 0.5 else 0
+    lines = lines[begin : begin + chance.choice((2, 10, 40))]
+    share = chance.choice((0.0, 0.02, 0.3))
+
+    def other(found: re.Match[str]) -> str:
+        return chance.choice(_NUMBERS) if chance.random() < share else found[0]
+
+    text = _NUMBER.sub(other, "\n".join(lines))
+    encoding = chance.choice(("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"))
+    data = text.encode(encoding, "replace")
+    return shaken(chance, data) if chance.random() < 0.5 else data
+
+
+@functools.cache
+def _printed(at: int) -> tuple[str, ...]:
+    form = FORMS[at]
+    text = form.write(make_course(CourseKind.STORY, form.name).moments[-12:])
+    return tuple(text.split("\n"))
 
 
 def _number(chance: random.Random) -> str:
