@@ -84,13 +84,15 @@ class JsonRows:
         if "schema_version" in row:  # our own output
             return None
         epoch, step = epoch_in(row), step_in(row)
+        if row.get("mode") in ("val", "eval", "test"):
+            step = None  # of the validation's own batches, as old MMCV counts them
         if epoch is not None:
             self._epoch = epoch
         elif step is not None and step == self._epoch:
             step = None  # an epoch again, in MMEngine's rows of a validation
         if step is not None:
             self._step = step
-        elif epoch is None and self._epoch is None:
+        elif (epoch is None and self._epoch is None) or "mode" in row:
             step = self._step
         if self._epoch is None and step is None:
             return None

@@ -25,7 +25,7 @@ from ckptdoctor.runs.logs.numbers import number
 from ckptdoctor.runs.logs.pairs import begins_with_split, is_watched, values_in
 from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
-from ckptdoctor.runs.logs.text_tables import TextTable, head_of
+from ckptdoctor.runs.logs.text_tables import TableRow, TextTable, UprightTable, head_of
 
 __all__ = ["VARYING", "LineReader", "Thinned"]
 
@@ -41,13 +41,15 @@ VARYING = bytes(
 """What differs between two lines of one shape: numbers, and the bar that shows the progress."""
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _NOT_HERE = re.compile(
-    rb"\b(?:best|max|total|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
+    rb"\b(?:best|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
     re.IGNORECASE,
 )
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
 _FIRST_CELL = re.compile(rb"[^\s|]+")
+_COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
 _PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
 _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
+_TIME_OF_DAY = re.compile(rb"\d\d:\d\d:\d\d")
 _RATES = ("lr", "rate")
 _WATCHED = re.compile(
     rb"[\xc3-\xed]|lr|norm|err|prec|top|verlust|perte|scale|perplex|genauig|perd|strata|%s"
@@ -135,6 +137,8 @@ class LineReader:
         self._pending: dict[bytes, _Waiting] = {}
         self._above: bytes | None = None
         self._table: TextTable | None = None
+        self._upright = UprightTable()
+        self._said = ""
         self._ahead = LinesAhead()
         self.commands: list[str] = []
 
@@ -160,6 +164,8 @@ class LineReader:
 
     def flush(self) -> Iterator[Row]:
         """What is known of the moment that is being read; more may come."""
+        if (upright := self._upright.done()) is not None:
+            yield from self._add_upright(upright)
         yield from self._flush()
         if self._epoch is not None and self._ahead.expected and self._ahead.lines:
             values: dict[str, float] = {}
@@ -174,6 +180,10 @@ class LineReader:
     def _feed(self, raw: bytes) -> Iterator[Row]:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
+        if raw[:1] == b"|" and self._upright.takes(raw):
+            return
+        if (upright := self._upright.done()) is not None:
+            yield from self._add_upright(upright)
         shape = _shape_of(raw)
         if self._ahead.holds(shape):
             self._ahead.keep(shape, raw)
@@ -229,13 +239,13 @@ class LineReader:
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
-        if self._table is not None:
+        mark = find_mark(raw, in_words=self._in_words)
+        if self._table is not None and (mark is None or not mark.in_words):
             known = _Shape(table=self._table)
             took = list(self._feed_row(raw, shape, known))
             if shape in self._shapes and self._shapes[shape] is known:
                 yield from took
                 return
-        mark = find_mark(raw, in_words=self._in_words)
         if mark is ELSEWHERE:
             self._note_command(raw)
         elif mark is None or (mark.epoch is None and not self._is_marked(raw)):
@@ -271,7 +281,7 @@ class LineReader:
 
     def _is_marked(self, raw: bytes) -> bool:
         """Whether a step counts: with values beside it, or alone on its line."""
-        return len(raw) <= _SHORT or self._holds_values(raw)
+        return len(raw.strip()) <= _SHORT or self._holds_values(raw)
 
     def _name(self, raw: bytes, mark: Mark) -> None:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
@@ -285,7 +295,7 @@ class LineReader:
         """A line without a moment belongs to the one above it, if it holds metrics."""
         self._note_command(raw)
         holds = self._holds_values(raw)
-        if not holds and _WATCHED.search(raw) is not None:
+        if not holds and (_WATCHED.search(raw) or _COUNTED.search(raw)) is not None:
             head = head_of(raw.decode("utf-8", "replace"))
             if head is not None:
                 self._table = head
@@ -316,9 +326,9 @@ class LineReader:
         first = _FIRST_CELL.findall(raw[:_LINE_CHARS])[:1]
         if not first or table is None:
             return
-        if known.first == first[0] and known.table is table:
+        if known.first == first[0] and known.table is table and table.leads:
             if known.holds:
-                self._wait(raw, shape, known)
+                yield from self._keep(raw, shape, known)
             return
         row = table.row(raw[:_LINE_CHARS].decode("utf-8", "replace"))
         if row is None:
@@ -338,11 +348,15 @@ class LineReader:
             self._above = raw
             yield Row(epoch=self._epoch, step=row.step, values=row.values, time_s=_time(raw))
         elif known.holds:
-            self._wait(raw, shape, known)
+            yield from self._keep(raw, shape, known)
 
-    def _wait(self, raw: bytes, shape: bytes, known: _Shape) -> None:
-        self._pending.pop(shape, None)
-        self._pending[shape] = _Waiting(raw, known, self._above)
+    def _add_upright(self, row: TableRow) -> Iterator[Row]:
+        """A table of two columns that ended; without a moment it is of the one above."""
+        epoch, step = row.epoch, row.step
+        if epoch is None and step is None:
+            epoch = self._epoch
+        if epoch is not None or step is not None:
+            yield Row(epoch=epoch, step=step, values=row.values)
 
     def _remember(self, shape: bytes, known: _Shape) -> None:
         if len(self._shapes) >= _MOST_SHAPES:
@@ -400,7 +414,12 @@ class LineReader:
         """The metrics and losses of a line that names no epoch."""
         line = raw[:_LINE_CHARS].decode("utf-8", "replace")
         phase = _PHASE.search(line)
-        found = self._values(line, phase[1].lower() if phase else begins_with_split(line))
+        split = phase[1].lower() if phase else begins_with_split(line)
+        if line.lstrip()[:1] == "*":  # what sums up the lines above it
+            split = split or self._said
+        else:
+            self._said = split
+        found = self._values(line, split)
         return {name: value for name, value in found.items() if is_watched(name)}
 
     def _values(self, text: str, split: str = "") -> dict[str, float]:
@@ -409,7 +428,7 @@ class LineReader:
 
     def _holds_values(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""
-        head = raw.partition(b":")[0]
+        head = _TIME_OF_DAY.sub(b"", raw).partition(b":")[0]
         if _NOT_HERE.search(head) is not None or _WATCHED.search(raw) is None:
             return False
         return any(is_watched(name) for name in self._values(raw.decode("utf-8", "replace")))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ckptdoctor.history import Clock, Position
-from ckptdoctor.metadata import Source, Split, named_metric, split_of
+from ckptdoctor.metadata import Source, Split, is_loss, named_metric, split_of
 
 __all__ = ["ByClock", "Epochs", "LogFacts", "LogReading", "Row", "epoch_of", "merged"]
 
@@ -163,9 +163,7 @@ class LogReading:
         epochs, steps = self.by_epoch.values, self.by_step.values
         if not steps or not epochs:
             return Clock.STEP if steps else Clock.EPOCH
-        scored = [
-            sum(_is_validation(values) for values in found.values()) for found in (epochs, steps)
-        ]
+        scored = [sum(_is_scored(values) for values in found.values()) for found in (epochs, steps)]
         if len(epochs) < _FEW_EPOCHS <= len(steps) or scored[1] > _FINER * scored[0] > 0:
             return Clock.STEP
         return Clock.EPOCH
@@ -245,6 +243,18 @@ def _last_steps(rows: Iterable[Row]) -> dict[int, int]:
 
 def _is_validation(values: Iterable[str]) -> bool:
     return any(_is_validated(name) for name in values)
+
+
+def _is_scored(values: Iterable[str]) -> bool:
+    return any(_is_validated(name) or _is_score(name) for name in values)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_score(name: str) -> bool:
+    """Whether a value is a score, and not said to be of training."""
+    if split_of(name) is Split.TRAINING or is_loss(name):
+        return False
+    return named_metric(name, 0.0, Source.LOG) is not None
 
 
 @functools.lru_cache(maxsize=1024)

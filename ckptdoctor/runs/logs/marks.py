@@ -16,37 +16,52 @@ __all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in", "names_step"]
 
 _WORDS = "|".join(
     (
-        *("epoch[ea]?", "ep", "époque", "Époque", "época", "Época", "эпоха", "Эпоха"),
+        *("epoch[ea]?", "ep", "epo[ck]a", "époque", "Époque", "época", "Época", "эпоха", "Эпоха"),
+        *("dönem", "Dönem"),
         *("エポック", "에포크", "에폭", "轮次", "轮数", "回合", "训练轮"),
     )
 )
 _EPOCH = re.compile(
     (
-        rf"(?<![\w-])(?:{_WORDS})\.?(?P<key>['\"])?(?:\((?P<phase>\w{{1,12}})\))?"
+        rf"(?<![\w-])(?:{_WORDS})\.?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
         r"(?:[\s:=#\[(]|：|-(?=\d)){0,5}['\"]?"
         r"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
         r"|第\s?(?P<behind>\d{1,7})\s?(?:/\s?\d{1,7}\s?)?(?:个?epoch|轮|輪|回)"
         r"|(?<![\w-])epochs[\s:=#\[(]{0,5}(?P<of>\d{1,7})\s?/\s?\d"
         r"|^\W*(?P<train>train|test)(?:ing)?:?\s++(?P<timm>\d{1,7})\s++\["
-        r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])])"
+        r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])]|/\d)"
+        r"|^\W{0,4}(?P<barred>\d{1,7})\|\d{1,10}\|"
+        r"|(?<![\w./])(?P<before>\d{1,7})(?:/\d{1,7})?epoch(?=[\s:])"
     ).encode(),
     re.IGNORECASE,
 )
-_GROUPS = ("n", "behind", "of", "timm", "short")
-_BRACKETS = re.compile(rb"^[^\[]{0,40}\[\s?(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]")
+_GROUPS = ("n", "behind", "of", "timm", "short", "barred", "before")
+_GLOBAL = re.compile(
+    rb"\bglobal[_ ]?(?:step|iter(?:ation)?)s?\W{1,4}(?P<n>\d{1,10})(?![\d.]*+[.\w])", re.IGNORECASE
+)
+_BRACKETS = re.compile(
+    rb"^[^\[]{0,40}\[\s?(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]|^\s{0,4}\[(\d{1,7})\]\s"
+)
+_SPLIT_BEFORE = re.compile(
+    rb"(?<![^\W_])(train|valid|val|test|eval)(?:ing|idation|uation|uate|_inner)?\W{1,6}$",
+    re.IGNORECASE,
+)
 _STEP = re.compile(
     rb"(?<![\w/-])(?:(?:global|train|training|optimizer|current|learning)[_ ]?)?"
-    rb"(?:step|iter(?:ation)?|update|num_updates|kimg|nimg)s?(?P<key>['\"])?"
-    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,10})(?![\d.]*+[.\w])"
+    rb"(?:step|iter(?:ation)?|update|num_updates|kimg|nimg|up\.)s?(?P<key>['\"])?"
+    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,10})(?![\d.]*+[.\w%])"
     rb"(?:\s?/\s?(?P<of>\d{1,10}))?"
     rb"|(?<![\w-])(?:train|training|val|valid|validation|test|eval)\w{0,4}\s(?:loss|error)"
-    rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,4}(?=[-+]?(?:\d++\.\d|nan|inf))",
+    rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,4}(?=[-+]?(?:\d++\.\d|nan|inf))"
+    rb"|^\s*(?P<first>\d{1,9})\s(?=(?:train|val|valid|test|eval)\w{0,7}\s[-+]?(?:\d|nan|inf))"
+    rb"|^\W{0,4}\d{1,7}\|(?P<barred>\d{1,10})\|"
+    rb"|\bsteps?:\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,9})/\d",
     re.IGNORECASE,
 )
 _NOT_NOW = re.compile(
     rb"\b(?:best|max|maximum|total|num|number of|start|starting from|last|final|resum\w*|load\w*"
     rb"|restor\w*|every|per|sav\w*|since|from|until|patience|previous|checkpoint|warmup|skip\w*"
-    rb"|log|for|evals?|accumul\w*|decay|interval)\W*$",
+    rb"|log|accumul\w*|decay|interval)\W*$",
     re.IGNORECASE,
 )
 _NOT_NOW_OF_EPOCHS = re.compile(
@@ -85,6 +100,8 @@ class Mark:
     in_words: bool = True
 
 
+_STEPS = ("n", "bare", "first", "barred", "bar")
+
 ELSEWHERE = Mark(None, None)
 """That of a line which speaks of another epoch than the one that is running."""
 
@@ -102,9 +119,9 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
         brackets = None if in_words or step is not None else _BRACKETS.search(raw)
         if brackets is None:
             return step
-        start, end = brackets.span(1)
+        start, end = brackets.span(1 if brackets[1] else 2)
         return Mark(
-            int(brackets[1]),
+            int(brackets[1] or brackets[2]),
             None,
             start,
             end + 1,
@@ -118,8 +135,11 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
     which = next(name for name in _GROUPS if found[name] is not None)
     start, end = found.span(which)
     fraction = found["fraction"] or b""
+    opens = before.rfind(b"{")
     as_key = found["key"] is not None or before.lstrip()[:1] == b"{"
     phase = found["phase"] or (b"val" if (found["train"] or b"").lower() == b"test" else b"")
+    if not phase and (said := _SPLIT_BEFORE.search(before)) is not None:
+        phase = said[1].lower()
     number = found[which] + fraction
     end += len(fraction) + 1
     return Mark(
@@ -128,7 +148,7 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
         start,
         end,
         raw[start:end],
-        values_from=0 if as_key else found.end(),
+        values_from=max(opens, 0) if as_key else found.end(),
         phase=phase,
         moves=bool(fraction) or step is not None,
     )
@@ -141,8 +161,11 @@ def _find_step(raw: bytes) -> Mark | None:
         return None
     if (found["phase"] or b"").lower() in _WITHIN:
         return None
-    which = "n" if found["n"] is not None else "bare"
-    cut = found.span(which) if which == "bare" else found.span()
+    which = next(name for name in _STEPS if found[name] is not None)
+    told = _GLOBAL.search(raw) if which == "n" else None
+    if told is not None:
+        return Mark(None, int(told["n"]), cut=told.span(), moves=True)
+    cut = (0, 0) if which == "bar" else found.span(which) if which != "n" else found.span()
     return Mark(None, int(found[which]), cut=cut, moves=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 
 from ckptdoctor.metadata import Source, named_metric
@@ -13,7 +14,7 @@ __all__ = ["EPOCH_NAMES", "STEP_NAMES", "epoch_in", "number", "numbers", "step_i
 EPOCH_NAMES = ("epoch", "current_epoch", "epochs")
 STEP_NAMES = (
     *("global_step", "step", "trainer/global_step", "_step", "iter", "iteration", "steps"),
-    *("num_updates", "iterations", "total_timesteps"),
+    *("num_updates", "iterations", "total_timesteps", "time/total_timesteps", "Progress/kimg"),
 )
 _DEEPEST = 3
 _COCO_STATS = (6, 10, 12)
@@ -36,6 +37,8 @@ def step_in(row: Mapping[str, object]) -> int | None:
     """The step of a row."""
     found = (number(row[name]) for name in STEP_NAMES if row.get(name) not in (None, ""))
     step = next(found, None)
+    if step is None and isinstance(name := row.get("snapshot_pkl"), str):  # StyleGAN's metrics
+        step = number(re.sub(r"\D", "", name))
     return int(step) if step is not None and step >= 0 else None
 
 
@@ -46,7 +49,11 @@ def numbers(row: Mapping[str, object], depth: int = 0) -> Iterator[tuple[str, fl
     as one value a class, its mean without NaN; of COCO's twelve figures the first.
     """
     for name, value in row.items():
-        if isinstance(value, dict) and depth < _DEEPEST:
+        if (
+            isinstance(value, dict)
+            and not ("mean" in value and "num" in value)
+            and depth < _DEEPEST
+        ):
             yield from ((f"{name}/{key}", v) for key, v in numbers(value, depth + 1))
             continue
         found = _of_list(name, value) if isinstance(value, list) else _number(value)
@@ -70,6 +77,8 @@ def _of_list(name: str, value: list[object]) -> float | None:
 
 
 def _number(value: object) -> float | None:
+    if isinstance(value, dict):  # statistics of one value
+        return _number(value["mean"]) if "mean" in value and "num" in value else None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ckptdoctor.metadata import Source, is_loss, named_metric
 from ckptdoctor.runs.logs.languages import in_english
@@ -13,12 +13,12 @@ from ckptdoctor.runs.logs.spelled import NUMBER, plain
 __all__ = ["REDUCED_SCALE", "begins_with_split", "is_watched", "values_in"]
 
 _WORD = r"(?<![\w@./-])[A-Za-z_][\w@./-]*+"
-_SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?)"
+_SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is)\s)"
 # What makes a pair of a word is optional, so that a word without a number is passed over in one
 # step: `a-a-a-a` would be tried from each of its letters, as far as it reaches.
 _PAIR = re.compile(
     rf"(?P<name>{_WORD}(?:\([A-Z]\))?)(?:(?:\s?\((?P<of>[^()\d]{{1,16}})\))?"
-    rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\])?['\"]?{_SEPARATOR}['\"]?"
+    rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\])?(?:['\"]?{_SEPARATOR}|['\"],\s)['\"]?"
     rf"(?:(?P<value>{NUMBER})(?:\s?/\s?(?P<whole>\d++)(?![\w./]))?(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+),?\s*\]))?"
 )
@@ -26,7 +26,8 @@ _SPACED = re.compile(
     rf"(?P<name>{_WORD})(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+)\]))?"
 )
-_DASHED = re.compile(rf"(?<![\w-])(?P<name>[A-Za-z_]++)-(?P<value>{NUMBER})")
+_DASHED = re.compile(rf"(?<![\w-])(?P<name>[A-Za-z_]++)(?:-|\s-\s)(?P<value>{NUMBER})")
+_FILE = re.compile(r"[^\s'\"]*\.(?:ckpt|pth?|safetensors|bin|h5|keras|tar|pkl|onnx)(?![a-z])[^\s]*")
 _TUPLE = re.compile(
     rf"\b(train|val|valid|test|eval)[a-z]*\s?[:=]?\s?\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)",
     re.IGNORECASE,
@@ -35,13 +36,19 @@ _COCO = re.compile(
     rf"\((A[PR])\)\s*@\s*\[\s*IoU\s*=\s*([\d.:]+)\s*\|(?:\s*area\s*=\s*(\w+)\s*\|)?"
     rf"[^\]]{{0,60}}?maxDets\s{{0,4}}=\s*(\d+)[^\]]{{0,20}}\]\s*=\s*({NUMBER})"
 )
+_RANGE = re.compile(r"(@\[?\d?\.\d+):(\d?\.\d+)")
+"""The thresholds of a mean AP, in its name."""
 _NUMBERS = re.compile(rf"(?<![\d.]){NUMBER}")
 _SPLIT = re.compile(r"(?<![^\W_])(train|val|valid|test|eval)[a-z]{0,7}(?![^\W_])", re.IGNORECASE)
-_BEGINS_WITH = re.compile(r"\W{0,4}(train|val|valid|test|eval)[a-z]{0,7}\b", re.IGNORECASE)
+_BEGINS_WITH = re.compile(r"\W{0,10}(train|val|valid|test|eval)[a-z]{0,7}\b", re.IGNORECASE)
 _JOINED = frozenset(
     "mean avg best grad learning balanced lm loss pseudo running macro micro".split()
 )
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
+_IS_MEAN = re.compile(r"(?:avg|mean|average)_", re.IGNORECASE)
+"""Of such a name what stands in brackets is something else, as a difference."""
+_GENERIC = frozenset({"score", "coefficient", "coef", "index", "metric", "value", "error"})
+"""Words that need another one in front of them: the Dice score."""
 _MARKS = ("epoch", "epochs", "ep")
 _LABELS = ("loss", "lr", "grad_norm", "grad norm", "gradnorm", "learning_rate", "learning rate")
 _SCALES = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
@@ -79,18 +86,26 @@ def values_in(text: str, split: str = "", *, commas: bool = False) -> dict[str, 
         commas: whether the log writes decimals with a comma.
     """
     text = plain(in_english(text), commas=commas)
-    if "@" in text and (coco := _of_coco(text)):
-        return coco
+    if "@" in text:
+        if coco := _of_coco(text):
+            return coco
+        text = _RANGE.sub(r"\1-\2", text)
+    if ".p" in text or ".ckpt" in text or ".safetensors" in text:
+        text = _FILE.sub(" ", text)
     if scaled := _SCALED.search(text):
         return {REDUCED_SCALE: float(scaled[1])}
     found = _pairs(_PAIR, text)
     if not found:
-        found = [pair for pair in _pairs(_SPACED, text) if is_watched(pair[0]["name"])]
+        found = [pair for pair in _pairs(_SPACED, text) if _is_told(pair[0]["name"])]
     if not any(is_watched(pair["name"]) for pair, _ in found):
         loose = [pair for pair in _pairs(_SPACED, text) if is_watched(pair[0]["name"])]
         found = found + loose
     values = dict(_named(text, found, split))
     return values or dict(_tuples(text)) or dict(_dashed(text, split))
+
+
+def _is_told(name: str) -> bool:
+    return is_watched(name) or name.lower() in _SPLITS
 
 
 def _pairs(pattern: re.Pattern[str], text: str) -> list[tuple[re.Match[str], float]]:
@@ -111,7 +126,7 @@ def _value(found: re.Match[str]) -> float | None:
         return sum(known) / len(known) if known else math.nan
     if groups["value"] is None:
         return None
-    if groups.get("mean"):
+    if groups.get("mean") and not _IS_MEAN.match(groups["name"]):
         return float(groups["mean"])
     if groups.get("whole") and groups["value"].isdecimal() and float(groups["whole"]):
         metric = named_metric(groups["name"], 0.0, Source.LOG)
@@ -139,18 +154,32 @@ def _named(
         groups = pair.groupdict()
         of = (groups.get("of") or "").strip().lower()
         name += groups.get("at") or ""
-        before = re.sub(r"['\"{}]", " ", between[-16:]).split()
-        word = before[-1].strip(":,|[]().-") if before else ""
+        before = re.sub(r"['\"{}]", " ", between[-30:]).split()[-3:]
+        words = [word.strip(":,|[]().-") for word in before]
+        qualified = _qualified(name, words)
         if of in _SPLITS:
             name = f"{of} {name}"
-        elif word.lower() in _SPLITS or (word.lower() in _JOINED and word != name):
-            whole = f"{word} {name}"
-            earlier = before[-2].strip(":,|[]().-") if len(before) > 1 else ""
-            name = f"{earlier} {whole}" if earlier.lower() in _SPLITS else whole
+        elif qualified != name:
+            name = qualified
         elif not _SPLIT.search(name):
             own = current if counts[lower] > 1 and current else split
             name = f"{own} {name}" if own and is_watched(name) and not _is_rate(lower) else name
+        elif lower in _SPLITS:
+            name = f"{name} loss"  # `train 2.15 val 2.32` is short for that
         yield name, value
+
+
+def _qualified(name: str, words: Sequence[str]) -> str:
+    """The name with the words that stand in front of it and belong to it."""
+    if name.lower() in _SPLITS:
+        return f"{name} {words[-1]}" if words and is_watched(words[-1]) else name
+    for word in reversed(words):
+        head = name.split(maxsplit=1)[0].lower()
+        belongs = word.lower() in _SPLITS or (word.lower() in _JOINED and word != name)
+        if not belongs and not (head in _GENERIC and word.isalpha()):
+            break
+        name = f"{word} {name}"
+    return name
 
 
 def _is_rate(lower: str) -> bool:

@@ -8,18 +8,23 @@ columns, a name and its number a line between rules, as Stable-Baselines3 prints
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ckptdoctor.metadata import is_loss
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
 
-__all__ = ["TableRow", "TextTable", "head_of"]
+__all__ = ["TableRow", "TextTable", "UprightTable", "head_of"]
 
 _LEAST = 2
 _MOST = 60
+_MANY = 4
+_WIDTH = 10
+"""Of fastai's columns, which are printed without a space where a name fills them."""
 _BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─]).*$")
 _PREFIX = re.compile(r"^.*(?:\]|:)\s")
 _RULE = re.compile(r"^[\s|+:=\-─━┼│╪]*$")
@@ -33,8 +38,9 @@ _ALL = frozenset(
         *("global", "summary", "macro", "weighted", "macro avg", "weighted avg", "micro avg"),
     )
 )
-_EPOCHS = frozenset({*EPOCH_NAMES, "ep"})
-_STEPS = frozenset({*STEP_NAMES, "steps", "iterations", "total_timesteps", "num_updates"})
+_EPOCHS = frozenset({*EPOCH_NAMES, "ep", "e"})
+_STEPS = frozenset({*STEP_NAMES, "#"})
+_UPRIGHT_STEPS = ("total_timesteps", *STEP_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,18 @@ class TextTable:
         lower = [name.lower() for name in names]
         self._epoch = next((i for i, n in enumerate(lower) if n in _EPOCHS), None)
         self._step = next((i for i, n in enumerate(lower) if n in _STEPS), None)
+        self._is_course = any(is_loss(name) for name in names)
         self.labelled = not self.counts and not is_watched(names[0])
 
     @property
     def counts(self) -> bool:
         """Whether the table has a column of epochs or steps."""
         return self._epoch is not None or self._step is not None
+
+    @property
+    def leads(self) -> bool:
+        """Whether the first cell of a row tells which it is."""
+        return not self.counts or 0 in (self._epoch, self._step)
 
     def row(self, line: str) -> TableRow | None:
         """The row that a line is; None if it is none, without values if it is one class of many."""
@@ -83,10 +95,13 @@ class TextTable:
 
     def _fitting(self, cells: list[str]) -> TableRow | None:
         names = self._names
-        if len(cells) == len(names) + 1 and self.labelled is False:  # a column of labels or numbers
-            if not self.counts or not _COUNT.match(cells[0]):
+        if len(cells) == len(names) + 1 and not self.labelled:  # a column of labels or numbers
+            if not _COUNT.match(cells[0]) or not (self.counts or self._is_course):
                 return self._labelled(cells[0], cells[1:], names)
-            cells = cells[1:]
+            index, *cells = cells
+            if not self.counts:
+                row = self._fitting(cells)
+                return None if row is None else replace(row, epoch=int(index))
         if len(cells) > len(names) and not self.counts:
             label = " ".join(cells[: len(cells) - len(names)])
             return self._labelled(label, cells[-len(names) :], names)
@@ -115,7 +130,7 @@ class TextTable:
     def _labelled(label: str, cells: Sequence[str], names: Sequence[str]) -> TableRow | None:
         """A row that begins with what it is of."""
         numbers = [_number(cell) for cell in cells]
-        if sum(number is not None for number in numbers) * 2 < len(cells) or not cells:
+        if None in numbers or not cells:
             return None
         word = label.strip(" *:").lower()
         if word not in _ALL:
@@ -130,6 +145,43 @@ class TextTable:
         )
 
 
+class UprightTable:
+    """A table of two columns: a name and its number a line, up to the next rule."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+        self._section = ""
+
+    def takes(self, raw: bytes) -> bool:
+        """Whether a line is a row of such a table; then it is kept."""
+        cells = raw.strip().strip(b"|").split(b"|")
+        if len(cells) != _LEAST:
+            return False
+        name, value = (cell.strip().decode("utf-8", "replace") for cell in cells)
+        if not value and name.endswith("/"):
+            self._section = name
+            return True
+        number = _number(plain(value))
+        if number is None or not name or _number(name) is not None:
+            return False
+        self._values[f"{self._section}{name}"] = number
+        return True
+
+    def done(self) -> TableRow | None:
+        """The table that ended; None where there was none."""
+        values, self._values, self._section = self._values, {}, ""
+        if not values:
+            return None
+        named = {name.rpartition("/")[2].lower(): number for name, number in values.items()}
+        epoch = next((named[name] for name in sorted(_EPOCHS) if name in named), None)
+        step = next((named[name] for name in _UPRIGHT_STEPS if name in named), None)
+        return TableRow(
+            values,
+            None if epoch is None else int(epoch) if epoch == int(epoch) else epoch,
+            None if step is None or not math.isfinite(step) else int(step),
+        )
+
+
 def head_of(line: str) -> TextTable | None:
     """The table that a line is the head of."""
     for text in _readings(line):
@@ -138,6 +190,10 @@ def head_of(line: str) -> TextTable | None:
             names = _named(_cells(bare, separator))
             if _is_head(names):
                 return TextTable(names, separator)
+        if bare.startswith("epoch "):
+            names = [bare[at : at + _WIDTH].strip() for at in range(0, len(bare), _WIDTH)]
+            if _is_head(names):
+                return TextTable(names, " ")
     return None
 
 
@@ -197,11 +253,12 @@ def _is_head(names: list[str]) -> bool:
         return False
     if any(not name or _number(name) is not None or len(name) > 60 for name in names):
         return False
-    if any(":" in name or "=" in name for name in names):
+    if any("=" in name or (":" in name and "@" not in name) for name in names):
         return False
     counts = any(name.lower() in _EPOCHS | _STEPS for name in names)
     measures = sum(is_watched(name) for name in names)
-    return measures >= _LEAST or (counts and measures >= 1)
+    leads = names[0].lower() in _EPOCHS and len(names) >= _MANY
+    return measures >= _LEAST or (counts and measures >= 1) or leads
 
 
 def _number(cell: str) -> float | None:
