@@ -105,8 +105,8 @@ _JOINED = re.compile(
     r"\b(validierungs|trainings|test)(?=verlust|genauigkeit|fehler)", re.IGNORECASE
 )
 _EACH = re.compile(
-    rf"(?<![^\W{_CJK}_])(?:{_any(_TERMS)})(?![^\W\d{_CJK}_])"
-    rf"|{_any(word for word in _TERMS if re.match(f'[{_CJK}]', word))}",
+    rf"{_any(word for word in _TERMS if re.match(f'[{_CJK}]', word))}"
+    rf"|(?<![^\W{_CJK}_])(?:{_any(_TERMS)})(?![^\W\d{_CJK}_])",
     re.IGNORECASE,
 )
 _ASCII = re.compile(_any(word for word in _TERMS if word.isascii()), re.IGNORECASE)
