@@ -45,7 +45,6 @@ class LogText:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._unpacking = unpacking(file.read(_HEAD_NBYTES), _pieces(file))
-        self._head: list[bytes] = []
         self._began = b"".join(self._first(_FEWEST_WIDE * 8))
         self.encoding = _encoding_of(self._began[:_HEAD_NBYTES])
         self._text = self._decoded()
@@ -53,6 +52,7 @@ class LogText:
 
     @property
     def name(self) -> str:
+        """How it was written."""
         return ", ".join(filter(None, (self._unpacking.name, self.encoding)))
 
     @property
@@ -83,7 +83,7 @@ class LogText:
         return b"".join(parts)[:most]
 
     def lines(self) -> Iterator[bytes]:
-        """Its lines without their ends; a bar that draws over itself is one line with ``\\r``."""
+        """Its lines without their ends; a bar that draws over itself is one line."""
         for block in self._blocks():
             lines = block.split(b"\n")
             if not lines[-1]:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
 
 from ckptdoctor.runs.logs.collect import Collector
-from ckptdoctor.runs.logs.json_rows import JsonRows, read_trainer_state
-from ckptdoctor.runs.logs.lines import LineReader
 from ckptdoctor.runs.logs.log_reading import LogReading, Row
+from ckptdoctor.runs.logs.documents import WHOLE_NBYTES, Part, Unread, document_of
+from ckptdoctor.runs.logs.encoding import LogText
+from ckptdoctor.runs.logs.headings import heading_of
+from ckptdoctor.runs.logs.json_rows import JsonRows
+from ckptdoctor.runs.logs.lines import LineReader
 from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError
-from ckptdoctor.runs.logs.tables import read_table, reads_as_table
-from ckptdoctor.runs.logs.tensorboard import EVENTS, read_events
+from ckptdoctor.runs.logs.tables import table_rows
+from ckptdoctor.runs.logs.tensorboard import EVENTS, event_rows
 
 __all__ = ["RowReader", "is_read_whole", "read_logs", "row_reader"]
-
-_PIECE_NBYTES = 1 << 20
-_LINE_NBYTES = 1 << 20  # what is longer is no line of a log, and is cut
-_WHOLE_NBYTES = 64_000_000  # a trainer_state.json has to be parsed at once
-_HEAD_NBYTES = 4096
 
 
 def read_logs(paths: Iterable[Path], pattern: LogPattern | None = None) -> LogReading:
@@ -39,32 +35,57 @@ def read_logs(paths: Iterable[Path], pattern: LogPattern | None = None) -> LogRe
         if not path.is_file():  # a FIFO would wait for ever
             raise FileNotFoundError(errno.ENOENT, "no such log file", str(path))
         collected.begin(path)
-        if path.name.startswith(EVENTS):
-            read_events(path, collected)
-            continue
-        with path.open("rb") as file:
-            _read(file, collected, pattern)
+        _read(path, collected, pattern)
     return collected.result()
 
 
-def _read(file: IO[bytes], collected: Collector, pattern: LogPattern | None) -> None:
-    head = file.read(_HEAD_NBYTES)
-    file.seek(0)
-    if pattern is None and _is_trainer_state(head):
-        read_trainer_state(file.read(_WHOLE_NBYTES).decode("utf-8", "replace"), collected)
+def _read(path: Path, collected: Collector, pattern: LogPattern | None) -> None:
+    if path.name.startswith(EVENTS):
+        _take(event_rows(path), None, collected)
         return
-    if pattern is None and reads_as_table(_first_line(head)):
-        text = (line.decode("utf-8", "replace").lstrip("\ufeff") for line in _lines(file))
-        read_table(text, collected)
-        return
-    reader = row_reader(pattern)
-    for at, line in enumerate(_lines(file), start=1):
+    with path.open("rb") as file:
+        text = LogText(file)
+        head = text.head()
+        reader = row_reader(pattern)
+        document = document_of(head, path) if pattern is None else None
+        heading = heading_of(head) if pattern is None and document is None else None
+        if document is not None:
+            _take(document.read(text.whole(WHOLE_NBYTES), path), reader, collected)
+        elif heading is not None:
+            _take(table_rows(text.lines(), heading), None, collected)
+        else:
+            _feed(text.lines(), reader, collected, pattern)
+        if text.trouble:
+            collected.unreadable(0, text.trouble)
+
+
+def _take(parts: Iterable[Part], reader: RowReader | None, collected: Collector) -> None:
+    """Rows and lines of what is no text; a line is read as one of text is."""
+    for at, part in enumerate(parts, start=1):
+        if isinstance(part, Row):
+            collected.add(part)
+        elif isinstance(part, Unread):
+            collected.unreadable(part.number or at, part.text)
+        elif reader is not None:
+            try:
+                for row in reader.feed(part):
+                    collected.add(row)
+            except ValueError:
+                collected.unreadable(at, part[:200].decode("utf-8", "replace"))
+    for row in reader.flush() if reader is not None else ():
+        collected.add(row)
+
+
+def _feed(
+    lines: Iterable[bytes], reader: RowReader, collected: Collector, pattern: LogPattern | None
+) -> None:
+    for at, line in enumerate(lines, start=1):
         try:
             for row in reader.feed(line):
                 collected.add(row)
         except ValueError as error:
             if isinstance(error, SlowLineError) and pattern is not None:
-                pattern.tell(f"{Path(file.name).name}:{at}", error)
+                pattern.tell(f"log:{at}", error)
             collected.unreadable(at, line[:200].decode("utf-8", "replace"))
     for row in reader.flush():
         collected.add(row)
@@ -81,13 +102,13 @@ def is_read_whole(path: Path, pattern: LogPattern | None = None) -> bool:
     if path.name.startswith(EVENTS):
         return True
     with path.open("rb") as file:
-        head = file.read(_HEAD_NBYTES)
-    return pattern is None and (_is_trainer_state(head) or reads_as_table(_first_line(head)))
-
-
-def _first_line(head: bytes) -> str:
-    lines = head.removeprefix(codecs.BOM_UTF8).splitlines() or [b""]
-    return lines[0].decode("utf-8", "replace")
+        text = LogText(file)
+        head = text.head()
+        if not text.is_plain:
+            return True
+        return pattern is None and (
+            document_of(head, path) is not None or heading_of(head) is not None
+        )
 
 
 class RowReader:
@@ -123,31 +144,3 @@ class RowReader:
 def row_reader(pattern: LogPattern | None = None) -> RowReader:
     """A reader for one log."""
     return RowReader(pattern)
-
-
-def _is_trainer_state(head: bytes) -> bool:
-    """Whether it is one object over many lines, and not one a line."""
-    text = head.lstrip()
-    if not text.startswith((b"{", b"[")):
-        return False
-    first = text.splitlines()[0].rstrip()
-    return b'"log_history"' in head or first in (b"{", b"[") or first.startswith(b"[[")
-
-
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file; one that does not end is cut, so that memory stays bounded."""
-    rest = b""
-    skipping = False  # the rest of a line of which enough was read
-    while piece := file.read(_PIECE_NBYTES):
-        if skipping:
-            _, end, piece = piece.partition(b"\n")
-            skipping = not end
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
-        if len(rest) > _LINE_NBYTES:
-            at = rest.rfind(b"\r") + 1  # a bar may redraw itself for ever
-            skipping = not at
-            yield rest[:at] if at else rest
-            rest = rest[at:] if at else b""
-    if rest:
-        yield rest

@@ -1,84 +1,207 @@
-"""CSV with a column for the epoch: Lightning, Ultralytics, timm, and anyone's own."""
+"""CSV with a row an epoch or a step: Lightning, Ultralytics, timm, pandas, and anyone's own."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+import operator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
-from ckptdoctor.runs.logs.collect import Collector
 from ckptdoctor.runs.logs.log_reading import Row
-from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
+from ckptdoctor.runs.logs.documents.document import Unread
+from ckptdoctor.runs.logs.headings import Heading, cells_of, decimal, heading_of_row
+from ckptdoctor.runs.logs.thinning import Thinning
 
-__all__ = ["read_table", "reads_as_table"]
+__all__ = ["table_rows"]
 
-_DELIMITERS = ",;\t"
-_MOST_COLUMNS = 2000
-
-
-def reads_as_table(first_line: str) -> bool:
-    """Whether a line is the head of a table with an epoch in it."""
-    return any(_epoch_column(names) for names in _splits(first_line))
-
-
-def read_table(lines: Iterable[str], collected: Collector) -> None:
-    """The rows of a table; one that is broken is counted and passed over."""
-    feed = iter(lines)
-    head = next(feed, "")
-    names = next((names for names in _splits(head) if _epoch_column(names)), [])
-    epoch_column = _epoch_column(names)
-    if not epoch_column:
-        return
-    delimiter = next(d for d in _DELIMITERS if min(head.count(d) + 1, _MOST_COLUMNS) == len(names))
-    at_epoch = names.index(epoch_column)
-    kept: list[str] = []  # the last cell of each column in the epoch that is being read
-    for number_of_row, cells in enumerate(_rows(feed, delimiter, collected), start=2):
-        if len(cells) > len(names) or len(cells) <= at_epoch or number(cells[at_epoch]) is None:
-            if any(cells):
-                collected.unreadable(number_of_row, delimiter.join(cells)[:200])
-        elif kept and cells[at_epoch] == kept[at_epoch]:
-            kept[: len(cells)] = [new or old for new, old in zip(cells, kept, strict=False)]
-        else:
-            _add(names, kept, epoch_column, collected)
-            kept = cells + [""] * (len(names) - len(cells))
-    _add(names, kept, epoch_column, collected)
+_SHOWN_NBYTES = 200
+_ALL_OF_EPOCH = 10
+_ALL_OF_TABLE = 10_000
+_MOST = 1e12
+_BAD = re.compile(rb"nan|inf", re.IGNORECASE)
 
 
-def _rows(lines: Iterator[str], delimiter: str, collected: Collector) -> Iterator[list[str]]:
-    """The cells of each row; a quote that is never closed costs the rows that it swallows."""
-    rows = csv.reader(lines, delimiter=delimiter)
-    while True:
-        try:
-            yield next(rows)
-        except StopIteration:
+def table_rows(lines: Iterable[bytes], heading: Heading) -> Iterator[Row | Unread]:
+    """The rows of a table; one that is broken is told of and passed over.
+
+    Args:
+        lines: of the whole file, the heading and what stands above it among them.
+        heading: that the file begins with.
+    """
+    rest = islice(lines, heading.lines, None)
+    at = heading.lines
+    while True:  # a training that was started again may write other columns
+        table = _Table(heading, at)
+        yield from table.read(rest)
+        at = table.at
+        if table.other is None:
             return
-        except csv.Error as error:
-            collected.unreadable(rows.line_num + 1, str(error))
+        heading = table.other
 
 
-def _add(names: list[str], cells: list[str], epoch_column: str, collected: Collector) -> None:
-    row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
-    epoch = number(row.get(epoch_column))
-    if epoch is None:
-        return
-    step = next((number(row[name]) for name in STEP_NAMES if row.get(name)), None)
-    collected.add(
-        Row(
-            epoch=epoch,
-            values=dict(numbers(row)),
-            step=int(step) if step is not None else None,
+class _Table:
+    """The rows under one heading.
+
+    Cells of an epoch are put together, since Lightning writes those of the training and those of
+    the validation in rows of their own. Where steps are told as well, an epoch gives several rows:
+    those with values of a validation or with a NaN, and some of the others.
+
+    Attributes:
+        at: the number of the line that was read last.
+        other: the heading that ends this table, or None.
+    """
+
+    def __init__(self, heading: Heading, at: int) -> None:
+        self.at = at
+        self.other: Heading | None = None
+        self._heading = heading
+        self._line = b""
+        self._unread: list[Unread] = []
+
+    def read(self, lines: Iterator[bytes]) -> Iterator[Row | Unread]:
+        """What it says."""
+        heading = self._heading
+        rows = self._cells(lines)
+        if heading.at_step is not None:
+            found = self._by_step(rows, heading.at_step)
+        elif heading.at_epoch is not None:
+            found = self._by_epoch(rows, heading.at_epoch)
+        else:
+            found = self._counted(rows)
+        for row in found:
+            yield row
+            yield from self._troubles()
+        yield from self._troubles()
+
+    def _by_epoch(self, rows: Iterator[list[bytes]], at: int) -> Iterator[Row]:
+        kept: list[bytes] | None = None
+        for cells in rows:
+            if kept is not None and cells[at] == kept[at]:
+                kept = [new or old for new, old in zip(cells, kept, strict=True)]
+                continue
+            if kept is not None:
+                yield self._row(kept)
+            kept = cells if self._is_number(cells, at) else None
+            if self.other is not None:
+                return
+        if kept is not None:
+            yield self._row(kept)
+
+    def _by_step(self, rows: Iterator[list[bytes]], at: int) -> Iterator[Row]:
+        at_epoch = self._heading.at_epoch
+        every = Thinning(_ALL_OF_TABLE)
+        measured = Thinning(_ALL_OF_TABLE)
+        values_of = _getter(self._heading.at_values)
+        kept: list[bytes] | None = None
+        epoch = b""
+        for cells in rows:
+            if not cells[at][:1].isdigit() and not self._is_number(cells, at):
+                if self.other is not None:
+                    break
+                continue
+            if at_epoch is not None and cells[at_epoch] != epoch and cells[at_epoch]:
+                if kept is not None:
+                    yield self._row(kept)
+                kept, epoch = None, cells[at_epoch]
+                if every.is_full:
+                    every = Thinning(_ALL_OF_EPOCH)
+            if kept is not None:
+                kept = [new or old for new, old in zip(cells, kept, strict=True)]
+            else:
+                kept = cells
+            counted = measured if any(values_of(cells)) else every
+            if counted.takes() or _holds_bad(self._line):
+                yield self._row(kept)
+                kept = None
+        if kept is not None:
+            yield self._row(kept)
+
+    def _counted(self, rows: Iterator[list[bytes]]) -> Iterator[Row]:
+        at = self._heading.at_index
+        number = 0
+        for cells in rows:
+            if not self._is_number(cells, at):
+                if self.other is not None:
+                    return
+                number = 0  # the heading again: from the beginning
+                continue
+            number += 1
+            yield self._row(cells, float(number))
+
+    def _cells(self, lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+        """The cells of each row, as many as there are names."""
+        delimiter, count = self._heading.delimiter, len(self._heading.names)
+        is_padded = delimiter != b"\t"
+        for line in lines:
+            self.at += 1
+            self._line = line
+            if is_padded and b" " in line:
+                line = line.replace(b" ", b"")  # noqa: PLW2901
+            cells = cells_of(line, delimiter, count) if b'"' in line else line.split(delimiter)
+            if len(cells) != count:
+                if not line.strip() or line.startswith(b"#"):
+                    continue
+                while len(cells) > count and not cells[-1].strip():
+                    cells.pop()
+                if len(cells) > count:
+                    self._told()
+                    continue
+                cells += [b""] * (count - len(cells))
+            yield cells
+
+    def _is_number(self, cells: Sequence[bytes], at: int | None) -> bool:
+        """Whether a row tells its place; a heading that stands there again is no trouble."""
+        told = [decimal(cell) for cell in (cells if at is None else [cells[at]])]
+        if any(one is not None and abs(one) < _MOST for one in told):
+            return True
+        if not any(cells):
+            return False
+        delimiter, names = self._heading.delimiter, self._heading.names
+        found = heading_of_row(cells_of(self._line, delimiter, len(names)), delimiter)
+        if found is None:
+            self._told()
+        elif found.names != names:
+            self.other = found
+        return False
+
+    def _row(self, cells: Sequence[bytes], number: float | None = None) -> Row:
+        heading = self._heading
+        values = {}
+        for at, name in enumerate(heading.names):
+            if at not in (heading.at_epoch, heading.at_index):
+                value = decimal(cells[at]) if cells[at] else None
+                if value is not None:
+                    values[name] = value
+        epoch = _at(cells, heading.at_epoch)
+        if heading.at_index is not None:
+            number = _at(cells, heading.at_index)
+        step = _at(cells, heading.at_step)
+        return Row(
+            epoch=number if epoch is None else epoch,
+            step=None if step is None else int(step),
+            values=values,
         )
-    )
+
+    def _told(self) -> None:
+        text = self._line[:_SHOWN_NBYTES].decode("utf-8", "replace")
+        self._unread.append(Unread(text=text, number=self.at))
+
+    def _troubles(self) -> Iterator[Unread]:
+        yield from self._unread
+        self._unread.clear()
 
 
-def _splits(head: str) -> list[list[str]]:
-    """The names of the columns, by each of the usual delimiters."""
-    return [
-        [name.strip().strip("\"'") for name in head.split(delimiter)][:_MOST_COLUMNS]
-        for delimiter in _DELIMITERS
-        if delimiter in head
-    ]
+def _at(cells: Sequence[bytes], at: int | None) -> float | None:
+    found = None if at is None else decimal(cells[at])
+    return found if found is not None and abs(found) < _MOST else None
 
 
-def _epoch_column(names: list[str]) -> str:
-    lower = {name.lower(): name for name in reversed(names)}
-    return next((lower[name] for name in EPOCH_NAMES if name in lower), "")
+def _getter(places: Sequence[int]) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
+    if len(places) > 1:
+        return operator.itemgetter(*places)
+    return (lambda cells: cells[places[0] : places[0] + 1]) if places else (lambda _: ())
+
+
+def _holds_bad(line: bytes) -> bool:
+    """Whether a value may be NaN or infinite; most rows have no letter at all."""
+    return (b"n" in line or b"N" in line) and _BAD.search(line) is not None

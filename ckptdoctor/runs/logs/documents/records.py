@@ -1,0 +1,82 @@
+"""Objects that are an epoch or a step each, to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ckptdoctor.runs.logs.log_reading import Row
+from ckptdoctor.runs.logs.documents.document import Unread
+from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
+
+__all__ = ["axis_of", "is_epoch", "is_step", "rows_of_records"]
+
+_STEPS = frozenset({*STEP_NAMES, "_step", "steps", "iterations", "global_iter"})
+_WRITTEN = "_timestamp"
+_SHOWN_CHARS = 200
+_CLOCKS = ("time", "_s", "seconds", "duration", "lr", "rate", "memory")
+
+
+def is_epoch(name: str) -> bool:
+    """Whether a name, or the end of a path, is that of the epoch."""
+    return name.lower().rpartition("/")[2] in EPOCH_NAMES
+
+
+def is_step(name: str) -> bool:
+    """Whether a name, or the end of a path, is that of the optimizer step."""
+    return name.lower().rpartition("/")[2] in _STEPS
+
+
+def axis_of(record: Mapping[str, object]) -> tuple[float | None, int | None]:
+    """The epoch and the step that a record tells of itself."""
+    epoch = next(_known(record[name] for name in record if is_epoch(name)), None)
+    step = next(_known(record[name] for name in record if is_step(name)), None)
+    return epoch, None if step is None else int(step)
+
+
+def _known(values: Iterable[object]) -> Iterator[float]:
+    return (found for found in map(number, values) if found is not None)
+
+
+def rows_of_records(
+    records: Sequence[Mapping[str, object]], *, counted: bool = True
+) -> Iterator[Row | Unread]:
+    """A row a record; one without an epoch or a step belongs to the one above it.
+
+    Args:
+        records: in their order, flat.
+        counted: whether records that tell neither are counted from 1; only where they hold
+            nothing but metrics, as a list of predictions does not.
+    """
+    if all(axis_of(one) == (None, None) for one in records):
+        if counted and records and all(map(_is_of_metrics, records)):
+            for at, record in enumerate(records, start=1):
+                yield Row(epoch=float(at), values=_values(record))
+        return
+    above: float | None = None
+    for record in records:
+        epoch, step = axis_of(record)
+        if epoch is None and above is not None:
+            epoch, step = above, None  # MMEngine's step of an evaluation counts epochs
+        above = epoch
+        if epoch is None and step is None:
+            yield Unread(text=str(record)[:_SHOWN_CHARS])
+            continue
+        values = _values(record)
+        if values:
+            time_s = number(record.get(_WRITTEN))
+            yield Row(epoch=epoch, step=step, values=values, time_s=time_s)
+
+
+def _values(record: Mapping[str, object]) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in numbers(record)
+        if not is_epoch(name) and not name.startswith("_")
+    }
+
+
+def _is_of_metrics(record: Mapping[str, object]) -> bool:
+    names = list(_values(record))
+    others = [name for name in names if not is_watched(name)]
+    return len(others) < len(names) and all(name.lower().endswith(_CLOCKS) for name in others)

@@ -1,0 +1,152 @@
+"""The head of a table: which column is the epoch, which the step, which are values."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ckptdoctor.metadata.metric_names import Split, split_of
+from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
+
+__all__ = ["Heading", "cells_of", "decimal", "heading_of", "heading_of_row"]
+
+_DELIMITERS = (b",", b";", b"\t")
+_MOST_COLUMNS = 2000
+_LOOKED_AT = 50
+_EPOCHS = (*EPOCH_NAMES, "ep")
+_STEPS = (*STEP_NAMES, "steps", "iterations", "_step", "global_iter", "iters")
+_INDEX = ("", "index", "unnamed: 0")
+_BESIDE = ("time", "timestamp", "date", "lr", "learning_rate", "elapsed", "duration", "wall_time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """The names of a table's columns, and what some of them are.
+
+    Attributes:
+        names: of all columns.
+        delimiter: between them.
+        at_epoch: the place of the epoch, or None.
+        at_step: that of the step, or None.
+        at_index: that of the numbers of the rows, where neither is there; or None.
+        at_values: the places of what is measured on other data than that of the training.
+        lines: how many lines of the file it takes, comments before it among them.
+    """
+
+    names: tuple[str, ...]
+    delimiter: bytes
+    at_epoch: int | None
+    at_step: int | None
+    at_index: int | None
+    at_values: tuple[int, ...]
+    lines: int = 1
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a column is a metric or a loss."""
+        return any(map(is_watched, self.names))
+
+    @property
+    def says_data(self) -> bool:
+        """Whether it tells of a training, and not of what a model says of its data."""
+        return any(
+            "loss" in name.lower() or split_of(name) is not Split.UNSAID for name in self.names
+        )
+
+
+def heading_of(head: bytes) -> Heading | None:
+    """The heading that a file begins with, comments passed over; None where it is no table.
+
+    Args:
+        head: the first bytes, as UTF-8; the row below has to be one of numbers, where it is there.
+    """
+    lines = head.split(b"\n")[:_LOOKED_AT]
+    for at, line in enumerate(lines):
+        bare = line.strip().lstrip(b"#").strip() if line.lstrip()[:1] == b"#" else line
+        if not bare.strip():
+            continue
+        below = next((one for one in lines[at + 1 :] if one.strip()), b"")
+        found = _heading(bare, below, lines=at + 1)
+        if found is not None:
+            return found
+        if bare is line:  # neither a comment nor blank
+            return None
+    return None
+
+
+def _heading(line: bytes, below: bytes, lines: int) -> Heading | None:
+    for delimiter in _DELIMITERS:
+        if delimiter in line:
+            found = heading_of_row(cells_of(line, delimiter, 0), delimiter, lines)
+            if found is not None and _has_numbers(cells_of(below, delimiter, 0), found):
+                return found
+    return None
+
+
+def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> Heading | None:
+    """The heading that a row is; None where it is none."""
+    if not 2 <= len(cells) <= _MOST_COLUMNS:
+        return None
+    names = tuple(cell.strip(b" \t'").decode("utf-8", "replace") for cell in cells)
+    lower = [name.lower() for name in names]
+    at_epoch, at_step = _place(lower, _EPOCHS), _place(lower, _STEPS)
+    at_index = None
+    if at_epoch is None and at_step is None:
+        at_index = 0 if lower[0] in _INDEX else None
+        rest = lower[1:] if at_index == 0 else lower
+        if not all(is_watched(name) or name in _BESIDE for name in rest):
+            return None
+        if not any(map(is_watched, rest)):
+            return None
+    return Heading(
+        names=names,
+        delimiter=delimiter,
+        at_epoch=at_epoch,
+        at_step=at_step,
+        at_index=at_index,
+        at_values=tuple(at for at, name in enumerate(names) if split_of(name) is Split.VALIDATION),
+        lines=lines,
+    )
+
+
+def _place(names: Sequence[str], wanted: Sequence[str]) -> int | None:
+    return next((names.index(name) for name in wanted if name in names), None)
+
+
+def _has_numbers(cells: Sequence[bytes], heading: Heading) -> bool:
+    """Whether the row below a heading goes with it; an epoch that stands there is enough."""
+    if heading.at_epoch is not None or not any(cell.strip() for cell in cells):
+        return True
+    at = heading.at_step if heading.at_step is not None else heading.at_index
+    return len(cells) == len(heading.names) and decimal(cells[at or 0]) is not None
+
+
+def cells_of(line: bytes, delimiter: bytes, count: int) -> list[bytes]:
+    """The cells of a row, without quotes; of a row of ``count`` of them fast."""
+    if b'"' not in line:
+        return line.split(delimiter)
+    if line.count(delimiter) == count - 1:
+        return line.replace(b'"', b"").split(delimiter)
+    try:
+        text = line.decode("utf-8", "replace")
+        row = next(csv.reader([text], delimiter=delimiter.decode(), skipinitialspace=True), [])
+    except csv.Error:
+        return line.split(delimiter)
+    return [cell.encode() for cell in row]
+
+
+def decimal(cell: bytes) -> float | None:
+    """The number in a cell; ``0,6413`` and ``1.234,5`` as well. None where there is none."""
+    try:
+        return float(cell)
+    except ValueError:
+        pass
+    before, comma, after = cell.strip().rpartition(b",")
+    if not comma or not after[:1].isdigit():
+        return None
+    try:
+        return float(before.replace(b".", b"") + b"." + after)
+    except ValueError:
+        return None
