@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import place_of
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
-from ckptdoctor.runs.logs import logs_in
+from ckptdoctor.runs.logs.find import found_in
 
 __all__ = ["Home", "logs_beside"]
 
 _MOST_LOGS = 20
 _MOST_FOLDERS = 200
 _LOGS = "logs"
+_LOG = "log"
 _FEWEST = 2
 """Checkpoints that make a run of a folder that is not examined."""
 
@@ -52,18 +53,24 @@ def logs_beside(home: Home, others: Sequence[Home]) -> list[Path]:
     above = here.parent
     mates = [one for one in others if place_of(one.folder) == here]
     found: dict[Path, None] = {}
-    for folder in (*_last_first(home.inside), home.folder, home.folder / _LOGS):
-        for log in logs_in(folder):
-            rivals = [one.name for one in mates]
-            if not rivals or _names(log, home.name, rivals) or not _names_any(log, rivals):
-                found[log] = None
-    rivals = [*_runs_beside(here), *(one.name for one in mates)]
+    rivals = [one.name for one in mates]
+    for folder in (*_last_first(home.inside), home.folder, home.folder / _LOGS, home.folder / _LOG):
+        for log in found_in(folder, _naming(home.name, rivals)):
+            named = _names(log.label, home.name, rivals)
+            if not rivals or named or not _names_any(log.label, rivals):
+                found[log.path] = None
+    rivals += _runs_beside(here)
     own = here.name if not mates else home.name
-    for folder in (above, above / _LOGS, above / _LOGS / own):
-        for log in logs_in(folder):
-            if folder.name == own or not rivals or _names(log, own, rivals):
-                found[log] = None
+    names = _naming(own, rivals)
+    for folder in (above, above / _LOGS, above / _LOG, above / _LOGS / own):
+        for log in found_in(folder, names):
+            if folder.name == own or not rivals or names(log.label):
+                found[log.path] = None
     return list(found)[:_MOST_LOGS]
+
+
+def _naming(own: str, rivals: Sequence[str]) -> Callable[[str], bool]:
+    return lambda label: _names(label, own, rivals)
 
 
 def _last_first(folders: Iterable[Path]) -> list[Path]:
@@ -75,26 +82,26 @@ def _last_first(folders: Iterable[Path]) -> list[Path]:
 # -- names ---------------------------------------------------------------------------------------
 
 
-def _names(log: Path, own: str, others: Iterable[str]) -> bool:
+def _names(log: str, own: str, others: Iterable[str]) -> bool:
     """Whether a log's name names a run, and no other whose name is longer.
 
     Either holds the other: ``train_unet.log`` names ``unet``, ``fold0.log`` names ``net_fold0_ep``.
     """
-    if _holds(log.stem, own):
+    if _holds(log, own):
         longer = [name for name in others if len(_plain(name)) > len(_plain(own))]
-        return not any(_holds(log.stem, name) for name in longer)
+        return not any(_holds(log, name) for name in longer)
     return _is_part(log, own) and not any(_is_part(log, name) for name in others)
 
 
-def _names_any(log: Path, names: Sequence[str]) -> bool:
-    if any(_holds(log.stem, name) for name in names):
+def _names_any(log: str, names: Sequence[str]) -> bool:
+    if any(_holds(log, name) for name in names):
         return True
     return sum(_is_part(log, name) for name in names) == 1
 
 
-def _is_part(log: Path, name: str) -> bool:
+def _is_part(log: str, name: str) -> bool:
     """Whether the name of a run holds that of a log which is no word for a log."""
-    return len(_plain(log.stem)) > 2 and _holds(name, log.stem)
+    return len(_plain(log)) > 2 and _holds(name, log)
 
 
 def _holds(text: str, name: str) -> bool:

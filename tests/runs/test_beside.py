@@ -136,3 +136,31 @@ def test_a_log_named_by_a_part_of_a_runs_name_is_that_runs(tmp_path: Path) -> No
     first, second = home(tmp_path, "net_fold0_ep"), home(tmp_path, "net_fold1_ep")
     assert found(tmp_path, first, second) == {"fold0.log", "all.txt"}
     assert found(tmp_path, second, first) == {"fold1.log", "all.txt"}
+
+
+def test_the_folder_of_a_tracker_is_a_runs_if_it_names_it(tmp_path: Path) -> None:
+    events = "events.out.tfevents.1.host.1"
+    laid(
+        tmp_path,
+        *(path for name in ("teal", "mallard") for path in epochs(name)),
+        *(f"runs/{name}/{events}" for name in ("teal", "mallard", "other")),
+        "wandb/offline-run-1-ab/files/output.log",
+    )
+    assert found(tmp_path, home(tmp_path / "teal")) == {f"runs/teal/{events}"}
+    assert found(tmp_path, home(tmp_path / "heron")) == set()
+
+
+def test_above_one_run_the_trackers_folder_is_its_own(tmp_path: Path) -> None:
+    laid(tmp_path, *epochs("checkpoints"), "wandb/offline-run-1-ab/files/output.log", "log/a.log")
+    own = {"wandb/offline-run-1-ab/files/output.log", "log/a.log"}
+    assert found(tmp_path, home(tmp_path / "checkpoints")) == own
+
+
+def test_a_packed_or_rotated_log_has_the_name_of_what_it_was(tmp_path: Path) -> None:
+    laid(
+        tmp_path,
+        *("net_fold0_ep_1.pth", "net_fold1_ep_1.pth"),
+        *("fold0.log.1", "fold0.log", "fold1.log.2", "all.txt"),
+    )
+    first, second = home(tmp_path, "net_fold0_ep"), home(tmp_path, "net_fold1_ep")
+    assert found(tmp_path, first, second) == {"fold0.log", "fold0.log.1", "all.txt"}

@@ -10,10 +10,11 @@ from ckptdoctor.metadata.metric_names import Split, split_of
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
 
-__all__ = ["Heading", "cells_of", "decimal", "heading_of", "heading_of_row"]
+__all__ = ["MOST_COLUMNS", "Heading", "cells_of", "decimal", "heading_of", "heading_of_row"]
 
 _DELIMITERS = (b",", b";", b"\t")
-_MOST_COLUMNS = 2000
+MOST_COLUMNS = 2000
+"""Of which values are read."""
 _LOOKED_AT = 50
 _EPOCHS = (*EPOCH_NAMES, "ep")
 _STEPS = (*STEP_NAMES, "steps", "iterations", "_step", "global_iter", "iters")
@@ -46,13 +47,14 @@ class Heading:
     @property
     def is_watched(self) -> bool:
         """Whether a column is a metric or a loss."""
-        return any(map(is_watched, self.names))
+        return any(map(is_watched, self.names[:MOST_COLUMNS]))
 
     @property
     def says_data(self) -> bool:
         """Whether it tells of a training, and not of what a model says of its data."""
         return any(
-            "loss" in name.lower() or split_of(name) is not Split.UNSAID for name in self.names
+            "loss" in name.lower() or split_of(name) is not Split.UNSAID
+            for name in self.names[:MOST_COLUMNS]
         )
 
 
@@ -87,7 +89,7 @@ def _heading(line: bytes, below: bytes, lines: int) -> Heading | None:
 
 def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> Heading | None:
     """The heading that a row is; None where it is none."""
-    if not 2 <= len(cells) <= _MOST_COLUMNS:
+    if len(cells) < 2:
         return None
     names = tuple(cell.strip(b" \t'").decode("utf-8", "replace") for cell in cells)
     lower = [name.lower() for name in names]

@@ -54,7 +54,7 @@ def _read(path: Path, collected: Collector, pattern: LogPattern | None) -> None:
         elif heading is not None:
             _take(table_rows(text.lines(), heading), None, collected)
         else:
-            _feed(text.lines(), reader, collected, pattern)
+            _feed(path, text.lines(), reader, collected, pattern)
         if text.trouble:
             collected.unreadable(0, text.trouble)
 
@@ -77,7 +77,11 @@ def _take(parts: Iterable[Part], reader: RowReader | None, collected: Collector)
 
 
 def _feed(
-    lines: Iterable[bytes], reader: RowReader, collected: Collector, pattern: LogPattern | None
+    path: Path,
+    lines: Iterable[bytes],
+    reader: RowReader,
+    collected: Collector,
+    pattern: LogPattern | None,
 ) -> None:
     for at, line in enumerate(lines, start=1):
         try:
@@ -85,7 +89,7 @@ def _feed(
                 collected.add(row)
         except ValueError as error:
             if isinstance(error, SlowLineError) and pattern is not None:
-                pattern.tell(f"log:{at}", error)
+                pattern.tell(f"{path.name}:{at}", error)
             collected.unreadable(at, line[:200].decode("utf-8", "replace"))
     for row in reader.flush():
         collected.add(row)

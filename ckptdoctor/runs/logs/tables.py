@@ -9,7 +9,7 @@ from itertools import islice
 
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.documents.document import Unread
-from ckptdoctor.runs.logs.headings import Heading, cells_of, decimal, heading_of_row
+from ckptdoctor.runs.logs.headings import MOST_COLUMNS, Heading, cells_of, decimal, heading_of_row
 from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = ["table_rows"]
@@ -144,6 +144,8 @@ class _Table:
                 while len(cells) > count and not cells[-1].strip():
                     cells.pop()
                 if len(cells) > count:
+                    if self._is_other(cells):
+                        return
                     self._told()
                     continue
                 cells += [b""] * (count - len(cells))
@@ -156,18 +158,22 @@ class _Table:
             return True
         if not any(cells):
             return False
-        delimiter, names = self._heading.delimiter, self._heading.names
-        found = heading_of_row(cells_of(self._line, delimiter, len(names)), delimiter)
-        if found is None:
+        if not self._is_other(cells):
             self._told()
-        elif found.names != names:
-            self.other = found
         return False
+
+    def _is_other(self, cells: Sequence[bytes]) -> bool:
+        """Whether a row is a heading: this table's, or the one that ends it."""
+        delimiter, names = self._heading.delimiter, self._heading.names
+        found = heading_of_row(cells_of(self._line, delimiter, len(cells)), delimiter)
+        if found is not None and found.names != names:
+            self.other = found
+        return found is not None
 
     def _row(self, cells: Sequence[bytes], number: float | None = None) -> Row:
         heading = self._heading
         values = {}
-        for at, name in enumerate(heading.names):
+        for at, name in enumerate(heading.names[:MOST_COLUMNS]):
             if at not in (heading.at_epoch, heading.at_index):
                 value = decimal(cells[at]) if cells[at] else None
                 if value is not None:

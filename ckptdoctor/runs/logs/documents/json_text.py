@@ -36,7 +36,7 @@ def parsed(text: str) -> Parsed:
     except json.JSONDecodeError as error:
         mended = _mended(text[: error.pos])
         try:
-            return Parsed(value=json.loads(mended), is_cut=len(mended) > error.pos)
+            return Parsed(value=json.loads(mended), is_cut=mended != text[: error.pos].rstrip())
         except RecursionError as deep:
             raise ValueError("nested too deep") from deep
 

@@ -22,6 +22,7 @@ __all__ = ["STRUCTURED"]
 
 _BEGINS = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[{\]])")
 _EPOCH_KEY = re.compile(r"(?:epoch|ep|e)?[\s_:=-]?(\d{1,7})", re.IGNORECASE)
+_WISHED = ("epochs", "steps", "iterations")
 _DEEPEST = 4
 _MOST_NAMES = 5000
 
@@ -60,7 +61,9 @@ def _rows(value: object, *, is_cut: bool) -> Iterator[Part]:
     last = next(reversed(leaves), "")
     yield from rows_of_series(series, cut=last if is_cut and last in series else "")
     if not lists:
-        yield from rows_of_records([leaves], counted=False)  # W&B's summary is of the last step
+        # W&B's summary is of the last step; `epochs` alone is what a configuration asks for.
+        told = {name: one for name, one in leaves.items() if name.lower() not in _WISHED}
+        yield from rows_of_records([told], counted=False)
 
 
 def _of_records(found: Sequence[object], name: str = "") -> Iterator[Part]:
