@@ -5,6 +5,7 @@ megabytes on the disk, and would cost a naive reader gigabytes or hours.
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import os
 import pickle
@@ -1092,6 +1093,35 @@ def a_trainer_state_of_a_gigabyte(path: Path) -> Path:
     with path.open("wb") as file:
         file.write(b'{\n"log_history": [')
         file.truncate(1 << 30)
+    return path
+
+
+@_bomb("", "", "history")
+def a_packed_log_of_ten_gigabytes(path: Path) -> Path:
+    path = path.with_suffix(".log")
+    piece = gzip.compress(b"Epoch 1: loss: 0.5\n" + bytes(10_000_000))
+    path.write_bytes(piece * 1000)
+    return path
+
+
+@_bomb("", "", "history")
+def a_packed_history_of_very_many_objects(path: Path) -> Path:
+    path = path.with_suffix(".json.gz")
+    path.write_bytes(gzip.compress(b'[{"epoch":1,"loss":1}' + b',{"a":1}' * 50_000_000))
+    return path
+
+
+@_bomb("", "", "history")
+def a_log_of_one_line_of_utf_16(path: Path) -> Path:
+    path = path.with_suffix(".log")
+    path.write_bytes("\ufeffEpoch 1: loss 0.5 ".encode("utf-16-le") + b"\n\n\0" * 3_000_000)
+    return path
+
+
+@_bomb("", "", "history")
+def a_printed_list_whose_strings_never_end(path: Path) -> Path:
+    path = path.with_suffix(".log")
+    path.write_bytes(b'[{"stream_name": "stdout", "data": "x"}\n' + b',{"a": "\n' * 2_000_000)
     return path
 
 

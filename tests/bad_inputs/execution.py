@@ -38,6 +38,7 @@ from tests.bad_inputs.archive_maker import (
     a_tar,
     a_zip,
 )
+from tests.bad_inputs.log_files_maker import a_log_file
 from tests.bad_inputs.log_maker import a_log
 
 __all__ = ["LIMIT_MB", "LIMIT_S", "TARGETS", "Executor", "Offence", "Tally", "run_target"]
@@ -121,7 +122,8 @@ class Executor:
         self._scanner._pool = _AtOnce()
         folder = self._closing.enter_context(tempfile.TemporaryDirectory())
         self._path = Path(folder, "model.pth")
-        self._log = Path(folder, "train.log")
+        self._log = Path(folder, "metrics", "train.log")  # MLflow's files are known by the folder
+        self._log.parent.mkdir()
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT)
         self._closing.callback(os.close, self._fd)
         return self
@@ -195,6 +197,7 @@ TARGETS: Mapping[str, tuple[Make, Callable[[Executor, bytes], bool]]] = MappingP
         "tar": (a_tar, Executor.checkpoint),
         "safetensors": (a_safetensors_file, Executor.checkpoint),
         "logs": (a_log, Executor.log),
+        "log files": (a_log_file, Executor.log),
     }
 )
 """What is fuzzed: what makes an input, and what reads it."""

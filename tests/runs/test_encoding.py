@@ -106,6 +106,7 @@ def test_the_head_comes_again() -> None:
     assert list(text.lines()) == LINES
     assert text_of(b"{}").whole(9) == b"{}"
     assert text_of(b"x" * 3_000_000).whole(5) == b"x" * 5
+    assert text_of(gzip.compress(b"x" * 100)).whole(80) == b"x" * 10
 
 
 @pytest.mark.parametrize("kind", PACKERS)

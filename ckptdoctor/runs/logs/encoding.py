@@ -72,7 +72,11 @@ class LogText:
         return self._peeked[:nbytes]
 
     def whole(self, most: int) -> bytes:
-        """All of the text, or its first bytes where it is longer than ``most``."""
+        """All of the text, or its first bytes where it is longer than ``most``.
+
+        Of an archive an eighth of that: a small one must not be able to ask for much.
+        """
+        most //= 8 if self._unpacking.name else 1
         parts: list[bytes] = []
         nbytes = 0
         for block in self._blocks():
@@ -105,7 +109,7 @@ class LogText:
         elif self.encoding.endswith("BOM"):
             pieces = _joined(self._began[len(codecs.BOM_UTF8) :], self._unpacking.pieces)
         for piece in pieces:
-            yield piece.replace(b"\0", b"") if b"\0" in piece else piece
+            yield piece.translate(None, b"\0") if b"\0" in piece else piece
 
     def _blocks(self) -> Iterator[bytes]:
         """Whole lines at a time, all of them UTF-8."""
@@ -203,19 +207,23 @@ def _split_wide(text: bytes, end: bytes) -> list[bytes]:
     """Lines with their ends; a line feed counts where a character begins."""
     lines = []
     begin = at = 0
+    until = _narrow_until(text, begin)
     while (at := text.find(end, at)) >= 0:
-        if (at - begin) % 2 and (at - _narrow_until(text, begin, at)) % 2:
+        if (at - begin) % 2 and (at - until) % 2:
             at += 1  # the halves of two characters
             continue
         at += 2
         lines.append(text[begin:at])
         begin = at
+        until = _narrow_until(text, begin)
     return [*lines, text[begin:]]
 
 
-def _narrow_until(text: bytes, begin: int, end: int) -> int:
+def _narrow_until(text: bytes, begin: int) -> int:
     """Where 8-bit text ends that another program wrote here; ``begin`` if there is none."""
-    found = _NARROW.match(text, begin, end)
+    if b"\0" in text[begin : begin + 8]:
+        return begin
+    found = _NARROW.match(text, begin)
     if found is None:
         return begin
     odd = len(found[0].translate(None, _PLAIN))
@@ -224,6 +232,6 @@ def _narrow_until(text: bytes, begin: int, end: int) -> int:
 
 def _line_narrowed(line: bytes, encoding: str) -> bytes:
     """A line of UTF-16; 8-bit text before it as it is."""
-    until = _narrow_until(line, 0, len(line))
+    until = _narrow_until(line, 0)
     wide = line[until:].decode(encoding, "replace").lstrip("\ufeff")
     return line[:until] + wide.encode()

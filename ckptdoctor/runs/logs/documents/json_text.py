@@ -13,6 +13,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
 _CLOSED_BY = {"[": "]", "{": "}"}
 _LOOKED_AT = 5
 _DEEPEST = 200
+_MOST_FAILED = 100
+"""An error counts the lines before it, so that very many take for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,12 @@ def objects(text: str) -> Iterator[object]:
     """The objects that stand in a text one behind the other, whatever stands between them."""
     decoder = json.JSONDecoder()
     at = text.find("{")
-    while at >= 0:
+    failed = 0
+    while at >= 0 and failed < _MOST_FAILED:
         try:
             found, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
+            failed += 1
             end = text.find("\n", at)  # no string goes over a line's end
             if end < 0:
                 return

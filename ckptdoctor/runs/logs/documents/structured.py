@@ -75,6 +75,8 @@ def _of_records(found: Sequence[object], name: str = "") -> Iterator[Part]:
 
 def flat(value: Mapping[str, object], prefix: str = "", depth: int = 0) -> Leaves:
     """What lies in an object and in those within it, by its path."""
+    if not prefix and not any(isinstance(one, dict) for one in value.values()):
+        return dict(value) if not isinstance(value, dict) else value
     found: Leaves = {}
     for key, one in value.items():
         if isinstance(one, dict) and depth < _DEEPEST:
