@@ -16,9 +16,11 @@ from ckptdoctor.metadata.metric_names import (
     is_loss,
     named_metric,
     plain_name,
+    plain_of,
     split_of,
     unknown_metrics,
 )
+from ckptdoctor.metadata.metric_order import is_half, weight_of
 from ckptdoctor.metadata.metric_words import METRIC_WORDS
 from ckptdoctor.metadata.name_parts import NameNumber, NameParts, name_parts
 from ckptdoctor.metadata.order import position
@@ -40,11 +42,13 @@ __all__ = [
     "best_of",
     "count_text",
     "epoch_from_name",
+    "is_half",
     "is_loss",
     "metric_called",
     "name_parts",
     "named_metric",
     "plain_name",
+    "plain_of",
     "position",
     "principal",
     "read_metadata",
@@ -52,4 +56,5 @@ __all__ = [
     "split_of",
     "step_from_name",
     "unknown_metrics",
+    "weight_of",
 ]

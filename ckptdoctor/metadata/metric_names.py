@@ -11,17 +11,22 @@ from dataclasses import replace
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.metadata.facts import Metric, MetricKind, Mode, Source
+from ckptdoctor.metadata.metric_spellings import RAW_WORDS, SHORT, word_list
 from ckptdoctor.metadata.metric_words import (
     AMBIGUOUS,
     BEST,
-    HIGH,
     KNOWN,
     KNOWN_BEST,
+    LOSSES,
     LOW,
     NO_SCORES,
+    ONLY_QUALIFIED,
     QUALIFIERS,
+    SETTINGS,
+    TASKS,
     TRAINING,
     UNDIRECTED,
+    VAGUE,
     VALIDATION,
 )
 
@@ -40,6 +45,7 @@ __all__ = [
     "named_metric",
     "own_words",
     "plain_name",
+    "plain_of",
     "split_of",
     "unknown_metrics",
     "words_of",
@@ -55,36 +61,45 @@ class Split(enum.Enum):
 
 
 MONITORED = frozenset({"current_score", "best_model_score"})  # of Lightning's callbacks
-METRIC_ENDS = frozenset(term.split()[-1] for term in KNOWN | UNDIRECTED | KNOWN_BEST | {"top"})
-"""Words that the name of a metric ends in."""
+_SIGNS = {term.split()[-1] for term in KNOWN | UNDIRECTED} | KNOWN_BEST | RAW_WORDS | {"top"}
+METRIC_ENDS = frozenset(
+    sign for sign in _SIGNS if not any(other != sign and other in sign for other in _SIGNS)
+)
+"""What no name of a metric is without, but for the shortest ones."""
 # No key without one of these is a metric; most keys have none. By first letter, which is faster.
 _PROMISING = re.compile(
     "|".join(
-        f"{letter}(?:{'|'.join(word[1:] for word in words)})"
-        for letter, words in itertools.groupby(sorted(METRIC_ENDS), key=lambda word: word[0])
+        f"{letter}(?:{'|'.join(sign[1:] for sign in signs)})"
+        for letter, signs in itertools.groupby(sorted(METRIC_ENDS), key=lambda sign: sign[0])
     )
 )
-# Words that their humps would tear apart. The minADE of a forecast is no best so far.
-_WHOLE = re.compile(r"mIoU|IoU|mAP|min_?[AF]DE(?![a-zA-Z])|min_?[af]de(?![a-zA-Z])")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_OUTPUT = re.compile(r"\([A-Z]\)$")  # Ultralytics: of boxes, masks, or poses
-_TOP = re.compile(r"(?<![a-z])top[-_ @](?=\d)")
-_QUALIFIED = re.compile("val|test|best|dev")
-_WORDS = re.compile(r"[a-z]+\d*|\d+")
-_BEST = re.compile(r"(?<![a-zA-Z])(?i:best|max|min(?!_?[af]de(?![a-z])))(?![a-z])[-_/. ]*")
+_QUALIFIED = re.compile("val|test|best|dev|oof|holdout")
+_BEST = re.compile(r"(?<![a-zA-Z])(?i:best|max|min(?!_?(?:[af]de|dcf)(?![a-z])))(?![a-z])[-_/. ]*")
 _SEPARATORS = "-_/. "
+_SCORERS = re.compile(r"neg_(?:mean|median|root|log_loss|brier|max)")  # of scikit-learn
+_LOSS_WORDS = frozenset({"loss", "losses", "error", "err"})
+_AT = re.compile(r"@\d")
+_MOST_WORDS = max(term.count(" ") for term in KNOWN) + 1
 
 
 def metric_of(key: str, value: float) -> Metric | None:
     """A metric, if the key is the name of one."""
-    if not _PROMISING.search(key.lower()):
+    what = _what_is(key)
+    return None if what is None else make(key, value, what[0], best=what[1])
+
+
+@functools.lru_cache(maxsize=4096)  # a log says the same names in every epoch
+def _what_is(key: str) -> tuple[Mode | None, bool] | None:
+    """The direction of a metric, and whether it is the best so far; None of what is none."""
+    lower = key.lower()
+    if not _PROMISING.search(lower) and not SHORT.search(key):
         return None
     best = bool(words_of(key) & BEST)
+    if lower in UNDIRECTED or " ".join(own_words(key)) in UNDIRECTED:
+        return None, best
     if _is_metric(key):
-        return make(key, value, mode_of(key), best=best)
-    if key.lower() in UNDIRECTED or own_words(key) in (("metric",), ("elbo",)):
-        return make(key, value, None, best=best)
-    return make(key, value, Mode.MAX, best=True) if key.lower() in KNOWN_BEST else None
+        return mode_of(key), best
+    return (Mode.MAX, True) if lower in KNOWN_BEST else None
 
 
 def named_metric(key: str, value: float, source: Source) -> Metric | None:
@@ -101,7 +116,19 @@ def make(name: str, value: float, mode: Mode | None, *, best: bool) -> Metric:
 
 def plain_name(metric: Metric) -> str:
     """``best_iou``, ``val_iou`` and ``IoU`` are one metric."""
-    return " ".join(own_words(metric.name)) or metric.name.lower()
+    return plain_of(metric.name)
+
+
+@functools.lru_cache(maxsize=1024)
+def plain_of(name: str) -> str:
+    """What a name says is measured: ``recall 20`` of ``val_Recall@20``."""
+    own, numbers = own_words(name), list[str]()
+    for word in reversed(word_list(name)):
+        if word.isdecimal():
+            numbers.append(word)
+        elif word not in QUALIFIERS:
+            break
+    return " ".join([*own, *reversed(numbers)]) if own else name.lower()
 
 
 def unknown_metrics(values: Mapping[str, Scalar]) -> list[str]:
@@ -133,7 +160,7 @@ def is_unknown_score(key: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def split_of(name: str) -> Split:
     """Which data a metric was measured on: of several words, the one that is said last."""
-    for word in reversed(_word_list(name)):
+    for word in reversed(word_list(name)):
         if word in VALIDATION:
             return Split.VALIDATION
         if word in TRAINING:
@@ -144,7 +171,7 @@ def split_of(name: str) -> Split:
 def is_loss(name: str) -> bool:
     """Whether a name is that of a loss: ``val_loss``, ``cls_loss``, ``nll``."""
     words = own_words(name)
-    return bool(words) and (words[-1].endswith("loss") or words[-1] == "nll")
+    return bool(words) and (words[-1].endswith(("loss", "losses")) or words[-1] in LOSSES)
 
 
 def best_of(name: str) -> str:
@@ -164,24 +191,21 @@ def metric_tail(words: Sequence[str]) -> int:
     return known
 
 
-@functools.lru_cache(maxsize=1024)  # a log says the same names in every epoch
-def _word_list(key: str) -> tuple[str, ...]:
-    whole = _WHOLE.sub(lambda found: f"_{found[0].lower().replace('_', '')}", key)
-    spaced = _HUMP.sub("_", _OUTPUT.sub("", whole)).lower()
-    return tuple(_WORDS.findall(_TOP.sub("top", spaced)))
-
-
 def words_of(key: str) -> frozenset[str]:
     """The words of a name, in lower case."""
-    return frozenset(_word_list(key))
+    return frozenset(word_list(key))
 
 
 @functools.lru_cache(maxsize=1024)
 def own_words(key: str) -> tuple[str, ...]:
-    """The words that are neither qualifiers nor numbers: ``iou`` of ``best_val_iou_50``."""
-    return tuple(
-        word for word in _word_list(key) if word not in QUALIFIERS and not word.isdecimal()
-    )
+    """The words that are neither qualifiers nor numbers: ``iou`` of ``best_val_iou_50``.
+
+    ``bbox_mAP`` is a mAP, but ``bbox_loss`` is not the loss.
+    """
+    own = [word for word in word_list(key) if word not in QUALIFIERS and not word.isdecimal()]
+    if own and own[-1] in KNOWN and own[-1] not in LOW:
+        own = [word for word in own if word not in TASKS] or own
+    return tuple(own)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -189,23 +213,62 @@ def _is_metric(key: str) -> bool:
     """Whether a key names a metric, and not something else that has a metric's word in it.
 
     What is left without the qualifiers has to end in a metric: ``cls_loss``, ``iou_val``, but not
-    ``feature_map_size``. Words that mean other things too have to stand alone. ``best_iou_epoch``
-    is an epoch, ``train_loss_epoch`` a loss.
+    ``feature_map_size``. Words that mean other things too have to stand alone, or to be written as
+    only a metric is: ``cosine_recall@10``, ``NuScenes/mAP``. ``best_iou_epoch`` is an epoch,
+    ``train_loss_epoch`` a loss.
     """
-    words, every = own_words(key), _word_list(key)
-    if not words or ("best" in every and every[-1] == "epoch"):
+    words, every = own_words(key), word_list(key)
+    terms = _terms_of(words)
+    if not terms or terms[-1] not in KNOWN or not SETTINGS.isdisjoint(words):
         return False
-    if len(words) > 1 and " ".join(words[-2:]) in KNOWN:
+    if "best" in every and every[-1] == "epoch":
+        return False
+    if terms[-1] in ONLY_QUALIFIED and not _is_plain(terms[-1], key, every):
+        return False
+    if terms[-1] not in AMBIGUOUS or KNOWN.issuperset(terms):
         return True
-    stands_alone = all(word in KNOWN for word in words)
-    return words[-1] in KNOWN and (stands_alone or words[-1] not in AMBIGUOUS)
+    return bool(_AT.search(key)) or "mAP" in key or KNOWN.issuperset(_terms_of(_last_part(key)))
+
+
+def _is_plain(term: str, key: str, words: Sequence[str]) -> bool:
+    """Whether a term that is a word of a language as well is meant as a metric."""
+    qualified = not (VALIDATION | TRAINING | {"best"}).isdisjoint(words)
+    return qualified or (term.isalpha() and term.upper() in key)
+
+
+def _last_part(key: str) -> tuple[str, ...]:
+    """The own words behind the last slash."""
+    head, slash, tail = key.rpartition("/")
+    return own_words(tail) if head and slash else ("",)
+
+
+@functools.lru_cache(maxsize=1024)
+def _terms_of(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words, with those together that mean something together."""
+    terms: list[str] = []
+    end = len(words)
+    while end:
+        for length in range(min(_MOST_WORDS, end), 0, -1):
+            term = " ".join(words[end - length : end])
+            if length == 1 or term in KNOWN:
+                terms.append(term)
+                end -= length
+                break
+    return tuple(reversed(terms))
 
 
 @functools.lru_cache(maxsize=1024)
 def mode_of(name: str) -> Mode | None:
-    """Which direction is better, where the name tells."""
-    words = own_words(name)
-    terms = {*words, *(f"{one} {two}" for one, two in itertools.pairwise(words))}
-    if terms & LOW:
-        return Mode.MIN
-    return Mode.MAX if terms & HIGH else None
+    """Which direction is better, where the name tells.
+
+    A loss of whatever it is made has to fall. Of several terms the last tells: ``fid_score``, but
+    for words as vague as score.
+    """
+    terms = [term for term in _terms_of(own_words(name)) if term in KNOWN]
+    telling = [term for term in terms if term not in VAGUE] or terms
+    if not telling:
+        return None
+    falls = telling[-1] in LOW or not _LOSS_WORDS.isdisjoint(telling)
+    if falls and _SCORERS.search(name.lower()):
+        return Mode.MAX
+    return Mode.MIN if falls else Mode.MAX

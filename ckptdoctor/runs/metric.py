@@ -20,9 +20,12 @@ from ckptdoctor.metadata import (
     Source,
     Split,
     best_of,
+    is_half,
     is_loss,
     plain_name,
+    plain_of,
     split_of,
+    weight_of,
 )
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.member import Member
@@ -39,11 +42,6 @@ from ckptdoctor.runs.series import (
 from ckptdoctor.runs.wish import Wish
 
 __all__ = ["Choice", "choose_metric", "refuse_what_is_not_there"]
-
-_SAY_MOST = frozenset("iou miou dice map map50 map95 ap".split())
-_FLATTER = frozenset("acc accuracy acc1 top1 prec1 acc5 top5".split())
-_WEAK = frozenset({"precision", "recall", "top5", "acc5", "prec5"})
-"""Scores that say half of the truth: taken where there is no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,28 +155,20 @@ def _found(
 
 
 def _rank_of_best(metric: Metric) -> tuple[object, ...]:
-    return metric.mode is None, is_loss(metric.name), _rank_of_name(plain_name(metric)), metric.name
+    return metric.mode is None, is_loss(metric.name), weight_of(plain_name(metric)), metric.name
 
 
 def _preference(one: Series) -> tuple[object, ...]:
     return (
         class_of(one),
-        one.plain in _WEAK,
+        is_half(one.plain),
         one.split is not Split.VALIDATION,
         one.metric.mode is not Mode.MAX,
         -one.count,
-        _rank_of_name(one.plain),
+        weight_of(one.plain),
         one.in_log,
         one.name,
     )
-
-
-def _rank_of_name(plain: str) -> tuple[int, str]:
-    """Of equals the one that says most, whatever the order of keys: an accuracy flatters."""
-    words = plain.split()
-    if _SAY_MOST.intersection(words):
-        return 0, plain
-    return 2 if _FLATTER.intersection(words) else 1, plain
 
 
 def _is_best_of(best: Metric, one: Series) -> bool:
@@ -282,8 +272,9 @@ def _wished(
         for metric in member.metadata.not_understood
         if metric.name.lower() == wanted
     }
-    plain = [one for one in series if one.plain == wanted and one.split is not Split.TRAINING]
-    same = exact or plain or [one for one in series if one.plain == wanted]
+    meant = _meant(wish.metric)
+    plain = [one for one in series if one.plain == meant and one.split is not Split.TRAINING]
+    same = exact or plain or [one for one in series if one.plain == meant]
     if same:
         chosen = _choice(same, bests)
     elif raw or held:
@@ -294,6 +285,12 @@ def _wished(
         named = [b for name, b in bests.items() if wanted in (name.lower(), plain_name(b))]
         chosen = _of_best(named[0], bests) if named else Choice()
     return chosen if wish.mode is None else replace(chosen, mode=wish.mode)
+
+
+def _meant(name: str) -> str:
+    """What a name measures, where it does not say of which data, nor that it is the best."""
+    bare = split_of(name) is Split.UNSAID and best_of(name) == name
+    return plain_of(name) if bare else name.lower()
 
 
 def refuse_what_is_not_there(choices: Sequence[Choice], wish: Wish | None) -> None:
