@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.metadata.metric_names import Split, split_of
-from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
+from ckptdoctor.runs.logs.pairs import is_watched
 
 __all__ = ["MOST_COLUMNS", "Heading", "cells_of", "decimal", "heading_of", "heading_of_row"]
 

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
-from ckptdoctor.runs.logs.lines import is_watched
+from ckptdoctor.runs.logs.pairs import is_watched
 
 __all__ = ["TRACKERS", "Found", "Takes", "Tracker", "nested_logs"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ckptdoctor.runs.logs.collect import Collector
-from ckptdoctor.runs.logs.log_reading import LogReading, Row
 from ckptdoctor.runs.logs.documents import WHOLE_NBYTES, Part, Unread, document_of
 from ckptdoctor.runs.logs.encoding import LogText
 from ckptdoctor.runs.logs.headings import heading_of
 from ckptdoctor.runs.logs.json_rows import JsonRows
 from ckptdoctor.runs.logs.lines import LineReader
+from ckptdoctor.runs.logs.log_reading import LogReading, Row
 from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError
 from ckptdoctor.runs.logs.tables import table_rows
 from ckptdoctor.runs.logs.tensorboard import EVENTS, event_rows

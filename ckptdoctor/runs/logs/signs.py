@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO
 
 from ckptdoctor.metadata.metric_names import Split, is_loss, split_of
-from ckptdoctor.runs.logs.collect import Row
 from ckptdoctor.runs.logs.documents import Unread, document_of
 from ckptdoctor.runs.logs.encoding import LogText
 from ckptdoctor.runs.logs.headings import heading_of
-from ckptdoctor.runs.logs.lines import is_watched
+from ckptdoctor.runs.logs.log_reading import Row
+from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.reading import RowReader, row_reader
 
 __all__ = ["shows_training"]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.headings import MOST_COLUMNS, Heading, cells_of, decimal, heading_of_row
+from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = ["table_rows"]

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.documents.document import Unread
+from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.scalars import Scalar, rows_of_scalars
 
 __all__ = ["EVENTS", "event_rows"]
