@@ -142,7 +142,10 @@ def _found(
             return replace(chosen, bests=chosen.bests | {best.name})
         if best.mode is not None or not series:
             break
-    usable = [one for one in series if one.metric.mode is not None] or list(series)
+    usable = _finite(series, members, reading)
+    usable = [one for one in usable if one.metric.mode is not None] or usable
+    means = {one.plain for one in usable}  # beside mIoU an IoU is that of a class
+    usable = [one for one in usable if f"m{one.plain}" not in means]
     validated = [one for one in usable if class_of(one) < TRAINING]
     if bests and not validated:  # better the best of a validation than a training value
         first = min(bests.values(), key=_rank_of_best)
@@ -152,6 +155,18 @@ def _found(
         return _of_best(min(bests.values(), key=_rank_of_best), bests) if bests else Choice()
     lead = min(usable, key=_preference)
     return _choice([one for one in usable if _is_same(lead, one)], bests)
+
+
+def _finite(
+    series: Sequence[Series], members: Sequence[Member], reading: LogReading
+) -> list[Series]:
+    """Those that were measured at all; every one, where none was ever finite."""
+    known = [
+        one
+        for one in series
+        if any(math.isfinite(value) for _, value in values_of(one, members, reading))
+    ]
+    return known or list(series)
 
 
 def _rank_of_best(metric: Metric) -> tuple[object, ...]:

@@ -89,7 +89,7 @@ def _heading(line: bytes, below: bytes, lines: int) -> Heading | None:
 
 def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> Heading | None:
     """The heading that a row is; None where it is none."""
-    if len(cells) < 2:
+    if len(cells) < 2 or any(decimal(cell) is not None for cell in cells):
         return None
     names = tuple(cell.strip(b" \t'").decode("utf-8", "replace") for cell in cells)
     lower = [name.lower() for name in names]
@@ -98,6 +98,7 @@ def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> 
     if at_epoch is None and at_step is None:
         at_index = 0 if lower[0] in _INDEX else None
         rest = lower[1:] if at_index == 0 else lower
+        rest = rest[:-1] if rest and not rest[-1] else rest  # every row ends with a delimiter
         if not all(is_watched(name) or name in _BESIDE for name in rest):
             return None
         if not any(map(is_watched, rest)):

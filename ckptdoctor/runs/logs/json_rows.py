@@ -18,7 +18,7 @@ __all__ = ["JsonRows", "add_rows", "read_trainer_state"]
 _EPOCH = re.compile(rb'"(?:current_)?epochs?"\s*+:\s*+"?(\d{1,9}(?:\.\d{1,9})?)')
 _MOVES = re.compile(
     rb'"(?:%s)"\s*+:|"(?:current_)?epochs?"\s*+:\s*+"?\d{1,9}\.\d*[1-9]'
-    % b"|".join(re.escape(name).encode() for name in STEP_NAMES)
+    % b"|".join(re.escape(name).encode() for name in (*STEP_NAMES, "snapshot_pkl"))
 )
 _MOST_SHAPES = 500
 

@@ -49,7 +49,9 @@ _FIRST_CELL = re.compile(rb"[^\s|]+")
 _COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
 _PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
 _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
-_TIME_OF_DAY = re.compile(rb"\d\d:\d\d:\d\d")
+_BEST_METRIC = re.compile(
+    rb"(?<!new )\bbest (?:metric|score|result|epoch|val)\w{0,10}\b", re.IGNORECASE
+)
 _RATES = ("lr", "rate")
 _WATCHED = re.compile(
     rb"[\xc3-\xed]|lr|norm|err|prec|top|verlust|perte|scale|perplex|genauig|perd|strata|%s"
@@ -428,8 +430,9 @@ class LineReader:
 
     def _holds_values(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""
-        head = _TIME_OF_DAY.sub(b"", raw).partition(b":")[0]
-        if _NOT_HERE.search(head) is not None or _WATCHED.search(raw) is None:
+        if _NOT_HERE.search(raw.partition(b":")[0]) is not None or _WATCHED.search(raw) is None:
+            return False
+        if _BEST_METRIC.search(raw) is not None:
             return False
         return any(is_watched(name) for name in self._values(raw.decode("utf-8", "replace")))
 

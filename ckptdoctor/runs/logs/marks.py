@@ -52,7 +52,7 @@ _STEP = re.compile(
     rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,10})(?![\d.]*+[.\w%])"
     rb"(?:\s?/\s?(?P<of>\d{1,10}))?"
     rb"|(?<![\w-])(?:train|training|val|valid|validation|test|eval)\w{0,4}\s(?:loss|error)"
-    rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,4}(?=[-+]?(?:\d++\.\d|nan|inf))"
+    rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,12}(?=[-+]?(?:\d++\.\d|nan|inf))"
     rb"|^\s*(?P<first>\d{1,9})\s(?=(?:train|val|valid|test|eval)\w{0,7}\s[-+]?(?:\d|nan|inf))"
     rb"|^\W{0,4}\d{1,7}\|(?P<barred>\d{1,10})\|"
     rb"|\bsteps?:\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,9})/\d",

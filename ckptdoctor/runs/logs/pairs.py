@@ -45,6 +45,7 @@ _JOINED = frozenset(
     "mean avg best grad learning balanced lm loss pseudo running macro micro".split()
 )
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
+_BAR = re.compile(r"(?<!\d)\d{1,3}%\s?(?:\|[^|]{0,200}\||[━╸─]+)")
 _IS_MEAN = re.compile(r"(?:avg|mean|average)_", re.IGNORECASE)
 """Of such a name what stands in brackets is something else, as a difference."""
 _GENERIC = frozenset({"score", "coefficient", "coef", "index", "metric", "value", "error"})
@@ -86,6 +87,8 @@ def values_in(text: str, split: str = "", *, commas: bool = False) -> dict[str, 
         commas: whether the log writes decimals with a comma.
     """
     text = plain(in_english(text), commas=commas)
+    if "%" in text:
+        text = _BAR.sub(" ", text)
     if "@" in text:
         if coco := _of_coco(text):
             return coco
@@ -122,6 +125,8 @@ def _value(found: re.Match[str]) -> float | None:
     groups = found.groupdict()
     if groups.get("list"):
         numbers = [float(text) for text in _NUMBERS.findall(groups["list"])]
+        if len(numbers) > 1 and groups["name"].lower().startswith("loss"):
+            return None  # of several losses the mean says nothing
         known = [number for number in numbers if not math.isnan(number)]
         return sum(known) / len(known) if known else math.nan
     if groups["value"] is None:
@@ -142,15 +147,16 @@ def _named(
     counts: dict[str, int] = {}
     for pair, _ in pairs:
         counts[pair["name"].lower()] = counts.get(pair["name"].lower(), 0) + 1
-    current, last = "", 0
+    current, last, of_section = "", 0, False
     for pair, value in pairs:
         name, lower = pair["name"].rstrip("-./"), pair["name"].lower()
         if lower in _MARKS:
             continue
         between = text[last : pair.start()]
         last = pair.end()
-        said = [word[1] for word in _SPLIT.finditer(between)]
+        said = [word[0] for word in _SPLIT.finditer(between)]
         current = said[-1].lower() if said else current
+        of_section = f"[{current}]" in between.lower() or (of_section and not said)
         groups = pair.groupdict()
         of = (groups.get("of") or "").strip().lower()
         name += groups.get("at") or ""
@@ -162,7 +168,7 @@ def _named(
         elif qualified != name:
             name = qualified
         elif not _SPLIT.search(name):
-            own = current if counts[lower] > 1 and current else split
+            own = current if (counts[lower] > 1 or of_section) and current else split
             name = f"{own} {name}" if own and is_watched(name) and not _is_rate(lower) else name
         elif lower in _SPLITS:
             name = f"{name} loss"  # `train 2.15 val 2.32` is short for that

@@ -27,6 +27,8 @@ _EXPLOSION_SIGMAS = 8.0
 _COLLAPSE_SIGMAS = 5.0
 _FARTHER = 1.5
 _YOUNG_EPOCHS = 20
+_FLAT = 0.05
+"""Values that scatter less, as a share, may scatter more at once: losses printed to four digits."""
 _SAME_IN_A_ROW = 6
 _RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE)
 _ENDS = frozenset({0.0, 1.0, 100.0})
@@ -266,7 +268,7 @@ class _Loss:
             return math.log(value / usual) > _EXPLOSION_SIGMAS * deviation(logs)
         if self._gained.signed and self._gained.is_blown(value):
             return True
-        spread = max(deviation(recent), (max(recent) - min(recent)) / 2, 1e-3 * abs(usual))
+        spread = max(deviation(recent), (max(recent) - min(recent)) / 2, _FLAT * abs(usual))
         return len(recent) >= _FIRST_EPOCHS and value - usual > 2 * _EXPLOSION_SIGMAS * spread
 
 
