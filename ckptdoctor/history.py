@@ -46,6 +46,7 @@ class AlarmKind(enum.Enum):
     NON_FINITE = "non_finite"
     FROZEN = "frozen"
     SHIFT = "shift"
+    SCALE = "scale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,13 @@ _PROMISING = re.compile(
     )
 )
 _QUALIFIED = re.compile("val|test|best|dev|oof|holdout")
+_LOSS = re.compile(
+    r"^(?:(?:train|val|valid|eval|test)\w*[/_ ])?loss[_/]"
+    r"(?!scal|weight|fn|func|type|coef|ratio|name)"
+    r"[a-zA-Z]\w*$",
+    re.IGNORECASE,
+)
+"""Of a log, that is: an argument of a script may begin so."""
 _BEST = re.compile(r"(?<![a-zA-Z])(?i:best|max|min(?!_?(?:[af]de|dcf)(?![a-z])))(?![a-z])[-_/. ]*")
 _SEPARATORS = "-_/. "
 _SCORERS = re.compile(r"neg_(?:mean|median|root|log_loss|brier|max)")  # of scikit-learn
@@ -105,6 +112,8 @@ def _what_is(key: str) -> tuple[Mode | None, bool] | None:
 def named_metric(key: str, value: float, source: Source) -> Metric | None:
     """A metric that stands under this name outside a checkpoint; None if the name is of none."""
     found = metric_of(key, value)
+    if found is None and source is Source.LOG and _LOSS.search(key) is not None:
+        found = make(key, value, Mode.MIN, best=False)
     return None if found is None else replace(found, source=source)
 
 
@@ -171,6 +180,8 @@ def split_of(name: str) -> Split:
 def is_loss(name: str) -> bool:
     """Whether a name is that of a loss: ``val_loss``, ``cls_loss``, ``nll``."""
     words = own_words(name)
+    if _LOSS.search(name) is not None:
+        return True
     return bool(words) and (words[-1].endswith(("loss", "losses")) or words[-1] in LOSSES)
 
 

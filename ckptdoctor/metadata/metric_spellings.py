@@ -35,8 +35,8 @@ _PHRASES = """
     asd: average surface distance, mean surface distance
     assd: average symmetric surface distance
     acc: accuracy, accuracies, acc score, accuracy score
-    top1: top1 acc, top1 accuracy, acc top1, accuracy top1
-    top5: top5 acc, top5 accuracy, acc top5, accuracy top5
+    top1: accuracy01, acc01, top1 acc, top1 accuracy, acc top1, accuracy top1
+    top5: accuracy05, acc05, top5 acc, top5 accuracy, acc top5, accuracy top5
     auprc: auc pr, pr auc, aucpr, prauc
     auroc: auc roc, roc auc, rocauc, aucroc, auroc score, roc auc score
     f1: f1 score, f score, fscore, f1 measure, f measure, fmeasure

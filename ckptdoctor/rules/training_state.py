@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord, TensorStats
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.history import AlarmKind, History
 from ckptdoctor.rules.averaged import tails
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design
@@ -205,7 +206,8 @@ class LossScaleCollapsed(Rule):
     A gradient scaler halves its scale after every step with NaN or Inf in the gradients. A scale
     that is not finite, zero or below 1 means that they never stopped, so that every step is skipped
     or its gradients vanish in float16. A warning: a scale that was halved nine times or more from
-    torch's 65536 and has not recovered since.
+    torch's 65536 and has not recovered since. A log tells the same: step after step overflows, and
+    the scale falls to 1 and stays there.
 
     What to do: start the scaler afresh, do not load its state; and look for what overflows: the
     learning rate, a loss without a bound, a layer that needs float32.
@@ -242,6 +244,17 @@ class LossScaleCollapsed(Rule):
                     loss_scale=value,
                     clean_steps=clean_steps,
                 )
+
+    def check_history(self, history: History) -> Iterator[Finding]:
+        """At most one finding, on a scale that a log shows at its end."""
+        last = [a for a in history.alarms if a.kind is AlarmKind.SCALE and a.lasting][-1:]
+        for alarm in last:
+            yield self.finding(
+                "run",
+                f"{alarm.message} in the log; steps overflow and are skipped",
+                epoch=history.epoch_at(alarm.at),
+                loss_scale=alarm.value,
+            )
 
 
 _LEAST_SCALE = 1.0  # below it a scaler makes gradients smaller

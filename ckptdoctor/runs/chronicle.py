@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.history import Alarm, Clock, History, Point, Position, Span
-from ckptdoctor.metadata import MetricKind, Mode, Source
+from ckptdoctor.metadata import MetricKind, Mode, Source, named_metric
 from ckptdoctor.runs.clock import Course
 from ckptdoctor.runs.logs import ByClock, LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back
-from ckptdoctor.runs.trend.monitor import Monitor, is_watched, rate_of
+from ckptdoctor.runs.trend.monitor import Monitor, is_loss, is_watched, rate_of
 from ckptdoctor.runs.trend.trend import trend_of
 
 __all__ = ["chronicle", "clock_of"]
@@ -44,6 +44,7 @@ def chronicle(
     every = _points(course.members, choice, told, clock)
     points = tuple(p for p in every if p.at not in told.superseded)
     own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
+    own = _without_nothing(own, choice)
     current = told.current()
     trend = trend_of(own, mode, clock, rates=_rates(current)) if mode is not None else None
     best = next((p for p in points if trend is not None and p.at == trend.best), None)
@@ -69,6 +70,23 @@ def chronicle(
         unread=reading.unread,
         examples=reading.examples,
     )
+
+
+def _without_nothing(own: Mapping[Position, float], choice: Choice) -> dict[Position, float]:
+    """A loss that is suddenly exactly 0 is none: trainers leave NaN out of the mean they print."""
+    if choice.mode is not Mode.MIN or not is_loss(choice.name):
+        return dict(own)
+    kept: dict[Position, float] = {}
+    least = 0.0
+    for at in sorted(own):
+        is_nothing = own[at] == 0.0 and least > _NOTHING
+        kept[at] = math.nan if is_nothing else own[at]
+        least = own[at] if own[at] > 0 else least
+    return kept
+
+
+_NOTHING = 1e-3
+"""A loss of four digits that fell below it may be 0 for good."""
 
 
 def _rates(current: Mapping[Position, Mapping[str, float]]) -> dict[Position, float]:
@@ -154,9 +172,11 @@ def _alarms(
     clock: Clock,
 ) -> Iterator[Alarm]:
     """What was wrong in the last attempt and what led there, and whether it still is."""
-    monitor = Monitor(name, mode or Mode.MAX, clock)
+    monitor = Monitor(name, mode or Mode.MAX, clock, also=_turned(current))
     for epoch in sorted({*current, *own}):
-        values = {n: v for n, v in current.get(epoch, {}).items() if is_watched(n)}
+        values = {
+            n: v for n, v in current.get(epoch, {}).items() if is_watched(n) or n in monitor.also
+        }
         score = own.get(epoch)
         if mode is not None and score is not None and (math.isfinite(score) or epoch in current):
             values[name] = score
@@ -164,6 +184,26 @@ def _alarms(
             before, later = _series(alarm, own if alarm.name == name else None, current)
             lasting = not came_back(alarm, before, later, mode or Mode.MAX)
             yield replace(alarm, lasting=lasting)
+
+
+def _turned(current: Mapping[Position, Mapping[str, float]]) -> frozenset[str]:
+    """Values of names that say nothing, finite for long and then never again: ``G_GAN``."""
+    series: dict[str, list[bool]] = {}
+    for at in sorted(current):
+        for name, value in current[at].items():
+            if not is_watched(name):
+                series.setdefault(name, []).append(math.isfinite(value))
+    return frozenset(
+        name
+        for name, finite in series.items()
+        if not finite[-1]
+        and named_metric(name, 0.0, Source.LOG) is None
+        and sum(finite) >= _FINITE_FOR
+        and finite == sorted(finite, reverse=True)
+    )
+
+
+_FINITE_FOR = 3
 
 
 def _series(

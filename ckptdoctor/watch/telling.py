@@ -23,6 +23,7 @@ _CODES = {
     AlarmKind.NON_FINITE: "CD404",
     AlarmKind.FROZEN: "CD409",
     AlarmKind.SHIFT: "CD412",
+    AlarmKind.SCALE: "CD304",
 }
 _FIRST_AID = {
     AlarmKind.DECLINE: ("Stop, and plan with a smaller learning rate", "plan"),
@@ -30,6 +31,7 @@ _FIRST_AID = {
     AlarmKind.EXPLOSION: ("Stop, and go back to the last good checkpoint", "plan"),
     AlarmKind.NON_FINITE: ("Stop now, it does not recover by itself", "scan"),
     AlarmKind.SHIFT: ("Look at what changed then, and plan from before it", "plan"),
+    AlarmKind.SCALE: ("Every step overflows; look at what does, and plan", "plan"),
     AlarmKind.FROZEN: ("Look whether anything is learned at all", ""),
 }
 _MOST_VALUES = 6

@@ -25,7 +25,13 @@ from ckptdoctor.runs.logs.numbers import number
 from ckptdoctor.runs.logs.pairs import begins_with_split, is_watched, values_in
 from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
-from ckptdoctor.runs.logs.text_tables import TableRow, TextTable, UprightTable, head_of
+from ckptdoctor.runs.logs.text_tables import (
+    TableRow,
+    TextTable,
+    UprightTable,
+    bare_table_of,
+    head_of,
+)
 
 __all__ = ["VARYING", "LineReader", "Thinned"]
 
@@ -52,6 +58,7 @@ _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
 _BEST_METRIC = re.compile(
     rb"(?<!new )\bbest (?:metric|score|result|epoch|val)\w{0,10}\b", re.IGNORECASE
 )
+_ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
 _RATES = ("lr", "rate")
 _WATCHED = re.compile(
     rb"[\xc3-\xed]|lr|norm|err|prec|top|verlust|perte|scale|perplex|genauig|perd|strata|%s"
@@ -242,6 +249,8 @@ class LineReader:
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
         mark = find_mark(raw, in_words=self._in_words)
+        if self._table is None and mark is None and b"G " in raw[:40]:
+            self._table = bare_table_of(raw.decode("utf-8", "replace"))
         if self._table is not None and (mark is None or not mark.in_words):
             known = _Shape(table=self._table)
             took = list(self._feed_row(raw, shape, known))
@@ -289,7 +298,7 @@ class LineReader:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
         line = raw[mark.values_from : _LINE_CHARS].decode("utf-8", "replace")
         names = (name for name in self._values(line) if not name.lower().endswith(_RATES))
-        has_values = any(is_watched(name) for name in names)
+        has_values = _ENDS.search(raw) is not None or any(is_watched(name) for name in names)
         for shape, above in self._ahead.named(has_values=has_values).items():
             self._pending[shape] = _Waiting(above, _Shape(holds=True), None)
 

@@ -28,14 +28,15 @@ _EPOCH = re.compile(
         r"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
         r"|第\s?(?P<behind>\d{1,7})\s?(?:/\s?\d{1,7}\s?)?(?:个?epoch|轮|輪|回)"
         r"|(?<![\w-])epochs[\s:=#\[(]{0,5}(?P<of>\d{1,7})\s?/\s?\d"
-        r"|^\W*(?P<train>train|test)(?:ing)?:?\s++(?P<timm>\d{1,7})\s++\["
+        r"|^\W*(?P<train>train|valid|val|test)(?:ing|idation)?:?\s++"
+        r"(?:(?P<timm>\d{1,7})\s++\[|\((?P<paren>\d{1,7})/\d{1,7}\))"
         r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])]|/\d)"
         r"|^\W{0,4}(?P<barred>\d{1,7})\|\d{1,10}\|"
         r"|(?<![\w./])(?P<before>\d{1,7})(?:/\d{1,7})?epoch(?=[\s:])"
     ).encode(),
     re.IGNORECASE,
 )
-_GROUPS = ("n", "behind", "of", "timm", "short", "barred", "before")
+_GROUPS = ("n", "behind", "of", "timm", "paren", "short", "barred", "before")
 _GLOBAL = re.compile(
     rb"\bglobal[_ ]?(?:step|iter(?:ation)?)s?\W{1,4}(?P<n>\d{1,10})(?![\d.]*+[.\w])", re.IGNORECASE
 )
@@ -137,7 +138,8 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
     fraction = found["fraction"] or b""
     opens = before.rfind(b"{")
     as_key = found["key"] is not None or before.lstrip()[:1] == b"{"
-    phase = found["phase"] or (b"val" if (found["train"] or b"").lower() == b"test" else b"")
+    named = (found["train"] or b"").lower()
+    phase = found["phase"] or (b"val" if named == b"test" else named if found["paren"] else b"")
     if not phase and (said := _SPLIT_BEFORE.search(before)) is not None:
         phase = said[1].lower()
     number = found[which] + fraction

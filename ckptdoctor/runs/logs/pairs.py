@@ -45,11 +45,22 @@ _JOINED = frozenset(
     "mean avg best grad learning balanced lm loss pseudo running macro micro".split()
 )
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
-_BAR = re.compile(r"(?<!\d)\d{1,3}%\s?(?:\|[^|]{0,200}\||[━╸─]+)")
+_BAR = re.compile(
+    r"(?<![\d.])\d{1,3}%\s?(?:\|[^|A-Za-z]{0,200}\||[━╸─]+)(?:\s?\d{1,9}/\d{1,9}(?![\d.]))?"
+)
 _IS_MEAN = re.compile(r"(?:avg|mean|average)_", re.IGNORECASE)
 """Of such a name what stands in brackets is something else, as a difference."""
 _GENERIC = frozenset({"score", "coefficient", "coef", "index", "metric", "value", "error"})
 """Words that need another one in front of them: the Dice score."""
+_LOSSES = frozenset(
+    (
+        *("surrogate", "value_function", "value", "policy", "entropy", "actor", "critic", "kl"),
+        *("classification", "regression", "box", "cls", "obj", "dfl", "mask", "seg", "dice"),
+        *("focal", "bce", "ce", "reconstruction", "recon", "perceptual", "adversarial"),
+        *("generator", "discriminator", "gen", "disc", "contrastive", "auxiliary", "aux"),
+    )
+)
+"""Words that say which of several losses it is."""
 _MARKS = ("epoch", "epochs", "ep")
 _LABELS = ("loss", "lr", "grad_norm", "grad norm", "gradnorm", "learning_rate", "learning rate")
 _SCALES = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
@@ -150,7 +161,7 @@ def _named(
     current, last, of_section = "", 0, False
     for pair, value in pairs:
         name, lower = pair["name"].rstrip("-./"), pair["name"].lower()
-        if lower in _MARKS:
+        if lower in _MARKS or (lower in _SPLITS and pair.groupdict().get("whole")):
             continue
         between = text[last : pair.start()]
         last = pair.end()
@@ -182,7 +193,11 @@ def _qualified(name: str, words: Sequence[str]) -> str:
     for word in reversed(words):
         head = name.split(maxsplit=1)[0].lower()
         belongs = word.lower() in _SPLITS or (word.lower() in _JOINED and word != name)
-        if not belongs and not (head in _GENERIC and word.isalpha()):
+        if (
+            not belongs
+            and not (head in _GENERIC and word.isalpha())
+            and not (head == "loss" and word.lower() in _LOSSES)
+        ):
             break
         name = f"{word} {name}"
     return name

@@ -18,7 +18,7 @@ from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
 
-__all__ = ["TableRow", "TextTable", "UprightTable", "head_of"]
+__all__ = ["TableRow", "TextTable", "UprightTable", "bare_table_of", "head_of"]
 
 _LEAST = 2
 _MOST = 60
@@ -27,6 +27,12 @@ _WIDTH = 10
 """Of fastai's columns, which are printed without a space where a name fills them."""
 _BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─]).*$")
 _PREFIX = re.compile(r"^.*(?:\]|:)\s")
+_OF_YOLO = re.compile(r"\s*\d{1,5}/\d{1,5}\s+[\d.]+G\s")
+_YOLO = (
+    *("epoch", "gpu_mem", "train/box_loss", "train/obj_loss", "train/cls_loss", "train/loss"),
+    *("labels", "img_size", "P", "R", "mAP@.5", "mAP@.5:.95"),
+    *("val/box_loss", "val/obj_loss", "val/cls_loss"),
+)
 _RULE = re.compile(r"^[\s|+:=\-─━┼│╪]*$")
 _NUMBER = re.compile(rf"^{NUMBER}$")
 _COUNT = re.compile(r"\d{1,9}$")
@@ -81,7 +87,7 @@ class TextTable:
     @property
     def leads(self) -> bool:
         """Whether the first cell of a row tells which it is."""
-        return not self.counts or 0 in (self._epoch, self._step)
+        return not self.counts or {self._epoch, self._step} == {0, None}
 
     def row(self, line: str) -> TableRow | None:
         """The row that a line is; None if it is none, without values if it is one class of many."""
@@ -195,6 +201,17 @@ def head_of(line: str) -> TextTable | None:
             if _is_head(names):
                 return TextTable(names, " ")
     return None
+
+
+def bare_table_of(line: str) -> TextTable | None:
+    """The table that a line is a row of, of the ones that are known to have no head.
+
+    YOLOv5 up to 2021 and YOLOv7 write their ``results.txt`` so.
+    """
+    if _OF_YOLO.match(line) is None:
+        return None
+    cells = line.split()
+    return TextTable(_YOLO, " ") if len(cells) == len(_YOLO) else None
 
 
 def is_rule(line: str) -> bool:

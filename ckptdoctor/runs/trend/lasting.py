@@ -35,6 +35,8 @@ def came_back(alarm: Alarm, before: Sequence[float], later: Sequence[float], mod
             usual = alarm.before or 0.0
             most = _BACK_WITHIN * usual if usual > 0 else usual + (_way(alarm) / _BACK_WITHIN)
             return later[-1] <= max(most, usual + 1e-12)
+        case AlarmKind.SCALE:
+            return later[-1] > alarm.value
         case AlarmKind.FROZEN:
             return later[-1] != alarm.value
         case AlarmKind.DECLINE | AlarmKind.COLLAPSE:

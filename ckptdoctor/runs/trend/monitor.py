@@ -7,10 +7,10 @@ import math
 import re
 import statistics
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
-from ckptdoctor.metadata import Mode, Source, named_metric
+from ckptdoctor.metadata import Mode, Source, Split, named_metric, split_of
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.fall import Gained, is_fall, is_risen
@@ -29,8 +29,15 @@ _FARTHER = 1.5
 _YOUNG_EPOCHS = 20
 _FLAT = 0.05
 """Values that scatter less, as a share, may scatter more at once: losses printed to four digits."""
-_SAME_IN_A_ROW = 6
+_SAME, _SAME_STEPS = 6, 100
 _RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE)
+_FLOATS = re.compile(
+    r"surrogate|policy|actor|entropy|advers|disc|critic|(?<![a-z])g?an_", re.IGNORECASE
+)
+"""Losses of a game: they float about without a direction, as those of agents and of GANs."""
+_LOSS = re.compile(r"(?:^|[/ ])loss[_/ ](?!scale|weight|fn|type|coef|ratio)\w+$", re.IGNORECASE)
+_SCALE = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
+_LEAST_SCALE = 1.0
 _ENDS = frozenset({0.0, 1.0, 100.0})
 
 
@@ -41,9 +48,17 @@ class Monitor:
         metric: the name of the metric that the run is judged by; "" to judge losses alone.
         mode: which direction of it is better.
         clock: what the positions count.
+        also: names of values that have to be finite, although they say nothing.
     """
 
-    def __init__(self, metric: str, mode: Mode = Mode.MAX, clock: Clock = Clock.EPOCH) -> None:
+    def __init__(
+        self,
+        metric: str,
+        mode: Mode = Mode.MAX,
+        clock: Clock = Clock.EPOCH,
+        also: Collection[str] = (),
+    ) -> None:
+        self.also = frozenset(also)
         self._metric = metric
         self._sign = 1.0 if mode is Mode.MAX else -1.0
         self._mode = mode
@@ -63,6 +78,8 @@ class Monitor:
         self._recent: deque[float] = deque(maxlen=_WINDOW)
         self._same = 0
         self._held: dict[str, float] = {}
+        self._scale_from: dict[str, float] = {}
+        self._scales_told: set[str] = set()
 
     def update(self, at: Position, values: Mapping[str, float]) -> list[Alarm]:
         """What is wrong since this position.
@@ -82,7 +99,33 @@ class Monitor:
         if value is not None and math.isfinite(value):
             alarms += self._judge_metric(at, value, rate_of(values))
         alarms += self._frozen(at, values)
+        alarms += self._scales(at, values)
         return alarms
+
+    def _scales(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
+        """A loss scale that fell to its end: a scale that was never more than 1 is not scaled."""
+        for name, value in values.items():
+            if not is_scale(name):
+                continue
+            before = self._scale_from.get(name)
+            if before is None or value > before:
+                self._scale_from[name] = value
+            fell = value <= _LEAST_SCALE and (
+                name.lower().startswith("reduced") or (before is not None and before > value)
+            )
+            if fell and name not in self._scales_told:
+                self._scales_told.add(name)
+                yield Alarm(
+                    kind=AlarmKind.SCALE,
+                    name=name,
+                    at=at,
+                    since=at,
+                    value=value,
+                    before=before,
+                    message=f"the loss scale fell to {value:.4g} at {self._clock.say(at)}",
+                )
+            elif value > _LEAST_SCALE:
+                self._scales_told.discard(name)
 
     def _judge_metric(self, at: Position, value: float, rate: float | None) -> Iterator[Alarm]:
         best, age = self._best, self._age.update(at)
@@ -181,7 +224,7 @@ class Monitor:
     def non_finite(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
         """What is not finite, told once; may be asked before all values are known."""
         for name, value in values.items():
-            if not (name == self._metric or is_loss(name) or is_norm(name)):
+            if not (name == self._metric or name in self.also or is_loss(name) or is_norm(name)):
                 continue
             finite, before = math.isfinite(value), self._finite.get(name)
             if not finite and before is not False and (before or not self._is_score(name)):
@@ -203,7 +246,7 @@ class Monitor:
 
     def _explosions(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
         for name, value in values.items():
-            if not is_loss(name) or not math.isfinite(value):
+            if not is_loss(name) or not math.isfinite(value) or _FLOATS.search(name):
                 continue
             loss = self._losses.setdefault(name, _Loss())
             usual = loss.update(value)
@@ -226,10 +269,17 @@ class Monitor:
         self._same = self._same + 1 if same else 1
         self._held = watched
         value = watched.get(self._metric)
-        if self._same == _SAME_IN_A_ROW and value is not None:
-            text = f"at {value:.6g} for {_SAME_IN_A_ROW} {self._clock.values}"
-            since = self._places[-_SAME_IN_A_ROW] if len(self._places) >= _SAME_IN_A_ROW else at
+        count = self._most_same
+        if self._same == count and value is not None:
+            text = f"at {value:.6g} for {count} {self._clock.values}"
+            since = self._places[-count] if len(self._places) >= count else at
             yield self._alarm(AlarmKind.FROZEN, text, at=at, since=since, value=value, before=value)
+
+    @property
+    def _most_same(self) -> int:
+        """How often the same value may come: the loss of a step has few digits, and many steps."""
+        by_step = self._clock is Clock.STEP and is_loss(self._metric)
+        return _SAME_STEPS if by_step and split_of(self._metric) is not Split.VALIDATION else _SAME
 
 
 _VERBS = {
@@ -274,7 +324,7 @@ class _Loss:
 
 def is_loss(name: str) -> bool:
     """Whether a value of a log is a loss."""
-    return name.lower().rstrip("0123456789_").endswith("loss")
+    return name.lower().rstrip("0123456789_").endswith("loss") or _LOSS.search(name) is not None
 
 
 def is_rate(name: str) -> bool:
@@ -290,7 +340,12 @@ def rate_of(values: Mapping[str, float]) -> float | None:
 
 def is_watched(name: str) -> bool:
     """Whether a value of a log tells something of the run, whatever the metric is."""
-    return is_loss(name) or is_norm(name) or is_rate(name)
+    return is_loss(name) or is_norm(name) or is_rate(name) or is_scale(name)
+
+
+def is_scale(name: str) -> bool:
+    """Whether a value of a log is the scale of the loss in mixed precision."""
+    return _SCALE.search(name) is not None
 
 
 def is_norm(name: str) -> bool:
