@@ -244,7 +244,7 @@ def _is_metric(key: str) -> bool:
 def _is_plain(term: str, key: str, words: Sequence[str]) -> bool:
     """Whether a term that is a word of a language as well is meant as a metric."""
     qualified = not (VALIDATION | TRAINING | {"best"}).isdisjoint(words)
-    return qualified or (term.isalpha() and term.upper() in key)
+    return qualified or (term.isalpha() and len(term) < 4 and term.upper() in key)
 
 
 def _last_part(key: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from ckptdoctor.metadata.metric_words import FLATTER, HALVES, MAIN, PARTS, SUMMARIES
+from ckptdoctor.metadata.metric_words import FLATTER, HALVES, MAIN, MEANS, PARTS, SUMMARIES
 
 __all__ = ["Weight", "is_half", "weight_of"]
 
@@ -24,7 +24,7 @@ _EASY = frozenset({"map50", "ap50"})  # the main metric, where half an overlap i
 _HALF = HALVES | {"top3", "top5", "top10"}
 
 
-def weight_of(plain: str) -> tuple[Weight, bool, str]:
+def weight_of(plain: str) -> tuple[Weight, bool, bool, str]:
     """By what equal metrics are told apart, whatever the order of keys: the least says most.
 
     A number behind a metric is that of a class or a rank (``iou 0``, ``recall 20``), and words that
@@ -35,7 +35,7 @@ def weight_of(plain: str) -> tuple[Weight, bool, str]:
     """
     words = plain.split()
     measured = [word for word in words if not word.isdecimal()]
-    return _weight(words, measured), len(measured) > 1, plain
+    return _weight(words, measured), len(measured) > 1, MEANS.isdisjoint(words), plain
 
 
 def _weight(words: list[str], measured: list[str]) -> Weight:

@@ -124,7 +124,7 @@ def _read(table: str) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
 
 
 SHORT = re.compile(
-    r"(?<![A-Za-z])(?:IS(?![A-Za-z])|OA(?![A-Za-z])|(?i:(?:h?r|p|pass|prec)@\d|r\^2|is\d+k|rank[-_]\d))"
+    r"(?<![A-Za-z])(?:IS(?![A-Za-z])|OA(?![A-Za-z])|(?i:(?:h?r|p|pass|prec)@\d|r\^2|is\d+k|rank[-_]\d|prec[15]))"
 )
 """Names of metrics that are too short to have a word that tells."""
 _TERMS = dict(_read(_PHRASES))
@@ -156,6 +156,7 @@ _LOWER = (
     (re.compile(r"^((?:val|valid|test|eval|best)[_/ ])?rank[-_](1|5|10)$"), r"\1rank\2"),
     (re.compile(r"(?<![a-z])top[-_ @](?=\d)"), "top"),
     (re.compile(r"(?<![a-z])(?:acc(?:uracy)?|prec)(?:@|(?=[135]))(?=(?:1|3|5|10)(?!\d))"), "top"),
+    (re.compile(r"(?<![a-z])mean1(?!\d)"), "mean"),  # MMAction: of the classes
     (re.compile(r"_at_(?=\d)"), "@"),
     (re.compile(r"(?<![a-z])r@(?=\d)"), "recall@"),
     (re.compile(r"(?<![a-z])p@(?=\d)"), "precision@"),

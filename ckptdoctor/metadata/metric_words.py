@@ -24,6 +24,7 @@ __all__ = [
     "LOSSES",
     "LOW",
     "MAIN",
+    "MEANS",
     "METRIC_WORDS",
     "NO_SCORES",
     "ONLY_QUALIFIED",
@@ -204,7 +205,9 @@ AMBIGUOUS = frozenset(
     """.split()
 )
 """Words that mean other things too: of a metric, only where they stand alone."""
-ONLY_QUALIFIED = frozenset("a1 a2 a3 delta1 delta2 delta3 ce per der hd ks mos exact".split())
+ONLY_QUALIFIED = frozenset(
+    "a1 a2 a3 delta1 delta2 delta3 ce per der hd ks mos exact losses".split()
+)
 """Words that are those of a metric only beside one that says of which data: ``val_a1``."""
 VAGUE = frozenset({"score"})
 """What another term beside it makes a name of: a ``fid_score`` is a FID."""
@@ -215,6 +218,8 @@ SUMMARIES = frozenset({"nds", "pq"})
 """What sums up all that its benchmark measures: it goes before what it is made of."""
 MAIN = frozenset("iou miou dice mdice dsc map ap wer".split())
 """What says most of a run in its field."""
+MEANS = frozenset({"miou", "mdice"})
+"""What beside an IoU or a Dice tells that those are of one class."""
 FLATTER = frozenset("acc aacc macc pacc mpa top1 top3 top5 top10".split())
 """Scores that are high without a good model."""
 PARTS = frozenset(
