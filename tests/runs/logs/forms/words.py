@@ -53,7 +53,9 @@ FORMS: tuple[Form, ...] = (
         "chinese-rounds", "轮次 {e}/{n} | 训练损失 {t} | 验证损失 {v}", "验证|val", of_loss=True
     ),
     _words("chinese-mixed", "Epoch {e}/{n} 训练loss={t} 验证loss={v} 准确率={s}", "准确率|acc"),
-    _words("japanese", "エポック {e}/{n} 損失: {t} 検証損失: {v} 検証精度: {s}", "精度|acc"),
+    _words(
+        "japanese", "エポック {e}/{n} 損失: {t} 検証損失: {v} 検証精度: {s}", "精度|acc|precision"
+    ),
     _words("korean", "에폭 {e}/{n} 손실: {t} 검증 손실: {v} 검증 정확도: {s}", "정확도|acc"),
     _words(
         "german",
