@@ -3,6 +3,7 @@
     python -m tests.benchmarks.logs            100 MB of each kind
     python -m tests.benchmarks.logs --quick    5 MB, to see that it works
     python -m tests.benchmarks.logs --kind nanoGPT --kind MMEngine
+    python -m tests.benchmarks.logs --form torchvision-detection    any of tests/runs/logs/forms
 
 Held against a loop over the lines that does nothing, and against the usual script: two regular
 expressions on every line. Each runs in a process of its own, so that memory can be told apart.
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.logs_kinds import KINDS
+from tests.runs.logs.forms import FORMS, CourseKind, make_course
 
 CANDIDATES = {
     "ckptdoctor": (
@@ -54,6 +56,15 @@ def write(path: Path, line: Callable[[int], str], nbytes: int) -> None:
             at += 1000
 
 
+def write_form(path: Path, name: str, nbytes: int) -> None:
+    """A log of about so many bytes in a form: one very long run."""
+    form = next(form for form in FORMS if form.name == name)
+    moments = make_course(CourseKind.HEALTHY, name).moments
+    share = len(form.write(moments).encode())
+    with path.open("w", newline="") as file:
+        file.write(form.write(moments * (nbytes // share + 1)))
+
+
 def measure(setup: str, path: Path) -> tuple[float, float]:
     """Seconds, and the most memory in MB."""
     program = PROGRAM.format(setup=setup)
@@ -70,13 +81,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kind", action="append", choices=KINDS, help="this kind alone")
+    parser.add_argument(
+        "--form", action="append", default=[], choices=[one.name for one in FORMS], metavar="NAME"
+    )
     options = parser.parse_args()
     megabytes = 5 if options.quick else 100
     with tempfile.TemporaryDirectory() as folder:
-        for kind in options.kind or KINDS:
-            name, line = KINDS[kind]
-            path = Path(folder, name)
-            write(path, line, megabytes * 1_000_000)
+        for kind in [*(options.kind or ([] if options.form else KINDS)), *options.form]:
+            path = Path(folder, KINDS[kind][0] if kind in KINDS else "train.log")
+            if kind in KINDS:
+                write(path, KINDS[kind][1], megabytes * 1_000_000)
+            else:
+                write_form(path, kind, megabytes * 1_000_000)
             print(f"{kind}, {megabytes} MB; medians of {options.rounds} rounds")
             took: dict[str, list[tuple[float, float]]] = {name: [] for name in CANDIDATES}
             for _ in range(options.rounds):
