@@ -9,7 +9,17 @@ from pathlib import Path
 
 from ckptdoctor.metadata import MetricKind, Mode, Source
 
-__all__ = ["Alarm", "AlarmKind", "Clock", "History", "Point", "Position", "Shift", "Span"]
+__all__ = [
+    "Alarm",
+    "AlarmKind",
+    "Clock",
+    "History",
+    "LogFacts",
+    "Point",
+    "Position",
+    "Shift",
+    "Span",
+]
 
 Position = int | float
 """A place in a run, counted by its clock."""
@@ -97,6 +107,33 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogFacts:
+    """How a log was read.
+
+    Attributes:
+        path: the log.
+        form: what it is: text, a table, JSON lines, ...
+        encoding: of its bytes.
+        lines: how many it has; 0 where it has none, as TensorBoard's files.
+        rows: how many places it tells of.
+        unread: lines that should have been read and could not.
+        examples: a few of them, as ``file:line: text``.
+        names: of the values that it holds.
+        reason: why it was set aside, in words that go on from its name; "" where it was believed.
+    """
+
+    path: Path
+    form: str = ""
+    encoding: str = ""
+    lines: int = 0
+    rows: int = 0
+    unread: int = 0
+    examples: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """Positions from the first to the last."""
 
@@ -137,7 +174,8 @@ class History:
         values: every value of every position, as the logs have it.
         restarts: how often the logs go back to an earlier position.
         epoch_s: the usual time from one epoch to the next in seconds; None where it is not told.
-        logs: what was read.
+        logs: what was believed.
+        readings: how each log was read, those among them that gave nothing or were set aside.
         commands: command lines that stand in the logs, the last one last.
         unread: lines of the logs that should have been read and could not.
         examples: a few of those.
@@ -158,6 +196,7 @@ class History:
     restarts: int = 0
     epoch_s: float | None = None
     logs: tuple[Path, ...] = ()
+    readings: tuple[LogFacts, ...] = ()
     commands: tuple[str, ...] = ()
     unread: int = 0
     examples: tuple[str, ...] = ()

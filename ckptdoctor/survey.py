@@ -11,7 +11,7 @@ from ckptdoctor.diagnose import Examination, examine, judge_history
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding
 from ckptdoctor.formats import open_checkpoint
-from ckptdoctor.history import History
+from ckptdoctor.history import History, LogFacts
 from ckptdoctor.manifest import restored_from
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
@@ -55,12 +55,14 @@ class Chronicles:
         runs: those of which anything is known, the one with the most points first.
         findings: what the rules say of them, worst first.
         notes: what was not understood, or not believed, a sentence each.
+        readings: how the logs were read, those of runs of which nothing is known among them.
         crashes: our own bugs.
     """
 
     runs: tuple[RunReport, ...] = ()
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    readings: tuple[LogFacts, ...] = ()
     crashes: tuple[Crash, ...] = ()
 
     @property
@@ -86,12 +88,15 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
     found = discover(others) if others or not wish.logs else Discovery()
     formed = form_runs(_headers(found.files), wish, one_by_one=found.one_by_one, empty=found.empty)
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
-    known = sorted((run for run in formed.runs if run.history.points), key=_longest_first)
+    known = sorted(
+        (run for run in formed.runs if run.history.points or run.history.alarms), key=_longest_first
+    )
     reports, crashes = judge_history(known)
     return Chronicles(
         runs=tuple(reports),
         findings=findings_of(reports),
         notes=notes_of(formed),
+        readings=tuple(log for run in formed.runs for log in run.history.readings),
         crashes=tuple(crashes),
     )
 

@@ -59,6 +59,7 @@ def history(
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import screen_for, wish_of
     from ckptdoctor.recovery.next_step import Asked
+    from ckptdoctor.render.wording import reading_words
     from ckptdoctor.report import Report
     from ckptdoctor.survey import chronicles
 
@@ -82,6 +83,8 @@ def history(
         case _Format.TABLE:
             if not found.histories:
                 note("no epoch of a metric is known here: name a log with --log, or a metric")
+                for words in map(reading_words, found.readings):
+                    note(words)
                 return Exit.NOTHING
             from ckptdoctor.render.console.history import history_text
 

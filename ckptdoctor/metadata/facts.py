@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["Metadata", "Metric", "MetricKind", "Mode", "Source"]
 
@@ -62,6 +63,7 @@ class Metadata:
         metric: this checkpoint's own score if it holds one, else the running best.
         metrics: every metric that was found.
         not_understood: scores, by their names, of which it is not known what they measure.
+        courses: scores of all epochs up to this one, where the file keeps them: one value each.
     """
 
     epoch: int | float | None = None
@@ -71,3 +73,4 @@ class Metadata:
     metric: Metric | None = None
     metrics: tuple[Metric, ...] = ()
     not_understood: tuple[Metric, ...] = ()
+    courses: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)

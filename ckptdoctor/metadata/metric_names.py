@@ -36,6 +36,7 @@ __all__ = [
     "Split",
     "best_of",
     "is_loss",
+    "is_smoothed",
     "is_unknown_score",
     "make",
     "may_name_a_score",
@@ -183,6 +184,11 @@ def is_loss(name: str) -> bool:
     if _LOSS.search(name) is not None:
         return True
     return bool(words) and (words[-1].endswith(("loss", "losses")) or words[-1] in LOSSES)
+
+
+def is_smoothed(name: str) -> bool:
+    """Whether a name is that of a moving average: ``ema_fg_dice``."""
+    return "ema" in words_of(name)
 
 
 def best_of(name: str) -> str:

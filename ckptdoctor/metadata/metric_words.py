@@ -244,7 +244,7 @@ QUALIFIERS = (
     | TRAINING
     | frozenset(
         """
-        mean avg average macro micro weighted overall epoch ep episode episodic rollout ema final
+        mean avg average macro micro weighted overall epoch ep episode episodic rollout ema final fg
         current last global metrics
         """.split()
     )

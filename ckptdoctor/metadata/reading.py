@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.metadata.counters import epoch_in, step_in
+from ckptdoctor.metadata.courses import courses_in, scores_of_courses
 from ckptdoctor.metadata.facts import Metadata, Source
 from ckptdoctor.metadata.file_names import (
     epoch_from_name,
@@ -34,6 +35,9 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
     elif name_epoch is not None:
         epoch, source = name_epoch, Source.FILENAME
     known, unknown = scores_in(scalars)
+    courses = courses_in(scalars, epoch)
+    names = {metric.name for metric in known}
+    known += [metric for metric in scores_of_courses(courses) if metric.name not in names]
     named, strange = metrics_in_name(path, known)
     metrics = (*known, *named)
     return Metadata(
@@ -44,6 +48,7 @@ def read_metadata(checkpoint: Checkpoint) -> Metadata:
         metric=principal(metrics),
         metrics=metrics,
         not_understood=(*unknown, *strange),
+        courses=courses,
     )
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.history import LogFacts
 from ckptdoctor.render.text import bytes_text, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Place, Report
 from ckptdoctor.rules import ALL_RULES
 
 __all__ = [
     "MARK",
+    "NOTHING",
     "NOTHING_GOOD",
     "Folded",
     "brief",
@@ -25,6 +27,7 @@ __all__ = [
     "label",
     "newest",
     "place_of",
+    "reading_words",
     "restored_words",
     "summary",
     "verdicts",
@@ -38,6 +41,7 @@ MARK = {
     Verdict.CORRUPT: "✗",
     Verdict.UNREADABLE: "!",
 }
+NOTHING = "gave no value of any epoch or step"
 NOTHING_GOOD = "No checkpoint here is fit to go on from."
 _LABELS = {rule.code: rule.label for rule in ALL_RULES}
 _NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -158,3 +162,21 @@ def counts(findings: Iterable[Finding]) -> str:
 def brief(text: object, width: int = 300) -> str:
     """Text from a file, printable, its middle left out where it is too long to read."""
     return shorten_middle(printable(text), width)
+
+
+def reading_words(log: LogFacts) -> str:
+    """What a log without a metric holds, and how to choose one of its values."""
+    read = ", ".join(filter(None, (log.form, log.encoding)))
+    name = printable(log.path.name)
+    if not log.names:
+        return f"{name} was read as {read or 'a log'}; it {log.reason or NOTHING}"
+    names = [printable(value) for value in log.names]
+    more = f" and {len(names) - _MOST_VALUES} more" if len(names) > _MOST_VALUES else ""
+    listed = ", ".join(names[:_MOST_VALUES])
+    return (
+        f"{name} was read as {read}; it holds {listed}{more}; "
+        f"--metric NAME --mode max (or min) judges by one of them"
+    )
+
+
+_MOST_VALUES = 8

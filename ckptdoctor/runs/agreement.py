@@ -14,11 +14,14 @@ from ckptdoctor.metadata import (
     Split,
     best_of,
     is_loss,
+    is_smoothed,
+    metric_of,
     named_metric,
     plain_name,
     split_of,
 )
 from ckptdoctor.runs.families import name_of
+from ckptdoctor.runs.kept import kept_by
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.member import Member
 
@@ -141,12 +144,22 @@ class _Told:
 
     def compared(self, members: Sequence[Member], shift: int) -> Agreement:
         """The values of files against those of the log, which may count differently."""
-        found = [
-            same
+        held = [
+            (metric, at)
             for member in members
             if (at := self._place(member)) is not None
             for metric in member.metadata.metrics
-            if (same := self._says(metric, at + shift)) is not None
+        ]
+        if self._clock is Clock.EPOCH:  # and what the files remember of the epochs before
+            kept = kept_by(members)
+            held += [
+                (metric, row.epoch)
+                for row in kept.rows
+                for name, value in row.values.items()
+                if row.epoch is not None and (metric := metric_of(name, value)) is not None
+            ]
+        found = [
+            same for metric, at in held if (same := self._says(metric, at + shift)) is not None
         ]
         return Agreement(sum(found), len(found) - sum(found))
 
@@ -182,7 +195,10 @@ class _Told:
         """The columns of that metric: by the same name, or by one that may mean the same data."""
         if name not in self._columns:
             wanted, split = _plain(name), split_of(name)
-            close = [key for key in self._keys if _plain(key) == wanted]
+            smoothed = is_smoothed(name)
+            close = [
+                key for key in self._keys if _plain(key) == wanted and is_smoothed(key) is smoothed
+            ]
             same = [key for key in close if split_of(key) is split]
             others = [
                 key

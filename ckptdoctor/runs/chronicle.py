@@ -138,6 +138,7 @@ def _points(members: Sequence[Member], choice: Choice, told: ByClock, clock: Clo
             MetricKind.SCORE,
         ):
             found[at] = point
+    held = {member.path for member in members}
     for at, values in told.values.items():
         score = choice.of_log(values)
         if score is None:
@@ -149,7 +150,7 @@ def _points(members: Sequence[Member], choice: Choice, told: ByClock, clock: Clo
             epoch=(other if clock is Clock.STEP else at) if known is None else known.epoch,
             step=step if known is None else known.step,
             value=score.value,
-            source=Source.LOG,
+            source=Source.CONTENTS if told.sources.get(at) in held else Source.LOG,
             path=told.sources.get(at),
         )
     return [found[at] for at in sorted(found)]

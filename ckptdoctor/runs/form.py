@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ckptdoctor.history import LogFacts
 from ckptdoctor.metadata import Metadata, Metric, Source, split_of
 from ckptdoctor.places import place_of
 from ckptdoctor.runs.agreement import agreement, contradict, shifted
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.chronicle import chronicle
 from ckptdoctor.runs.clock import counted, course_of, trainings
+from ckptdoctor.runs.kept import kept_by
 from ckptdoctor.runs.logs import LogPattern, LogReading, logs_in, merged, read_logs
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.membership import Group, grouped
@@ -71,7 +73,7 @@ def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: _Shelf) -> Run:
     named = {place_of(path) for path in wish.logs}
     every = [(path, shelf.read(path, named=place_of(path) in named)) for path in logs]
     reading = merged([reading for _, reading in every])
-    told = _Told(reading=reading, logs=tuple(logs), aside=())
+    told = _Told(reading=reading, logs=tuple(logs), aside=(), readings=reading.logs)
     folder = logs[0].parent
     run = _run(folder, told, choose_metric([], reading, wish), [])
     return replace(run, name=folder.name or str(folder))
@@ -162,6 +164,7 @@ class _Told:
     reading: LogReading
     logs: tuple[Path, ...]
     aside: tuple[LogAside, ...]
+    readings: tuple[LogFacts, ...] = ()
 
 
 class _Shelf:
@@ -194,8 +197,10 @@ def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -
     named = {place_of(path) for path in wish.logs}
     found: list[tuple[Path, LogReading]] = []
     aside: list[LogAside] = []
+    facts: list[LogFacts] = []
     for path in beside:
         reading = shelf.read(path, named=False)
+        facts += reading.logs if place_of(path) not in named else ()
         if place_of(path) in named or not (reading.rows or reading.commands):
             continue
         match, shift = agreement(reading, group.members)
@@ -207,11 +212,17 @@ def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -
             found.append((path, shifted(reading, shift)))
     found, more = _without_rivals(found, group)
     every = [*found, *((path, shelf.read(path, named=True)) for path in wish.logs)]
-    told = [(path, reading) for path, reading in every if reading.says_something]
+    told = [(path, reading) for path, reading in every if reading.says_something and reading.logs]
+    if not any(reading.epochs or reading.by_step.values for _, reading in every):
+        kept = kept_by(group.members)
+        every = [*every, (kept.rows[0].source or group.folder, kept)] if kept.rows else every
+    facts += [log for path in wish.logs for log in shelf.read(path, named=True).logs]
+    reasons = {place_of(one.path): one.reason for one in (*aside, *more)}
     return _Told(
         reading=merged([reading for _, reading in every]) if every else LogReading(),
         logs=tuple(path for path, _ in told),
         aside=(*aside, *more),
+        readings=tuple(replace(log, reason=reasons.get(place_of(log.path), "")) for log in facts),
     )
 
 
@@ -251,6 +262,7 @@ def _run(folder: Path, told: _Told, choice: Choice, members: Sequence[Member]) -
     course = course_of(members)
     reading = told.reading
     history = chronicle(folder, course, choice, reading, told.logs)
+    history = replace(history, readings=told.readings)
     before = Trend()
     if history.superseded and history.mode is not None:
         last = max(point.at for point in history.superseded)

@@ -22,6 +22,7 @@ from ckptdoctor.metadata import (
     best_of,
     is_half,
     is_loss,
+    is_smoothed,
     plain_name,
     plain_of,
     split_of,
@@ -132,17 +133,18 @@ def _found(
     members: Sequence[Member],
     reading: LogReading,
 ) -> Choice:
+    measured = _finite(series, members, reading)
     for best in sorted(bests.values(), key=_rank_of_best):
-        named = [one for one in series if _is_best_of(best, one)]
+        named = [one for one in measured if _is_best_of(best, one)]
         if named:
             return _choice(named, bests)
-        alike = _by_values(best, series, members, reading)
+        alike = _by_values(best, measured, members, reading)
         if alike:
             chosen = _choice(alike, bests)
             return replace(chosen, bests=chosen.bests | {best.name})
         if best.mode is not None or not series:
             break
-    usable = _finite(series, members, reading)
+    usable = measured
     usable = [one for one in usable if one.metric.mode is not None] or usable
     means = {one.plain for one in usable}  # beside mIoU an IoU is that of a class
     usable = [one for one in usable if f"m{one.plain}" not in means]
@@ -157,6 +159,9 @@ def _found(
     return _choice([one for one in usable if _is_same(lead, one)], bests)
 
 
+_A_SERIES = 4
+
+
 def _finite(
     series: Sequence[Series], members: Sequence[Member], reading: LogReading
 ) -> list[Series]:
@@ -166,7 +171,10 @@ def _finite(
         for one in series
         if any(math.isfinite(value) for _, value in values_of(one, members, reading))
     ]
-    return known or list(series)
+    known = known or list(series)
+    if max((one.count for one in known), default=0) < _A_SERIES:
+        return known
+    return [one for one in known if one.count > 1]  # what is told once is a summary at the end
 
 
 def _rank_of_best(metric: Metric) -> tuple[object, ...]:
@@ -178,6 +186,7 @@ def _preference(one: Series) -> tuple[object, ...]:
         class_of(one),
         is_half(one.plain),
         one.split is not Split.VALIDATION,
+        is_smoothed(one.name),
         one.metric.mode is not Mode.MAX,
         -one.count,
         weight_of(one.plain),
@@ -209,6 +218,7 @@ def _choice(same: Sequence[Series], bests: Mapping[str, Metric]) -> Choice:
     logs = sorted((one for one in same if one.in_log), key=_preference)
     files = sorted((one for one in same if not one.in_log), key=_preference)
     lead = (logs or files)[0]
+    files = [one for one in files if is_smoothed(one.name) is is_smoothed(lead.name)]
     modes = [one.metric.mode for one in (*logs, *files) if one.metric.mode is not None]
     plains = {one.plain for one in same}
     splits = {one.split for one in same}
@@ -255,7 +265,8 @@ def _by_values(
             fits.append(one)
     if not fits:
         return []
-    return [one for one in fits if one.plain == fits[0].plain and one.split is fits[0].split]
+    first = fits[0]  # what it reached may be smoothed: the score itself tells a fall sooner
+    return [one for one in series if one.plain == first.plain and one.split is first.split]
 
 
 def _is_among(value: float, at: float | None, values: Sequence[tuple[float | None, float]]) -> bool:

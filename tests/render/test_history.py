@@ -26,7 +26,6 @@ from ckptdoctor.render.machine.history import history_csv, history_json
 from ckptdoctor.report import Crash, findings_of
 from ckptdoctor.runs.chronicle import chronicle
 from ckptdoctor.runs.clock import course_of
-from ckptdoctor.runs.logs import LogFacts
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.run import LogAside, Run
 from ckptdoctor.survey import Chronicles

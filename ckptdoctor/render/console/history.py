@@ -5,13 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from ckptdoctor.history import History
+from ckptdoctor.history import History, LogFacts
 from ckptdoctor.metadata import MetricKind, Source
 from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.render.console.answer import print_notes, print_run_findings
 from ckptdoctor.render.console.braille_plot import plot_lines
 from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
+from ckptdoctor.render.wording import NOTHING
 from ckptdoctor.shell import command_line
 from ckptdoctor.survey import Chronicles
 
@@ -72,17 +73,35 @@ def _print_run(console: Console, history: History, verbosity: int, height: int) 
         first, last = history.superseded[0].at, history.superseded[-1].at
         text = f"           {history.clock.word}s {first}–{last} are of an earlier attempt"
         console.print(Text(text, "dim"))
-    if history.unread and verbosity > 0:
-        console.print(
-            Text(f"{plural(history.unread, 'line')} of the logs could not be read:", "dim")
-        )
-        for example in history.examples:
-            console.print(Text(f"  {printable(example)}", "dim"), soft_wrap=True)
+    if verbosity > 0:
+        for log in history.readings:
+            _print_log(console, log)
     elif history.unread:
         text = f"           {plural(history.unread, 'line')} could not be read (-v shows some)"
         console.print(Text(text, "dim"))
 
 
+def _print_log(console: Console, log: LogFacts) -> None:
+    """How a log was read: as what, how much of it, what it holds, and why it was not believed."""
+    read = ", ".join(filter(None, (log.form, log.encoding)))
+    lines = f", {plural(log.lines, 'line')}" if log.lines else ""
+    console.print(Text(f"Log:       {printable(log.path.name)}: {read}{lines}"), soft_wrap=True)
+    if log.reason or not log.rows:
+        why = log.reason or NOTHING
+        console.print(Text(f"           set aside: it {printable(why)}", "dim"), soft_wrap=True)
+    if log.names:
+        names = printable(", ".join(log.names[:_MOST_NAMES]))
+        more = f" and {len(log.names) - _MOST_NAMES} more" if len(log.names) > _MOST_NAMES else ""
+        text = f"           {plural(log.rows, 'place')} with {names}{more}"
+        console.print(Text(text, "dim"), soft_wrap=True)
+    if log.unread:
+        text = f"           {plural(log.unread, 'line')} could not be read:"
+        console.print(Text(text, "dim"))
+    for example in log.examples:
+        console.print(Text(f"  {printable(example)}", "dim"), soft_wrap=True)
+
+
+_MOST_NAMES = 8
 _SOURCES = {Source.LOG: "log", Source.CONTENTS: "contents", Source.FILENAME: "file name"}
 
 
@@ -91,6 +110,8 @@ def _is_carried(history: History) -> bool:
 
 
 def _headline(history: History) -> Text:
+    if not history.points:
+        return Text("No metric is known; of the values in the logs only NaN and the like is told")
     places = [point.at for point in history.points]
     name = shorten_middle(printable(history.metric), 30)
     line = Text(f"{name} of {plural(len(places), history.clock.word)}")

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from ckptdoctor.history import Alarm, History, Point, Position, Shift, Span
+from ckptdoctor.history import Alarm, History, LogFacts, Point, Position, Shift, Span
 from ckptdoctor.render.machine.as_json import (
     SCHEMA_VERSION,
     TOOL,
@@ -15,6 +15,7 @@ from ckptdoctor.render.machine.as_json import (
     finding_object,
 )
 from ckptdoctor.render.text import csv_cell
+from ckptdoctor.render.wording import NOTHING
 from ckptdoctor.report import RunReport
 from ckptdoctor.survey import Chronicles
 
@@ -80,7 +81,24 @@ def _run(history: History) -> dict[str, Any]:
         "alarms": [_alarm(history, alarm) for alarm in history.alarms],
         "epoch_s": history.epoch_s,
         "logs": [str(path) for path in history.logs],
+        "log_readings": [_log(log) for log in history.readings],
         "unread_lines": history.unread,
+    }
+
+
+def _log(log: LogFacts) -> dict[str, Any]:
+    """How a log was read, and whether it was believed."""
+    return {
+        "path": str(log.path),
+        "form": log.form or None,
+        "encoding": log.encoding or None,
+        "lines": log.lines or None,
+        "rows": log.rows,
+        "not_read": log.unread,
+        "examples": list(log.examples),
+        "values": list(log.names),
+        "believed": bool(log.rows) and not log.reason,
+        "reason": log.reason or (None if log.rows else NOTHING),
     }
 
 

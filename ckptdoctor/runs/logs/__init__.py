@@ -11,7 +11,6 @@ from ckptdoctor.runs.logs.lines import LineReader
 from ckptdoctor.runs.logs.log_reading import (
     ByClock,
     Epochs,
-    LogFacts,
     LogReading,
     Row,
     epoch_of,
@@ -24,7 +23,6 @@ __all__ = [
     "ByClock",
     "Epochs",
     "LineReader",
-    "LogFacts",
     "LogPattern",
     "LogReading",
     "Row",

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.history import Clock, LogFacts, Position
 from ckptdoctor.metadata import Source, Split, is_loss, named_metric, split_of
 
-__all__ = ["ByClock", "Epochs", "LogFacts", "LogReading", "Row", "epoch_of", "merged"]
+__all__ = ["ByClock", "Epochs", "LogReading", "Row", "epoch_of", "merged"]
 
 Epochs = Mapping[Position, Mapping[str, float]]
 """Position -> name of a value -> the value; where a restart repeats one, the later stands."""
@@ -43,31 +43,6 @@ class Row:
     time_s: float | None = None
     source: Path | None = None
     superseded: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFacts:
-    """How a log was read.
-
-    Attributes:
-        path: the log.
-        form: what it is: text, a table, JSON lines, ...
-        encoding: of its bytes.
-        lines: how many it has; 0 where it has none, as TensorBoard's files.
-        rows: how many places it tells of.
-        unread: lines that should have been read and could not.
-        examples: a few of them, as ``file:line: text``.
-        names: of the values that it holds.
-    """
-
-    path: Path
-    form: str = ""
-    encoding: str = ""
-    lines: int = 0
-    rows: int = 0
-    unread: int = 0
-    examples: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

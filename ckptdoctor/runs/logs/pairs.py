@@ -42,7 +42,7 @@ _NUMBERS = re.compile(rf"(?<![\d.]){NUMBER}")
 _SPLIT = re.compile(r"(?<![^\W_])(train|val|valid|test|eval)[a-z]{0,7}(?![^\W_])", re.IGNORECASE)
 _BEGINS_WITH = re.compile(r"\W{0,10}(train|val|valid|test|eval)[a-z]{0,7}\b", re.IGNORECASE)
 _JOINED = frozenset(
-    "mean avg best grad learning balanced lm loss pseudo running macro micro".split()
+    "mean avg best ema grad learning balanced lm loss pseudo running macro micro".split()
 )
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
 _BAR = re.compile(

@@ -41,6 +41,7 @@ def read_logs(paths: Iterable[Path], pattern: LogPattern | None = None) -> LogRe
 
 def _read(path: Path, collected: Collector, pattern: LogPattern | None) -> None:
     if path.name.startswith(EVENTS):
+        collected.describe(form="TensorBoard")
         _take(event_rows(path), None, collected)
         return
     with path.open("rb") as file:
@@ -50,11 +51,14 @@ def _read(path: Path, collected: Collector, pattern: LogPattern | None) -> None:
         document = document_of(head, path) if pattern is None else None
         heading = heading_of(head) if pattern is None and document is None else None
         if document is not None:
+            collected.describe(form=document.what)
             _take(document.read(text.whole(WHOLE_NBYTES), path), reader, collected)
         elif heading is not None:
+            collected.describe(form="a table")
             _take(table_rows(text.lines(), heading), None, collected)
         else:
             _feed(path, text.lines(), reader, collected, pattern)
+        collected.describe(encoding=text.name)
         if text.trouble:
             collected.unreadable(0, text.trouble)
 
@@ -83,6 +87,7 @@ def _feed(
     collected: Collector,
     pattern: LogPattern | None,
 ) -> None:
+    at = 0
     for at, line in enumerate(lines, start=1):
         try:
             for row in reader.feed(line):
@@ -91,6 +96,7 @@ def _feed(
             if isinstance(error, SlowLineError) and pattern is not None:
                 pattern.tell(f"{path.name}:{at}", error)
             collected.unreadable(at, line[:200].decode("utf-8", "replace"))
+    collected.describe(form=reader.form, lines=at)
     for row in reader.flush():
         collected.add(row)
     for command in reader.commands:
@@ -121,6 +127,12 @@ class RowReader:
     def __init__(self, pattern: LogPattern | None = None) -> None:
         self._text = LineReader(pattern)
         self._json = None if pattern else JsonRows()
+        self._has_json = self._has_text = False
+
+    @property
+    def form(self) -> str:
+        """What the lines were, in words."""
+        return "JSON lines" if self._has_json and not self._has_text else "lines of text"
 
     @property
     def commands(self) -> list[str]:
@@ -134,8 +146,10 @@ class RowReader:
             ValueError: it should hold one, and cannot be read.
         """
         if self._json is not None and line[:2] in (b'{"', b"{}"):
+            self._has_json = True
             yield from self._json.feed(line)
         else:
+            self._has_text = self._has_text or bool(line)
             yield from self._text.feed(line)
 
     def flush(self) -> Iterator[Row]:
