@@ -1,7 +1,7 @@
 """How often a healthy run is alarming because of the form in which its log is written.
 
     python -m tests.benchmarks.trend_forms            500 runs in each form; some twenty minutes
-    python -m tests.benchmarks.trend_forms --quick    4 runs in each form
+    python -m tests.benchmarks.trend_forms --quick    2 runs in each form
     python -m tests.benchmarks.trend_forms --form nanogpt --form keras-2
 
 The runs are the healthy ones of `tests/runs/curves.py`, of seven kinds in equal shares; those whose
@@ -140,14 +140,14 @@ def as_text(tallies: Sequence[Tally]) -> str:
 def main() -> None:
     """Write, read, count."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="4 runs in each form")
+    parser.add_argument("--quick", action="store_true", help="2 runs in each form")
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--form", action="append", choices=[one.name for one in FORMS])
     parser.add_argument("--strict", action="store_true", help="exit 1 where there is an alarm")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other runs")
     options = parser.parse_args()
     names = options.form or [form.name for form in FORMS]
-    count = 4 if options.quick else options.runs
+    count = 2 if options.quick else options.runs
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         every = [pool.submit(_tally_named, name, count, options.seed) for name in names]
         tallies = [one.result() for one in every]

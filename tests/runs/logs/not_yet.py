@@ -12,40 +12,19 @@ __all__ = ["NOT_ALONE", "NOT_DECODED", "NOT_FOUND", "NOT_READ", "NOT_SPELLED"]
 
 _NEVER = frozenset(
     """
-    bubbliiing
-    catalyst
     catboost
     cyclegan
     darknet
     detectron2-text
     epochs-within-iterations
-    espnet
     espnet-transducer
-    paddle-ocr
     pytorch-classification-log
-    rvc
-    segmentation-models-pytorch
-    so-vits
-    spacy
-    stylegan-metrics
-    tabs
-    ultralytics-classify
     ultralytics-segment
-    yolov5-console
-    yolov7-results-txt
     """.split()
 )
 _AT_TIMES: dict[CourseKind, tuple[str, ...]] = {
-    CourseKind.STORY: (
-        "axolotl",
-        "deepspeed-overflow",
-        "llama-factory",
-        "tacotron-2",
-    ),
-    CourseKind.HEALTHY: (
-        "diffusers",
-        "rsl-rl",
-    ),
+    CourseKind.STORY: (),
+    CourseKind.HEALTHY: (),
     CourseKind.FINITE: (),
     CourseKind.EXPLOSION: (),
 }
@@ -54,20 +33,13 @@ NOT_READ: dict[CourseKind, frozenset[str]] = {
     kind: _NEVER | frozenset(names) for kind, names in _AT_TIMES.items()
 }
 """Forms whose log of such a course is not read as it was printed."""
-NOT_FOUND: frozenset[str] = frozenset(
-    (
-        "loss_log.txt",
-        "nohup.out",
-        "results.txt",
-    )
-)
+NOT_FOUND: frozenset[str] = frozenset(("loss_log.txt",))
 """Names of logs that are not found in a folder, or whose form is not read."""
 NOT_ALONE: frozenset[str] = frozenset()
 """Forms that are not read while they are being written."""
 NOT_DECODED: frozenset[str] = frozenset(
     (
         "old Macs json-lines",
-        "old Macs keras-csv-logger",
         "old Macs lightning-csv",
     )
 )
