@@ -1,6 +1,6 @@
 """How often a healthy run is alarming because of the form in which its log is written.
 
-    python -m tests.benchmarks.trend_forms            500 runs in each form; some twenty minutes
+    python -m tests.benchmarks.trend_forms            500 runs in each form; an hour
     python -m tests.benchmarks.trend_forms --quick    2 runs in each form
     python -m tests.benchmarks.trend_forms --form nanogpt --form keras-2
 
