@@ -15,11 +15,8 @@ _NEVER = frozenset(
     catboost
     cyclegan
     darknet
-    detectron2-text
     epochs-within-iterations
     espnet-transducer
-    pytorch-classification-log
-    ultralytics-segment
     """.split()
 )
 _AT_TIMES: dict[CourseKind, tuple[str, ...]] = {
@@ -33,7 +30,7 @@ NOT_READ: dict[CourseKind, frozenset[str]] = {
     kind: _NEVER | frozenset(names) for kind, names in _AT_TIMES.items()
 }
 """Forms whose log of such a course is not read as it was printed."""
-NOT_FOUND: frozenset[str] = frozenset(("loss_log.txt",))
+NOT_FOUND: frozenset[str] = frozenset()
 """Names of logs that are not found in a folder, or whose form is not read."""
 NOT_ALONE: frozenset[str] = frozenset()
 """Forms that are not read while they are being written."""

@@ -195,7 +195,7 @@ def mnist_example(course: Sequence[Moment]) -> str:
 @form(
     "log.txt",
     metric="(?i)valid acc|valid.*acc",
-    shown=lambda m: m.score * 100,
+    shown=lambda m: _percent(m.score, 6),
     place=epochs(0),
     or_place=epochs(1),
 )

@@ -101,6 +101,7 @@ def detr_log(course: Sequence[Moment]) -> str:
     "log.txt",
     metric=r"(?i)\bap\b",
     shown=lambda m: as_read(f"{m.score * 100:.3f}"),
+    either={r"(?i)\bap\b": lambda m: as_read(f"{m.score * 100:.4f}")},
     place=steps(500, first=499),
 )
 def detectron2_text(course: Sequence[Moment]) -> str:

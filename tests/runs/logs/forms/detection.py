@@ -54,10 +54,15 @@ def ultralytics_detect(course: Sequence[Moment]) -> str:
     return "\n".join(out) + "\n\n15 epochs completed in 0.412 hours.\n"
 
 
-@form("train.log", metric="50.?95", shown=lambda m: as_read(_sig(_strict(m) * 0.9, 3)))
+@form(
+    "train.log",
+    metric="50.?95",
+    shown=lambda m: as_read(_sig(_strict(m) * 0.9, 3)),
+    either={"50.?95": lambda m: as_read(_sig(_strict(m), 3))},
+)
 def ultralytics_segment(course: Sequence[Moment]) -> str:
     """ultralytics/ultralytics: ultralytics/models/yolo/segment/val.py; its issue 23219. The masks
-    are what such a model is trained for."""
+    count, or the boxes."""
     out = []
     for at, one in enumerate(course, start=1):
         head = "Epoch GPU_mem box_loss seg_loss cls_loss dfl_loss Instances Size".split()
