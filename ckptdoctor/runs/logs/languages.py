@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+
+from ckptdoctor.runs.logs.any_word import any_word
 
 __all__ = ["in_english"]
 
@@ -91,25 +92,20 @@ _TERMS = {
 _CJK = "぀-ヿ㐀-鿿가-힯"
 
 
-def _any(words: Iterable[str]) -> str:
-    """A pattern of any of those words, the longest first."""
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-
-
 _OF_A_SPLIT = re.compile(
-    rf"(?P<what>{_any(word for words in _MEASURES.values() for word in words)}){_OF}"
-    rf"(?P<split>{_any(word for words in _SPLITS.values() for word in words)}|validation|test)",
+    rf"(?P<what>{any_word(word for words in _MEASURES.values() for word in words)}){_OF}"
+    rf"(?P<split>{any_word(word for words in _SPLITS.values() for word in words)}|validation|test)",
     re.IGNORECASE,
 )
 _JOINED = re.compile(
     r"\b(validierungs|trainings|test)(?=verlust|genauigkeit|fehler)", re.IGNORECASE
 )
 _EACH = re.compile(
-    rf"{_any(word for word in _TERMS if re.match(f'[{_CJK}]', word))}"
-    rf"|(?<![^\W{_CJK}_])(?:{_any(_TERMS)})(?![^\W\d{_CJK}_])",
+    rf"{any_word(word for word in _TERMS if re.match(f'[{_CJK}]', word))}"
+    rf"|(?<![^\W{_CJK}_])(?:{any_word(_TERMS)})(?![^\W\d{_CJK}_])",
     re.IGNORECASE,
 )
-_ASCII = re.compile(_any(word for word in _TERMS if word.isascii()), re.IGNORECASE)
+_ASCII = re.compile(any_word(word for word in _TERMS if word.isascii()))
 
 
 def in_english(text: str) -> str:
@@ -118,7 +114,7 @@ def in_english(text: str) -> str:
     ``验证损失：0.4`` is ``val loss: 0.4``, ``Perte de validation`` is ``val loss``.
     """
     if text.isascii():
-        if _ASCII.search(text) is None:
+        if _ASCII.search(text.lower()) is None:
             return text
     else:
         text = text.translate(_WIDE)

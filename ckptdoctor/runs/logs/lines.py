@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import METRIC_ENDS
 from ckptdoctor.runs.logs.ahead import LinesAhead
+from ckptdoctor.runs.logs.any_word import any_word
 from ckptdoctor.runs.logs.commands import command_in
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
@@ -61,10 +62,16 @@ _BEST_METRIC = re.compile(
 _ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
 _RATES = ("lr", "rate")
 _WATCHED = re.compile(
-    rb"[\xc3-\xed]|lr|norm|err|prec|top|verlust|perte|scale|perplex|genauig|perd|strata|%s"
-    % b"|".join(sorted(word.encode() for word in METRIC_ENDS if len(word) > 1)),
-    re.IGNORECASE,
+    b"[\xc3-\xed]|"
+    + any_word(
+        (
+            *(word for word in METRIC_ENDS if len(word) > 1),
+            *("lr", "norm", "err", "prec", "top", "scale", "perplex", "verlust", "perte"),
+            *("genauig", "perd", "strata", "train", "val", "test"),
+        )
+    ).encode()
 )
+"""Parts of words without which no line holds a value that is watched; in lower case."""
 
 
 class Thinned:
@@ -106,6 +113,27 @@ class _Shape:
 _IGNORED = _Shape()
 
 
+@dataclass(slots=True)
+class _Habit:
+    """What lines of a shape were, epoch after epoch.
+
+    Attributes:
+        may_hold: whether a word of theirs may name a value.
+        holds: whether one of them held values.
+        unmarked: how many of them named no moment.
+        speaks: whether one that named an epoch had values of its own.
+    """
+
+    may_hold: bool
+    holds: bool = False
+    unmarked: int = 0
+    speaks: bool = False
+
+
+_SURELY_UNMARKED = 3
+_MOST_HABITS = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A line that was not read yet, because a later one of its shape may take its place.
@@ -143,6 +171,7 @@ class LineReader:
         self._commas = False
         self._shapes: dict[bytes, _Shape] = {}
         self._thinned: dict[bytes, Thinned] = {}
+        self._habits: dict[bytes, _Habit] = {}
         self._pending: dict[bytes, _Waiting] = {}
         self._above: bytes | None = None
         self._table: TextTable | None = None
@@ -248,7 +277,11 @@ class LineReader:
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
-        mark = find_mark(raw, in_words=self._in_words)
+        habit = self._habit(shape)
+        mark = None
+        if habit.unmarked < _SURELY_UNMARKED:
+            mark = find_mark(raw, in_words=self._in_words)
+            habit.unmarked = habit.unmarked + 1 if mark is None else 0
         if self._table is None and mark is None and b"G " in raw[:40]:
             self._table = bare_table_of(raw.decode("utf-8", "replace"))
         if self._table is not None and (mark is None or not mark.in_words):
@@ -271,6 +304,16 @@ class LineReader:
             yield from self._feed_below(raw, shape)
         else:
             yield from self._begin(raw, shape, mark, mark.epoch)
+
+    def _habit(self, shape: bytes) -> _Habit:
+        """What is known of lines of a shape from the epochs before."""
+        habit = self._habits.get(shape)
+        if habit is None:
+            if len(self._habits) >= _MOST_HABITS:
+                self._habits = {}
+            may_hold = _WATCHED.search(shape.lower()) is not None
+            habit = self._habits[shape] = _Habit(may_hold)
+        return habit
 
     def _begin(self, raw: bytes, shape: bytes, mark: Mark, epoch: Position) -> Iterator[Row]:
         """A line that names an epoch."""
@@ -296,17 +339,21 @@ class LineReader:
 
     def _name(self, raw: bytes, mark: Mark) -> None:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
-        line = raw[mark.values_from : _LINE_CHARS].decode("utf-8", "replace")
-        names = (name for name in self._values(line) if not name.lower().endswith(_RATES))
-        has_values = _ENDS.search(raw) is not None or any(is_watched(name) for name in names)
-        for shape, above in self._ahead.named(has_values=has_values).items():
+        habit = self._habit(_shape_of(raw))
+        if not habit.speaks:
+            line = raw[mark.values_from : _LINE_CHARS].decode("utf-8", "replace")
+            names = (name for name in self._values(line) if not name.lower().endswith(_RATES))
+            habit.speaks = _ENDS.search(raw) is not None or any(is_watched(one) for one in names)
+        for shape, above in self._ahead.named(has_values=habit.speaks).items():
             self._pending[shape] = _Waiting(above, _Shape(holds=True), None)
 
     def _feed_below(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line without a moment belongs to the one above it, if it holds metrics."""
         self._note_command(raw)
-        holds = self._holds_values(raw)
-        if not holds and (_WATCHED.search(raw) or _COUNTED.search(raw)) is not None:
+        habit = self._habit(shape)
+        holds = habit.holds or (habit.may_hold and self._holds_values(raw))
+        habit.holds = holds
+        if not holds and (habit.may_hold or _COUNTED.search(raw) is not None):
             head = head_of(raw.decode("utf-8", "replace"))
             if head is not None:
                 self._table = head
@@ -439,7 +486,7 @@ class LineReader:
 
     def _holds_values(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""
-        if _NOT_HERE.search(raw.partition(b":")[0]) is not None or _WATCHED.search(raw) is None:
+        if _NOT_HERE.search(raw.partition(b":")[0]) is not None:
             return False
         if _BEST_METRIC.search(raw) is not None:
             return False

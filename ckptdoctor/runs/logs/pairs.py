@@ -48,6 +48,7 @@ _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", 
 _BAR = re.compile(
     r"(?<![\d.])\d{1,3}%\s?(?:\|[^|A-Za-z]{0,200}\||[━╸─]+)(?:\s?\d{1,9}/\d{1,9}(?![\d.]))?"
 )
+_QUOTES = str.maketrans(dict.fromkeys("'\"{}", " "))
 _IS_MEAN = re.compile(r"(?:avg|mean|average)_", re.IGNORECASE)
 """Of such a name what stands in brackets is something else, as a difference."""
 _GENERIC = frozenset({"score", "coefficient", "coef", "index", "metric", "value", "error"})
@@ -106,7 +107,7 @@ def values_in(text: str, split: str = "", *, commas: bool = False) -> dict[str, 
         text = _RANGE.sub(r"\1-\2", text)
     if ".p" in text or ".ckpt" in text or ".safetensors" in text:
         text = _FILE.sub(" ", text)
-    if scaled := _SCALED.search(text):
+    if "scale" in text and (scaled := _SCALED.search(text)):
         return {REDUCED_SCALE: float(scaled[1])}
     found = _pairs(_PAIR, text)
     if not found:
@@ -165,13 +166,13 @@ def _named(
             continue
         between = text[last : pair.start()]
         last = pair.end()
-        said = [word[0] for word in _SPLIT.finditer(between)]
+        said = [word[0] for word in _SPLIT.finditer(between)] if len(between) > 2 else []
         current = said[-1].lower() if said else current
         of_section = f"[{current}]" in between.lower() or (of_section and not said)
         groups = pair.groupdict()
         of = (groups.get("of") or "").strip().lower()
         name += groups.get("at") or ""
-        before = re.sub(r"['\"{}]", " ", between[-30:]).split()[-3:]
+        before = between[-30:].translate(_QUOTES).split()[-3:]
         words = [word.strip(":,|[]().-") for word in before]
         qualified = _qualified(name, words)
         if of in _SPLITS:
