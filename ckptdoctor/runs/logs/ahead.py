@@ -18,18 +18,15 @@ class LinesAhead:
 
     Attributes:
         lines: by shape, the last of each.
+        expected: whether lines of this log may belong to the epoch that is named after them.
     """
 
     def __init__(self) -> None:
         self.lines: dict[bytes, bytes] = {}
         self._shapes: frozenset[bytes] = frozenset()
+        self.expected = False
         self._begun = False
         self._named = 0
-
-    @property
-    def expected(self) -> bool:
-        """Whether lines of this log may belong to the epoch that is named after them."""
-        return bool(self._shapes)
 
     def holds(self, shape: bytes) -> bool:
         """Whether a line of this shape is kept already."""
@@ -54,6 +51,7 @@ class LinesAhead:
         if not self._begun:
             self._begun = True
             self._shapes = frozenset(lines) if has_values else frozenset()
+            self.expected = bool(self._shapes)
             return {}  # what stands at the top of a log may be anything
         self.again()
         return lines
@@ -63,6 +61,7 @@ class LinesAhead:
         self._named += 1
         if self._named >= _NAMED_A_BATCH:
             self._shapes = frozenset()
+            self.expected = False
 
 
 def _plain(shape: bytes) -> bytes:

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import METRIC_ENDS
@@ -100,6 +101,7 @@ class _Shape:
         head: the table that they are the head of.
         table: the table that they are rows of.
         first: the first cell of such a row.
+        is_plain: whether only the last of such lines counts in an epoch.
     """
 
     mark: Mark | None = None
@@ -108,6 +110,13 @@ class _Shape:
     head: TextTable | None = None
     table: TextTable | None = None
     first: bytes = b""
+    is_plain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mark is None:
+            self.is_plain = self.holds and self.table is None
+        else:
+            self.is_plain = not self.mark.moves
 
 
 _IGNORED = _Shape()
@@ -121,12 +130,14 @@ class _Habit:
         may_hold: whether a word of theirs may name a value.
         holds: whether one of them held values.
         unmarked: how many of them named no moment.
+        headless: how many of them were the head of no table.
         speaks: whether one that named an epoch had values of its own.
     """
 
     may_hold: bool
     holds: bool = False
     unmarked: int = 0
+    headless: int = 0
     speaks: bool = False
 
 
@@ -134,15 +145,14 @@ _SURELY_UNMARKED = 3
 _MOST_HABITS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     """A line that was not read yet, because a later one of its shape may take its place.
 
     Attributes:
         raw: the line.
         shape: what is known of its like.
         above: the line that named the moment above it, in a log that counts steps.
-        epoch: whether it is of the running epoch.
+        of_epoch: whether it is of the running epoch.
     """
 
     raw: bytes
@@ -220,14 +230,23 @@ class LineReader:
             raw = _ANSI.sub(b"", raw)
         if raw[:1] == b"|" and self._upright.takes(raw):
             return
-        if (upright := self._upright.done()) is not None:
+        if self._upright.is_open and (upright := self._upright.done()) is not None:
             yield from self._add_upright(upright)
         shape = _shape_of(raw)
-        if self._ahead.holds(shape):
-            self._ahead.keep(shape, raw)
+        known = self._shapes.get(shape)
+        ahead = self._ahead
+        is_plain = self._above is None and not ahead.lines and not ahead.expected
+        if is_plain and known is not None and known.is_plain:
+            mark = known.mark
+            if mark is None or raw[mark.start : mark.end] == mark.text:
+                pending = self._pending
+                pending.pop(shape, None)  # the last of its shape stands
+                pending[shape] = _Waiting(raw, known, None)
+                return
+        if ahead.holds(shape):
+            ahead.keep(shape, raw)
             if self._above is None:
                 return
-        known = self._shapes.get(shape)
         if known is not None and known.has_digits:
             word = _WORD_WITH_DIGITS.match(raw)
             shape += b"\0" + (word[1] if word is not None else b"")
@@ -353,12 +372,8 @@ class LineReader:
         habit = self._habit(shape)
         holds = habit.holds or (habit.may_hold and self._holds_values(raw))
         habit.holds = holds
-        if not holds and (habit.may_hold or _COUNTED.search(raw) is not None):
-            head = head_of(raw.decode("utf-8", "replace"))
-            if head is not None:
-                self._table = head
-                self._remember(shape, _Shape(head=head))
-                return
+        if not holds and habit.headless < _SURELY_UNMARKED and self._begins_table(raw, shape):
+            return
         if self._above is None and self._ahead.takes(shape):
             if holds:
                 self._ahead.keep(shape, raw)
@@ -377,6 +392,19 @@ class LineReader:
         yield from self._keep(raw, shape, known)
         if len(self._pending) >= _MOST_SHAPES:
             yield from self._flush()
+
+    def _begins_table(self, raw: bytes, shape: bytes) -> bool:
+        """Whether a line is the head of a table; then the lines below it are its rows."""
+        habit = self._habit(shape)
+        habit.headless += 1
+        if not habit.may_hold and _COUNTED.search(raw) is None:
+            return False
+        head = head_of(raw.decode("utf-8", "replace"))
+        if head is not None:
+            self._table = head
+            self._remember(shape, _Shape(head=head))
+            habit.headless = 0
+        return head is not None
 
     def _feed_row(self, raw: bytes, shape: bytes, known: _Shape) -> Iterator[Row]:
         """A line below the head of a table, if it is a row of it."""

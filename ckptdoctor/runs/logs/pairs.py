@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -23,10 +24,14 @@ _PAIR = re.compile(
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+),?\s*\]))?"
 )
 _SPACED = re.compile(
-    rf"(?P<name>{_WORD})(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
+    rf"(?P<name>{_WORD})(?P<of>(?!))?(?P<at>(?!))?(?P<whole>(?!))?"
+    rf"(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+)\]))?"
 )
-_DASHED = re.compile(rf"(?<![\w-])(?P<name>[A-Za-z_]++)(?:-|\s-\s)(?P<value>{NUMBER})")
+_DASHED = re.compile(
+    rf"(?<![\w-])(?P<name>[A-Za-z_]++)(?P<of>(?!))?(?P<at>(?!))?(?P<whole>(?!))?"
+    rf"(?:-|\s-\s)(?P<value>{NUMBER})"
+)
 _FILE = re.compile(r"[^\s'\"]*\.(?:ckpt|pth?|safetensors|bin|h5|keras|tar|pkl|onnx)(?![a-z])[^\s]*")
 _TUPLE = re.compile(
     rf"\b(train|val|valid|test|eval)[a-z]*\s?[:=]?\s?\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)",
@@ -73,6 +78,7 @@ REDUCED_SCALE = "reduced loss scale"
 """What a scaler falls to when a step overflows: a loss scale that stands in a line may be fixed."""
 
 
+@functools.lru_cache(maxsize=4096)  # a log says the same names in every epoch
 def is_watched(name: str) -> bool:
     """Whether a value is a metric, a loss, a learning rate, a gradient norm or a loss scale."""
     lower = name.lower()
@@ -134,22 +140,22 @@ def _pairs(pattern: re.Pattern[str], text: str) -> list[tuple[re.Match[str], flo
 
 def _value(found: re.Match[str]) -> float | None:
     """The number of a pair; of a list the mean without the NaN of classes that are not there."""
-    groups = found.groupdict()
-    if groups.get("list"):
-        numbers = [float(text) for text in _NUMBERS.findall(groups["list"])]
-        if len(numbers) > 1 and groups["name"].lower().startswith("loss"):
+    if found["list"]:
+        numbers = [float(text) for text in _NUMBERS.findall(found["list"])]
+        if len(numbers) > 1 and found["name"].lower().startswith("loss"):
             return None  # of several losses the mean says nothing
         known = [number for number in numbers if not math.isnan(number)]
         return sum(known) / len(known) if known else math.nan
-    if groups["value"] is None:
+    value, whole = found["value"], found["whole"]
+    if value is None:
         return None
-    if groups.get("mean") and not _IS_MEAN.match(groups["name"]):
-        return float(groups["mean"])
-    if groups.get("whole") and groups["value"].isdecimal() and float(groups["whole"]):
-        metric = named_metric(groups["name"], 0.0, Source.LOG)
-        if metric is not None and not is_loss(groups["name"]):
-            return float(groups["value"]) / float(groups["whole"])  # 9821/10000 that were right
-    return float(groups["value"])
+    if found["mean"] and not _IS_MEAN.match(found["name"]):
+        return float(found["mean"])
+    if whole and value.isdecimal() and float(whole):
+        metric = named_metric(found["name"], 0.0, Source.LOG)
+        if metric is not None and not is_loss(found["name"]):
+            return float(value) / float(whole)  # 9821/10000 that were right
+    return float(value)
 
 
 def _named(
@@ -162,16 +168,15 @@ def _named(
     current, last, of_section = "", 0, False
     for pair, value in pairs:
         name, lower = pair["name"].rstrip("-./"), pair["name"].lower()
-        if lower in _MARKS or (lower in _SPLITS and pair.groupdict().get("whole")):
+        if lower in _MARKS or (lower in _SPLITS and pair["whole"]):
             continue
         between = text[last : pair.start()]
         last = pair.end()
         said = [word[0] for word in _SPLIT.finditer(between)] if len(between) > 2 else []
         current = said[-1].lower() if said else current
         of_section = f"[{current}]" in between.lower() or (of_section and not said)
-        groups = pair.groupdict()
-        of = (groups.get("of") or "").strip().lower()
-        name += groups.get("at") or ""
+        of = (pair["of"] or "").strip().lower()
+        name += pair["at"] or ""
         before = between[-30:].translate(_QUOTES).split()[-3:]
         words = [word.strip(":,|[]().-") for word in before]
         qualified = _qualified(name, words)

@@ -157,6 +157,7 @@ class UprightTable:
     def __init__(self) -> None:
         self._values: dict[str, float] = {}
         self._section = ""
+        self.is_open = False
 
     def takes(self, raw: bytes) -> bool:
         """Whether a line is a row of such a table; then it is kept."""
@@ -166,16 +167,19 @@ class UprightTable:
         name, value = (cell.strip().decode("utf-8", "replace") for cell in cells)
         if not value and name.endswith("/"):
             self._section = name
+            self.is_open = True
             return True
         number = _number(plain(value))
         if number is None or not name or _number(name) is not None:
             return False
         self._values[f"{self._section}{name}"] = number
+        self.is_open = True
         return True
 
     def done(self) -> TableRow | None:
         """The table that ended; None where there was none."""
         values, self._values, self._section = self._values, {}, ""
+        self.is_open = False
         if not values:
             return None
         named = {name.rpartition("/")[2].lower(): number for name, number in values.items()}
