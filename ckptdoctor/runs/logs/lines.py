@@ -14,7 +14,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import METRIC_ENDS
@@ -145,7 +144,8 @@ _SURELY_UNMARKED = 3
 _MOST_HABITS = 4096
 
 
-class _Waiting(NamedTuple):
+@dataclass(slots=True)
+class _Waiting:
     """A line that was not read yet, because a later one of its shape may take its place.
 
     Attributes:
@@ -232,7 +232,7 @@ class LineReader:
             return
         if self._upright.is_open and (upright := self._upright.done()) is not None:
             yield from self._add_upright(upright)
-        shape = _shape_of(raw)
+        shape = raw[:_LINE_CHARS].translate(None, VARYING) if b"@[" not in raw else _shape_of(raw)
         known = self._shapes.get(shape)
         ahead = self._ahead
         is_plain = self._above is None and not ahead.lines and not ahead.expected
@@ -240,8 +240,11 @@ class LineReader:
             mark = known.mark
             if mark is None or raw[mark.start : mark.end] == mark.text:
                 pending = self._pending
-                pending.pop(shape, None)  # the last of its shape stands
-                pending[shape] = _Waiting(raw, known, None)
+                waiting = pending.pop(shape, None)  # the last of its shape stands
+                if waiting is None:
+                    waiting = _Waiting(raw, known, None)
+                waiting.raw = raw
+                pending[shape] = waiting
                 return
         if ahead.holds(shape):
             ahead.keep(shape, raw)
