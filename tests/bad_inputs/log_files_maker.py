@@ -91,7 +91,7 @@ def _notebook(chance: random.Random) -> object:
     printed = a_log(chance).decode("utf-8", "replace")
     cells = "".join(f"<tr><td>{n}<td>0.{n}</tr>" for n in range(chance.randrange(4)))
     table = f"<table><tr><th>epoch<th>loss</tr>{cells}</table>"
-    outputs = (
+    outputs: tuple[object, ...] = (
         {"output_type": "stream", "text": chance.choice((printed, [printed], 5, None))},
         {"data": {"text/html": table[: chance.randrange(len(table) + 1)], "text/plain": [printed]}},
         {"data": chance.choice((None, 3, [], {"text/plain": _value(chance)}))},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from ckptdoctor.runs.logs import Row
 from ckptdoctor.runs.logs.documents import DOCUMENTS, Part, Unread, document_of
 
+nbformat: Any = importlib.import_module("nbformat")  # it has no types
 NAN = math.nan
 HISTORY = {
     "loss": [0.9, 0.7, 0.5, 0.4],

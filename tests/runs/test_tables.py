@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.runs.logs.collect import Row
 from ckptdoctor.runs.logs.documents import Unread
 from ckptdoctor.runs.logs.headings import heading_of
+from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.tables import table_rows
 
 Told = list[tuple[float | None, int | None, dict[str, float]]]

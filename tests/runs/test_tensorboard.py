@@ -58,10 +58,31 @@ def test_lightning_tells_the_epoch_of_a_step(tmp_path: Path) -> None:
     assert found.epoch_of_step(150) == 1
 
 
-def test_steps_that_are_of_no_epoch_are_counted(tmp_path: Path) -> None:
+def test_steps_that_are_of_no_epoch_stay_steps(tmp_path: Path) -> None:
     found = read_logs([write(tmp_path, {"loss": [(0, 1.0), (100, 0.5)]})])
-    assert (found.epochs, found.unread) == ({}, 2)
-    assert "of no epoch" in found.examples[0]
+    assert found.unread == 0
+    assert [(row.epoch, row.step, row.values) for row in found.rows] == [
+        (None, 0, {"loss": 1.0}),
+        (None, 100, {"loss": 0.5}),
+    ]
+
+
+def test_what_every_step_writes_counts_no_epochs(tmp_path: Path) -> None:
+    """Beside a score of every hundredth step; a short log may do so with every fifth epoch."""
+    scores = [(step, 0.5) for step in range(100, 1500, 100)]
+    (tmp_path / "long").mkdir()
+    path = write(tmp_path / "long", {"loss": [(n, 0.5) for n in range(1500)], "val/iou": scores})
+    assert {row.epoch for row in read_logs([path]).rows} == {None}
+    (tmp_path / "short").mkdir()
+    short = {"loss": [(n, 0.5) for n in range(20)], "val/iou": [(n, 0.5) for n in (4, 9, 14)]}
+    rows = read_logs([write(tmp_path / "short", short)]).rows
+    assert {row.epoch for row in rows if "loss" in row.values} == set(range(20))
+
+
+def test_between_two_steps_whose_epoch_is_told_it_is_the_first_ones(tmp_path: Path) -> None:
+    scalars = {"epoch": [(0, 0.0), (100, 1.0)], "loss": [(0, 1.0), (50, 0.9), (150, 0.8)]}
+    rows = read_logs([write(tmp_path, scalars)]).rows
+    assert [(row.epoch, row.step) for row in rows] == [(0, 0), (0, 50), (1, 150)]
 
 
 def test_a_damaged_event_file_is_counted(tmp_path: Path) -> None:

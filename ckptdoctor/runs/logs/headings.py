@@ -17,7 +17,7 @@ MOST_COLUMNS = 2000
 """Of which values are read."""
 _LOOKED_AT = 50
 _EPOCHS = (*EPOCH_NAMES, "ep")
-_STEPS = (*STEP_NAMES, "steps", "iterations", "_step", "global_iter", "iters")
+_STEPS = ("global_step", "step", "total_timesteps", *STEP_NAMES, "global_iter", "iters")
 _INDEX = ("", "index", "unnamed: 0")
 _BESIDE = ("time", "timestamp", "date", "lr", "learning_rate", "elapsed", "duration", "wall_time")
 
@@ -64,7 +64,8 @@ def heading_of(head: bytes) -> Heading | None:
     Args:
         head: the first bytes, as UTF-8; the row below has to be one of numbers, where it is there.
     """
-    lines = head.split(b"\n")[:_LOOKED_AT]
+    end = b"\n" if b"\n" in head else b"\r"
+    lines = head.split(end)[:_LOOKED_AT]
     for at, line in enumerate(lines):
         bare = line.strip().lstrip(b"#").strip() if line.lstrip()[:1] == b"#" else line
         if not bare.strip():
@@ -115,15 +116,18 @@ def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> 
 
 
 def _place(names: Sequence[str], wanted: Sequence[str]) -> int | None:
-    return next((names.index(name) for name in wanted if name in names), None)
+    ends = [name.rpartition("/")[2] for name in names]  # of `time/total_timesteps`
+    return next((some.index(one) for some in (names, ends) for one in wanted if one in some), None)
 
 
 def _has_numbers(cells: Sequence[bytes], heading: Heading) -> bool:
-    """Whether the row below a heading goes with it; an epoch that stands there is enough."""
-    if heading.at_epoch is not None or not any(cell.strip() for cell in cells):
+    """Whether the row below a heading goes with it; a name ``epoch`` among words is enough."""
+    words = not any(decimal(name.encode()) is not None for name in heading.names)
+    if words and (heading.at_epoch is not None or not any(cell.strip() for cell in cells)):
         return True
-    at = heading.at_step if heading.at_step is not None else heading.at_index
-    return len(cells) == len(heading.names) and decimal(cells[at or 0]) is not None
+    places = (heading.at_epoch, heading.at_step, heading.at_index, 0)
+    at = next(place for place in places if place is not None)
+    return len(cells) == len(heading.names) and decimal(cells[at]) is not None
 
 
 def cells_of(line: bytes, delimiter: bytes, count: int) -> list[bytes]:

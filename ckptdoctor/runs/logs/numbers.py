@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
+from ckptdoctor.history import Position
 from ckptdoctor.metadata import Source, named_metric
 from ckptdoctor.runs.logs.spelled import plain
 
-__all__ = ["EPOCH_NAMES", "STEP_NAMES", "epoch_in", "number", "numbers", "step_in"]
+__all__ = ["EPOCH_NAMES", "STEP_NAMES", "epoch_in", "number", "numbers", "position", "step_in"]
 
 EPOCH_NAMES = ("epoch", "current_epoch", "epochs")
 STEP_NAMES = (
@@ -27,10 +28,15 @@ def number(value: object) -> float | None:
     return found if found is not None and math.isfinite(found) and abs(found) < 1e12 else None
 
 
-def epoch_in(row: Mapping[str, object]) -> float | None:
+def epoch_in(row: Mapping[str, object]) -> Position | None:
     """The epoch of a row; a whole one without a fraction is an int."""
     found = next((number(row[name]) for name in EPOCH_NAMES if name in row), None)
-    return int(found) if found is not None and found == int(found) else found
+    return None if found is None else position(found)
+
+
+def position(value: float) -> Position:
+    """A number as a place in a run: a whole one without a fraction is an int."""
+    return int(value) if value == int(value) else value
 
 
 def step_in(row: Mapping[str, object]) -> int | None:

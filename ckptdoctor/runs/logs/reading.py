@@ -147,7 +147,8 @@ class RowReader:
         """
         if self._json is not None and line[:2] in (b'{"', b"{}"):
             self._has_json = True
-            yield from self._json.feed(line)
+            for part in line.split(b"\r"):
+                yield from self._json.feed(part)
         else:
             self._has_text = self._has_text or bool(line)
             yield from self._text.feed(line)

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.headings import MOST_COLUMNS, Heading, cells_of, decimal, heading_of_row
 from ckptdoctor.runs.logs.log_reading import Row
+from ckptdoctor.runs.logs.numbers import position
 from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = ["table_rows"]
@@ -28,7 +30,7 @@ def table_rows(lines: Iterable[bytes], heading: Heading) -> Iterator[Row | Unrea
         lines: of the whole file, the heading and what stands above it among them.
         heading: that the file begins with.
     """
-    rest = islice(lines, heading.lines, None)
+    rest = islice(_split(lines), heading.lines, None)
     at = heading.lines
     while True:  # a training that was started again may write other columns
         table = _Table(heading, at)
@@ -37,6 +39,15 @@ def table_rows(lines: Iterable[bytes], heading: Heading) -> Iterator[Row | Unrea
         if table.other is None:
             return
         heading = table.other
+
+
+def _split(lines: Iterable[bytes]) -> Iterator[bytes]:
+    r"""Lines that end in ``\r``, as those of Excel on a Mac."""
+    for line in lines:
+        if b"\r" in line:
+            yield from line.split(b"\r")
+        else:
+            yield line
 
 
 class _Table:
@@ -126,7 +137,7 @@ class _Table:
                 number = 0  # the heading again: from the beginning
                 continue
             number += 1
-            yield self._row(cells, float(number))
+            yield self._row(cells, number)
 
     def _cells(self, lines: Iterator[bytes]) -> Iterator[list[bytes]]:
         """The cells of each row, as many as there are names."""
@@ -170,7 +181,7 @@ class _Table:
             self.other = found
         return found is not None
 
-    def _row(self, cells: Sequence[bytes], number: float | None = None) -> Row:
+    def _row(self, cells: Sequence[bytes], number: Position | None = None) -> Row:
         heading = self._heading
         values = {}
         for at, name in enumerate(heading.names[:MOST_COLUMNS]):
@@ -197,9 +208,9 @@ class _Table:
         self._unread.clear()
 
 
-def _at(cells: Sequence[bytes], at: int | None) -> float | None:
+def _at(cells: Sequence[bytes], at: int | None) -> Position | None:
     found = None if at is None else decimal(cells[at])
-    return found if found is not None and abs(found) < _MOST else None
+    return position(found) if found is not None and abs(found) < _MOST else None
 
 
 def _getter(places: Sequence[int]) -> Callable[[Sequence[bytes]], Sequence[bytes]]:

@@ -34,12 +34,7 @@ NOT_FOUND: frozenset[str] = frozenset()
 """Names of logs that are not found in a folder, or whose form is not read."""
 NOT_ALONE: frozenset[str] = frozenset()
 """Forms that are not read while they are being written."""
-NOT_DECODED: frozenset[str] = frozenset(
-    (
-        "old Macs json-lines",
-        "old Macs lightning-csv",
-    )
-)
+NOT_DECODED: frozenset[str] = frozenset()
 """Encodings in which a form is not read."""
 NOT_SPELLED: frozenset[str] = frozenset(
     (

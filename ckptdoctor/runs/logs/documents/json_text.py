@@ -84,7 +84,7 @@ def is_json_lines(head: bytes) -> bool:
     """Whether each line is an object of its own; the line reader takes those."""
     if not head.lstrip().startswith(b"{"):
         return False
-    *lines, last = head.lstrip().split(b"\n")
+    *lines, last = head.lstrip().replace(b"\r", b"\n").split(b"\n")
     found = [_object(line) for line in lines[:_LOOKED_AT]]
     if any(found):
         return len(lines) > 1 or bool(last.strip()) or _is_flat(found[0])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.log_reading import Row
-from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers, position
 from ckptdoctor.runs.logs.pairs import is_watched
 
 __all__ = ["axis_of", "is_epoch", "is_step", "rows_of_records"]
 
-_STEPS = frozenset({*STEP_NAMES, "_step", "steps", "iterations", "global_iter"})
+_STEPS = frozenset({*STEP_NAMES, "global_iter"})
 _WRITTEN = "_timestamp"
 _SHOWN_CHARS = 200
 _CLOCKS = ("time", "_s", "seconds", "duration", "lr", "rate", "memory")
@@ -27,11 +28,11 @@ def is_step(name: str) -> bool:
     return name.lower().rpartition("/")[2] in _STEPS
 
 
-def axis_of(record: Mapping[str, object]) -> tuple[float | None, int | None]:
+def axis_of(record: Mapping[str, object]) -> tuple[Position | None, int | None]:
     """The epoch and the step that a record tells of itself."""
     epoch = next(_known(record[name] for name in record if is_epoch(name)), None)
     step = next(_known(record[name] for name in record if is_step(name)), None)
-    return epoch, None if step is None else int(step)
+    return None if epoch is None else position(epoch), None if step is None else int(step)
 
 
 def _known(values: Iterable[object]) -> Iterator[float]:
@@ -51,13 +52,14 @@ def rows_of_records(
     if all(axis_of(one) == (None, None) for one in records):
         if counted and records and all(map(_is_of_metrics, records)):
             for at, record in enumerate(records, start=1):
-                yield Row(epoch=float(at), values=_values(record))
+                yield Row(epoch=at, values=_values(record))
         return
-    above: float | None = None
+    above: Position | None = None
     for record in records:
         epoch, step = axis_of(record)
         if epoch is None and above is not None:
-            epoch, step = above, None  # MMEngine's step of an evaluation counts epochs
+            epoch = above
+            step = None if step == epoch else step  # MMEngine's of an evaluation counts epochs
         above = epoch
         if epoch is None and step is None:
             yield Unread(text=str(record)[:_SHOWN_CHARS])

@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.documents.records import is_epoch, is_step
 from ckptdoctor.runs.logs.log_reading import Row
-from ckptdoctor.runs.logs.numbers import number, numbers
+from ckptdoctor.runs.logs.numbers import number, numbers, position
 from ckptdoctor.runs.logs.pairs import is_watched
 
 __all__ = ["rows_of_series"]
@@ -20,7 +21,7 @@ _MANY = 10
 _OF_BATCHES = re.compile(r"batch|step|iter", re.IGNORECASE)
 
 Series = Sequence[object]
-Place = tuple[float | None, int | None]
+Place = tuple[Position | None, int | None]
 """An epoch, and a step."""
 
 
@@ -93,25 +94,26 @@ def _told(name: str, length: int, series: Mapping[str, Series]) -> list[Place] |
 def _counted(length: int, usual: int) -> list[Place] | None:
     """The epoch of each value, counted; None where the length does not go with that of others."""
     if length == usual:
-        return [(float(at), None) for at in range(1, length + 1)]
+        return [(at, None) for at in range(1, length + 1)]
     if usual and length > usual and length % usual == 0:  # the last of an epoch's batches stands
-        return [(float(at // (length // usual) + 1), None) for at in range(length)]
+        return [(at // (length // usual) + 1, None) for at in range(length)]
     if length < usual and usual % length == 0:
-        return [(float(at * (usual // length)), None) for at in range(1, length + 1)]
+        return [(at * (usual // length), None) for at in range(1, length + 1)]
     return None
 
 
 def _axis(
     series: Mapping[str, Series], group: str, length: int, *, of_steps: bool
-) -> list[float | None] | None:
+) -> list[Position | None] | None:
     """A list of epochs or steps beside a list, or above all groups."""
     told = is_step if of_steps else is_epoch
     for where in (group, ""):
         for name, one in series.items():
             if told(name) and name.rpartition("/")[0] == where and len(one) == length:
-                return [number(value) for value in one]
+                found = map(number, one)
+                return [None if value is None else position(value) for value in found]
     return None
 
 
-def _whole(value: float | None) -> int | None:
+def _whole(value: Position | None) -> int | None:
     return None if value is None else int(value)

@@ -54,7 +54,7 @@ def _rows(value: object, *, is_cut: bool) -> Iterator[Part]:
         return
     leaves = flat(value)
     lists = {name: one for name, one in leaves.items() if isinstance(one, list) and one}
-    records = {name for name, one in lists.items() if isinstance(one[-1], dict)}
+    records = {name for name, one in lists.items() if any(isinstance(x, dict) for x in one)}
     for name in records:
         yield from _of_records(lists[name], name)
     series = {name: one for name, one in lists.items() if name not in records}
