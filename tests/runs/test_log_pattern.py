@@ -13,6 +13,8 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.runs.logs import (
     commands,
     compile_pattern,
+    encoding,
+    find,
     json_rows,
     languages,
     lines,
@@ -20,9 +22,12 @@ from ckptdoctor.runs.logs import (
     pairs,
     pattern,
     read_logs,
+    signs,
     spelled,
+    tables,
     text_tables,
 )
+from ckptdoctor.runs.logs.documents import json_text, mlflow, series, structured
 from tests.bad_inputs.running import called
 
 ENDLESS = r"^(?P<epoch>(?:\d|11)+) (?P<iou>\d+)$"
@@ -94,7 +99,10 @@ def test_what_is_no_pattern_is_told(text: str) -> None:
 
 OURS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": found
-    for module in (commands, json_rows, languages, lines, marks, pairs, spelled, text_tables)
+    for module in (
+        *(commands, json_rows, languages, lines, marks, pairs, spelled, text_tables),
+        *(encoding, find, signs, tables, json_text, mlflow, series, structured),
+    )
     for name, found in vars(module).items()
     if isinstance(found, re.Pattern)
 }
@@ -102,6 +110,7 @@ UNITS = [
     *"a- a. a_- 1 1. 1e - [ ( | W A @ / :: = train load nan inf loss= tensor( a=' a[x]".split(),
     *("a=1(", "epoch(", "epochs1/", "\x1b[", "1;", '"epoch"', " ", "loss ", "best ", "epoch "),
     *("python ", "A=b ", "cmd: ", "> ", "a - ", "[1/", "x: ", "1,", "1 ", "[1 ", "a [1, "),
+    *('"a": ', '"\\\\', "a.log.1", "{", "}", "nan", "1234567890 1 1"),
     *("(AP) @ [ IoU=1|", "np.float(", "<tf.Tensor ", "1%|", "loss de ", "train (1,", "1.#"),
 ]
 STARTS = ("", "Epoch 1 ", "$ A=b python --")

@@ -21,7 +21,9 @@ _MOST_LOOKED_INTO = 200
 _DATA_SET = 1000
 """So many files of text are what a model learns from: only those with a log's name are opened."""
 _TELLING = re.compile(r"log|train|out|err|metric|result|histor|loss|epoch|summary|kaggle|scalar")
-_ROTATED = re.compile(r"(?P<name>.+\.(?:log|txt|out|err|jsonl?|csv))[.-](?P<number>\d[\d_-]{0,14})")
+_ROTATED = re.compile(
+    r"\A(?P<name>.+\.(?:log|txt|out|err|jsonl?|csv))[.-](?P<number>\d[\d_-]{0,14})"
+)
 _DAY = 8  # digits
 _OLDEST = 10**15
 

@@ -76,8 +76,15 @@ def _take(parts: Iterable[Part], reader: RowReader | None, collected: Collector)
                     collected.add(row)
             except ValueError:
                 collected.unreadable(at, part[:200].decode("utf-8", "replace"))
-    for row in reader.flush() if reader is not None else ():
+    if reader is not None:
+        _end(reader, collected)
+
+
+def _end(reader: RowReader, collected: Collector) -> None:
+    for row in reader.flush():
         collected.add(row)
+    for command in reader.commands:
+        collected.command(command)
 
 
 def _feed(
@@ -97,10 +104,7 @@ def _feed(
                 pattern.tell(f"{path.name}:{at}", error)
             collected.unreadable(at, line[:200].decode("utf-8", "replace"))
     collected.describe(form=reader.form, lines=at)
-    for row in reader.flush():
-        collected.add(row)
-    for command in reader.commands:
-        collected.command(command)
+    _end(reader, collected)
 
 
 def is_read_whole(path: Path, pattern: LogPattern | None = None) -> bool:

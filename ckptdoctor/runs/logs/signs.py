@@ -24,7 +24,7 @@ from ckptdoctor.runs.logs.reading import RowReader, row_reader
 __all__ = ["shows_training"]
 
 _NBYTES = 1 << 16
-_ASKS = re.compile(rb"\s*+\{[^\n]*+\s*+\Z")
+_ASKS = re.compile(rb"\A\s*+\{[^\n]*+\s*+\Z")
 _TELLS = re.compile(rb'"\w*(?:epoch|step|iter|iteration)"')
 """One object on one line may be a row, or a configuration with a number of epochs."""
 _OF_NO_TRAINING = ("lr", "rate", "norm")  # a configuration has those as well

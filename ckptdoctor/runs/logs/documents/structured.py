@@ -20,7 +20,7 @@ from ckptdoctor.runs.logs.numbers import number
 
 __all__ = ["STRUCTURED"]
 
-_BEGINS = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[{\]])")
+_BEGINS = re.compile(rb"\A\s*+(?:\{\s*+[\"}]|\[\s*[{\]])")
 _EPOCH_KEY = re.compile(r"(?:epoch|ep|e)?[\s_:=-]?(\d{1,7})", re.IGNORECASE)
 _WISHED = ("epochs", "steps", "iterations")
 _DEEPEST = 4
