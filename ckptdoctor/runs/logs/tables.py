@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.documents.document import Unread
@@ -19,6 +19,7 @@ __all__ = ["table_rows"]
 _SHOWN_NBYTES = 200
 _ALL_OF_EPOCH = 10
 _ALL_OF_TABLE = 10_000
+_MOST_KEPT = 50
 _MOST = 1e12
 _BAD = re.compile(rb"nan|inf", re.IGNORECASE)
 
@@ -42,12 +43,13 @@ def table_rows(lines: Iterable[bytes], heading: Heading) -> Iterator[Row | Unrea
 
 
 def _split(lines: Iterable[bytes]) -> Iterator[bytes]:
-    r"""Lines that end in ``\r``, as those of Excel on a Mac."""
-    for line in lines:
-        if b"\r" in line:
-            yield from line.split(b"\r")
-        else:
-            yield line
+    r"""The lines; where the first one holds ``\r``, as in a file of Excel on a Mac, cut there."""
+    feed = iter(lines)
+    first = next(feed, b"")
+    every = chain((first,), feed)
+    if b"\r" in first:
+        return (part for line in every for part in line.split(b"\r"))
+    return every
 
 
 class _Table:
@@ -103,7 +105,7 @@ class _Table:
         every = Thinning(_ALL_OF_TABLE)
         measured = Thinning(_ALL_OF_TABLE)
         values_of = _getter(self._heading.at_values)
-        kept: list[bytes] | None = None
+        kept: list[list[bytes]] = []
         epoch = b""
         for cells in rows:
             if not cells[at][:1].isdigit() and not self._is_number(cells, at):
@@ -111,21 +113,20 @@ class _Table:
                     break
                 continue
             if at_epoch is not None and cells[at_epoch] != epoch and cells[at_epoch]:
-                if kept is not None:
-                    yield self._row(kept)
-                kept, epoch = None, cells[at_epoch]
+                if kept:
+                    yield self._row(_joined(kept))
+                kept, epoch = [], cells[at_epoch]
                 if every.is_full:
                     every = Thinning(_ALL_OF_EPOCH)
-            if kept is not None:
-                kept = [new or old for new, old in zip(cells, kept, strict=True)]
-            else:
-                kept = cells
+            kept.append(cells)
             counted = measured if any(values_of(cells)) else every
             if counted.takes() or _holds_bad(self._line):
-                yield self._row(kept)
-                kept = None
-        if kept is not None:
-            yield self._row(kept)
+                yield self._row(_joined(kept))
+                kept = []
+            elif len(kept) > _MOST_KEPT:
+                kept = [_joined(kept)]
+        if kept:
+            yield self._row(_joined(kept))
 
     def _counted(self, rows: Iterator[list[bytes]]) -> Iterator[Row]:
         at = self._heading.at_index
@@ -206,6 +207,20 @@ class _Table:
     def _troubles(self) -> Iterator[Unread]:
         yield from self._unread
         self._unread.clear()
+
+
+def _joined(rows: Sequence[list[bytes]]) -> list[bytes]:
+    """The last cell of each column that is not empty."""
+    *others, last = rows
+    found = list(last)
+    empty = [at for at, cell in enumerate(found) if not cell]
+    for cells in reversed(others):
+        if not empty:
+            break
+        for at in empty:
+            found[at] = cells[at]
+        empty = [at for at in empty if not found[at]]
+    return found
 
 
 def _at(cells: Sequence[bytes], at: int | None) -> Position | None:
