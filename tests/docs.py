@@ -1,4 +1,5 @@
-"""The pages that are generated: commands from the command line, rules from their docstrings.
+"""The pages that are generated: commands from the command line, rules from their docstrings, and
+in ``docs/history.md`` the table of where logs lie.
 
 python -m tests.docs     writes them anew; a test fails when they differ
 """
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 from ckptdoctor.rules import ALL_RULES, FAMILIES, Rule
+from ckptdoctor.runs.logs.find import NAMES
+from ckptdoctor.runs.logs.nested import TRACKERS, Takes
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = (
@@ -58,9 +61,38 @@ def _text(rule: type[Rule]) -> str:
     return f"**{title}**\n{body}".replace("``", "`").rstrip()
 
 
+_PLACES = "<!-- places: written by python -m tests.docs -->\n"
+_TAKES = {
+    Takes.NONE: "the one that names the run, or the only one",
+    Takes.LAST: "the one that names the run, or the last",
+    Takes.ALL: "all, one after the other",
+}
+
+
+def history_page() -> str:
+    """``docs/history.md``, with the table of the places of logs as the code has them."""
+    text = (DOCS / "history.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(_PLACES)
+    _, end, after = rest.partition("<!-- end -->")
+    rows = ["| files | written by | taken |", "|---|---|---|"]
+    for kind in NAMES:
+        patterns = ", ".join(f"`{pattern}`" for pattern in kind.patterns)
+        rows.append(f"| {patterns} | {kind.what} | {'yes' if kind.sure else 'by their content'} |")
+    for what in dict.fromkeys(tracker.what for tracker in TRACKERS):
+        own = [tracker for tracker in TRACKERS if tracker.what == what]
+        places = ", ".join(f"`{tracker.folder}/`" for tracker in own)
+        files = ", ".join(f"`{name}`" for name in dict.fromkeys(f for t in own for f in t.files))
+        rows.append(f"| {files} in {places} | {what} | of several: {_TAKES[own[0].takes]} |")
+    return before + _PLACES + "\n".join(rows) + "\n" + end + after
+
+
 def pages() -> dict[Path, str]:
     """Every generated page by its path."""
-    return {DOCS / "commands.md": commands_page(), DOCS / "rules.md": rules_page()}
+    return {
+        DOCS / "commands.md": commands_page(),
+        DOCS / "rules.md": rules_page(),
+        DOCS / "history.md": history_page(),
+    }
 
 
 if __name__ == "__main__":
