@@ -10,7 +10,6 @@ from ckptdoctor.metadata.counters import count_text
 from ckptdoctor.metadata.facts import Metadata, Metric, MetricKind, Mode, Source
 from ckptdoctor.metadata.file_names import epoch_from_name, says_epoch, step_from_name
 from ckptdoctor.metadata.metric_names import (
-    METRIC_ENDS,
     Split,
     best_of,
     is_loss,
@@ -23,6 +22,7 @@ from ckptdoctor.metadata.metric_names import (
     unknown_metrics,
 )
 from ckptdoctor.metadata.metric_order import is_half, weight_of
+from ckptdoctor.metadata.metric_signs import METRIC_SIGNS
 from ckptdoctor.metadata.metric_words import METRIC_WORDS
 from ckptdoctor.metadata.name_parts import NameNumber, NameParts, name_parts
 from ckptdoctor.metadata.order import position
@@ -31,7 +31,7 @@ from ckptdoctor.metadata.reading import read_metadata
 from ckptdoctor.metadata.scores import metric_called
 
 __all__ = [
-    "METRIC_ENDS",
+    "METRIC_SIGNS",
     "METRIC_WORDS",
     "Metadata",
     "Metric",

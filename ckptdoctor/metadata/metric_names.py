@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 import functools
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.metadata.facts import Metric, MetricKind, Mode, Source
-from ckptdoctor.metadata.metric_spellings import RAW_WORDS, SHORT, word_list
+from ckptdoctor.metadata.metric_signs import PROMISING
+from ckptdoctor.metadata.metric_spellings import word_list
 from ckptdoctor.metadata.metric_words import (
     AMBIGUOUS,
     BEST,
@@ -31,7 +31,6 @@ from ckptdoctor.metadata.metric_words import (
 )
 
 __all__ = [
-    "METRIC_ENDS",
     "MONITORED",
     "Split",
     "best_of",
@@ -48,6 +47,7 @@ __all__ = [
     "plain_name",
     "plain_of",
     "split_of",
+    "terms_of",
     "unknown_metrics",
     "words_of",
 ]
@@ -62,18 +62,6 @@ class Split(enum.Enum):
 
 
 MONITORED = frozenset({"current_score", "best_model_score"})  # of Lightning's callbacks
-_SIGNS = {term.split()[-1] for term in KNOWN | UNDIRECTED} | KNOWN_BEST | RAW_WORDS | {"top"}
-METRIC_ENDS = frozenset(
-    sign for sign in _SIGNS if not any(other != sign and other in sign for other in _SIGNS)
-)
-"""What no name of a metric is without, but for the shortest ones."""
-# No key without one of these is a metric; most keys have none. By first letter, which is faster.
-_PROMISING = re.compile(
-    "|".join(
-        f"{letter}(?:{'|'.join(sign[1:] for sign in signs)})"
-        for letter, signs in itertools.groupby(sorted(METRIC_ENDS), key=lambda sign: sign[0])
-    )
-)
 _QUALIFIED = re.compile("val|test|best|dev|oof|holdout")
 _LOSS = re.compile(
     r"^(?:(?:train|val|valid|eval|test)\w*[/_ ])?loss[_/]"
@@ -100,7 +88,7 @@ def metric_of(key: str, value: float) -> Metric | None:
 def _what_is(key: str) -> tuple[Mode | None, bool] | None:
     """The direction of a metric, and whether it is the best so far; None of what is none."""
     lower = key.lower()
-    if not _PROMISING.search(lower) and not SHORT.search(key):
+    if not PROMISING.search(key):
         return None
     best = bool(words_of(key) & BEST)
     if lower in UNDIRECTED or " ".join(own_words(key)) in UNDIRECTED:
@@ -235,7 +223,7 @@ def _is_metric(key: str) -> bool:
     ``train_loss_epoch`` a loss.
     """
     words, every = own_words(key), word_list(key)
-    terms = _terms_of(words)
+    terms = terms_of(words)
     if not terms or terms[-1] not in KNOWN or not SETTINGS.isdisjoint(words):
         return False
     if "best" in every and every[-1] == "epoch":
@@ -244,7 +232,7 @@ def _is_metric(key: str) -> bool:
         return False
     if terms[-1] not in AMBIGUOUS or KNOWN.issuperset(terms):
         return True
-    return bool(_AT.search(key)) or "mAP" in key or KNOWN.issuperset(_terms_of(_last_part(key)))
+    return bool(_AT.search(key)) or "mAP" in key or KNOWN.issuperset(terms_of(_last_part(key)))
 
 
 def _is_plain(term: str, key: str, words: Sequence[str]) -> bool:
@@ -260,7 +248,7 @@ def _last_part(key: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _terms_of(words: tuple[str, ...]) -> tuple[str, ...]:
+def terms_of(words: tuple[str, ...]) -> tuple[str, ...]:
     """The words, with those together that mean something together."""
     terms: list[str] = []
     end = len(words)
@@ -281,7 +269,7 @@ def mode_of(name: str) -> Mode | None:
     A loss of whatever it is made has to fall. Of several terms the last tells: ``fid_score``, but
     for words as vague as score.
     """
-    terms = [term for term in _terms_of(own_words(name)) if term in KNOWN]
+    terms = [term for term in terms_of(own_words(name)) if term in KNOWN]
     telling = [term for term in terms if term not in VAGUE] or terms
     if not telling:
         return None

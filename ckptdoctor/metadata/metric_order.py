@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
+from ckptdoctor.metadata.metric_names import terms_of
 from ckptdoctor.metadata.metric_words import FLATTER, HALVES, MAIN, MEANS, PARTS, SUMMARIES
 
 __all__ = ["Weight", "is_half", "weight_of"]
@@ -21,7 +23,7 @@ class Weight(enum.IntEnum):
 
 
 _EASY = frozenset({"map50", "ap50"})  # the main metric, where half an overlap is enough
-_HALF = HALVES | {"top3", "top5", "top10"}
+_HALF = HALVES | {"top3", "top5", "top10", "hit", "hits", "rate"}
 
 
 def weight_of(plain: str) -> tuple[Weight, bool, bool, str]:
@@ -34,11 +36,11 @@ def weight_of(plain: str) -> tuple[Weight, bool, bool, str]:
         plain: what is measured, as `plain_of` has it.
     """
     words = plain.split()
-    measured = [word for word in words if not word.isdecimal()]
-    return _weight(words, measured), len(measured) > 1, MEANS.isdisjoint(words), plain
+    measured = tuple(word for word in words if not word.isdecimal())
+    return _weight(words, measured), len(terms_of(measured)) > 1, MEANS.isdisjoint(words), plain
 
 
-def _weight(words: list[str], measured: list[str]) -> Weight:
+def _weight(words: Sequence[str], measured: Sequence[str]) -> Weight:
     if len(measured) < len(words) or not PARTS.isdisjoint(words):
         return Weight.PART
     for names, weight in (

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from ckptdoctor.metadata.metric_words import BEST, HIGH, KNOWN, QUALIFIERS, TRAINING, VALIDATION
 
-__all__ = ["RAW_WORDS", "SHORT", "word_list"]
+__all__ = ["SPELLINGS", "word_list"]
 
 _CASED = {"IS": "inceptionscore", "OA": "acc"}
 _PHRASES = """
@@ -129,8 +129,9 @@ SHORT = re.compile(
 """Names of metrics that are too short to have a word that tells."""
 _TERMS = dict(_read(_PHRASES))
 _LONGEST = max(map(len, _TERMS))
-RAW_WORDS = frozenset(max(phrase, key=len) for phrase in _TERMS)
-"""A word of each spelling: a name without one of these, and without a term, is of no metric."""
+_FIRST_WORDS = frozenset(phrase[0] for phrase in _TERMS)
+SPELLINGS = tuple(" ".join(phrase) for phrase in _TERMS)
+"""Other ways to write the terms, their words in lower case."""
 
 _OUTPUT = re.compile(r"(?<=[\w])\([A-Z]\)$")  # Ultralytics: of boxes, masks, or poses
 _WHICH = re.compile(r"/dataloader_idx_\d+$")
@@ -140,10 +141,10 @@ _SIZES = {"s": "small", "m": "medium", "l": "large"}
 _UPPER = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_CASED)})(?![A-Za-z])")
 # Words that their humps would tear apart. The minADE of a forecast is no best so far.
 _WHOLE = re.compile(
-    r"mIoU|IoU|chrF|mPA(?![a-z])|cmAP|mAP(?!E)|mINP|mA[TSOVA]E|sMAPE|[map]A(?:cc|CC)|m(?:Dice|Fscore|Precision|Recall)"
+    r"mIoU|IoU|chrF|mPA(?![a-z])|cmAP|mAP(?!E)|mAR(?![a-z])|mINP|mA[TSOVA]E|sMAPE|[map]A(?:cc|CC)|m(?:Dice|Fscore|Precision|Recall)"
     r"|(?<![a-zA-Z])min_?(?:[AF]DE|DCF|Dcf|[af]de|dcf)(?![a-zA-Z])"
 )
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=Score)")
 _LOWER = (
     # how far boxes have to overlap, from .5 to .95, is what an AP is without more words
     (re.compile(r"(m?a[pr])[_@ \[-]*(?:iou=)?(?:0?\.50?|50)(?:[-:_]|to)?(?:0?\.95|95)\]?"), r"\1 "),
@@ -166,6 +167,7 @@ _LOWER = (
     (re.compile(r"(?<![a-z])(fid|kid)\d+k(?:_full)?"), r"\1"),
     (re.compile(r"(?<![a-z])is\d+k(?:_full)?"), "inceptionscore"),
 )
+_NUMBERED = re.compile(r"\d|a[pr][_-](?:small|medium|large)")
 _WORDS = re.compile(r"[a-z]+\d*|\d+")
 _MINUS = frozenset({"1", "one", "minus"})
 _REST = re.compile(
@@ -196,17 +198,21 @@ def _spelled(key: str) -> str:
     key = _UPPER.sub(lambda found: _CASED[found[0]], _OUTPUT.sub("", key))
     key = _WHOLE.sub(lambda found: f"_{found[0].lower().replace('_', '')}", key)
     lower = _HUMP.sub("_", key).lower()
-    for pattern, spelling in _LOWER:
-        lower = pattern.sub(spelling, lower)
+    if _NUMBERED.search(lower):  # most names are not, and each pattern takes its time
+        for pattern, spelling in _LOWER:
+            lower = pattern.sub(spelling, lower)
     return lower
 
 
 def _terms_in(words: tuple[str, ...]) -> tuple[str, ...]:
     """The words, with the longest spellings that stand in them replaced by their terms."""
+    if _FIRST_WORDS.isdisjoint(words):
+        return words
     found: list[str] = []
     at = 0
     while at < len(words):
-        for length in range(min(_LONGEST, len(words) - at), 0, -1):
+        longest = min(_LONGEST, len(words) - at) if words[at] in _FIRST_WORDS else 0
+        for length in range(longest, 0, -1):
             term = _TERMS.get(words[at : at + length])
             if term is not None:
                 found += term
@@ -215,8 +221,7 @@ def _terms_in(words: tuple[str, ...]) -> tuple[str, ...]:
         else:
             found.append(words[at])
             at += 1
-    once = tuple(found)
-    return once if once == words else _terms_in(once)
+    return tuple(found) if tuple(found) == words else _terms_in(tuple(found))
 
 
 def _without_ends(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from ckptdoctor.metadata import Split, is_loss, split_of
@@ -29,7 +30,7 @@ def _notes(formed: Formed) -> Iterator[str]:
         if unknown:
             yield (
                 f"{whose}not understood: {', '.join(unknown[:_MOST_NAMES])}; "
-                f"try --metric {unknown[0]} --mode max"
+                f"try --metric {shlex.quote(unknown[0])} --mode max"
             )
 
 

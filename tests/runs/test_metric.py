@@ -113,6 +113,56 @@ def test_what_files_call_best_and_what_the_log_says_of_it(
         assert found.name == found.in_logs == wanted
 
 
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        (
+            "metrics/recall(B) metrics/mAP50(B) metrics/mAP50-95(B) val/dfl_loss",
+            "metrics/mAP50-95(B)",
+        ),
+        ("bbox/AP bbox/AP50 bbox/AP75 bbox/APs bbox/APl bbox/AP-person total_loss", "bbox/AP"),
+        ("coco/bbox_mAP coco/bbox_mAP_50 coco/bbox_mAP_s loss loss_bbox", "coco/bbox_mAP"),
+        ("NDS mAP mATE mAOE", "NDS"),
+        ("aAcc mIoU mAcc IoU_0 decode.loss_ce loss", "mIoU"),
+        ("mean_dice hd95 dice_class_1 loss", "mean_dice"),
+        ("eval_loss eval_top1 eval_top5 train_loss", "eval_top1"),
+        ("accuracy/top1 accuracy/top5 loss", "accuracy/top1"),
+        ("eval_loss eval_accuracy eval_f1 eval_precision eval_recall", "eval_f1"),
+        ("recall@10 mrr@10 ndcg@10 hit@10 precision@10", "mrr@10"),
+        ("eval_wer eval_cer eval_loss train_loss", "eval_wer"),
+        ("abs_rel sq_rel rmse rmse_log a1 a2 a3", "abs_rel"),
+        ("rollout/ep_rew_mean rollout/ep_len_mean train/explained_variance", "rollout/ep_rew_mean"),
+        ("val_loss val_mean_squared_error loss mean_squared_error", "val_mean_squared_error"),
+        ("train_loss_step train_loss_epoch val_loss val_f1_epoch", "val_f1_epoch"),
+        ("bce val_loss", "val_loss"),
+        ("loss losses val_loss", "val_loss"),
+    ],
+)
+def test_the_main_number_of_a_framework_wins(told: str, wanted: str) -> None:
+    for order in (told.split(), told.split()[::-1]):
+        assert chosen([], rows(*order)).name == wanted
+
+
+@pytest.mark.parametrize(
+    ("told", "wish", "wanted"),
+    [
+        ("val_mAP50 val_mAP50-95", "map", "val_mAP50-95"),
+        ("val_mAP50 val_mAP50-95", "map50", "val_mAP50"),
+        ("val_dice_coef val_loss", "dice", "val_dice_coef"),
+        ("val_categorical_accuracy val_loss", "accuracy", "val_categorical_accuracy"),
+        ("Recall@10 Recall@20", "recall@20", "Recall@20"),
+    ],
+)
+def test_a_metric_is_named_in_any_of_its_spellings(told: str, wish: str, wanted: str) -> None:
+    assert chosen([], rows(*told.split()), metric=wish).name == wanted
+
+
+def test_what_the_file_calls_best_is_found_in_the_log_by_another_spelling() -> None:
+    found = chosen(files("best_dice"), rows("val_f1", "val_dice_coef"))
+    assert found.name == found.in_logs == "val_dice_coef"
+    assert found.bests == {"best_dice"}
+
+
 def test_a_score_an_epoch_beats_a_running_best() -> None:
     found = chosen(files("best_dice", "dice"))
     (one, *_) = files("best_dice", "dice")
@@ -288,3 +338,18 @@ def test_the_note_says_how_to_name_it() -> None:
     (note,) = notes_of(formed)
     assert "not understood: val_wibble; try --metric val_wibble --mode max" in note
     assert notes_of(form_runs(files("val_wibble", "val_iou"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        *(("val_foo", "val_foo"), ("eval/foo", "eval/foo"), ("test-foo", "test-foo")),
+        *(("best foo", "'best foo'"), ("valid foo (x)", "'valid foo (x)'")),
+    ],
+)
+def test_the_note_is_an_option_that_a_shell_takes(name: str, option: str) -> None:
+    told = chosen([], rows(name, "train_loss"))
+    assert told.unknown == (name,)
+    assert chosen([], rows(name, "train_loss"), metric=name, mode=Mode.MAX).name == name
+    (note,) = notes_of(form_runs(files(name, "train_loss")))
+    assert f"try --metric {option} --mode max" in note

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.history import Position
-from ckptdoctor.metadata import METRIC_ENDS
+from ckptdoctor.metadata import METRIC_SIGNS
 from ckptdoctor.runs.logs.ahead import LinesAhead
 from ckptdoctor.runs.logs.any_word import any_word
 from ckptdoctor.runs.logs.commands import command_in
@@ -63,15 +63,17 @@ _ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNOREC
 _RATES = ("lr", "rate")
 _WATCHED = re.compile(
     b"[\xc3-\xed]|"
+    + METRIC_SIGNS.encode()
+    + b"|(?i:"
     + any_word(
         (
-            *(word for word in METRIC_ENDS if len(word) > 1),
             *("lr", "norm", "err", "prec", "top", "scale", "perplex", "verlust", "perte"),
             *("genauig", "perd", "strata", "train", "val", "test"),
         )
     ).encode()
+    + b")"
 )
-"""Parts of words without which no line holds a value that is watched; in lower case."""
+"""Parts of words without which no line holds a value that is watched."""
 
 
 class Thinned:
@@ -333,7 +335,7 @@ class LineReader:
         if habit is None:
             if len(self._habits) >= _MOST_HABITS:
                 self._habits = {}
-            may_hold = _WATCHED.search(shape.lower()) is not None
+            may_hold = _WATCHED.search(shape) is not None
             habit = self._habits[shape] = _Habit(may_hold)
         return habit
 
