@@ -1,5 +1,6 @@
 """The pages that are generated: commands from the command line, rules from their docstrings, and
 in ``docs/history.md`` the table of where logs lie.
+"""The pages that are generated: commands from the command line, rules, names of metrics.
 
 python -m tests.docs     writes them anew; a test fails when they differ
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from ckptdoctor.rules import ALL_RULES, FAMILIES, Rule
 from ckptdoctor.runs.logs.find import NAMES
 from ckptdoctor.runs.logs.nested import TRACKERS, Takes
+from tests.metric_docs import metrics_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = (
@@ -92,6 +94,7 @@ def pages() -> dict[Path, str]:
         DOCS / "commands.md": commands_page(),
         DOCS / "rules.md": rules_page(),
         DOCS / "history.md": history_page(),
+        DOCS / "metrics.md": metrics_page(),
     }
 
 

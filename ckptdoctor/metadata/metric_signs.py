@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable
 
-from ckptdoctor.metadata.metric_spellings import SPELLINGS
+from ckptdoctor.metadata.metric_spellings import SPELLINGS_OF
 from ckptdoctor.metadata.metric_words import KNOWN, KNOWN_BEST, UNDIRECTED
 
 __all__ = ["METRIC_SIGNS", "PROMISING"]
@@ -34,7 +34,8 @@ def _one_of(words: Iterable[str]) -> str:
     )
 
 
-_SIGNS = {_sign(term) for term in (*KNOWN, *UNDIRECTED, *SPELLINGS)} | KNOWN_BEST
+_SPELLINGS = itertools.chain.from_iterable(SPELLINGS_OF.values())
+_SIGNS = {_sign(term) for term in (*KNOWN, *UNDIRECTED, *_SPELLINGS)} | KNOWN_BEST
 _WITHIN = {
     sign
     for sign in _SIGNS

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from ckptdoctor.metadata.metric_words import BEST, HIGH, KNOWN, QUALIFIERS, TRAINING, VALIDATION
 
-__all__ = ["SPELLINGS", "word_list"]
+__all__ = ["SPELLINGS_OF", "word_list"]
 
 _CASED = {"IS": "inceptionscore", "OA": "acc"}
 _PHRASES = """
@@ -130,8 +130,10 @@ SHORT = re.compile(
 _TERMS = dict(_read(_PHRASES))
 _LONGEST = max(map(len, _TERMS))
 _FIRST_WORDS = frozenset(phrase[0] for phrase in _TERMS)
-SPELLINGS = tuple(" ".join(phrase) for phrase in _TERMS)
-"""Other ways to write the terms, their words in lower case."""
+SPELLINGS_OF: dict[str, list[str]] = {}
+"""By term, the other ways to write it, their words in lower case."""
+for _phrase, _term in _TERMS.items():
+    SPELLINGS_OF.setdefault(" ".join(_term), []).append(" ".join(_phrase))
 
 _OUTPUT = re.compile(r"(?<=[\w])\([A-Z]\)$")  # Ultralytics: of boxes, masks, or poses
 _WHICH = re.compile(r"/dataloader_idx_\d+$")

@@ -301,7 +301,7 @@ class LineReader:
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
-        habit = self._habit(shape)
+        habit = self._habit(shape, raw)
         mark = None
         if habit.unmarked < _SURELY_UNMARKED:
             mark = find_mark(raw, in_words=self._in_words)
@@ -329,13 +329,13 @@ class LineReader:
         else:
             yield from self._begin(raw, shape, mark, mark.epoch)
 
-    def _habit(self, shape: bytes) -> _Habit:
+    def _habit(self, shape: bytes, raw: bytes) -> _Habit:
         """What is known of lines of a shape from the epochs before."""
         habit = self._habits.get(shape)
         if habit is None:
             if len(self._habits) >= _MOST_HABITS:
                 self._habits = {}
-            may_hold = _WATCHED.search(shape) is not None
+            may_hold = _WATCHED.search(raw) is not None
             habit = self._habits[shape] = _Habit(may_hold)
         return habit
 
@@ -363,7 +363,7 @@ class LineReader:
 
     def _name(self, raw: bytes, mark: Mark) -> None:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
-        habit = self._habit(_shape_of(raw))
+        habit = self._habit(_shape_of(raw), raw)
         if not habit.speaks:
             line = raw[mark.values_from : _LINE_CHARS].decode("utf-8", "replace")
             names = (name for name in self._values(line) if not name.lower().endswith(_RATES))
@@ -374,7 +374,7 @@ class LineReader:
     def _feed_below(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line without a moment belongs to the one above it, if it holds metrics."""
         self._note_command(raw)
-        habit = self._habit(shape)
+        habit = self._habit(shape, raw)
         holds = habit.holds or (habit.may_hold and self._holds_values(raw))
         habit.holds = holds
         if not holds and habit.headless < _SURELY_UNMARKED and self._begins_table(raw, shape):
@@ -400,7 +400,7 @@ class LineReader:
 
     def _begins_table(self, raw: bytes, shape: bytes) -> bool:
         """Whether a line is the head of a table; then the lines below it are its rows."""
-        habit = self._habit(shape)
+        habit = self._habit(shape, raw)
         habit.headless += 1
         if not habit.may_hold and _COUNTED.search(raw) is None:
             return False
