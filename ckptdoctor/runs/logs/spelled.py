@@ -12,14 +12,17 @@ NUMBER = (
 )
 _WRAPPED = re.compile(
     r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?"
-    r"\b(?:b?float\d*|double|half|[tT]ensor|[aA]rray|DeviceArray|Variable|Parameter|scalar|item)"
-    rf"\(\s*\[*\s*({NUMBER})\s*\]*\s*(?:,\s*\w+=[^()]*(?:\([^()]*\)[^()]*)?)?\)"
+    r"\b(?:b?float\d*|double|half|Decimal|[tT]ensor|[aA]rray|DeviceArray|Variable|Parameter"
+    r"|scalar|item)"
+    rf"\(\s*['\"]?\[*\s*({NUMBER})\s*\]*['\"]?\s*(?:,\s*\w+=[^()]*(?:\([^()]*\)[^()]*)?)?\)"
 )
 _WRAPPED_LIST = re.compile(
     r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?\b(?:[tT]ensor|[aA]rray)\(\s*(\[[^\[\]]*\])[^()]*\)"
 )
 _TF = re.compile(rf"<tf\.Tensor[^<>]*?numpy=({NUMBER})[^<>]*>")
-_MSVC = re.compile(r"([-+]?)\d\.#(QNAN|SNAN|IND|INF|NAN)\w*", re.IGNORECASE)
+_MSVC = re.compile(r"([-+]?)\d\.#([A-Z]{1,4})\d*", re.IGNORECASE)  # rounded, too: 1.#QO, -1.#J
+_CONSTANT = re.compile(r"\b(?:np|numpy|math|torch|jnp|float)\.(nan|inf)\b", re.IGNORECASE)
+_PADDED = re.compile(r"\b(nan|inf)x{1,4}\b", re.IGNORECASE)  # to six characters
 _PAYLOAD = re.compile(r"\b(nan)\([^()]*\)", re.IGNORECASE)  # -nan(ind), nan(snan), nan(0x7f)
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?=\.\d|[^\d,.]|$)")
 _SURE_COMMA = re.compile(
@@ -45,6 +48,10 @@ def plain(text: str, *, commas: bool = False) -> str:
         text = _WRAPPED_LIST.sub(r"\1", _WRAPPED.sub(r"\1", text))
     if "<tf" in text:
         text = _TF.sub(r"\1", text)
+    if ".n" in text or ".i" in text:
+        text = _CONSTANT.sub(r"\1", text)
+    if "nx" in text or "fx" in text:
+        text = _PADDED.sub(r"\1", text)
     if "#" in text:
         text = _MSVC.sub(_of_msvc, text)
     if "∞" in text:
@@ -58,4 +65,6 @@ def plain(text: str, *, commas: bool = False) -> str:
 
 
 def _of_msvc(found: re.Match[str]) -> str:
-    return f"{found[1]}inf" if found[2].upper() == "INF" else "nan"
+    """NaN and infinity, and what rounding to few digits made of these words."""
+    is_infinite = found[2].upper() in ("INF", "IO") or (found[2].upper() == "J" and not found[1])
+    return f"{found[1]}inf" if is_infinite else "nan"

@@ -29,7 +29,9 @@ _FARTHER = 1.5
 _YOUNG_EPOCHS = 20
 _FLAT = 0.05
 """Values that scatter less, as a share, may scatter more at once: losses printed to four digits."""
-_SAME, _SAME_STEPS = 6, 100
+_SAME, _SAME_OF_FEW_DIGITS, _SAME_STEPS = 6, 15, 100
+_DIGITS = 4
+"""So many of a value that does not change are no chance."""
 _RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE)
 _FLOATS = re.compile(
     r"surrogate|policy|actor|entropy|advers|disc|critic|(?<![a-z])g?an_", re.IGNORECASE
@@ -269,17 +271,19 @@ class Monitor:
         self._same = self._same + 1 if same else 1
         self._held = watched
         value = watched.get(self._metric)
-        count = self._most_same
+        count = self._most_same(value)
         if self._same == count and value is not None:
             text = f"at {value:.6g} for {count} {self._clock.values}"
             since = self._places[-count] if len(self._places) >= count else at
             yield self._alarm(AlarmKind.FROZEN, text, at=at, since=since, value=value, before=value)
 
-    @property
-    def _most_same(self) -> int:
-        """How often the same value may come: the loss of a step has few digits, and many steps."""
+    def _most_same(self, value: float | None) -> int:
+        """How often the same value may come: more often with few digits, or as a step's loss."""
         by_step = self._clock is Clock.STEP and is_loss(self._metric)
-        return _SAME_STEPS if by_step and split_of(self._metric) is not Split.VALIDATION else _SAME
+        if by_step and split_of(self._metric) is not Split.VALIDATION:
+            return _SAME_STEPS
+        digits = 0 if value is None else len(f"{value:.6g}".replace(".", "").strip("-0"))
+        return _SAME if digits >= _DIGITS else _SAME_OF_FEW_DIGITS
 
 
 _VERBS = {
