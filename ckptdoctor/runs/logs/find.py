@@ -81,6 +81,16 @@ _NEVER = (
 """What stands there may look like a training, as in a text about one."""
 
 
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, patterns)))
+
+
+_IS_NEVER = _any_of(_NEVER)
+_IS = tuple((kind, _any_of(kind.patterns)) for kind in NAMES)
+_SUFFIXES = frozenset("log txt out err csv tsv json jsonl ipynb gz bz2 xz zst".split())
+_BEGINS = "events.out.tfevents."
+
+
 def is_log(path: Path) -> bool:
     """Whether a file that somebody names is a log; of tables and JSON the content tells."""
     kind = _kind(path.name)
@@ -149,13 +159,12 @@ def _is_one(path: Path, kind: LogName) -> bool:
 
 
 def _kind(name: str) -> LogName | None:
+    suffix = name.rpartition(".")[2].lower()
+    if suffix not in _SUFFIXES and not suffix[-1:].isdigit() and not name.startswith(_BEGINS):
+        return None  # one of very many images
     base, _ = _base_and_age(name)
-    if any(fnmatch.fnmatchcase(base, pattern) for pattern in _NEVER):
-        return None
-    return next(
-        (k for k in NAMES if any(fnmatch.fnmatchcase(base, pattern) for pattern in k.patterns)),
-        None,
-    )
+    kind = next((kind for kind, is_one in _IS if is_one.match(base)), None)
+    return None if kind is None or _IS_NEVER.match(base) else kind
 
 
 def _base_and_age(name: str) -> tuple[str, int]:
