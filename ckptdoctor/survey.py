@@ -17,7 +17,7 @@ from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.report import Crash, Report, RunReport, findings_of
-from ckptdoctor.runs.discover import Discovery, discover
+from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES, Discovery, discover
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.logs import is_log
 from ckptdoctor.runs.member import Layout, Member
@@ -82,7 +82,7 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
         OSError: a log that the user named cannot be read.
         UsageError: no run has the metric that the user names.
     """
-    named = [path for path in paths if is_log(path) and path.is_file()]
+    named = [path for path in paths if path.is_file() and _is_named_log(path)]
     others = [path for path in paths if path not in named]
     wish = replace(wish, logs=(*wish.logs, *named))
     found = discover(others) if others or not wish.logs else Discovery()
@@ -95,10 +95,19 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
     return Chronicles(
         runs=tuple(reports),
         findings=findings_of(reports),
-        notes=notes_of(formed),
+        notes=(*_missing(found), *notes_of(formed)),
         readings=tuple(log for run in formed.runs for log in run.history.readings),
         crashes=tuple(crashes),
     )
+
+
+def _is_named_log(path: Path) -> bool:
+    """Whether a file that the user names is a log: whatever no checkpoint is called."""
+    return is_log(path) or not path.name.lower().endswith(CHECKPOINT_SUFFIXES)
+
+
+def _missing(found: Discovery) -> Iterator[str]:
+    return (f"{path}: no such file or folder" for path in found.missing)
 
 
 def _longest_first(run: Run) -> int:
@@ -119,8 +128,7 @@ def _headers(files: Sequence[Path]) -> list[Member]:
 
 def why_nothing(found: Discovery) -> Iterator[str]:
     """Why there is nothing to examine, a sentence a path."""
-    for path in found.missing:
-        yield f"{path}: no such file or folder"
+    yield from _missing(found)
     for folder in found.empty:
         where = "the current folder" if folder == Path() else str(folder)
         yield f"{where}: no checkpoint in it (.pth, .pt, .ckpt, .bin, .safetensors, ...)"

@@ -82,9 +82,9 @@ def history(
             text = history_html(found)
         case _Format.TABLE:
             if not found.histories:
-                note("no epoch of a metric is known here: name a log with --log, or a metric")
-                for words in map(reading_words, found.readings):
+                for words in (*found.notes, *map(reading_words, found.readings)):
                     note(words)
+                note("no epoch of a metric is known here: name a log with --log, or a metric")
                 return Exit.NOTHING
             from ckptdoctor.render.console.history import history_text
 
