@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.history import LogFacts
+from ckptdoctor.history import Clock, LogFacts
+from ckptdoctor.metadata import count_text
 from ckptdoctor.render.text import bytes_text, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Place, Report
 from ckptdoctor.rules import ALL_RULES
@@ -19,6 +20,7 @@ __all__ = [
     "NOTHING_GOOD",
     "Folded",
     "brief",
+    "counted_by",
     "counts",
     "epoch_of",
     "folded",
@@ -27,6 +29,7 @@ __all__ = [
     "label",
     "newest",
     "place_of",
+    "place_text",
     "reading_words",
     "restored_words",
     "summary",
@@ -84,6 +87,22 @@ def epoch_of(row: CheckpointReport) -> int | float | None:
     """The epoch by the contents, else by the name."""
     data = row.metadata
     return data.epoch if data.epoch is not None else data.name_epoch
+
+
+def counted_by(rows: Sequence[CheckpointReport]) -> Clock:
+    """What tells these checkpoints apart: their epochs, else their steps."""
+    epochs = {epoch_of(row) for row in rows} - {None}
+    steps = {row.metadata.global_step for row in rows} - {None}
+    return Clock.STEP if len(epochs) < len(steps) and len(epochs) < _FEW else Clock.EPOCH
+
+
+_FEW = 2
+
+
+def place_text(row: CheckpointReport, clock: Clock) -> str:
+    """The epoch of a checkpoint, or its step; "" where it is not known."""
+    at = row.metadata.global_step if clock is Clock.STEP else epoch_of(row)
+    return "" if at is None else count_text(at)
 
 
 def good_paths(report: Report) -> frozenset[Path]:

@@ -8,13 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ckptdoctor.metadata import count_text
 from ckptdoctor.render.console.answer import print_notes
 from ckptdoctor.render.console.screen import LOOK, Screen, drawn
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
 from ckptdoctor.render.text import printable
-from ckptdoctor.render.wording import NOTHING_GOOD, epoch_of
+from ckptdoctor.render.wording import NOTHING_GOOD, counted_by, place_text
 from ckptdoctor.report import Place, Report
 
 __all__ = ["rank_text"]
@@ -55,19 +54,19 @@ def _table(places: Sequence[Place], width: int) -> Table:
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("")
     table.add_column("checkpoint", no_wrap=True)
-    table.add_column("epoch", justify="right", no_wrap=True)
+    clock = counted_by([place.report for place in places])
+    table.add_column(clock.word, justify="right", no_wrap=True)
     table.add_column("why here", overflow="fold")
     root = common_folder([place.report.path for place in places])
     paths = [printable(relative(place.report.path, root)) for place in places]
     names = shorten_apart(paths, max(16, width - 46))
     for at, (place, name) in enumerate(zip(places, names, strict=True)):
         mark, style = LOOK[place.report.verdict]
-        epoch = epoch_of(place.report)
         table.add_row(
             str(place.rank),
             Text(mark, style),
             Text(name, "bold" if at == 0 and place.usable else ""),
-            "" if epoch is None else count_text(epoch),
+            place_text(place.report, clock),
             Text(printable(place.reason)),
         )
     return table

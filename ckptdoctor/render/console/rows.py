@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ckptdoctor.finding import Verdict
-from ckptdoctor.metadata import count_text
 from ckptdoctor.render.console.screen import LOOK
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
 from ckptdoctor.render.sections import Section
 from ckptdoctor.render.text import number, printable, shorten_middle
-from ckptdoctor.render.wording import epoch_of, headline, restored_words, verdicts
+from ckptdoctor.render.wording import counted_by, headline, place_text, restored_words, verdicts
 from ckptdoctor.report import CheckpointReport
 
 __all__ = ["print_hidden", "rows_table", "selected"]
@@ -66,7 +65,8 @@ def rows_table(section: Section, rows: Sequence[CheckpointReport], width: int) -
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=False, show_header=headed)
     table.add_column("")
     table.add_column("checkpoint", no_wrap=True)
-    table.add_column("epoch", justify="right", no_wrap=True)
+    clock = counted_by(rows)
+    table.add_column(clock.word, justify="right", no_wrap=True)
     head = shorten_middle(printable(shared or "metric"), 12)
     table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -76,10 +76,10 @@ def rows_table(section: Section, rows: Sequence[CheckpointReport], width: int) -
     cautions = {place.report.path: place.caution for place in section.ranking}
     for row in rows:
         is_good = row.path == section.good_path
-        mark, name, epoch, *rest = _cells(row, shown[row.path], shared, cautions, is_good=is_good)
-        if epoch.plain and not headed:
-            epoch = Text(f"epoch {epoch.plain}")
-        table.add_row(mark, name, epoch, *rest)
+        mark, name, *rest = _cells(row, shown[row.path], shared, cautions, is_good=is_good)
+        place = place_text(row, clock)
+        place = f"{clock.word} {place}" if place and not headed else place
+        table.add_row(mark, name, Text(place), *rest)
     return table
 
 
@@ -105,7 +105,7 @@ def _cells(
     is_good: bool,
 ) -> tuple[Text, ...]:
     mark, style = LOOK[row.verdict]
-    metric, epoch = row.metadata.metric, epoch_of(row)
+    metric = row.metadata.metric
     value = "" if metric is None else number(metric.value)
     if metric is not None and shared is None:
         value = f"{shorten_middle(printable(metric.name), 10)} {value}"
@@ -113,7 +113,6 @@ def _cells(
     return (
         Text(mark, style),
         Text(name, "bold" if is_good else ""),
-        Text("" if epoch is None else count_text(epoch)),
         Text(value),
         Text(row.verdict.value, style),
         Text(why or ("← last good" if is_good else cautions.get(row.path, ""))),
