@@ -146,8 +146,10 @@ def test_the_data_that_a_name_speaks_of(name: str, split: Split) -> None:
 
 
 def test_which_names_are_those_of_losses() -> None:
-    losses = ("loss", "val_loss", "train_loss_epoch", "cls_loss", "nll", "best_val_nll", "log_loss")
-    losses = (*losses, "loss_iou", "val_bce", "cross_entropy", "1 - dice")
+    losses = (
+        *("loss", "val_loss", "train_loss_epoch", "cls_loss", "nll", "best_val_nll", "log_loss"),
+        *("loss_iou", "val_bce", "cross_entropy", "1 - dice"),
+    )
     others = ("iou", "lossless", "loss_scale", "ppl", "")
     assert [is_loss(name) for name in (*losses, *others)] == [True] * 11 + [False] * 5
 
