@@ -69,6 +69,7 @@ def chronicle(
         commands=reading.commands,
         unread=reading.unread,
         examples=reading.examples,
+        readings=reading.logs,
     )
 
 

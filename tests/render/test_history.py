@@ -72,7 +72,15 @@ def test_the_story_on_one_screen() -> None:
 
 
 def test_quiet_has_no_plot_and_verbose_shows_what_could_not_be_read() -> None:
-    found = made(STORY, logs=(LogFacts(path=Path("a.log"), unread=2, examples=("a.log:3: {x",)),))
+    found = made(
+        STORY,
+        logs=(
+            LogFacts(
+                path=Path("a.log"),
+                logs=(LogFacts(path=Path("a.log"), unread=2, examples=("a.log:3: {x",)),),
+            ),
+        ),
+    )
     quiet = history_text(found, Screen(width=80, colour=False, verbosity=-1), asked())
     assert "┤" not in quiet
     assert "CD402" in quiet
@@ -179,7 +187,19 @@ def test_the_page_shows_the_curve_and_what_went_wrong() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_names_from_a_file_are_neutralised(text: str) -> None:
-    one = made(STORY, text or "x", unread=1, examples=(text,))
+    one = made(
+        STORY,
+        text or "x",
+        logs=(
+            LogFacts(
+                path=Path(text.replace("\0", "") or "x"),
+                names=(text,),
+                rows=1,
+                unread=1,
+                examples=(text,),
+            ),
+        ),
+    )
     found = together(one, made(STORY, run=text.replace("\0", "")), notes=(text,))
     shown = history_text(found, Screen(width=80, colour=False, verbosity=1), asked(text or "x"))
     assert "\x1b" not in shown
