@@ -72,15 +72,8 @@ def test_the_story_on_one_screen() -> None:
 
 
 def test_quiet_has_no_plot_and_verbose_shows_what_could_not_be_read() -> None:
-    found = made(
-        STORY,
-        logs=(
-            LogFacts(
-                path=Path("a.log"),
-                logs=(LogFacts(path=Path("a.log"), unread=2, examples=("a.log:3: {x",)),),
-            ),
-        ),
-    )
+    facts = LogFacts(path=Path("a.log"), unread=2, examples=("a.log:3: {x",))
+    found = made(STORY, logs=(facts,))
     quiet = history_text(found, Screen(width=80, colour=False, verbosity=-1), asked())
     assert "┤" not in quiet
     assert "CD402" in quiet
