@@ -65,7 +65,7 @@ def heading_of(head: bytes) -> Heading | None:
         head: the first bytes, as UTF-8; the row below has to be one of numbers, where it is there.
     """
     end = b"\n" if b"\n" in head else b"\r"
-    lines = head.split(end)[:_LOOKED_AT]
+    lines = [line.rstrip(b"\r") for line in head.split(end)[:_LOOKED_AT]]
     for at, line in enumerate(lines):
         bare = line.strip().lstrip(b"#").strip() if line.lstrip()[:1] == b"#" else line
         if not bare.strip():

@@ -230,6 +230,8 @@ class LineReader:
     def _feed(self, raw: bytes) -> Iterator[Row]:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
+        if b"\xc2\xa0" in raw or b"\xe2\x80\x8b" in raw or b"\x08" in raw:
+            raw = _blanked(raw)
         if raw[:1] == b"|" and self._upright.takes(raw):
             return
         if self._upright.is_open and (upright := self._upright.done()) is not None:
@@ -499,7 +501,8 @@ class LineReader:
             mark = find_mark(line, in_words=True) or mark
         split = mark.phase.decode() or begins_with_split(line.decode("utf-8", "replace"))
         line = line[: mark.cut[0]] + line[mark.cut[1] :]
-        return self._values(line[mark.values_from :].decode("utf-8", "replace"), split)
+        text = line[mark.values_from :].decode("utf-8", "replace")
+        return self._values(text, split, is_bare=mark.is_bare)
 
     def _watched(self, raw: bytes) -> dict[str, float]:
         """The metrics and losses of a line that names no epoch."""
@@ -513,9 +516,9 @@ class LineReader:
         found = self._values(line, split)
         return {name: value for name, value in found.items() if is_watched(name)}
 
-    def _values(self, text: str, split: str = "") -> dict[str, float]:
+    def _values(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
         self._commas = self._commas or has_decimal_comma(text)
-        return values_in(text, split, commas=self._commas)
+        return values_in(text, split, commas=self._commas, is_bare=is_bare)
 
     def _holds_values(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""
@@ -540,6 +543,12 @@ class LineReader:
         command = command_in(raw)
         if command and command not in self.commands:
             self.commands = [*self.commands, command][-5:]
+
+
+def _blanked(raw: bytes) -> bytes:
+    """A line without spaces of other kinds, and without what backspaces took back."""
+    raw = raw.replace(b"\xc2\xa0", b" ").replace(b"\xe2\x80\x8b", b"")
+    return raw[raw.rfind(b"\x08") + 1 :] if b"\x08" in raw else raw
 
 
 def _shape_of(raw: bytes) -> bytes:

@@ -32,11 +32,12 @@ _EPOCH = re.compile(
         r"(?:(?P<timm>\d{1,7})\s++\[|\((?P<paren>\d{1,7})/\d{1,7}\))"
         r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])]|/\d)"
         r"|^\W{0,4}(?P<barred>\d{1,7})\|\d{1,10}\|"
+        r"|\bepochs?:?\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,7})/\d"
         r"|(?<![\w./])(?P<before>\d{1,7})(?:/\d{1,7})?epoch(?=[\s:])"
     ).encode(),
     re.IGNORECASE,
 )
-_GROUPS = ("n", "behind", "of", "timm", "paren", "short", "barred", "before")
+_GROUPS = ("n", "behind", "of", "timm", "paren", "short", "barred", "before", "bar")
 _GLOBAL = re.compile(
     rb"\bglobal[_ ]?(?:step|iter(?:ation)?)s?\W{1,4}(?P<n>\d{1,10})(?![\d.]*+[.\w])", re.IGNORECASE
 )
@@ -49,7 +50,7 @@ _SPLIT_BEFORE = re.compile(
 )
 _STEP = re.compile(
     rb"(?<![\w/-])(?:(?:global|train|training|optimizer|current|learning)[_ ]?)?"
-    rb"(?:step|iter(?:ation)?|update|num_updates|kimg|nimg|up\.)s?(?P<key>['\"])?"
+    rb"(?:step|iter(?:ation)?|update|num_updates|episode|kimg|nimg|up\.)s?(?P<key>['\"])?"
     rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,10})(?![\d.]*+[.\w%])"
     rb"(?:\s?/\s?(?P<of>\d{1,10}))?"
     rb"|(?<![\w-])(?:train|training|val|valid|validation|test|eval)\w{0,4}\s(?:loss|error)"
@@ -70,6 +71,7 @@ _NOT_NOW_OF_EPOCHS = re.compile(
     rb"|restor\w*|every|per|sav\w*|since|from|until|patience|previous|checkpoint)\W*$",
     re.IGNORECASE,
 )
+_ONE_PASS = b"] Complete. Time taken"  # of an evaluator of Ignite, which counts its own passes
 _WITHIN = frozenset({b"val", b"valid", b"test", b"eval", b"validation"})
 
 
@@ -84,6 +86,7 @@ class Mark:
         text: those bytes.
         values_from: where the values begin.
         cut: bytes that are no value although they look like one.
+        is_bare: whether a part of the data alone names a loss, as in `250 val 2.03`.
         phase: the part of the data that the epoch is named with, or "".
         moves: whether lines of this shape name another moment each.
         in_words: whether it is not only a number in brackets.
@@ -99,6 +102,7 @@ class Mark:
     phase: bytes = b""
     moves: bool = False
     in_words: bool = True
+    is_bare: bool = False
 
 
 _STEPS = ("n", "bare", "first", "barred", "bar")
@@ -131,7 +135,7 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
             in_words=False,
         )
     before = raw[: found.start()]
-    if _NOT_NOW_OF_EPOCHS.search(before) is not None:
+    if _NOT_NOW_OF_EPOCHS.search(before) is not None or (found["n"] == b"1" and _ONE_PASS in raw):
         return ELSEWHERE
     which = next(name for name in _GROUPS if found[name] is not None)
     start, end = found.span(which)
@@ -168,7 +172,7 @@ def _find_step(raw: bytes) -> Mark | None:
     if told is not None:
         return Mark(None, int(told["n"]), cut=told.span(), moves=True)
     cut = (0, 0) if which == "bar" else found.span(which) if which != "n" else found.span()
-    return Mark(None, int(found[which]), cut=cut, moves=True)
+    return Mark(None, int(found[which]), cut=cut, moves=True, is_bare=which == "first")
 
 
 def names_step(raw: bytes) -> bool:

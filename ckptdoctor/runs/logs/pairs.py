@@ -54,6 +54,10 @@ _BAR = re.compile(
     r"(?<![\d.])\d{1,3}%\s?(?:\|[^|A-Za-z]{0,200}\||[━╸─]+)(?:\s?\d{1,9}/\d{1,9}(?![\d.]))?"
 )
 _QUOTES = str.maketrans(dict.fromkeys("'\"{}", " "))
+_OF_WHAT = re.compile(
+    r"\b(?P<name>accuracy|acc|loss|error|iou|dice|f1|score)(?P<what>\s(?:of|on)\s[^:=|,]{1,80})(?=[:=])",
+    re.IGNORECASE,
+)
 _IS_MEAN = re.compile(r"(?:avg|mean|average)_", re.IGNORECASE)
 """Of such a name what stands in brackets is something else, as a difference."""
 _GENERIC = frozenset({"score", "coefficient", "coef", "index", "metric", "value", "error"})
@@ -96,15 +100,20 @@ def begins_with_split(line: str) -> str:
     return found[1].lower() if found is not None else ""
 
 
-def values_in(text: str, split: str = "", *, commas: bool = False) -> dict[str, float]:
+def values_in(
+    text: str, split: str = "", *, commas: bool = False, is_bare: bool = False
+) -> dict[str, float]:
     """The values of a line by their names; of ``now (mean)`` the mean, of a list its mean.
 
     Args:
         text: without the epoch that it names.
         split: the part of the data that the line is of; a name that says none is of it.
         commas: whether the log writes decimals with a comma.
+        is_bare: whether a part of the data alone names its loss.
     """
     text = plain(in_english(text), commas=commas)
+    if " of " in text or " on " in text:
+        text = _OF_WHAT.sub(_in_short, text)
     if "%" in text:
         text = _BAR.sub(" ", text)
     if "@" in text:
@@ -117,12 +126,19 @@ def values_in(text: str, split: str = "", *, commas: bool = False) -> dict[str, 
         return {REDUCED_SCALE: float(scaled[1])}
     found = _pairs(_PAIR, text)
     if not found:
-        found = [pair for pair in _pairs(_SPACED, text) if _is_told(pair[0]["name"])]
+        told = _is_told if is_bare else is_watched
+        found = [pair for pair in _pairs(_SPACED, text) if told(pair[0]["name"])]
     if not any(is_watched(pair["name"]) for pair, _ in found):
         loose = [pair for pair in _pairs(_SPACED, text) if is_watched(pair[0]["name"])]
         found = found + loose
-    values = dict(_named(text, found, split))
+    values = dict(_named(text, found, split, is_bare=is_bare))
     return values or dict(_tuples(text)) or dict(_dashed(text, split))
+
+
+def _in_short(found: re.Match[str]) -> str:
+    """``test Accuracy`` of ``Accuracy of the network on the 10000 test images``."""
+    said = _SPLIT.search(found["what"])
+    return f"{said[0]} {found['name']}" if said else found["name"]
 
 
 def _is_told(name: str) -> bool:
@@ -159,7 +175,7 @@ def _value(found: re.Match[str]) -> float | None:
 
 
 def _named(
-    text: str, pairs: list[tuple[re.Match[str], float]], split: str
+    text: str, pairs: list[tuple[re.Match[str], float]], split: str, *, is_bare: bool = False
 ) -> Iterator[tuple[str, float]]:
     """The values with the part of the data in their names, as far as the line tells it."""
     counts: dict[str, int] = {}
@@ -187,8 +203,10 @@ def _named(
         elif not _SPLIT.search(name):
             own = current if (counts[lower] > 1 or of_section) and current else split
             name = f"{own} {name}" if own and is_watched(name) and not _is_rate(lower) else name
-        elif lower in _SPLITS:
-            name = f"{name} loss"  # `train 2.15 val 2.32` is short for that
+        elif lower in _SPLITS and is_bare:
+            name = f"{name} loss"  # `250 val 2.03` is short for that
+        elif lower in _SPLITS and "loss" in counts:
+            name = f"{name} score"  # `Loss: 0.31, Train: 0.88, Val: 0.86`
         yield name, value
 
 

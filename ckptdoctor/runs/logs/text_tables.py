@@ -23,6 +23,7 @@ __all__ = ["TableRow", "TextTable", "UprightTable", "bare_table_of", "head_of"]
 _LEAST = 2
 _MOST = 60
 _MANY = 4
+_MOST_COUNTED = 10**12
 _WIDTH = 10
 """Of fastai's columns, which are printed without a space where a name fills them."""
 _BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─]).*$")
@@ -33,6 +34,7 @@ _YOLO = (
     *("labels", "img_size", "P", "R", "mAP@.5", "mAP@.5:.95"),
     *("val/box_loss", "val/obj_loss", "val/cls_loss"),
 )
+_DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|"})
 _RULE = re.compile(r"^[\s|+:=\-─━┼│╪]*$")
 _NUMBER = re.compile(rf"^{NUMBER}$")
 _COUNT = re.compile(r"\d{1,9}$")
@@ -118,8 +120,8 @@ class TextTable:
         numbers = [_number(cell) for cell in cells]
         if sum(number is not None for number in numbers) * 2 < len(cells) or numbers[0] is None:
             return None
-        epoch = None if self._epoch is None else numbers[self._epoch]
-        step = None if self._step is None else numbers[self._step]
+        epoch = None if self._epoch is None else counted(numbers[self._epoch])
+        step = None if self._step is None else counted(numbers[self._step])
         if self.counts and epoch is None and step is None:
             return None
         return TableRow(
@@ -128,7 +130,7 @@ class TextTable:
                 for at, (name, number) in enumerate(zip(names, numbers, strict=True))
                 if number is not None and at not in (self._epoch, self._step)
             },
-            None if epoch is None else int(epoch) if epoch == int(epoch) else epoch,
+            epoch,
             None if step is None else int(step),
         )
 
@@ -183,13 +185,16 @@ class UprightTable:
         if not values:
             return None
         named = {name.rpartition("/")[2].lower(): number for name, number in values.items()}
-        epoch = next((named[name] for name in sorted(_EPOCHS) if name in named), None)
-        step = next((named[name] for name in _UPRIGHT_STEPS if name in named), None)
-        return TableRow(
-            values,
-            None if epoch is None else int(epoch) if epoch == int(epoch) else epoch,
-            None if step is None or not math.isfinite(step) else int(step),
-        )
+        epoch = next((counted(named[name]) for name in sorted(_EPOCHS) if name in named), None)
+        step = next((counted(named[name]) for name in _UPRIGHT_STEPS if name in named), None)
+        return TableRow(values, epoch, None if step is None else int(step))
+
+
+def counted(number: float | None) -> float | None:
+    """A count of epochs or steps, an int where it is whole; None where it can be none."""
+    if number is None or not math.isfinite(number) or not 0 <= number < _MOST_COUNTED:
+        return None
+    return int(number) if number == int(number) else number
 
 
 def head_of(line: str) -> TextTable | None:
@@ -225,6 +230,8 @@ def is_rule(line: str) -> bool:
 
 def _readings(line: str) -> Iterator[str]:
     """The line, and what stands behind the prefix of a logger."""
+    if not line.isascii():
+        line = line.translate(_DRAWN)
     yield line
     found = _PREFIX.match(line)
     if found is not None and found.end() < len(line):
