@@ -34,7 +34,9 @@ __all__ = [
     "MONITORED",
     "Split",
     "best_of",
+    "is_best",
     "is_loss",
+    "is_part_of_loss",
     "is_smoothed",
     "is_unknown_score",
     "make",
@@ -177,6 +179,19 @@ def is_loss(name: str) -> bool:
 def is_smoothed(name: str) -> bool:
     """Whether a name is that of a moving average: ``ema_fg_dice``."""
     return "ema" in words_of(name)
+
+
+def is_best(name: str) -> bool:
+    """Whether a name is that of the best so far: ``min_loss``."""
+    return bool(words_of(name) & BEST)
+
+
+def is_part_of_loss(name: str) -> bool:
+    """Whether a name is that of one of several losses, and not of all: ``loss_dice``, ``val_ce``."""
+    return is_loss(name) and not _WHOLE_LOSS.issuperset(words_of(name) - QUALIFIERS)
+
+
+_WHOLE_LOSS = frozenset({"loss", "losses", "total", "reference"})
 
 
 def best_of(name: str) -> str:

@@ -16,7 +16,7 @@ from ckptdoctor.runs.logs import ByClock, LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back
-from ckptdoctor.runs.trend.monitor import Monitor, is_loss, is_watched, rate_of
+from ckptdoctor.runs.trend.monitor import Monitor, is_loss, is_norm, is_watched, rate_of
 from ckptdoctor.runs.trend.trend import trend_of
 
 __all__ = ["chronicle", "clock_of"]
@@ -44,8 +44,8 @@ def chronicle(
     every = _points(course.members, choice, told, clock)
     points = tuple(p for p in every if p.at not in told.superseded)
     own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
-    own = _without_nothing(own, choice)
     current = told.current()
+    own = _without_nothing(own, choice, current)
     trend = trend_of(own, mode, clock, rates=_rates(current)) if mode is not None else None
     best = next((p for p in points if trend is not None and p.at == trend.best), None)
     return History(
@@ -73,17 +73,28 @@ def chronicle(
     )
 
 
-def _without_nothing(own: Mapping[Position, float], choice: Choice) -> dict[Position, float]:
+def _without_nothing(
+    own: Mapping[Position, float],
+    choice: Choice,
+    current: Mapping[Position, Mapping[str, float]],
+) -> dict[Position, float]:
     """A loss that is suddenly exactly 0 is none: trainers leave NaN out of the mean they print."""
     if choice.mode is not Mode.MIN or not is_loss(choice.name):
         return dict(own)
     kept: dict[Position, float] = {}
     least = 0.0
     for at in sorted(own):
+        if _is_bad_step(current.get(at, {})):
+            continue
         is_nothing = own[at] == 0.0 and least > _NOTHING
         kept[at] = math.nan if is_nothing else own[at]
         least = own[at] if own[at] > 0 else least
     return kept
+
+
+def _is_bad_step(values: Mapping[str, float]) -> bool:
+    """Whether the gradients were NaN: then the loss beside them is that of the steps before."""
+    return any(is_norm(name) and math.isnan(value) for name, value in values.items())
 
 
 _NOTHING = 1e-3

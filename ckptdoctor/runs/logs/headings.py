@@ -150,7 +150,10 @@ def decimal(cell: bytes) -> float | None:
         return float(cell)
     except ValueError:
         pass
-    before, comma, after = cell.strip().rpartition(b",")
+    cell = cell.strip()
+    if cell[-1:] == b"%":
+        return decimal(cell[:-1])
+    before, comma, after = cell.rpartition(b",")
     if not comma or not after[:1].isdigit():
         return None
     try:

@@ -13,13 +13,14 @@ from ckptdoctor.runs.logs.lines import VARYING, Thinned
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
 
-__all__ = ["JsonRows", "add_rows", "read_trainer_state"]
+__all__ = ["JsonRows", "add_rows", "message_in", "read_trainer_state"]
 
 _EPOCH = re.compile(rb'"(?:current_)?epochs?"\s*+:\s*+"?(\d{1,9}(?:\.\d{1,9})?)')
 _MOVES = re.compile(
     rb'"(?:%s)"\s*+:|"(?:current_)?epochs?"\s*+:\s*+"?\d{1,9}\.\d*[1-9]'
     % b"|".join(re.escape(name).encode() for name in (*STEP_NAMES, "snapshot_pkl"))
 )
+_MESSAGE = re.compile(rb'"(?:message|msg|log|text|event)"\s*+:\s*+"')
 _MOST_SHAPES = 500
 
 
@@ -97,6 +98,22 @@ class JsonRows:
         if self._epoch is None and step is None:
             return None
         return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
+
+
+def message_in(line: bytes) -> bytes | None:
+    """The line of text that a logger wrote as JSON; None where the values are fields."""
+    if _MESSAGE.search(line) is None or _EPOCH.search(line) is not None:
+        return None
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    texts = (row.get(name) for name in _MESSAGES) if isinstance(row, dict) else ()
+    text = next((text for text in texts if isinstance(text, str)), None)
+    return None if text is None else text.strip().encode("utf-8", "replace")
+
+
+_MESSAGES = ("message", "msg", "log", "text", "event")
 
 
 def add_rows(rows: object, collected: Collector) -> None:

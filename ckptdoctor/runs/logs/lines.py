@@ -23,7 +23,12 @@ from ckptdoctor.runs.logs.commands import command_in
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
 from ckptdoctor.runs.logs.numbers import number
-from ckptdoctor.runs.logs.pairs import begins_with_split, is_watched, values_in
+from ckptdoctor.runs.logs.pairs import (
+    begins_with_split,
+    is_watched,
+    may_be_watched,
+    values_in,
+)
 from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
 from ckptdoctor.runs.logs.text_tables import (
@@ -41,6 +46,7 @@ _MOST_SHAPES = 500
 _WHOLE = 4096
 """So many lines of a shape are read one by one; then every second, every fourth, ..."""
 _SHORT = 40
+_SEVERAL = 3
 _BETWEEN = frozenset(b"\xe2")  # bars and rules are drawn with characters that begin so
 VARYING = bytes(
     b for b in range(256) if 0x80 <= b < 0xC0 or b in _BETWEEN or chr(b) in "0123456789.+-#=>%?: \t"
@@ -48,7 +54,7 @@ VARYING = bytes(
 """What differs between two lines of one shape: numbers, and the bar that shows the progress."""
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _NOT_HERE = re.compile(
-    rb"\b(?:best|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
+    rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
     re.IGNORECASE,
 )
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
@@ -189,6 +195,9 @@ class LineReader:
         self._table: TextTable | None = None
         self._upright = UprightTable()
         self._said = ""
+        self._in_traceback = False
+        self._closed = 0
+        self._overruled: set[str] = set()
         self._ahead = LinesAhead()
         self.commands: list[str] = []
 
@@ -230,8 +239,11 @@ class LineReader:
     def _feed(self, raw: bytes) -> Iterator[Row]:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
-        if b"\xc2\xa0" in raw or b"\xe2\x80\x8b" in raw or b"\x08" in raw:
+        if b"\xe2" in raw or b"\xc2\xa0" in raw or b"\x08" in raw:
             raw = _blanked(raw)
+        if self._in_traceback or raw[:9] == b"Traceback":
+            self._in_traceback = raw[:1] in (b" ", b"\t") or raw[:9] == b"Traceback"
+            return
         if raw[:1] == b"|" and self._upright.takes(raw):
             return
         if self._upright.is_open and (upright := self._upright.done()) is not None:
@@ -462,16 +474,34 @@ class LineReader:
         """The lines that wait: one row for those of the epoch, one each for those with a step."""
         pending, self._pending = self._pending, {}
         values: dict[str, float] = {}
+        named: set[str] = set()
         time_s = None
         for waiting in pending.values():
             mark = waiting.shape.mark
             if waiting.above is not None or (mark is not None and mark.moves):
                 yield from self._row(waiting)
                 continue
-            values |= self._values_of(waiting)
+            told = self._values_of(waiting)
+            if mark is not None:
+                named |= told.keys()
+            elif named:
+                told = self._not_summed_up(told, named)
+            values |= told
             time_s = _time(waiting.raw) or time_s
         if values and self._epoch is not None:
+            self._closed += 1
             yield Row(epoch=self._epoch, values=values, step=_step(values), time_s=time_s)
+
+    def _not_summed_up(self, told: dict[str, float], named: set[str]) -> dict[str, float]:
+        """What a line below says, without what a summary at the end says once more.
+
+        Where every epoch has a line below that names the same value, that one counts; not where it
+        comes for the first time after several epochs.
+        """
+        again = named & told.keys()
+        if self._closed < _SEVERAL:
+            self._overruled |= again
+        return {name: value for name, value in told.items() if name not in again - self._overruled}
 
     def _row(self, waiting: _Waiting) -> Iterator[Row]:
         """The row of a line that knows its own moment, or that of the line above it."""
@@ -514,7 +544,7 @@ class LineReader:
         else:
             self._said = split
         found = self._values(line, split)
-        return {name: value for name, value in found.items() if is_watched(name)}
+        return {name: value for name, value in found.items() if may_be_watched(name)}
 
     def _values(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
         self._commas = self._commas or has_decimal_comma(text)
@@ -548,6 +578,8 @@ class LineReader:
 def _blanked(raw: bytes) -> bytes:
     """A line without spaces of other kinds, and without what backspaces took back."""
     raw = raw.replace(b"\xc2\xa0", b" ").replace(b"\xe2\x80\x8b", b"")
+    for drawn in (b"\xe2\x94\x82", b"\xe2\x94\x83", b"\xe2\x95\x91"):
+        raw = raw.replace(drawn, b"|")
     return raw[raw.rfind(b"\x08") + 1 :] if b"\x08" in raw else raw
 
 

@@ -23,7 +23,7 @@ _WORDS = "|".join(
 )
 _EPOCH = re.compile(
     (
-        rf"(?<![\w-])(?:{_WORDS})\.?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
+        rf"(?<![\w-])(?:{_WORDS})\.?(?:\s(?:number|num|no|nr)\b\.?)?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
         r"(?:[\s:=#\[(]|：|-(?=\d)){0,5}['\"]?"
         r"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
         r"|第\s?(?P<behind>\d{1,7})\s?(?:/\s?\d{1,7}\s?)?(?:个?epoch|轮|輪|回)"
@@ -42,7 +42,8 @@ _GLOBAL = re.compile(
     rb"\bglobal[_ ]?(?:step|iter(?:ation)?)s?\W{1,4}(?P<n>\d{1,10})(?![\d.]*+[.\w])", re.IGNORECASE
 )
 _BRACKETS = re.compile(
-    rb"^[^\[]{0,40}\[\s?(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]|^\s{0,4}\[(\d{1,7})\]\s"
+    rb"^[^\[]{0,40}\[\s{0,4}(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]"
+    rb"|(?:^\s{0,4}|:\d{1,5}\]\s)\[(\d{1,7})\]\s"
 )
 _SPLIT_BEFORE = re.compile(
     rb"(?<![^\W_])(train|valid|val|test|eval)(?:ing|idation|uation|uate|_inner)?\W{1,6}$",
@@ -71,6 +72,13 @@ _NOT_NOW_OF_EPOCHS = re.compile(
     rb"|restor\w*|every|per|sav\w*|since|from|until|patience|previous|checkpoint)\W*$",
     re.IGNORECASE,
 )
+_BEST_AT = re.compile(
+    rb"\bbest\b.{0,60}\b(?:at|in|from|on|of)\W*$|\bbest\b.{0,60}@\s?$", re.IGNORECASE
+)
+_OF_ANOTHER = re.compile(
+    rb"\b(?:best|max|top|highest|lowest|improv|sav|load|restor|resum|checkpoint)", re.IGNORECASE
+)
+_NUMBER = re.compile(rb"\d|nan|inf", re.IGNORECASE)
 _ONE_PASS = b"] Complete. Time taken"  # of an evaluator of Ignite, which counts its own passes
 _WITHIN = frozenset({b"val", b"valid", b"test", b"eval", b"validation"})
 
@@ -140,7 +148,12 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
     which = next(name for name in _GROUPS if found[name] is not None)
     start, end = found.span(which)
     fraction = found["fraction"] or b""
+    if _BEST_AT.search(before) is not None:
+        return ELSEWHERE
     opens = before.rfind(b"{")
+    ends = _NUMBER.search(raw, found.end()) is None and _NUMBER.search(before) is not None
+    if ends and _OF_ANOTHER.search(before) is not None:
+        return ELSEWHERE
     as_key = found["key"] is not None or before.lstrip()[:1] == b"{"
     named = (found["train"] or b"").lower()
     phase = found["phase"] or (b"val" if named == b"test" else named if found["paren"] else b"")
@@ -154,7 +167,8 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
         start,
         end,
         raw[start:end],
-        values_from=max(opens, 0) if as_key else found.end(),
+        values_from=max(opens, 0) if as_key else 0 if ends else found.end(),
+        cut=found.span() if ends else (0, 0),
         phase=phase,
         moves=bool(fraction) or step is not None,
     )

@@ -7,24 +7,24 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from ckptdoctor.metadata import Source, is_loss, named_metric
+from ckptdoctor.metadata import Source, is_loss, is_unknown_score, named_metric
 from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
 
-__all__ = ["REDUCED_SCALE", "begins_with_split", "is_watched", "values_in"]
+__all__ = ["REDUCED_SCALE", "begins_with_split", "is_watched", "may_be_watched", "values_in"]
 
 _WORD = r"(?<![\w@./-])[A-Za-z_][\w@./-]*+"
-_SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is)\s)"
+_SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is|was)\s)"
 # What makes a pair of a word is optional, so that a word without a number is passed over in one
 # step: `a-a-a-a` would be tried from each of its letters, as far as it reaches.
 _PAIR = re.compile(
     rf"(?P<name>{_WORD}(?:\([A-Z]\))?)(?:(?:\s?\((?P<of>[^()\d]{{1,16}})\))?"
-    rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\])?(?:['\"]?{_SEPARATOR}|['\"],\s)['\"]?"
+    rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\])?(?:['\"`]?{_SEPARATOR}|['\"],\s)['\"`]?"
     rf"(?:(?P<value>{NUMBER})(?:\s?/\s?(?P<whole>\d++)(?![\w./]))?(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+),?\s*\]))?"
 )
 _SPACED = re.compile(
-    rf"(?P<name>{_WORD})(?P<of>(?!))?(?P<at>(?!))?(?P<whole>(?!))?"
+    rf"(?P<name>{_WORD})(?:\s?\((?P<of>[^()\d]{{1,16}})\))?(?P<at>(?!))?(?P<whole>(?!))?"
     rf"(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+)\]))?"
 )
@@ -44,8 +44,10 @@ _COCO = re.compile(
 _RANGE = re.compile(r"(@\[?\d?\.\d+):(\d?\.\d+)")
 """The thresholds of a mean AP, in its name."""
 _NUMBERS = re.compile(rf"(?<![\d.]){NUMBER}")
-_SPLIT = re.compile(r"(?<![^\W_])(train|val|valid|test|eval)[a-z]{0,7}(?![^\W_])", re.IGNORECASE)
-_BEGINS_WITH = re.compile(r"\W{0,10}(train|val|valid|test|eval)[a-z]{0,7}\b", re.IGNORECASE)
+_SPLIT = re.compile(
+    r"(?<![^\W_])(train|val|valid|test|eval|dev)[a-z]{0,7}(?![^\W_])", re.IGNORECASE
+)
+_BEGINS_WITH = re.compile(r"\W{0,10}(train|val|valid|test|eval|dev)[a-z]{0,7}\b", re.IGNORECASE)
 _JOINED = frozenset(
     "mean avg best ema grad learning balanced lm loss pseudo running macro micro".split()
 )
@@ -126,13 +128,18 @@ def values_in(
         return {REDUCED_SCALE: float(scaled[1])}
     found = _pairs(_PAIR, text)
     if not found:
-        told = _is_told if is_bare else is_watched
+        told = _is_told if is_bare else may_be_watched
         found = [pair for pair in _pairs(_SPACED, text) if told(pair[0]["name"])]
     if not any(is_watched(pair["name"]) for pair, _ in found):
         loose = [pair for pair in _pairs(_SPACED, text) if is_watched(pair[0]["name"])]
         found = found + loose
     values = dict(_named(text, found, split, is_bare=is_bare))
     return values or dict(_tuples(text)) or dict(_dashed(text, split))
+
+
+def may_be_watched(name: str) -> bool:
+    """Whether a value is watched, or looks like a score that nobody knows."""
+    return is_watched(name) or is_unknown_score(name)
 
 
 def _in_short(found: re.Match[str]) -> str:
@@ -165,6 +172,8 @@ def _value(found: re.Match[str]) -> float | None:
     value, whole = found["value"], found["whole"]
     if value is None:
         return None
+    if value.endswith(".") and found.end("value") == len(found.string.rstrip()):
+        return None  # the end of a log that is being written
     if found["mean"] and not _IS_MEAN.match(found["name"]):
         return float(found["mean"])
     if whole and value.isdecimal() and float(whole):
@@ -182,6 +191,7 @@ def _named(
     for pair, _ in pairs:
         counts[pair["name"].lower()] = counts.get(pair["name"].lower(), 0) + 1
     current, last, of_section = "", 0, False
+    whole_loss = inside = False
     for pair, value in pairs:
         name, lower = pair["name"].rstrip("-./"), pair["name"].lower()
         if lower in _MARKS or (lower in _SPLITS and pair["whole"]):
@@ -191,6 +201,10 @@ def _named(
         said = [word[0] for word in _SPLIT.finditer(between)] if len(between) > 2 else []
         current = said[-1].lower() if said else current
         of_section = f"[{current}]" in between.lower() or (of_section and not said)
+        inside = ")" not in between and (inside or (whole_loss and "(" in between))
+        if inside and not is_loss(name):
+            name = f"{name} loss"  # Loss: 2.3 (ce: 1.4, dice: 0.9)
+        whole_loss = is_loss(name)
         of = (pair["of"] or "").strip().lower()
         name += pair["at"] or ""
         before = between[-30:].translate(_QUOTES).split()[-3:]

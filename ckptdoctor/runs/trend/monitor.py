@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 
 from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
-from ckptdoctor.metadata import Mode, Source, Split, named_metric, split_of
+from ckptdoctor.metadata import Mode, Source, Split, is_best, named_metric, split_of
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.fall import Gained, is_fall, is_risen
@@ -227,6 +227,8 @@ class Monitor:
         """What is not finite, told once; may be asked before all values are known."""
         for name, value in values.items():
             if not (name == self._metric or name in self.also or is_loss(name) or is_norm(name)):
+                continue
+            if is_best(name):  # of a best that was not measured yet
                 continue
             finite, before = math.isfinite(value), self._finite.get(name)
             if not finite and before is not False and (before or not self._is_score(name)):
