@@ -38,6 +38,7 @@ __all__ = [
     "is_loss",
     "is_part_of_loss",
     "is_smoothed",
+    "is_test",
     "is_unknown_score",
     "make",
     "may_name_a_score",
@@ -181,13 +182,18 @@ def is_smoothed(name: str) -> bool:
     return "ema" in words_of(name)
 
 
+def is_test(name: str) -> bool:
+    """Whether a name is that of a test, by which no epoch is chosen where a validation is there."""
+    return bool(words_of(name) & {"test", "testing"})
+
+
 def is_best(name: str) -> bool:
     """Whether a name is that of the best so far: ``min_loss``."""
     return bool(words_of(name) & BEST)
 
 
 def is_part_of_loss(name: str) -> bool:
-    """Whether a name is that of one of several losses, and not of all: ``loss_dice``, ``val_ce``."""
+    """Whether a name is that of one of several losses: ``loss_dice``, ``val_ce``."""
     return is_loss(name) and not _WHOLE_LOSS.issuperset(words_of(name) - QUALIFIERS)
 
 

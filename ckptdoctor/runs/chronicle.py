@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, Clock, History, Point, Position, Span
+from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import MetricKind, Mode, Source, named_metric
 from ckptdoctor.runs.clock import Course
 from ckptdoctor.runs.logs import ByClock, LogReading
@@ -194,9 +194,30 @@ def _alarms(
         if mode is not None and score is not None and (math.isfinite(score) or epoch in current):
             values[name] = score
         for alarm in monitor.update(epoch, values):
+            if _is_passing(alarm, current):
+                continue
             before, later = _series(alarm, own if alarm.name == name else None, current)
             lasting = not came_back(alarm, before, later, mode or Mode.MAX)
             yield replace(alarm, lasting=lasting)
+
+
+def _is_passing(alarm: Alarm, current: Mapping[Position, Mapping[str, float]]) -> bool:
+    """Whether a value is not finite and nothing is wrong.
+
+    A scaler's first steps overflow, which leaves a norm of Inf; a value that is NaN again and again
+    and finite between is one that is not measured each time.
+    """
+    if alarm.kind is not AlarmKind.NON_FINITE:
+        return False
+    ordered = [current[at][alarm.name] for at in sorted(current) if alarm.name in current[at]]
+    finite = [math.isfinite(value) for value in ordered]
+    if is_norm(alarm.name) and math.isinf(alarm.value) and all(finite[1:]):
+        return True
+    gaps = sum(before and not after for before, after in itertools.pairwise(finite))
+    return gaps >= _GAPS and sum(finite) * 3 >= len(finite) and True in finite[-2:]
+
+
+_GAPS = 3
 
 
 def _turned(current: Mapping[Position, Mapping[str, float]]) -> frozenset[str]:

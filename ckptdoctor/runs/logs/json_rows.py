@@ -11,7 +11,7 @@ from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.collect import Collector
 from ckptdoctor.runs.logs.lines import VARYING, Thinned
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
-from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
+from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, of_split, step_in
 
 __all__ = ["JsonRows", "add_rows", "message_in", "read_trainer_state"]
 
@@ -97,7 +97,7 @@ class JsonRows:
             step = self._step
         if self._epoch is None and step is None:
             return None
-        return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
+        return Row(epoch=self._epoch, values=dict(of_split(row, numbers(row))), step=step)
 
 
 def message_in(line: bytes) -> bytes | None:
@@ -126,7 +126,7 @@ def add_rows(rows: object, collected: Collector) -> None:
         if epoch is None and step is None:
             collected.unreadable(1, str(row)[:200])
             continue
-        collected.add(Row(epoch=epoch, values=dict(numbers(row)), step=step))
+        collected.add(Row(epoch=epoch, values=dict(of_split(row, numbers(row))), step=step))
 
 
 def read_trainer_state(text: str, collected: Collector) -> None:

@@ -23,7 +23,7 @@ _WORDS = "|".join(
 )
 _EPOCH = re.compile(
     (
-        rf"(?<![\w-])(?:{_WORDS})\.?(?:\s(?:number|num|no|nr)\b\.?)?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
+        rf"(?:(?<![\w-])|(?<=--)|(?<=\*\*))(?:{_WORDS})\.?(?:\s(?:number|num|no|nr)\b\.?)?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
         r"(?:[\s:=#\[(]|：|-(?=\d)){0,5}['\"]?"
         r"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
         r"|第\s?(?P<behind>\d{1,7})\s?(?:/\s?\d{1,7}\s?)?(?:个?epoch|轮|輪|回)"
@@ -51,8 +51,8 @@ _SPLIT_BEFORE = re.compile(
 )
 _STEP = re.compile(
     rb"(?<![\w/-])(?:(?:global|train|training|optimizer|current|learning)[_ ]?)?"
-    rb"(?:step|iter(?:ation)?|update|num_updates|episode|kimg|nimg|up\.)s?(?P<key>['\"])?"
-    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,10})(?![\d.]*+[.\w%])"
+    rb"(?:step|iter(?:ation)?|itr|round|update|num_updates|episode|kimg|nimg|up\.)s?(?P<key>['\"])?"
+    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,3}(?:,\d{3})++|\d{1,10})(?![\d.]*+[.\w%])"
     rb"(?:\s?/\s?(?P<of>\d{1,10}))?"
     rb"|(?<![\w-])(?:train|training|val|valid|validation|test|eval)\w{0,4}\s(?:loss|error)"
     rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,12}(?=[-+]?(?:\d++\.\d|nan|inf))"
@@ -186,7 +186,8 @@ def _find_step(raw: bytes) -> Mark | None:
     if told is not None:
         return Mark(None, int(told["n"]), cut=told.span(), moves=True)
     cut = (0, 0) if which == "bar" else found.span(which) if which != "n" else found.span()
-    return Mark(None, int(found[which]), cut=cut, moves=True, is_bare=which == "first")
+    step = int(found[which].replace(b",", b""))
+    return Mark(None, step, cut=cut, moves=True, is_bare=which == "first")
 
 
 def names_step(raw: bytes) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ckptdoctor.history import Position
-from ckptdoctor.metadata import Source, named_metric
+from ckptdoctor.metadata import Source, Split, named_metric, split_of
 from ckptdoctor.runs.logs.spelled import plain
 
-__all__ = ["EPOCH_NAMES", "STEP_NAMES", "epoch_in", "number", "numbers", "position", "step_in"]
+__all__ = ["EPOCH_NAMES", "STEP_NAMES", "epoch_in", "number", "numbers", "of_split", "position", "step_in"]
 
 EPOCH_NAMES = ("epoch", "current_epoch", "epochs")
 STEP_NAMES = (
@@ -67,6 +67,22 @@ def numbers(row: Mapping[str, object], depth: int = 0) -> Iterator[tuple[str, fl
             continue
         is_coco = isinstance(value, list) and "coco" in name
         yield f"{name} AP" if is_coco else name, found
+
+
+def of_split(
+    row: Mapping[str, object], values: Iterable[tuple[str, float]]
+) -> Iterator[tuple[str, float]]:
+    """The values with the part of the data in their names, where a field of the row tells it."""
+    fields = (row.get(name) for name in _SPLIT_FIELDS)
+    split = next((text.lower() for text in fields if isinstance(text, str)), "")
+    for name, value in values:
+        is_open = split in _SPLITS and split_of(name) is Split.UNSAID
+        metric = named_metric(name, 0.0, Source.LOG) if is_open else None
+        yield (name if metric is None else f"{split} {name}"), value
+
+
+_SPLIT_FIELDS = ("phase", "split", "mode", "subset", "stage", "set", "partition")
+_SPLITS = frozenset("train training val valid validation eval evaluation test dev".split())
 
 
 def _of_list(name: str, value: list[object]) -> float | None:

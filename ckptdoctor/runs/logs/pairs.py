@@ -20,12 +20,12 @@ _SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is|was)\s
 _PAIR = re.compile(
     rf"(?P<name>{_WORD}(?:\([A-Z]\))?)(?:(?:\s?\((?P<of>[^()\d]{{1,16}})\))?"
     rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\])?(?:['\"`]?{_SEPARATOR}|['\"],\s)['\"`]?"
-    rf"(?:(?P<value>{NUMBER})(?:\s?/\s?(?P<whole>\d++)(?![\w./]))?(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
+    rf"(?:(?P<value>{NUMBER})(?:\s?/\s?(?P<whole>\d++)(?![\w./]))?(?:\s?\(\s*+(?![-+])(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+),?\s*\]))?"
 )
 _SPACED = re.compile(
     rf"(?P<name>{_WORD})(?:\s?\((?P<of>[^()\d]{{1,16}})\))?(?P<at>(?!))?(?P<whole>(?!))?"
-    rf"(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?P<mean>{NUMBER})\))?"
+    rf"(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?![-+])(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+)\]))?"
 )
 _DASHED = re.compile(

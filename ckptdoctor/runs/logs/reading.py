@@ -10,7 +10,7 @@ from ckptdoctor.runs.logs.collect import Collector
 from ckptdoctor.runs.logs.documents import WHOLE_NBYTES, Part, Unread, document_of
 from ckptdoctor.runs.logs.encoding import LogText
 from ckptdoctor.runs.logs.headings import heading_of
-from ckptdoctor.runs.logs.json_rows import JsonRows
+from ckptdoctor.runs.logs.json_rows import JsonRows, message_in
 from ckptdoctor.runs.logs.lines import LineReader
 from ckptdoctor.runs.logs.log_reading import LogReading, Row
 from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError
@@ -152,7 +152,11 @@ class RowReader:
         if self._json is not None and line[:2] in (b'{"', b"{}"):
             self._has_json = True
             for part in line.split(b"\r"):
-                yield from self._json.feed(part)
+                message = message_in(part)
+                if message is None:
+                    yield from self._json.feed(part)
+                else:
+                    yield from self._text.feed(message)
         else:
             self._has_text = self._has_text or bool(line)
             yield from self._text.feed(line)

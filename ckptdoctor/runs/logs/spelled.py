@@ -8,7 +8,7 @@ __all__ = ["NUMBER", "has_decimal_comma", "plain"]
 
 NUMBER = (
     r"[-+]?(?:\d++\.?\d*+(?:[eE][-+]?\d++)?|\.\d++(?:[eE][-+]?\d++)?"
-    r"|[nN][aA][nN]|[iI][nN][fF](?:inity|INITY)?)(?![\w.])"
+    r"|[nN][aA][nN]|[iI][nN][fF](?:inity|INITY)?)(?![\w]|\.[\w.])"
 )
 _WRAPPED = re.compile(
     r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?"

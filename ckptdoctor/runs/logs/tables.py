@@ -11,7 +11,7 @@ from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.headings import MOST_COLUMNS, Heading, cells_of, decimal, heading_of_row
 from ckptdoctor.runs.logs.log_reading import Row
-from ckptdoctor.runs.logs.numbers import position
+from ckptdoctor.runs.logs.numbers import of_split, position
 from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = ["table_rows"]
@@ -194,10 +194,15 @@ class _Table:
         if heading.at_index is not None:
             number = _at(cells, heading.at_index)
         step = _at(cells, heading.at_step)
+        texts = {
+            name.lower(): cells[at].decode("utf-8", "replace").strip()
+            for at, name in enumerate(heading.names[:MOST_COLUMNS])
+            if name not in values
+        }
         return Row(
             epoch=number if epoch is None else epoch,
             step=None if step is None else int(step),
-            values=values,
+            values=dict(of_split(texts, values.items())),
         )
 
     def _told(self) -> None:
