@@ -97,8 +97,8 @@ FIELDS = (
         ),
         _terms(
             """
-            error, err, error rate, ece, calibration error, brier, hinge, hamming distance, fpr,
-            fpr95, fnr, miss rate
+            error, err, err1, err5, error rate, ece, calibration error, brier, hinge, fpr, fpr95,
+            fnr, miss rate, misclassification, misclassification rate, hamming, hamming distance
             """
         ),
     ),
@@ -114,13 +114,15 @@ FIELDS = (
         "regression",
         _terms(
             """
-            r2, pearson, spearman, kendall, plcc, srcc, krcc, cosine similarity
+            r2, pearson, spearman, kendall, plcc, srcc, krcc, cosine similarity, cosine sim,
+            concordance
             """
         ),
         _terms(
             """
             mae, mse, rmse, nrmse, rmsle, msle, mape, smape, wape, rmspe, mcrmse, medae, max error,
-            squared error, log error, absolute error, percentage error, irmse
+            squared error, log error, absolute error, percentage error, irmse, smooth l1,
+            wasserstein, wasserstein distance
             """
         ),
     ),
@@ -176,6 +178,7 @@ FIELDS = (
             reward, rewards, rew, return, returns, success rate, win rate, normalized score
             """
         ),
+        _terms("regret, cumulative regret"),
     ),
     Field(
         "clusters",
@@ -183,7 +186,7 @@ FIELDS = (
         _terms("davies bouldin"),
     ),
     Field("molecules", _terms("lddt, plddt, tmscore, gdt ts"), _terms("rmsd")),
-    Field("losses", low=_terms("loss, losses, logloss, nll, bce, ce, crossentropy, xent")),
+    Field("losses", low=_terms("loss, losses, logloss, nll, bce, ce, crossentropy, xent, focal")),
 )
 """Every term that is understood, by the field that uses it most."""
 
@@ -192,7 +195,7 @@ REWARDS = frozenset({"reward", "rewards", "rew", "return", "returns"})
 HIGH = frozenset(term for field in FIELDS for term in field.high)
 LOW = frozenset(term for field in FIELDS for term in field.low)
 KNOWN = HIGH | LOW
-LOSSES = frozenset({"nll", "bce", "ce", "crossentropy", "xent"})
+LOSSES = frozenset({"nll", "bce", "ce", "crossentropy", "xent", "focal"})
 """Losses that are not called so."""
 
 AMBIGUOUS = frozenset(
@@ -201,12 +204,12 @@ AMBIGUOUS = frozenset(
     snr sdr asd reward rewards return returns ar hd sq rq pq mos exact spice comet ter per der mer
     mcd fad gini ks hinge a1 a2 a3 delta1 delta2 delta3 mate mase apsmall apmedium aplarge arsmall
     armedium arlarge cmap ccc ce vif ari ami mauve sari gleu dcf oks uar youden losses silhouette
-    tpr tnr fpr fnr ppv npv mpa
+    tpr tnr fpr fnr ppv npv mpa hamming focal concordance wasserstein regret misclassification
     """.split()
 )
 """Words that mean other things too: of a metric, only where they stand alone."""
 ONLY_QUALIFIED = frozenset(
-    "a1 a2 a3 delta1 delta2 delta3 ce per der hd ks mos exact losses".split()
+    "a1 a2 a3 delta1 delta2 delta3 ce per der hd ks mos exact losses focal hamming regret".split()
 )
 """Words that are those of a metric only beside one that says of which data: ``val_a1``."""
 VAGUE = frozenset({"score"})

@@ -176,7 +176,8 @@ def _finite(
     known = known or list(series)
     if max((one.count for one in known), default=0) < _A_SERIES:
         return known
-    return [one for one in known if one.count > 1]  # what is told once is a summary at the end
+    # What a log tells once is a summary at its end.
+    return [one for one in known if one.count > 1 or not one.in_log]
 
 
 def _rank_of_best(metric: Metric) -> tuple[object, ...]:

@@ -10,7 +10,16 @@ from ckptdoctor.history import Position
 from ckptdoctor.metadata import Source, Split, named_metric, split_of
 from ckptdoctor.runs.logs.spelled import plain
 
-__all__ = ["EPOCH_NAMES", "STEP_NAMES", "epoch_in", "number", "numbers", "of_split", "position", "step_in"]
+__all__ = [
+    "EPOCH_NAMES",
+    "STEP_NAMES",
+    "epoch_in",
+    "number",
+    "numbers",
+    "of_split",
+    "position",
+    "step_in",
+]
 
 EPOCH_NAMES = ("epoch", "current_epoch", "epochs")
 STEP_NAMES = (
@@ -73,7 +82,7 @@ def of_split(
     row: Mapping[str, object], values: Iterable[tuple[str, float]]
 ) -> Iterator[tuple[str, float]]:
     """The values with the part of the data in their names, where a field of the row tells it."""
-    fields = (row.get(name) for name in _SPLIT_FIELDS)
+    fields = (row.get(name) for name in SPLIT_FIELDS)
     split = next((text.lower() for text in fields if isinstance(text, str)), "")
     for name, value in values:
         is_open = split in _SPLITS and split_of(name) is Split.UNSAID
@@ -81,7 +90,7 @@ def of_split(
         yield (name if metric is None else f"{split} {name}"), value
 
 
-_SPLIT_FIELDS = ("phase", "split", "mode", "subset", "stage", "set", "partition")
+SPLIT_FIELDS = ("phase", "split", "mode", "subset", "stage", "set", "partition")
 _SPLITS = frozenset("train training val valid validation eval evaluation test dev".split())
 
 

@@ -23,7 +23,9 @@ _TF = re.compile(rf"<tf\.Tensor[^<>]*?numpy=({NUMBER})[^<>]*>")
 _MSVC = re.compile(r"([-+]?)\d\.#([A-Z]{1,4})\d*", re.IGNORECASE)  # rounded, too: 1.#QO, -1.#J
 _CONSTANT = re.compile(r"\b(?:np|numpy|math|torch|jnp|float)\.(nan|inf)\b", re.IGNORECASE)
 _PADDED = re.compile(r"\b(nan|inf)x{1,4}\b", re.IGNORECASE)  # to six characters
-_DRESSED = re.compile(r"\(\s?([-+]?(?:nan|inf))\s?\)(?=\s|$)|\b(?<=nan)\.0\b|\b(?<=inf)\.0\b")
+_DRESSED = re.compile(
+    r"(?<=[:=\s])\(\s?([-+]?(?:nan|inf))\s?\)(?=\s|$)|(?<=\bnan)\.0\b|(?<=\binf)\.0\b"
+)
 _PAYLOAD = re.compile(r"\b(nan)\([^()]*\)", re.IGNORECASE)  # -nan(ind), nan(snan), nan(0x7f)
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?=\.\d|[^\d,.]|$)")
 _SURE_COMMA = re.compile(
@@ -45,7 +47,7 @@ def plain(text: str, *, commas: bool = False) -> str:
         commas: whether its decimals are known to stand behind commas: else 1,234 is a thousand.
     """
     if "nan" in text or "inf" in text:
-        text = _DRESSED.sub(r"\1", text)
+        text = _DRESSED.sub(lambda found: found[1] or "", text)
     if "(" in text:
         text = _PAYLOAD.sub(r"\1", text)
         text = _WRAPPED_LIST.sub(r"\1", _WRAPPED.sub(r"\1", text))

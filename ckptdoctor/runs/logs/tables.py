@@ -11,7 +11,7 @@ from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.headings import MOST_COLUMNS, Heading, cells_of, decimal, heading_of_row
 from ckptdoctor.runs.logs.log_reading import Row
-from ckptdoctor.runs.logs.numbers import of_split, position
+from ckptdoctor.runs.logs.numbers import SPLIT_FIELDS, of_split, position
 from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = ["table_rows"]
@@ -68,6 +68,9 @@ class _Table:
         self.at = at
         self.other: Heading | None = None
         self._heading = heading
+        self._at_split = next(
+            (at for at, name in enumerate(heading.names) if name.lower() in SPLIT_FIELDS), None
+        )
         self._line = b""
         self._unread: list[Unread] = []
 
@@ -89,7 +92,7 @@ class _Table:
     def _by_epoch(self, rows: Iterator[list[bytes]], at: int) -> Iterator[Row]:
         kept: list[bytes] | None = None
         for cells in rows:
-            if kept is not None and cells[at] == kept[at]:
+            if kept is not None and cells[at] == kept[at] and not self._says_other(cells, kept):
                 kept = [new or old for new, old in zip(cells, kept, strict=True)]
                 continue
             if kept is not None:
@@ -99,6 +102,11 @@ class _Table:
                 return
         if kept is not None:
             yield self._row(kept)
+
+    def _says_other(self, cells: list[bytes], kept: list[bytes]) -> bool:
+        """Whether two rows of an epoch are of other data, as a column of words says."""
+        at = self._at_split
+        return at is not None and cells[at] != kept[at]
 
     def _by_step(self, rows: Iterator[list[bytes]], at: int) -> Iterator[Row]:
         at_epoch = self._heading.at_epoch
