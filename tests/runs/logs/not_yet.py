@@ -38,15 +38,8 @@ NOT_DECODED: frozenset[str] = frozenset()
 """Encodings in which a form is not read."""
 NOT_SPELLED: frozenset[str] = frozenset(
     (
-        "NaN: MSVC before 2015, rounded to three digits",
-        "NaN: MSVC before 2015, rounded to two digits",
-        "NaN: numpy before 2",
-        "NaN: Python's Decimal",
         "NaN: quoted, of JSON libraries that have no NaN",
         "NaN: quoted, in a dictionary of Python",
-        "NaN: PaddleOCR, which pads to six characters",
-        "infinity: PaddleOCR, which pads to six characters",
-        "infinity: Python's Decimal",
     )
 )
 """Spellings of what is no number that are not read in every line."""
