@@ -31,13 +31,17 @@ def row(head: str, line: str) -> TableRow:
 
 
 _TRAINING = "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size"
-_VALIDATION = "                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95)"
+_VALIDATION = (
+    "                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95)"
+)
 _BOTH = f"{_VALIDATION}     Mask(P          R      mAP50  mAP50-95)"
 _BAR = ": 100%|██████████| 10/10 [00:05<00:00,  1.9it/s]"
 
 
 def test_ultralytics_bars_below_their_head() -> None:
-    found = row(_TRAINING, f"      1/100      2.51G      1.234      2.345         12        640{_BAR}")
+    found = row(
+        _TRAINING, f"      1/100      2.51G      1.234      2.345         12        640{_BAR}"
+    )
     assert (found.epoch, found.step) == (1, None)
     assert found.values == {
         "GPU_mem": 2.51,
@@ -64,7 +68,10 @@ def test_fastai_whose_columns_touch() -> None:
     head = "epoch     train_loss  valid_loss  accuracy  time    "
     found = row(head, "0         0.512000    0.400000    0.900000  00:10     ")
     assert found == TableRow({"train_loss": 0.512, "valid_loss": 0.4, "accuracy": 0.9}, 0)
-    assert table("epoch     train_losstrain_psnr time      ").row("3         0.5 0.6 00:10") is not None
+    assert (
+        table("epoch     train_losstrain_psnr time      ").row("3         0.5 0.6 00:10")
+        is not None
+    )
 
 
 def test_markdown_with_its_best_in_bold() -> None:
@@ -95,7 +102,9 @@ def test_a_column_without_a_name_counts_where_the_table_is_of_a_course() -> None
 
 
 def test_steps_and_fractions_of_epochs_are_places_and_no_values() -> None:
-    assert row("step loss val_f1", "100 0.5 0.25") == TableRow({"loss": 0.5, "val_f1": 0.25}, None, 100)
+    assert row("step loss val_f1", "100 0.5 0.25") == TableRow(
+        {"loss": 0.5, "val_f1": 0.25}, None, 100
+    )
     assert row("Step  Epoch  Loss", "100  0.5  2.0") == TableRow({"Loss": 2.0}, 0.5, 100)
     assert math.isnan(row("step loss val_f1", "100 0.5 nan").values["val_f1"])
 
