@@ -1,0 +1,158 @@
+"""A JSON object a line, and lists of them: which moment a row is of, and which rows are read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckptdoctor.history import Position
+from ckptdoctor.runs.logs import LogReading, Row
+from ckptdoctor.runs.logs.collect import Collector
+from ckptdoctor.runs.logs.json_rows import JsonRows, add_rows, read_trainer_state
+
+
+def read(*objects: Mapping[str, Any]) -> list[Row]:
+    reader = JsonRows()
+    rows = [row for one in objects for row in reader.feed(json.dumps(one).encode())]
+    return [*rows, *reader.flush()]
+
+
+def places(rows: Iterable[Row]) -> list[tuple[Position | None, int | None]]:
+    return [(row.epoch, row.step) for row in rows]
+
+
+def test_a_row_without_an_epoch_is_of_the_moment_above_it() -> None:
+    rows = read({"val_iou": 0.1}, {"epoch": 1, "loss": 0.5}, {"val_iou": 0.6})
+    assert [(row.epoch, dict(row.values)) for row in rows] == [
+        (1, {"loss": 0.5}),
+        (1, {"val_iou": 0.6}),
+    ]
+
+
+def test_a_row_of_steps_alone_has_no_epoch() -> None:
+    assert places(read({"step": 10, "loss": 0.5}, {"iter": 20, "loss": 0.4})) == [
+        (None, 10),
+        (None, 20),
+    ]
+
+
+def test_a_validation_without_a_step_is_of_the_step_above_it() -> None:
+    rows = read({"step": 10, "loss": 0.5}, {"val_iou": 0.6}, {"step": 20, "loss": 0.4})
+    assert places(rows) == [(None, 10), (None, 10), (None, 20)]
+
+
+def test_old_mmcv_counts_the_batches_of_a_validation_which_are_no_step() -> None:
+    rows = read(
+        {"mode": "train", "epoch": 1, "iter": 400, "loss": 0.5},
+        {"mode": "val", "epoch": 1, "iter": 125, "mIoU": 0.6},
+        {"mode": "train", "epoch": 2, "iter": 800, "loss": 0.4},
+    )
+    assert places(rows) == [(1, 400), (1, 400), (2, 800)]
+
+
+def test_mmengine_gives_the_epoch_of_a_validation_as_its_step() -> None:
+    rows = read(
+        {"epoch": 1, "iter": 500, "loss": 0.5, "step": 500},
+        {"mIoU": 0.6, "step": 1},
+        {"epoch": 2, "iter": 1000, "loss": 0.4, "step": 1000},
+        {"mIoU": 0.7, "step": 2},
+    )
+    assert places(rows) == [(1, 500), (1, None), (2, 1000), (2, None)]
+    found = LogReading(rows=tuple(rows)).by_step.values
+    assert {at: values["mIoU"] for at, values in found.items()} == {500: 0.6, 1000: 0.7}
+
+
+def test_of_the_rows_of_one_shape_in_an_epoch_the_first_and_the_last_are_read() -> None:
+    batches = [{"epoch": e, "loss": e + b / 100} for e in (1, 2) for b in range(50)]
+    rows = read(*batches)
+    assert [(row.epoch, row.values["loss"]) for row in rows] == [
+        (1, 1.0),
+        (1, 1.49),
+        (2, 2.0),
+        (2, 2.49),
+    ]
+
+
+def test_a_nan_among_them_is_of_another_shape_and_read() -> None:
+    batches = [{"epoch": 1, "loss": math.nan if b == 25 else 0.5} for b in range(50)]
+    assert any(math.isnan(row.values["loss"]) for row in read(*batches))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda n: {"epoch": 1, "step": n, "loss": 0.5},
+        lambda n: {"step": n, "loss": 0.5},
+        lambda n: {"epoch": n / 1000 + 0.001, "loss": 0.5},
+    ],
+    ids=["steps of an epoch", "steps", "parts of an epoch"],
+)
+def test_rows_that_count_within_an_epoch_are_all_read_until_there_are_thousands(row: Any) -> None:
+    rows = read(*(row(n) for n in range(1, 1001)))
+    assert len(set(places(rows))) == 1000
+    many = read(*(row(n) for n in range(1, 20_001)))
+    assert 4096 < len(many) < 15_000
+    assert places(many)[-1] == places(read(row(20_000)))[0], "and the last one always"
+
+
+def test_epochs_that_are_written_with_a_fraction_of_nothing_are_epochs() -> None:
+    rows = read(*({"epoch": 1.0, "loss": n / 100} for n in range(50)))
+    assert [row.values["loss"] for row in rows] == [0.0, 0.49]
+
+
+@pytest.mark.parametrize("line", [b"", b"[1]", b"3", b"{", b"text", b"[" * 100_000, b'{"epoch": 1'])
+def test_what_is_no_object_is_said(line: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  (json's own, or ours)
+        list(JsonRows().feed(line))
+
+
+def test_our_own_output_is_passed_over() -> None:
+    assert read({"schema_version": 1, "epoch": 3, "loss": 0.5}) == []
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["loss", "val_iou", "lr", "a/b"]), st.floats(width=32), min_size=1
+    ),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+)
+def test_what_json_writes_is_read_back(values: dict[str, float], epoch: int, step: int) -> None:
+    (row,) = read({"epoch": epoch, "global_step": step, **values})
+    assert (row.epoch, row.step) == (epoch, step)
+    found = {name: value for name, value in row.values.items() if name in values}
+    assert found == pytest.approx(values, rel=0, abs=0, nan_ok=True)
+
+
+# -- lists of rows -------------------------------------------------------------------------------
+
+
+def collected(rows: object) -> LogReading:
+    collector = Collector()
+    collector.begin(Path("a.json"))
+    add_rows(rows, collector)
+    return collector.result()
+
+
+def test_each_row_of_a_list_names_its_own_moment() -> None:
+    found = collected([{"epoch": 1, "loss": 0.5}, {"loss": 0.4}, {"step": 5, "loss": 0.3}, 7])
+    assert places(found.rows) == [(1, None), (None, 5)]
+    assert found.unread == 2
+    assert collected({"epoch": 1}).rows == ()
+
+
+def test_the_numbers_of_a_trainers_state_may_be_words() -> None:
+    collector = Collector()
+    collector.begin(Path("trainer_state.json"))
+    history = '[{"epoch": "0.5", "step": "10", "eval_loss": "0.4"}, {"epoch": 1, "loss": NaN}]'
+    read_trainer_state(f'{{"log_history": {history}}}', collector)
+    first, second = collector.result().rows
+    assert (first.epoch, first.step, first.values["eval_loss"]) == (0.5, 10, 0.4)
+    assert math.isnan(second.values["loss"])
