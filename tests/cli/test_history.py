@@ -85,3 +85,32 @@ def test_a_log_that_is_not_there_is_said(story: Path, tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_does_not_end_it(story: Path) -> None:
     (story / "broken.pth").write_bytes(b"PK\x03\x04nonsense")
     assert run("history", story).code == 1
+
+
+def test_a_log_without_a_metric_says_what_it_holds(tmp_path: Path) -> None:
+    log = tmp_path / "odd.log"
+    log.write_text("".join(f"epoch {e} foo={e / 7:.3f} bar={e}\n" for e in range(1, 6)))
+    found = run("history", log)
+    assert (found.code, found.stdout) == (3, "")
+    assert "odd.log was read as lines of text, utf-8; it holds foo, bar" in found.stderr
+    assert "--metric NAME --mode max (or min)" in found.stderr
+    named = run("history", log, "--metric", "foo", "--mode", "max", "-f", "json")
+    assert (named.code, named.json["best"]["epoch"]) == (0, 5)
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    found = run("history", "nothere.log", cwd=tmp_path)
+    assert (found.code, found.stdout) == (3, "")
+    assert "nothere.log: no such file or folder" in found.stderr
+
+
+def test_how_each_log_was_read_is_told_when_asked(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    text = "".join(f"Epoch {e}: val_iou: {e / 9:.3f}\n" for e in range(1, 6))
+    log.write_text(text, encoding="utf-16")
+    loud = run("history", log, "-v")
+    assert "Log:       train.log: lines of text, utf-16" in loud.stdout
+    assert "5 places with val_iou" in loud.stdout
+    (told,) = run("history", log, "-f", "json").json["log_readings"]
+    assert (told["believed"], told["values"], told["rows"]) == (True, ["val_iou"], 5)
+    assert told["encoding"].startswith("utf-16")

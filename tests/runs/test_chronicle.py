@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ckptdoctor.history import AlarmKind, History
+from ckptdoctor.diagnose import judge_history
+from ckptdoctor.history import AlarmKind, Clock, History
 from ckptdoctor.metadata import Metric, MetricKind, Mode, Source, read_metadata
+from ckptdoctor.runs.chronicle import chronicle, clock_of
+from ckptdoctor.runs.clock import course_of
 from ckptdoctor.runs.form import form_runs
+from ckptdoctor.runs.logs import LogReading, Row
 from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
 from tests.cases import checkpoint
@@ -185,3 +190,98 @@ def test_a_score_in_the_name(name: str, metric_name: str | None, value: float | 
         assert found.name.endswith(metric_name.split("_")[-1])
         assert found.value == pytest.approx(value)
         assert (found.source, found.kind) == (Source.FILENAME, MetricKind.SCORE)
+
+
+# -- what logs count and what is no value --------------------------------------------------------
+
+
+def clock(reading: LogReading, *members: Member) -> Clock:
+    return clock_of(course_of(list(members)), reading)
+
+
+def rows(*places: tuple[int | None, int | None], name: str = "val_iou") -> LogReading:
+    """A log that tells a value of these epochs and steps."""
+    return LogReading(rows=tuple(Row(epoch=e, step=s, values={name: 0.5}) for e, s in places))
+
+
+BY_STEP = rows(*((None, 100 * n) for n in range(1, 6)))
+BY_EPOCH = rows(*((n, None) for n in range(1, 6)))
+BY_BOTH = rows(*((n, 100 * n) for n in range(1, 6)))
+
+
+def test_without_checkpoints_the_clock_is_that_of_the_logs() -> None:
+    assert clock(BY_STEP) is Clock.STEP
+    assert clock(BY_EPOCH) is Clock.EPOCH
+    assert clock(BY_STEP, holding("a.pth", {})) is Clock.STEP
+
+
+def test_logs_that_know_nothing_of_the_steps_of_the_checkpoints_are_joined_by_epoch() -> None:
+    files = [holding(f"{n}.pth", {"epoch": 1, "global_step": n}) for n in (100, 200, 300)]
+    assert clock(BY_EPOCH, *files) is Clock.EPOCH
+    assert clock(BY_STEP, *files) is Clock.STEP
+    assert clock(BY_BOTH, *files) is Clock.STEP
+    assert clock(LogReading(), *files) is Clock.STEP
+
+
+def test_checkpoints_that_know_only_one_of_the_two_are_counted_by_it() -> None:
+    stepped = [holding(f"step_{n}.pth", {"global_step": n}) for n in (100, 200)]
+    assert clock(BY_BOTH, *stepped) is Clock.STEP
+    named = [holding(f"epoch_{n}.pth", {"epoch": n}) for n in (1, 2)]
+    assert clock(BY_BOTH, *named) is Clock.EPOCH
+
+
+def test_a_loss_that_is_suddenly_exactly_0_is_not_the_best(tmp_path: Path) -> None:
+    """Trainers leave NaN out of the mean that they print."""
+    found = history(tmp_path, lines(0.9, 0.8, 0.7, 0.0, 0.0, name="loss"))
+    assert found.best is not None
+    assert (found.best.at, found.best.value) == (82, 0.7)
+    assert AlarmKind.NON_FINITE in {alarm.kind for alarm in found.alarms}
+
+
+def test_a_loss_that_went_down_to_0_is_the_best(tmp_path: Path) -> None:
+    found = history(tmp_path, lines(0.9, 0.1, 0.01, 0.0005, 0.0, name="loss"))
+    assert found.best is not None
+    assert found.best.value == 0.0
+    assert found.alarms == ()
+
+
+def test_an_error_of_0_is_a_score_like_any_other(tmp_path: Path) -> None:
+    found = history(tmp_path, lines(0.5, 0.4, 0.3, 0.0, name="val_wer"))
+    assert found.best is not None
+    assert found.best.value == 0.0
+
+
+def codes(*values: float, name: str) -> set[str]:
+    reading = LogReading(
+        rows=tuple(
+            Row(epoch=at, values={name: value, "lr": 0.1}) for at, value in enumerate(values)
+        )
+    )
+    course = course_of([])
+    found = chronicle(Path("runs"), course, Choice(), reading, ())
+    run = Run(name="a", folder=Path("runs"), choice=Choice(), history=found)
+    (report,), _ = judge_history([run])
+    return {finding.code for finding in report.findings}
+
+
+def test_a_name_that_says_nothing_and_is_nan_for_good_is_told() -> None:
+    assert codes(0.3, 0.4, 0.5, math.nan, math.nan, name="G_GAN") == {"CD404"}
+    assert codes(0.3, 0.4, 0.5, math.inf, name="G_GAN") == {"CD404"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (0.3, 0.4, 0.5, math.nan, 0.5),  # it came back
+        (0.3, 0.4, math.nan, math.nan),  # too short to be known
+        (math.nan,) * 5,
+        (0.3, 0.4, math.nan, 0.5, 0.6, math.nan),  # of now and then
+        (0.3, 0.4, 0.5, 0.6),
+    ],
+)
+def test_a_name_that_says_nothing_may_be_nan_now_and_then(values: tuple[float, ...]) -> None:
+    assert codes(*values, name="G_GAN") == set()
+
+
+def test_a_score_that_the_run_is_not_judged_by_may_end_in_nan() -> None:
+    assert codes(0.3, 0.4, 0.5, math.nan, name="val_dice") == set()

@@ -353,3 +353,66 @@ def test_the_note_is_an_option_that_a_shell_takes(name: str, option: str) -> Non
     assert chosen([], rows(name, "train_loss"), metric=name, mode=Mode.MAX).name == name
     (note,) = notes_of(form_runs(files(name, "train_loss")))
     assert f"try --metric {option} --mode max" in note
+
+
+# -- of what logs tell ---------------------------------------------------------------------------
+
+
+def told(**series: Sequence[float]) -> dict[int, dict[str, float]]:
+    """A log with these series, each from the first epoch on; ``__`` is a space."""
+    length = max(map(len, series.values()))
+    return {
+        at + 1: {n.replace("__", " "): v[at] for n, v in series.items() if at < len(v)}
+        for at in range(length)
+    }
+
+
+RISING = [0.3, 0.4, 0.5, 0.6, 0.65]
+
+
+def test_beside_a_mean_iou_an_iou_is_that_of_a_class() -> None:
+    both = told(val_iou=[0.9] * 5, val_miou=RISING)
+    assert chosen([], both).name == "val_miou"
+    assert chosen([], told(iou=[0.9] * 5, mIoU=RISING)).name == "mIoU"
+    assert chosen([], told(iou=RISING, loss=RISING)).name == "iou", "without it it is the metric"
+
+
+def test_what_is_told_once_is_a_summary_and_no_series() -> None:
+    assert chosen([], told(val_miou=[0.9], accuracy=RISING)).name == "accuracy"
+    assert chosen([], told(val_miou=[0.9, 0.8], accuracy=RISING)).name == "val_miou"
+    few = told(val_miou=[0.9], accuracy=RISING[:3])
+    assert chosen([], few).name == "val_miou", "of three values nobody knows"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a score of a single file is taken for a summary beside a log of 4 epochs"
+)
+def test_the_score_of_a_single_file_is_no_summary() -> None:
+    best = holding("best.pth", {"epoch": 9, "val_iou": 0.7})
+    found = chosen([best], told(val_iou=RISING))
+    assert (found.name, found.in_logs, found.in_files) == ("val_iou", "val_iou", {"val_iou"})
+
+
+def test_a_score_that_is_nan_in_every_epoch_is_not_chosen() -> None:
+    nothing = [float("nan")] * 5
+    assert chosen([], told(val_miou=nothing, val_acc=RISING)).name == "val_acc"
+    assert chosen([], told(val_miou=[*nothing, 0.5], val_acc=[*RISING, 0.7])).name == "val_miou"
+    assert chosen([], told(val_miou=nothing)).name == "val_miou", "where there is no other"
+
+
+def test_a_smoothed_score_tells_a_fall_too_late_and_comes_behind_the_score_itself() -> None:
+    both = told(ema_fg_dice=RISING, mean_fg_dice=[value - 0.01 for value in RISING])
+    assert chosen([], both).name == "mean_fg_dice"
+    assert chosen([], told(ema_fg_dice=RISING)).name == "ema_fg_dice"
+
+
+def test_a_best_that_a_smoothed_score_reached_is_followed_by_the_score_itself() -> None:
+    smooth = [0.30, 0.31, 0.33, 0.36, 0.38]
+    files = [holding(f"m_{e}.pth", {"epoch": e, "_best_ema": smooth[e - 1]}) for e in EPOCHS]
+    found = chosen(files, told(ema_fg_dice=smooth, mean_fg_dice=RISING))
+    assert found.in_logs == "mean_fg_dice"
+
+
+def test_of_two_scores_the_one_that_is_told_more_often_wins() -> None:
+    assert chosen([], told(val_precision=RISING, val_recall=RISING[:2])).name == "val_precision"
+    assert chosen([], told(val_precision=RISING[:2], val_recall=RISING)).name == "val_recall"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ckptdoctor.history import Position
+from ckptdoctor.history import Clock, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.logs import Row
 from ckptdoctor.runs.wish import Wish
@@ -231,3 +231,55 @@ def test_nothing_was_heard() -> None:
     assert (run.feed.last_epoch, run.feed.holds_nan) == (None, False)
     assert run.wait(100.0) == []
     run.feed.begin(run.now)
+
+
+# -- logs that count steps alone -----------------------------------------------------------------
+
+
+def step(at: int, **values: float) -> Row:
+    return Row(step=at, values=values)
+
+
+def test_a_log_of_steps_alone_is_followed_by_steps() -> None:
+    run = Run()
+    assert run.tell(step(100, val_iou=0.5)) == []
+    (seen,) = run.tell(step(200, val_iou=0.6))
+    assert (seen.at, seen.clock, seen.metric, seen.value) == (100, Clock.STEP, "val_iou", 0.5)
+    assert run.feed.where == "step 200"
+    nan = run.tell(step(300, val_iou=0.6, loss=NAN))
+    assert [alarm.message for one in nan for alarm in one.alarms] == ["loss is NaN at step 300"]
+
+
+def test_steps_of_two_ranks_that_lag_are_no_restart() -> None:
+    run = Run()
+    ranks = [(100, 0), (200, 0), (100, 1), (300, 0), (200, 1), (400, 0), (300, 1), (500, 0)]
+    seen = [
+        one for at, rank in ranks for one in run.tell(step(at, **{f"loss_{rank}": 0.5 + at / 9000}))
+    ]
+    seen += run.wait(100.0)
+    assert sorted(told(seen)) == sorted(set(told(seen))), "no step is told twice"
+    assert alarms(seen) == []
+
+
+def test_steps_that_begin_again_are_another_attempt() -> None:
+    run = Run()
+    run.tell(*(step(at, val_iou=0.5 + at / 9000) for at in (100, 200, 300, 400)))
+    again = run.tell(step(100, val_iou=0.1), step(200, val_iou=0.2))
+    assert 100 in told(again)
+    assert {one.at: one.value for one in again}[100] == 0.1
+
+
+def test_from_the_first_epoch_that_is_named_on_epochs_count() -> None:
+    run = Run()
+    run.tell(step(100, loss=0.5), step(200, loss=0.4))
+    run.tell(row(1, val_iou=0.5), step(300, loss=0.1), row(2, val_iou=0.6))
+    assert run.feed.where == "epoch 2"
+    (seen,) = run.tell(row(3, val_iou=0.7))
+    assert (seen.at, seen.clock, seen.values) == (2, Clock.EPOCH, {"val_iou": 0.6})
+
+
+def test_a_fraction_of_an_epoch_is_of_that_epoch() -> None:
+    run = Run()
+    run.tell(Row(epoch=0.5, step=50, values={"loss": 0.5}), Row(epoch=1.0, step=100, values={}))
+    (seen,) = run.tell(Row(epoch=1.5, step=150, values={"loss": 0.4}))
+    assert (seen.at, seen.clock, seen.values) == (1, Clock.EPOCH, {"loss": 0.5})

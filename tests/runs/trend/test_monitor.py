@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.history import AlarmKind
+from ckptdoctor.history import AlarmKind, Clock
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.monitor import Monitor
@@ -49,7 +49,7 @@ def test_the_guides_own_examples() -> None:
         ([{"loss": 0.0, "grad_norm": math.nan}], [AlarmKind.NON_FINITE]),
         (ious(math.nan, math.nan, 0.5, 0.6), []),  # a metric that was not computed at first
         (ious(*SOUND, 0.1, 0.1, 0.1), [AlarmKind.COLLAPSE]),
-        (ious(*SOUND, *[0.123] * 8), [AlarmKind.COLLAPSE, AlarmKind.FROZEN]),
+        (ious(*SOUND, *[0.1234] * 8), [AlarmKind.COLLAPSE, AlarmKind.FROZEN]),
         (ious(*SOUND, *[1.0] * 8), []),  # as good as it gets
         ([{"other": 5.0}, {"other": math.nan}], []),
         ([{"loss": -1.0 - at / 100} for at in range(8)] + [{"loss": 30.0}], [AlarmKind.EXPLOSION]),
@@ -123,3 +123,78 @@ def test_no_values_are_fatal(rows: list[dict[str, float]], mode: Mode) -> None:
     for at, kind in alarms(rows, mode):
         assert kind in AlarmKind
         assert 0 <= at < len(rows)
+
+
+# -- loss scales, few digits, games --------------------------------------------------------------
+
+
+def scales(*values: float, name: str = "loss_scale") -> list[tuple[int, AlarmKind]]:
+    return alarms([{name: value} for value in values])
+
+
+def test_a_loss_scale_that_fell_to_its_end_is_told_once() -> None:
+    fallen = [2.0**n for n in range(16, -1, -1)]
+    assert scales(*fallen, 1.0, 1.0) == [(16, AlarmKind.SCALE)]
+    assert scales(*fallen, 2.0, 1.0) == [(16, AlarmKind.SCALE), (18, AlarmKind.SCALE)]
+    assert scales(*fallen[:-1]) == [], "not there yet"
+
+
+def test_a_scale_that_was_never_more_is_not_scaled() -> None:
+    assert scales(1.0, 1.0, 1.0) == []
+    assert scales(0.5, 1.0) == []
+
+
+def test_what_a_scaler_falls_to_is_told_without_what_it_was() -> None:
+    assert scales(1.0, name="reduced loss scale") == [(0, AlarmKind.SCALE)]
+    assert scales(2.0, name="reduced loss scale") == []
+
+
+def test_the_scale_that_a_name_only_begins_with_is_none() -> None:
+    assert scales(8.0, 1.0, name="loss_scaler_growth") == []
+    assert scales(8.0, 1.0, name="amp/loss scale") == [(1, AlarmKind.SCALE)]
+
+
+def still(value: float, count: int) -> list[AlarmKind]:
+    rows = [{"iou": 0.4 + at / 100} for at in range(3)] + [{"iou": value}] * count
+    return [kind for _, kind in alarms(rows)]
+
+
+def test_few_digits_do_not_stand_still_so_soon() -> None:
+    assert still(0.4321, 5) == []
+    assert still(0.4321, 6) == [AlarmKind.FROZEN]
+    assert still(0.43, 14) == []
+    assert still(0.43, 15) == [AlarmKind.FROZEN]
+
+
+def test_the_loss_of_a_step_may_come_again_for_long() -> None:
+    monitor = Monitor("loss", Mode.MIN, Clock.STEP)
+    told = [alarm for at in range(99) for alarm in monitor.update(at, {"loss": 0.4321})]
+    assert told == []
+    assert [alarm.kind for alarm in monitor.update(99, {"loss": 0.4321})] == [AlarmKind.FROZEN]
+    validated = Monitor("val_loss", Mode.MIN, Clock.STEP)
+    told = [alarm for at in range(6) for alarm in validated.update(at, {"val_loss": 0.4321})]
+    assert [alarm.at for alarm in told] == [5]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["surrogate_loss", "policy_loss", "actor_loss", "entropy_loss", "critic loss", "g_gan_loss"],
+)
+def test_the_losses_of_a_game_float_about(name: str) -> None:
+    assert alarms([{name: value} for value in (0.5, 0.4, 0.5, 0.4, 0.5, 90.0)]) == []
+    assert alarms([{name: value} for value in (0.5, 0.4, math.nan)]) == [(2, AlarmKind.NON_FINITE)]
+
+
+def test_a_loss_whose_name_only_holds_such_letters_explodes() -> None:
+    rows = [{"loss/organ_total": value} for value in (0.5, 0.4, 0.5, 0.4, 0.5, 90.0)]
+    assert alarms(rows) == [(5, AlarmKind.EXPLOSION)]
+
+
+def test_a_name_that_has_to_be_finite_although_it_says_nothing() -> None:
+    monitor = Monitor("", also=["G_GAN"])
+    told = [
+        alarm.name
+        for at, value in enumerate((0.5, math.nan, math.nan))
+        for alarm in monitor.update(at, {"G_GAN": value, "other": value})
+    ]
+    assert told == ["G_GAN"]

@@ -1,0 +1,34 @@
+"""What is said of a log without a metric: what it holds, and how to choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ckptdoctor.history import LogFacts
+from ckptdoctor.render.wording import NOTHING, reading_words
+
+
+def test_a_log_without_a_metric_says_what_it_holds_and_how_to_choose() -> None:
+    log = LogFacts(
+        path=Path("runs/odd.log"), form="a table", encoding="utf-8", rows=3, names=("foo", "bar")
+    )
+    assert reading_words(log) == (
+        "odd.log was read as a table, utf-8; it holds foo, bar; "
+        "--metric NAME --mode max (or min) judges by one of them"
+    )
+
+
+def test_of_many_values_a_few_are_named_and_the_others_counted() -> None:
+    many = LogFacts(path=Path("a.log"), names=tuple(f"v{n}" for n in range(10)))
+    assert "v6, v7 and 2 more; --metric" in reading_words(many)
+
+
+def test_a_log_that_holds_nothing_says_why() -> None:
+    assert reading_words(LogFacts(path=Path("a.log"))) == f"a.log was read as a log; it {NOTHING}"
+    aside = LogFacts(path=Path("a.log"), form="a table", reason="is of another run")
+    assert reading_words(aside) == "a.log was read as a table; it is of another run"
+
+
+def test_names_are_neutralised() -> None:
+    words = reading_words(LogFacts(path=Path("a\x1b[1m.log"), names=("x\x1b[2J",)))
+    assert "\x1b" not in words
