@@ -390,7 +390,11 @@ def test_what_is_told_once_is_a_summary_and_no_series() -> None:
 def test_the_score_of_a_single_file_is_no_summary() -> None:
     best = holding("best.pth", {"epoch": 9, "val_iou": 0.7})
     found = chosen([best], told(val_iou=RISING))
-    assert (found.name, found.in_logs, found.in_files) == ("val_iou", "val_iou", {"val_iou"})
+    assert (found.name, found.in_logs, found.in_files) == (
+        "val_iou",
+        "val_iou",
+        frozenset({"val_iou"}),
+    )
 
 
 def test_a_score_that_is_nan_in_every_epoch_is_not_chosen() -> None:

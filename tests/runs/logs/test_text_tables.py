@@ -186,12 +186,12 @@ def test_stable_baselines_table_of_two_columns() -> None:
         "|    total_timesteps | 2048     |",
         "----------------------------------",
     )
-    assert took == [True, True, True, True, False]
-    assert found.is_open
-    assert found.done() == TableRow(
+    assert (took, found.is_open) == ([True, True, True, True, False], True)
+    first, is_open = found.done(), found.is_open
+    assert not is_open
+    assert first == TableRow(
         {"rollout/ep_rew_mean": 12.5, "time/total_timesteps": 2048}, None, 2048
     )
-    assert not found.is_open
     assert found.done() is None
 
 
