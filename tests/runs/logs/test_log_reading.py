@@ -75,7 +75,7 @@ def test_epochs_stand_in_their_order_whatever_that_of_the_log_is() -> None:
 
 @given(st.permutations(range(6)))
 def test_rows_of_different_places_may_come_in_any_order(order: Sequence[int]) -> None:
-    rows = [at(1 + n // 2, 10 * n, **{f"v{n}": float(n)})  # type: ignore[arg-type] for n in range(6)]
+    rows = [Row(epoch=1 + n // 2, step=10 * n, values={f"v{n}": float(n)}) for n in range(6)]
     plain, turned = read(*rows), read(*(rows[n] for n in order))
     assert plain.epochs == turned.epochs
     assert plain.by_step.values == turned.by_step.values
