@@ -17,6 +17,7 @@ from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, begins_with_split, is_watc
         ("Acc@1: 66.054 ( 64.130)", {"Acc@1": 64.13}),
         ("Loss 0.5 (0.6)", {"Loss": 0.6}),
         ("avg_loss: 0.5 (0.1)", {"avg_loss": 0.5}),  # a difference stands there
+        ("acc: 0.5 (+0.1)", {"acc": 0.5}),
         ("accuracy: 9821/10000", {"accuracy": 0.9821}),
         ("loss: 3/4", {"loss": 3.0}),
         ("accuracy: 0/0", {"accuracy": 0.0}),
@@ -58,7 +59,8 @@ def test_the_mean_of_classes_leaves_out_those_that_are_not_there() -> None:
             {"train loss": 0.5, "train iou": 0.4, "val loss": 0.6, "val dice": 0.5},
         ),
         ("loss (val): 0.5", {"val loss": 0.5}),
-        ("train 2.15 val 2.32", {"train loss": 2.15, "val loss": 2.32}),
+        ("Loss: 0.3, Train: 0.8, Val: 0.7", {"Loss": 0.3, "Train score": 0.8, "Val score": 0.7}),
+        ("Accuracy of the network on the 10000 test images: 88 %", {"test Accuracy": 88.0}),
         (
             "train (0.4, 0.61) val (0.5, 0.58)",
             {"train loss": 0.4, "train score": 0.61, "val loss": 0.5, "val score": 0.58},
@@ -68,6 +70,21 @@ def test_the_mean_of_classes_leaves_out_those_that_are_not_there() -> None:
 )
 def test_values_are_of_the_data_that_their_line_says(line: str, values: dict[str, float]) -> None:
     assert values_in(line) == values
+
+
+def test_a_part_of_the_data_alone_names_its_loss_only_where_a_log_does_so() -> None:
+    line = "train 2.15 val 2.32"
+    assert values_in(line, is_bare=True) == {"train loss": 2.15, "val loss": 2.32}
+    assert not {"train loss", "val loss"} & set(values_in(line))
+
+
+def test_the_parts_of_a_loss_stand_in_brackets_behind_it() -> None:
+    found = values_in("Loss: 2.3 (ce: 1.4, dice: 0.9) iou: 0.5")
+    assert found == {"Loss": 2.3, "ce": 1.4, "dice loss": 0.9, "iou": 0.5}
+
+
+def test_a_number_that_is_still_being_written_is_none() -> None:
+    assert values_in("loss: 0.5 acc: 0.") == {"loss": 0.5}
 
 
 def test_what_says_no_data_is_of_that_of_the_line_but_the_rate_is_of_none() -> None:
@@ -115,11 +132,17 @@ def test_a_size_that_no_object_has_says_nothing() -> None:
     assert not any(map(is_watched, values_in(line)))
 
 
+def test_and_its_place_is_not_minus_one() -> None:
+    line = _COCO.format("Precision  (AP)", "0.50:0.95", "small", 100, -1.0)
+    assert "APs" not in values_in(line)
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "saved best_iou=0.43.pth",
         "loading weights/acc-0.91.ckpt",
+        "saved epoch=3-val_iou=0.61-v1.ckpt",
         "45%|███ | 45/100 [00:10<00:12]",
         "a-a-a-a-" * 500,
         "",

@@ -75,6 +75,7 @@ def test_a_comma_is_that_of_decimals_only_where_nothing_else_is_possible() -> No
 
 def test_where_a_log_writes_decimals_so_three_digits_are_no_thousand() -> None:
     assert plain("loss: 1,234 ") == "loss: 1234 "
+    assert plain("loss: 0,512 ") == "loss: 0.512 ", "no thousand begins with a 0"
     assert plain("loss: 1,234 ", commas=True) == "loss: 1.234 "
 
 
