@@ -123,6 +123,7 @@ def test_lines_that_differ_in_the_digits_of_a_name_are_two() -> None:
         "New best epoch: 1 with loss 0.01",
         "Resuming from epoch 7, loss: 0.01",
         "best metric: 0.99 val_iou: 0.99",
+        "current val_iou: 0.99 best score: 0.99",
         "saving checkpoint: val_iou 0.99",
         "early stopping: loss 0.01",
     ],
