@@ -374,6 +374,8 @@ def test_beside_a_mean_iou_an_iou_is_that_of_a_class() -> None:
     both = told(val_iou=[0.9] * 5, val_miou=RISING)
     assert chosen([], both).name == "val_miou"
     assert chosen([], told(iou=[0.9] * 5, mIoU=RISING)).name == "mIoU"
+    often = told(val_iou=[0.9] * 5, val_miou=RISING[:4])
+    assert chosen([], often).name == "val_miou", "however often that is told"
     assert chosen([], told(iou=RISING, loss=RISING)).name == "iou", "without it it is the metric"
 
 

@@ -142,7 +142,7 @@ def test_and_its_place_is_not_minus_one() -> None:
     [
         "saved best_iou=0.43.pth",
         "loading weights/acc-0.91.ckpt",
-        "saved epoch=3-val_iou=0.61-v1.ckpt",
+        "saved iou=0.61-v1.ckpt",
         "45%|███ | 45/100 [00:10<00:12]",
         "a-a-a-a-" * 500,
         "",

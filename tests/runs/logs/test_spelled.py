@@ -79,8 +79,17 @@ def test_where_a_log_writes_decimals_so_three_digits_are_no_thousand() -> None:
     assert plain("loss: 1,234 ", commas=True) == "loss: 1.234 "
 
 
-@given(st.floats())
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_read_back_in_every_wrapping(value: float) -> None:
+    assert_read_back(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
 def test_what_python_prints_is_read_back_in_every_wrapping(value: float) -> None:
+    assert_read_back(value)
+
+
+def assert_read_back(value: float) -> None:
     for text in (
         f"np.float64({value!r})",
         f"tensor({value!r}, device='cuda:0')",
