@@ -386,9 +386,6 @@ def test_what_is_told_once_is_a_summary_and_no_series() -> None:
     assert chosen([], few).name == "val_miou", "of three values nobody knows"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a score of a single file is taken for a summary beside a log of 4 epochs"
-)
 def test_the_score_of_a_single_file_is_no_summary() -> None:
     best = holding("best.pth", {"epoch": 9, "val_iou": 0.7})
     found = chosen([best], told(val_iou=RISING))

@@ -272,7 +272,8 @@ def test_steps_that_begin_again_are_another_attempt() -> None:
 def test_from_the_first_epoch_that_is_named_on_epochs_count() -> None:
     run = Run()
     run.tell(step(100, loss=0.5), step(200, loss=0.4))
-    run.tell(row(1, val_iou=0.5), step(300, loss=0.1), row(2, val_iou=0.6))
+    first = run.tell(row(1, val_iou=0.5), step(300, loss=0.1), row(2, val_iou=0.6))
+    assert told(first) == [1], "no step is told as an epoch"
     assert run.feed.where == "epoch 2"
     (seen,) = run.tell(row(3, val_iou=0.7))
     assert (seen.at, seen.clock, seen.values) == (2, Clock.EPOCH, {"val_iou": 0.6})
