@@ -82,7 +82,7 @@ _NEVER = (
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(fnmatch.translate, patterns)))
+    return re.compile(rf"\A(?:{'|'.join(map(fnmatch.translate, patterns))})")
 
 
 _IS_NEVER = _any_of(_NEVER)

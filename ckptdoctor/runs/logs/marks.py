@@ -79,6 +79,7 @@ _OF_ANOTHER = re.compile(
     rb"\b(?:best|max|top|highest|lowest|improv|sav|load|restor|resum|checkpoint)", re.IGNORECASE
 )
 _NUMBER = re.compile(rb"\d|nan|inf", re.IGNORECASE)
+_VALIDATED = re.compile(rb"\bIter\((?:val|test)\)")  # in brackets stand its own batches
 _ONE_PASS = b"] Complete. Time taken"  # of an evaluator of Ignite, which counts its own passes
 _WITHIN = frozenset({b"val", b"valid", b"test", b"eval", b"validation"})
 
@@ -129,7 +130,8 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
     step = _find_step(raw)
     found = _EPOCH.search(raw)
     if found is None:
-        brackets = None if in_words or step is not None else _BRACKETS.search(raw)
+        is_open = not in_words and step is None and _VALIDATED.search(raw) is None
+        brackets = _BRACKETS.search(raw) if is_open else None
         if brackets is None:
             return step
         start, end = brackets.span(1 if brackets[1] else 2)

@@ -32,7 +32,10 @@ _DASHED = re.compile(
     rf"(?<![\w-])(?P<name>[A-Za-z_]++)(?P<of>(?!))?(?P<at>(?!))?(?P<whole>(?!))?"
     rf"(?:-|\s-\s)(?P<value>{NUMBER})"
 )
-_FILE = re.compile(r"[^\s'\"]*\.(?:ckpt|pth?|safetensors|bin|h5|keras|tar|pkl|onnx)(?![a-z])[^\s]*")
+_FILE = re.compile(
+    r"(?<![^\s'\"])[^\s'\"]{0,300}?\.(?:ckpt|pth?|safetensors|bin|h5|keras|tar|pkl|onnx)"
+    r"(?![a-z])[^\s]*"
+)
 _TUPLE = re.compile(
     rf"\b(train|val|valid|test|eval)[a-z]*\s?[:=]?\s?\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)",
     re.IGNORECASE,
@@ -119,8 +122,8 @@ def values_in(
     if "%" in text:
         text = _BAR.sub(" ", text)
     if "@" in text:
-        if coco := _of_coco(text):
-            return coco
+        if _COCO.search(text) is not None:
+            return _of_coco(text)
         text = _RANGE.sub(r"\1-\2", text)
     if ".p" in text or ".ckpt" in text or ".safetensors" in text:
         text = _FILE.sub(" ", text)

@@ -28,7 +28,7 @@ _WIDTH = 10
 """Of fastai's columns, which are printed without a space where a name fills them."""
 _BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─]).*$")
 _PREFIX = re.compile(r"^.*(?:\]|:)\s")
-_OF_YOLO = re.compile(r"\s*\d{1,5}/\d{1,5}\s+[\d.]+G\s")
+_OF_YOLO = re.compile(r"^\s{0,20}\d{1,5}/\d{1,5}\s{1,20}[\d.]{1,10}G\s")
 _YOLO = (
     *("epoch", "gpu_mem", "train/box_loss", "train/obj_loss", "train/cls_loss", "train/loss"),
     *("labels", "img_size", "P", "R", "mAP@.5", "mAP@.5:.95"),

@@ -126,7 +126,6 @@ def test_a_row_of_cocos_table_by_its_own_name(
     assert values_in(_COCO.format(*row)) == values
 
 
-@pytest.mark.xfail(strict=True, reason="a size that is not in the data is read as an IoU of 0.5")
 def test_a_size_that_no_object_has_says_nothing() -> None:
     line = _COCO.format("Precision  (AP)", "0.50:0.95", "small", 100, -1.0)
     assert not any(map(is_watched, values_in(line)))
