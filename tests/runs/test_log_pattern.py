@@ -17,11 +17,13 @@ from ckptdoctor.runs.logs import (
     find,
     json_rows,
     languages,
+    line_values,
     lines,
     marks,
     pairs,
     pattern,
     read_logs,
+    shapes,
     signs,
     spelled,
     tables,
@@ -100,7 +102,18 @@ def test_what_is_no_pattern_is_told(text: str) -> None:
 OURS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": found
     for module in (
-        *(commands, json_rows, languages, lines, marks, pairs, spelled, text_tables),
+        *(
+            commands,
+            json_rows,
+            languages,
+            line_values,
+            lines,
+            shapes,
+            marks,
+            pairs,
+            spelled,
+            text_tables,
+        ),
         *(encoding, find, signs, tables, json_text, mlflow, series, structured),
     )
     for name, found in vars(module).items()

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.collect import Collector
-from ckptdoctor.runs.logs.lines import VARYING, Thinned
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, of_split, step_in
+from ckptdoctor.runs.logs.shapes import VARYING, Thinned
 
 __all__ = ["JsonRows", "add_rows", "message_in", "read_trainer_state"]
 

@@ -3,34 +3,35 @@
 ``Epoch 89: Loss: 0.2234 | IoU: 0.6434 | LR: 0.000145`` is the usual one. Known relatives: the
 epoch on a line of its own with the values below it; ``[89/120]``; the ``Epoch: [1][10/100] Loss 0.5
 (0.6)`` of PyTorch's examples, where the mean stands in brackets; ``Epoch(val) [3][20/20]`` of
-MMEngine; ``Train: 88 [...]`` of timm; dictionaries of the Hugging Face Trainer; progress bars that
-are drawn over themselves; lines that only count steps; tables; colours, and timestamps in front.
+MMEngine; ``Train: 88 [...]`` of timm; dictionaries of the Hugging Face Trainer; bars that
+are drawn over themselves; lines that only count steps; tables; colours; timestamps in front.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.history import Position
-from ckptdoctor.metadata import METRIC_SIGNS
 from ckptdoctor.runs.logs.ahead import LinesAhead
-from ckptdoctor.runs.logs.any_word import any_word
 from ckptdoctor.runs.logs.commands import command_in
+from ckptdoctor.runs.logs.line_values import LineValues, row_by_pattern, step_among, time_of
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
-from ckptdoctor.runs.logs.numbers import number
-from ckptdoctor.runs.logs.pairs import (
-    begins_with_split,
-    is_watched,
-    may_be_watched,
-    values_in,
-)
+from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.pattern import LogPattern
-from ckptdoctor.runs.logs.spelled import has_decimal_comma
+from ckptdoctor.runs.logs.shapes import (
+    IGNORED,
+    LINE_CHARS,
+    VARYING,
+    Habits,
+    Shape,
+    Thinned,
+    Waiting,
+    blanked,
+    shape_of,
+)
 from ckptdoctor.runs.logs.text_tables import (
     TableRow,
     TextTable,
@@ -39,134 +40,17 @@ from ckptdoctor.runs.logs.text_tables import (
     head_of,
 )
 
-__all__ = ["VARYING", "LineReader", "Thinned"]
+__all__ = ["LineReader"]
 
-_LINE_CHARS = 4000
 _MOST_SHAPES = 500
-_WHOLE = 4096
-"""So many lines of a shape are read one by one; then every second, every fourth, ..."""
-_SHORT = 40
-_SEVERAL = 3
-_BETWEEN = frozenset(b"\xe2")  # bars and rules are drawn with characters that begin so
-VARYING = bytes(
-    b for b in range(256) if 0x80 <= b < 0xC0 or b in _BETWEEN or chr(b) in "0123456789.+-#=>%?: \t"
-)
-"""What differs between two lines of one shape: numbers, and the bar that shows the progress."""
+_SURELY_UNMARKED = 3
+_SHORT, _SEVERAL = 40, 3
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
-_NOT_HERE = re.compile(
-    rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
-    re.IGNORECASE,
-)
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
 _FIRST_CELL = re.compile(rb"[^\s|]+")
 _COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
-_PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
-_TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
-_BEST_METRIC = re.compile(
-    rb"(?<!new )\bbest (?:metric|score|result|epoch|val)\w{0,10}\b", re.IGNORECASE
-)
 _ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
 _RATES = ("lr", "rate")
-_WATCHED = re.compile(
-    b"[\xc3-\xed]|"
-    + METRIC_SIGNS.encode()
-    + b"|(?i:"
-    + any_word(
-        (
-            *("lr", "norm", "err", "prec", "top", "scale", "perplex", "verlust", "perte"),
-            *("genauig", "perd", "strata", "train", "val", "test"),
-        )
-    ).encode()
-    + b")"
-)
-"""Parts of words without which no line holds a value that is watched."""
-
-
-class Thinned:
-    """Which lines of a shape are read: all at first, then fewer and fewer, so that a log ends."""
-
-    def __init__(self) -> None:
-        self._seen = 0
-        self._stride = 1
-
-    def reads(self) -> bool:
-        """Whether to read the next line."""
-        self._seen += 1
-        if self._seen >= _WHOLE * self._stride:
-            self._stride *= 2
-        return self._seen % self._stride == 0
-
-
-@dataclass(slots=True)
-class _Shape:
-    """What is known of lines of one shape.
-
-    Attributes:
-        mark: where they name their moment; None for lines that belong to the moment above.
-        holds: whether they have values.
-        has_digits: whether their first word has digits, which tell lines of one shape apart.
-        head: the table that they are the head of.
-        table: the table that they are rows of.
-        first: the first cell of such a row.
-        is_plain: whether only the last of such lines counts in an epoch.
-    """
-
-    mark: Mark | None = None
-    holds: bool = False
-    has_digits: bool = False
-    head: TextTable | None = None
-    table: TextTable | None = None
-    first: bytes = b""
-    is_plain: bool = False
-
-    def __post_init__(self) -> None:
-        if self.mark is None:
-            self.is_plain = self.holds and self.table is None
-        else:
-            self.is_plain = not self.mark.moves
-
-
-_IGNORED = _Shape()
-
-
-@dataclass(slots=True)
-class _Habit:
-    """What lines of a shape were, epoch after epoch.
-
-    Attributes:
-        may_hold: whether a word of theirs may name a value.
-        holds: whether one of them held values.
-        unmarked: how many of them named no moment.
-        headless: how many of them were the head of no table.
-        speaks: whether one that named an epoch had values of its own.
-    """
-
-    may_hold: bool
-    holds: bool = False
-    unmarked: int = 0
-    headless: int = 0
-    speaks: bool = False
-
-
-_SURELY_UNMARKED = 3
-_MOST_HABITS = 4096
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A line that was not read yet, because a later one of its shape may take its place.
-
-    Attributes:
-        raw: the line.
-        shape: what is known of its like.
-        above: the line that named the moment above it, in a log that counts steps.
-        of_epoch: whether it is of the running epoch.
-    """
-
-    raw: bytes
-    shape: _Shape
-    above: bytes | None
-    of_epoch: bool = True
 
 
 class LineReader:
@@ -186,15 +70,14 @@ class LineReader:
         self._pattern = pattern
         self._epoch: int | None = None
         self._in_words = False
-        self._commas = False
-        self._shapes: dict[bytes, _Shape] = {}
+        self._values = LineValues()
+        self._shapes: dict[bytes, Shape] = {}
         self._thinned: dict[bytes, Thinned] = {}
-        self._habits: dict[bytes, _Habit] = {}
-        self._pending: dict[bytes, _Waiting] = {}
+        self._habits = Habits()
+        self._pending: dict[bytes, Waiting] = {}
         self._above: bytes | None = None
         self._table: TextTable | None = None
         self._upright = UprightTable()
-        self._said = ""
         self._in_traceback = False
         self._closed = 0
         self._overruled: set[str] = set()
@@ -214,7 +97,7 @@ class LineReader:
             ValueError: it matches, and what it calls a number is none.
         """
         if self._pattern is not None:
-            row = self._by_pattern(raw, self._pattern)
+            row = row_by_pattern(_ANSI.sub(b"", raw[:LINE_CHARS]), self._pattern)
             if row is not None:
                 yield row
             return
@@ -229,7 +112,7 @@ class LineReader:
         if self._epoch is not None and self._ahead.expected and self._ahead.lines:
             values: dict[str, float] = {}
             for raw in self._ahead.lines.values():
-                values |= self._watched(raw)
+                values |= self._values.watched(raw)
             bad = {name: value for name, value in values.items() if not math.isfinite(value)}
             if bad:  # the epoch that they belong to may never be named
                 yield Row(epoch=self._epoch + 1, values=bad)
@@ -240,7 +123,7 @@ class LineReader:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
         if b"\xe2" in raw or b"\xc2\xa0" in raw or b"\x08" in raw:
-            raw = _blanked(raw)
+            raw = blanked(raw)
         if self._in_traceback or raw[:9] == b"Traceback":
             self._in_traceback = raw[:1] in (b" ", b"\t") or raw[:9] == b"Traceback"
             return
@@ -248,7 +131,7 @@ class LineReader:
             return
         if self._upright.is_open and (upright := self._upright.done()) is not None:
             yield from self._add_upright(upright)
-        shape = raw[:_LINE_CHARS].translate(None, VARYING) if b"@[" not in raw else _shape_of(raw)
+        shape = raw[:LINE_CHARS].translate(None, VARYING) if b"@[" not in raw else shape_of(raw)
         known = self._shapes.get(shape)
         ahead = self._ahead
         is_plain = self._above is None and not ahead.lines and not ahead.expected
@@ -258,7 +141,7 @@ class LineReader:
                 pending = self._pending
                 waiting = pending.pop(shape, None)  # the last of its shape stands
                 if waiting is None:
-                    waiting = _Waiting(raw, known, None)
+                    waiting = Waiting(raw, known, None)
                 waiting.raw = raw
                 pending[shape] = waiting
                 return
@@ -272,9 +155,9 @@ class LineReader:
             known = self._shapes.get(shape)
         yield from self._feed_known(raw, shape, known)
 
-    def _feed_known(self, raw: bytes, shape: bytes, known: _Shape | None) -> Iterator[Row]:
+    def _feed_known(self, raw: bytes, shape: bytes, known: Shape | None) -> Iterator[Row]:
         if known is None:
-            yield from self._feed_new(raw[:_LINE_CHARS], shape)
+            yield from self._feed_new(raw[:LINE_CHARS], shape)
         elif known.head is not None:
             self._table = known.head
         elif known.table is not None:
@@ -287,7 +170,7 @@ class LineReader:
             if self._ahead.expected:
                 self._name(raw, known.mark)
         else:
-            yield from self._feed_new(raw[:_LINE_CHARS], shape)
+            yield from self._feed_new(raw[:LINE_CHARS], shape)
 
     def _is_of_epoch(self, raw: bytes, mark: Mark) -> bool:
         """Whether a line of a known shape is of the epoch that is running."""
@@ -298,14 +181,14 @@ class LineReader:
             return fraction is not None and epoch_of(fraction) == self._epoch
         return raw[mark.start : mark.end] == mark.text
 
-    def _keep(self, raw: bytes, shape: bytes, known: _Shape) -> Iterator[Row]:
+    def _keep(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
         moves = known.mark is not None and known.mark.moves
         if moves:
             self._above = raw
         self._pending.pop(shape, None)  # the last of its shape stands
         of_epoch = not self._ahead.holds(shape)
-        waiting = _Waiting(raw, known, None if moves else self._above, of_epoch)
+        waiting = Waiting(raw, known, None if moves else self._above, of_epoch)
         if self._above is None or not self._thinned.setdefault(shape, Thinned()).reads():
             self._pending[shape] = waiting
             return
@@ -315,7 +198,7 @@ class LineReader:
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
-        habit = self._habit(shape, raw)
+        habit = self._habits.of(shape, raw)
         mark = None
         if habit.unmarked < _SURELY_UNMARKED:
             mark = find_mark(raw, in_words=self._in_words)
@@ -323,7 +206,7 @@ class LineReader:
         if self._table is None and mark is None and b"G " in raw[:40]:
             self._table = bare_table_of(raw.decode("utf-8", "replace"))
         if self._table is not None and (mark is None or not mark.in_words):
-            known = _Shape(table=self._table)
+            known = Shape(table=self._table)
             took = list(self._feed_row(raw, shape, known))
             if shape in self._shapes and self._shapes[shape] is known:
                 yield from took
@@ -335,23 +218,13 @@ class LineReader:
         elif mark.epoch is None:
             if self._epoch is None and self._ahead.takes(shape):
                 self._ahead.keep(shape, raw)
-            known = _Shape(mark=mark, holds=True)
+            known = Shape(mark=mark, holds=True)
             self._remember(shape, known)
             yield from self._keep(raw, shape, known)
-        elif not mark.in_words and not self._holds_values(raw):
+        elif not mark.in_words and not self._values.are_told_in(raw):
             yield from self._feed_below(raw, shape)
         else:
             yield from self._begin(raw, shape, mark, mark.epoch)
-
-    def _habit(self, shape: bytes, raw: bytes) -> _Habit:
-        """What is known of lines of a shape from the epochs before."""
-        habit = self._habits.get(shape)
-        if habit is None:
-            if len(self._habits) >= _MOST_HABITS:
-                self._habits = {}
-            may_hold = _WATCHED.search(raw) is not None
-            habit = self._habits[shape] = _Habit(may_hold)
-        return habit
 
     def _begin(self, raw: bytes, shape: bytes, mark: Mark, epoch: Position) -> Iterator[Row]:
         """A line that names an epoch."""
@@ -361,35 +234,37 @@ class LineReader:
             self._shapes = {}
         self._in_words = self._in_words or mark.in_words
         self._name(raw, mark)
-        known = _Shape(mark=mark, holds=True)
+        known = Shape(mark=mark, holds=True)
         self._remember(shape, known)
         if mark.moves:
             yield from self._keep(raw, shape, known)
         else:
             self._pending.pop(shape, None)
-            self._pending[shape] = _Waiting(raw, known, None)
+            self._pending[shape] = Waiting(raw, known, None)
         if len(self._pending) >= _MOST_SHAPES:
             yield from self._flush()
 
     def _is_marked(self, raw: bytes) -> bool:
         """Whether a step counts: with values beside it, or alone on its line."""
-        return len(raw.strip()) <= _SHORT or self._holds_values(raw)
+        return len(raw.strip()) <= _SHORT or self._values.are_told_in(raw)
 
     def _name(self, raw: bytes, mark: Mark) -> None:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
-        habit = self._habit(_shape_of(raw), raw)
+        habit = self._habits.of(shape_of(raw), raw)
         if not habit.speaks:
-            line = raw[mark.values_from : _LINE_CHARS].decode("utf-8", "replace")
-            names = (name for name in self._values(line) if not name.lower().endswith(_RATES))
+            line = raw[mark.values_from : LINE_CHARS].decode("utf-8", "replace")
+            names = (
+                name for name in self._values.of_text(line) if not name.lower().endswith(_RATES)
+            )
             habit.speaks = _ENDS.search(raw) is not None or any(is_watched(one) for one in names)
         for shape, above in self._ahead.named(has_values=habit.speaks).items():
-            self._pending[shape] = _Waiting(above, _Shape(holds=True), None)
+            self._pending[shape] = Waiting(above, Shape(holds=True), None)
 
     def _feed_below(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line without a moment belongs to the one above it, if it holds metrics."""
         self._note_command(raw)
-        habit = self._habit(shape, raw)
-        holds = habit.holds or (habit.may_hold and self._holds_values(raw))
+        habit = self._habits.of(shape, raw)
+        holds = habit.holds or (habit.may_hold and self._values.are_told_in(raw))
         habit.holds = holds
         if not holds and habit.headless < _SURELY_UNMARKED and self._begins_table(raw, shape):
             return
@@ -400,12 +275,12 @@ class LineReader:
         if self._epoch is None and self._above is None:
             return
         if not holds:
-            self._remember(shape, _IGNORED)
+            self._remember(shape, IGNORED)
             return
         word = _WORD_WITH_DIGITS.match(raw)
-        known = _Shape(holds=True)
+        known = Shape(holds=True)
         if word is not None and b"\0" not in shape:
-            self._remember(shape, _Shape(has_digits=True))
+            self._remember(shape, Shape(has_digits=True))
             shape += b"\0" + word[1]
         self._remember(shape, known)
         yield from self._keep(raw, shape, known)
@@ -414,44 +289,44 @@ class LineReader:
 
     def _begins_table(self, raw: bytes, shape: bytes) -> bool:
         """Whether a line is the head of a table; then the lines below it are its rows."""
-        habit = self._habit(shape, raw)
+        habit = self._habits.of(shape, raw)
         habit.headless += 1
         if not habit.may_hold and _COUNTED.search(raw) is None:
             return False
         head = head_of(raw.decode("utf-8", "replace"))
         if head is not None:
             self._table = head
-            self._remember(shape, _Shape(head=head))
+            self._remember(shape, Shape(head=head))
             habit.headless = 0
         return head is not None
 
-    def _feed_row(self, raw: bytes, shape: bytes, known: _Shape) -> Iterator[Row]:
+    def _feed_row(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line below the head of a table, if it is a row of it."""
         table = self._table
-        first = _FIRST_CELL.findall(raw[:_LINE_CHARS])[:1]
+        first = _FIRST_CELL.findall(raw[:LINE_CHARS])[:1]
         if not first or table is None:
             return
         if known.first == first[0] and known.table is table and table.leads:
             if known.holds:
                 yield from self._keep(raw, shape, known)
             return
-        row = table.row(raw[:_LINE_CHARS].decode("utf-8", "replace"))
+        row = table.row(raw[:LINE_CHARS].decode("utf-8", "replace"))
         if row is None:
             if known.table is not None and self._shapes.get(shape) is known:
                 del self._shapes[shape]
-                yield from self._feed_new(raw[:_LINE_CHARS], shape)
+                yield from self._feed_new(raw[:LINE_CHARS], shape)
             return
         if row.epoch is not None and epoch_of(row.epoch) != self._epoch:
             yield from self._flush()
             self._epoch = epoch_of(row.epoch)
             self._shapes = {s: k for s, k in self._shapes.items() if k.head is not None}
         self._in_words = self._in_words or row.epoch is not None
-        known = known if known.table is table else _Shape(table=table)
+        known = known if known.table is table else Shape(table=table)
         known.first, known.holds = first[0], bool(row.values)
         self._remember(shape, known)
         if row.step is not None:
             self._above = raw
-            yield Row(epoch=self._epoch, step=row.step, values=row.values, time_s=_time(raw))
+            yield Row(epoch=self._epoch, step=row.step, values=row.values, time_s=time_of(raw))
         elif known.holds:
             yield from self._keep(raw, shape, known)
 
@@ -463,7 +338,7 @@ class LineReader:
         if epoch is not None or step is not None:
             yield Row(epoch=epoch, step=step, values=row.values)
 
-    def _remember(self, shape: bytes, known: _Shape) -> None:
+    def _remember(self, shape: bytes, known: Shape) -> None:
         if len(self._shapes) >= _MOST_SHAPES:
             self._shapes = {}
         self._shapes[shape] = known
@@ -481,16 +356,16 @@ class LineReader:
             if waiting.above is not None or (mark is not None and mark.moves):
                 yield from self._row(waiting)
                 continue
-            told = self._values_of(waiting)
+            told = self._values.of(waiting)
             if mark is not None:
                 named |= told.keys()
             elif named:
                 told = self._not_summed_up(told, named)
             values |= told
-            time_s = _time(waiting.raw) or time_s
+            time_s = time_of(waiting.raw) or time_s
         if values and self._epoch is not None:
             self._closed += 1
-            yield Row(epoch=self._epoch, values=values, step=_step(values), time_s=time_s)
+            yield Row(epoch=self._epoch, values=values, step=step_among(values), time_s=time_s)
 
     def _not_summed_up(self, told: dict[str, float], named: set[str]) -> dict[str, float]:
         """What a line below says, without what a summary at the end says once more.
@@ -503,110 +378,23 @@ class LineReader:
             self._overruled |= again
         return {name: value for name, value in told.items() if name not in again - self._overruled}
 
-    def _row(self, waiting: _Waiting) -> Iterator[Row]:
+    def _row(self, waiting: Waiting) -> Iterator[Row]:
         """The row of a line that knows its own moment, or that of the line above it."""
         epoch: Position | None = self._epoch if waiting.of_epoch else None
         step = None
         named = waiting.raw if waiting.above is None else waiting.above
-        mark = find_mark(named[:_LINE_CHARS], in_words=True)
+        mark = find_mark(named[:LINE_CHARS], in_words=True)
         if mark is not None:
             step = mark.step
             epoch = mark.epoch if isinstance(mark.epoch, float) else epoch
         elif self._table is not None:
-            row = self._table.row(named[:_LINE_CHARS].decode("utf-8", "replace"))
+            row = self._table.row(named[:LINE_CHARS].decode("utf-8", "replace"))
             step = None if row is None else row.step
-        values = self._values_of(waiting)
+        values = self._values.of(waiting)
         if values and (epoch is not None or step is not None):
-            yield Row(epoch=epoch, step=step, values=values, time_s=_time(waiting.raw))
-
-    def _values_of(self, waiting: _Waiting) -> dict[str, float]:
-        line, known = waiting.raw[:_LINE_CHARS], waiting.shape
-        if known.table is not None:
-            row = known.table.row(line.decode("utf-8", "replace"))
-            return {} if row is None else row.values
-        if known.mark is None:
-            return self._watched(line)
-        mark = known.mark
-        if mark.epoch is None:
-            mark = find_mark(line, in_words=True) or mark
-        split = mark.phase.decode() or begins_with_split(line.decode("utf-8", "replace"))
-        line = line[: mark.cut[0]] + line[mark.cut[1] :]
-        text = line[mark.values_from :].decode("utf-8", "replace")
-        return self._values(text, split, is_bare=mark.is_bare)
-
-    def _watched(self, raw: bytes) -> dict[str, float]:
-        """The metrics and losses of a line that names no epoch."""
-        line = raw[:_LINE_CHARS].decode("utf-8", "replace")
-        phase = _PHASE.search(line)
-        split = phase[1].lower() if phase else begins_with_split(line)
-        if line.lstrip()[:1] == "*":  # what sums up the lines above it
-            split = split or self._said
-        else:
-            self._said = split
-        found = self._values(line, split)
-        return {name: value for name, value in found.items() if may_be_watched(name)}
-
-    def _values(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
-        self._commas = self._commas or has_decimal_comma(text)
-        return values_in(text, split, commas=self._commas, is_bare=is_bare)
-
-    def _holds_values(self, raw: bytes) -> bool:
-        """Whether a line tells of how training went."""
-        if _NOT_HERE.search(raw.partition(b":")[0]) is not None:
-            return False
-        if _BEST_METRIC.search(raw) is not None:
-            return False
-        return any(is_watched(name) for name in self._values(raw.decode("utf-8", "replace")))
-
-    def _by_pattern(self, raw: bytes, pattern: LogPattern) -> Row | None:
-        line = _ANSI.sub(b"", raw[:_LINE_CHARS])
-        groups = pattern.groups_of(line.decode("utf-8", "replace"))
-        if "epoch" not in groups:
-            return None
-        epoch = number(_bare(groups.pop("epoch")))
-        if epoch is None:
-            raise ValueError("the epoch is no number")
-        values = {name: float(_bare(text)) for name, text in groups.items()}
-        return Row(epoch=epoch_of(epoch), values=values, time_s=_time(line))
+            yield Row(epoch=epoch, step=step, values=values, time_s=time_of(waiting.raw))
 
     def _note_command(self, raw: bytes) -> None:
         command = command_in(raw)
         if command and command not in self.commands:
             self.commands = [*self.commands, command][-5:]
-
-
-def _blanked(raw: bytes) -> bytes:
-    """A line without spaces of other kinds, and without what backspaces took back."""
-    raw = raw.replace(b"\xc2\xa0", b" ").replace(b"\xe2\x80\x8b", b"")
-    for drawn in (b"\xe2\x94\x82", b"\xe2\x94\x83", b"\xe2\x95\x91"):
-        raw = raw.replace(drawn, b"|")
-    return raw[raw.rfind(b"\x08") + 1 :] if b"\x08" in raw else raw
-
-
-def _shape_of(raw: bytes) -> bytes:
-    """What is left of a line without its numbers."""
-    if b"@[" in raw:  # COCO's tables differ in nothing but the digits of their names
-        return raw[:_LINE_CHARS].rpartition(b"=")[0]
-    return raw[:_LINE_CHARS].translate(None, VARYING)
-
-
-def _step(values: dict[str, float]) -> int | None:
-    step = values.get("step", values.get("global_step", math.nan))
-    return int(step) if math.isfinite(step) and step == int(step) and step >= 0 else None
-
-
-def _time(line: bytes) -> float | None:
-    """The time that stands in front of a line, in seconds."""
-    found = _TIME.search(line[:60])
-    if found is None:
-        return None
-    try:
-        year, month, day, hour, minute, second = map(int, found.groups())
-        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
-    except ValueError:
-        return None
-    return moment.timestamp()
-
-
-def _bare(text: str) -> str:
-    return text.strip().rstrip("%,;|")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs import LineReader, LogReading, Row
-from ckptdoctor.runs.logs.lines import Thinned
+from ckptdoctor.runs.logs.shapes import Thinned
 
 
 def rows(lines: Iterable[str]) -> list[Row]:

@@ -1,0 +1,121 @@
+"""What a line of text says: its values, by the marks and words in it, and when it was written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+
+from ckptdoctor.runs.logs.log_reading import Row, epoch_of
+from ckptdoctor.runs.logs.marks import find_mark
+from ckptdoctor.runs.logs.numbers import number
+from ckptdoctor.runs.logs.pairs import (
+    begins_with_split,
+    is_watched,
+    may_be_watched,
+    values_in,
+)
+from ckptdoctor.runs.logs.pattern import LogPattern
+from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
+from ckptdoctor.runs.logs.spelled import has_decimal_comma
+
+__all__ = ["LineValues", "row_by_pattern", "step_among", "time_of"]
+
+_NOT_HERE = re.compile(
+    rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
+    re.IGNORECASE,
+)
+_PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
+_TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
+_BEST_METRIC = re.compile(
+    rb"(?<!new )\bbest (?:metric|score|result|epoch|val)\w{0,10}\b", re.IGNORECASE
+)
+
+
+class LineValues:
+    """The values of lines of one log, whose decimals and sections one line tells of another."""
+
+    def __init__(self) -> None:
+        self._commas = False
+        self._said = ""
+
+    def of(self, waiting: Waiting) -> dict[str, float]:
+        """Those of a line of which it is known how such lines are read."""
+        line, known = waiting.raw[:LINE_CHARS], waiting.shape
+        if known.table is not None:
+            row = known.table.row(line.decode("utf-8", "replace"))
+            return {} if row is None else row.values
+        if known.mark is None:
+            return self.watched(line)
+        mark = known.mark
+        if mark.epoch is None:
+            mark = find_mark(line, in_words=True) or mark
+        split = mark.phase.decode() or begins_with_split(line.decode("utf-8", "replace"))
+        line = line[: mark.cut[0]] + line[mark.cut[1] :]
+        text = line[mark.values_from :].decode("utf-8", "replace")
+        return self.of_text(text, split, is_bare=mark.is_bare)
+
+    def watched(self, raw: bytes) -> dict[str, float]:
+        """The metrics and losses of a line that names no epoch."""
+        line = raw[:LINE_CHARS].decode("utf-8", "replace")
+        phase = _PHASE.search(line)
+        split = phase[1].lower() if phase else begins_with_split(line)
+        if line.lstrip()[:1] == "*":  # what sums up the lines above it
+            split = split or self._said
+        else:
+            self._said = split
+        found = self.of_text(line, split)
+        return {name: value for name, value in found.items() if may_be_watched(name)}
+
+    def of_text(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
+        """Those of a text without the moment that it names."""
+        self._commas = self._commas or has_decimal_comma(text)
+        return values_in(text, split, commas=self._commas, is_bare=is_bare)
+
+    def are_told_in(self, raw: bytes) -> bool:
+        """Whether a line tells of how training went."""
+        if _NOT_HERE.search(raw.partition(b":")[0]) is not None:
+            return False
+        if _BEST_METRIC.search(raw) is not None:
+            return False
+        return any(is_watched(name) for name in self.of_text(raw.decode("utf-8", "replace")))
+
+
+def row_by_pattern(line: bytes, pattern: LogPattern) -> Row | None:
+    """The row that a line is by the user's own pattern; None where it does not match.
+
+    Raises:
+        SlowLineError: the pattern was stopped at the line.
+        ValueError: it matches, and what it calls a number is none.
+    """
+    groups = pattern.groups_of(line.decode("utf-8", "replace"))
+    if "epoch" not in groups:
+        return None
+    epoch = number(_bare(groups.pop("epoch")))
+    if epoch is None:
+        raise ValueError("the epoch is no number")
+    values = {name: float(_bare(text)) for name, text in groups.items()}
+    return Row(epoch=epoch_of(epoch), values=values, time_s=time_of(line))
+
+
+def step_among(values: dict[str, float]) -> int | None:
+    """The step that stands among the values of an epoch."""
+    step = values.get("step", values.get("global_step", math.nan))
+    return int(step) if math.isfinite(step) and step == int(step) and step >= 0 else None
+
+
+def time_of(line: bytes) -> float | None:
+    """The time that stands in front of a line, in seconds."""
+    found = _TIME.search(line[:60])
+    if found is None:
+        return None
+    try:
+        year, month, day, hour, minute, second = map(int, found.groups())
+        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    return moment.timestamp()
+
+
+def _bare(text: str) -> str:
+    return text.strip().rstrip("%,;|")

@@ -1,0 +1,173 @@
+"""What is known of lines that differ in nothing but their numbers: their shape.
+
+A training script prints the same few shapes of line a million times.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ckptdoctor.metadata import METRIC_SIGNS
+from ckptdoctor.runs.logs.any_word import any_word
+from ckptdoctor.runs.logs.marks import Mark
+from ckptdoctor.runs.logs.text_tables import TextTable
+
+__all__ = [
+    "IGNORED",
+    "LINE_CHARS",
+    "VARYING",
+    "Habit",
+    "Habits",
+    "Shape",
+    "Thinned",
+    "Waiting",
+    "blanked",
+    "shape_of",
+]
+
+LINE_CHARS = 4000
+"""What is longer is no line of a training, and is read so far."""
+_WHOLE = 4096
+"""So many lines of a shape are read one by one; then every second, every fourth, ..."""
+_BETWEEN = frozenset(b"\xe2")  # bars and rules are drawn with characters that begin so
+VARYING = bytes(
+    b for b in range(256) if 0x80 <= b < 0xC0 or b in _BETWEEN or chr(b) in "0123456789.+-#=>%?: \t"
+)
+"""What differs between two lines of one shape: numbers, and the bar that shows the progress."""
+_WATCHED = re.compile(
+    b"[\xc3-\xed]|"
+    + METRIC_SIGNS.encode()
+    + b"|(?i:"
+    + any_word(
+        (
+            *("lr", "norm", "err", "prec", "top", "scale", "perplex", "verlust", "perte"),
+            *("genauig", "perd", "strata", "train", "val", "test"),
+        )
+    ).encode()
+    + b")"
+)
+"""Parts of words without which no line holds a value that is watched."""
+
+
+_MOST_HABITS = 4096
+
+
+class Thinned:
+    """Which lines of a shape are read: all at first, then fewer and fewer, so that a log ends."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._stride = 1
+
+    def reads(self) -> bool:
+        """Whether to read the next line."""
+        self._seen += 1
+        if self._seen >= _WHOLE * self._stride:
+            self._stride *= 2
+        return self._seen % self._stride == 0
+
+
+@dataclass(slots=True)
+class Shape:
+    """What is known of lines of one shape.
+
+    Attributes:
+        mark: where they name their moment; None for lines that belong to the moment above.
+        holds: whether they have values.
+        has_digits: whether their first word has digits, which tell lines of one shape apart.
+        head: the table that they are the head of.
+        table: the table that they are rows of.
+        first: the first cell of such a row.
+        is_plain: whether only the last of such lines counts in an epoch.
+    """
+
+    mark: Mark | None = None
+    holds: bool = False
+    has_digits: bool = False
+    head: TextTable | None = None
+    table: TextTable | None = None
+    first: bytes = b""
+    is_plain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mark is None:
+            self.is_plain = self.holds and self.table is None
+        else:
+            self.is_plain = not self.mark.moves
+
+
+IGNORED = Shape()
+
+
+@dataclass(slots=True)
+class Habit:
+    """What lines of a shape were, epoch after epoch.
+
+    Attributes:
+        may_hold: whether a word of theirs may name a value.
+        holds: whether one of them held values.
+        unmarked: how many of them named no moment.
+        headless: how many of them were the head of no table.
+        speaks: whether one that named an epoch had values of its own.
+    """
+
+    may_hold: bool
+    holds: bool = False
+    unmarked: int = 0
+    headless: int = 0
+    speaks: bool = False
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A line that was not read yet, because a later one of its shape may take its place.
+
+    Attributes:
+        raw: the line.
+        shape: what is known of its like.
+        above: the line that named the moment above it, in a log that counts steps.
+        of_epoch: whether it is of the running epoch.
+    """
+
+    raw: bytes
+    shape: Shape
+    above: bytes | None
+    of_epoch: bool = True
+
+
+class Habits:
+    """What lines were, by their shape, over all epochs of a log."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Habit] = {}
+
+    def of(self, shape: bytes, raw: bytes) -> Habit:
+        """What is known of lines of a shape.
+
+        Args:
+            shape: from ``shape_of``, or more than that.
+            raw: one of them.
+        """
+        habit = self._known.get(shape)
+        if habit is None:
+            if len(self._known) >= _MOST_HABITS:
+                self._known = {}
+            may_hold = _WATCHED.search(raw) is not None
+            habit = self._known[shape] = Habit(may_hold)
+        return habit
+
+
+def shape_of(raw: bytes) -> bytes:
+    """What is left of a line without its numbers."""
+    if b"@[" in raw:  # COCO's tables differ in nothing but the digits of their names
+        return raw[:LINE_CHARS].rpartition(b"=")[0]
+    return raw[:LINE_CHARS].translate(None, VARYING)
+
+
+def blanked(raw: bytes) -> bytes:
+    """A line without spaces of other kinds, and without what backspaces took back."""
+    raw = raw.replace(b"\xc2\xa0", b" ").replace(b"\xe2\x80\x8b", b"")
+    for drawn in (b"\xe2\x94\x82", b"\xe2\x94\x83", b"\xe2\x95\x91"):
+        raw = raw.replace(drawn, b"|")
+    return raw[raw.rfind(b"\x08") + 1 :] if b"\x08" in raw else raw
