@@ -15,7 +15,7 @@ from ckptdoctor.metadata.metric_words import BEST
 
 __all__ = ["courses_in", "scores_of_courses"]
 
-_INDEXED = re.compile(r"((?:\w+\.){0,2}(\w+))\.(\d{1,7})")
+_INDEXED = re.compile(r"^((?:\w{1,80}\.){0,2}(\w{1,80}))\.(\d{1,7})")
 _NOT_COURSES = re.compile(
     r"(^|\.)(optimizer|optim|scheduler|lr_sched|args|config|cfg|param_groups)"
 )

@@ -181,3 +181,20 @@ def test_a_log_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
     assert found(tmp_path) == []
     assert not is_log(tmp_path / "gone.csv")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's folder beside the run must not stop the scan; root may look into any."""
+    (tmp_path / "private.0").mkdir()
+    (tmp_path / "train.log").write_text("Epoch 1: loss: 0.5\n")
+    real = Path.is_dir
+
+    def is_dir(self: Path) -> bool:
+        if self.parent.name == "private.0":
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self)
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    assert [path.name for path in logs_in(tmp_path)] == ["train.log"]

@@ -145,12 +145,20 @@ def _trainings(tracker: Tracker, folder: Path, names: Sequence[str]) -> Iterator
 
 def _matching(place: Path, pattern: str) -> list[Path]:
     if "*" not in pattern:
-        return [place / pattern] if (place / pattern).is_dir() else []
+        return [place / pattern] if _is_folder(place / pattern) else []
     return [place / name for name in _sorted(_listed(place)[1]) if fnmatchcase(name, pattern)]
 
 
 def _has_checkpoints(place: Path) -> bool:
-    return (place / "checkpoints").is_dir()
+    return _is_folder(place / "checkpoints")
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether there is such a folder; False where it lies in one that we may not look into."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _files(place: Path, tracker: Tracker, depth: int) -> Iterator[Path]:

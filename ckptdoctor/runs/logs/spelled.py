@@ -14,7 +14,8 @@ _WRAPPED = re.compile(
     r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?"
     r"\b(?:b?float\d*|double|half|Decimal|[tT]ensor|[aA]rray|DeviceArray|Variable|Parameter"
     r"|scalar|item)"
-    rf"\(\s*['\"]?\[*\s*({NUMBER})\s*\]*['\"]?\s*(?:,\s*\w+=[^()]*(?:\([^()]*\)[^()]*)?)?\)"
+    rf"\(\s{{0,9}}+['\"]?\[{{0,9}}+\s{{0,9}}+({NUMBER})\s{{0,9}}+\]{{0,9}}+['\"]?\s{{0,9}}+"
+    r"(?:,\s{0,9}\w{1,40}=[^()]{0,200}(?:\([^()]{0,99}\)[^()]{0,99})?)?\)"
 )
 _WRAPPED_LIST = re.compile(
     r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?\b(?:[tT]ensor|[aA]rray)\(\s*(\[[^\[\]]*\])[^()]*\)"

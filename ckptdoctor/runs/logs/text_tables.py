@@ -26,7 +26,7 @@ _MANY = 4
 _MOST_COUNTED = 10**12
 _WIDTH = 10
 """Of fastai's columns, which are printed without a space where a name fills them."""
-_BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─]).*$")
+_BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─])[\s\S]*")
 _PREFIX = re.compile(r"^.*(?:\]|:)\s")
 _OF_YOLO = re.compile(r"^\s{0,20}\d{1,5}/\d{1,5}\s{1,20}[\d.]{1,10}G\s")
 _YOLO = (

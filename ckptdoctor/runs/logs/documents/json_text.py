@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 __all__ = ["bare_name", "is_json_lines", "objects", "parsed"]
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 _CLOSED_BY = {"[": "]", "{": "}"}
 _LOOKED_AT = 5
 _DEEPEST = 200
