@@ -73,7 +73,7 @@ def _meant(found: re.Match[bytes]) -> bytes:
     if byte is not None or octal is not None:
         return bytes([(int(byte, 16) if octal is None else int(octal, 8)) & 0xFF])
     if control is not None:
-        return bytes([control[0] & 0x1F])
+        return b"\x7f" if control == b"?" else bytes([control[0] & 0x1F])
     if letter is not None:
         return _LETTERS.get(letter, b"\\" + letter)
     code = int(short or long, 16)
