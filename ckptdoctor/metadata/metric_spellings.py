@@ -123,10 +123,6 @@ def _read(table: str) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
                 yield tuple(spelling.split()), tuple(term.split())
 
 
-SHORT = re.compile(
-    r"(?<![A-Za-z])(?:IS(?![A-Za-z])|OA(?![A-Za-z])|(?i:(?:h?r|p|pass|prec)@\d|r\^2|is\d+k|rank[-_]\d|prec[15]))"
-)
-"""Names of metrics that are too short to have a word that tells."""
 _TERMS = dict(_read(_PHRASES))
 _LONGEST = max(map(len, _TERMS))
 _FIRST_WORDS = frozenset(phrase[0] for phrase in _TERMS)

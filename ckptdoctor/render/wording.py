@@ -24,6 +24,7 @@ __all__ = [
     "counts",
     "epoch_of",
     "folded",
+    "form_words",
     "good_paths",
     "headline",
     "label",
@@ -33,6 +34,7 @@ __all__ = [
     "reading_words",
     "restored_words",
     "summary",
+    "values_words",
     "verdicts",
     "worst",
 ]
@@ -185,17 +187,24 @@ def brief(text: object, width: int = 300) -> str:
 
 def reading_words(log: LogFacts) -> str:
     """What a log without a metric holds, and how to choose one of its values."""
-    read = ", ".join(filter(None, (log.form, log.encoding)))
-    name = printable(log.path.name)
+    name, read = printable(log.path.name), form_words(log)
     if not log.names:
         return f"{name} was read as {read or 'a log'}; it {log.reason or NOTHING}"
-    names = [printable(value) for value in log.names]
-    more = f" and {len(names) - _MOST_VALUES} more" if len(names) > _MOST_VALUES else ""
-    listed = ", ".join(names[:_MOST_VALUES])
     return (
-        f"{name} was read as {read}; it holds {listed}{more}; "
+        f"{name} was read as {read}; it holds {values_words(log)}; "
         f"--metric NAME --mode max (or min) judges by one of them"
     )
+
+
+def form_words(log: LogFacts) -> str:
+    """As what a log was read, and in which encoding."""
+    return ", ".join(filter(None, (log.form, log.encoding)))
+
+
+def values_words(log: LogFacts) -> str:
+    """The names of the first values that a log holds, and how many more there are."""
+    more = f" and {len(log.names) - _MOST_VALUES} more" if len(log.names) > _MOST_VALUES else ""
+    return printable(", ".join(log.names[:_MOST_VALUES])) + more
 
 
 _MOST_VALUES = 8

@@ -12,7 +12,7 @@ from ckptdoctor.render.console.answer import print_notes, print_run_findings
 from ckptdoctor.render.console.braille_plot import plot_lines
 from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
-from ckptdoctor.render.wording import NOTHING
+from ckptdoctor.render.wording import NOTHING, form_words, values_words
 from ckptdoctor.shell import command_line
 from ckptdoctor.survey import Chronicles
 
@@ -83,16 +83,15 @@ def _print_run(console: Console, history: History, verbosity: int, height: int) 
 
 def _print_log(console: Console, log: LogFacts) -> None:
     """How a log was read: as what, how much of it, what it holds, and why it was not believed."""
-    read = ", ".join(filter(None, (log.form, log.encoding)))
     lines = f", {plural(log.lines, 'line')}" if log.lines else ""
-    console.print(Text(f"Log:       {printable(log.path.name)}: {read}{lines}"), soft_wrap=True)
+    console.print(
+        Text(f"Log:       {printable(log.path.name)}: {form_words(log)}{lines}"), soft_wrap=True
+    )
     if log.reason or not log.rows:
         why = log.reason or NOTHING
         console.print(Text(f"           set aside: it {printable(why)}", "dim"), soft_wrap=True)
     if log.names:
-        names = printable(", ".join(log.names[:_MOST_NAMES]))
-        more = f" and {len(log.names) - _MOST_NAMES} more" if len(log.names) > _MOST_NAMES else ""
-        text = f"           {plural(log.rows, 'place')} with {names}{more}"
+        text = f"           {plural(log.rows, 'place')} with {values_words(log)}"
         console.print(Text(text, "dim"), soft_wrap=True)
     if log.unread:
         text = f"           {plural(log.unread, 'line')} could not be read:"
@@ -101,7 +100,6 @@ def _print_log(console: Console, log: LogFacts) -> None:
         console.print(Text(f"  {printable(example)}", "dim"), soft_wrap=True)
 
 
-_MOST_NAMES = 8
 _SOURCES = {Source.LOG: "log", Source.CONTENTS: "contents", Source.FILENAME: "file name"}
 
 

@@ -1,26 +1,27 @@
-"""JSON: a row a line (MMEngine, fairseq, anyone's own), and the Hugging Face Trainer's state."""
+"""JSON: a row a line (MMEngine, fairseq, anyone's own), and lines of text within it."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ckptdoctor.history import Position
-from ckptdoctor.runs.logs.collect import Collector
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
-from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, of_split, step_in
-from ckptdoctor.runs.logs.shapes import VARYING, Thinned
+from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
+from ckptdoctor.runs.logs.shapes import VARYING, thinned
+from ckptdoctor.runs.logs.thinning import Thinning
 
-__all__ = ["JsonRows", "add_rows", "message_in", "read_trainer_state"]
+__all__ = ["JsonRows", "message_in"]
 
 _EPOCH = re.compile(rb'"(?:current_)?epochs?"\s*+:\s*+"?(\d{1,9}(?:\.\d{1,9})?)')
 _MOVES = re.compile(
     rb'"(?:%s)"\s*+:|"(?:current_)?epochs?"\s*+:\s*+"?\d{1,9}\.\d*[1-9]'
     % b"|".join(re.escape(name).encode() for name in (*STEP_NAMES, "snapshot_pkl"))
 )
-_MESSAGE = re.compile(rb'"(?:message|msg|log|text|event)"\s*+:\s*+"')
+_MESSAGES = ("message", "msg", "log", "text", "event")
+_MESSAGE = re.compile(rb'"(?:%s)"\s*+:\s*+"' % "|".join(_MESSAGES).encode())
 _MOST_SHAPES = 500
 
 
@@ -35,7 +36,7 @@ class JsonRows:
         self._epoch: Position | None = None
         self._step: int | None = None
         self._pending: dict[bytes, bytes] = {}
-        self._thinned: dict[bytes, Thinned] = {}
+        self._thinned: dict[bytes, Thinning] = {}
 
     def feed(self, line: bytes) -> Iterator[Row]:
         """The rows that a line completes.
@@ -73,7 +74,7 @@ class JsonRows:
             self._thinned = {}
         if shape not in self._thinned and _MOVES.search(line) is None:
             return False
-        return self._thinned.setdefault(shape, Thinned()).reads()
+        return self._thinned.setdefault(shape, thinned()).takes()
 
     def _row(self, line: bytes) -> Row | None:
         try:
@@ -97,7 +98,7 @@ class JsonRows:
             step = self._step
         if self._epoch is None and step is None:
             return None
-        return Row(epoch=self._epoch, values=dict(of_split(row, numbers(row))), step=step)
+        return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
 
 
 def message_in(line: bytes) -> bytes | None:
@@ -111,30 +112,3 @@ def message_in(line: bytes) -> bytes | None:
     texts = (row.get(name) for name in _MESSAGES) if isinstance(row, dict) else ()
     text = next((text for text in texts if isinstance(text, str)), None)
     return None if text is None else text.strip().encode("utf-8", "replace")
-
-
-_MESSAGES = ("message", "msg", "log", "text", "event")
-
-
-def add_rows(rows: object, collected: Collector) -> None:
-    """Rows that stand in a list: each has to have an epoch or a step."""
-    for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, Mapping):
-            collected.unreadable(1, str(row)[:200])
-            continue
-        epoch, step = epoch_in(row), step_in(row)
-        if epoch is None and step is None:
-            collected.unreadable(1, str(row)[:200])
-            continue
-        collected.add(Row(epoch=epoch, values=dict(of_split(row, numbers(row))), step=step))
-
-
-def read_trainer_state(text: str, collected: Collector) -> None:
-    """The ``log_history`` of a ``trainer_state.json``, whose NaN tokens are read as NaN."""
-    try:
-        state = json.loads(text)
-        history = state.get("log_history", ())
-    except (ValueError, RecursionError, AttributeError):
-        collected.unreadable(1, text[:200])
-        return
-    add_rows(history, collected)

@@ -25,12 +25,13 @@ from ckptdoctor.runs.logs.shapes import (
     IGNORED,
     LINE_CHARS,
     VARYING,
+    Habit,
     Habits,
     Shape,
-    Thinned,
     Waiting,
     blanked,
     shape_of,
+    thinned,
 )
 from ckptdoctor.runs.logs.text_tables import (
     TableRow,
@@ -39,6 +40,7 @@ from ckptdoctor.runs.logs.text_tables import (
     bare_table_of,
     head_of,
 )
+from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = ["LineReader"]
 
@@ -72,7 +74,7 @@ class LineReader:
         self._in_words = False
         self._values = LineValues()
         self._shapes: dict[bytes, Shape] = {}
-        self._thinned: dict[bytes, Thinned] = {}
+        self._thinned: dict[bytes, Thinning] = {}
         self._habits = Habits()
         self._pending: dict[bytes, Waiting] = {}
         self._above: bytes | None = None
@@ -189,7 +191,7 @@ class LineReader:
         self._pending.pop(shape, None)  # the last of its shape stands
         of_epoch = not self._ahead.holds(shape)
         waiting = Waiting(raw, known, None if moves else self._above, of_epoch)
-        if self._above is None or not self._thinned.setdefault(shape, Thinned()).reads():
+        if self._above is None or not self._thinned.setdefault(shape, thinned()).takes():
             self._pending[shape] = waiting
             return
         yield from self._row(waiting)
@@ -253,10 +255,8 @@ class LineReader:
         habit = self._habits.of(shape_of(raw), raw)
         if not habit.speaks:
             line = raw[mark.values_from : LINE_CHARS].decode("utf-8", "replace")
-            names = (
-                name for name in self._values.of_text(line) if not name.lower().endswith(_RATES)
-            )
-            habit.speaks = _ENDS.search(raw) is not None or any(is_watched(one) for one in names)
+            names = (n for n in self._values.of_text(line) if not n.lower().endswith(_RATES))
+            habit.speaks = _ENDS.search(raw) is not None or any(map(is_watched, names))
         for shape, above in self._ahead.named(has_values=habit.speaks).items():
             self._pending[shape] = Waiting(above, Shape(holds=True), None)
 
@@ -266,7 +266,7 @@ class LineReader:
         habit = self._habits.of(shape, raw)
         holds = habit.holds or (habit.may_hold and self._values.are_told_in(raw))
         habit.holds = holds
-        if not holds and habit.headless < _SURELY_UNMARKED and self._begins_table(raw, shape):
+        if not holds and self._begins_table(raw, shape, habit):
             return
         if self._above is None and self._ahead.takes(shape):
             if holds:
@@ -287,9 +287,10 @@ class LineReader:
         if len(self._pending) >= _MOST_SHAPES:
             yield from self._flush()
 
-    def _begins_table(self, raw: bytes, shape: bytes) -> bool:
+    def _begins_table(self, raw: bytes, shape: bytes, habit: Habit) -> bool:
         """Whether a line is the head of a table; then the lines below it are its rows."""
-        habit = self._habits.of(shape, raw)
+        if habit.headless >= _SURELY_UNMARKED:
+            return False
         habit.headless += 1
         if not habit.may_hold and _COUNTED.search(raw) is None:
             return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.history import Position
 
-__all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in", "names_step"]
+__all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in"]
 
 _WORDS = "|".join(
     (
@@ -190,11 +190,6 @@ def _find_step(raw: bytes) -> Mark | None:
     cut = (0, 0) if which == "bar" else found.span(which) if which != "n" else found.span()
     step = int(found[which].replace(b",", b""))
     return Mark(None, step, cut=cut, moves=True, is_bare=which == "first")
-
-
-def names_step(raw: bytes) -> bool:
-    """Whether a line names a step."""
-    return _find_step(raw) is not None
 
 
 def fraction_in(raw: bytes) -> float | None:

@@ -12,6 +12,7 @@ from ckptdoctor.runs.logs.spelled import plain
 
 __all__ = [
     "EPOCH_NAMES",
+    "SPLIT_FIELDS",
     "STEP_NAMES",
     "epoch_in",
     "number",
@@ -57,19 +58,24 @@ def step_in(row: Mapping[str, object]) -> int | None:
     return int(step) if step is not None and step >= 0 else None
 
 
-def numbers(row: Mapping[str, object], depth: int = 0) -> Iterator[tuple[str, float]]:
+def numbers(row: Mapping[str, object]) -> Iterator[tuple[str, float]]:
     """The values of a row that are numbers, NaN and infinity among them, without the epoch.
 
-    Of rows within the row each name says where it stands: ``val/iou``. Of a list of a metric, such
-    as one value a class, its mean without NaN; of COCO's twelve figures the first.
+    Where a field of the row says of which data it is, their names say so too. Of rows within the
+    row each name says where it stands: ``val/iou``. Of a list of a metric, such as one value a
+    class, its mean without NaN; of COCO's twelve figures the first.
     """
+    return of_split(row, _numbers(row))
+
+
+def _numbers(row: Mapping[str, object], depth: int = 0) -> Iterator[tuple[str, float]]:
     for name, value in row.items():
         if (
             isinstance(value, dict)
             and not ("mean" in value and "num" in value)
             and depth < _DEEPEST
         ):
-            yield from ((f"{name}/{key}", v) for key, v in numbers(value, depth + 1))
+            yield from ((f"{name}/{key}", v) for key, v in _numbers(value, depth + 1))
             continue
         found = _of_list(name, value) if isinstance(value, list) else _number(value)
         if found is None or name.lower() in EPOCH_NAMES:

@@ -11,7 +11,14 @@ from ckptdoctor.metadata import Source, is_loss, is_unknown_score, named_metric
 from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
 
-__all__ = ["REDUCED_SCALE", "begins_with_split", "is_watched", "may_be_watched", "values_in"]
+__all__ = [
+    "REDUCED_SCALE",
+    "begins_with_split",
+    "is_scale",
+    "is_watched",
+    "may_be_watched",
+    "values_in",
+]
 
 _WORD = r"(?<![\w@./-])[A-Za-z_][\w@./-]*+"
 _SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is|was)\s)"
@@ -78,7 +85,7 @@ _LOSSES = frozenset(
 """Words that say which of several losses it is."""
 _MARKS = ("epoch", "epochs", "ep")
 _LABELS = ("loss", "lr", "grad_norm", "grad norm", "gradnorm", "learning_rate", "learning rate")
-_SCALES = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
+_SCALE = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
 _SCALED = re.compile(
     rf"(?:attempted loss scale: {NUMBER}, reducing to|reducing loss scale to) ({NUMBER})",
     re.IGNORECASE,
@@ -95,8 +102,13 @@ def is_watched(name: str) -> bool:
         lower.endswith(_LABELS)
         or lower.startswith(_LABELS)
         or named_metric(name, 0.0, Source.LOG) is not None
-        or _SCALES.search(lower) is not None
+        or is_scale(name)
     )
+
+
+def is_scale(name: str) -> bool:
+    """Whether a value is the scale of the loss in mixed precision."""
+    return _SCALE.search(name) is not None
 
 
 def begins_with_split(line: str) -> str:

@@ -12,6 +12,7 @@ from ckptdoctor.metadata import METRIC_SIGNS
 from ckptdoctor.runs.logs.any_word import any_word
 from ckptdoctor.runs.logs.marks import Mark
 from ckptdoctor.runs.logs.text_tables import TextTable
+from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = [
     "IGNORED",
@@ -20,10 +21,10 @@ __all__ = [
     "Habit",
     "Habits",
     "Shape",
-    "Thinned",
     "Waiting",
     "blanked",
     "shape_of",
+    "thinned",
 ]
 
 LINE_CHARS = 4000
@@ -48,24 +49,7 @@ _WATCHED = re.compile(
     + b")"
 )
 """Parts of words without which no line holds a value that is watched."""
-
-
 _MOST_HABITS = 4096
-
-
-class Thinned:
-    """Which lines of a shape are read: all at first, then fewer and fewer, so that a log ends."""
-
-    def __init__(self) -> None:
-        self._seen = 0
-        self._stride = 1
-
-    def reads(self) -> bool:
-        """Whether to read the next line."""
-        self._seen += 1
-        if self._seen >= _WHOLE * self._stride:
-            self._stride *= 2
-        return self._seen % self._stride == 0
 
 
 @dataclass(slots=True)
@@ -156,6 +140,11 @@ class Habits:
             may_hold = _WATCHED.search(raw) is not None
             habit = self._known[shape] = Habit(may_hold)
         return habit
+
+
+def thinned() -> Thinning:
+    """Which lines of a shape are read: all at first, then fewer and fewer, so that a log ends."""
+    return Thinning(_WHOLE, then=_WHOLE // 2)
 
 
 def shape_of(raw: bytes) -> bytes:

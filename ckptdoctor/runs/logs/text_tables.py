@@ -8,13 +8,12 @@ columns, a name and its number a line between rules, as Stable-Baselines3 prints
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ckptdoctor.metadata import is_loss
-from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, position
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
 
@@ -23,7 +22,6 @@ __all__ = ["TableRow", "TextTable", "UprightTable", "bare_table_of", "head_of"]
 _LEAST = 2
 _MOST = 60
 _MANY = 4
-_MOST_COUNTED = 10**12
 _WIDTH = 10
 """Of fastai's columns, which are printed without a space where a name fills them."""
 _BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─])[\s\S]*")
@@ -35,7 +33,6 @@ _YOLO = (
     *("val/box_loss", "val/obj_loss", "val/cls_loss"),
 )
 _DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|"})
-_RULE = re.compile(r"^[\s|+:=\-─━┼│╪]*$")
 _NUMBER = re.compile(rf"^{NUMBER}$")
 _COUNT = re.compile(r"\d{1,9}$")
 _OF = re.compile(r"(\d{1,7})/\d{1,7}$")  # epoch 3/20
@@ -118,17 +115,17 @@ class TextTable:
         if self.labelled and _number(cells[0]) is None:
             return self._labelled(cells[0], cells[1:], names[1:])
         numbers = [_number(cell) for cell in cells]
-        if sum(number is not None for number in numbers) * 2 < len(cells) or numbers[0] is None:
+        if sum(value is not None for value in numbers) * 2 < len(cells) or numbers[0] is None:
             return None
-        epoch = None if self._epoch is None else counted(numbers[self._epoch])
-        step = None if self._step is None else counted(numbers[self._step])
+        epoch = None if self._epoch is None else _counted(numbers[self._epoch])
+        step = None if self._step is None else _counted(numbers[self._step])
         if self.counts and epoch is None and step is None:
             return None
         return TableRow(
             {
-                name: number
-                for at, (name, number) in enumerate(zip(names, numbers, strict=True))
-                if number is not None and at not in (self._epoch, self._step)
+                name: value
+                for at, (name, value) in enumerate(zip(names, numbers, strict=True))
+                if value is not None and at not in (self._epoch, self._step)
             },
             epoch,
             None if step is None else int(step),
@@ -146,9 +143,9 @@ class TextTable:
         qualifier = f"{word} " if word.endswith(" avg") else ""
         return TableRow(
             {
-                f"{qualifier}{name}": number
-                for name, number in zip(names, numbers, strict=True)
-                if number is not None
+                f"{qualifier}{name}": value
+                for name, value in zip(names, numbers, strict=True)
+                if value is not None
             }
         )
 
@@ -171,10 +168,10 @@ class UprightTable:
             self._section = name
             self.is_open = True
             return True
-        number = _number(plain(value))
-        if number is None or not name or _number(name) is not None:
+        found = _number(plain(value))
+        if found is None or not name or _number(name) is not None:
             return False
-        self._values[f"{self._section}{name}"] = number
+        self._values[f"{self._section}{name}"] = found
         self.is_open = True
         return True
 
@@ -184,17 +181,16 @@ class UprightTable:
         self.is_open = False
         if not values:
             return None
-        named = {name.rpartition("/")[2].lower(): number for name, number in values.items()}
-        epoch = next((counted(named[name]) for name in sorted(_EPOCHS) if name in named), None)
-        step = next((counted(named[name]) for name in _UPRIGHT_STEPS if name in named), None)
+        named = {name.rpartition("/")[2].lower(): value for name, value in values.items()}
+        epoch = next((_counted(named[name]) for name in sorted(_EPOCHS) if name in named), None)
+        step = next((_counted(named[name]) for name in _UPRIGHT_STEPS if name in named), None)
         return TableRow(values, epoch, None if step is None else int(step))
 
 
-def counted(number: float | None) -> float | None:
+def _counted(value: float | None) -> float | None:
     """A count of epochs or steps, an int where it is whole; None where it can be none."""
-    if number is None or not math.isfinite(number) or not 0 <= number < _MOST_COUNTED:
-        return None
-    return int(number) if number == int(number) else number
+    found = number(value)
+    return None if found is None or found < 0 else position(found)
 
 
 def head_of(line: str) -> TextTable | None:
@@ -223,11 +219,6 @@ def bare_table_of(line: str) -> TextTable | None:
     return TextTable(_YOLO, " ") if len(cells) == len(_YOLO) else None
 
 
-def is_rule(line: str) -> bool:
-    """Whether a line only separates rows."""
-    return _RULE.match(line) is not None
-
-
 def _readings(line: str) -> Iterator[str]:
     """The line, and what stands behind the prefix of a logger."""
     if not line.isascii():
@@ -252,7 +243,7 @@ def _separators(text: str) -> Iterator[str]:
 def _cells(text: str, separator: str) -> list[str]:
     if separator == "|":
         text = text.strip()
-        return [cell.strip().strip("*") for cell in text.strip("|│┃").split("|")]
+        return [cell.strip().strip("*") for cell in text.strip("|").split("|")]
     if separator == "  ":
         return re.split(r"\s{2,}|\t", text.strip())
     if separator == " ":

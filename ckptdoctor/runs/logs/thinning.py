@@ -6,15 +6,20 @@ __all__ = ["Thinning"]
 
 
 class Thinning:
-    """Takes ``most`` rows, then every second of the next ``most``, every fourth, and so on.
+    """Takes ``most`` rows, then every second of the next, every fourth, and so on.
 
     What is taken grows with the logarithm of what there is.
+
+    Args:
+        most: how many are all taken.
+        then: how many are taken before every next thinning; as many by default.
     """
 
-    __slots__ = ("_most", "_seen", "_stride", "_taken")
+    __slots__ = ("_most", "_seen", "_stride", "_taken", "_then")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, then: int = 0) -> None:
         self._most = most
+        self._then = then or most
         self._seen = self._taken = 0
         self._stride = 1
 
@@ -32,4 +37,5 @@ class Thinning:
         if self._taken >= self._most:
             self._taken = 0
             self._stride *= 2
+            self._most = self._then
         return True

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 
 from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
-from ckptdoctor.metadata import Mode, Source, Split, is_best, named_metric, split_of
+from ckptdoctor.metadata import Mode, Split, is_best, split_of
+from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, is_scale
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.fall import Gained, is_fall, is_risen
@@ -38,7 +39,6 @@ _FLOATS = re.compile(
 )
 """Losses of a game: they float about without a direction, as those of agents and of GANs."""
 _LOSS = re.compile(r"(?:^|[/ ])loss[_/ ](?!scale|weight|fn|type|coef|ratio)\w+$", re.IGNORECASE)
-_SCALE = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
 _LEAST_SCALE = 1.0
 _ENDS = frozenset({0.0, 1.0, 100.0})
 
@@ -113,7 +113,7 @@ class Monitor:
             if before is None or value > before:
                 self._scale_from[name] = value
             fell = value <= _LEAST_SCALE and (
-                name.lower().startswith("reduced") or (before is not None and before > value)
+                name == REDUCED_SCALE or (before is not None and before > value)
             )
             if fell and name not in self._scales_told:
                 self._scales_told.add(name)
@@ -349,16 +349,6 @@ def is_watched(name: str) -> bool:
     return is_loss(name) or is_norm(name) or is_rate(name) or is_scale(name)
 
 
-def is_scale(name: str) -> bool:
-    """Whether a value of a log is the scale of the loss in mixed precision."""
-    return _SCALE.search(name) is not None
-
-
 def is_norm(name: str) -> bool:
     """Whether a value of a log is the norm of the gradients."""
     return "grad" in name.lower() and "norm" in name.lower()
-
-
-def is_metric(name: str) -> bool:
-    """Whether a value of a log is a metric."""
-    return named_metric(name, 0.0, Source.LOG) is not None

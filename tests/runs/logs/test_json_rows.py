@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.history import Position
-from ckptdoctor.runs.logs import LogReading, Row
-from ckptdoctor.runs.logs.collect import Collector
-from ckptdoctor.runs.logs.json_rows import JsonRows, add_rows, read_trainer_state
+from ckptdoctor.runs.logs import LogReading, Row, read_logs
+from ckptdoctor.runs.logs.json_rows import JsonRows
 
 
 def read(*objects: Mapping[str, Any]) -> list[Row]:
@@ -131,28 +130,21 @@ def test_what_json_writes_is_read_back(values: dict[str, float], epoch: int, ste
     assert found == pytest.approx(values, rel=0, abs=0, nan_ok=True)
 
 
-# -- lists of rows -------------------------------------------------------------------------------
+# -- rows within a document ----------------------------------------------------------------------
 
 
-def collected(rows: object) -> LogReading:
-    collector = Collector()
-    collector.begin(Path("a.json"))
-    add_rows(rows, collector)
-    return collector.result()
-
-
-def test_each_row_of_a_list_names_its_own_moment() -> None:
-    found = collected([{"epoch": 1, "loss": 0.5}, {"loss": 0.4}, {"step": 5, "loss": 0.3}, 7])
-    assert places(found.rows) == [(1, None), (None, 5)]
-    assert found.unread == 2
-    assert collected({"epoch": 1}).rows == ()
-
-
-def test_the_numbers_of_a_trainers_state_may_be_words() -> None:
-    collector = Collector()
-    collector.begin(Path("trainer_state.json"))
+def test_the_numbers_of_a_trainers_state_may_be_words(tmp_path: Path) -> None:
     history = '[{"epoch": "0.5", "step": "10", "eval_loss": "0.4"}, {"epoch": 1, "loss": NaN}]'
-    read_trainer_state(f'{{"log_history": {history}}}', collector)
-    first, second = collector.result().rows
+    path = tmp_path / "trainer_state.json"
+    path.write_text(f'{{"log_history": {history}}}')
+    first, second = read_logs([path]).rows
     assert (first.epoch, first.step, first.values["eval_loss"]) == (0.5, 10, 0.4)
     assert math.isnan(second.values["loss"])
+
+
+@pytest.mark.parametrize("lead", ["[", ""], ids=["a list of rows", "a row a line"])
+def test_a_field_of_a_row_says_of_which_data_it_is(lead: str, tmp_path: Path) -> None:
+    rows = [{"phase": phase, "epoch": 1, "iou": v} for phase, v in (("val", 0.4), ("train", 0.9))]
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(rows) if lead else "\n".join(map(json.dumps, rows)))
+    assert read_logs([path]).epochs == {1: {"val iou": 0.4, "train iou": 0.9}}

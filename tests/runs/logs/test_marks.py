@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ckptdoctor.history import Position
-from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in, names_step
+from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
 
 
 def mark(line: str, *, in_words: bool = False) -> Mark | None:
@@ -63,7 +63,6 @@ def test_an_epoch_in_the_ways_in_which_scripts_name_it(line: str, epoch: Positio
 )
 def test_a_step_in_the_ways_in_which_scripts_name_it(line: str, step: int) -> None:
     assert moment(line) == (None, step)
-    assert names_step(line.encode())
 
 
 @pytest.mark.parametrize(
@@ -115,8 +114,8 @@ def test_what_only_looks_like_a_moment_is_none(line: str) -> None:
 
 
 def test_the_batches_of_a_validation_are_no_step_of_the_training() -> None:
-    assert not names_step(b"Iter(val) [125/125] mIoU: 0.5")
-    assert names_step(b"Iter(train) [125/160000] loss: 0.5")
+    assert find_mark(b"Iter(val) [125/125] mIoU: 0.5", in_words=False) is None
+    assert moment("Iter(train) [125/160000] loss: 0.5") == (None, 125)
 
 
 def test_a_number_in_brackets_is_an_epoch_only_where_none_was_named_in_words() -> None:

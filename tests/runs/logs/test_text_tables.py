@@ -14,7 +14,6 @@ from ckptdoctor.runs.logs.text_tables import (
     UprightTable,
     bare_table_of,
     head_of,
-    is_rule,
 )
 
 
@@ -163,11 +162,6 @@ def test_yolos_table_that_has_no_head() -> None:
     assert (read.epoch, read.values["mAP@.5:.95"], read.values["val/cls_loss"]) == (7, 0.2, 0.13)
     assert bare_table_of("   7/299     2.51G   0.1  0.2 0.3 0.6 12 640") is None
     assert bare_table_of("   7/299     2510   0.1  0.2 0.3 0.6 12 640 1 2 3 4 5 6 7") is None
-
-
-def test_rules_separate() -> None:
-    assert all(map(is_rule, ("-----", "|---|:---:|", "===", "─┼─", "")))
-    assert not any(map(is_rule, ("a", "| 1 |", "--- x ---")))
 
 
 # -- a name and its number a line ----------------------------------------------------------------
