@@ -19,8 +19,9 @@ from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
 
-__all__ = ["LineValues", "row_by_pattern", "step_among", "time_of"]
+__all__ = ["LineValues", "Summaries", "row_by_pattern", "step_among", "time_of"]
 
+_SEVERAL = 3
 _NOT_HERE = re.compile(
     rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
     re.IGNORECASE,
@@ -79,6 +80,34 @@ class LineValues:
         if _BEST_METRIC.search(raw) is not None:
             return False
         return any(is_watched(name) for name in self.of_text(raw.decode("utf-8", "replace")))
+
+
+class Summaries:
+    """What a log says once more at its end: it does not take the place of an epoch's own value.
+
+    Where every epoch has a line below that names the same value, that one counts; not where it
+    comes for the first time after several epochs.
+    """
+
+    def __init__(self) -> None:
+        self._ended = 0
+        self._overruled: set[str] = set()
+
+    def epoch_ends(self) -> None:
+        """An epoch is over."""
+        self._ended += 1
+
+    def left_out(self, told: dict[str, float], named: set[str]) -> dict[str, float]:
+        """What a line below says, without what it only says once more.
+
+        Args:
+            told: by that line.
+            named: by the line that names the epoch.
+        """
+        again = named & told.keys()
+        if self._ended < _SEVERAL:
+            self._overruled |= again
+        return {name: value for name, value in told.items() if name not in again - self._overruled}
 
 
 def row_by_pattern(line: bytes, pattern: LogPattern) -> Row | None:

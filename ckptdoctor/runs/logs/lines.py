@@ -1,10 +1,7 @@
 """Lines of text that name a moment and its values, in the many ways in which scripts print them.
 
-``Epoch 89: Loss: 0.2234 | IoU: 0.6434 | LR: 0.000145`` is the usual one. Known relatives: the
-epoch on a line of its own with the values below it; ``[89/120]``; the ``Epoch: [1][10/100] Loss 0.5
-(0.6)`` of PyTorch's examples, where the mean stands in brackets; ``Epoch(val) [3][20/20]`` of
-MMEngine; ``Train: 88 [...]`` of timm; dictionaries of the Hugging Face Trainer; bars that
-are drawn over themselves; lines that only count steps; tables; colours; timestamps in front.
+``Epoch 89: Loss: 0.2234 | IoU: 0.6434 | LR: 0.000145`` is the usual one; its relatives stand in
+``marks`` (where a line names its moment), ``pairs`` (names and numbers) and ``text_tables``.
 """
 
 from __future__ import annotations
@@ -15,10 +12,16 @@ from collections.abc import Iterator
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.ahead import LinesAhead
-from ckptdoctor.runs.logs.commands import command_in
-from ckptdoctor.runs.logs.line_values import LineValues, row_by_pattern, step_among, time_of
+from ckptdoctor.runs.logs.commands import with_command
+from ckptdoctor.runs.logs.line_values import (
+    LineValues,
+    Summaries,
+    row_by_pattern,
+    step_among,
+    time_of,
+)
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
-from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
+from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, is_of_epoch
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.shapes import (
@@ -45,8 +48,7 @@ from ckptdoctor.runs.logs.thinning import Thinning
 __all__ = ["LineReader"]
 
 _MOST_SHAPES = 500
-_SURELY_UNMARKED = 3
-_SHORT, _SEVERAL = 40, 3
+_SHORT = 40
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
 _FIRST_CELL = re.compile(rb"[^\s|]+")
@@ -81,8 +83,9 @@ class LineReader:
         self._table: TextTable | None = None
         self._upright = UprightTable()
         self._in_traceback = False
-        self._closed = 0
-        self._overruled: set[str] = set()
+        self._was_blanked = False
+        self._is_calm = False
+        self._summaries = Summaries()
         self._ahead = LinesAhead()
         self.commands: list[str] = []
 
@@ -104,7 +107,9 @@ class LineReader:
                 yield row
             return
         for part in raw.split(b"\r") if b"\r" in raw else (raw,):
-            yield from self._feed(part)
+            if not (self._is_calm and self._takes_place(part)):
+                yield from self._feed(part)
+                self._is_calm = self._calms_down()
 
     def flush(self) -> Iterator[Row]:
         """What is known of the moment that is being read; more may come."""
@@ -121,11 +126,43 @@ class LineReader:
 
     # -- one line --------------------------------------------------------------------------------
 
+    def _takes_place(self, raw: bytes) -> bool:
+        """Whether a line takes the place of the last of its shape, or says nothing as that one."""
+        shape = raw[:LINE_CHARS].translate(None, VARYING)
+        known = self._shapes.get(shape)
+        if known is IGNORED:
+            return True
+        if known is None or not known.is_plain:
+            return False
+        mark = known.mark
+        if mark is not None and raw[mark.start : mark.end] != mark.text:
+            return False
+        waiting = self._pending.pop(shape, None)  # the last of its shape stands
+        if waiting is None:
+            waiting = Waiting(raw, known, None)
+        waiting.raw = raw
+        self._pending[shape] = waiting
+        return True
+
+    def _calms_down(self) -> bool:
+        """Whether nothing but epochs counts, each named before its values, in common letters."""
+        ahead = self._ahead
+        return not (
+            self._above is not None
+            or ahead.lines
+            or ahead.expected
+            or self._in_traceback
+            or self._upright.is_open
+            or self._was_blanked
+        )
+
     def _feed(self, raw: bytes) -> Iterator[Row]:
         if b"\x1b" in raw:
             raw = _ANSI.sub(b"", raw)
         if b"\xe2" in raw or b"\xc2\xa0" in raw or b"\x08" in raw:
-            raw = blanked(raw)
+            bare = blanked(raw)
+            self._was_blanked = self._was_blanked or bare != raw
+            raw = bare
         if self._in_traceback or raw[:9] == b"Traceback":
             self._in_traceback = raw[:1] in (b" ", b"\t") or raw[:9] == b"Traceback"
             return
@@ -133,22 +170,10 @@ class LineReader:
             return
         if self._upright.is_open and (upright := self._upright.done()) is not None:
             yield from self._add_upright(upright)
-        shape = raw[:LINE_CHARS].translate(None, VARYING) if b"@[" not in raw else shape_of(raw)
+        shape = shape_of(raw)
         known = self._shapes.get(shape)
-        ahead = self._ahead
-        is_plain = self._above is None and not ahead.lines and not ahead.expected
-        if is_plain and known is not None and known.is_plain:
-            mark = known.mark
-            if mark is None or raw[mark.start : mark.end] == mark.text:
-                pending = self._pending
-                waiting = pending.pop(shape, None)  # the last of its shape stands
-                if waiting is None:
-                    waiting = Waiting(raw, known, None)
-                waiting.raw = raw
-                pending[shape] = waiting
-                return
-        if ahead.holds(shape):
-            ahead.keep(shape, raw)
+        if self._ahead.holds(shape):
+            self._ahead.keep(shape, raw)
             if self._above is None:
                 return
         if known is not None and known.has_digits:
@@ -167,21 +192,12 @@ class LineReader:
         elif known.mark is None:
             if known.holds:
                 yield from self._keep(raw, shape, known)
-        elif self._is_of_epoch(raw, known.mark):
+        elif is_of_epoch(raw, known.mark, self._epoch):
             yield from self._keep(raw, shape, known)
             if self._ahead.expected:
                 self._name(raw, known.mark)
         else:
             yield from self._feed_new(raw[:LINE_CHARS], shape)
-
-    def _is_of_epoch(self, raw: bytes, mark: Mark) -> bool:
-        """Whether a line of a known shape is of the epoch that is running."""
-        if mark.epoch is None:
-            return True
-        if isinstance(mark.epoch, float):
-            fraction = fraction_in(raw)
-            return fraction is not None and epoch_of(fraction) == self._epoch
-        return raw[mark.start : mark.end] == mark.text
 
     def _keep(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
@@ -202,7 +218,7 @@ class LineReader:
         """A line whose shape is new, or whose epoch is."""
         habit = self._habits.of(shape, raw)
         mark = None
-        if habit.unmarked < _SURELY_UNMARKED:
+        if habit.may_name:
             mark = find_mark(raw, in_words=self._in_words)
             habit.unmarked = habit.unmarked + 1 if mark is None else 0
         if self._table is None and mark is None and b"G " in raw[:40]:
@@ -214,7 +230,7 @@ class LineReader:
                 yield from took
                 return
         if mark is ELSEWHERE:
-            self._note_command(raw)
+            self.commands = with_command(self.commands, raw)
         elif mark is None or (mark.epoch is None and not self._is_marked(raw)):
             yield from self._feed_below(raw, shape)
         elif mark.epoch is None:
@@ -262,7 +278,7 @@ class LineReader:
 
     def _feed_below(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line without a moment belongs to the one above it, if it holds metrics."""
-        self._note_command(raw)
+        self.commands = with_command(self.commands, raw)
         habit = self._habits.of(shape, raw)
         holds = habit.holds or (habit.may_hold and self._values.are_told_in(raw))
         habit.holds = holds
@@ -289,7 +305,7 @@ class LineReader:
 
     def _begins_table(self, raw: bytes, shape: bytes, habit: Habit) -> bool:
         """Whether a line is the head of a table; then the lines below it are its rows."""
-        if habit.headless >= _SURELY_UNMARKED:
+        if not habit.may_head:
             return False
         habit.headless += 1
         if not habit.may_hold and _COUNTED.search(raw) is None:
@@ -361,23 +377,12 @@ class LineReader:
             if mark is not None:
                 named |= told.keys()
             elif named:
-                told = self._not_summed_up(told, named)
+                told = self._summaries.left_out(told, named)
             values |= told
             time_s = time_of(waiting.raw) or time_s
         if values and self._epoch is not None:
-            self._closed += 1
+            self._summaries.epoch_ends()
             yield Row(epoch=self._epoch, values=values, step=step_among(values), time_s=time_s)
-
-    def _not_summed_up(self, told: dict[str, float], named: set[str]) -> dict[str, float]:
-        """What a line below says, without what a summary at the end says once more.
-
-        Where every epoch has a line below that names the same value, that one counts; not where it
-        comes for the first time after several epochs.
-        """
-        again = named & told.keys()
-        if self._closed < _SEVERAL:
-            self._overruled |= again
-        return {name: value for name, value in told.items() if name not in again - self._overruled}
 
     def _row(self, waiting: Waiting) -> Iterator[Row]:
         """The row of a line that knows its own moment, or that of the line above it."""
@@ -394,8 +399,3 @@ class LineReader:
         values = self._values.of(waiting)
         if values and (epoch is not None or step is not None):
             yield Row(epoch=epoch, step=step, values=values, time_s=time_of(waiting.raw))
-
-    def _note_command(self, raw: bytes) -> None:
-        command = command_in(raw)
-        if command and command not in self.commands:
-            self.commands = [*self.commands, command][-5:]

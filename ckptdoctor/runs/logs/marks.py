@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 
 from ckptdoctor.history import Position
+from ckptdoctor.runs.logs.log_reading import epoch_of
 
-__all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in"]
+__all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in", "is_of_epoch"]
 
 _WORDS = "|".join(
     (
@@ -190,6 +191,22 @@ def _find_step(raw: bytes) -> Mark | None:
     cut = (0, 0) if which == "bar" else found.span(which) if which != "n" else found.span()
     step = int(found[which].replace(b",", b""))
     return Mark(None, step, cut=cut, moves=True, is_bare=which == "first")
+
+
+def is_of_epoch(raw: bytes, mark: Mark, epoch: int | None) -> bool:
+    """Whether a line is of the epoch that is running.
+
+    Args:
+        raw: of the shape of the line that the mark is of.
+        mark: of that line.
+        epoch: the one that is running.
+    """
+    if mark.epoch is None:
+        return True
+    if isinstance(mark.epoch, float):
+        fraction = fraction_in(raw)
+        return fraction is not None and epoch_of(fraction) == epoch
+    return raw[mark.start : mark.end] == mark.text
 
 
 def fraction_in(raw: bytes) -> float | None:

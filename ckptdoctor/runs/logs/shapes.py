@@ -50,6 +50,8 @@ _WATCHED = re.compile(
 )
 """Parts of words without which no line holds a value that is watched."""
 _MOST_HABITS = 4096
+_SURELY = 3
+"""What so many lines of a shape were not, the next is not either."""
 
 
 @dataclass(slots=True)
@@ -101,6 +103,16 @@ class Habit:
     unmarked: int = 0
     headless: int = 0
     speaks: bool = False
+
+    @property
+    def may_name(self) -> bool:
+        """Whether a line may name a moment, as far as the lines before tell."""
+        return self.unmarked < _SURELY
+
+    @property
+    def may_head(self) -> bool:
+        """Whether a line may be the head of a table, likewise."""
+        return self.headless < _SURELY
 
 
 @dataclass(slots=True)

@@ -91,7 +91,8 @@ class TextTable:
     def row(self, line: str) -> TableRow | None:
         """The row that a line is; None if it is none, without values if it is one class of many."""
         for text in _readings(line):
-            bare = plain(_BAR.sub("", text))
+            bare = _BAR.sub("", text)
+            bare = bare if self._separator == "," else plain(bare)  # 1,100 is no thousand there
             for separator in ("  ", " ") if self._separator.isspace() else (self._separator,):
                 found = self._fitting(_cells(bare, separator))
                 if found is not None:
