@@ -20,6 +20,7 @@ from ckptdoctor.metadata import (
     plain_name,
     split_of,
 )
+from ckptdoctor.runs.clock import standing
 from ckptdoctor.runs.families import name_of
 from ckptdoctor.runs.kept import kept_by
 from ckptdoctor.runs.logs import LogReading
@@ -147,7 +148,7 @@ class _Told:
         held = [
             (metric, at)
             for member in members
-            if (at := self._place(member)) is not None
+            if (at := standing(member.metadata, self._clock)) is not None
             for metric in member.metadata.metrics
         ]
         if self._clock is Clock.EPOCH:  # and what the files remember of the epochs before
@@ -162,10 +163,6 @@ class _Told:
             same for metric, at in held if (same := self._says(metric, at + shift)) is not None
         ]
         return Agreement(sum(found), len(found) - sum(found))
-
-    def _place(self, member: Member) -> Position | None:
-        data = member.metadata
-        return data.global_step if self._clock is Clock.STEP else data.epoch
 
     def _says(self, metric: Metric, epoch: Position) -> bool | None:
         """Whether the log says what a file says; None where it says nothing of it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import MetricKind, Mode, Source, named_metric
-from ckptdoctor.runs.clock import Course
+from ckptdoctor.runs.clock import Course, standing
 from ckptdoctor.runs.logs import ByClock, LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
@@ -131,7 +131,7 @@ def _points(members: Sequence[Member], choice: Choice, told: ByClock, clock: Clo
     found: dict[Position, Point] = {}
     for member in members:
         data = member.metadata
-        at = data.global_step if clock is Clock.STEP else data.epoch
+        at = standing(data, clock)
         metric = choice.of_file(member) or choice.carried(member)
         if metric is None or at is None:
             continue

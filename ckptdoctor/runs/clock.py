@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ckptdoctor.metadata import Source, position
+from ckptdoctor.history import Clock, Position
+from ckptdoctor.metadata import Metadata, Source, position
 from ckptdoctor.runs.families import Name, name_of
 from ckptdoctor.runs.member import Member
 
-__all__ = ["Course", "counted", "course_of", "trainings"]
+__all__ = ["Course", "counted", "course_of", "standing", "trainings"]
 
 _MOST_EPOCHS = 9999
 """A larger number in a name counts steps."""
@@ -34,6 +35,11 @@ class Course:
     members: tuple[Member, ...] = ()
     placed: int = 0
     by_step: bool = False
+
+
+def standing(data: Metadata, clock: Clock) -> Position | None:
+    """Where a checkpoint stands by a clock; None where that is not known."""
+    return data.global_step if clock is Clock.STEP else data.epoch
 
 
 # -- numbers in names ----------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorStats
-from ckptdoctor.history import Clock, History, Position
+from ckptdoctor.history import History, Position
 from ckptdoctor.metadata import Metadata, MetricKind
+from ckptdoctor.runs.clock import standing
 from ckptdoctor.runs.families import name_of
 from ckptdoctor.runs.jumps import Jump, jumps_of
 from ckptdoctor.runs.member import Member
@@ -103,7 +104,7 @@ class Run:
 
     def position(self, data: Metadata) -> Position | None:
         """Where a checkpoint stands on the clock of the run."""
-        return data.global_step if self.history.clock is Clock.STEP else data.epoch
+        return standing(data, self.history.clock)
 
     # -- neighbours ------------------------------------------------------------------------------
 

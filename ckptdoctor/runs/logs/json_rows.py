@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
-from ckptdoctor.runs.logs.shapes import VARYING, thinned
-from ckptdoctor.runs.logs.thinning import Thinning
+from ckptdoctor.runs.logs.shapes import MOST_SHAPES, VARYING, Samples
 
 __all__ = ["JsonRows", "message_in"]
 
@@ -22,7 +21,6 @@ _MOVES = re.compile(
 )
 _MESSAGES = ("message", "msg", "log", "text", "event")
 _MESSAGE = re.compile(rb'"(?:%s)"\s*+:\s*+"' % "|".join(_MESSAGES).encode())
-_MOST_SHAPES = 500
 
 
 class JsonRows:
@@ -36,7 +34,7 @@ class JsonRows:
         self._epoch: Position | None = None
         self._step: int | None = None
         self._pending: dict[bytes, bytes] = {}
-        self._thinned: dict[bytes, Thinning] = {}
+        self._samples = Samples()
 
     def feed(self, line: bytes) -> Iterator[Row]:
         """The rows that a line completes.
@@ -56,7 +54,7 @@ class JsonRows:
         row = self._row(line)
         if row is not None:
             yield row
-            if len(self._pending) < _MOST_SHAPES:
+            if len(self._pending) < MOST_SHAPES:
                 self._pending[shape] = b""
 
     def flush(self) -> Iterator[Row]:
@@ -70,11 +68,9 @@ class JsonRows:
 
     def _reads(self, shape: bytes, line: bytes) -> bool:
         """Whether a row is one of those that count steps, or parts of an epoch, and are read."""
-        if len(self._thinned) > _MOST_SHAPES:
-            self._thinned = {}
-        if shape not in self._thinned and _MOVES.search(line) is None:
+        if shape not in self._samples and _MOVES.search(line) is None:
             return False
-        return self._thinned.setdefault(shape, thinned()).takes()
+        return self._samples.takes(shape)
 
     def _row(self, line: bytes) -> Row | None:
         try:
@@ -103,6 +99,8 @@ class JsonRows:
 
 def message_in(line: bytes) -> bytes | None:
     """The line of text that a logger wrote as JSON; None where the values are fields."""
+    if b'": "' not in line and b'":"' not in line:  # no field is a text
+        return None
     if _MESSAGE.search(line) is None or _EPOCH.search(line) is not None:
         return None
     try:

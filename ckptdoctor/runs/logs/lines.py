@@ -27,14 +27,15 @@ from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.shapes import (
     IGNORED,
     LINE_CHARS,
+    MOST_SHAPES,
     VARYING,
     Habit,
     Habits,
+    Samples,
     Shape,
     Waiting,
     blanked,
     shape_of,
-    thinned,
 )
 from ckptdoctor.runs.logs.text_tables import (
     TableRow,
@@ -43,11 +44,9 @@ from ckptdoctor.runs.logs.text_tables import (
     bare_table_of,
     head_of,
 )
-from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = ["LineReader"]
 
-_MOST_SHAPES = 500
 _SHORT = 40
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
@@ -76,7 +75,7 @@ class LineReader:
         self._in_words = False
         self._values = LineValues()
         self._shapes: dict[bytes, Shape] = {}
-        self._thinned: dict[bytes, Thinning] = {}
+        self._samples = Samples()
         self._habits = Habits()
         self._pending: dict[bytes, Waiting] = {}
         self._above: bytes | None = None
@@ -207,12 +206,10 @@ class LineReader:
         self._pending.pop(shape, None)  # the last of its shape stands
         of_epoch = not self._ahead.holds(shape)
         waiting = Waiting(raw, known, None if moves else self._above, of_epoch)
-        if self._above is None or not self._thinned.setdefault(shape, thinned()).takes():
+        if self._above is None or not self._samples.takes(shape):
             self._pending[shape] = waiting
             return
         yield from self._row(waiting)
-        if len(self._thinned) > _MOST_SHAPES:
-            self._thinned = {}
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
@@ -259,7 +256,7 @@ class LineReader:
         else:
             self._pending.pop(shape, None)
             self._pending[shape] = Waiting(raw, known, None)
-        if len(self._pending) >= _MOST_SHAPES:
+        if len(self._pending) >= MOST_SHAPES:
             yield from self._flush()
 
     def _is_marked(self, raw: bytes) -> bool:
@@ -300,7 +297,7 @@ class LineReader:
             shape += b"\0" + word[1]
         self._remember(shape, known)
         yield from self._keep(raw, shape, known)
-        if len(self._pending) >= _MOST_SHAPES:
+        if len(self._pending) >= MOST_SHAPES:
             yield from self._flush()
 
     def _begins_table(self, raw: bytes, shape: bytes, habit: Habit) -> bool:
@@ -356,7 +353,7 @@ class LineReader:
             yield Row(epoch=epoch, step=step, values=row.values)
 
     def _remember(self, shape: bytes, known: Shape) -> None:
-        if len(self._shapes) >= _MOST_SHAPES:
+        if len(self._shapes) >= MOST_SHAPES:
             self._shapes = {}
         self._shapes[shape] = known
 

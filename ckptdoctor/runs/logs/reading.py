@@ -151,7 +151,7 @@ class RowReader:
         """
         if self._json is not None and line[:2] in (b'{"', b"{}"):
             self._has_json = True
-            for part in line.split(b"\r"):
+            for part in line.split(b"\r") if b"\r" in line else (line,):
                 message = message_in(part)
                 if message is None:
                     yield from self._json.feed(part)

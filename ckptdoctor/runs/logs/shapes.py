@@ -17,18 +17,20 @@ from ckptdoctor.runs.logs.thinning import Thinning
 __all__ = [
     "IGNORED",
     "LINE_CHARS",
+    "MOST_SHAPES",
     "VARYING",
     "Habit",
     "Habits",
+    "Samples",
     "Shape",
     "Waiting",
     "blanked",
     "shape_of",
-    "thinned",
 ]
 
 LINE_CHARS = 4000
 """What is longer is no line of a training, and is read so far."""
+MOST_SHAPES = 500
 _WHOLE = 4096
 """So many lines of a shape are read one by one; then every second, every fourth, ..."""
 _BETWEEN = frozenset(b"\xe2")  # bars and rules are drawn with characters that begin so
@@ -132,6 +134,25 @@ class Waiting:
     of_epoch: bool = True
 
 
+class Samples:
+    """Which lines of a shape are read: all at first, then fewer and fewer, so that a log ends."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Thinning] = {}
+
+    def __contains__(self, shape: bytes) -> bool:
+        return shape in self._known
+
+    def takes(self, shape: bytes) -> bool:
+        """Whether to read the next line of a shape."""
+        thinning = self._known.get(shape)
+        if thinning is None:
+            if len(self._known) >= MOST_SHAPES:
+                self._known = {}
+            thinning = self._known[shape] = Thinning(_WHOLE, then=_WHOLE // 2)
+        return thinning.takes()
+
+
 class Habits:
     """What lines were, by their shape, over all epochs of a log."""
 
@@ -152,11 +173,6 @@ class Habits:
             may_hold = _WATCHED.search(raw) is not None
             habit = self._known[shape] = Habit(may_hold)
         return habit
-
-
-def thinned() -> Thinning:
-    """Which lines of a shape are read: all at first, then fewer and fewer, so that a log ends."""
-    return Thinning(_WHOLE, then=_WHOLE // 2)
 
 
 def shape_of(raw: bytes) -> bytes:
