@@ -9,6 +9,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.history import History
+from ckptdoctor.layouts.files import CheckpointFiles, Part
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata, Mode
 from ckptdoctor.runs.run import LogAside, Run
@@ -17,6 +18,7 @@ __all__ = [
     "CheckpointReport",
     "Crash",
     "LastGood",
+    "PartReport",
     "Place",
     "Report",
     "RunReport",
@@ -62,11 +64,33 @@ class TensorTotals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointReport:
-    """What is known of one file.
+class PartReport:
+    """What is known of one file of a checkpoint that consists of several.
 
     Attributes:
-        path: the file, as the user named it.
+        part: the file, and what it is in the checkpoint.
+        format: None where nothing could be read.
+        nbytes: size of the file.
+        verdict: what it is good for.
+        checkpoint: what the reader returned, with the names that the file gives its tensors; None
+            where nothing could be read, or if not kept.
+        stats: by the names that the checkpoint gives its tensors; empty if not kept.
+    """
+
+    part: Part
+    format: str | None = None
+    nbytes: int = 0
+    verdict: Verdict
+    checkpoint: Checkpoint | None = field(default=None, repr=False)
+    stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointReport:
+    """What is known of one checkpoint.
+
+    Attributes:
+        path: the file or the folder, as the user named it.
         format: None where nothing could be read.
         nbytes: size of the file.
         verdict: what it is good for.
@@ -78,6 +102,8 @@ class CheckpointReport:
         restored: what it was made from by ``ckptdoctor restore``; None for a file that was not.
         checkpoint: what the reader returned; None where nothing could be read, or if not kept.
         stats: by fqn; empty if not kept.
+        files: those that form it.
+        parts: what is known of each of them; () for a single file.
     """
 
     path: Path
@@ -92,6 +118,8 @@ class CheckpointReport:
     restored: RestoredFrom | None = None
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
+    files: CheckpointFiles | None = field(default=None, repr=False)
+    parts: tuple[PartReport, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,131 @@
+"""A checkpoint as the files that it consists of; a single file is the smallest of them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from ckptdoctor.checkpoint import Problem, Role, Scalar
+
+__all__ = ["Absent", "CheckpointFiles", "Form", "Part", "PartRole", "Pointer", "single"]
+
+
+class PartRole(enum.Enum):
+    """What a part of a checkpoint holds, and so what it costs to lose it."""
+
+    MODEL = "model"
+    EMA = "ema"
+    OPTIMIZER = "optimizer"
+    SCALER = "scaler"
+    SCHEDULER = "scheduler"
+    RNG = "rng"
+    STATE = "state"  # where the training stands: trainer_state.json, an index, a counter
+    ARGS = "args"
+    CUSTOM = "custom"  # objects that the script registered
+
+
+class Form(enum.Enum):
+    """How a part is read."""
+
+    TENSORS = "tensors"  # as a checkpoint file
+    TEXT = "text"  # by the layout alone: JSON, YAML, a number
+    DCP = "dcp"  # slices of a .distcp file, which the folder's .metadata describes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file of a checkpoint.
+
+    Attributes:
+        path: the file.
+        name: the file as the checkpoint knows it: its path from the folder, with slashes.
+        role: what it holds.
+        form: how it is read.
+        prefix: put before the names of its tensors and values: ``optimizer.``; "" for a model's.
+        role_of: what a tensor of it is, by its name in the file, where the framework says more than
+            ``role``; None to go by ``role``, or, for a model, by what the reader says.
+        sibling: the name that the part has in every checkpoint of the run; "" for ``name``. Numbers
+            of steps are left out, those of ranks and shards stay.
+        needed: whether it is missed where a sibling has it and this checkpoint does not.
+    """
+
+    path: Path
+    name: str
+    role: PartRole
+    form: Form = Form.TENSORS
+    prefix: str = ""
+    role_of: Callable[[str], Role | None] | None = None
+    sibling: str = ""
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """A part that is not there, though something says that it should be.
+
+    Attributes:
+        name: the file, as the checkpoint knows it.
+        role: what it would hold.
+        because: who says so: ``model.safetensors.index.json names it``.
+        tensors: those that it costs, as far as they are known.
+        problem: what is wrong instead, where the file is there and is not what it should be; "".
+    """
+
+    name: str
+    role: PartRole
+    because: str
+    tensors: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFiles:
+    """The files that form one checkpoint.
+
+    Attributes:
+        path: what the user calls it: the folder, or the file.
+        layout: the framework's name; "" for a single file.
+        parts: those that are there, the model's first.
+        absent: those that should be.
+        problems: damage that shows without a look at tensors: a broken index, bytes that do not
+            sum up.
+        scalars: what the texts say, by the names that a single file would give it: ``epoch``,
+            ``global_step``, ``best_metric``, ``eval_loss``.
+        finished: the part that the framework writes last; "" where that is not known.
+    """
+
+    path: Path
+    layout: str = ""
+    parts: tuple[Part, ...] = ()
+    absent: tuple[Absent, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    scalars: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    finished: str = ""
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one file, and nothing but that file."""
+        return not self.layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """A file that names the checkpoint to go on from.
+
+    Attributes:
+        path: the file, such as ``latest``.
+        target: what it says.
+        leads_to: the checkpoint that it means; None where there is none of that name.
+    """
+
+    path: Path
+    target: str
+    leads_to: Path | None
+
+
+def single(path: Path) -> CheckpointFiles:
+    """A checkpoint of one file."""
+    return CheckpointFiles(path=path, parts=(Part(path=path, name=path.name, role=PartRole.MODEL),))

@@ -1,0 +1,91 @@
+"""A folder as layouts see it: names, sizes, and small texts; nothing is opened but those."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+__all__ = ["Folder"]
+
+_TEXT_NBYTES = 64 << 20
+"""An index of a model with a million tensors takes some 60 MB."""
+
+
+class Folder:
+    """What lies in a folder, listed once, when it is asked for.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _listing(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        files: list[str] = []
+        folders: list[str] = []
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif entry.is_file():
+                        files.append(entry.name)
+        except OSError:
+            return (), ()
+        return tuple(sorted(files)), tuple(sorted(folders))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its regular files, hidden ones among them; links to files count."""
+        return self._listing[0]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The names of the folders in it; links to folders are left alone."""
+        return self._listing[1]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.files)
+
+    def below(self, name: str) -> Folder:
+        """A folder in it, whether it is there or not."""
+        known = self._children.get(name)
+        if known is None:
+            known = self._children[name] = Folder(self.path / name)
+        return known
+
+    @cached_property
+    def _children(self) -> dict[str, Folder]:
+        return {}
+
+    def walk(self) -> Iterator[tuple[str, Folder]]:
+        """Itself and every folder below it, with the path from here: "" or ``a/b/``."""
+        waiting = [("", self)]
+        while waiting:
+            prefix, folder = waiting.pop()
+            yield prefix, folder
+            waiting.extend((f"{prefix}{name}/", folder.below(name)) for name in folder.folders)
+
+    def text(self, name: str) -> str | None:
+        """What a text in it says; None where it cannot be read, or is far too large for one."""
+        try:
+            with (self.path / name).open("rb") as file:
+                raw = file.read(_TEXT_NBYTES + 1)
+        except OSError:
+            return None
+        return raw.decode("utf-8", "replace") if len(raw) <= _TEXT_NBYTES else None
+
+    def nbytes(self, name: str) -> int:
+        """The size of a file in it; 0 where it is gone."""
+        try:
+            return (self.path / name).stat().st_size
+        except OSError:
+            return 0

@@ -1,0 +1,10 @@
+"""Every layout that is known. Add one: write its module, add it here."""
+
+from __future__ import annotations
+
+from ckptdoctor.layouts.layout import Layout
+
+__all__ = ["LAYOUTS"]
+
+LAYOUTS: tuple[Layout, ...] = ()
+"""The first that claims a file has it; what holds parts of others comes first."""
