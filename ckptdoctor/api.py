@@ -119,7 +119,7 @@ def scan(
     for log in wish.logs:
         log.stat()  # a name that is misspelled would be passed over
     found = discover(Path(path) for path in paths)
-    if not found.files:
+    if not found.checkpoints:
         raise NothingToExamineError("; ".join(why_nothing(found)))
     for folder in found.empty:
         warnings.warn(f"{folder}: no checkpoint in this folder", stacklevel=2)

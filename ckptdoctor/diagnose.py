@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ckptdoctor.finding import Finding
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.layouts.files import CheckpointFiles, Form, Pointer, single
 from ckptdoctor.manifest import RestoredFrom, restored_from
 from ckptdoctor.measure import Examination, measure
 from ckptdoctor.metadata import Metadata, Source
-from ckptdoctor.report import CheckpointReport, Crash, Report, RunReport, TensorTotals, findings_of
+from ckptdoctor.report import (
+    CheckpointReport,
+    Crash,
+    PartReport,
+    Report,
+    RunReport,
+    TensorTotals,
+    findings_of,
+)
 from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
+from ckptdoctor.rules.base import PartCase
+from ckptdoctor.rules.parts import is_needed, of_part
+from ckptdoctor.rules.verdict import DECISIVE, verdict_of_part, verdict_of_parts
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.metric import refuse_what_is_not_there
@@ -25,21 +37,23 @@ __all__ = ["Examination", "examine", "judge_history"]
 
 
 def examine(
-    paths: Sequence[Path],
+    found: Sequence[Path | CheckpointFiles],
     how: Examination | None = None,
     wish: Wish | None = None,
     *,
     one_by_one: bool = False,
+    pointers: Sequence[Pointer] = (),
 ) -> Report:
-    """A report on each file, in the order given, and on the runs that they belong to.
+    """A report on each checkpoint, in the order given, and on the runs that they belong to.
 
-    A file that cannot be read gets a report too. Nothing is ranked yet.
+    One that cannot be read gets a report too. Nothing is ranked yet.
 
     Args:
-        paths: files.
+        found: checkpoints; a path stands for that one file.
         how: options.
         wish: what the user says of metric and logs; None to look for no log.
-        one_by_one: whether the user named each file.
+        one_by_one: whether the user named each of them.
+        pointers: files that name one of them.
 
     Raises:
         OSError: a log that the user named cannot be read.
@@ -47,10 +61,10 @@ def examine(
     """
     how = how or Examination()
     crashes: list[Crash] = []
-    cases = measure(paths, how)
+    cases = measure([single(one) if isinstance(one, Path) else one for one in found], how)
     layouts: dict[Layout, Layout] = {}
     members = [_member_of(case, layouts) for case in cases]
-    formed = form_runs(members, wish, one_by_one=one_by_one)
+    formed = form_runs(members, wish, one_by_one=one_by_one, pointers=pointers)
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
     rows = [
         _diagnose(case, formed.run_of(member.path), member.restored, how, crashes)
@@ -132,22 +146,101 @@ def _diagnose(
     checkpoint = case.checkpoint
     data = run.metadata_of(checkpoint.path) or case.metadata
     case = replace(case, run=run, metadata=data)
-    found = _apply(how.rules, lambda rule: rule.check(case), checkpoint.path, crashes)
-    findings = sorted(found, key=lambda finding: -finding.severity)
+    judge = _of_parts if case.files is not None else _of_file
+    findings, verdict, parts = judge(case, how, crashes)
     return CheckpointReport(
         path=checkpoint.path,
         format=checkpoint.format,
         nbytes=checkpoint.nbytes,
-        verdict=verdict_of(findings, checkpoint.tensors),
+        verdict=verdict,
         metadata=data,
         tensors=TensorTotals.of(checkpoint, case.stats.values()),
         has_weights=has_weights(checkpoint.tensors),
-        findings=tuple(findings),
+        findings=findings,
         run=run.name or None,
         restored=restored,
         checkpoint=checkpoint if how.keep_details else None,
         stats=case.stats if how.keep_details else {},
+        files=case.files,
+        parts=parts,
     )
+
+
+_Judged = tuple[tuple[Finding, ...], Verdict, tuple[PartReport, ...]]
+
+
+def _of_file(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
+    """What the rules say of a single file, worst first."""
+    findings = _worst_first(_checked(case, how.rules, case.checkpoint.path, crashes))
+    return findings, verdict_of(findings, case.checkpoint.tensors), ()
+
+
+def _of_parts(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
+    """What the rules say of a checkpoint of several files: of each file, and of the whole."""
+    path = case.checkpoint.path
+    of_files = [rule for rule in how.rules if rule.of_file]
+    others = [rule for rule in how.rules if not rule.of_file]
+    whole = [
+        *_checked(case, others, path, crashes),
+        *(
+            rule.from_problem(problem)
+            for problem in case.problems
+            for rule in of_files
+            if rule.code == problem.code
+        ),
+    ]
+    own = {one.part: _of_part(one, of_files, path, crashes) for one in case.parts}
+    findings = [*whole, *(finding for found in own.values() for finding in found)]
+    decisive = [rule for rule in how.rules if rule.code in DECISIVE]
+    is_damaged = any(finding.severity >= Severity.WARNING for finding in findings)
+    reports = []
+    for one in case.parts:
+        told = [f for f in whole if f.evidence.get("part") == one.part.name] + own[one.part]
+        if one.case is not None and is_damaged:
+            told += _checked(replace(one.case, run=case.run), decisive, path, crashes)
+        reports.append(_part_report(one, told, how))
+    minor = {
+        tensor.fqn
+        for one in case.parts
+        if one.case is not None and not is_needed(one.part.role)
+        for tensor in one.case.checkpoint.tensors
+    }
+    tensors = [tensor for tensor in case.checkpoint.tensors if tensor.fqn not in minor]
+    verdict = verdict_of_parts(findings, tensors, [(r.part.role, r.verdict) for r in reports])
+    return _worst_first(findings), verdict, tuple(reports)
+
+
+def _of_part(
+    one: PartCase, rules: Sequence[type[Rule]], path: Path, crashes: list[Crash]
+) -> list[Finding]:
+    """What the rules about files say of one file."""
+    case = one.case
+    found = one.failed if case is None else _checked(case, rules, path, crashes)
+    return [of_part(finding, one.part) for finding in found]
+
+
+def _checked(
+    case: Case, rules: Sequence[type[Rule]], path: Path, crashes: list[Crash]
+) -> Iterator[Finding]:
+    return _apply(rules, lambda rule: rule.check(case), path, crashes)
+
+
+def _part_report(one: PartCase, findings: Sequence[Finding], how: Examination) -> PartReport:
+    case = one.case
+    is_lost = case is None and one.part.form is not Form.TEXT
+    tensors = () if case is None else case.checkpoint.tensors
+    return PartReport(
+        part=one.part,
+        format=one.format,
+        nbytes=one.nbytes,
+        verdict=Verdict.UNREADABLE if is_lost else verdict_of_part(findings, tensors),
+        checkpoint=None if case is None or not how.keep_details else case.checkpoint,
+        stats=case.stats if case is not None and how.keep_details else {},
+    )
+
+
+def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: -finding.severity))
 
 
 def _apply(

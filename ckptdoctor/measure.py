@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptdoctor.checkpoint import Checkpoint, Problem
+from ckptdoctor.checkpoint import Checkpoint, Problem, TensorStats
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats import OpenFile, opened, read_checkpoint
+from ckptdoctor.layouts.assemble import assembled, in_checkpoint
+from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
+from ckptdoctor.layouts.read import read_part
 from ckptdoctor.manifest import check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules import ALL_RULES, Case, Rule
+from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner
@@ -47,18 +51,96 @@ class Examination:
     expect: Callable[[Path, int], None] | None = None
 
 
-def measure(paths: Sequence[Path], how: Examination) -> list[Case | CheckpointReport]:
-    """Every file as the rules want it, or its report where nothing could be read."""
-    cases: list[Case | CheckpointReport] = []
+def measure(found: Sequence[CheckpointFiles], how: Examination) -> list[Case | CheckpointReport]:
+    """Every checkpoint as the rules want it, or its report where nothing could be read.
+
+    A checkpoint of several files is always a case, whatever can be read of it.
+    """
+    readings = [_Reading(files) for files in found]
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
-        waiting: deque[_Pending | CheckpointReport] = deque()
-        for path in paths:
-            waiting.append(_open(path, scanner, how))
-            if len(waiting) > _AHEAD:
-                cases.append(_finish(waiting.popleft()))
-        cases.extend(_finish(pending) for pending in waiting)
-    return cases
+        waiting: deque[tuple[_Reading, Part]] = deque()
+        for reading in readings:
+            for part in reading.to_read:
+                reading.open(part, scanner, how)
+                waiting.append((reading, part))
+                if len(waiting) > _AHEAD:
+                    _finish_first(waiting)
+        while waiting:
+            _finish_first(waiting)
+    return [reading.result() for reading in readings]
+
+
+def _finish_first(waiting: deque[tuple[_Reading, Part]]) -> None:
+    reading, part = waiting.popleft()
+    reading.finish(part)
+
+
+class _Reading:
+    """The files of one checkpoint, on the way from bytes to a case."""
+
+    def __init__(self, files: CheckpointFiles) -> None:
+        self._files = files
+        self._open: dict[Part, _Pending | CheckpointReport] = {}
+        self._done: dict[Part, Case | CheckpointReport] = {}
+        self._taken: set[str] = set()
+        self.to_read = [part for part in files.parts if part.form is not Form.TEXT]
+
+    def open(self, part: Part, scanner: Scanner, how: Examination) -> None:
+        """Read the header of a part and start its scan."""
+        own = None if self._files.is_single else part
+        pending = _open(part.path, scanner, how, own, self._taken)
+        if isinstance(pending, _Pending) and own is not None:
+            self._taken.update(tensor.fqn for tensor in pending.checkpoint.tensors)
+        self._open[part] = pending
+
+    def finish(self, part: Part) -> None:
+        """Wait for the scan of a part."""
+        self._done[part] = _finish(self._open.pop(part))
+
+    def result(self) -> Case | CheckpointReport:
+        """What is known of the checkpoint."""
+        if self._files.is_single:
+            (found,) = self._done.values()
+            return found
+        parts = tuple(self._part(part) for part in self._files.parts)
+        return _whole(self._files, parts)
+
+    def _part(self, part: Part) -> PartCase:
+        found = self._done.get(part)
+        if isinstance(found, Case):
+            checkpoint = found.checkpoint
+            return PartCase(
+                part=part, case=found, nbytes=checkpoint.nbytes, format=checkpoint.format
+            )
+        if found is not None:
+            return PartCase(part=part, nbytes=found.nbytes, failed=found.findings)
+        return PartCase(part=part, nbytes=_nbytes(part.path), format="text")
+
+
+def _nbytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # gone since it was listed
+        return 0
+
+
+def _whole(files: CheckpointFiles, parts: tuple[PartCase, ...]) -> Case:
+    """The parts as one case."""
+    read = [(part, part.case) for part in parts if part.case is not None]
+    checkpoint = assembled(files, [(one.part, case.checkpoint) for one, case in read])
+    stats: dict[str, TensorStats] = {}
+    for _, case in read:
+        stats.update(case.stats)
+    return Case(
+        checkpoint=replace(checkpoint, nbytes=sum(part.nbytes for part in parts)),
+        stats=stats,
+        problems=files.problems,
+        unchecked=0,
+        metadata=read_metadata(checkpoint),
+        files=files,
+        parts=parts,
+    )
 
 
 @dataclass(slots=True)
@@ -70,6 +152,7 @@ class _Pending:
     scan: PendingScan
     manifest: tuple[Problem, ...]
     closing: contextlib.ExitStack
+    part: Part | None
 
 
 def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
@@ -82,18 +165,21 @@ def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
             result = pending.scan.result()
         except OSError as error:
             return _failed(checkpoint.path, error, pending.file)
+        alone = pending.part is None
         return Case(
             checkpoint=checkpoint,
             stats=result.stats,
             problems=(*checkpoint.problems, *result.problems, *pending.manifest),
             unchecked=result.unchecked,
-            metadata=read_metadata(checkpoint),
+            metadata=read_metadata(checkpoint) if alone else Metadata(),
             zero_tail=result.zero_tail,
         )
     raise AssertionError("unreachable: the stack swallows no exception")
 
 
-def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending | CheckpointReport:
+def _open(
+    path: Path, scanner: Scanner, how: Examination, part: Part | None, taken: Container[str]
+) -> _Pending | CheckpointReport:
     """Read the header and start the scan; a report at once where nothing can be read."""
     file = None
     with contextlib.ExitStack() as stack:
@@ -101,12 +187,14 @@ def _open(path: Path, scanner: Scanner, how: Examination) -> _Pending | Checkpoi
             file = stack.enter_context(opened(path))
             if how.expect is not None:
                 how.expect(path, file.nbytes)
-            checkpoint = read_checkpoint(file)
+            checkpoint = read_checkpoint(file) if part is None else read_part(part, file)
         except (CheckpointError, OSError) as error:
             return _failed(path, error, file)
+        if part is not None:
+            checkpoint = in_checkpoint(checkpoint, part, taken)
         scan = scanner.submit(checkpoint, file.fd)
-        manifest = tuple(check_manifest(path, file.fd))
-        return _Pending(checkpoint, file, scan, manifest, stack.pop_all())
+        manifest = tuple(check_manifest(path, file.fd)) if part is None else ()
+        return _Pending(checkpoint, file, scan, manifest, stack.pop_all(), part)
     raise AssertionError("unreachable: the stack swallows no exception")
 
 

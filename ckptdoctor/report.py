@@ -72,8 +72,8 @@ class PartReport:
         format: None where nothing could be read.
         nbytes: size of the file.
         verdict: what it is good for.
-        checkpoint: what the reader returned, with the names that the file gives its tensors; None
-            where nothing could be read, or if not kept.
+        checkpoint: what the reader returned, with the names that the checkpoint gives its tensors;
+            None where nothing could be read, or if not kept.
         stats: by the names that the checkpoint gives its tensors; empty if not kept.
     """
 
@@ -102,7 +102,7 @@ class CheckpointReport:
         restored: what it was made from by ``ckptdoctor restore``; None for a file that was not.
         checkpoint: what the reader returned; None where nothing could be read, or if not kept.
         stats: by fqn; empty if not kept.
-        files: those that form it.
+        files: those that form it; None for a single file.
         parts: what is known of each of them; () for a single file.
     """
 

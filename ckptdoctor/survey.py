@@ -10,8 +10,9 @@ from pathlib import Path
 from ckptdoctor.diagnose import Examination, examine, judge_history
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding
-from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.history import History, LogFacts
+from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.layouts.read import describe
 from ckptdoctor.manifest import restored_from
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
@@ -42,8 +43,8 @@ def survey(found: Discovery, how: Examination | None = None, wish: Wish | None =
         UsageError: no run has the metric that the user names.
     """
     wish = wish or Wish()
-    files = [*found.files, *found.missing]
-    report = examine(files, how, wish, one_by_one=found.one_by_one)
+    files: list[Path | CheckpointFiles] = [*found.checkpoints, *found.missing]
+    report = examine(files, how, wish, one_by_one=found.one_by_one, pointers=found.pointers)
     return ranked(report, Asked(paths=tuple(found.paths), wish=wish))
 
 
@@ -86,7 +87,9 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
     others = [path for path in paths if path not in named]
     wish = replace(wish, logs=(*wish.logs, *named))
     found = discover(others) if others or not wish.logs else Discovery()
-    formed = form_runs(_headers(found.files), wish, one_by_one=found.one_by_one, empty=found.empty)
+    formed = form_runs(
+        _headers(found.checkpoints), wish, one_by_one=found.one_by_one, empty=found.empty
+    )
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
     known = sorted(
         (run for run in formed.runs if run.history.points or run.history.alarms), key=_longest_first
@@ -114,15 +117,15 @@ def _longest_first(run: Run) -> int:
     return -len(run.history.points)
 
 
-def _headers(files: Sequence[Path]) -> list[Member]:
+def _headers(found: Sequence[CheckpointFiles]) -> list[Member]:
     """The checkpoints without a look at their tensors; those that cannot be read are left out."""
     members: list[Member] = []
     layouts: dict[Layout, Layout] = {}
-    for file in files:
+    for files in found:
         with contextlib.suppress(CheckpointError, OSError):
-            checkpoint = open_checkpoint(file)
+            checkpoint = describe(files)
             data = read_metadata(checkpoint)
-            members.append(Member.of(checkpoint, {}, data, layouts, restored_from(file)))
+            members.append(Member.of(checkpoint, {}, data, layouts, restored_from(files.path)))
     return members
 
 

@@ -26,7 +26,7 @@ def examine_paths(
 ) -> Report | None:
     """The report on what the paths name; None, with a note, where they name nothing."""
     found = discover(paths)
-    if not found.files:
+    if not found.checkpoints:
         from ckptdoctor.survey import why_nothing
 
         for sentence in why_nothing(found):

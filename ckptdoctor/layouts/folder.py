@@ -30,17 +30,17 @@ class Folder:
         try:
             with os.scandir(self.path) as entries:
                 for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.name)
-                    elif entry.is_file():
+                    if not _is_folder(entry):
                         files.append(entry.name)
+                    elif not entry.is_symlink():
+                        folders.append(entry.name)
         except OSError:
             return (), ()
         return tuple(sorted(files)), tuple(sorted(folders))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of its regular files, hidden ones among them; links to files count."""
+        """The names of what is no folder, hidden and dangling ones among them."""
         return self._listing[0]
 
     @property
@@ -89,3 +89,10 @@ class Folder:
             return (self.path / name).stat().st_size
         except OSError:
             return 0
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that goes in circles
+        return False

@@ -26,6 +26,7 @@ from ckptdoctor.rules.metrics import (
     NonFiniteInLog,
     Stalled,
 )
+from ckptdoctor.rules.parts import DanglingPointer, IncompleteCheckpoint
 from ckptdoctor.rules.resume import ResumeChangedOptimizer
 from ckptdoctor.rules.run import (
     DuplicateContent,
@@ -65,6 +66,8 @@ ALL_RULES: tuple[type[Rule], ...] = (
     Unreadable,
     ChangedWhileRead,
     NotWhatWasRestored,
+    IncompleteCheckpoint,
+    DanglingPointer,
     NanInWeights,
     InfInWeights,
     InfByDesign,

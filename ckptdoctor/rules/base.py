@@ -10,11 +10,12 @@ from typing import ClassVar
 from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorRecord, TensorStats, ZeroTail
 from ckptdoctor.finding import Evidence, Finding, Severity
 from ckptdoctor.history import History
+from ckptdoctor.layouts.files import CheckpointFiles, Part
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.runs.run import NO_RUN, Run
 
-__all__ = ["Case", "Rule"]
+__all__ = ["Case", "PartCase", "Rule"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Case:
         metadata: epoch, step and metric.
         zero_tail: the zeros that the file ends with; None where there are none.
         run: the checkpoints that it was saved among.
+        files: those that form it; None where it is a part of such.
+        parts: what is known of each of its files; () for a single file.
     """
 
     checkpoint: Checkpoint
@@ -38,6 +41,8 @@ class Case:
     metadata: Metadata
     zero_tail: ZeroTail | None = None
     run: Run = field(default=NO_RUN, repr=False)
+    files: CheckpointFiles | None = field(default=None, repr=False)
+    parts: tuple[PartCase, ...] = field(default=(), repr=False)
 
     def tensors(self, *roles: Role) -> Iterator[tuple[TensorRecord, TensorStats]]:
         """The tensors that were measured, of these roles or of all."""
@@ -51,6 +56,26 @@ class Case:
         return (pair for pair in self.tensors(*roles) if pair[1].non_finite)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartCase:
+    """All that is known of one file of a checkpoint that consists of several.
+
+    Attributes:
+        part: the file, and what it is in the checkpoint.
+        case: what is in it, by the names of the checkpoint; None where nothing could be read, and
+            for a text.
+        nbytes: its size.
+        format: None where nothing could be read.
+        failed: why nothing could be read.
+    """
+
+    part: Part
+    case: Case | None = None
+    nbytes: int = 0
+    format: str | None = None
+    failed: tuple[Finding, ...] = ()
+
+
 class Rule:
     """One judgement. The docstring of a subclass is what ``ckptdoctor explain`` shows.
 
@@ -61,11 +86,13 @@ class Rule:
         code: ``CDnnn``.
         severity: that of its findings, unless it says otherwise.
         label: the title in two or three words, for a table.
+        of_file: whether it looks at one file, and so at each part of a checkpoint on its own.
     """
 
     code: ClassVar[str]
     severity: ClassVar[Severity]
     label: ClassVar[str]
+    of_file: ClassVar[bool] = False
 
     def check(self, case: Case) -> Iterator[Finding]:  # noqa: ARG002
         """What the rule noticed about the checkpoint, nothing if all is well."""

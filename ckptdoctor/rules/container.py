@@ -105,6 +105,7 @@ class Truncated(_Reported):
 
     code = "CD102"
     label = "cut"
+    of_file = True
 
     def check(self, case: Case) -> Iterator[Finding]:
         """What the reader met, and an end that was never written."""
@@ -139,6 +140,7 @@ class ChecksumMismatch(_Reported):
 
     code = "CD103"
     label = "checksum mismatch"
+    of_file = True
 
     def check(self, case: Case) -> Iterator[Finding]:
         """Mismatches, and a note where there was nothing to compare."""
@@ -165,6 +167,7 @@ class DamagedStructure(_Reported):
 
     code = "CD104"
     label = "damaged structure"
+    of_file = True
 
 
 class UnsafeClass(Rule):
@@ -181,6 +184,7 @@ class UnsafeClass(Rule):
 
     code = "CD105"
     label = "unsafe class"
+    of_file = True
     severity = Severity.INFO
 
     def check(self, case: Case) -> Iterator[Finding]:
@@ -224,6 +228,7 @@ class CodeInPickle(Rule):
 
     code = "CD106"
     label = "runs code"
+    of_file = True
     severity = Severity.ERROR
 
     def check(self, case: Case) -> Iterator[Finding]:
@@ -287,6 +292,7 @@ class LimitExceeded(_Reported):
 
     code = "CD107"
     label = "over the limits"
+    of_file = True
 
 
 class Unreadable(_Reported):
@@ -300,6 +306,7 @@ class Unreadable(_Reported):
 
     code = "CD108"
     label = "cannot be read"
+    of_file = True
 
 
 class ChangedWhileRead(_Reported):
@@ -313,6 +320,7 @@ class ChangedWhileRead(_Reported):
 
     code = "CD109"
     label = "changed meanwhile"
+    of_file = True
 
 
 class NotWhatWasRestored(_Reported):

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.weightless import has_weights
 
-__all__ = ["verdict_of"]
+__all__ = ["DECISIVE", "verdict_of", "verdict_of_part", "verdict_of_parts"]
 
 _BROKEN_WEIGHTS = frozenset({"CD201", "CD202"})
 _BROKEN_STATE = frozenset({"CD301", "CD302", "CD304", "CD305"})
 _OF_THE_TRAINING = frozenset({"CD411"})
 """What the next steps do with the weights: nothing is odd about the file."""
 _NOTHING_TO_READ = frozenset({"CD101", "CD108"})
+DECISIVE = (_BROKEN_WEIGHTS | _BROKEN_STATE) - {"CD305"}
+"""What says of the tensors of one file what that file is good for."""
+_STATE_ROLES = frozenset({PartRole.EMA, PartRole.OPTIMIZER, PartRole.SCALER})
 
 
-def verdict_of(findings: Iterable[Finding], tensors: Iterable[TensorRecord] | None) -> Verdict:
+def verdict_of(
+    findings: Iterable[Finding],
+    tensors: Iterable[TensorRecord] | None,
+    *,
+    needs_weights: bool = True,
+) -> Verdict:
     """What a checkpoint with these findings is good for.
 
     Args:
         findings: all of them.
         tensors: of the checkpoint; None where nothing could be read.
+        needs_weights: whether it is odd without a model's weights.
     """
     if tensors is None:
         return Verdict.UNREADABLE
@@ -42,7 +52,47 @@ def verdict_of(findings: Iterable[Finding], tensors: Iterable[TensorRecord] | No
     if "CD102" in codes:  # cut, but every tensor is whole, if there are any
         return Verdict.SALVAGEABLE if tensors else Verdict.UNREADABLE
     odd = [finding for finding in serious if finding.code not in _OF_THE_TRAINING]
-    return Verdict.HEALTHY if not odd and has_weights(tensors) else Verdict.SUSPECT
+    whole = not needs_weights or has_weights(tensors)
+    return Verdict.HEALTHY if not odd and whole else Verdict.SUSPECT
+
+
+def verdict_of_part(findings: Iterable[Finding], tensors: Iterable[TensorRecord]) -> Verdict:
+    """What one file of a checkpoint is good for; nobody expects a model in an optimizer's."""
+    return verdict_of(findings, tensors, needs_weights=False)
+
+
+def verdict_of_parts(
+    findings: Sequence[Finding],
+    tensors: Sequence[TensorRecord],
+    parts: Iterable[tuple[PartRole, Verdict]],
+) -> Verdict:
+    """What a checkpoint of several files is good for: as much as its worst needed part.
+
+    Args:
+        findings: all of them; those about one file, there or missing, say which in their evidence.
+        tensors: of the parts that are needed.
+        parts: what each file holds, and what it is good for by itself.
+    """
+    whole = [finding for finding in findings if "part" not in finding.evidence]
+    verdicts = [verdict_of(whole, tensors)]
+    verdicts += [_cost(role, verdict) for role, verdict in parts]
+    verdicts += [
+        _cost(PartRole(str(finding.evidence["role"])), Verdict.UNREADABLE)
+        for finding in findings
+        if finding.code == "CD111"
+    ]
+    worst = max(verdicts, key=lambda verdict: verdict.rank)
+    lost = worst is Verdict.CORRUPT and not has_weights(tensors)
+    return Verdict.UNREADABLE if lost else worst
+
+
+def _cost(role: PartRole, verdict: Verdict) -> Verdict:
+    """What it means for the checkpoint that a part is what it is."""
+    if verdict in (Verdict.HEALTHY, Verdict.SUSPECT):
+        return verdict
+    if role is PartRole.MODEL:
+        return Verdict.SALVAGEABLE if verdict is Verdict.SALVAGEABLE else Verdict.CORRUPT
+    return Verdict.SALVAGEABLE if role in _STATE_ROLES else Verdict.SUSPECT
 
 
 def _damaged_roles(findings: Iterable[Finding], tensors: Iterable[TensorRecord]) -> set[Role]:
@@ -54,6 +104,10 @@ def _damaged_roles(findings: Iterable[Finding], tensors: Iterable[TensorRecord])
             names = finding.evidence.get("tensors")
             damaged.update(names if isinstance(names, list) else ())
             damaged.add(finding.subject)
-            if "role" in finding.evidence:  # of a tensor that could not even be described
-                roles.add(Role(finding.evidence["role"]))
+            role = finding.evidence.get("role")
+            if role in _ROLES:  # of a tensor that could not even be described
+                roles.add(Role(role))
     return roles | {tensor.role for tensor in tensors if tensor.fqn in damaged}
+
+
+_ROLES = frozenset(role.value for role in Role)

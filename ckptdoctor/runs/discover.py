@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ckptdoctor.layouts.files import CheckpointFiles, Pointer, single
+from ckptdoctor.layouts.find import Claims, claims_in
+from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.siblings import with_siblings
 from ckptdoctor.natural import natural_key
 
 __all__ = [
@@ -46,16 +50,23 @@ class Discovery:
     """What the user's paths mean.
 
     Attributes:
-        files: to examine, each once.
+        checkpoints: to examine, each once.
+        pointers: files that name one of them.
         missing: paths and globs that name nothing.
         empty: folders without a checkpoint.
         paths: as the user gave them.
     """
 
-    files: list[Path] = field(default_factory=list)
+    checkpoints: list[CheckpointFiles] = field(default_factory=list)
+    pointers: list[Pointer] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
     empty: list[Path] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[Path]:
+        """What the checkpoints are called: files, and folders that are one."""
+        return [files.path for files in self.checkpoints]
 
     @property
     def one_by_one(self) -> bool:
@@ -72,26 +83,29 @@ def default_paths() -> list[Path]:
 
 
 def discover(paths: Iterable[Path]) -> Discovery:
-    """The files that the paths name: a file as it is, a folder with all below it, a glob.
+    """The checkpoints that the paths name: a file as it is, a folder with all below it, a glob.
 
     Args:
         paths: as the user gave them; none for :func:`default_paths`.
     """
     found = Discovery(paths=list(paths))
     seen: set[str] = set()
+    claims = Claims()
     for path in found.paths or default_paths():
         for expanded in _expand(path, found):
             if expanded.is_dir():
-                files = sorted(_below(expanded), key=natural_key)
-                if not files:
+                inside = sorted(_below(expanded, claims), key=lambda one: natural_key(one.path))
+                if not inside:
                     found.empty.append(expanded)
             else:
-                files = [expanded]
-            for file in files:
-                identity = os.path.realpath(file)
+                inside = [single(expanded)]
+            for files in inside:
+                identity = os.path.realpath(files.path)
                 if identity not in seen:
                     seen.add(identity)
-                    found.files.append(file)
+                    found.checkpoints.append(files)
+    found.checkpoints[:] = with_siblings(found.checkpoints)
+    found.pointers += claims.pointers
     return found
 
 
@@ -117,22 +131,27 @@ def named_checkpoints(folder: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(root: Path, claims: Claims) -> Iterator[CheckpointFiles]:
     """Every checkpoint below a folder; hidden folders and links to folders are left alone."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS
-        ]
-        for name in names:
-            path = Path(parent, name)
-            if name.startswith(".") or name.lower().endswith(_NOT_ALONE):
+    waiting = [Folder(root)]
+    while waiting:
+        folder = waiting.pop()
+        yield from claims_in(folder, claims)
+        for name in folder.files:
+            path = folder.path / name
+            if name.startswith(".") or path in claims.taken or name.lower().endswith(_NOT_ALONE):
                 continue
             if name.lower().endswith(CHECKPOINT_SUFFIXES):
-                yield path
+                yield single(path)
                 continue
             with contextlib.suppress(OSError):
                 if _holds_checkpoint(path, is_pickle=name.lower().endswith(_PICKLE_SUFFIXES)):
-                    yield path
+                    yield single(path)
+        waiting += [
+            folder.below(name)
+            for name in folder.folders
+            if not name.startswith(".") and name not in _SKIPPED_FOLDERS
+        ]
 
 
 def _holds_checkpoint(path: Path, *, is_pickle: bool) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptdoctor.history import LogFacts
+from ckptdoctor.layouts.files import Pointer
 from ckptdoctor.metadata import Metadata, Metric, Source, split_of
 from ckptdoctor.places import place_of
 from ckptdoctor.runs.agreement import agreement, contradict, shifted
@@ -35,6 +36,7 @@ def form_runs(
     *,
     one_by_one: bool = False,
     empty: Sequence[Path] = (),
+    pointers: Sequence[Pointer] = (),
 ) -> Formed:
     """The runs that the checkpoints belong to, each with its logs, its metric and its history.
 
@@ -43,6 +45,7 @@ def form_runs(
         wish: what the user says; by default nothing, and no log is looked for.
         one_by_one: whether the user named each file.
         empty: folders without a checkpoint, whose logs are runs too.
+        pointers: files that name the checkpoint to go on from.
 
     Raises:
         OSError: a log that the user named cannot be read.
@@ -62,10 +65,30 @@ def form_runs(
     if not members and not runs and wish.logs:
         runs.append(_of_logs_alone(wish.logs, wish, shelf))
     return Formed(
-        runs=tuple(runs),
+        runs=tuple(_with_pointers(runs, pointers)),
         strays=membership.strays,
         silent=tuple(path for path in wish.logs if not shelf.read(path, named=True).says_something),
     )
+
+
+def _with_pointers(runs: Sequence[Run], pointers: Sequence[Pointer]) -> Iterator[Run]:
+    """The runs, each with the pointers that lie in its folder; the first where several lie there.
+
+    A pointer to a checkpoint belongs to the run of that checkpoint.
+    """
+    owned: dict[int, list[Pointer]] = {}
+    for pointer in pointers:
+        home = place_of(pointer.path.parent)
+        near = [at for at, run in enumerate(runs) if place_of(run.folder) == home]
+        meant = [
+            at
+            for at, run in enumerate(runs)
+            if pointer.leads_to is not None and run.metadata_of(pointer.leads_to) is not None
+        ]
+        for at in (*meant, *near)[:1]:
+            owned.setdefault(at, []).append(pointer)
+    for at, run in enumerate(runs):
+        yield replace(run, pointers=tuple(owned[at])) if at in owned else run
 
 
 def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: _Shelf) -> Run:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorStats
 from ckptdoctor.history import History, Position
+from ckptdoctor.layouts.files import Pointer
 from ckptdoctor.metadata import Metadata, MetricKind
 from ckptdoctor.runs.clock import standing
 from ckptdoctor.runs.families import name_of
@@ -55,6 +56,7 @@ class Run:
         history: that metric over the run, and what was wrong in it.
         before: what the metric did in attempts that a restart has left behind.
         aside: logs that were not believed.
+        pointers: files that name the checkpoint to go on from.
     """
 
     name: str = ""
@@ -67,6 +69,7 @@ class Run:
     history: History = field(default_factory=History, repr=False)
     before: Trend = field(default_factory=Trend, repr=False)
     aside: tuple[LogAside, ...] = ()
+    pointers: tuple[Pointer, ...] = ()
 
     @property
     def course(self) -> Sequence[Member]:

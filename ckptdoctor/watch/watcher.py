@@ -124,7 +124,7 @@ class Watcher:
         logs = tuple(path for path in how.wish.logs if path.is_file())
         wish = replace(how.wish, logs=logs, may_come=True)
         found = discover([how.folder] if self._folder.is_there else [])
-        if found.files:
+        if found.checkpoints:
             report = survey(found, Examination(jobs=how.jobs), wish)
             return _Survey(report=report, findings=report.findings, histories=report.histories)
         logs = tuple(path for path in self._followers if path.is_file())

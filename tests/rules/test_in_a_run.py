@@ -30,7 +30,8 @@ def run(folder: Path, *states: State, first: int = 1, step: int = 1) -> Report:
     for at, state in enumerate(states):
         epoch = first + at * step
         save(folder / f"epoch_{epoch}.pth", {"epoch": epoch} | state)
-    return examine(sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)))
+    files = sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name))
+    return examine(files)
 
 
 def one(folder: Path, state: State) -> CheckpointReport:

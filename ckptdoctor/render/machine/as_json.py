@@ -11,7 +11,7 @@ from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metric
-from ckptdoctor.report import CheckpointReport, LastGood, Report, RunReport
+from ckptdoctor.report import CheckpointReport, LastGood, PartReport, Report, RunReport
 from ckptdoctor.version import __version__
 
 __all__ = [
@@ -205,9 +205,21 @@ def checkpoint_object(report: CheckpointReport) -> dict[str, Any]:
             "nan": totals.nan,
             "inf": totals.inf,
         },
+        **({"parts": [_part(part) for part in report.parts]} if report.parts else {}),
         "run": report.run,
         "restored_from": None if report.restored is None else _restored(report.restored),
         "findings": [finding_object(finding) for finding in report.findings],
+    }
+
+
+def _part(part: PartReport) -> dict[str, Any]:
+    return {
+        "path": str(part.part.path),
+        "name": part.part.name,
+        "role": part.part.role.value,
+        "format": part.format,
+        "nbytes": part.nbytes,
+        "verdict": part.verdict.value,
     }
 
 

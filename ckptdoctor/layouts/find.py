@@ -1,0 +1,49 @@
+"""The checkpoints of several files in a folder, and the pointers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ckptdoctor.layouts.files import CheckpointFiles, Pointer
+from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.registry import LAYOUTS
+
+__all__ = ["Claims", "claims_in"]
+
+
+@dataclass(slots=True)
+class Claims:
+    """What layouts made of the folders that were looked at.
+
+    Attributes:
+        checkpoints: of several files, in the order in which they were found.
+        pointers: files that name one of them, or a single file.
+        taken: the files that are parts, or pointers.
+    """
+
+    checkpoints: list[CheckpointFiles] = field(default_factory=list)
+    pointers: list[Pointer] = field(default_factory=list)
+    taken: set[Path] = field(default_factory=set)
+
+
+def claims_in(folder: Folder, claims: Claims) -> Iterator[CheckpointFiles]:
+    """The checkpoints that a folder is, or that lie in it side by side; noted in ``claims``.
+
+    Args:
+        folder: itself, not what lies in folders below it, but for the parts of its checkpoints.
+        claims: what is taken already; added to.
+    """
+    for layout in LAYOUTS:
+        for files in layout.claim(folder):
+            paths = {part.path for part in files.parts}
+            if paths & claims.taken:
+                continue
+            claims.taken |= paths
+            claims.checkpoints.append(files)
+            yield files
+        for pointer in layout.pointers(folder):
+            if pointer.path not in claims.taken:
+                claims.taken.add(pointer.path)
+                claims.pointers.append(pointer)

@@ -1,0 +1,119 @@
+"""CD111 and CD112: checkpoints of several files, and what points to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.layouts.files import Absent, Part, PartRole
+from ckptdoctor.report import CheckpointReport
+from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.runs.run import Run
+
+__all__ = ["DanglingPointer", "IncompleteCheckpoint", "is_needed", "of_part"]
+
+_NEEDED = frozenset({PartRole.MODEL, PartRole.EMA, PartRole.OPTIMIZER, PartRole.SCALER})
+_HOSTILE = frozenset({"CD106", "CD107"})
+_COSTS = {
+    PartRole.MODEL: "weights of the model are lost",
+    PartRole.EMA: "the averaged weights are lost",
+    PartRole.OPTIMIZER: "a resume starts with a fresh optimizer",
+    PartRole.SCALER: "a resume starts with a fresh loss scale",
+    PartRole.SCHEDULER: "a resume starts the schedule again",
+    PartRole.RNG: "a resume draws other random numbers",
+    PartRole.STATE: "a resume does not know where the training stood",
+    PartRole.ARGS: "the arguments of the training are lost",
+    PartRole.CUSTOM: "what the script kept in it is lost",
+}
+_SHOWN = 3
+_LISTED = 20
+
+
+def is_needed(role: PartRole) -> bool:
+    """Whether the state of the training is less without it; the others make it odd at most."""
+    return role in _NEEDED
+
+
+def of_part(finding: Finding, part: Part) -> Finding:
+    """A finding about a file, as one about the checkpoint that the file is a part of."""
+    severity = finding.severity
+    if not is_needed(part.role) and finding.code not in _HOSTILE:
+        severity = min(severity, Severity.WARNING)
+    return replace(
+        finding,
+        severity=severity,
+        subject=part.name if finding.subject == "file" else finding.subject,
+        message=f"{part.name}: {finding.message}",
+        evidence={**finding.evidence, "part": part.name, "role": part.role.value},
+    )
+
+
+class IncompleteCheckpoint(Rule):
+    """A part is missing.
+
+    The checkpoint consists of several files, and one that an index, a count of ranks, or every
+    other checkpoint of the run has is not there, or is not its own. Certain where an index or a
+    count says so. Without a shard of the model the weights are lost; without the optimizer a
+    resume starts a fresh one, and most frameworks say nothing about it. As a warning: what is
+    missing costs no more than the order of the data, or a setting.
+
+    What to do: copy the missing file again from where it was written; if it was never written, go
+    on from an earlier checkpoint.
+    """
+
+    code = "CD111"
+    severity = Severity.ERROR
+    label = "part missing"
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding a part that is not there."""
+        for absent in case.files.absent if case.files is not None else ():
+            yield self._say(absent)
+
+    def _say(self, absent: Absent) -> Finding:
+        what = absent.problem or "is missing"
+        return self.finding(
+            absent.name,
+            f"{absent.name} {what}: {absent.because}; {_cost(absent)}",
+            severity=None if is_needed(absent.role) else Severity.WARNING,
+            part=absent.name,
+            role=absent.role.value,
+            tensors=list(absent.tensors[:_LISTED]),
+            count=len(absent.tensors),
+        )
+
+
+def _cost(absent: Absent) -> str:
+    if absent.role is PartRole.MODEL and absent.tensors:
+        shown = ", ".join(absent.tensors[:_SHOWN])
+        more = len(absent.tensors) - _SHOWN
+        return f"it holds {shown}" + (f" and {more} more tensors" if more > 0 else "")
+    return _COSTS[absent.role]
+
+
+class DanglingPointer(Rule):
+    """A pointer that leads nowhere.
+
+    A file such as ``latest`` or ``last_checkpoint`` names the checkpoint to go on from, and no
+    checkpoint of that name is there: it was deleted, or was never written to its end. A resume that
+    follows the pointer fails, or starts from nothing without a word.
+
+    What to do: write the name of a sound checkpoint into it, or name the checkpoint when you
+    resume.
+    """
+
+    code = "CD112"
+    severity = Severity.ERROR
+    label = "dangling pointer"
+
+    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
+        """One finding a pointer."""
+        for pointer in run.pointers:
+            if pointer.leads_to is None:
+                yield self.finding(
+                    pointer.path.name,
+                    f"{pointer.path.name} says {pointer.target!r}, and there is no such checkpoint",
+                    path=str(pointer.path),
+                    target=pointer.target,
+                )
