@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ckptdoctor.layouts import deepspeed
 from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUTS"]
 
-LAYOUTS: tuple[Layout, ...] = ()
+LAYOUTS: tuple[Layout, ...] = (deepspeed.LAYOUT,)
 """The first that claims a file has it; what holds parts of others comes first."""

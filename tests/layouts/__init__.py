@@ -1,0 +1,1 @@
+"""Folders as frameworks write them, and what each layout says of them."""
