@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ckptdoctor.layouts import deepspeed
+from ckptdoctor.layouts import deepspeed, pointers
 from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUTS"]
 
-LAYOUTS: tuple[Layout, ...] = (deepspeed.LAYOUT,)
+LAYOUTS: tuple[Layout, ...] = (deepspeed.LAYOUT, pointers.LAYOUT)
 """The first that claims a file has it; what holds parts of others comes first."""
