@@ -14,6 +14,7 @@ from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
     from ckptdoctor.diagnose import Examination
+    from ckptdoctor.layouts.files import CheckpointFiles
     from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.report import Report
     from ckptdoctor.runs.wish import Wish
@@ -44,9 +45,13 @@ def examine_paths(
 
 
 def examine_files(
-    files: Sequence[Path], *, jobs: int | None, quiet: bool, keep_details: bool
+    files: Sequence[Path | CheckpointFiles],
+    *,
+    jobs: int | None,
+    quiet: bool,
+    keep_details: bool,
 ) -> Report:
-    """The report on these files, with a progress bar."""
+    """The report on these checkpoints, with a progress bar."""
 
     def these(how: Examination) -> Report:
         from ckptdoctor.diagnose import examine

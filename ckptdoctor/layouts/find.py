@@ -45,5 +45,6 @@ def claims_in(folder: Folder, claims: Claims) -> Iterator[CheckpointFiles]:
             yield files
         for pointer in layout.pointers(folder):
             if pointer.path not in claims.taken:
-                claims.taken.add(pointer.path)
                 claims.pointers.append(pointer)
+                if not pointer.path.is_symlink():  # a link is a checkpoint too, or would be one
+                    claims.taken.add(pointer.path)

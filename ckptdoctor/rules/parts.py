@@ -40,11 +40,12 @@ def of_part(finding: Finding, part: Part) -> Finding:
     severity = finding.severity
     if not is_needed(part.role) and finding.code not in _HOSTILE:
         severity = min(severity, Severity.WARNING)
+    whole = finding.subject == "file"
     return replace(
         finding,
         severity=severity,
-        subject=part.name if finding.subject == "file" else finding.subject,
-        message=f"{part.name}: {finding.message}",
+        subject=part.name if whole else finding.subject,
+        message=finding.message if whole else f"in {part.name}: {finding.message}",
         evidence={**finding.evidence, "part": part.name, "role": part.role.value},
     )
 
@@ -75,7 +76,7 @@ class IncompleteCheckpoint(Rule):
         what = absent.problem or "is missing"
         return self.finding(
             absent.name,
-            f"{absent.name} {what}: {absent.because}; {_cost(absent)}",
+            f"{what}: {absent.because}; {_cost(absent)}",
             severity=None if is_needed(absent.role) else Severity.WARNING,
             part=absent.name,
             role=absent.role.value,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.layouts.files import CheckpointFiles, Pointer, single
+from ckptdoctor.layouts.files import CheckpointFiles, PartRole, Pointer, single
 from ckptdoctor.layouts.find import Claims, claims_in
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.siblings import with_siblings
@@ -19,6 +19,7 @@ __all__ = [
     "CHECKPOINT_SUFFIXES",
     "DIRECTORY_VARIABLE",
     "Discovery",
+    "checkpoint_at",
     "default_paths",
     "discover",
     "named_checkpoints",
@@ -89,23 +90,44 @@ def discover(paths: Iterable[Path]) -> Discovery:
         paths: as the user gave them; none for :func:`default_paths`.
     """
     found = Discovery(paths=list(paths))
-    seen: set[str] = set()
     claims = Claims()
-    for path in found.paths or default_paths():
-        for expanded in _expand(path, found):
-            if expanded.is_dir():
-                inside = sorted(_below(expanded, claims), key=lambda one: natural_key(one.path))
-                if not inside:
-                    found.empty.append(expanded)
-            else:
-                inside = [single(expanded)]
-            for files in inside:
-                identity = os.path.realpath(files.path)
-                if identity not in seen:
-                    seen.add(identity)
-                    found.checkpoints.append(files)
+    every = [one for path in found.paths or default_paths() for one in _expand(path, found)]
+    together = _together([path for path in every if not path.is_dir()])
+    seen: set[str] = set()
+    for path in every:
+        inside = [together.get(path) or single(path)]
+        if path.is_dir():
+            inside = sorted(_below(path, claims), key=lambda one: natural_key(one.path))
+            if not inside:
+                found.empty.append(path)
+        for files in inside:
+            identity = os.path.realpath(files.path)
+            if identity not in seen:
+                seen.add(identity)
+                found.checkpoints.append(files)
     found.checkpoints[:] = with_siblings(found.checkpoints)
     found.pointers += claims.pointers
+    return found
+
+
+def checkpoint_at(path: Path) -> CheckpointFiles:
+    """The checkpoint that a path names: the folder that it is, the files that go with it, or it."""
+    folder = Folder(path if path.is_dir() else path.parent)
+    for files in claims_in(folder, Claims()):
+        if files.path == path:
+            return with_siblings([files])[0]
+    return single(path)
+
+
+def _together(named: Sequence[Path]) -> dict[Path, CheckpointFiles]:
+    """By path, the checkpoint of files that were named one by one, where they are one."""
+    found: dict[Path, CheckpointFiles] = {}
+    for parent in dict.fromkeys(path.parent for path in named) if len(named) > 1 else ():
+        for files in claims_in(Folder(parent), Claims()):
+            own = [part.path for part in files.parts if part.path in named]
+            model = {p.path for p in files.parts if p.role is PartRole.MODEL and p.needed}
+            if len(own) > 1 and model <= set(own):
+                found |= dict.fromkeys(own, files)
     return found
 
 
@@ -120,18 +142,12 @@ def _expand(path: Path, found: Discovery) -> list[Path]:
     return []
 
 
-def named_checkpoints(folder: Path) -> Iterator[Path]:
-    """The files below a folder that are checkpoints by their names; none is opened."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS
-        ]
-        for name in names:
-            if not name.startswith(".") and name.lower().endswith(CHECKPOINT_SUFFIXES):
-                yield Path(parent, name)
+def named_checkpoints(root: Path) -> Iterator[CheckpointFiles]:
+    """What is a checkpoint below a folder by names alone; no tensor file is opened."""
+    return _below(root, Claims(), by_name=True)
 
 
-def _below(root: Path, claims: Claims) -> Iterator[CheckpointFiles]:
+def _below(root: Path, claims: Claims, *, by_name: bool = False) -> Iterator[CheckpointFiles]:
     """Every checkpoint below a folder; hidden folders and links to folders are left alone."""
     waiting = [Folder(root)]
     while waiting:
@@ -143,6 +159,7 @@ def _below(root: Path, claims: Claims) -> Iterator[CheckpointFiles]:
                 continue
             if name.lower().endswith(CHECKPOINT_SUFFIXES):
                 yield single(path)
+            if by_name or name.lower().endswith(CHECKPOINT_SUFFIXES):
                 continue
             with contextlib.suppress(OSError):
                 if _holds_checkpoint(path, is_pickle=name.lower().endswith(_PICKLE_SUFFIXES)):

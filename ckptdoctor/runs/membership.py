@@ -49,10 +49,11 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A member and its name."""
+    """A member, its name, and the folder of its run."""
 
     member: Member
     name: Name
+    home: Path
 
 
 def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membership:
@@ -66,15 +67,18 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
     sources = {place_of(m.path) for m in members if m.restored is None}
     copies, sides = [], []
     folders: dict[Path, list[_Named]] = {}
+    hosts = {place_of(run_folder(m.path)) for m in members}
     for member in members:
-        name = name_of(member.path)
+        # A model saved at the root of its run is one of the run, whatever the folder is called.
+        is_root = place_of(member.path) in hosts
+        name = name_of(member.path / "model" if is_root else member.path)
         if _source_of(member) in sources:
             copies.append(member)
         elif name.is_side or not member.has_weights:
             sides.append(member)
         else:
-            home = place_of(run_folder(member.path))
-            folders.setdefault(home, []).append(_Named(member, name))
+            home = member.path if is_root else run_folder(member.path)
+            folders.setdefault(place_of(home), []).append(_Named(member, name, home))
     found = [group for inside in folders.values() for group in _in_folder(inside, models)]
     groups, strays = _without_strays(found, models, one_by_one=one_by_one)
     return _with_files_beside(groups, strays, sides, copies)
@@ -214,7 +218,7 @@ def _count(part: Sequence[_Named]) -> int:
 
 def _folder(part: Sequence[_Named]) -> Path:
     """The folder that most of them lie in."""
-    counts = Counter(run_folder(one.member.path) for one in part)
+    counts = Counter(one.home for one in part)
     return min(counts, key=lambda folder: (-counts[folder], str(folder)))
 
 

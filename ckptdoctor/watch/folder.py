@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Severity
+from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.runs.discover import named_checkpoints
 
 __all__ = ["FolderWatch", "looks_unfinished"]
 
-_UNFINISHED = frozenset({"CD101", "CD102", "CD104", "CD109"})
+_UNFINISHED = frozenset({"CD101", "CD102", "CD104", "CD109", "CD111"})
 _PATIENCE_S = 60.0
 """A file that looks cut is being written, until it has not changed for so long."""
 
 
+Signature = tuple[tuple[int, int, int], ...]
+"""Size, time and inode of each file of a checkpoint."""
+
+
 @dataclass(slots=True)
-class _File:
-    signature: tuple[int, int, int]
+class _Seen:
+    signature: Signature
     changed_s: float
+    is_whole: bool
     done: bool = False
 
 
@@ -36,50 +43,54 @@ class FolderWatch:
     def __init__(self, folder: Path, settle_s: float) -> None:
         self._folder = folder
         self._settle_s = settle_s
-        self._files: dict[Path, _File] = {}
+        self._seen: dict[Path, _Seen] = {}
         self.is_there = True
 
     def poll(self, now_s: float) -> tuple[list[Path], bool]:
-        """The files that are worth a look now, and whether anything was written since the last.
+        """The checkpoints that are worth a look now, and whether anything was written since.
+
+        One of several files is, once none of them grows and the last is there that its framework
+        writes; or none has grown for so long that nothing more will come.
 
         Args:
             now_s: of a clock that never goes back.
         """
         self.is_there = _can_be_listed(self._folder)
-        changed, seen = False, set()
-        for path in named_checkpoints(self._folder) if self.is_there else ():
-            signature = _signature(path)
-            if signature is None:
+        changed, there = False, set()
+        for files in named_checkpoints(self._folder) if self.is_there else ():
+            signature = _signature(files)
+            if not signature:
                 continue
-            seen.add(path)
-            known = self._files.get(path)
+            there.add(files.path)
+            known = self._seen.get(files.path)
             if known is None or known.signature != signature:
-                self._files[path] = _File(signature, now_s)
+                self._seen[files.path] = _Seen(signature, now_s, _is_whole(files))
                 changed = True
         if self.is_there:
-            self._files = {path: file for path, file in self._files.items() if path in seen}
-        ready = [
-            path
-            for path, file in self._files.items()
-            if not file.done and now_s - file.changed_s >= self._settle_s
-        ]
+            self._seen = {path: seen for path, seen in self._seen.items() if path in there}
+        ready = [path for path, seen in self._seen.items() if self._is_ready(seen, now_s)]
         return ready, changed
+
+    def _is_ready(self, seen: _Seen, now_s: float) -> bool:
+        patience = self._settle_s if seen.is_whole else max(self._settle_s, _PATIENCE_S)
+        return not seen.done and now_s - seen.changed_s >= patience
 
     def done(self, paths: Iterable[Path]) -> None:
         """These were examined as they are now."""
         for path in paths:
-            if path in self._files:
-                self._files[path].done = True
+            if path in self._seen:
+                self._seen[path].done = True
 
     def may_be_unfinished(self, report: CheckpointReport, now_s: float) -> bool:
         """Whether a file that looks cut may still be being written."""
-        file = self._files.get(report.path)
-        recent = file is not None and now_s - file.changed_s < _PATIENCE_S
+        seen = self._seen.get(report.path)
+        recent = seen is not None and now_s - seen.changed_s < _PATIENCE_S
         return recent and looks_unfinished(report)
 
     def times(self) -> list[float]:
         """When the checkpoints were written, in seconds since 1970, in order."""
-        return sorted(file.signature[1] / 1e9 for file in self._files.values())
+        last = (max(mtime for _, mtime, _ in seen.signature) for seen in self._seen.values())
+        return sorted(mtime / 1e9 for mtime in last)
 
 
 def looks_unfinished(report: CheckpointReport) -> bool:
@@ -98,9 +109,17 @@ def _can_be_listed(folder: Path) -> bool:
         return False
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:  # gone again
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
+def _signature(files: CheckpointFiles) -> Signature:
+    """Of the files that are there; () where all are gone again."""
+    found: list[tuple[int, int, int]] = []
+    for part in files.parts:
+        with contextlib.suppress(OSError):
+            status = part.path.stat()
+            found.append((status.st_size, status.st_mtime_ns, status.st_ino))
+    return tuple(found)
+
+
+def _is_whole(files: CheckpointFiles) -> bool:
+    """Whether the file is there that the framework writes last, and none is known to lack."""
+    names = {part.name for part in files.parts}
+    return not files.absent and (not files.finished or files.finished in names)

@@ -13,7 +13,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.history import History
 from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.runs.beside import Home, logs_beside
-from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.discover import checkpoint_at, discover
 from ckptdoctor.runs.families import name_of, run_folder
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles, survey
@@ -222,7 +222,7 @@ class Watcher:
         good = self._references.get(_series_of(path))
         beside = good is not None and good != path and _is_there(good)
         pair = [good, path] if good is not None and beside else [path]
-        report = examine(pair, Examination(jobs=self._how.jobs))
+        report = examine([checkpoint_at(one) for one in pair], Examination(jobs=self._how.jobs))
         yield from self._crashes(report.crashes)
         row = next(row for row in report.checkpoints if row.path == path)
         if not _is_there(path) or self._folder.may_be_unfinished(row, now_s):

@@ -13,6 +13,7 @@ import torch
 
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Severity
+from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.report import Crash, Report
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
@@ -422,9 +423,9 @@ def test_a_bug_of_ours_is_a_note_and_the_watch_goes_on(
     desk.start()
     real = examine
 
-    def crashing(paths: Sequence[Path], *rest: Any) -> Report:
-        crash = Crash(rule="CD201", path=paths[0], error="Traceback ...")
-        return Report(checkpoints=real(paths).checkpoints, crashes=(crash,))
+    def crashing(found: Sequence[CheckpointFiles], *rest: Any) -> Report:
+        crash = Crash(rule="CD201", path=found[0].path, error="Traceback ...")
+        return Report(checkpoints=real(found).checkpoints, crashes=(crash,))
 
     monkeypatch.setattr(watcher_module, "examine", crashing)
     path = desk.save(1)
