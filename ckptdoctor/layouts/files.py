@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar
 
-__all__ = ["Absent", "CheckpointFiles", "Form", "Part", "PartRole", "Pointer", "single"]
+__all__ = ["Absent", "CheckpointFiles", "Form", "Index", "Part", "PartRole", "Pointer", "single"]
 
 
 class PartRole(enum.Enum):
@@ -82,6 +82,24 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What an index says of the shards that are there; whether it is so, their readers know.
+
+    Attributes:
+        name: the file, as the checkpoint knows it.
+        mapped: by the part's name, the tensors that should lie in it, as the file names them.
+        nbytes: that all tensors take together; None where it is not said, or shards are absent.
+        tied: whether a model's output may share the weights of its input, so that they are stored
+            once.
+    """
+
+    name: str
+    mapped: Mapping[str, tuple[str, ...]]
+    nbytes: int | None = None
+    tied: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFiles:
     """The files that form one checkpoint.
 
@@ -92,6 +110,7 @@ class CheckpointFiles:
         absent: those that should be.
         problems: damage that shows without a look at tensors: a broken index, bytes that do not
             sum up.
+        indexes: what should lie in which shard.
         scalars: what the texts say, by the names that a single file would give it: ``epoch``,
             ``global_step``, ``best_metric``, ``eval_loss``.
         finished: the part that the framework writes last; "" where that is not known.
@@ -102,6 +121,7 @@ class CheckpointFiles:
     parts: tuple[Part, ...] = ()
     absent: tuple[Absent, ...] = ()
     problems: tuple[Problem, ...] = ()
+    indexes: tuple[Index, ...] = ()
     scalars: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
     finished: str = ""
 

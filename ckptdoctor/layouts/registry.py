@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ckptdoctor.layouts import deepspeed, pointers
+from ckptdoctor.layouts import deepspeed, huggingface, pointers
 from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUTS"]
 
-LAYOUTS: tuple[Layout, ...] = (deepspeed.LAYOUT, pointers.LAYOUT)
+LAYOUTS: tuple[Layout, ...] = (huggingface.LAYOUT, deepspeed.LAYOUT, pointers.LAYOUT)
 """The first that claims a file has it; what holds parts of others comes first."""

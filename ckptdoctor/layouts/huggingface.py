@@ -1,0 +1,132 @@
+"""Hugging Face: the ``checkpoint-N`` folders of the Trainer, and exported models.
+
+Source: ``transformers/trainer.py`` (``_save_checkpoint``: model, arguments, optimizer, scheduler,
+scaler, random state, and ``trainer_state.json`` last), ``peft/utils/constants.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.finding import Severity
+from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, PartRole
+from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.found import Found, Place
+from ckptdoctor.layouts.json_object import read_object
+from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.layouts.shards import weights_in
+from ckptdoctor.layouts.side_files import SideFile, side_files
+from ckptdoctor.layouts.submodels import models_below, names_of_modules
+from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, is_model_config
+from ckptdoctor.layouts.trainer_state import scalars_of_state, step_of_name
+from ckptdoctor.layouts.unknown import is_tensor_file, unknown_files
+
+__all__ = ["LAYOUT"]
+
+_STATE = "trainer_state.json"
+_ARGS = "training_args.bin"
+_OPTIMIZER = "optimizer.pt"
+_OF_TRAINER = (_OPTIMIZER, "scheduler.pt", "rng_state.pth", "rng_state_0.pth", _ARGS)
+_SIDE_FILES = (
+    SideFile(
+        pattern=re.compile(r"optimizer\.(?:pt|bin)"), role=PartRole.OPTIMIZER, prefix="optimizer."
+    ),
+    SideFile(
+        pattern=re.compile(r"rank(?P<rank>\d{1,5})-of-\d{1,5}-optimizer\.pt"),
+        role=PartRole.OPTIMIZER,
+    ),
+    SideFile(pattern=re.compile(r"scaler\.pt"), role=PartRole.SCALER),
+    SideFile(pattern=re.compile(r"scheduler\.pt"), role=PartRole.SCHEDULER),
+    SideFile(pattern=re.compile(r"rng_state(?:_(?P<rank>\d{1,5}))?\.pth"), role=PartRole.RNG),
+    SideFile(pattern=re.compile(r"trainer_state\.json"), role=PartRole.STATE, form=Form.TEXT),
+    SideFile(pattern=re.compile(r"training_args\.bin"), role=PartRole.ARGS, prefix="args."),
+    *CONFIGURATION,
+    *TEXTS,
+)
+
+
+def claim(folder: Folder) -> Iterator[CheckpointFiles]:
+    """The folder itself, if it holds a model as transformers and PEFT save one, or a training's."""
+    if any(name.startswith("random_states_") for name in folder.files):
+        return  # accelerate's
+    step = step_of_name(folder.path.absolute().name)
+    weights = weights_in(Place(folder)) + models_below(folder, names_of_modules(folder))
+    if not _is_one(folder, weights, step):
+        return
+    if step is not None:
+        weights += models_below(folder, folder.folders)
+    found = weights + side_files(Place(folder), _SIDE_FILES)
+    if step is not None:
+        found += unknown_files(folder, found)
+    state = read_object(folder, _STATE)
+    found += _of_state(folder, state) + _without_weights(folder, weights)
+    yield CheckpointFiles(
+        path=folder.path,
+        layout=LAYOUT.name,
+        parts=found.parts,
+        absent=found.absent,
+        problems=found.problems,
+        indexes=found.indexes,
+        scalars=_scalars(state or {}, step),
+        finished=_written_last(folder, found),
+    )
+
+
+def _is_one(folder: Folder, weights: Found, step: int | None) -> bool:
+    """Whether what lies here is one checkpoint: a model alone is a file in a folder."""
+    of_trainer = any(name in folder for name in (_STATE, *_OF_TRAINER))
+    if step is not None:
+        return bool(weights) or of_trainer
+    if not weights:
+        return _STATE in folder and _OPTIMIZER in folder
+    if of_trainer or weights.indexes or weights.absent or len(weights.parts) > 1:
+        return True
+    known = {part.name for part in weights.parts}
+    strangers = any(is_tensor_file(name) and name not in known for name in folder.files)
+    return not strangers and is_model_config(folder)
+
+
+def _scalars(state: Mapping[str, Any], step: int | None) -> dict[str, Scalar]:
+    found = scalars_of_state(state)
+    if step is not None:
+        found.setdefault("global_step", step)
+    return found
+
+
+def _of_state(folder: Folder, state: Mapping[str, Any] | None) -> Found:
+    """What it means that the state is not there, or says nothing."""
+    if state is not None:
+        return Found()
+    if _STATE in folder:
+        problem = Place(folder).problem(
+            _STATE,
+            f"{_STATE} is cut, or no JSON: the Trainer cannot go on from here",
+            severity=Severity.WARNING,
+            remedy="Go on from another checkpoint, or copy its state and mend the step in it.",
+        )
+        return Found(problems=(problem,))
+    if _OPTIMIZER in folder and ("scheduler.pt" in folder or _ARGS in folder):
+        because = f"{_OPTIMIZER} is there, and the Trainer writes it last and cannot go on without"
+        return Found(absent=(Absent(name=_STATE, role=PartRole.STATE, because=because),))
+    return Found()
+
+
+def _without_weights(folder: Folder, weights: Found) -> Found:
+    if weights or _OPTIMIZER not in folder:
+        return Found()
+    adapter = "adapter_config.json" in folder
+    name = "adapter_model.safetensors" if adapter else "model.safetensors"
+    because = f"{_OPTIMIZER} is there, and weights are not"
+    return Found(absent=(Absent(name=name, role=PartRole.MODEL, because=because),))
+
+
+def _written_last(folder: Folder, found: Found) -> str:
+    if _STATE in folder or any(name in folder for name in _OF_TRAINER if name != _ARGS):
+        return _STATE
+    return _ARGS if _ARGS in folder else next((index.name for index in found.indexes), "")
+
+
+LAYOUT = Layout(name="huggingface", claim=claim)
