@@ -91,12 +91,16 @@ class Index:
         nbytes: that all tensors take together; None where it is not said, or shards are absent.
         tied: whether a model's output may share the weights of its input, so that they are stored
             once.
+        role: of the shards.
+        prefix: of the shards, put before the names of their tensors.
     """
 
     name: str
     mapped: Mapping[str, tuple[str, ...]]
     nbytes: int | None = None
     tied: bool = False
+    role: PartRole = PartRole.MODEL
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

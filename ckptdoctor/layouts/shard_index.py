@@ -63,6 +63,8 @@ class ShardIndex:
             mapped={place.at + name: mapped[name] for name in there},
             nbytes=None if lost else _total(self._text),
             tied=_ties(place.folder),
+            role=place.role,
+            prefix=place.prefix,
         )
         parts = (*map(place.part, there), place.text(self._name))
         return Found(parts=parts, absent=tuple(lost), indexes=(index,))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ OF_TRAINER = (
     *("model.safetensors", "optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth"),
     *("training_args.bin", "config.json", "tokenizer.json"),
 )
-STATE = {
+STATE: dict[str, Any] = {
     "best_metric": 0.8,
     "best_model_checkpoint": "/home/me/out/checkpoint-400",
     "epoch": 1.25,
