@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ckptdoctor.layouts import deepspeed, huggingface, pointers
+from ckptdoctor.layouts import deepspeed, huggingface, megatron, pointers
 from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUTS"]
 
-LAYOUTS: tuple[Layout, ...] = (huggingface.LAYOUT, deepspeed.LAYOUT, pointers.LAYOUT)
+LAYOUTS: tuple[Layout, ...] = (
+    huggingface.LAYOUT,
+    deepspeed.LAYOUT,
+    megatron.LAYOUT,
+    pointers.LAYOUT,
+)
 """The first that claims a file has it; what holds parts of others comes first."""
