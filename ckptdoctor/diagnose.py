@@ -120,7 +120,8 @@ def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> 
     if isinstance(case, Case):
         restored = restored_from(case.checkpoint.path)
         data = _with_kept_epoch(case.metadata, restored)
-        return Member.of(case.checkpoint, case.stats, data, layouts, restored)
+        member = Member.of(case.checkpoint, case.stats, data, layouts, restored)
+        return replace(member, is_folder=case.files is not None and case.files.is_folder)
     return Member(path=case.path, metadata=case.metadata)
 
 

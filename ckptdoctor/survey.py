@@ -125,7 +125,8 @@ def _headers(found: Sequence[CheckpointFiles]) -> list[Member]:
         with contextlib.suppress(CheckpointError, OSError):
             checkpoint = describe(files)
             data = read_metadata(checkpoint)
-            members.append(Member.of(checkpoint, {}, data, layouts, restored_from(files.path)))
+            member = Member.of(checkpoint, {}, data, layouts, restored_from(files.path))
+            members.append(replace(member, is_folder=files.is_folder))
     return members
 
 

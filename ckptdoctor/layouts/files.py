@@ -134,6 +134,11 @@ class CheckpointFiles:
         """Whether it is one file, and nothing but that file."""
         return not self.layout
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, and not files that lie side by side in one."""
+        return all(self.path in part.path.parents for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointer:

@@ -110,8 +110,9 @@ def _rates(current: Mapping[Position, Mapping[str, float]]) -> dict[Position, fl
 def clock_of(course: Course, reading: LogReading) -> Clock:
     """What the run counts: epochs, unless they do not tell its checkpoints apart and steps do.
 
-    Where only the logs know more than one moment, as they count. Logs that know nothing of the
-    steps of the checkpoints are joined by epoch, and the other way round.
+    Fractions of epochs are steps that somebody divided. Where only the logs know more than one
+    moment, as they count. Logs that know nothing of the steps of the checkpoints are joined by
+    epoch, and the other way round.
     """
     members = [member.metadata for member in course.members]
     steps = {data.global_step for data in members} - {None}
@@ -120,6 +121,8 @@ def clock_of(course: Course, reading: LogReading) -> Clock:
     if not steps and not epochs:
         return reading.clock
     if steps and by_step and (not by_epoch or not epochs):
+        return Clock.STEP
+    if by_step and len(steps) >= len(epochs) and any(epoch % 1 for epoch in epochs if epoch):
         return Clock.STEP
     if course.by_step and len(steps) > len(epochs) and (by_step or not by_epoch or not epochs):
         return Clock.STEP

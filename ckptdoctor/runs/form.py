@@ -173,7 +173,7 @@ def _are_rivals(a: tuple[Path, LogReading], b: tuple[Path, LogReading]) -> bool:
 
 
 def _home(group: Group) -> Home:
-    inside = tuple({member.path.parent: None for member in group.members})
+    inside = tuple({m.path if m.is_folder else m.path.parent: None for m in group.members})
     return Home(folder=group.folder, name=group.name, inside=inside)
 
 

@@ -43,6 +43,7 @@ class Member:
         weights_id: equal for equal weights; "" where there are none.
         optimizer: the numbers that it stores of optimizers and schedules.
         exact: whether ``weights_id`` rests on the checksums of all weights, not on figures.
+        is_folder: whether it is a folder, in which a log of its own may lie.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Member:
     weights_id: str = ""
     optimizer: OptimizerFacts = field(default_factory=OptimizerFacts, repr=False)
     exact: bool = False
+    is_folder: bool = False
 
     @classmethod
     def of(

@@ -21,6 +21,7 @@ from ckptdoctor.runs.trend.shift import ShiftDetector
 __all__ = ["Monitor", "is_loss", "is_norm", "is_rate", "is_watched", "rate_of"]
 
 _RISEN_TO = 10.0
+_WORSE, _LASTING = 3.0, 3
 _FIRST_EPOCHS = 5
 """A young net may score 0.1 and then 0.01 without harm."""
 _WINDOW = 20
@@ -303,22 +304,35 @@ class _Loss:
         self._recent: deque[float] = deque(maxlen=_WINDOW)
         self._gained = Gained(Mode.MIN)
         self._exploded = False
+        self._most = -math.inf
+        self._above = 0
 
     def update(self, value: float) -> float | None:
-        """What was usual before, if this is an explosion, once each."""
+        """What was usual before, if this is an explosion, once each.
+
+        A loss has exploded at once where it is many times what it was, and after a few values where
+        it is worse than at its start: that of a language model cannot rise by more.
+        """
         usual = statistics.median(list(self._recent)[-5:]) if self._recent else None
-        exploded = usual is not None and self._is_explosion(value, usual)
+        at_once = usual is not None and self._is_explosion(value, usual, _RISEN_TO)
+        worse = usual is not None and value > self._most and self._is_worse(value, usual)
+        self._above = self._above + 1 if worse else 0
+        exploded = at_once or self._above >= _LASTING
         news = exploded and not self._exploded
         self._exploded = exploded
-        if not exploded:
+        if not exploded and not worse:
             self._recent.append(value)
             self._gained.update(value)
+            self._most = max(self._most, value)
         return usual if news else None
 
-    def _is_explosion(self, value: float, usual: float) -> bool:
+    def _is_worse(self, value: float, usual: float) -> bool:
+        return len(self._recent) >= _FIRST_EPOCHS and self._is_explosion(value, usual, _WORSE)
+
+    def _is_explosion(self, value: float, usual: float, times: float) -> bool:
         recent = list(self._recent)
         if usual > 0 and min(recent) > 0:
-            if value < _RISEN_TO * usual:
+            if value < times * usual:
                 return False
             logs = [math.log(known) for known in recent]
             return math.log(value / usual) > _EXPLOSION_SIGMAS * deviation(logs)

@@ -185,6 +185,14 @@ def test_the_losses_of_a_game_float_about(name: str) -> None:
     assert alarms([{name: value} for value in (0.5, 0.4, math.nan)]) == [(2, AlarmKind.NON_FINITE)]
 
 
+def test_a_loss_that_stays_worse_than_at_its_start_has_exploded() -> None:
+    trained = [{"loss": 1.45 - 0.25 * (1 - 0.9**n)} for n in range(30)]
+    lost = [{"loss": 9.8}] * 3
+    assert alarms([*trained, *lost]) == [(32, AlarmKind.EXPLOSION)]
+    assert alarms([*trained, *lost[:2], *trained[-5:], *lost[:2]]) == []
+    assert alarms([{"loss": 10.4}, *trained, *lost]) == []  # where it began
+
+
 def test_a_loss_whose_name_only_holds_such_letters_explodes() -> None:
     rows = [{"loss/organ_total": value} for value in (0.5, 0.4, 0.5, 0.4, 0.5, 90.0)]
     assert alarms(rows) == [(5, AlarmKind.EXPLOSION)]
