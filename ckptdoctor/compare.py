@@ -5,18 +5,19 @@ from __future__ import annotations
 import fnmatch
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord
-from ckptdoctor.difference import Change, Difference, Reshaped, TensorDifference
+from ckptdoctor.difference import Change, Difference, Movement, Reshaped, TensorDifference
 from ckptdoctor.errors import CorruptCheckpointError
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.formats.roles import role_of_key
+from ckptdoctor.layouts.opened import OpenCheckpoint, Piece, open_files, overlap
 from ckptdoctor.metadata import read_metadata
+from ckptdoctor.runs.discover import checkpoint_at
 from ckptdoctor.scanning.difference import Side, compare_tensors
 from ckptdoctor.scanning.reading import FileShrankError
 
@@ -54,7 +55,7 @@ def compare(a: str | Path, b: str | Path, how: Comparison | None = None) -> Diff
     Files may be larger than memory. Nothing in them is executed.
 
     Args:
-        a: a checkpoint, the earlier one as a rule.
+        a: a checkpoint, the earlier one as a rule: a file, or a folder that is one.
         b: another.
         how: options.
 
@@ -64,13 +65,12 @@ def compare(a: str | Path, b: str | Path, how: Comparison | None = None) -> Diff
     """
     how = how or Comparison()
     with ExitStack() as stack:
-        file_a, file_b = (stack.enter_context(opened(path)) for path in (a, b))
-        first, second = read_checkpoint(file_a), read_checkpoint(file_b)
+        sides = [stack.enter_context(open_files(checkpoint_at(Path(path)))) for path in (a, b)]
+        first, second = sides[0].checkpoint, sides[1].checkpoint
         matching = _match(first, second, how)
         if how.expect is not None:
             how.expect(first.path, sum(x.nbytes + y.nbytes for x, y in matching.same_shape))
-        sides = Side(file_a.fd, first.byteorder), Side(file_b.fd, second.byteorder)
-        tensors = tuple(_compared(matching, sides, second.path, how))
+        tensors = tuple(_compared(matching, sides[0], sides[1], how))
     return Difference(
         a=first.path,
         b=second.path,
@@ -80,7 +80,7 @@ def compare(a: str | Path, b: str | Path, how: Comparison | None = None) -> Diff
         lost=tuple(matching.lost),
         reshaped=tuple(matching.reshaped),
         changes=tuple(_changes(first, second)),
-        notes=tuple(matching.notes),
+        notes=(*(note for side in sides for note in side.unread), *matching.notes),
         findings=tuple(_findings(tensors)),
     )
 
@@ -194,18 +194,18 @@ def _pairs_by(
 
 
 def _compared(
-    matching: _Matching, sides: tuple[Side, Side], path: Path, how: Comparison
+    matching: _Matching, first: OpenCheckpoint, second: OpenCheckpoint, how: Comparison
 ) -> Iterator[TensorDifference]:
     for before, after in matching.same_shape:
         try:
-            movement = compare_tensors(sides[0], before, sides[1], after)
+            movement = Movement.sum(_moved(first.pieces[before.fqn], second.pieces[after.fqn]))
         except FileShrankError as error:
             raise CorruptCheckpointError(
-                path, f"one of the files was cut while {before.fqn} was read"
+                second.path, f"one of the files was cut while {before.fqn} was read"
             ) from error
         except zlib.error as error:
             raise CorruptCheckpointError(
-                path, f"{before.fqn} is deflated, and damaged in one of the files: {error}"
+                second.path, f"{before.fqn} is deflated, and damaged in one of the files: {error}"
             ) from error
         if how.progress is not None:
             how.progress(before.nbytes + after.nbytes)
@@ -218,6 +218,16 @@ def _compared(
             other_dtype=after.dtype,
             movement=movement,
         )
+
+
+def _moved(before: Sequence[Piece], after: Sequence[Piece]) -> Iterator[Movement]:
+    """How far each box of elements moved that lies in one file of either."""
+    for one in before:
+        for other in after:
+            views = overlap(one, other)
+            if views is not None:
+                a, b = Side(one.fd, one.byteorder), Side(other.fd, other.byteorder)
+                yield compare_tensors(a, views[0], b, views[1])
 
 
 def _findings(tensors: Iterable[TensorDifference]) -> Iterator[Finding]:

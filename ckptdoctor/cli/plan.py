@@ -159,9 +159,10 @@ def plan(
 def _stored(path: Path) -> Mapping[str, Scalar] | None:
     """What a checkpoint stores; None where it cannot be read."""
     from ckptdoctor.errors import CheckpointError
-    from ckptdoctor.formats import open_checkpoint
+    from ckptdoctor.layouts.read import describe
+    from ckptdoctor.runs.discover import checkpoint_at
 
     try:
-        return open_checkpoint(path).scalars
+        return describe(checkpoint_at(path)).scalars
     except (CheckpointError, OSError):
         return None
