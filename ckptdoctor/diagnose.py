@@ -26,7 +26,7 @@ from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.parts import is_needed, of_part
 from ckptdoctor.rules.verdict import DECISIVE, verdict_of_part, verdict_of_parts
 from ckptdoctor.runs.form import form_runs
-from ckptdoctor.runs.member import Layout, Member
+from ckptdoctor.runs.member import Layout, Member, contents_id
 from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Run
@@ -121,8 +121,19 @@ def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> 
         restored = restored_from(case.checkpoint.path)
         data = _with_kept_epoch(case.metadata, restored)
         member = Member.of(case.checkpoint, case.stats, data, layouts, restored)
-        return replace(member, is_folder=case.files is not None and case.files.is_folder)
+        if case.files is None:
+            return member
+        return replace(member, is_folder=case.files.is_folder, parts=_contents_ids(case))
     return Member(path=case.path, metadata=case.metadata)
+
+
+def _contents_ids(case: Case) -> dict[str, str]:
+    """By the name that siblings share, what the tensors of each part that always changes are."""
+    return {
+        one.part.sibling or one.part.name: contents_id(one.case.checkpoint.tensors, one.case.stats)
+        for one in case.parts
+        if one.case is not None and is_needed(one.part.role) and one.case.stats
+    }
 
 
 def _with_kept_epoch(data: Metadata, restored: RestoredFrom | None) -> Metadata:
@@ -182,11 +193,11 @@ def _of_parts(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
     of_files = [rule for rule in how.rules if rule.of_file]
     others = [rule for rule in how.rules if not rule.of_file]
     whole = [
-        *_checked(case, others, path, crashes),
+        *_checked(replace(case, problems=()), others, path, crashes),
         *(
             rule.from_problem(problem)
             for problem in case.problems
-            for rule in of_files
+            for rule in how.rules
             if rule.code == problem.code
         ),
     ]

@@ -54,10 +54,12 @@ class IncompleteCheckpoint(Rule):
     """A part is missing.
 
     The checkpoint consists of several files, and one that an index, a count of ranks, or every
-    other checkpoint of the run has is not there, or is not its own. Certain where an index or a
-    count says so. Without a shard of the model the weights are lost; without the optimizer a
-    resume starts a fresh one, and most frameworks say nothing about it. As a warning: what is
-    missing costs no more than the order of the data, or a setting.
+    other checkpoint of the run has is not there. Certain where an index or a count says so. Without
+    a shard of the model the weights are lost; without the optimizer a resume starts a fresh one,
+    and most frameworks say nothing about it. As a warning: what is missing costs no more than the
+    order of the data, or a setting; or a part is the same in two checkpoints of the run and
+    different in all others, while the rest of the two differs: one of them has the file of the
+    other, and nobody can tell which.
 
     What to do: copy the missing file again from where it was written; if it was never written, go
     on from an earlier checkpoint.
@@ -71,6 +73,16 @@ class IncompleteCheckpoint(Rule):
         """One finding a part that is not there."""
         for absent in case.files.absent if case.files is not None else ():
             yield self._say(absent)
+        for name, other in case.run.strange_parts.get(case.checkpoint.path, {}).items():
+            yield self.finding(
+                name,
+                f"it is the same in {other.path.name}, and the rest is not: one of the two "
+                "checkpoints has the file of the other",
+                severity=Severity.WARNING,
+                remedy="Go on from another checkpoint, or copy the file again for both.",
+                part=name,
+                other=str(other.path),
+            )
 
     def _say(self, absent: Absent) -> Finding:
         what = absent.problem or "is missing"

@@ -73,13 +73,13 @@ def verdict_of_parts(
         tensors: of the parts that are needed.
         parts: what each file holds, and what it is good for by itself.
     """
-    whole = [finding for finding in findings if "part" not in finding.evidence]
+    whole = [finding for finding in findings if "role" not in finding.evidence]
     verdicts = [verdict_of(whole, tensors)]
     verdicts += [_cost(role, verdict) for role, verdict in parts]
     verdicts += [
         _cost(PartRole(str(finding.evidence["role"])), Verdict.UNREADABLE)
         for finding in findings
-        if finding.code == "CD111"
+        if finding.code == "CD111" and "role" in finding.evidence
     ]
     worst = max(verdicts, key=lambda verdict: verdict.rank)
     lost = worst is Verdict.CORRUPT and not has_weights(tensors)

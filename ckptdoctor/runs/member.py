@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.checkpoint import Checkpoint, Role, TensorStats
+from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord, TensorStats
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.runs.optimizer_facts import OptimizerFacts
 from ckptdoctor.weightless import lists_weights
 
-__all__ = ["Layout", "Member", "is_trained"]
+__all__ = ["Layout", "Member", "contents_id", "is_trained"]
 
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 """Name, dtype and shape of each tensor of the model."""
@@ -44,6 +44,8 @@ class Member:
         optimizer: the numbers that it stores of optimizers and schedules.
         exact: whether ``weights_id`` rests on the checksums of all weights, not on figures.
         is_folder: whether it is a folder, in which a log of its own may lie.
+        parts: equal for parts with equal tensors, by the name that a part has in every checkpoint;
+            of model, average and optimizer alone.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Member:
     optimizer: OptimizerFacts = field(default_factory=OptimizerFacts, repr=False)
     exact: bool = False
     is_folder: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -79,16 +82,7 @@ class Member:
         weights = [tensor for tensor in checkpoint.tensors if tensor.role is Role.MODEL]
         layout = tuple((tensor.fqn, tensor.dtype, tensor.shape) for tensor in weights)
         found = {tensor.fqn: stats[tensor.fqn] for tensor in weights if tensor.fqn in stats}
-        crcs = [tensor.storage.crc32 if tensor.storage is not None else 0 for tensor in weights]
-        exact = all(crcs)
-        digest = hashlib.blake2b(digest_size=16)
-        for tensor, crc in zip(weights, crcs, strict=True):
-            figures = found.get(tensor.fqn)
-            digest.update(repr((tensor.fqn, tensor.dtype, tensor.shape)).encode())
-            digest.update(repr((tensor.stride, tensor.storage_offset)).encode())
-            digest.update(repr(crc if exact else figures).encode())
-            if not exact and figures is not None:
-                digest.update(figures.sample)
+        exact = _have_checksums(weights)
         is_known = bool(weights) and (exact or bool(found))
         return cls(
             path=checkpoint.path,
@@ -98,7 +92,7 @@ class Member:
             has_weights=lists_weights(checkpoint.tensors),
             holds_state=len(checkpoint.tensors) > len(weights) or metadata.epoch is not None,
             stats=found,
-            weights_id=digest.hexdigest() if is_known else "",
+            weights_id=contents_id(weights, found) if is_known else "",
             optimizer=OptimizerFacts.of(checkpoint.scalars),
             exact=exact,
         )
@@ -108,3 +102,22 @@ class Member:
         """Whether all weights are there and finite."""
         whole = len(self.stats) == sum(0 not in shape for _, _, shape in self.layout or ())
         return whole and not any(stats.non_finite for stats in self.stats.values())
+
+
+def contents_id(tensors: Sequence[TensorRecord], stats: Mapping[str, TensorStats]) -> str:
+    """Equal for equal tensors: by the checksums of all of them, else by figures and samples."""
+    exact = _have_checksums(tensors)
+    digest = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        crc = tensor.storage.crc32 if tensor.storage is not None else 0
+        figures = stats.get(tensor.fqn)
+        digest.update(repr((tensor.fqn, tensor.dtype, tensor.shape)).encode())
+        digest.update(repr((tensor.stride, tensor.storage_offset)).encode())
+        digest.update(repr(crc if exact else figures).encode())
+        if not exact and figures is not None:
+            digest.update(figures.sample)
+    return digest.hexdigest()
+
+
+def _have_checksums(tensors: Sequence[TensorRecord]) -> bool:
+    return all(tensor.storage is not None and tensor.storage.crc32 for tensor in tensors)

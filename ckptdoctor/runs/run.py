@@ -141,6 +141,29 @@ class Run:
         return dict(jumps_of(self.course))
 
     @functools.cached_property
+    def strange_parts(self) -> Mapping[Path, Mapping[str, Member]]:
+        """By path, the parts that another checkpoint has too, while all others of the run differ.
+
+        Then one of the two has the file of the other. Where more than two agree it may be that the
+        part is not trained for a while.
+        """
+        found: dict[Path, dict[str, Member]] = {}
+        for name in {name for member in self.members for name in member.parts}:
+            owners: dict[str, list[Member]] = {}
+            for member in self.members:
+                if name in member.parts:
+                    owners.setdefault(member.parts[name], []).append(member)
+            pairs = [own for own in owners.values() if len(own) > 1]
+            if len(owners) < 2 or len(pairs) != 1 or len(pairs[0]) != 2:
+                continue
+            one, other = pairs[0]
+            rest = [part for part in one.parts if part != name and part in other.parts]
+            if rest and all(one.parts[part] != other.parts[part] for part in rest):
+                found.setdefault(one.path, {})[name] = other
+                found.setdefault(other.path, {})[name] = one
+        return found
+
+    @functools.cached_property
     def optimizer_changes(self) -> Mapping[Path, tuple[Change, ...]]:
         """By path, what differs in a checkpoint's optimizer from the one before, as by a resume.
 
