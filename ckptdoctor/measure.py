@@ -17,6 +17,7 @@ from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats import OpenFile, opened, read_checkpoint
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
+from ckptdoctor.layouts.index_check import with_indexes
 from ckptdoctor.layouts.read import read_part
 from ckptdoctor.manifest import check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
@@ -128,7 +129,8 @@ def _nbytes(path: Path) -> int:
 def _whole(files: CheckpointFiles, parts: tuple[PartCase, ...]) -> Case:
     """The parts as one case."""
     read = [(part, part.case) for part in parts if part.case is not None]
-    checkpoint = assembled(files, [(one.part, case.checkpoint) for one, case in read])
+    checkpoints = [(one.part, case.checkpoint) for one, case in read]
+    files, checkpoint = with_indexes(files, checkpoints), assembled(files, checkpoints)
     stats: dict[str, TensorStats] = {}
     for _, case in read:
         stats.update(case.stats)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from ckptdoctor.checkpoint import Problem, TensorRecord
+from ckptdoctor.checkpoint import Checkpoint, Problem, TensorRecord
 from ckptdoctor.finding import Severity
-from ckptdoctor.layouts.files import Absent, Index
+from ckptdoctor.layouts.files import Absent, CheckpointFiles, Index, Part
 
-__all__ = ["misplaced_in", "missing_in"]
+__all__ = ["misplaced_in", "missing_in", "with_indexes"]
 
 _SHOWN = 3
+_METADATA = "__metadata__."
 _OF_THE_OUTPUT = re.compile(
     r"(?:^|\.)(?:lm_head|embed_out|output|decoder|proj_out|shared|embed_tokens|wte|word_embeddings"
     r"|tok_embeddings|classifier)\.(?:weight|bias)$"
@@ -19,6 +21,42 @@ _OF_THE_OUTPUT = re.compile(
 
 Held = Mapping[str, Sequence[TensorRecord]]
 """By the name of a part, the tensors in it under the names that the file gives them."""
+
+
+def with_indexes(
+    files: CheckpointFiles, read: Sequence[tuple[Part, Checkpoint]]
+) -> CheckpointFiles:
+    """The checkpoint with what its shards lack, or hold in excess, by their indexes.
+
+    Args:
+        files: which belong together.
+        read: the parts that could be read, by the names of ``layouts.assemble.in_checkpoint``.
+    """
+    absent, problems = list(files.absent), list(files.problems)
+    for index in files.indexes:
+        own = [(part, checkpoint) for part, checkpoint in read if part.name in index.mapped]
+        held = {part.name: _as_in_file(checkpoint, part) for part, checkpoint in own}
+        absent += missing_in(index, held, _stored_once(own))
+        problems += misplaced_in(index, held)
+    return replace(files, absent=tuple(absent), problems=tuple(problems))
+
+
+def _as_in_file(checkpoint: Checkpoint, part: Part) -> list[TensorRecord]:
+    """The tensors of a part without what the checkpoint puts before their names."""
+    return [
+        replace(tensor, fqn=tensor.fqn.removeprefix(f"{part.name}:").removeprefix(part.prefix))
+        for tensor in checkpoint.tensors
+    ]
+
+
+def _stored_once(read: Sequence[tuple[Part, Checkpoint]]) -> frozenset[str]:
+    """The names that ``safetensors.torch.save_model`` leaves to other tensors."""
+    return frozenset(
+        path.removeprefix(part.prefix).removeprefix(_METADATA)
+        for part, checkpoint in read
+        for path in checkpoint.scalars
+        if path.startswith(part.prefix + _METADATA)
+    )
 
 
 def missing_in(index: Index, held: Held, stored_once: Collection[str] = ()) -> Iterator[Absent]:
@@ -46,10 +84,10 @@ def missing_in(index: Index, held: Held, stored_once: Collection[str] = ()) -> I
             yield Absent(
                 name=part,
                 role=index.role,
-                because=f"{index.name} says that they lie in it",
+                because=f"{index.name} says that they lie in it, so that it is from another save,"
+                " or of another model",
                 tensors=tuple(index.prefix + name for name in lost),
-                problem=f"it holds none of {_names(lost)}, which {index.name} says lie in it: it is"
-                " from another save, or of another model",
+                problem=f"holds nothing called {_names(lost)}",
             )
 
 

@@ -26,7 +26,7 @@ TEXTS = (
             r"|audio_tokenizer_config|quantize_config|quantization_config|modules|model_index"
             r"|config_sentence_transformers|sentence_bert_config)\.json"
             r"|(?:merges|vocab)\.txt|(?:tokenizer|spiece|sentencepiece\.bpe)\.model"
-            r"|chat_template\.jinja|README\.md|zero_to_fp32\.py|latest"
+            r"|chat_template\.jinja|README\.md|zero_to_fp32\.py"
         ),
         role=PartRole.ARGS,
         form=Form.TEXT,
