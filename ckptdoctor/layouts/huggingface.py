@@ -17,6 +17,7 @@ from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.found import Found, Place
 from ckptdoctor.layouts.json_object import read_object
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.layouts.sharded_below import sharded_below
 from ckptdoctor.layouts.shards import weights_in
 from ckptdoctor.layouts.side_files import SideFile, side_files
 from ckptdoctor.layouts.submodels import models_below, names_of_modules
@@ -54,6 +55,8 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         return  # accelerate's
     step = step_of_name(folder.path.absolute().name)
     weights = weights_in(Place(folder)) + models_below(folder, names_of_modules(folder))
+    if step is not None:
+        weights += sharded_below(folder)
     if not _is_one(folder, weights, step):
         return
     if step is not None:

@@ -18,7 +18,8 @@ class SideFile:
     """A file, or one a rank, by its name.
 
     Attributes:
-        pattern: of the whole name; a group ``rank`` where each rank writes one, from 0 on.
+        pattern: of the whole name; a group ``rank`` where each rank writes one, from 0 on; a group
+            ``further`` where the first has no number, and ``_1`` follows.
         role: what it holds.
         form: how it is read.
         prefix: put before the names of its values; None for the name without its suffix.
@@ -67,16 +68,23 @@ def _part(place: Place, kind: SideFile, name: str) -> Part:
 
 
 def _missing_ranks(place: Place, kind: SideFile, names: list[re.Match[str]]) -> Iterator[Absent]:
-    """What the ranks below the highest did not write, or what was lost of it."""
-    if "rank" not in kind.pattern.groupindex:
+    """What comes before the highest number that is there."""
+    groups = kind.pattern.groupindex
+    group = next((group for group in ("rank", "further") if group in groups), None)
+    if group is None:
         return
     series: dict[tuple[str, str], set[int]] = {}  # by what stands before and after the number
     for said in names:
-        if said["rank"]:
-            start, end = said.span("rank")
-            ends = said.string[:start], said.string[end:]
-            series.setdefault(ends, set()).add(int(said["rank"]))
-    for (before, after), ranks in series.items():
-        for rank in holes(ranks, 0):
-            because = f"{before}{max(ranks)}{after} is there, and every rank writes one"
-            yield Absent(name=f"{place.at}{before}{rank}{after}", role=kind.role, because=because)
+        if said[group] is None and group == "rank":
+            continue
+        start, end = said.span(group) if said[group] else (said.string.index("."),) * 2
+        ends = said.string[:start], said.string[end:]
+        series.setdefault(ends, set()).add(int((said[group] or "0").lstrip("_")))
+    for (before, after), numbers in series.items():
+        for number in holes(numbers, 0):
+            own = str(number) if group == "rank" else f"_{number}" * bool(number)
+            yield Absent(
+                name=f"{place.at}{before}{own}{after}",
+                role=kind.role,
+                because=f"number {max(numbers)} of them is there",
+            )

@@ -27,6 +27,7 @@ _HOLDERS = (
     *("", "meta.", "state.", "train_state.", "trainer_state.", "info.", "progress.", "extra."),
     *("trainer.", "training_state.", _METADATA),
     "extra_state.train_iterator.",  # fairseq
+    *("custom_checkpoint_0.", "custom_checkpoint_1.", "custom_checkpoint_2."),  # accelerate
 )
 _MAX_COUNT = 10**12
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")

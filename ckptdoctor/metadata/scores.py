@@ -31,6 +31,7 @@ _MAX_DEPTH = 3  # the keys of Lightning's callbacks have dots of their own
 _MAX_HOLDERS = 2
 _MAX_METRICS = 1000
 _METADATA = "__metadata__."  # of safetensors, where every value is text
+_REGISTERED = re.compile(r"^custom_checkpoint_\d{1,4}\.")  # what accelerate keeps for a script
 _DECIMAL = re.compile(r"-?\d{1,9}\.\d{1,20}")
 _HOLDERS = QUALIFIERS | frozenset(
     "metric metrics stats statistics result results score scores loss losses log logs".split()
@@ -42,7 +43,8 @@ def scores_in(scalars: Mapping[str, Scalar]) -> tuple[list[Metric], list[Metric]
     """The metrics among the values of a checkpoint, and the scores that are not understood."""
     known: list[Metric] = []
     unknown: list[Metric] = []
-    for path, stored in scalars.items():
+    for place, stored in scalars.items():
+        path = _REGISTERED.sub("", place)
         key = path[path.rfind(".") + 1 :]
         most = _MAX_DEPTH if key in MONITORED else _MAX_HOLDERS
         if path.count(".") > most or not may_name_a_score(key) or _NOT_METRICS.search(path):
