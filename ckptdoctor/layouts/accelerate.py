@@ -111,7 +111,7 @@ def _models_between(weights: Found) -> Found:
         return Found()
     last = max(named, key=lambda said: int(said[2]))
     numbers = {int(said[2]) for said in named}
-    if any((said := weight_name(name)) and said.model == "model" for name in names):
+    if any((own := weight_name(name)) and own.model == "model" for name in names):
         numbers.add(0)
     lost = (f"{last[1]}{f'_{number}' if number else ''}{last[3]}" for number in holes(numbers, 0))
     because = f"{last.string} is there, and models are numbered as they were prepared"

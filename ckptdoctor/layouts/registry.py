@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ckptdoctor.layouts import accelerate, deepspeed, huggingface, megatron, pointers
+from ckptdoctor.layouts import accelerate, deepspeed, diffusers, huggingface, megatron, pointers
 from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUTS"]
 
 LAYOUTS: tuple[Layout, ...] = (
+    diffusers.LAYOUT,
     accelerate.LAYOUT,
     huggingface.LAYOUT,
     deepspeed.LAYOUT,

@@ -56,13 +56,16 @@ def side_files(place: Place, known: Iterable[SideFile]) -> Found:
 
 
 def _part(place: Place, kind: SideFile, name: str) -> Part:
-    own = f"{name.partition('.')[0]}." if kind.form is not Form.TEXT else ""
+    prefix = ""
+    if kind.form is not Form.TEXT:
+        own = f"{name.partition('.')[0]}." if kind.prefix is None else kind.prefix
+        prefix = place.prefix + own
     return Part(
         path=place.folder.path / name,
         name=place.at + name,
         role=kind.role,
         form=kind.form,
-        prefix=place.prefix + (own if kind.prefix is None else kind.prefix),
+        prefix=prefix,
         needed=kind.needed,
     )
 

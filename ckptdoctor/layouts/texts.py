@@ -23,7 +23,7 @@ TEXTS = (
         pattern=re.compile(
             r"(?:generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab"
             r"|preprocessor_config|processor_config|video_preprocessor_config|chat_template"
-            r"|audio_tokenizer_config|quantize_config|quantization_config|modules|model_index"
+            r"|audio_tokenizer_config|quantize_config|quantization_config|modules"
             r"|config_sentence_transformers|sentence_bert_config)\.json"
             r"|(?:merges|vocab)\.txt|(?:tokenizer|spiece|sentencepiece\.bpe)\.model"
             r"|chat_template\.jinja|README\.md|zero_to_fp32\.py"
