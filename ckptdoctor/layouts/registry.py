@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ckptdoctor.layouts import accelerate, deepspeed, diffusers, huggingface, megatron, pointers
+from ckptdoctor.layouts import (
+    accelerate,
+    deepspeed,
+    diffusers,
+    huggingface,
+    megatron,
+    pointers,
+    speechbrain,
+)
 from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUTS"]
@@ -13,6 +21,7 @@ LAYOUTS: tuple[Layout, ...] = (
     huggingface.LAYOUT,
     deepspeed.LAYOUT,
     megatron.LAYOUT,
+    speechbrain.LAYOUT,
     pointers.LAYOUT,
 )
 """The first that claims a file has it; what holds parts of others comes first."""
