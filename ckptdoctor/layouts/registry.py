@@ -8,6 +8,7 @@ from ckptdoctor.layouts import (
     diffusers,
     huggingface,
     megatron,
+    pairs,
     pointers,
     speechbrain,
 )
@@ -22,6 +23,7 @@ LAYOUTS: tuple[Layout, ...] = (
     deepspeed.LAYOUT,
     megatron.LAYOUT,
     speechbrain.LAYOUT,
+    pairs.LAYOUT,
     pointers.LAYOUT,
 )
 """The first that claims a file has it; what holds parts of others comes first."""

@@ -1,0 +1,106 @@
+"""A model beside its optimizer: ``model_epoch_3.pth`` and ``optimizer_epoch_3.pth``.
+
+Scripts write them so: guided-diffusion (``model010000.pt``, ``ema_0.9999_010000.pt``,
+``opt010000.pt``), fast-style examples, most that are written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
+from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.layouts.part_words import PartWords, is_checkpoint_name, part_words
+
+__all__ = ["LAYOUT"]
+
+_NAME = "pair"
+_NUMBERS = re.compile(r"\d+")
+_NUMBERED = re.compile(
+    r"(?:^|[^a-z])(?:epochs?|ep|steps?|iters?|iterations?|checkpoint|ckpt)[-_=. ]?\d{1,12}$"
+    r"|^\d{1,12}$",
+    re.IGNORECASE,
+)
+_PLACES = frozenset("best last latest final".split())
+"""Words that tell which of a run a file is, as a number does."""
+
+
+def _claim(folder: Folder) -> Iterator[CheckpointFiles]:
+    names = {name: part_words(name) for name in folder.files if is_checkpoint_name(name)}
+    models = _Models({name: one for name, one in names.items() if one.role is PartRole.MODEL})
+    others: dict[str, list[str]] = defaultdict(list)
+    for name, one in names.items():
+        if one.role is not PartRole.MODEL and one.is_clear:
+            model = models.of(one)
+            if model:
+                others[model].append(name)
+    for model in (*others, *_lonely(models.names, others)):
+        yield _checkpoint(folder, model, others.get(model, []), names)
+
+
+class _Models:
+    """The models of a folder, by what their names say beside that."""
+
+    def __init__(self, names: Mapping[str, PartWords]) -> None:
+        self.names = names
+        self._by_rest: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._by_numbers: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for name, one in names.items():
+            self._by_rest[one.rest].append(name)
+            self._by_numbers[one.numbers].append(name)
+
+    def of(self, one: PartWords) -> str:
+        """The one whose name is the same but for the part; "" where none or several are."""
+        same = self._by_rest.get(one.rest, [])
+        if not same and one.numbers:  # opt_10.pt of unet_10.pt
+            same = [
+                name
+                for name in self._by_numbers.get(one.numbers, [])
+                if one.words < self.names[name].words
+                and _PLACES.isdisjoint(self.names[name].words - one.words)
+            ]
+        return same[0] if len(same) == 1 else ""
+
+
+def _lonely(models: Mapping[str, PartWords], paired: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A model that alone of its series has nothing beside it."""
+    series = Counter(_NUMBERS.sub("0", name) for name in paired)
+    alone: dict[str, list[str]] = defaultdict(list)
+    for name in models.keys() - paired.keys():
+        alone[_NUMBERS.sub("0", name)].append(name)
+    for kind, names in sorted(alone.items()):
+        if series[kind] > 1 and len(names) == 1:
+            yield names[0]
+
+
+def _checkpoint(
+    folder: Folder, model: str, others: Sequence[str], names: Mapping[str, PartWords]
+) -> CheckpointFiles:
+    first = Part(path=folder.path / model, name=model, role=PartRole.MODEL, sibling="model")
+    return CheckpointFiles(
+        path=folder.path if _is_all(folder, names[model], names) else folder.path / model,
+        layout=_NAME,
+        parts=(first, *(_part(folder, name, names[name]) for name in others)),
+    )
+
+
+def _is_all(folder: Folder, model: PartWords, names: Mapping[str, PartWords]) -> bool:
+    """Whether the folder is what has the number: ``epoch_3/model.pt``."""
+    alone = all(one.rest == model.rest for one in names.values())
+    return not model.rest and alone and _NUMBERED.search(folder.path.name) is not None
+
+
+def _part(folder: Folder, name: str, one: PartWords) -> Part:
+    return Part(
+        path=folder.path / name,
+        name=name,
+        role=one.role,
+        prefix=f"{one.word}.",
+        sibling=one.word,
+    )
+
+
+LAYOUT = Layout(name=_NAME, claim=_claim)
