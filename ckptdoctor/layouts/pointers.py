@@ -20,6 +20,7 @@ from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUT"]
 
+_ITERATION = "latest_checkpointed_iteration.txt"  # of Megatron-LM, and of verl
 _MOST_CHARS = 4096  # as long as a path may be
 _TENSORFLOW = re.compile(r'^model_checkpoint_path: ?"([^"\n]{1,4096})"', re.MULTILINE)
 _SEPARATORS = re.compile(r"[\\/]")
@@ -67,7 +68,7 @@ _TEXTS: dict[str, Callable[[str], str | None]] = {
     "latest_universal": _path,
     "latest.txt": _name,
     "last_checkpoint": _path,
-    "latest_checkpointed_iteration.txt": _iteration,
+    _ITERATION: _iteration,
     "checkpoint": _tensorflow,
 }
 
@@ -76,11 +77,13 @@ def _place(folder: Folder, name: str, target: str) -> Path | None:
     """Where a pointer leads: what bears the name beside it first, since folders are moved."""
     if not target:
         return None
-    if name == "latest_checkpointed_iteration.txt" and target.isdecimal():
-        target = f"iter_{int(target):07d}"
     beside = folder.path / _SEPARATORS.split(target.rstrip("\\/"))[-1]
     elsewhere = folder.path / target  # the target itself, where that is a whole path
-    places = (beside, elsewhere) if Path(target).is_absolute() else (elsewhere, beside)
+    places = [beside, elsewhere] if Path(target).is_absolute() else [elsewhere, beside]
+    if name == _ITERATION and target.isdecimal():
+        number = int(target)
+        names = (f"iter_{number:07d}", f"global_step_{number}", f"global_step{number}")
+        places = [folder.path / one for one in names] + places
     return next((found for place in places if (found := _there(place)) is not None), None)
 
 

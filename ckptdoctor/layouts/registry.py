@@ -6,10 +6,12 @@ from ckptdoctor.layouts import (
     accelerate,
     deepspeed,
     diffusers,
+    fairseq,
     huggingface,
     megatron,
     pairs,
     pointers,
+    rank_files,
     speechbrain,
 )
 from ckptdoctor.layouts.layout import Layout
@@ -23,6 +25,8 @@ LAYOUTS: tuple[Layout, ...] = (
     deepspeed.LAYOUT,
     megatron.LAYOUT,
     speechbrain.LAYOUT,
+    fairseq.LAYOUT,
+    rank_files.LAYOUT,
     pairs.LAYOUT,
     pointers.LAYOUT,
 )

@@ -25,6 +25,7 @@ def lead(folder: Path, name: str, text: str) -> tuple[str, Path | None]:
         ("latest.txt", "epoch_3.pth", "epoch_3.pth"),
         ("latest_checkpointed_iteration.txt", "5000\n", "iter_0005000/mp_rank_00/x.pt"),
         ("latest_checkpointed_iteration.txt", "release", "release/mp_rank_00/x.pt"),
+        ("latest_checkpointed_iteration.txt", "50", "global_step_50/actor/x.pt"),
         ("last_checkpoint", "model_0004999.pth", "model_0004999.pth"),
         ("last_checkpoint", "work_dirs/x/epoch_3.pth", "epoch_3.pth"),
         ("last_checkpoint", "/gone/work_dirs/x/epoch_3.pth", "epoch_3.pth"),
