@@ -128,7 +128,11 @@ def _lifted(
     against: Mapping[Path, str],
     run: Run,
 ) -> frozenset[Path]:
-    """The salvageable files whose own score beats that of every healthy one by more than noise."""
+    """The salvageable files whose own score beats that of every healthy one by more than noise.
+
+    Not folders: what they lack a framework starts afresh, without a word, and a resume goes on from
+    the folder as it stands.
+    """
     known = [
         row
         for row in rows
@@ -143,7 +147,9 @@ def _lifted(
     return frozenset(
         row.path
         for row in known
-        if row.verdict is Verdict.SALVAGEABLE and scores[row.path].goodness > best + noise
+        if row.verdict is Verdict.SALVAGEABLE
+        and not row.parts
+        and scores[row.path].goodness > best + noise
     )
 
 

@@ -85,7 +85,7 @@ class IncompleteCheckpoint(Rule):
             )
 
     def _say(self, absent: Absent) -> Finding:
-        what = absent.problem or "is missing"
+        what = absent.problem or "missing"
         return self.finding(
             absent.name,
             f"{what}: {absent.because}; {_cost(absent)}",

@@ -20,7 +20,9 @@ from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats import read_checkpoint
 from ckptdoctor.recovery import ranked
 from ckptdoctor.rules import ALL_RULES, Rule
+from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.wish import Wish
+from ckptdoctor.survey import survey
 from tests.builders import save
 
 NAN, INF = float("nan"), float("inf")
@@ -33,8 +35,11 @@ class Evil:
 
 def findings(path: Path) -> list[Finding]:
     """Those of the file, and those of its folder as a run."""
-    files = {file for file in path.parent.iterdir() if file.suffix not in (".json", ".log")}
-    report = ranked(examine(sorted({path, *files}), wish=Wish()))
+    if path.is_dir():
+        report = survey(discover([path.parent]))
+    else:
+        files = {file for file in path.parent.iterdir() if file.suffix not in (".json", ".log")}
+        report = ranked(examine(sorted({path, *files}), wish=Wish()))
     return [
         *report.findings,
         *(f for r in report.checkpoints if r.path == path for f in r.findings),
@@ -195,6 +200,30 @@ def logged(folder: Path, *rows: str) -> Path:
     return saved(folder, model(1.0, 2.0, epoch=81))
 
 
+def folders(folder: Path, *, without: str = "", latest: str = "global_step2") -> Path:
+    """The second of two checkpoints that are folders, and a pointer beside them."""
+    for step in (1, 2):
+        inside = folder / f"global_step{step}"
+        inside.mkdir()
+        net = {"w": torch.full((4,), float(step))}
+        save(inside / "mp_rank_00_model_states.pt", {"module": net, "dp_world_size": 1})
+        state = {"state": {0: {"exp_avg": torch.ones(4) * step}}, "param_groups": [{"lr": 0.1}]}
+        shard = {"optimizer_state_dict": {"base_optimizer_state": state}}
+        save(inside / "zero_pp_rank_0_mp_rank_00_optim_states.pt", shard)
+    (folder / "latest").write_text(latest)
+    if without:
+        (folder / "global_step2" / without).unlink()
+    return folder / "global_step2"
+
+
+FIRES |= {
+    "CD111": lambda folder: folders(folder, without="zero_pp_rank_0_mp_rank_00_optim_states.pt"),
+    "CD112": lambda folder: folders(folder, latest="global_step3"),
+}
+SILENT |= {
+    "CD111": lambda folder: folders(folder, latest="global_step2"),
+    "CD112": lambda folder: folders(folder, latest="global_step2"),
+}
 SOUND = [f"IoU: {0.5 + at / 1000:.4f} Loss: {0.5 - at / 1000:.4f}" for at in range(12)]
 LEVEL = [f"IoU: {0.62 + at % 3 / 500:.4f}" for at in range(12)]
 RATED = [f"{row} lr: {2e-3 * 0.7**at:.3e}" for at, row in enumerate(LEVEL)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -12,11 +13,13 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.console.screen import LOOK, Screen, drawn, print_finding
 from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
-from ckptdoctor.report import CheckpointReport
+from ckptdoctor.report import CheckpointReport, PartReport
 
 __all__ = ["inspect_text"]
 
 _MAX_TENSORS = 20
+_MAX_PARTS = 12
+_LEAST_NAME, _ROOM_BESIDE_PART = 20, 47
 
 
 def inspect_text(
@@ -39,6 +42,9 @@ def inspect_text(
     if len(report.findings) > 8 and screen.verbosity <= 0:
         console.print(Text(f"  … and {plural(len(report.findings) - 8, 'finding')} (-v)", "dim"))
     limit = len(shown) if everything else _MAX_TENSORS
+    if report.parts and screen.verbosity >= 0:
+        console.print()
+        _print_parts(console, report.parts, everything=everything)
     if shown and screen.verbosity >= 0:
         console.print()
         console.print(_tensor_table(report, shown[:limit], console.width))
@@ -64,6 +70,29 @@ def _facts(report: CheckpointReport) -> Text:
     if report.verdict is not Verdict.UNREADABLE:
         facts.append(f"{totals.nan} NaN, {totals.inf} Inf")
     return Text("  " + " · ".join(facts))
+
+
+def _print_parts(console: Console, parts: Sequence[PartReport], *, everything: bool) -> None:
+    """The files that the checkpoint consists of; those that are not well come first."""
+    rows = sorted(parts, key=lambda one: -one.verdict.rank)
+    limit = len(rows) if everything else _MAX_PARTS
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("  part", no_wrap=True)
+    table.add_column("role", no_wrap=True)
+    table.add_column("format", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    width = max(_LEAST_NAME, console.width - _ROOM_BESIDE_PART)
+    for one in rows[:limit]:
+        mark, style = LOOK[one.verdict]
+        name = shorten_middle(printable(one.part.name), width)
+        role, size = one.part.role.value, bytes_text(one.nbytes)
+        table.add_row(
+            Text(f"{mark} {name}", style), role, one.format or "–", size, one.verdict.value
+        )
+    console.print(table)
+    if len(rows) > limit:
+        console.print(Text(f"  … and {plural(len(rows) - limit, 'part')} (--all)", "dim"))
 
 
 def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width: int) -> Table:
