@@ -24,6 +24,7 @@ from ckptdoctor.layouts.submodels import models_below, names_of_modules
 from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, is_model_config
 from ckptdoctor.layouts.trainer_state import scalars_of_state, step_of_name
 from ckptdoctor.layouts.unknown import is_tensor_file, unknown_files
+from ckptdoctor.layouts.weight_names import weight_name
 
 __all__ = ["LAYOUT"]
 
@@ -65,7 +66,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     if step is not None:
         found += unknown_files(folder, found)
     state = read_object(folder, _STATE)
-    found += _of_state(folder, state) + _without_weights(folder, weights)
+    found += _of_state(folder, state, step) + _without_weights(folder, weights)
     yield CheckpointFiles(
         path=folder.path,
         layout=LAYOUT.name,
@@ -87,22 +88,39 @@ def _is_one(folder: Folder, weights: Found, step: int | None) -> bool:
         return _STATE in folder and _OPTIMIZER in folder
     if of_trainer or weights.indexes or weights.absent or len(weights.parts) > 1:
         return True
+    if any((said := weight_name(part.name)) and said.total for part in weights.parts):
+        return True
     known = {part.name for part in weights.parts}
     strangers = any(is_tensor_file(name) and name not in known for name in folder.files)
     return not strangers and is_model_config(folder)
 
 
+def _is_of_another(state: Mapping[str, Any], step: int | None) -> bool:
+    """Whether a state is that of another step than its folder's."""
+    said = state.get("global_step")
+    return step is not None and isinstance(said, int) and said != step
+
+
 def _scalars(state: Mapping[str, Any], step: int | None) -> dict[str, Scalar]:
-    found = scalars_of_state(state)
+    found = {} if _is_of_another(state, step) else scalars_of_state(state)
     if step is not None:
         found.setdefault("global_step", step)
     return found
 
 
-def _of_state(folder: Folder, state: Mapping[str, Any] | None) -> Found:
-    """What it means that the state is not there, or says nothing."""
+def _of_state(folder: Folder, state: Mapping[str, Any] | None, step: int | None) -> Found:
+    """What it means that the state is not there, says nothing, or is that of another step."""
     if state is not None:
-        return Found()
+        if not _is_of_another(state, step):
+            return Found()
+        problem = Place(folder).problem(
+            _STATE,
+            f"{_STATE} says step {state['global_step']}, and the folder is that of step {step}: one"
+            " of the two is from another save",
+            severity=Severity.WARNING,
+            remedy="Go on from another checkpoint.",
+        )
+        return Found(problems=(problem,))
     if _STATE in folder:
         problem = Place(folder).problem(
             _STATE,

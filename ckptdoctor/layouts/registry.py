@@ -13,6 +13,7 @@ from ckptdoctor.layouts import (
     pointers,
     rank_files,
     speechbrain,
+    torchtune,
 )
 from ckptdoctor.layouts.layout import Layout
 
@@ -21,6 +22,7 @@ __all__ = ["LAYOUTS"]
 LAYOUTS: tuple[Layout, ...] = (
     diffusers.LAYOUT,
     accelerate.LAYOUT,
+    torchtune.LAYOUT,
     huggingface.LAYOUT,
     deepspeed.LAYOUT,
     megatron.LAYOUT,

@@ -23,50 +23,55 @@ class ShardIndex:
     """An index, read.
 
     Attributes:
+        name: of the file.
         mapped: the tensors of each shard; None where it is no index.
     """
 
-    def __init__(self, place: Place, name: str) -> None:
-        self._place, self._name = place, name
-        self._text = read_object(place.folder, name) or {}
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.name = name
+        self._text = read_object(folder, name) or {}
         self.mapped = _mapped(self._text.get("weight_map"))
 
-    def broken(self, in_doubt: bool) -> Found:  # noqa: FBT001
+    def broken(self, place: Place, *, in_doubt: bool) -> Found:
         """What it costs that it cannot be read.
 
         Args:
+            place: where it lies.
             in_doubt: whether it is not known that all shards are there.
         """
-        place, name = self._place, self._name
         doubt = ", and whether all shards are there is not known" if in_doubt else ""
         problem = place.problem(
-            name,
-            f"{place.at}{name} is cut, or no JSON with a weight_map{doubt}",
+            self.name,
+            f"{place.at}{self.name} is cut, or no JSON with a weight_map{doubt}",
             severity=Severity.ERROR,
             remedy="Copy it from another checkpoint of the same model.",
             role=Role.MODEL.value if in_doubt else "",
         )
-        return Found(parts=(place.text(name),), problems=(problem,))
+        return Found(parts=(place.text(self.name),), problems=(problem,))
 
-    def weights(self, mapped: Mapping[str, tuple[str, ...]]) -> Found:
-        """The shards that it names."""
-        place = self._place
+    def weights(self, place: Place) -> Found:
+        """The shards that it names.
+
+        Args:
+            place: where it lies.
+        """
+        mapped = self.mapped or {}
         shards = sorted(mapped.items())
         there = [name for name, _ in shards if name in place.folder]
         lost = [
-            place.absent(name, f"{place.at}{self._name} names it", tensors)
+            place.absent(name, f"{place.at}{self.name} names it", tensors)
             for name, tensors in shards
             if name not in place.folder
         ]
         index = Index(
-            name=place.at + self._name,
+            name=place.at + self.name,
             mapped={place.at + name: mapped[name] for name in there},
             nbytes=None if lost else _total(self._text),
             tied=_ties(place.folder),
             role=place.role,
             prefix=place.prefix,
         )
-        parts = (*map(place.part, there), place.text(self._name))
+        parts = (*map(place.part, there), place.text(self.name))
         return Found(parts=parts, absent=tuple(lost), indexes=(index,))
 
 

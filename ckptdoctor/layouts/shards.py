@@ -11,6 +11,7 @@ Source: ``transformers/modeling_utils.py`` (``_get_resolved_checkpoint_files``),
 from __future__ import annotations
 
 from ckptdoctor.layouts.found import Found, Place
+from ckptdoctor.layouts.shard_index import ShardIndex
 from ckptdoctor.layouts.weight_forms import WeightForm
 from ckptdoctor.layouts.weight_names import weight_name
 
@@ -24,11 +25,19 @@ def weights_in(place: Place) -> Found:
         place: the folder, and what it is to the checkpoint.
     """
     models: dict[str, dict[tuple[str, str], WeightForm]] = {}
-    for name in place.folder.files:
-        said = weight_name(name)
-        if said is not None:
+    owners: dict[str, WeightForm] = {}
+    told = {name: said for name in place.folder.files if (said := weight_name(name)) is not None}
+    for name, said in sorted(told.items(), key=lambda item: not item[1].is_index):
+        form = owners.get(name)
+        if form is None:
             forms = models.setdefault(said.model, {})
-            forms.setdefault((said.variant, said.kind), WeightForm()).add(name, said)
+            form = forms.setdefault((said.variant, said.kind), WeightForm())
+        if said.is_index:
+            index = ShardIndex(place.folder, name)
+            form.add_index(index, said)
+            owners |= dict.fromkeys(index.mapped or (), form)
+        else:
+            form.add(name, said)
     found = Found()
     for model, forms in models.items():
         first, *others = sorted(forms.items(), key=lambda item: _preference(*item))

@@ -23,7 +23,7 @@ class WeightForm:
 
     def __init__(self) -> None:
         self._plain = ""
-        self._index = ""
+        self._index: ShardIndex | None = None
         self._said = WeightName("", "", "", "")
         self._shards: dict[int, dict[int, str]] = {}  # by total, then by number
         self._slices: dict[int, list[str]] = {}  # by rank
@@ -31,14 +31,17 @@ class WeightForm:
     def add(self, name: str, said: WeightName) -> None:
         """One of its files."""
         self._said = said
-        if said.is_index:
-            self._index = name
-        elif said.rank:
+        if said.rank:
             self._slices.setdefault(said.rank, []).append(name)
         elif said.total:
             self._shards.setdefault(said.total, {})[said.number] = name
         else:
             self._plain = name
+
+    def add_index(self, index: ShardIndex, said: WeightName) -> None:
+        """What says which shards there are."""
+        self._said = said
+        self._index = index
 
     @property
     def has_files(self) -> bool:
@@ -51,15 +54,15 @@ class WeightForm:
         Args:
             place: where it lies.
         """
-        index = ShardIndex(place, self._index) if self._index else None
+        index = self._index
         mapped = None if index is None else index.mapped
         if self._plain and self._plain not in (mapped or ()):
             return Found(parts=(place.part(self._plain),)) + self._beside_plain(place)
         if index is None:
             return self._without_index(place)
         if mapped is None:
-            return self._by_number(place) + index.broken(in_doubt=self._in_doubt)
-        return index.weights(mapped) + self._not_among(place, mapped)
+            return self._by_number(place) + index.broken(place, in_doubt=self._in_doubt)
+        return index.weights(place) + self._not_among(place, mapped)
 
     def read_beside(self, place: Place) -> Found:
         """A form that is there as well, and is not loaded."""
@@ -67,7 +70,7 @@ class WeightForm:
         label = ".".join(filter(None, (said.stem, said.variant, said.kind)))
         beside = place.beside(label)
         plain = (beside.part(self._plain),) if self._plain else ()
-        index = (beside.text(self._index, needed=False),) if self._index else ()
+        index = (beside.text(self._index.name, needed=False),) if self._index else ()
         return Found(parts=(*plain, *map(beside.part, self._all_shards()), *index))
 
     def _all_shards(self) -> list[str]:
@@ -85,10 +88,10 @@ class WeightForm:
         parts = [beside.part(name) for name in shards]
         problem = None
         if self._index:
-            parts.append(beside.text(self._index, needed=False))
+            parts.append(beside.text(self._index.name, needed=False))
             problem = place.problem(
-                self._index,
-                f"{place.at}{self._index} is left from an older save: no shard is there, and"
+                self._index.name,
+                f"{place.at}{self._index.name} is left from an older save: no shard is there, and"
                 f" {self._plain} is what is loaded",
                 severity=Severity.INFO,
             )
@@ -105,6 +108,8 @@ class WeightForm:
     def _without_index(self, place: Place) -> Found:
         if not self._shards:
             return self._of_ranks(place)
+        if max(self._shards) == 1:  # torchtune: one file, named like a shard
+            return self._by_number(place)
         said = self._said
         variant = f".{said.variant}" if said.variant else ""
         lost = Absent(

@@ -106,6 +106,12 @@ class TestTrainer:
         assert problem.evidence == {"part": "trainer_state.json"}
         assert files.scalars == {"global_step": 500}
 
+    def test_a_state_of_another_step(self, tmp_path: Path) -> None:
+        texts = {"trainer_state.json": STATE}
+        files = claimed(LAYOUT, folder_of(tmp_path / "checkpoint-600", *OF_TRAINER, texts=texts))
+        assert "step 500" in said(files)
+        assert files.scalars == {"global_step": 600}
+
     def test_weights_that_are_gone(self, tmp_path: Path) -> None:
         files = of_trainer(tmp_path, without=("model.safetensors",))
         assert absent(files) == {"model.safetensors": PartRole.MODEL}

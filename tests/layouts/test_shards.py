@@ -73,6 +73,19 @@ class TestWhole:
         }
         assert loaded(weights) == ["model.safetensors", "model_1.safetensors"]
 
+    def test_shards_whose_index_has_another_name(self, tmp_path: Path) -> None:
+        names = [f"ft-model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+        texts = {INDEX: index_of({name: [name] for name in names})}
+        weights = found(folder_of(tmp_path, *names, texts=texts))
+        assert loaded(weights) == names
+        assert len(weights.parts) == 3
+        assert not weights.absent
+
+    def test_one_file_that_is_named_like_a_shard(self, tmp_path: Path) -> None:
+        weights = found(folder_of(tmp_path, "model-00001-of-00001.bin"))
+        assert loaded(weights) == ["model-00001-of-00001.bin"]
+        assert not weights.absent
+
 
 class TestMissing:
     def test_a_shard_that_the_index_names(self, tmp_path: Path) -> None:
