@@ -31,6 +31,7 @@ __all__ = ["LAYOUT"]
 _STATE = "trainer_state.json"
 _ARGS = "training_args.bin"
 _OPTIMIZER = "optimizer.pt"
+_SLICES = "sharded"  # torch/distributed/checkpoint/_consolidate_hf_safetensors.py
 _OF_TRAINER = (_OPTIMIZER, "scheduler.pt", "rng_state.pth", "rng_state_0.pth", _ARGS)
 _SIDE_FILES = (
     SideFile(
@@ -56,6 +57,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         return  # accelerate's
     step = step_of_name(folder.path.absolute().name)
     weights = weights_in(Place(folder)) + models_below(folder, names_of_modules(folder))
+    weights += _slices_below(folder, is_copy=bool(weights))
     if step is not None:
         weights += sharded_below(folder)
     if not _is_one(folder, weights, step):
@@ -77,6 +79,20 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         scalars=_scalars(state or {}, step),
         finished=_written_last(folder, found),
     )
+
+
+def _slices_below(folder: Folder, *, is_copy: bool) -> Found:
+    """What ranks wrote of the weights, which torch's writer then puts together in the folder.
+
+    Args:
+        folder: of the checkpoint.
+        is_copy: whether that is done.
+    """
+    names = folder.below(_SLICES).files if _SLICES in folder.folders else ()
+    if not any((said := weight_name(name)) and said.rank for name in names):
+        return Found()
+    place = Place(folder.below(_SLICES), f"{_SLICES}/")
+    return weights_in(place.beside(_SLICES) if is_copy else place)
 
 
 def _is_one(folder: Folder, weights: Found, step: int | None) -> bool:

@@ -253,3 +253,24 @@ class TestModules:
         files = claimed(LAYOUT, path)
         assert [part.name for part in files.parts] == [*SHARDS, index]
         assert not said(files)
+
+
+class TestStepsOfTorchtitan:
+    SLICES = tuple(f"sharded/shard-0000{rank}-model-00001-of-00001.safetensors" for rank in (1, 2))
+
+    def test_slices_of_ranks(self, tmp_path: Path) -> None:
+        names = [name.removeprefix("sharded/") for name in self.SLICES]
+        files = claimed(LAYOUT, folder_of(tmp_path / "step-10", *names))
+        assert set(roles(files).values()) == {PartRole.MODEL}
+        assert len(set(prefixes(files).values())) == 2
+
+    def test_slices_that_were_not_put_together(self, tmp_path: Path) -> None:
+        files = claimed(LAYOUT, folder_of(tmp_path / "step-10", *self.SLICES))
+        assert roles(files) == dict.fromkeys(self.SLICES, PartRole.MODEL)
+
+    def test_slices_beside_what_was_made_of_them(self, tmp_path: Path) -> None:
+        index = {"model.safetensors.index.json": three_shards()}
+        files = claimed(LAYOUT, folder_of(tmp_path / "step-10", *self.SLICES, *SHARDS, texts=index))
+        assert {roles(files)[name] for name in SHARDS} == {PartRole.MODEL}
+        assert {roles(files)[name] for name in self.SLICES} == {PartRole.CUSTOM}
+        assert not files.absent
