@@ -1,7 +1,8 @@
 """Names that picklers write of packages of which few stand in a checkpoint.
 
-Sources: what pickles of theirs ask for (pandas 3.1, scikit-learn 1.9, scipy 1.17), and the
-``__reduce__`` methods of earlier versions.
+Sources: what pickles of theirs ask for (pandas 3.1, scikit-learn 1.9, scipy 1.17, deepspeed 0.19),
+the ``__reduce__`` methods of earlier versions, and what Megatron-LM lets its own loader take
+(``megatron/core/safe_globals.py``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _OFFSETS = """
 
 BUILT: Mapping[str, str] = {
     "addict.addict": "Dict",
+    "deepspeed.runtime.fp16.loss_scaler": "DynamicLossScaler LossScaler",
+    "deepspeed.utils.tensor_fragment": "fragment_address",
     "detectron2.config.config": "CfgNode",
     "detectron2.structures.boxes": "Boxes",
     "detectron2.structures.image_list": "ImageList",
@@ -56,8 +59,12 @@ BUILT: Mapping[str, str] = {
 }
 
 CALLED: Mapping[str, str] = {
+    "deepspeed.runtime.zero.config": "ZeroStageEnum",
     "detectron2.structures.boxes": "BoxMode",
     "dateutil.tz.tz": "tzoffset tzutc",
+    "megatron.core.enums": "ModelType",
+    "megatron.core.rerun_state_machine": "RerunDiagnostic RerunMode RerunState",
+    "megatron.core.transformer.enums": "AttnBackend CudaGraphScope",
     "mmengine.config.config": "ConfigDict",
     "pandas": "Interval Period PeriodDtype StringDtype Timedelta Timestamp",
     "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
