@@ -6,7 +6,6 @@ file names.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
@@ -20,7 +19,6 @@ from ckptdoctor.formats.pickle.loading import LOADER
 from ckptdoctor.formats.pickle.packed import is_packed, unpacked
 from ckptdoctor.formats.pickle.stray import code_spelled, code_within
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
-from ckptdoctor.formats.source import FileSource
 
 __all__ = [
     "Limits",
@@ -67,7 +65,7 @@ def read_checkpoint(file: OpenFile, limits: Limits | None = None) -> Checkpoint:
 
 
 def _read(file: OpenFile, limits: Limits) -> Checkpoint:
-    head = os.pread(file.fd, _HEAD_NBYTES, 0)
+    head = file.source.read(0, _HEAD_NBYTES)
     if not head:
         raise UnknownFormatError(
             file.path,
@@ -80,7 +78,7 @@ def _read(file: OpenFile, limits: Limits) -> Checkpoint:
         return torch_tar.read_torch_tar(file, limits)
     if safetensors.is_safetensors(head):
         return safetensors.read_safetensors(file, limits)
-    if is_compressed_pickle(FileSource(file.fd, file.nbytes)):
+    if is_compressed_pickle(file.source):
         checkpoint = torch_legacy.read_pickle(file, limits)
         if checkpoint.tensors:
             return checkpoint
@@ -104,7 +102,7 @@ def looks_like_checkpoint(path: Path) -> bool:
     """
     try:
         with opened(path) as file:
-            head = os.pread(file.fd, _HEAD_NBYTES, 0)
+            head = file.source.read(0, _HEAD_NBYTES)
     except UnknownFormatError:
         return False
     if head.startswith(torch_zip.MAGIC):
@@ -123,7 +121,7 @@ def names_tensors(path: Path) -> bool:
     name = LOADER[1].encode()
     try:
         with opened(path) as file:
-            source = FileSource(file.fd, file.nbytes)
+            source = file.source
             if is_packed(source.read(0, 8)):
                 return name in unpacked(source.read(0, _SEARCHED_STEP))
             return any(

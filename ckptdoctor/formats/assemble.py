@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,14 @@ from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, Persistent
 from ckptdoctor.formats.pickle.stray import BESIDE, not_looked_through
 from ckptdoctor.formats.tree import Harvest
 
-__all__ = ["assemble", "check_extents", "refuse_single_value"]
+__all__ = [
+    "assemble",
+    "calls_of",
+    "check_extents",
+    "globals_of",
+    "misspelt_globals",
+    "refuse_single_value",
+]
 
 _MAX_SCALAR_TENSORS = 1000
 _MAX_EXTENT_PROBLEMS = 20
@@ -81,7 +88,7 @@ def assemble(
     scalars = harvest.scalars
     scalars.update(_scalar_tensors(file, tensors, byteorder))
     machines = list(machines)
-    uses = tuple(_globals(machines, kind))
+    uses = globals_of(machines, is_expected=_own_types if kind == "torchscript" else None)
     return Checkpoint(
         path=file.path,
         format=kind,
@@ -89,8 +96,8 @@ def assemble(
         tensors=tuple(tensors),
         scalars=scalars,
         globals=uses,
-        calls=(*_calls(machines), *calls),
-        problems=(*problems, *harvest.problems, *lost, *_misspelt(uses), *_unseen(machines)),
+        calls=(*calls_of(machines), *calls),
+        problems=(*problems, *harvest.problems, *lost, *misspelt_globals(uses), *_unseen(machines)),
         records=records,
         byteorder=byteorder,
         identity=file.identity,
@@ -135,26 +142,38 @@ def refuse_single_value(path: Path, root: Node) -> None:
         )
 
 
-def _globals(machines: Iterable[PickleMachine], kind: str) -> Iterable[GlobalUse]:
+def _own_types(name: str) -> bool:
+    """Whether an archive of TorchScript brings what is named itself."""
+    return name.startswith(("__torch__.", "torch.jit._pickle."))
+
+
+def globals_of(
+    machines: Iterable[PickleMachine], *, is_expected: Callable[[str], bool] | None = None
+) -> tuple[GlobalUse, ...]:
+    """What the pickles name, in the order of first use.
+
+    Args:
+        machines: that ran them.
+        is_expected: whether a name is no reason for a remark in files of this kind.
+    """
     merged: dict[str, GlobalUse] = {}
     for machine in machines:
         for name, seen in machine.globals.items():
             before = merged.get(name)
-            own_types = kind == "torchscript" and name.startswith(
-                ("__torch__.", "torch.jit._pickle.")
-            )
+            expected = is_expected is not None and is_expected(name)
             merged[name] = GlobalUse(
                 name=name,
                 count=seen.count + (before.count if before else 0),
                 offset=before.offset if before else (machine.file_offset or 0) + seen.offset,
                 runs_code=seen.ref.runs_code,
-                allowed=is_allowed(name) or own_types,
-                known=seen.ref.use.is_known or own_types,
+                allowed=is_allowed(name) or expected,
+                known=seen.ref.use.is_known or expected,
             )
-    return merged.values()
+    return tuple(merged.values())
 
 
-def _calls(machines: Iterable[PickleMachine]) -> Iterator[CallUse]:
+def calls_of(machines: Iterable[PickleMachine]) -> Iterator[CallUse]:
+    """The calls in the pickles that run code."""
     for machine in machines:
         start = machine.file_offset or 0
         for call in machine.calls:
@@ -167,7 +186,7 @@ def _unseen(machines: Iterable[PickleMachine]) -> Iterator[Problem]:
         yield not_looked_through("file", BESIDE)
 
 
-def _misspelt(uses: Iterable[GlobalUse]) -> Iterator[Problem]:
+def misspelt_globals(uses: Iterable[GlobalUse]) -> Iterator[Problem]:
     """Globals that damage made of others; where there are checksums, those tell too."""
     for use in islice(uses, _MAX_MISSPELT):
         meant = misspelt(use.name)

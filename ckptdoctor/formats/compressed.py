@@ -16,7 +16,7 @@ from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.inner import MAGIC_NUMBER
 from ckptdoctor.formats.pickle.packed import is_packed, unpacked
-from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
+from ckptdoctor.formats.source import ByteSource, MemorySource
 
 __all__ = ["is_compressed_pickle", "uncompressed"]
 
@@ -83,7 +83,7 @@ def uncompressed(file: OpenFile, limits: Limits) -> tuple[MemorySource, bool]:
         CorruptCheckpointError: it is damaged.
     """
     most = min(_HELD_NBYTES, limits.metadata_nbytes)
-    source = FileSource(file.fd, file.nbytes)
+    source = file.source
     unpacker = _unpacker(source.read(0, 8))
     plain = bytearray()
     at = 0

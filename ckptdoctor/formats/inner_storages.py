@@ -20,7 +20,7 @@ from ckptdoctor.formats.raw import (
     class_dtype,
 )
 from ckptdoctor.formats.zip.records import ZipDirectory, ZipRecord
-from ckptdoctor.formats.zip.storages import ZipStorages
+from ckptdoctor.formats.zip.storages import ZipStorages, storage_ref
 
 __all__ = ["InnerStorages"]
 
@@ -146,7 +146,7 @@ def _in_zip(file: InnerFile, directory: ZipDirectory) -> Storage:
         full = f"{prefix}/{name}" if prefix else name
         return next((r for r in directory.records if r.name == full), None)
 
-    storage = ZipStorages(record, "data/").storage(file.pid)
+    storage = ZipStorages(record, "data/", storage_ref).storage(file.pid)
     if storage is None or storage.ref is None:
         raise MalformedTensorError("the record of its storage is missing or short")
     if storage.ref.deflated_nbytes is not None:

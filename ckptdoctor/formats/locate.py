@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def locate_scalars(path: str | Path, limits: Limits | None = None) -> Mapping[st
     """
     with opened(path) as file:
         limits = limits or Limits.for_file(file.nbytes)
-        head = os.pread(file.fd, 512, 0)
+        head = file.source.read(0, 512)
         if head.startswith(torch_zip.MAGIC):
             located = torch_zip.locate(file, limits)
         elif safetensors.is_safetensors(head) or torch_tar.is_tar(head):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import FileIdentity
 from ckptdoctor.errors import UnknownFormatError
+from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 
 __all__ = ["OpenFile", "opened"]
 
@@ -23,19 +24,59 @@ _KINDS = (
 
 
 class OpenFile:
-    """An open checkpoint file: its path, its descriptor and what ``fstat`` said of it."""
+    """An open checkpoint file: its path, its descriptor and what ``fstat`` said of it.
 
-    __slots__ = ("fd", "identity", "path")
+    Or a window on one: a checkpoint that lies in another file. What a reader of it says of places
+    counts from the start of the whole file, so that whoever reads there needs to know no window.
 
-    def __init__(self, path: Path, fd: int) -> None:
+    Attributes:
+        path: the file.
+        fd: its descriptor.
+        identity: of the whole file when it was opened.
+        start: where the checkpoint begins in it.
+        nbytes: size of the checkpoint; that of the file but for windows.
+    """
+
+    __slots__ = ("_held", "fd", "identity", "nbytes", "path", "start")
+
+    def __init__(
+        self,
+        path: Path,
+        fd: int,
+        *,
+        identity: FileIdentity | None = None,
+        start: int = 0,
+        nbytes: int | None = None,
+        data: bytes | None = None,
+    ) -> None:
         self.path = path
         self.fd = fd
-        self.identity = FileIdentity.of(fd)
+        self.identity = identity or FileIdentity.of(fd)
+        self.start = start
+        self.nbytes = self.identity.nbytes if nbytes is None else nbytes
+        self._held = None if data is None else MemorySource(data, start)
+
+    def window(self, start: int, nbytes: int, data: bytes | None = None) -> OpenFile:
+        """A part of it as a file of its own, which the same descriptor reads.
+
+        Args:
+            start: its first byte, counted in this file or window.
+            nbytes: its size; no more than there is.
+            data: its bytes, where they were read already.
+        """
+        return OpenFile(
+            self.path,
+            self.fd,
+            identity=self.identity,
+            start=self.start + start,
+            nbytes=max(0, min(nbytes, self.nbytes - start)),
+            data=data,
+        )
 
     @property
-    def nbytes(self) -> int:
-        """Size of the file."""
-        return self.identity.nbytes
+    def source(self) -> ByteSource:
+        """Its bytes, counted from its own start."""
+        return self._held or FileSource(self.fd, self.nbytes, self.start)
 
     def changed(self) -> bool:
         """Whether the file is another than when it was opened."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import struct
 from collections.abc import Iterable
 from dataclasses import replace
@@ -69,6 +68,7 @@ class _Safetensors:
         self._file = file
         self._limits = limits
         self._start = 0  # of the payload
+        self._end = file.start + file.nbytes
         self._found = Harvest()
         self._refs: list[StorageRef] = []
 
@@ -91,19 +91,19 @@ class _Safetensors:
         if rest:
             found.problems.append(_unexamined(rest))
         else:
-            found.problems += _coverage(self._refs, self._start, self._file.nbytes)
+            found.problems += _coverage(self._refs, self._start, self._end)
         return assemble(
             self._file,
             "safetensors",
             found,
-            code_in_noise(FileSource(self._file.fd, self._file.nbytes), self._limits),
+            code_in_noise(self._file.source, self._limits),
             records=tuple(self._refs),
         )
 
     def _header(self) -> FileSource:
         """The JSON header."""
         file = self._file
-        length = struct.unpack("<Q", os.pread(file.fd, 8, 0))[0]
+        length = struct.unpack("<Q", file.source.read(0, 8))[0]
         if length > MAX_HEADER_NBYTES:
             raise LimitExceededError(
                 file.path, f"a header of {length} bytes, and safetensors allows {MAX_HEADER_NBYTES}"
@@ -114,8 +114,8 @@ class _Safetensors:
                 f"the file ends inside its header: {file.nbytes - 8} of {length} bytes",
                 remedy="Download it again.",
             )
-        self._start = 8 + length
-        return FileSource(file.fd, length, 8)
+        self._start = file.start + 8 + length
+        return FileSource(file.fd, length, file.start + 8)
 
     def _read_entries(self, header: JsonStream, most: int) -> str:
         """Read the entries, so many at most; why those that are left were not, or ""."""
@@ -133,7 +133,7 @@ class _Safetensors:
             except TooLongError:
                 found.problems.append(_problem(name, _NO_TENSOR))
                 return "an entry of more than a million characters"
-            record, problem = _tensor(name, entry, self._start, self._file.nbytes)
+            record, problem = _tensor(name, entry, self._start, self._end)
             if problem is not None:
                 found.problems.append(problem)
             if record is not None:
@@ -212,7 +212,7 @@ def _scalar(value: object) -> Scalar:
 
 
 def _tensor(
-    name: str, entry: Any, start: int, file_nbytes: int
+    name: str, entry: Any, start: int, end: int
 ) -> tuple[TensorRecord | None, Problem | None]:
     """One entry of the header; a problem where it contradicts itself."""
     try:
@@ -229,7 +229,7 @@ def _tensor(
         storage_offset=0,
         storage=StorageRef(key=name, offset=start + first, nbytes=last - first),
         role=_role(name.partition(".")[0]) if "." in name else Role.MODEL,
-        lost=start + last > file_nbytes,
+        lost=start + last > end,
     )
     nbytes = record.nbytes
     if nbytes != last - first:
@@ -306,7 +306,7 @@ def _cut(tensors: list[TensorRecord]) -> Iterable[Problem]:
         )
 
 
-def _coverage(refs: list[StorageRef], start: int, file_nbytes: int) -> Iterable[Problem]:
+def _coverage(refs: list[StorageRef], start: int, end: int) -> Iterable[Problem]:
     """The payload must be covered without a hole and without an overlap."""
     at = start
     for ref in sorted(refs, key=lambda ref: (ref.offset, ref.nbytes)):
@@ -315,8 +315,8 @@ def _coverage(refs: list[StorageRef], start: int, file_nbytes: int) -> Iterable[
             yield _problem(ref.key, f"its place {how}")
             return
         at = ref.offset + ref.nbytes
-    if at < file_nbytes:
-        yield _problem("file", f"{file_nbytes - at} bytes follow the last tensor")
+    if at < end:
+        yield _problem("file", f"{end - at} bytes follow the last tensor")
 
 
 def _problem(subject: str, message: str) -> Problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -45,7 +44,7 @@ def read_object(file: OpenFile, limits: Limits | None = None) -> SavedObject:
         CheckpointError: it cannot be read at all.
     """
     limits = limits or Limits.for_file(file.nbytes)
-    head = os.pread(file.fd, 4096, 0)
+    head = file.source.read(0, 4096)
     if head.startswith(torch_zip.MAGIC):
         return SavedObject(*torch_zip.saved(file, limits))
     if is_safetensors(head) or torch_tar.is_tar(head[:512]):

@@ -38,7 +38,7 @@ from ckptdoctor.formats.pickled import (
     error_from,
     run_first,
 )
-from ckptdoctor.formats.source import ByteSource, FileSource
+from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.tree import Harvest, harvest
 
 __all__ = ["MAGIC_NUMBER", "PROTOCOL_VERSION", "is_legacy", "locate", "read_pickle", "saved"]
@@ -95,7 +95,7 @@ class _Legacy:
         self._file = file
         self._limits = limits
         self._track_scalars = track_scalars
-        self._source: ByteSource = FileSource(file.fd, file.nbytes)
+        self._source: ByteSource = file.source
         self._is_cut = False
         if is_compressed_pickle(self._source):
             self._source, self._is_cut = uncompressed(file, limits)

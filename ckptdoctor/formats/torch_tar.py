@@ -111,7 +111,7 @@ class _Tar:
             found,
             [
                 *(part.machine for part in parts.values()),
-                *code_behind(FileSource(self._file.fd, self._file.nbytes), 0, self._limits),
+                *code_behind(self._file.source, 0, self._limits),
             ],
             problems=self._cut(found.tensors, is_cut=any(part.is_cut for part in parts.values())),
             records=tuple(refs.values()),
@@ -174,7 +174,7 @@ class _Tar:
         names: list[str] = []
         parts: dict[str, _Part] = {}
         try:
-            for member in tar_members(FileSource(self._file.fd, self._file.nbytes)):
+            for member in tar_members(self._file.source):
                 names.append(member.name)
                 if member.name in _MEMBERS:
                     if not member.is_plain:
@@ -199,7 +199,7 @@ class _Tar:
     def _part(self, offset: int, nbytes: int) -> _Part:
         there = max(0, min(nbytes, self._file.nbytes - offset))
         self._end = max(self._end, offset + -(-nbytes // BLOCK_NBYTES) * BLOCK_NBYTES)
-        source = FileSource(self._file.fd, there, offset)
+        source = FileSource(self._file.fd, there, self._file.start + offset)
         machine = PickleMachine(source, self._limits.within(there))
         self.machines.append(machine)
         return _Part(source, machine, is_cut=there < nbytes)

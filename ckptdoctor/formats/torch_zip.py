@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import zlib
+from dataclasses import replace
 
-from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef
+from ckptdoctor.checkpoint import Checkpoint, Problem, Role, StorageRef
 from ckptdoctor.errors import (
     CheckpointError,
     CorruptCheckpointError,
@@ -36,18 +37,18 @@ from ckptdoctor.formats.pickle.nodes import (
 )
 from ckptdoctor.formats.pickle.stray import Strays, code_behind, telling
 from ckptdoctor.formats.sniff import describe_zip
-from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
+from ckptdoctor.formats.source import ByteSource, MemorySource, PartSource
 from ckptdoctor.formats.torch_script import Programs
 from ckptdoctor.formats.tree import Harvest, harvest
+from ckptdoctor.formats.zip.byteorder import byteorder_of
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.members import start_of
 from ckptdoctor.formats.zip.others import other_pickles
 from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.salvage import walk_headers
-from ckptdoctor.formats.zip.serialization_id import folded
 from ckptdoctor.formats.zip.storages import ZipStorages, is_storage_name, parse_pid, storage_ref
 
-__all__ = ["MAGIC", "locate", "read_torch_zip"]
+__all__ = ["MAGIC", "locate", "read_object_in_zip", "read_torch_zip"]
 
 MAGIC = b"PK\x03\x04"
 
@@ -67,6 +68,23 @@ def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
         LimitExceededError: reading would cost more than the file explains.
     """
     archive = _Archive(file, limits)
+    with telling(archive.machines):
+        return archive.read()
+
+
+def read_object_in_zip(file: OpenFile, limits: Limits, name: str, role: Role | None) -> Checkpoint:
+    """As :func:`read_torch_zip`, for an archive of one object, which may be a single value.
+
+    Args:
+        file: the archive; a window where it lies in another file.
+        limits: bounds on the work.
+        name: what the object is called.
+        role: of its tensors; None to go by their names.
+
+    Raises:
+        CheckpointError: as from :func:`read_torch_zip`.
+    """
+    archive = _Archive(file, limits, name=name, role=role)
     with telling(archive.machines):
         return archive.read()
 
@@ -93,12 +111,22 @@ def saved(file: OpenFile, limits: Limits) -> tuple[Node, ByteSource, dict[str, S
 class _Archive:
     """One archive, its directory read or rescued."""
 
-    def __init__(self, file: OpenFile, limits: Limits, *, track_scalars: bool = False) -> None:
+    def __init__(
+        self,
+        file: OpenFile,
+        limits: Limits,
+        *,
+        name: str = "",
+        role: Role | None = None,
+        track_scalars: bool = False,
+    ) -> None:
         self._file = file
+        self._name = name
+        self._role = role
         self.machines: list[PickleMachine] = []
         self._limits = limits
         self._track_scalars = track_scalars
-        self._source = FileSource(file.fd, file.nbytes)
+        self._source = file.source
         directory = read_directory(self._source, limits)
         self.truncated = directory is None
         with telling(self.machines):
@@ -115,10 +143,14 @@ class _Archive:
         """The record of this name inside the archive's folder."""
         return self._by_name.get(self._prefix + name)
 
+    def _ref_of(self, record: ZipRecord) -> StorageRef:
+        within = f"{self._name}: " if self._name else ""
+        return storage_ref(record, self._file.start, within)
+
     def source_of(self, record: ZipRecord) -> ByteSource:
         """The plain bytes of a record: in place where stored, in memory where deflated."""
         if record.method != DEFLATED:
-            return FileSource(self._file.fd, record.stored_nbytes, record.offset)
+            return PartSource(self._source, record.offset, record.stored_nbytes)
         plausible = record.nbytes <= record.stored_nbytes * _MAX_INFLATION + 64
         held = max(record.nbytes, record.stored_nbytes)
         explained = max(_HELD_NBYTES, 16 * record.stored_nbytes)
@@ -126,7 +158,7 @@ class _Archive:
             raise LimitExceededError(
                 self._file.path,
                 f"{record.name!r} claims to inflate to {record.nbytes} bytes",
-                offset=record.offset,
+                offset=self._file.start + record.offset,
             )
         packed = self._source.read(record.offset, record.stored_nbytes)
         try:
@@ -135,7 +167,7 @@ class _Archive:
             raise CorruptCheckpointError(
                 self._file.path,
                 f"{record.name!r} cannot be inflated: {error}",
-                offset=record.offset,
+                offset=self._file.start + record.offset,
             ) from error
         return MemorySource(plain)
 
@@ -198,13 +230,15 @@ class _Archive:
     def read(self) -> Checkpoint:
         """The checkpoint."""
         constants = self.record("constants.pkl")
-        found = self._unpickle(self._by_name[f"{self._prefix}data.pkl"], "data/")
+        found = self._unpickle(self._by_name[f"{self._prefix}data.pkl"], "data/", wrap=self._name)
         if constants is not None:
             extra = self._unpickle(constants, "constants/", wrap="constants")
             found.tensors += extra.tensors
             found.scalars.update(extra.scalars)
             found.problems += extra.problems
-        byteorder = self._byteorder()
+        if self._role is not None:
+            found.tensors = [replace(tensor, role=self._role) for tensor in found.tensors]
+        byteorder = byteorder_of(self._directory, self.record, self.source_of)
         strays, programs = self._other_pickles(), Programs(self._directory.records, self._prefix)
         self.machines += strays.code
         problems = [*self._directory.problems, *strays.problems(), *programs.problems()]
@@ -216,7 +250,7 @@ class _Archive:
             found,
             self.machines,
             problems=problems,
-            records=tuple(storage_ref(record) for record in self._directory.records),
+            records=tuple(map(self._ref_of, self._directory.records)),
             byteorder=byteorder,
             calls=programs.calls(self.source_of),
         )
@@ -236,7 +270,7 @@ class _Archive:
             return {}
         located = self._unpickle(record, "data/").located
         return {
-            path: Located(node.value, record.offset + node.offset, node.nbytes)
+            path: Located(node.value, self._file.start + record.offset + node.offset, node.nbytes)
             for path, node in located.items()
         }
 
@@ -254,46 +288,13 @@ class _Archive:
         except PickleError as error:
             raise self._error(error, record) from error
         refuse_bytearrays(self._file.path, machine)
-        lookup = ZipStorages(self.record, "data/")
+        lookup = ZipStorages(self.record, "data/", self._ref_of)
         storages = {}
         for pid in machine.persistent_ids:
             storage = lookup.storage(pid)
             if storage is not None and storage.ref is not None:
                 storages[pid[2]] = storage.ref
-        return root, source, storages, self._byteorder()
-
-    def _byteorder(self) -> str:
-        record = self.record("byteorder")
-        if record is None:
-            return "little"
-        stored = self.source_of(record).read(0, 16).decode("ascii", "replace")
-        if stored == "little":
-            return "little"
-        if stored != "big":
-            self._directory.add_problem(
-                "CD104", record.name, f"the byte order {stored!r}, which torch does not know"
-            )
-            return "little"
-        crc32s = [
-            zlib.crc32(b"little") if each is record else each.crc32
-            for each in self._directory.records
-        ]
-        if self._has_id(crc32s):
-            self._directory.add_problem(
-                "CD104",
-                record.name,
-                "the byte order was changed to 'big' after the file was written as 'little'",
-            )
-        return stored
-
-    def _has_id(self, crc32s: list[int]) -> bool:
-        """Whether the archive's id is that of records with these checksums."""
-        record = self.record(".data/serialization_id")
-        if record is None:
-            return False
-        pairs = zip(self._directory.records, crc32s, strict=True)
-        others = folded(crc32 for each, crc32 in pairs if each is not record)
-        return self.source_of(record).read(20, 20) == others
+        return root, source, storages, byteorder_of(self._directory, self.record, self.source_of)
 
     def _unpickle(self, record: ZipRecord, folder: str, wrap: str = "") -> Harvest:
         source = self.source_of(record)
@@ -306,7 +307,7 @@ class _Archive:
             raise self._error(error, record) from error
         if not wrap:
             refuse_single_value(self._file.path, root)
-        lookup = ZipStorages(self.record, folder)
+        lookup = ZipStorages(self.record, folder, self._ref_of)
         named = DictNode([(wrap, root)]) if wrap else root
         found = harvest(named, lookup.storage, source, limits, machine.loading.files)
         found.problems += lookup.problems(cut=self.truncated)
@@ -333,7 +334,8 @@ class _Archive:
             kind = TruncatedCheckpointError
         else:
             kind = CorruptCheckpointError
-        offset = record.offset + error.offset if record.method != DEFLATED else record.offset
+        offset = self._file.start + record.offset
+        offset += error.offset if record.method != DEFLATED else 0
         return kind(
             self._file.path,
             f"{record.name}: {error.message}",
@@ -353,7 +355,7 @@ class _Archive:
         def size_of(name: str, offset: int) -> int | None:
             folder, _, base = name.rpartition("/")
             if base == "data.pkl":
-                source = FileSource(self._file.fd, self._file.nbytes - offset, file_offset=offset)
+                source = PartSource(self._source, offset, self._source.nbytes - offset)
                 machine = PickleMachine(source, self._limits)
                 try:
                     _, end = machine.run()

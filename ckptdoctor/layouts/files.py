@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar
+from ckptdoctor.formats.dcp.metadata import DcpMetadata
+from ckptdoctor.formats.dcp.slices import FileSlices
 
 __all__ = ["Absent", "CheckpointFiles", "Form", "Index", "Part", "PartRole", "Pointer", "single"]
 
@@ -32,7 +34,7 @@ class Form(enum.Enum):
 
     TENSORS = "tensors"  # as a checkpoint file
     TEXT = "text"  # by the layout alone: JSON, YAML, a number
-    DCP = "dcp"  # slices of a .distcp file, which the folder's .metadata describes
+    DCP = "dcp"  # slices of a .distcp file, which the folder's .metadata describes; and that file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Part:
         sibling: the name that the part has in every checkpoint of the run; "" for ``name``. Numbers
             of steps are left out, those of ranks and shards stay.
         needed: whether it is missed where a sibling has it and this checkpoint does not.
+        described: for ``Form.DCP``: what the ``.metadata`` says that it holds; of a ``.metadata``,
+            all that it says; None for one that could not be read.
     """
 
     path: Path
@@ -60,6 +64,7 @@ class Part:
     role_of: Callable[[str], Role | None] | None = None
     sibling: str = ""
     needed: bool = True
+    described: FileSlices | DcpMetadata | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ckptdoctor.layouts import (
     accelerate,
+    dcp,
     deepspeed,
     diffusers,
     fairseq,
     huggingface,
+    lightning,
     megatron,
     pairs,
     pointers,
@@ -22,8 +24,10 @@ __all__ = ["LAYOUTS"]
 LAYOUTS: tuple[Layout, ...] = (
     diffusers.LAYOUT,
     accelerate.LAYOUT,
-    torchtune.LAYOUT,
     huggingface.LAYOUT,
+    torchtune.LAYOUT,
+    lightning.LAYOUT,
+    dcp.LAYOUT,
     deepspeed.LAYOUT,
     megatron.LAYOUT,
     speechbrain.LAYOUT,

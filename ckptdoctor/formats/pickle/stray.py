@@ -21,7 +21,7 @@ from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.names import EXTENSIONS
 from ckptdoctor.formats.pickle.nodes import PickleError, PickleTruncatedError
 from ckptdoctor.formats.pickle.packed import array_start, holds_numbers, is_packed, unpacked
-from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource, PartSource
+from ckptdoctor.formats.source import ByteSource, MemorySource, PartSource
 from ckptdoctor.formats.tar import TarSizeError, is_tar, tar_members
 from ckptdoctor.formats.zip.members import members, plain_start
 
@@ -87,7 +87,7 @@ def _is_importable(machine: PickleMachine, callee: str) -> bool:
 def code_within(file: OpenFile, limits: Limits) -> list[PickleMachine]:
     """The machines that ran whatever could be a pickle in a file that cannot be read."""
     strays = Strays(limits)
-    strays.look_through(FileSource(file.fd, file.nbytes))
+    strays.look_through(file.source)
     return strays.code
 
 

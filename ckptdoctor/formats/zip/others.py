@@ -12,6 +12,7 @@ from ckptdoctor.formats.zip.records import ZipRecord
 
 __all__ = ["other_pickles"]
 
+_SHORT_NBYTES = 40  # of the longest, the id
 _PICKLE = ".pkl"
 _DEBUG = ".debug_pkl"  # torch reads these in C++, and Python never does
 
@@ -25,9 +26,16 @@ def other_pickles(whole: ByteSource, records: Iterable[ZipRecord], limits: Limit
     strays = Strays(limits)
     for record in sorted(records, key=_comes_late):
         name, source = record.name.lower(), start_of(whole, record)
+        if source.nbytes <= _SHORT_NBYTES and _is_torchs_own(source.read(0, _SHORT_NBYTES)):
+            continue
         goes_on = name.endswith(_PICKLE) and source.nbytes < record.nbytes
         strays.look_through(source, is_part=goes_on, is_told=not name.endswith(_DEBUG))
     return strays
+
+
+def _is_torchs_own(text: bytes) -> bool:
+    """Whether a short record says what torch's do: a number, or the byte order. No pickle does."""
+    return text in (b"little", b"big") or text.removesuffix(b"\n").isdigit()
 
 
 def _comes_late(record: ZipRecord) -> int:

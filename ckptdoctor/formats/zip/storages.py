@@ -22,9 +22,15 @@ _FOLDERS = ("data", "constants", "tensors")
 class ZipStorages:
     """Finds the record of a storage: ``("storage", class, key, location, numel)``."""
 
-    def __init__(self, record: Callable[[str], ZipRecord | None], folder: str) -> None:
+    def __init__(
+        self,
+        record: Callable[[str], ZipRecord | None],
+        folder: str,
+        ref_of: Callable[[ZipRecord], StorageRef],
+    ) -> None:
         self._record = record
         self._folder = folder
+        self._ref_of = ref_of
         self._known: dict[str, Storage] = {}
         self._missing: list[str] = []
         self._short: list[tuple[str, int, int]] = []
@@ -53,7 +59,7 @@ class ZipStorages:
             if record.nbytes < needed:
                 self._short.append((record.name, needed, record.nbytes))
             else:
-                storage = Storage(storage_ref(record), dtype)
+                storage = Storage(self._ref_of(record), dtype)
                 if record.nbytes >= needed + dtype.itemsize:
                     self._long.append((record.name, needed, record.nbytes))
         self._known[key] = storage
@@ -113,11 +119,17 @@ def parse_pid(pid: Node) -> tuple[str, int, int] | None:
     return pid[2], dtype.itemsize, numel
 
 
-def storage_ref(record: ZipRecord) -> StorageRef:
-    """The storage that a record holds."""
+def storage_ref(record: ZipRecord, start: int = 0, within: str = "") -> StorageRef:
+    """The storage that a record holds.
+
+    Args:
+        record: as its archive counts.
+        start: where the archive begins in the file.
+        within: what is put before the name of the record, where the file holds many archives.
+    """
     return StorageRef(
-        key=record.name,
-        offset=record.offset,
+        key=within + record.name,
+        offset=start + record.offset,
         nbytes=record.nbytes,
         crc32=record.crc32,
         deflated_nbytes=record.stored_nbytes if record.method == DEFLATED else None,

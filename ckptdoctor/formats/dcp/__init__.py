@@ -1,0 +1,1 @@
+"""What torch.distributed.checkpoint writes around its slices: the description, and the chunks."""
