@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.errors import CheckpointError, UnknownFormatError
-from ckptdoctor.formats import safetensors, torch_legacy, torch_tar, torch_zip
+from ckptdoctor.formats import safetensors, torch_dcp, torch_legacy, torch_tar, torch_zip
 from ckptdoctor.formats.compressed import is_compressed_pickle
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.locate import locate_scalars
@@ -72,6 +72,7 @@ def _read(file: OpenFile, limits: Limits) -> Checkpoint:
             "an empty file",
             remedy="The write was interrupted, or the disk was full: use an earlier checkpoint.",
         )
+    torch_dcp.refuse_alone(file, head)
     if head.startswith(torch_zip.MAGIC):
         return torch_zip.read_torch_zip(file, limits)
     if torch_tar.is_tar(head[:512]):

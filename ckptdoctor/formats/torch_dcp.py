@@ -23,15 +23,16 @@ from ckptdoctor.checkpoint import (
     StorageRef,
     TensorRecord,
 )
-from ckptdoctor.errors import CheckpointError, UnsupportedCheckpointError
+from ckptdoctor.errors import CheckpointError, UnknownFormatError, UnsupportedCheckpointError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.dcp.metadata import DcpMetadata, read_metadata
 from ckptdoctor.formats.dcp.slices import FileSlices, Slice
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.torch_zip import MAGIC, read_object_in_zip
+from ckptdoctor.shell import command_line
 
-__all__ = ["FORMAT", "read_description", "read_slices"]
+__all__ = ["FORMAT", "read_description", "read_slices", "refuse_alone"]
 
 FORMAT = "torch-dcp"
 
@@ -40,8 +41,28 @@ _AHEAD_NBYTES = 1 << 20
 _MAX_PROBLEMS = 100
 _MAX_CALLS = 100
 _COPY = "Copy the file again from where it was written, or use an earlier checkpoint."
+_DESCRIBES = b"torch.distributed.checkpoint"
 _CUT = "CD102"
 _CODES = (_CUT, "CD107")
+
+
+def refuse_alone(file: OpenFile, head: bytes) -> None:
+    """Refuse a file that is a checkpoint only together with the others of its folder.
+
+    Args:
+        file: what somebody named.
+        head: its first bytes.
+
+    Raises:
+        UnknownFormatError: it is a ``.distcp`` or a ``.metadata``.
+    """
+    is_description = file.path.name.endswith(".metadata") and _DESCRIBES in head
+    if is_description or file.path.suffix == ".distcp":
+        raise UnknownFormatError(
+            file.path,
+            "a part of a distributed checkpoint: its folder is the checkpoint",
+            remedy=f"Name the folder: {command_line('ckptdoctor', 'scan', file.path.parent)}",
+        )
 
 
 def read_description(file: OpenFile, known: DcpMetadata | None = None) -> Checkpoint:

@@ -215,13 +215,6 @@ class _Archive:
             if hidden or problem.remedy == DO_NOT_UNPACK:
                 says = f"{problem.subject}: {problem.message}"
                 return CorruptCheckpointError(self._file.path, says, remedy=problem.remedy)
-        if self._file.path.suffix == ".distcp":
-            return UnknownFormatError(
-                self._file.path,
-                "a part of a distributed checkpoint; its folder is the checkpoint",
-                remedy="Convert the folder: python -m torch.distributed.checkpoint.format_utils "
-                "dcp_to_torch FOLDER FILE.",
-            )
         what, remedy = describe_zip([record.name for record in self._directory.records])
         return UnknownFormatError(self._file.path, f"not a checkpoint but {what}", remedy=remedy)
 
