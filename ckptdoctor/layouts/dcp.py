@@ -169,13 +169,15 @@ class _Dcp:
         )
 
     def _strangers(self, by_file: Iterable[str]) -> Iterator[Problem]:
-        others = [name for name in self.files if name not in set(by_file)]
+        """Files of another save; a rank that has nothing to store writes an empty one."""
+        named = set(by_file)
+        others = [name for name in self.files if name not in named and self.folder.nbytes(name)]
         if others:
             yield Problem(
                 code="CD104",
                 severity=Severity.INFO,
                 subject=self.prefix + others[0],
-                message=f"{len(others)} files that .metadata does not name, of another save",
+                message=f"{len(others)} files of another save, which .metadata does not name",
                 evidence={"files": others[:20]},
                 remedy="They are not read when the checkpoint is loaded.",
             )
