@@ -201,13 +201,13 @@ def _of_parts(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
             if rule.code == problem.code
         ),
     ]
-    own = {one.part: _of_part(one, of_files, path, crashes) for one in case.parts}
+    own = {one.part.name: _of_part(one, of_files, path, crashes) for one in case.parts}
     findings = [*whole, *(finding for found in own.values() for finding in found)]
     decisive = [rule for rule in how.rules if rule.code in DECISIVE]
     is_damaged = any(finding.severity >= Severity.WARNING for finding in findings)
     reports = []
     for one in case.parts:
-        told = [f for f in whole if f.evidence.get("part") == one.part.name] + own[one.part]
+        told = [f for f in whole if f.evidence.get("part") == one.part.name] + own[one.part.name]
         if one.case is not None and is_damaged:
             told += _checked(replace(one.case, run=case.run), decisive, path, crashes)
         reports.append(_part_report(one, told, how))

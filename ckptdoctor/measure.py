@@ -15,10 +15,11 @@ from ckptdoctor.checkpoint import Checkpoint, Problem, TensorStats
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats import OpenFile, opened, read_checkpoint
+from ckptdoctor.formats.dcp.joined import Joined
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
 from ckptdoctor.layouts.index_check import with_indexes
-from ckptdoctor.layouts.read import read_part
+from ckptdoctor.layouts.reading import read_part, with_chunks_joined
 from ckptdoctor.manifest import check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport
@@ -82,8 +83,8 @@ class _Reading:
 
     def __init__(self, files: CheckpointFiles) -> None:
         self._files = files
-        self._open: dict[Part, _Pending | CheckpointReport] = {}
-        self._done: dict[Part, Case | CheckpointReport] = {}
+        self._open: dict[str, _Pending | CheckpointReport] = {}
+        self._done: dict[str, Case | CheckpointReport] = {}
         self._taken: set[str] = set()
         self.to_read = [part for part in files.parts if part.form is not Form.TEXT]
 
@@ -93,11 +94,11 @@ class _Reading:
         pending = _open(part.path, scanner, how, own, self._taken)
         if isinstance(pending, _Pending) and own is not None:
             self._taken.update(tensor.fqn for tensor in pending.checkpoint.tensors)
-        self._open[part] = pending
+        self._open[part.name] = pending
 
     def finish(self, part: Part) -> None:
         """Wait for the scan of a part."""
-        self._done[part] = _finish(self._open.pop(part))
+        self._done[part.name] = _finish(self._open.pop(part.name))
 
     def result(self) -> Case | CheckpointReport:
         """What is known of the checkpoint."""
@@ -108,7 +109,7 @@ class _Reading:
         return _whole(self._files, parts)
 
     def _part(self, part: Part) -> PartCase:
-        found = self._done.get(part)
+        found = self._done.get(part.name)
         if isinstance(found, Case):
             checkpoint = found.checkpoint
             return PartCase(
@@ -134,6 +135,10 @@ def _whole(files: CheckpointFiles, parts: tuple[PartCase, ...]) -> Case:
     stats: dict[str, TensorStats] = {}
     for _, case in read:
         stats.update(case.stats)
+    joined = with_chunks_joined(files.parts, checkpoint.tensors, stats)
+    if joined is not None:
+        checkpoint, stats = replace(checkpoint, tensors=joined.tensors), joined.stats
+        parts = tuple(_naming_tensors(part, joined) for part in parts)
     return Case(
         checkpoint=replace(checkpoint, nbytes=sum(part.nbytes for part in parts)),
         stats=stats,
@@ -143,6 +148,14 @@ def _whole(files: CheckpointFiles, parts: tuple[PartCase, ...]) -> Case:
         files=files,
         parts=parts,
     )
+
+
+def _naming_tensors(part: PartCase, joined: Joined) -> PartCase:
+    """The part with problems that name tensors, not the chunks of them."""
+    if part.case is None:
+        return part
+    told = tuple(map(joined.told, part.case.problems))
+    return replace(part, case=replace(part.case, problems=told))
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from ckptdoctor.diagnose import Examination, examine, judge_history
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding
 from ckptdoctor.history import History, LogFacts
+from ckptdoctor.layouts.describe import describe
 from ckptdoctor.layouts.files import CheckpointFiles
-from ckptdoctor.layouts.read import describe
 from ckptdoctor.manifest import restored_from
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked

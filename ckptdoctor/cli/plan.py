@@ -159,7 +159,7 @@ def plan(
 def _stored(path: Path) -> Mapping[str, Scalar] | None:
     """What a checkpoint stores; None where it cannot be read."""
     from ckptdoctor.errors import CheckpointError
-    from ckptdoctor.layouts.read import describe
+    from ckptdoctor.layouts.describe import describe
     from ckptdoctor.runs.discover import checkpoint_at
 
     try:

@@ -12,7 +12,7 @@ from ckptdoctor.errors import CheckpointError
 from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
-from ckptdoctor.layouts.read import read_part
+from ckptdoctor.layouts.reading import read_part, with_chunks_joined
 
 __all__ = ["OpenCheckpoint", "Piece", "open_files", "overlap"]
 
@@ -84,9 +84,15 @@ def open_files(files: CheckpointFiles) -> Iterator[OpenCheckpoint]:
             read.append((part, checkpoint))
         if failed and not read:
             raise failed[0]
-        yield OpenCheckpoint(
-            checkpoint=assembled(files, read), pieces=pieces, unread=tuple(map(str, failed))
-        )
+        whole = assembled(files, read)
+        joined = with_chunks_joined(files.parts, whole.tensors, {})
+        if joined is not None:
+            whole = replace(whole, tensors=joined.tensors)
+            for fqn, chunks in joined.pieces.items():
+                pieces[fqn] = tuple(
+                    replace(pieces[one.record.fqn][0], offsets=one.chunk.offsets) for one in chunks
+                )
+        yield OpenCheckpoint(checkpoint=whole, pieces=pieces, unread=tuple(map(str, failed)))
 
 
 def _pieces(checkpoint: Checkpoint, fd: int) -> dict[str, tuple[Piece, ...]]:

@@ -1,24 +1,17 @@
-"""The parts of a checkpoint, read: each on its own, or all of them as one."""
+"""A checkpoint described: the headers of all its files, as one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.errors import CheckpointError
-from ckptdoctor.formats import OpenFile, open_checkpoint, opened, read_checkpoint
+from ckptdoctor.formats import open_checkpoint, opened
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
+from ckptdoctor.layouts.reading import read_part, with_chunks_joined
 
-__all__ = ["describe", "read_part"]
-
-
-def read_part(part: Part, file: OpenFile) -> Checkpoint:  # noqa: ARG001
-    """What one file of a checkpoint holds, by the names that it has in the file.
-
-    Raises:
-        CheckpointError: nothing could be read.
-        OSError: the file cannot be read.
-    """
-    return read_checkpoint(file)
+__all__ = ["describe"]
 
 
 def describe(files: CheckpointFiles) -> Checkpoint:
@@ -46,4 +39,6 @@ def describe(files: CheckpointFiles) -> Checkpoint:
         read.append((part, checkpoint))
     if failed is not None and not read:
         raise failed
-    return assembled(files, read)
+    whole = assembled(files, read)
+    joined = with_chunks_joined(files.parts, whole.tensors, {})
+    return whole if joined is None else replace(whole, tensors=joined.tensors)
