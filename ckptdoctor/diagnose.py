@@ -123,7 +123,14 @@ def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> 
         member = Member.of(case.checkpoint, case.stats, data, layouts, restored)
         if case.files is None:
             return member
-        return replace(member, is_folder=case.files.is_folder, parts=_contents_ids(case))
+        is_known = member.has_weights or not case.lacks_weights
+        return replace(
+            member,
+            is_folder=case.files.is_folder,
+            parts=_contents_ids(case),
+            layout=member.layout if is_known else None,
+            has_weights=member.has_weights or not is_known,
+        )
     return Member(path=case.path, metadata=case.metadata)
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorRecord, TensorStats, ZeroTail
 from ckptdoctor.finding import Evidence, Finding, Severity
 from ckptdoctor.history import History
-from ckptdoctor.layouts.files import CheckpointFiles, Part
+from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.runs.run import NO_RUN, Run
@@ -43,6 +43,13 @@ class Case:
     run: Run = field(default=NO_RUN, repr=False)
     files: CheckpointFiles | None = field(default=None, repr=False)
     parts: tuple[PartCase, ...] = field(default=(), repr=False)
+
+    @property
+    def lacks_weights(self) -> bool:
+        """Whether a file that held weights of the model is missing, or cannot be read."""
+        lost = [one.part.role for one in self.parts if one.failed]
+        lost += [absent.role for absent in (self.files.absent if self.files is not None else ())]
+        return PartRole.MODEL in lost
 
     def tensors(self, *roles: Role) -> Iterator[tuple[TensorRecord, TensorStats]]:
         """The tensors that were measured, of these roles or of all."""

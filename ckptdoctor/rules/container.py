@@ -73,6 +73,8 @@ class NotACheckpoint(_Reported):
         """What the reader said, and a file of nothing."""
         yield from self.from_problems(case)
         checkpoint = case.checkpoint
+        if case.lacks_weights:
+            return  # of which it is said what became of them
         empty = not (checkpoint.tensors or checkpoint.scalars or case.problems)
         if empty:
             yield self.finding(
