@@ -27,7 +27,7 @@ from ckptdoctor.metadata.metric_names import (
 )
 from ckptdoctor.metadata.metric_order import is_half, weight_of
 from ckptdoctor.metadata.metric_signs import METRIC_SIGNS
-from ckptdoctor.metadata.metric_words import METRIC_WORDS
+from ckptdoctor.metadata.metric_words import METRIC_WORDS, SPLIT_WORDS
 from ckptdoctor.metadata.name_parts import NameNumber, NameParts, name_parts
 from ckptdoctor.metadata.order import position
 from ckptdoctor.metadata.preference import principal
@@ -37,6 +37,7 @@ from ckptdoctor.metadata.scores import metric_called
 __all__ = [
     "METRIC_SIGNS",
     "METRIC_WORDS",
+    "SPLIT_WORDS",
     "Metadata",
     "Metric",
     "MetricKind",

@@ -32,6 +32,7 @@ __all__ = [
     "QUALIFIERS",
     "REWARDS",
     "SETTINGS",
+    "SPLIT_WORDS",
     "SUMMARIES",
     "TASKS",
     "TRAINING",
@@ -238,13 +239,14 @@ UNDIRECTED = frozenset({"metric", "monitor_value", "elbo", "motp", "kitti f1"})
 KNOWN_BEST = frozenset({"_best_ema", "_best"})
 BEST = frozenset({"best", "max", "min"})
 VALIDATION = frozenset(
-    "val valid validate validation eval evaluation test testing dev holdout oof".split()
+    "val valid validate validation vld eval evaluation test testing tst dev holdout oof".split()
 )
-TRAINING = frozenset({"train", "training", "tr"})
+TRAINING = frozenset({"train", "training", "trn", "tr"})
+SPLIT_WORDS = VALIDATION | TRAINING
+"""What says on which data a value was measured."""
 QUALIFIERS = (
     BEST
-    | VALIDATION
-    | TRAINING
+    | SPLIT_WORDS
     | frozenset(
         """
         mean avg average macro micro weighted overall epoch ep episode episodic rollout ema final fg

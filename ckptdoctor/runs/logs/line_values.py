@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 
+from ckptdoctor.metadata import is_loss
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import find_mark
 from ckptdoctor.runs.logs.numbers import number
@@ -19,9 +20,10 @@ from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
 
-__all__ = ["LineValues", "Summaries", "row_by_pattern", "step_among", "time_of"]
+__all__ = ["LineValues", "Summaries", "of_all_classes", "row_by_pattern", "step_among", "time_of"]
 
 _SEVERAL = 3
+_MEAN = "mean "
 _NOT_HERE = re.compile(
     rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
     re.IGNORECASE,
@@ -80,6 +82,21 @@ class LineValues:
         if _BEST_METRIC.search(raw) is not None:
             return False
         return any(is_watched(name) for name in self.of_text(raw.decode("utf-8", "replace")))
+
+
+def of_all_classes(values: dict[str, float], below: set[str]) -> dict[str, float]:
+    """The values without those of one class among many: beside a mean IoU an IoU is that.
+
+    Args:
+        values: of an epoch.
+        below: the names that lines without a mark told.
+    """
+    of_all = {word.removeprefix(_MEAN) for word in map(str.lower, below) if word.startswith(_MEAN)}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in below or name.lower() not in of_all or is_loss(name)
+    }
 
 
 class Summaries:

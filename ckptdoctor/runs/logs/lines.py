@@ -16,6 +16,7 @@ from ckptdoctor.runs.logs.commands import with_command
 from ckptdoctor.runs.logs.line_values import (
     LineValues,
     Summaries,
+    of_all_classes,
     row_by_pattern,
     step_among,
     time_of,
@@ -364,6 +365,7 @@ class LineReader:
         pending, self._pending = self._pending, {}
         values: dict[str, float] = {}
         named: set[str] = set()
+        below: set[str] = set()
         time_s = None
         for waiting in pending.values():
             mark = waiting.shape.mark
@@ -373,12 +375,14 @@ class LineReader:
             told = self._values.of(waiting)
             if mark is not None:
                 named |= told.keys()
-            elif named:
-                told = self._summaries.left_out(told, named)
+            else:
+                told = self._summaries.left_out(told, named) if named else told
+                below |= told.keys()
             values |= told
             time_s = time_of(waiting.raw) or time_s
         if values and self._epoch is not None:
             self._summaries.epoch_ends()
+            values = of_all_classes(values, below)
             yield Row(epoch=self._epoch, values=values, step=step_among(values), time_s=time_s)
 
     def _row(self, waiting: Waiting) -> Iterator[Row]:

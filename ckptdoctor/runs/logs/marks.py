@@ -22,6 +22,8 @@ _WORDS = "|".join(
         *("エポック", "에포크", "에폭", "轮次", "轮数", "回合", "训练轮"),
     )
 )
+_BEGINS = r"(?:^|[\]:>|-]\s|INFO\s)\W{0,4}"
+"""Where a line begins, behind the stamp of a logger at most."""
 _EPOCH = re.compile(
     (
         rf"(?:(?<![\w-])|(?<=--)|(?<=\*\*))(?:{_WORDS})\.?(?:\s(?:number|num|no|nr)\b\.?)?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
@@ -35,17 +37,27 @@ _EPOCH = re.compile(
         r"|^\W{0,4}(?P<barred>\d{1,7})\|\d{1,10}\|"
         r"|\bepochs?:?\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,7})/\d"
         r"|(?<![\w./])(?P<before>\d{1,7})(?:/\d{1,7})?epoch(?=[\s:])"
+        rf"|{_BEGINS}(?P<ordinal>\d{{1,7}})(?:\.|st|nd|rd|th|º|ª|ème)\s?(?:{_WORDS})(?=[\s:,|-])"
+        rf"|{_BEGINS}after\s(?P<after>\d{{1,7}})\s(?:training\s)?epoch(?:s|\(s\))?(?=\s?[:,;|-])"
     ).encode(),
     re.IGNORECASE,
 )
-_GROUPS = ("n", "behind", "of", "timm", "paren", "short", "barred", "before", "bar")
+_GROUPS = ("n", "behind", "of", "timm", "paren", "short", "barred", "before", "bar", "ordinal", "after")
 _GLOBAL = re.compile(
     rb"\bglobal[_ ]?(?:step|iter(?:ation)?)s?\W{1,4}(?P<n>\d{1,10})(?![\d.]*+[.\w])", re.IGNORECASE
 )
 _BRACKETS = re.compile(
     rb"^[^\[]{0,40}\[\s{0,4}(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]"
     rb"|(?:^\s{0,4}|:\d{1,5}\]\s)\[(\d{1,7})\]\s"
+    rb"|^\s{0,4}\((\d{1,7})\s?/\s?\d{1,7}\)\s"
 )
+_NAMED_BEFORE = re.compile(rb"\w(?P<cut>\s(?:after|at|in|of|for)\s)$", re.IGNORECASE)
+_TOLD_BEHIND = re.compile(
+    rb"(?P<total>\s?/\s?\d{1,7})?\s?(?:[:=]|->|is\s|was\s)\s?"
+    rb"[-+(]?(?:\.?\d|nan\b|inf\b|(?:np|tensor|float)\b)",
+    re.IGNORECASE,
+)
+"""What follows on the epoch in `Loss after epoch 3: 0.5`: the value of what is named before."""
 _SPLIT_BEFORE = re.compile(
     rb"(?<![^\W_])(train|valid|val|test|eval)(?:ing|idation|uation|uate|_inner)?\W{1,6}$",
     re.IGNORECASE,
@@ -135,9 +147,9 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
         brackets = _BRACKETS.search(raw) if is_open else None
         if brackets is None:
             return step
-        start, end = brackets.span(1 if brackets[1] else 2)
+        start, end = brackets.span(brackets.lastindex or 0)
         return Mark(
-            int(brackets[1] or brackets[2]),
+            int(brackets[brackets.lastindex or 0]),
             None,
             start,
             end + 1,
@@ -154,6 +166,11 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
     if _BEST_AT.search(before) is not None:
         return ELSEWHERE
     opens = before.rfind(b"{")
+    behind = _NAMED_BEFORE.search(before)
+    told = None if behind is None else _TOLD_BEHIND.match(raw, found.end())
+    if behind is not None and told is not None:
+        cut = behind.start("cut"), max(found.end(), told.end("total"))
+        return Mark(int(found[which]), None, start, end + 1, raw[start : end + 1], cut=cut)
     ends = _NUMBER.search(raw, found.end()) is None and _NUMBER.search(before) is not None
     if ends and _OF_ANOTHER.search(before) is not None:
         return ELSEWHERE

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ckptdoctor.history import Position
-from ckptdoctor.metadata import Source, Split, named_metric, split_of
+from ckptdoctor.metadata import SPLIT_WORDS, Source, Split, named_metric, split_of
 from ckptdoctor.runs.logs.spelled import plain
 
 __all__ = [
@@ -91,13 +91,12 @@ def of_split(
     fields = (row.get(name) for name in SPLIT_FIELDS)
     split = next((text.lower() for text in fields if isinstance(text, str)), "")
     for name, value in values:
-        is_open = split in _SPLITS and split_of(name) is Split.UNSAID
+        is_open = split in SPLIT_WORDS and split_of(name) is Split.UNSAID
         metric = named_metric(name, 0.0, Source.LOG) if is_open else None
         yield (name if metric is None else f"{split} {name}"), value
 
 
 SPLIT_FIELDS = ("phase", "split", "mode", "subset", "stage", "set", "partition")
-_SPLITS = frozenset("train training val valid validation eval evaluation test dev".split())
 
 
 def _of_list(name: str, value: list[object]) -> float | None:

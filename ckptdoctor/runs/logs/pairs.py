@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from ckptdoctor.metadata import Source, is_loss, is_unknown_score, named_metric
+from ckptdoctor.metadata import SPLIT_WORDS, Source, is_loss, is_unknown_score, named_metric
 from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
 
@@ -55,13 +55,22 @@ _RANGE = re.compile(r"(@\[?\d?\.\d+):(\d?\.\d+)")
 """The thresholds of a mean AP, in its name."""
 _NUMBERS = re.compile(rf"(?<![\d.]){NUMBER}")
 _SPLIT = re.compile(
-    r"(?<![^\W_])(train|val|valid|test|eval|dev)[a-z]{0,7}(?![^\W_])", re.IGNORECASE
+    r"(?<![^\W_])(train|trn|val|vld|valid|test|eval|dev)[a-z]{0,7}(?![^\W_])", re.IGNORECASE
 )
-_BEGINS_WITH = re.compile(r"\W{0,10}(train|val|valid|test|eval|dev)[a-z]{0,7}\b", re.IGNORECASE)
+_BEGINS_WITH = re.compile(
+    r"\W{0,10}(train|trn|val|vld|valid|test|eval|dev)[a-z]{0,7}\b", re.IGNORECASE
+)
+_TWO = re.compile(
+    r"\(?(?P<train>\btr(?:ai)?n[a-z]{0,3})\s?/\s?(?P<val>(?:val|vld|test|eval|dev)[a-z]{0,7})\)?"
+    rf"(?:[\s_](?P<name>[A-Za-z][\w@-]{{0,30}}))?\s?[:=]?\s{{0,4}}"
+    rf"(?P<first>{NUMBER})\s?[/|,]\s?(?P<second>{NUMBER})",
+    re.IGNORECASE,
+)
+_NAME_BEFORE = re.compile(r"\b([A-Za-z][\w@-]{0,30})\s?:?\s?$")
+_BEHIND = SPLIT_WORDS | {"mean", "avg", "average", "overall"}
 _JOINED = frozenset(
     "mean avg best ema grad learning balanced lm loss pseudo running macro micro".split()
 )
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "eval"})
 _BAR = re.compile(
     r"(?<![\d.])\d{1,3}%\s?(?:\|[^|A-Za-z]{0,200}\||[━╸─]+)(?:\s?\d{1,9}/\d{1,9}(?![\d.]))?"
 )
@@ -137,6 +146,8 @@ def values_in(
         if _COCO.search(text) is not None:
             return _of_coco(text)
         text = _RANGE.sub(r"\1-\2", text)
+    if "/" in text:
+        text = _TWO.sub(_apart, text)
     if ".p" in text or ".ckpt" in text or ".safetensors" in text:
         text = _FILE.sub(" ", text)
     if "scale" in text and (scaled := _SCALED.search(text)):
@@ -163,8 +174,18 @@ def _in_short(found: re.Match[str]) -> str:
     return f"{said[0]} {found['name']}" if said else found["name"]
 
 
+def _apart(found: re.Match[str]) -> str:
+    """`train loss: 0.4, val loss: 0.5` of `train/val loss: 0.4/0.5` or `loss (train/val): …`."""
+    before = _NAME_BEFORE.search(found.string[: found.start()][-40:])
+    name = found["name"] or (before[1] if before is not None else "")
+    if not name:
+        return found[0]
+    first, second = found["first"], found["second"]
+    return f", {found['train']} {name}: {first}, {found['val']} {name}: {second}"
+
+
 def _is_told(name: str) -> bool:
-    return is_watched(name) or name.lower() in _SPLITS
+    return is_watched(name) or name.lower() in SPLIT_WORDS
 
 
 def _pairs(pattern: re.Pattern[str], text: str) -> list[tuple[re.Match[str], float]]:
@@ -209,7 +230,7 @@ def _named(
     whole_loss = inside = False
     for pair, value in pairs:
         name, lower = pair["name"].rstrip("-./"), pair["name"].lower()
-        if lower in _MARKS or (lower in _SPLITS and pair["whole"]):
+        if lower in _MARKS or (lower in SPLIT_WORDS and pair["whole"]):
             continue
         between = text[last : pair.start()]
         last = pair.end()
@@ -225,27 +246,27 @@ def _named(
         before = between[-30:].translate(_QUOTES).split()[-3:]
         words = [word.strip(":,|[]().-") for word in before]
         qualified = _qualified(name, words)
-        if of in _SPLITS:
+        if of in SPLIT_WORDS:
             name = f"{of} {name}"
         elif qualified != name:
             name = qualified
         elif not _SPLIT.search(name):
             own = current if (counts[lower] > 1 or of_section) and current else split
             name = f"{own} {name}" if own and is_watched(name) and not _is_rate(lower) else name
-        elif lower in _SPLITS and is_bare:
+        elif lower in SPLIT_WORDS and is_bare:
             name = f"{name} loss"  # `250 val 2.03` is short for that
-        elif lower in _SPLITS and "loss" in counts:
+        elif lower in SPLIT_WORDS and "loss" in counts:
             name = f"{name} score"  # `Loss: 0.31, Train: 0.88, Val: 0.86`
         yield name, value
 
 
 def _qualified(name: str, words: Sequence[str]) -> str:
     """The name with the words that stand in front of it and belong to it."""
-    if name.lower() in _SPLITS:
+    if name.lower() in _BEHIND:  # `IoU mean: 0.6`
         return f"{name} {words[-1]}" if words and is_watched(words[-1]) else name
     for word in reversed(words):
         head = name.split(maxsplit=1)[0].lower()
-        belongs = word.lower() in _SPLITS or (word.lower() in _JOINED and word != name)
+        belongs = word.lower() in SPLIT_WORDS or (word.lower() in _JOINED and word != name)
         if (
             not belongs
             and not (head in _GENERIC and word.isalpha())
