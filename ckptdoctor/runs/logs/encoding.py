@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
+from ckptdoctor.runs.logs.last_line import MOST_BEFORE, without_cut_number
 from ckptdoctor.runs.logs.unpacking import unpacking
 
 __all__ = ["LogText"]
@@ -87,14 +88,21 @@ class LogText:
         return b"".join(parts)[:most]
 
     def lines(self) -> Iterator[bytes]:
-        """Its lines without their ends; a bar that draws over itself is one line."""
+        """Its lines without their ends; a bar that draws over itself is one line.
+
+        Of a last line that was cut off, without the number that the cut goes through.
+        """
+        before: list[bytes] = []
         for block in self._blocks():
             lines = block.split(b"\n")
             if not lines[-1]:
                 lines.pop()
+            elif block[-1:] != b"\r":
+                lines[-1] = without_cut_number(lines[-1], [*before, *lines[:-1]])
             if b"\r" in block:  # \r\r\n as well, where text was translated twice
                 lines = [line.rstrip(b"\r") for line in lines]
             yield from lines
+            before = lines[-MOST_BEFORE:]
 
     def _first(self, nbytes: int) -> Iterator[bytes]:
         while nbytes > 0 and (piece := next(self._unpacking.pieces, None)) is not None:
