@@ -8,7 +8,7 @@ import re
 
 from ckptdoctor.metadata import is_loss
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
-from ckptdoctor.runs.logs.marks import find_mark
+from ckptdoctor.runs.logs.marks import Mark, find_mark
 from ckptdoctor.runs.logs.numbers import number
 from ckptdoctor.runs.logs.pairs import (
     begins_with_split,
@@ -28,6 +28,8 @@ _NOT_HERE = re.compile(
     rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
     re.IGNORECASE,
 )
+_ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
+_RATES = ("lr", "rate")
 _PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
 _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
 _BEST_METRIC = re.compile(
@@ -49,7 +51,7 @@ class LineValues:
             row = known.table.row(line.decode("utf-8", "replace"))
             return {} if row is None else row.values
         if known.mark is None:
-            return self.watched(line)
+            return self.watched(line, known.section)
         mark = known.mark
         if mark.epoch is None:
             mark = find_mark(line, in_words=True) or mark
@@ -58,8 +60,13 @@ class LineValues:
         text = line[mark.values_from :].decode("utf-8", "replace")
         return self.of_text(text, split, is_bare=mark.is_bare)
 
-    def watched(self, raw: bytes) -> dict[str, float]:
-        """The metrics and losses of a line that names no epoch."""
+    def watched(self, raw: bytes, section: str = "") -> dict[str, float]:
+        """The metrics and losses of a line that names no epoch.
+
+        Args:
+            raw: the line.
+            section: the part of the data that a heading above it names.
+        """
         line = raw[:LINE_CHARS].decode("utf-8", "replace")
         phase = _PHASE.search(line)
         split = phase[1].lower() if phase else begins_with_split(line)
@@ -67,13 +74,20 @@ class LineValues:
             split = split or self._said
         else:
             self._said = split
-        found = self.of_text(line, split)
+        found = self.of_text(line, split or section)
         return {name: value for name, value in found.items() if may_be_watched(name)}
 
     def of_text(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
         """Those of a text without the moment that it names."""
         self._commas = self._commas or has_decimal_comma(text)
         return values_in(text, split, commas=self._commas, is_bare=is_bare)
+
+    def speaks(self, raw: bytes, mark: Mark) -> bool:
+        """Whether a line that names an epoch has values of its own, or says that it is over."""
+        if _ENDS.search(raw) is not None:
+            return True
+        names = self.of_text(raw[mark.values_from : LINE_CHARS].decode("utf-8", "replace"))
+        return any(is_watched(name) for name in names if not name.lower().endswith(_RATES))
 
     def are_told_in(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.ahead import LinesAhead
+from ckptdoctor.runs.logs.cleaning import Cleaning, without_colours
 from ckptdoctor.runs.logs.commands import with_command
 from ckptdoctor.runs.logs.line_values import (
     LineValues,
@@ -23,8 +24,8 @@ from ckptdoctor.runs.logs.line_values import (
 )
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, is_of_epoch
-from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.pattern import LogPattern
+from ckptdoctor.runs.logs.sections import Sections
 from ckptdoctor.runs.logs.shapes import (
     IGNORED,
     LINE_CHARS,
@@ -35,7 +36,6 @@ from ckptdoctor.runs.logs.shapes import (
     Samples,
     Shape,
     Waiting,
-    blanked,
     shape_of,
 )
 from ckptdoctor.runs.logs.text_tables import (
@@ -49,12 +49,9 @@ from ckptdoctor.runs.logs.text_tables import (
 __all__ = ["LineReader"]
 
 _SHORT = 40
-_ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
 _FIRST_CELL = re.compile(rb"[^\s|]+")
 _COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
-_ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
-_RATES = ("lr", "rate")
 
 
 class LineReader:
@@ -82,8 +79,8 @@ class LineReader:
         self._above: bytes | None = None
         self._table: TextTable | None = None
         self._upright = UprightTable()
-        self._in_traceback = False
-        self._was_blanked = False
+        self._cleaning = Cleaning()
+        self._sections = Sections()
         self._is_calm = False
         self._summaries = Summaries()
         self._ahead = LinesAhead()
@@ -102,7 +99,7 @@ class LineReader:
             ValueError: it matches, and what it calls a number is none.
         """
         if self._pattern is not None:
-            row = row_by_pattern(_ANSI.sub(b"", raw[:LINE_CHARS]), self._pattern)
+            row = row_by_pattern(without_colours(raw[:LINE_CHARS]), self._pattern)
             if row is not None:
                 yield row
             return
@@ -151,21 +148,17 @@ class LineReader:
             self._above is not None
             or ahead.lines
             or ahead.expected
-            or self._in_traceback
             or self._upright.is_open
-            or self._was_blanked
+            or self._cleaning.in_traceback
+            or self._cleaning.has_blanked
+            or self._sections.are_there
         )
 
     def _feed(self, raw: bytes) -> Iterator[Row]:
-        if b"\x1b" in raw:
-            raw = _ANSI.sub(b"", raw)
-        if b"\xe2" in raw or b"\xc2\xa0" in raw or b"\x08" in raw:
-            bare = blanked(raw)
-            self._was_blanked = self._was_blanked or bare != raw
-            raw = bare
-        if self._in_traceback or raw[:9] == b"Traceback":
-            self._in_traceback = raw[:1] in (b" ", b"\t") or raw[:9] == b"Traceback"
+        clean = self._cleaning.of(raw)
+        if clean is None:
             return
+        raw = clean
         if raw[:1] == b"|" and self._upright.takes(raw):
             return
         if self._upright.is_open and (upright := self._upright.done()) is not None:
@@ -176,6 +169,9 @@ class LineReader:
             self._ahead.keep(shape, raw)
             if self._above is None:
                 return
+        if self._sections.current and (known is None or known.mark is None):
+            shape = self._sections.inside(shape)
+            known = self._shapes.get(shape)
         if known is not None and known.has_digits:
             word = _WORD_WITH_DIGITS.match(raw)
             shape += b"\0" + (word[1] if word is not None else b"")
@@ -202,6 +198,8 @@ class LineReader:
     def _keep(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
         moves = known.mark is not None and known.mark.moves
+        if known.mark is not None and self._sections.are_there:
+            self._sections.begins(raw)
         if moves:
             self._above = raw
         self._pending.pop(shape, None)  # the last of its shape stands
@@ -234,13 +232,15 @@ class LineReader:
         elif mark.epoch is None:
             if self._epoch is None and self._ahead.takes(shape):
                 self._ahead.keep(shape, raw)
+            shape = self._sections.outside(shape)
             known = Shape(mark=mark, holds=True)
             self._remember(shape, known)
             yield from self._keep(raw, shape, known)
         elif not mark.in_words and not self._values.are_told_in(raw):
             yield from self._feed_below(raw, shape)
         else:
-            yield from self._begin(raw, shape, mark, mark.epoch)
+            self._sections.begins(raw)
+            yield from self._begin(raw, self._sections.outside(shape), mark, mark.epoch)
 
     def _begin(self, raw: bytes, shape: bytes, mark: Mark, epoch: Position) -> Iterator[Row]:
         """A line that names an epoch."""
@@ -267,10 +267,7 @@ class LineReader:
     def _name(self, raw: bytes, mark: Mark) -> None:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
         habit = self._habits.of(shape_of(raw), raw)
-        if not habit.speaks:
-            line = raw[mark.values_from : LINE_CHARS].decode("utf-8", "replace")
-            names = (n for n in self._values.of_text(line) if not n.lower().endswith(_RATES))
-            habit.speaks = _ENDS.search(raw) is not None or any(map(is_watched, names))
+        habit.speaks = habit.speaks or self._values.speaks(raw, mark)
         for shape, above in self._ahead.named(has_values=habit.speaks).items():
             self._pending[shape] = Waiting(above, Shape(holds=True), None)
 
@@ -280,7 +277,7 @@ class LineReader:
         habit = self._habits.of(shape, raw)
         holds = habit.holds or (habit.may_hold and self._values.are_told_in(raw))
         habit.holds = holds
-        if not holds and self._begins_table(raw, shape, habit):
+        if not holds and (self._sections.heads(raw) or self._begins_table(raw, shape, habit)):
             return
         if self._above is None and self._ahead.takes(shape):
             if holds:
@@ -292,7 +289,7 @@ class LineReader:
             self._remember(shape, IGNORED)
             return
         word = _WORD_WITH_DIGITS.match(raw)
-        known = Shape(holds=True)
+        known = Shape(holds=True, section=self._sections.current.decode())
         if word is not None and b"\0" not in shape:
             self._remember(shape, Shape(has_digits=True))
             shape += b"\0" + word[1]

@@ -42,7 +42,19 @@ _EPOCH = re.compile(
     ).encode(),
     re.IGNORECASE,
 )
-_GROUPS = ("n", "behind", "of", "timm", "paren", "short", "barred", "before", "bar", "ordinal", "after")
+_GROUPS = (
+    "n",
+    "behind",
+    "of",
+    "timm",
+    "paren",
+    "short",
+    "barred",
+    "before",
+    "bar",
+    "ordinal",
+    "after",
+)
 _GLOBAL = re.compile(
     rb"\bglobal[_ ]?(?:step|iter(?:ation)?)s?\W{1,4}(?P<n>\d{1,10})(?![\d.]*+[.\w])", re.IGNORECASE
 )

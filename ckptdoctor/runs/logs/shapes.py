@@ -67,6 +67,7 @@ class Shape:
         head: the table that they are the head of.
         table: the table that they are rows of.
         first: the first cell of such a row.
+        section: the part of the data that a heading above them names, or "".
         is_plain: whether only the last of such lines counts in an epoch.
     """
 
@@ -76,6 +77,7 @@ class Shape:
     head: TextTable | None = None
     table: TextTable | None = None
     first: bytes = b""
+    section: str = ""
     is_plain: bool = False
 
     def __post_init__(self) -> None:

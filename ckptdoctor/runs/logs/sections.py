@@ -1,0 +1,61 @@
+"""Headings that say of which data the lines below them are: `Validation:`, `== Val ==`.
+
+Below one of them the same names stand as above it, so that a name that says nothing of its data is
+of those of the heading. What stands below `Training:` keeps its name: beside one of a validation
+that is of the training.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["Sections"]
+
+_HEADING = re.compile(
+    rb"\W{0,12}(?:(?:running|starting|start|begin|beginning|performing)\s(?:the\s)?)?"
+    rb"(?:train|trn|val|vld|eval|test)[a-z]{0,7}"
+    rb"(?:\s(?:on|over|the|val|valid|validation|test|dev|train|training|set|data|dataset|phase"
+    rb"|stage|results?|metrics?|stats|statistics|scores?|summary|epoch)){0,6}\W{0,12}",
+    re.IGNORECASE,
+)
+_OF_WHAT = re.compile(rb"(?<![a-z])(train|trn|val|vld|eval|test|dev)", re.IGNORECASE)
+_EPOCH = re.compile(rb"\bepochs?\W{0,3}\d{1,7}(?:\s?/\s?\d{1,7})?", re.IGNORECASE)
+_LONGEST = 80
+_TRAINING = (b"train", b"trn")
+
+
+class Sections:
+    """Which section the lines of a log are in.
+
+    Attributes:
+        current: the part of the data, as the heading names it; nothing in one of the training.
+        are_there: whether the log has any of other data.
+    """
+
+    def __init__(self) -> None:
+        self.current = b""
+        self.are_there = False
+
+    def heads(self, raw: bytes) -> bool:
+        """Whether a line is a heading; the lines below it are of its section."""
+        if len(raw) > _LONGEST or _HEADING.fullmatch(raw) is None:
+            return False
+        said = _OF_WHAT.findall(raw)[-1].lower()
+        self.current = b"" if said in _TRAINING else said
+        self.are_there = self.are_there or bool(self.current)
+        return True
+
+    def begins(self, raw: bytes) -> None:
+        """A line that names a moment ends a section, or is the heading of one itself."""
+        self.current = b""
+        if len(raw) <= _LONGEST:
+            self.heads(_EPOCH.sub(b"", raw))
+
+    def inside(self, shape: bytes) -> bytes:
+        """A shape that is told from the same in another section."""
+        return shape + b"\1" + self.current if self.current else shape
+
+    @staticmethod
+    def outside(shape: bytes) -> bytes:
+        """The shape itself."""
+        return shape.partition(b"\1")[0]
