@@ -72,6 +72,10 @@ class LogText:
             self._peeked += piece
         return self._peeked[:nbytes]
 
+    def skip(self, nbytes: int) -> None:
+        """Pass over the first bytes of what was asked of the head."""
+        self._peeked = self._peeked[nbytes:]
+
     def whole(self, most: int) -> bytes:
         """All of the text, or its first bytes where it is longer than ``most``.
 

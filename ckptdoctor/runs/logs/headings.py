@@ -16,6 +16,8 @@ _DELIMITERS = (b",", b";", b"\t")
 MOST_COLUMNS = 2000
 """Of which values are read."""
 _LOOKED_AT = 50
+_NAMES = ("metric", "metrics", "metric_name", "name", "key", "tag", "measure", "variable", "scalar")
+_VALUES = ("value", "values", "metric_value", "score", "result")
 _EPOCHS = (*EPOCH_NAMES, "ep")
 _STEPS = ("global_step", "step", "total_timesteps", *STEP_NAMES, "global_iter", "iters")
 _INDEX = ("", "index", "unnamed: 0")
@@ -33,6 +35,7 @@ class Heading:
         at_step: that of the step, or None.
         at_index: that of the numbers of the rows, where neither is there; or None.
         at_values: the places of what is measured on other data than that of the training.
+        at_name, at_value: those of a table in long form, with a metric a row; or None.
         lines: how many lines of the file it takes, comments before it among them.
     """
 
@@ -42,17 +45,19 @@ class Heading:
     at_step: int | None
     at_index: int | None
     at_values: tuple[int, ...]
+    at_name: int | None = None
+    at_value: int | None = None
     lines: int = 1
 
     @property
     def is_watched(self) -> bool:
-        """Whether a column is a metric or a loss."""
-        return any(map(is_watched, self.names[:MOST_COLUMNS]))
+        """Whether a column is a metric or a loss, or holds their names."""
+        return self.at_name is not None or any(map(is_watched, self.names[:MOST_COLUMNS]))
 
     @property
     def says_data(self) -> bool:
         """Whether it tells of a training, and not of what a model says of its data."""
-        return any(
+        return self.at_name is not None or any(
             "loss" in name.lower() or split_of(name) is not Split.UNSAID
             for name in self.names[:MOST_COLUMNS]
         )
@@ -104,6 +109,7 @@ def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> 
             return None
         if not any(map(is_watched, rest)):
             return None
+    at_name, at_value = _long_form(lower)
     return Heading(
         names=names,
         delimiter=delimiter,
@@ -111,8 +117,19 @@ def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> 
         at_step=at_step,
         at_index=at_index,
         at_values=tuple(at for at, name in enumerate(names) if split_of(name) is Split.VALIDATION),
+        at_name=at_name,
+        at_value=at_value,
         lines=lines,
     )
+
+
+def _long_form(names: Sequence[str]) -> tuple[int | None, int | None]:
+    """The places of the names and of the values in a table with a metric a row."""
+    at_name, at_value = _place(names, _NAMES), _place(names, _VALUES)
+    others = (name for at, name in enumerate(names) if at not in (at_name, at_value))
+    if at_name is None or at_value is None or any(map(is_watched, others)):
+        return None, None
+    return at_name, at_value
 
 
 def _place(names: Sequence[str], wanted: Sequence[str]) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
+from ckptdoctor.runs.logs.settings import are_settings
 from ckptdoctor.runs.logs.shapes import MOST_SHAPES, VARYING, Samples
 
 __all__ = ["JsonRows", "message_in"]
@@ -19,6 +20,7 @@ _MOVES = re.compile(
     rb'"(?:%s)"\s*+:|"(?:current_)?epochs?"\s*+:\s*+"?\d{1,9}\.\d*[1-9]'
     % b"|".join(re.escape(name).encode() for name in (*STEP_NAMES, "snapshot_pkl"))
 )
+_DIGIT = re.compile(r"\d")
 _MESSAGES = ("message", "msg", "log", "text", "event")
 _MESSAGE = re.compile(rb'"(?:%s)"\s*+:\s*+"' % "|".join(_MESSAGES).encode())
 
@@ -79,8 +81,9 @@ class JsonRows:
             raise ValueError("nested too deep") from error
         if not isinstance(row, dict):
             raise ValueError("no object")  # noqa: TRY004  (a line that cannot be read)
-        if "schema_version" in row:  # our own output
+        if "schema_version" in row or are_settings(row.keys()):  # the first is our own output
             return None
+        row = _unwrapped(row)
         epoch, step = epoch_in(row), step_in(row)
         if row.get("mode") in ("val", "eval", "test"):
             step = None  # of the validation's own batches, as old MMCV counts them
@@ -97,6 +100,16 @@ class JsonRows:
         return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
 
 
+def _unwrapped(row: dict[str, object]) -> dict[str, object]:
+    """What an envelope holds that knows no moment itself: `{"type": "metrics", "data": {…}}`."""
+    if epoch_in(row) is not None or step_in(row) is not None:
+        return row
+    for name, inner in row.items():
+        if isinstance(inner, dict) and (epoch_in(inner) is not None or step_in(inner) is not None):
+            return {key: one for key, one in row.items() if key != name} | inner
+    return row
+
+
 def message_in(line: bytes) -> bytes | None:
     """The line of text that a logger wrote as JSON; None where the values are fields."""
     if b'": "' not in line and b'":"' not in line:  # no field is a text
@@ -109,4 +122,6 @@ def message_in(line: bytes) -> bytes | None:
         return None
     texts = (row.get(name) for name in _MESSAGES) if isinstance(row, dict) else ()
     text = next((text for text in texts if isinstance(text, str)), None)
+    if text is not None and _DIGIT.search(text) is None and step_in(_unwrapped(row)) is not None:
+        return None  # what happened, and the values beside it
     return None if text is None else text.strip().encode("utf-8", "replace")

@@ -17,6 +17,7 @@ from ckptdoctor.runs.logs.pairs import (
     values_in,
 )
 from ckptdoctor.runs.logs.pattern import LogPattern
+from ckptdoctor.runs.logs.settings import tells_settings
 from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
 
@@ -88,6 +89,13 @@ class LineValues:
             return True
         names = self.of_text(raw[mark.values_from : LINE_CHARS].decode("utf-8", "replace"))
         return any(is_watched(name) for name in names if not name.lower().endswith(_RATES))
+
+    def are_settings(self, raw: bytes, mark: Mark | None) -> bool:
+        """Whether a line that seems to name a moment lists the settings of the script."""
+        if mark is None or (b"=" not in raw and b":" not in raw):
+            return False
+        line = raw[:LINE_CHARS].decode("utf-8", "replace")
+        return tells_settings(line, self.of_text(line))
 
     def are_told_in(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""

@@ -225,7 +225,7 @@ class LineReader:
             if shape in self._shapes and self._shapes[shape] is known:
                 yield from took
                 return
-        if mark is ELSEWHERE:
+        if mark is ELSEWHERE or (self._epoch is None and self._values.are_settings(raw, mark)):
             self.commands = with_command(self.commands, raw)
         elif mark is None or (mark.epoch is None and not self._is_marked(raw)):
             yield from self._feed_below(raw, shape)

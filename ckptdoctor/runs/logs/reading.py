@@ -14,6 +14,7 @@ from ckptdoctor.runs.logs.json_rows import JsonRows, message_in
 from ckptdoctor.runs.logs.lines import LineReader
 from ckptdoctor.runs.logs.log_reading import LogReading, Row
 from ckptdoctor.runs.logs.pattern import LogPattern, SlowLineError
+from ckptdoctor.runs.logs.settings import length_of_settings
 from ckptdoctor.runs.logs.tables import table_rows
 from ckptdoctor.runs.logs.tensorboard import EVENTS, event_rows
 
@@ -46,6 +47,7 @@ def _read(path: Path, collected: Collector, pattern: LogPattern | None) -> None:
         return
     with path.open("rb") as file:
         text = LogText(file)
+        text.skip(length_of_settings(text.head()))
         head = text.head()
         reader = row_reader(pattern)
         document = document_of(head, path) if pattern is None else None
@@ -117,9 +119,10 @@ def is_read_whole(path: Path, pattern: LogPattern | None = None) -> bool:
         return True
     with path.open("rb") as file:
         text = LogText(file)
-        head = text.head()
         if not text.is_plain:
             return True
+        text.skip(length_of_settings(text.head()))
+        head = text.head()
         return pattern is None and (
             document_of(head, path) is not None or heading_of(head) is not None
         )

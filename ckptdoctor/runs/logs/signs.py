@@ -20,6 +20,7 @@ from ckptdoctor.runs.logs.headings import heading_of
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.reading import RowReader, row_reader
+from ckptdoctor.runs.logs.settings import length_of_settings
 
 __all__ = ["shows_training"]
 
@@ -44,6 +45,7 @@ def _shows(path: Path, nbytes: int, mtime_ns: int) -> bool:  # noqa: ARG001
     with path.open("rb") as file:
         text = LogText(file)
         head = text.head(_NBYTES)[:_NBYTES]
+        head = head[length_of_settings(head) :]
         document = document_of(head, path)
         if document is not None:
             rows = _rows(document.read(head, path))

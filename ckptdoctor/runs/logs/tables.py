@@ -78,7 +78,9 @@ class _Table:
         """What it says."""
         heading = self._heading
         rows = self._cells(lines)
-        if heading.at_step is not None:
+        if heading.at_name is not None:
+            found = self._long(rows, heading.at_name)
+        elif heading.at_step is not None:
             found = self._by_step(rows, heading.at_step)
         elif heading.at_epoch is not None:
             found = self._by_epoch(rows, heading.at_epoch)
@@ -136,6 +138,21 @@ class _Table:
         if kept:
             yield self._row(_joined(kept))
 
+    def _long(self, rows: Iterator[list[bytes]], at_name: int) -> Iterator[Row]:
+        """A table with a metric a row; of each the first of very many, then fewer."""
+        at = self._heading.at_epoch if self._heading.at_step is None else self._heading.at_step
+        sampled: dict[bytes, Thinning] = {}
+        for cells in rows:
+            if not self._is_number(cells, at):
+                if self.other is not None:
+                    return
+                continue
+            name = cells[at_name]
+            if name not in sampled and len(sampled) < MOST_COLUMNS:
+                sampled[name] = Thinning(_ALL_OF_TABLE)
+            if name in sampled and (sampled[name].takes() or _holds_bad(self._line)):
+                yield self._row(cells)
+
     def _counted(self, rows: Iterator[list[bytes]]) -> Iterator[Row]:
         at = self._heading.at_index
         number = 0
@@ -151,7 +168,7 @@ class _Table:
     def _cells(self, lines: Iterator[bytes]) -> Iterator[list[bytes]]:
         """The cells of each row, as many as there are names."""
         delimiter, count = self._heading.delimiter, len(self._heading.names)
-        is_padded = delimiter != b"\t"
+        is_padded = delimiter != b"\t" and self._heading.at_name is None
         for line in lines:
             self.at += 1
             self._line = line
@@ -198,6 +215,10 @@ class _Table:
                 value = decimal(cells[at]) if cells[at] else None
                 if value is not None:
                     values[name] = value
+        if heading.at_name is not None and heading.at_value is not None:
+            value = values.pop(heading.names[heading.at_value], None)
+            name = cells[heading.at_name].decode("utf-8", "replace").strip(" '")
+            values = {} if value is None or not name else {name: value}
         epoch = _at(cells, heading.at_epoch)
         if heading.at_index is not None:
             number = _at(cells, heading.at_index)
