@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Iterable
 
 from ckptdoctor.metadata import is_loss
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
@@ -77,6 +78,13 @@ class LineValues:
             self._said = split
         found = self.of_text(line, split or section)
         return {name: value for name, value in found.items() if may_be_watched(name)}
+
+    def non_finite(self, lines: Iterable[bytes]) -> dict[str, float]:
+        """What is NaN or infinite in lines that name no epoch."""
+        told: dict[str, float] = {}
+        for raw in lines:
+            told |= self.watched(raw)
+        return {name: value for name, value in told.items() if not math.isfinite(value)}
 
     def of_text(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
         """Those of a text without the moment that it names."""

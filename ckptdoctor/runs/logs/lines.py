@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ from ckptdoctor.history import Position
 from ckptdoctor.runs.logs.ahead import LinesAhead
 from ckptdoctor.runs.logs.cleaning import Cleaning, without_colours
 from ckptdoctor.runs.logs.commands import with_command
+from ckptdoctor.runs.logs.counted import CountedLines
 from ckptdoctor.runs.logs.line_values import (
     LineValues,
     Summaries,
@@ -39,7 +39,6 @@ from ckptdoctor.runs.logs.shapes import (
     shape_of,
 )
 from ckptdoctor.runs.logs.text_tables import (
-    TableRow,
     TextTable,
     UprightTable,
     bare_table_of,
@@ -84,6 +83,7 @@ class LineReader:
         self._is_calm = False
         self._summaries = Summaries()
         self._ahead = LinesAhead()
+        self._counted = CountedLines()
         self.commands: list[str] = []
 
     # -- what is asked ---------------------------------------------------------------------------
@@ -110,16 +110,22 @@ class LineReader:
 
     def flush(self) -> Iterator[Row]:
         """What is known of the moment that is being read; more may come."""
-        if (upright := self._upright.done()) is not None:
-            yield from self._add_upright(upright)
+        yield from self._upright.rows(self._epoch)
         yield from self._flush()
         if self._epoch is not None and self._ahead.expected and self._ahead.lines:
-            values: dict[str, float] = {}
-            for raw in self._ahead.lines.values():
-                values |= self._values.watched(raw)
-            bad = {name: value for name, value in values.items() if not math.isfinite(value)}
+            bad = self._values.non_finite(self._ahead.lines.values())
             if bad:  # the epoch that they belong to may never be named
                 yield Row(epoch=self._epoch + 1, values=bad)
+
+    def counted(self) -> Iterator[Row]:
+        """Rows of lines that name no moment, where none of them does."""
+        if self._is_before_all:
+            yield from self._counted.rows()
+
+    @property
+    def _is_before_all(self) -> bool:
+        """Whether no line has named a moment yet."""
+        return self._epoch is None and self._above is None
 
     # -- one line --------------------------------------------------------------------------------
 
@@ -159,10 +165,12 @@ class LineReader:
         if clean is None:
             return
         raw = clean
+        if self._is_before_all:
+            self._counted.take(raw)
         if raw[:1] == b"|" and self._upright.takes(raw):
             return
-        if self._upright.is_open and (upright := self._upright.done()) is not None:
-            yield from self._add_upright(upright)
+        if self._upright.is_open:
+            yield from self._upright.rows(self._epoch)
         shape = shape_of(raw)
         known = self._shapes.get(shape)
         if self._ahead.holds(shape):
@@ -341,14 +349,6 @@ class LineReader:
             yield Row(epoch=self._epoch, step=row.step, values=row.values, time_s=time_of(raw))
         elif known.holds:
             yield from self._keep(raw, shape, known)
-
-    def _add_upright(self, row: TableRow) -> Iterator[Row]:
-        """A table of two columns that ended; without a moment it is of the one above."""
-        epoch, step = row.epoch, row.step
-        if epoch is None and step is None:
-            epoch = self._epoch
-        if epoch is not None or step is not None:
-            yield Row(epoch=epoch, step=step, values=row.values)
 
     def _remember(self, shape: bytes, known: Shape) -> None:
         if len(self._shapes) >= MOST_SHAPES:

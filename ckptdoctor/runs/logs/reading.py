@@ -129,9 +129,15 @@ def is_read_whole(path: Path, pattern: LogPattern | None = None) -> bool:
 
 
 class RowReader:
-    """Lines to rows, text and JSON as they come. It can go on where a growing log went on."""
+    """Lines to rows, text and JSON as they come. It can go on where a growing log went on.
 
-    def __init__(self, pattern: LogPattern | None = None) -> None:
+    Args:
+        pattern: the user's own; then nothing else is looked for.
+        counts: whether lines count where no line names a moment.
+    """
+
+    def __init__(self, pattern: LogPattern | None = None, *, counts: bool = True) -> None:
+        self._counts = counts
         self._text = LineReader(pattern)
         self._json = None if pattern else JsonRows()
         self._has_json = self._has_text = False
@@ -167,10 +173,17 @@ class RowReader:
     def flush(self) -> Iterator[Row]:
         """What is known of the epoch that is being written of."""
         yield from self._text.flush()
+        if self._counts and not self._has_json:
+            yield from self._text.counted()
         if self._json is not None:
             yield from self._json.flush()
 
 
-def row_reader(pattern: LogPattern | None = None) -> RowReader:
-    """A reader for one log."""
-    return RowReader(pattern)
+def row_reader(pattern: LogPattern | None = None, *, counts: bool = True) -> RowReader:
+    """A reader for one log.
+
+    Args:
+        pattern: the user's own; then nothing else is looked for.
+        counts: whether lines count where no line names a moment, as of `print(epoch, loss)`.
+    """
+    return RowReader(pattern, counts=counts)

@@ -69,7 +69,7 @@ def _ends_with_training(file: IO[bytes], nbytes: int) -> bool:
 
 
 def _rows(parts: Iterable[Row | bytes | Unread]) -> Iterator[Row]:
-    reader = row_reader()
+    reader = row_reader(counts=False)  # two numbers a line may be predictions
     for part in parts:
         if isinstance(part, Row):
             yield part

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ckptdoctor.metadata import is_loss
+from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, position
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
@@ -175,6 +176,20 @@ class UprightTable:
         self._values[f"{self._section}{name}"] = found
         self.is_open = True
         return True
+
+    def rows(self, epoch: int | None) -> Iterator[Row]:
+        """The row of the table that ended, if there was one.
+
+        Args:
+            epoch: the one that is running: that of a table which names no moment.
+        """
+        row = self.done()
+        if row is None:
+            return
+        if row.epoch is not None or row.step is not None:
+            yield Row(epoch=row.epoch, step=row.step, values=row.values)
+        elif epoch is not None:
+            yield Row(epoch=epoch, values=row.values)
 
     def done(self) -> TableRow | None:
         """The table that ended; None where there was none."""
