@@ -16,6 +16,7 @@ _MOST_PLACES = 1_000_000
 _MOST_NAMES = 500
 _MOST_SHOWN = 5
 _SHOWN_CHARS = 60
+_FOLD = "fold"
 _FALLS_BACK = 3
 """A counter that comes to where it was so many values ago began again; two ranks only lag."""
 
@@ -52,7 +53,8 @@ class Collector:
 
     def _begin(self) -> None:
         self._form = self._encoding = ""
-        self._lines = self._unread = self._rows = 0
+        self._lines = self._unread = self._rows = self._folds = 0
+        self._fold_values: set[float] = set()
         self._examples: list[str] = []
         self._names: dict[str, None] = {}
         self._reached: dict[_Place, None] = {}
@@ -65,8 +67,18 @@ class Collector:
         self._begin()
         self._path = path
 
-    def describe(self, *, form: str = "", encoding: str = "", lines: int = 0) -> None:
-        """How the log is read: as what, in which encoding, and how many lines more were seen."""
+    def describe(
+        self, *, form: str = "", encoding: str = "", lines: int = 0, folds: int = 0
+    ) -> None:
+        """How the log is read: as what, in which encoding, and how many lines more were seen.
+
+        Args:
+            form: in words.
+            encoding: of its bytes.
+            lines: that were seen since.
+            folds: of a cross-validation that it names; each trains anew, and the last one counts.
+        """
+        self._folds = max(self._folds, folds)
         self._form = form or self._form
         self._encoding = encoding or self._encoding
         self._lines += lines
@@ -91,6 +103,8 @@ class Collector:
             if name in kept.values or len(kept.values) < _MOST_NAMES:
                 kept.values[name] = value
                 self._names[name] = None
+        if _FOLD in row.values:
+            self._fold_values.add(row.values[_FOLD])
         kept.source = self._path or Path()
         kept.time_s = kept.time_s if row.time_s is None else row.time_s
 
@@ -163,9 +177,10 @@ class Collector:
         """The facts of the log that was read last."""
         if self._path is None:
             return
+        folds = max(self._folds, len(self._fold_values))
         facts = LogFacts(
             path=self._path,
-            form=self._form,
+            form=f"{self._form}, the last of {folds} folds" if folds > 1 else self._form,
             encoding=self._encoding,
             lines=self._lines,
             rows=self._rows,

@@ -25,6 +25,7 @@ from ckptdoctor.runs.logs.spelled import has_decimal_comma
 __all__ = ["LineValues", "Summaries", "of_all_classes", "row_by_pattern", "step_among", "time_of"]
 
 _SEVERAL = 3
+_SHORT = 40
 _MEAN = "mean "
 _NOT_HERE = re.compile(
     rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
@@ -104,6 +105,10 @@ class LineValues:
             return False
         line = raw[:LINE_CHARS].decode("utf-8", "replace")
         return tells_settings(line, self.of_text(line))
+
+    def count_step(self, raw: bytes) -> bool:
+        """Whether the step that a line names counts: with values beside it, or alone there."""
+        return len(raw.strip()) <= _SHORT or self.are_told_in(raw)
 
     def are_told_in(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""

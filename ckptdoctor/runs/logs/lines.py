@@ -47,7 +47,6 @@ from ckptdoctor.runs.logs.text_tables import (
 
 __all__ = ["LineReader"]
 
-_SHORT = 40
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
 _FIRST_CELL = re.compile(rb"[^\s|]+")
 _COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
@@ -64,6 +63,10 @@ class LineReader:
 
     Args:
         pattern: the user's own; then nothing else is looked for.
+
+    Attributes:
+        sections: what its headings said.
+        commands: command lines that were seen.
     """
 
     def __init__(self, pattern: LogPattern | None = None) -> None:
@@ -79,7 +82,7 @@ class LineReader:
         self._table: TextTable | None = None
         self._upright = UprightTable()
         self._cleaning = Cleaning()
-        self._sections = Sections()
+        self.sections = Sections()
         self._is_calm = False
         self._summaries = Summaries()
         self._ahead = LinesAhead()
@@ -157,7 +160,7 @@ class LineReader:
             or self._upright.is_open
             or self._cleaning.in_traceback
             or self._cleaning.has_blanked
-            or self._sections.are_there
+            or self.sections.are_there
         )
 
     def _feed(self, raw: bytes) -> Iterator[Row]:
@@ -177,8 +180,8 @@ class LineReader:
             self._ahead.keep(shape, raw)
             if self._above is None:
                 return
-        if self._sections.current and (known is None or known.mark is None):
-            shape = self._sections.inside(shape)
+        if self.sections.current and (known is None or known.mark is None):
+            shape = self.sections.inside(shape)
             known = self._shapes.get(shape)
         if known is not None and known.has_digits:
             word = _WORD_WITH_DIGITS.match(raw)
@@ -206,8 +209,8 @@ class LineReader:
     def _keep(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
         moves = known.mark is not None and known.mark.moves
-        if known.mark is not None and self._sections.are_there:
-            self._sections.begins(raw)
+        if known.mark is not None and self.sections.are_there:
+            self.sections.begins(raw)
         if moves:
             self._above = raw
         self._pending.pop(shape, None)  # the last of its shape stands
@@ -220,6 +223,7 @@ class LineReader:
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
+        self.sections.sees(raw)
         habit = self._habits.of(shape, raw)
         mark = None
         if habit.may_name:
@@ -235,20 +239,20 @@ class LineReader:
                 return
         if mark is ELSEWHERE or (self._epoch is None and self._values.are_settings(raw, mark)):
             self.commands = with_command(self.commands, raw)
-        elif mark is None or (mark.epoch is None and not self._is_marked(raw)):
+        elif mark is None or (mark.epoch is None and not self._values.count_step(raw)):
             yield from self._feed_below(raw, shape)
         elif mark.epoch is None:
             if self._epoch is None and self._ahead.takes(shape):
                 self._ahead.keep(shape, raw)
-            shape = self._sections.outside(shape)
+            shape = self.sections.outside(shape)
             known = Shape(mark=mark, holds=True)
             self._remember(shape, known)
             yield from self._keep(raw, shape, known)
         elif not mark.in_words and not self._values.are_told_in(raw):
             yield from self._feed_below(raw, shape)
         else:
-            self._sections.begins(raw)
-            yield from self._begin(raw, self._sections.outside(shape), mark, mark.epoch)
+            self.sections.begins(raw)
+            yield from self._begin(raw, self.sections.outside(shape), mark, mark.epoch)
 
     def _begin(self, raw: bytes, shape: bytes, mark: Mark, epoch: Position) -> Iterator[Row]:
         """A line that names an epoch."""
@@ -268,10 +272,6 @@ class LineReader:
         if len(self._pending) >= MOST_SHAPES:
             yield from self._flush()
 
-    def _is_marked(self, raw: bytes) -> bool:
-        """Whether a step counts: with values beside it, or alone on its line."""
-        return len(raw.strip()) <= _SHORT or self._values.are_told_in(raw)
-
     def _name(self, raw: bytes, mark: Mark) -> None:
         """The lines above one that names an epoch are of that epoch, where the log does so."""
         habit = self._habits.of(shape_of(raw), raw)
@@ -285,7 +285,7 @@ class LineReader:
         habit = self._habits.of(shape, raw)
         holds = habit.holds or (habit.may_hold and self._values.are_told_in(raw))
         habit.holds = holds
-        if not holds and (self._sections.heads(raw) or self._begins_table(raw, shape, habit)):
+        if not holds and (self.sections.heads(raw) or self._begins_table(raw, shape, habit)):
             return
         if self._above is None and self._ahead.takes(shape):
             if holds:
@@ -297,7 +297,7 @@ class LineReader:
             self._remember(shape, IGNORED)
             return
         word = _WORD_WITH_DIGITS.match(raw)
-        known = Shape(holds=True, section=self._sections.current.decode())
+        known = Shape(holds=True, section=self.sections.current.decode())
         if word is not None and b"\0" not in shape:
             self._remember(shape, Shape(has_digits=True))
             shape += b"\0" + word[1]

@@ -85,6 +85,7 @@ def _take(parts: Iterable[Part], reader: RowReader | None, collected: Collector)
 def _end(reader: RowReader, collected: Collector) -> None:
     for row in reader.flush():
         collected.add(row)
+    collected.describe(folds=reader.folds)
     for command in reader.commands:
         collected.command(command)
 
@@ -146,6 +147,11 @@ class RowReader:
     def form(self) -> str:
         """What the lines were, in words."""
         return "JSON lines" if self._has_json and not self._has_text else "lines of text"
+
+    @property
+    def folds(self) -> int:
+        """How many folds of a cross-validation were named."""
+        return len(self._text.sections.folds)
 
     @property
     def commands(self) -> list[str]:

@@ -39,7 +39,7 @@ def rows_of_scalars(series: Mapping[str, Sequence[Scalar]]) -> list[Row]:
     """A row a value, in the order in which they were written."""
     told = {one.step: one.value for one in series.get(_EPOCH, ())}
     steps = sorted(told)
-    of_epochs = frozenset() if told else _counting_epochs(series)
+    of_epochs = _of_told_epochs(series, told) if told else _counting_epochs(series)
     rows = []
     for name, scalars in series.items():
         if name == _EPOCH:
@@ -77,6 +77,23 @@ def _counting_epochs(series: Mapping[str, Sequence[Scalar]]) -> frozenset[str]:
         name
         for name in found
         if len(series[name]) <= _MOST_EPOCHS or not 0 < last <= series[name][-1].step
+    )
+
+
+def _of_told_epochs(
+    series: Mapping[str, Sequence[Scalar]], told: Mapping[int, float]
+) -> frozenset[str]:
+    """The series that count epochs, where a series tells the epochs of steps, which are many more.
+
+    A script that logs its batches by step and its validation by epoch writes such.
+    """
+    last = max(told.values())
+    if max(told) <= 2 * last:
+        return frozenset()
+    return frozenset(
+        name
+        for name, scalars in series.items()
+        if len(scalars) > 1 and _counts(scalars) and scalars[-1].step in (last, last + 1)
     )
 
 

@@ -20,6 +20,12 @@ _HEADING = re.compile(
 )
 _OF_WHAT = re.compile(rb"(?<![a-z])(train|trn|val|vld|eval|test|dev)", re.IGNORECASE)
 _EPOCH = re.compile(rb"\bepochs?\W{0,3}\d{1,7}(?:\s?/\s?\d{1,7})?", re.IGNORECASE)
+_FOLD = re.compile(
+    rb"(?:^\W{0,12}|[\]:|,-]\s|\b(?:start|starting|training|train|running)\s)"
+    rb"fold[\s:=#\[]{0,3}(\d{1,3})(?![\d.])",
+    re.IGNORECASE,
+)
+_MOST_FOLDS = 100
 _LONGEST = 80
 _TRAINING = (b"train", b"trn")
 
@@ -30,11 +36,13 @@ class Sections:
     Attributes:
         current: the part of the data, as the heading names it; nothing in one of the training.
         are_there: whether the log has any of other data.
+        folds: those of a cross-validation that were named.
     """
 
     def __init__(self) -> None:
         self.current = b""
         self.are_there = False
+        self.folds: set[bytes] = set()
 
     def heads(self, raw: bytes) -> bool:
         """Whether a line is a heading; the lines below it are of its section."""
@@ -44,6 +52,15 @@ class Sections:
         self.current = b"" if said in _TRAINING else said
         self.are_there = self.are_there or bool(self.current)
         return True
+
+    def sees(self, raw: bytes) -> None:
+        """A line that may name the fold of a cross-validation: each trains anew."""
+        if (
+            (b"old" in raw or b"OLD" in raw)
+            and len(self.folds) < _MOST_FOLDS
+            and (found := _FOLD.search(raw)) is not None
+        ):
+            self.folds.add(found[1])
 
     def begins(self, raw: bytes) -> None:
         """A line that names a moment ends a section, or is the heading of one itself."""
