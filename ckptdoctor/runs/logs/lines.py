@@ -91,6 +91,26 @@ class LineReader:
 
     # -- what is asked ---------------------------------------------------------------------------
 
+    def passes(self, raw: bytes) -> bool:
+        """Whether a line takes the place of the last of its shape, or says nothing as that one."""
+        if not self._is_calm:
+            return False
+        shape = raw[:LINE_CHARS].translate(None, VARYING)
+        known = self._shapes.get(shape)
+        if known is IGNORED:
+            return True
+        if known is None or not known.is_plain:
+            return False
+        mark = known.mark
+        if mark is not None and raw[mark.start : mark.end] != mark.text:
+            return False
+        waiting = self._pending.pop(shape, None)  # the last of its shape stands
+        if waiting is None:
+            waiting = Waiting(raw, known, None)
+        waiting.raw = raw
+        self._pending[shape] = waiting
+        return True
+
     def feed(self, raw: bytes) -> Iterator[Row]:
         """The rows that a line completes.
 
@@ -107,7 +127,7 @@ class LineReader:
                 yield row
             return
         for part in raw.split(b"\r") if b"\r" in raw else (raw,):
-            if not (self._is_calm and self._takes_place(part)):
+            if not self.passes(part):
                 yield from self._feed(part)
                 self._is_calm = self._calms_down()
 
@@ -131,24 +151,6 @@ class LineReader:
         return self._epoch is None and self._above is None
 
     # -- one line --------------------------------------------------------------------------------
-
-    def _takes_place(self, raw: bytes) -> bool:
-        """Whether a line takes the place of the last of its shape, or says nothing as that one."""
-        shape = raw[:LINE_CHARS].translate(None, VARYING)
-        known = self._shapes.get(shape)
-        if known is IGNORED:
-            return True
-        if known is None or not known.is_plain:
-            return False
-        mark = known.mark
-        if mark is not None and raw[mark.start : mark.end] != mark.text:
-            return False
-        waiting = self._pending.pop(shape, None)  # the last of its shape stands
-        if waiting is None:
-            waiting = Waiting(raw, known, None)
-        waiting.raw = raw
-        self._pending[shape] = waiting
-        return True
 
     def _calms_down(self) -> bool:
         """Whether nothing but epochs counts, each named before its values, in common letters."""

@@ -70,6 +70,9 @@ def numbers(row: Mapping[str, object]) -> Iterator[tuple[str, float]]:
 
 def _numbers(row: Mapping[str, object], depth: int = 0) -> Iterator[tuple[str, float]]:
     for name, value in row.items():
+        if type(value) is float and name != "epoch":
+            yield name, value
+            continue
         if (
             isinstance(value, dict)
             and not ("mean" in value and "num" in value)
@@ -88,10 +91,13 @@ def of_split(
     row: Mapping[str, object], values: Iterable[tuple[str, float]]
 ) -> Iterator[tuple[str, float]]:
     """The values with the part of the data in their names, where a field of the row tells it."""
-    fields = (row.get(name) for name in SPLIT_FIELDS)
+    fields = map(row.get, SPLIT_FIELDS)
     split = next((text.lower() for text in fields if isinstance(text, str)), "")
+    if split not in SPLIT_WORDS:
+        yield from values
+        return
     for name, value in values:
-        is_open = split in SPLIT_WORDS and split_of(name) is Split.UNSAID
+        is_open = split_of(name) is Split.UNSAID
         metric = named_metric(name, 0.0, Source.LOG) if is_open else None
         yield (name if metric is None else f"{split} {name}"), value
 

@@ -21,6 +21,9 @@ from ckptdoctor.runs.logs.tensorboard import EVENTS, event_rows
 __all__ = ["RowReader", "is_read_whole", "read_logs", "row_reader"]
 
 
+_OBJECT = b'{"'
+
+
 def read_logs(paths: Iterable[Path], pattern: LogPattern | None = None) -> LogReading:
     """What these logs say; of a value that two of them have, the later log's.
 
@@ -98,7 +101,10 @@ def _feed(
     pattern: LogPattern | None,
 ) -> None:
     at = 0
+    passes = reader.passes
     for at, line in enumerate(lines, start=1):
+        if passes(line):
+            continue
         try:
             for row in reader.feed(line):
                 collected.add(row)
@@ -158,13 +164,19 @@ class RowReader:
         """Command lines that were seen."""
         return self._text.commands
 
+    def passes(self, line: bytes) -> bool:
+        """Whether a line only takes the place of the one before of its shape, and is done with."""
+        if line[:2] == _OBJECT and self._json is not None:
+            return self._json.passes(line)
+        return self._text.passes(line)
+
     def feed(self, line: bytes) -> Iterator[Row]:
         """The rows that a line completes.
 
         Raises:
             ValueError: it should hold one, and cannot be read.
         """
-        if self._json is not None and line[:2] in (b'{"', b"{}"):
+        if self._json is not None and line[:2] in (_OBJECT, b"{}"):
             self._has_json = True
             for part in line.split(b"\r") if b"\r" in line else (line,):
                 message = message_in(part)

@@ -145,6 +145,11 @@ class Samples:
     def __contains__(self, shape: bytes) -> bool:
         return shape in self._known
 
+    def skip(self, shape: bytes) -> bool:
+        """Whether the next line of a shape is passed over, as far as that is sure."""
+        thinning = self._known.get(shape)
+        return thinning is not None and thinning.skips()
+
     def takes(self, shape: bytes) -> bool:
         """Whether to read the next line of a shape."""
         thinning = self._known.get(shape)

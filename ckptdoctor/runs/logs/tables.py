@@ -21,6 +21,7 @@ _ALL_OF_EPOCH = 10
 _ALL_OF_TABLE = 10_000
 _MOST_KEPT = 50
 _MOST = 1e12
+_ZERO, _BEHIND_NINE = b"0", b":"
 _BAD = re.compile(rb"nan|inf", re.IGNORECASE)
 
 
@@ -71,6 +72,11 @@ class _Table:
         self._at_split = next(
             (at for at, name in enumerate(heading.names) if name.lower() in SPLIT_FIELDS), None
         )
+        self._values_at = tuple(
+            (at, name)
+            for at, name in enumerate(heading.names[:MOST_COLUMNS])
+            if at not in (heading.at_epoch, heading.at_index)
+        )
         self._line = b""
         self._unread: list[Unread] = []
 
@@ -118,7 +124,7 @@ class _Table:
         kept: list[list[bytes]] = []
         epoch = b""
         for cells in rows:
-            if not cells[at][:1].isdigit() and not self._is_number(cells, at):
+            if not _ZERO <= cells[at] < _BEHIND_NINE and not self._is_number(cells, at):
                 if self.other is not None:
                     break
                 continue
@@ -130,7 +136,7 @@ class _Table:
                     every = Thinning(_ALL_OF_EPOCH)
             kept.append(cells)
             counted = measured if any(values_of(cells)) else every
-            if counted.takes() or _holds_bad(self._line):
+            if counted.takes() or ((b"n" in self._line or b"N" in self._line) and self._is_bad()):
                 yield self._row(_joined(kept))
                 kept = []
             elif len(kept) > _MOST_KEPT:
@@ -150,7 +156,7 @@ class _Table:
             name = cells[at_name]
             if name not in sampled and len(sampled) < MOST_COLUMNS:
                 sampled[name] = Thinning(_ALL_OF_TABLE)
-            if name in sampled and (sampled[name].takes() or _holds_bad(self._line)):
+            if name in sampled and (sampled[name].takes() or self._is_bad()):
                 yield self._row(cells)
 
     def _counted(self, rows: Iterator[list[bytes]]) -> Iterator[Row]:
@@ -210,11 +216,9 @@ class _Table:
     def _row(self, cells: Sequence[bytes], number: Position | None = None) -> Row:
         heading = self._heading
         values = {}
-        for at, name in enumerate(heading.names[:MOST_COLUMNS]):
-            if at not in (heading.at_epoch, heading.at_index):
-                value = decimal(cells[at]) if cells[at] else None
-                if value is not None:
-                    values[name] = value
+        for at, name in self._values_at:
+            if cells[at] and (value := decimal(cells[at])) is not None:
+                values[name] = value
         if heading.at_name is not None and heading.at_value is not None:
             value = values.pop(heading.names[heading.at_value], None)
             name = cells[heading.at_name].decode("utf-8", "replace").strip(" '")
@@ -223,16 +227,18 @@ class _Table:
         if heading.at_index is not None:
             number = _at(cells, heading.at_index)
         step = _at(cells, heading.at_step)
-        texts = {
-            name.lower(): cells[at].decode("utf-8", "replace").strip()
-            for at, name in enumerate(heading.names[:MOST_COLUMNS])
-            if name not in values
-        }
+        if self._at_split is not None:
+            split = cells[self._at_split].decode("utf-8", "replace").strip()
+            values = dict(of_split({heading.names[self._at_split].lower(): split}, values.items()))
         return Row(
             epoch=number if epoch is None else epoch,
             step=None if step is None else int(step),
-            values=dict(of_split(texts, values.items())),
+            values=values,
         )
+
+    def _is_bad(self) -> bool:
+        """Whether a value of the line may be NaN or infinite; most rows have no letter at all."""
+        return _BAD.search(self._line) is not None
 
     def _told(self) -> None:
         text = self._line[:_SHOWN_NBYTES].decode("utf-8", "replace")
@@ -245,16 +251,12 @@ class _Table:
 
 def _joined(rows: Sequence[list[bytes]]) -> list[bytes]:
     """The last cell of each column that is not empty."""
-    *others, last = rows
-    found = list(last)
-    empty = [at for at, cell in enumerate(found) if not cell]
-    for cells in reversed(others):
-        if not empty:
-            break
-        for at in empty:
-            found[at] = cells[at]
-        empty = [at for at in empty if not found[at]]
-    return found
+    if len(rows) == 1:
+        return rows[0]
+    return [
+        column[-1] or next(filter(None, reversed(column)), b"")
+        for column in zip(*rows, strict=True)
+    ]
 
 
 def _at(cells: Sequence[bytes], at: int | None) -> Position | None:
@@ -266,8 +268,3 @@ def _getter(places: Sequence[int]) -> Callable[[Sequence[bytes]], Sequence[bytes
     if len(places) > 1:
         return operator.itemgetter(*places)
     return (lambda cells: cells[places[0] : places[0] + 1]) if places else (lambda _: ())
-
-
-def _holds_bad(line: bytes) -> bool:
-    """Whether a value may be NaN or infinite; most rows have no letter at all."""
-    return (b"n" in line or b"N" in line) and _BAD.search(line) is not None

@@ -28,6 +28,13 @@ class Thinning:
         """Whether rows are passed over already."""
         return self._stride > 1
 
+    def skips(self) -> bool:
+        """Whether the next row is passed over; where it is not, ``takes`` has to be asked."""
+        if (self._seen + 1) % self._stride:
+            self._seen += 1
+            return True
+        return False
+
     def takes(self) -> bool:
         """Whether the next row is kept."""
         self._seen += 1
