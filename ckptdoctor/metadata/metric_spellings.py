@@ -81,8 +81,8 @@ _PHRASES = """
     sdr: signal distortion ratio, signal to distortion ratio
     ssim: structural similarity, structural similarity index, structural similarity index measure
     pesq: pesq wb, pesq nb
-    cer: cer ctc, char error rate, character error rate
-    wer: wer ctc, word error rate
+    cer: cer ctc, cer transducer, char error rate, character error rate
+    wer: wer ctc, wer transducer, word error rate
     per: phone error rate, phoneme error rate
     der: diarization error rate
     ter: translation edit rate

@@ -42,14 +42,12 @@ from ckptdoctor.runs.logs.text_tables import (
     TextTable,
     UprightTable,
     bare_table_of,
-    head_of,
 )
 
 __all__ = ["LineReader"]
 
 _WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
 _FIRST_CELL = re.compile(rb"[^\s|]+")
-_COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
 
 
 class LineReader:
@@ -99,15 +97,20 @@ class LineReader:
         known = self._shapes.get(shape)
         if known is IGNORED:
             return True
-        if known is None or not known.is_plain:
+        if known is None or not (known.is_plain or known.is_step):
             return False
         mark = known.mark
         if mark is not None and raw[mark.start : mark.end] != mark.text:
             return False
-        waiting = self._pending.pop(shape, None)  # the last of its shape stands
-        if waiting is None:
-            waiting = Waiting(raw, known, None)
-        waiting.raw = raw
+        if self._above is not None and not self._samples.skip(shape):
+            return False
+        if self._ahead.holds(shape):
+            self._ahead.keep(shape, raw)
+        if known.moves:
+            self._above = raw
+        waiting = self._pending.pop(shape, None) or self._waiting(raw, shape, known)
+        waiting.raw = raw  # the last of its shape stands
+        waiting.above = None if known.moves else self._above
         self._pending[shape] = waiting
         return True
 
@@ -153,12 +156,11 @@ class LineReader:
     # -- one line --------------------------------------------------------------------------------
 
     def _calms_down(self) -> bool:
-        """Whether nothing but epochs counts, each named before its values, in common letters."""
+        """Whether every moment is named before its values, in common letters."""
         ahead = self._ahead
         return not (
-            self._above is not None
-            or ahead.lines
-            or ahead.expected
+            ahead.expected
+            or (ahead.lines and self._above is None)
             or self._upright.is_open
             or self._cleaning.in_traceback
             or self._cleaning.has_blanked
@@ -210,18 +212,20 @@ class LineReader:
 
     def _keep(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
-        moves = known.mark is not None and known.mark.moves
         if known.mark is not None and self.sections.are_there:
             self.sections.begins(raw)
-        if moves:
+        if known.moves:
             self._above = raw
         self._pending.pop(shape, None)  # the last of its shape stands
-        of_epoch = not self._ahead.holds(shape)
-        waiting = Waiting(raw, known, None if moves else self._above, of_epoch)
+        waiting = self._waiting(raw, shape, known)
         if self._above is None or not self._samples.takes(shape):
             self._pending[shape] = waiting
             return
         yield from self._row(waiting)
+
+    def _waiting(self, raw: bytes, shape: bytes, known: Shape) -> Waiting:
+        of_epoch = not self._ahead.holds(shape)
+        return Waiting(raw, known, None if known.moves else self._above, of_epoch)
 
     def _feed_new(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line whose shape is new, or whose epoch is."""
@@ -310,16 +314,10 @@ class LineReader:
 
     def _begins_table(self, raw: bytes, shape: bytes, habit: Habit) -> bool:
         """Whether a line is the head of a table; then the lines below it are its rows."""
-        if not habit.may_head:
-            return False
-        habit.headless += 1
-        if not habit.may_hold and _COUNTED.search(raw) is None:
-            return False
-        head = head_of(raw.decode("utf-8", "replace"))
+        head = habit.head_in(raw)
         if head is not None:
             self._table = head
             self._remember(shape, Shape(head=head))
-            habit.headless = 0
         return head is not None
 
     def _feed_row(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:

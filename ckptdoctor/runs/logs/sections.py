@@ -13,7 +13,7 @@ __all__ = ["Sections"]
 
 _HEADING = re.compile(
     rb"\W{0,12}(?:(?:running|starting|start|begin|beginning|performing)\s(?:the\s)?)?"
-    rb"(?:train|trn|val|vld|eval|test)[a-z]{0,7}"
+    rb"(?:train(?:ing)?|trn|val(?:id(?:ation|ating)?)?|vld|eval(?:uation|uating)?|test(?:ing)?)"
     rb"(?:\s(?:on|over|the|val|valid|validation|test|dev|train|training|set|data|dataset|phase"
     rb"|stage|results?|metrics?|stats|statistics|scores?|summary|epoch)){0,6}\W{0,12}",
     re.IGNORECASE,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ckptdoctor.metadata import METRIC_SIGNS
 from ckptdoctor.runs.logs.any_word import any_word
 from ckptdoctor.runs.logs.marks import Mark
-from ckptdoctor.runs.logs.text_tables import TextTable
+from ckptdoctor.runs.logs.text_tables import TextTable, head_of
 from ckptdoctor.runs.logs.thinning import Thinning
 
 __all__ = [
@@ -51,6 +51,7 @@ _WATCHED = re.compile(
     + b")"
 )
 """Parts of words without which no line holds a value that is watched."""
+_COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
 _MOST_HABITS = 4096
 _SURELY = 3
 """What so many lines of a shape were not, the next is not either."""
@@ -69,6 +70,8 @@ class Shape:
         first: the first cell of such a row.
         section: the part of the data that a heading above them names, or "".
         is_plain: whether only the last of such lines counts in an epoch.
+        moves: whether each names another moment.
+        is_step: whether that is a step, and not a fraction of an epoch.
     """
 
     mark: Mark | None = None
@@ -79,12 +82,16 @@ class Shape:
     first: bytes = b""
     section: str = ""
     is_plain: bool = False
+    moves: bool = False
+    is_step: bool = False
 
     def __post_init__(self) -> None:
         if self.mark is None:
             self.is_plain = self.holds and self.table is None
         else:
-            self.is_plain = not self.mark.moves
+            self.moves = self.mark.moves
+            self.is_plain = not self.moves
+            self.is_step = self.moves and not isinstance(self.mark.epoch, float)
 
 
 IGNORED = Shape()
@@ -113,10 +120,16 @@ class Habit:
         """Whether a line may name a moment, as far as the lines before tell."""
         return self.unmarked < _SURELY
 
-    @property
-    def may_head(self) -> bool:
-        """Whether a line may be the head of a table, likewise."""
-        return self.headless < _SURELY
+    def head_in(self, raw: bytes) -> TextTable | None:
+        """The table that a line is the head of, as far as one may be asked for, likewise."""
+        if self.headless >= _SURELY:
+            return None
+        self.headless += 1
+        if not self.may_hold and _COUNTED.search(raw) is None:
+            return None
+        head = head_of(raw.decode("utf-8", "replace"))
+        self.headless = self.headless if head is None else 0
+        return head
 
 
 @dataclass(slots=True)

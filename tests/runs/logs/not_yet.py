@@ -16,7 +16,6 @@ _NEVER = frozenset(
     cyclegan
     darknet
     epochs-within-iterations
-    espnet-transducer
     """.split()
 )
 _AT_TIMES: dict[CourseKind, tuple[str, ...]] = {

@@ -16,6 +16,7 @@ from tests.runs.logs.forms import (
     language,
     loggers,
     notebooks,
+    places,
     scripts,
     segmentation,
     speech,
@@ -38,7 +39,7 @@ _MODULES = (
         notebooks,
         loggers,
     ),
-    *(scripts, habits, kin),
+    *(scripts, habits, kin, places),
 )
 
 FORMS: tuple[Form, ...] = (
