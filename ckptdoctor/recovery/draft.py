@@ -10,7 +10,7 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.saved_object import SavedObject
 from ckptdoctor.manifest import RestoredFrom
-from ckptdoctor.recovery.tree import Place, entries, find, pairs_of, places
+from ckptdoctor.recovery.tree import Place, entries, everywhere, find, pairs_of
 
 __all__ = ["Action", "Draft", "Patch", "number_of", "storage_key", "text_keys"]
 
@@ -117,7 +117,7 @@ class Draft:
 
     def _dicts(self, keys: Iterable[str]) -> Iterator[Place]:
         wanted = set(keys)
-        for place in places(self.saved.root):
+        for place in everywhere(self.saved.root):
             if wanted <= text_keys(place.node):
                 yield place
 

@@ -16,12 +16,12 @@ from ckptdoctor.formats.pickle.unfinished import REST
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import exchange, reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.rates import change_rates, set_rates
-from ckptdoctor.recovery.tree import Place, entries, find, places, remove, rename
+from ckptdoctor.recovery.tree import Place, entries, everywhere, find, places, remove, rename
 from ckptdoctor.rules.averaged import twins
 
-__all__ = ["Edits", "apply_edits", "salvage"]
+__all__ = ["RESET_NOTICE", "Edits", "apply_edits", "salvage"]
 
-_RESET_NOTICE = (
+RESET_NOTICE = (
     "the optimizer starts with empty moments: warm the learning rate up, and expect the loss to "
     "rise for some steps"
 )
@@ -112,7 +112,7 @@ def salvage(draft: Draft) -> None:
 
 def _mend_optimizers(draft: Draft, bad: list[TensorRecord]) -> None:
     """Forget the moments; drop an optimizer of which not even the groups are left."""
-    states = tuple(f"{place.fqn}.state." for place in draft.optimizers())
+    states = tuple(f"{place.name_of('state')}." for place in draft.optimizers())
     for tensor in bad:
         if tensor.role is Role.OPTIMIZER and not tensor.fqn.startswith(states):
             _drop_top(draft, tensor)
@@ -154,8 +154,13 @@ def _reset_optimizers(draft: Draft, name: str, why: str) -> None:
         state = find(place.node, "state")
         if state is not None:
             state.put(DictNode([]))
-            _forget(draft, f"{place.fqn}.state")
-            draft.did(name, f"{place.fqn}: moments dropped, groups kept: {why}", _RESET_NOTICE)
+            _forget(draft, place.name_of("state"))
+            draft.did(name, f"{_named(place)}moments dropped, groups kept: {why}", RESET_NOTICE)
+
+
+def _named(place: Place) -> str:
+    """``optimizer: ``; "" for what is all that the file holds."""
+    return f"{place.fqn}: " if place.path else ""
 
 
 def _forget(draft: Draft, prefix: str) -> None:
@@ -167,7 +172,7 @@ def _forget(draft: Draft, prefix: str) -> None:
 
 
 def _scalers(draft: Draft) -> Iterator[Place]:
-    for place in places(draft.saved.root):
+    for place in everywhere(draft.saved.root):
         if {"scale", "growth_factor"} <= text_keys(place.node):
             yield place
 
@@ -187,10 +192,10 @@ def _reset_scaler(draft: Draft) -> None:
             entry = find(place.node, key)
             if entry is not None:
                 entry.put(value)
-                draft.touched.add(f"{place.fqn}.{key}")
+                draft.touched.add(place.name_of(key))
         draft.did(
             "reset-scaler",
-            f"{place.fqn}: loss scale set to {_SCALE_AT_START:g}, as at the start",
+            f"{_named(place)}loss scale set to {_SCALE_AT_START:g}, as at the start",
             "the first steps may be skipped until the scale has settled",
         )
 

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
-from ckptdoctor.recovery.draft import Draft, number_of
+from ckptdoctor.manifest import RestoredFrom
+from ckptdoctor.recovery.draft import Action, Draft, number_of
 from ckptdoctor.recovery.tree import Place, entries, find, places
 from ckptdoctor.shell import command_line
 
-__all__ = ["change_rates", "set_rates"]
+__all__ = [
+    "Rate",
+    "Standard",
+    "change_rates",
+    "is_rate",
+    "put_rates",
+    "rescaled",
+    "scale",
+    "scaled_action",
+    "scaled_before",
+    "set_action",
+    "set_rates",
+    "standard_of",
+]
 
 _RATES_OF_GROUP = ("lr", "initial_lr", "max_lr", "min_lr")
 _RATES_OF_SCHEDULER = ("base_lrs", "_last_lr", "max_lrs")
+
+
+def is_rate(name: str) -> bool:
+    """Whether a value of that name is a stored learning rate."""
+    path = name.split(".")
+    if path[-1] in _RATES_OF_GROUP:
+        return "param_groups" in path
+    return path[-1].isdecimal() and len(path) > 1 and path[-2] in _RATES_OF_SCHEDULER
 
 
 def _rates(draft: Draft) -> Iterator[Place]:
@@ -34,8 +58,33 @@ def change_rates(draft: Draft, factor: float) -> None:
     Raises:
         RestoreError: there is none, one is no plain number, or nobody knows the original's.
     """
-    scaled = _scaled_before(draft, factor)
-    changed: list[tuple[str, float, float]] = []
+    path = draft.checkpoint.path
+    before = scaled_before(draft.copied, factor, path)
+    changed = scale(draft, factor, before)
+    draft.actions.append(scaled_action(changed, factor, before, draft.copied, path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A stored learning rate that was changed."""
+
+    name: str
+    old: float
+    new: float
+
+
+def scale(draft: Draft, factor: float, before: float) -> list[Rate]:
+    """Multiply every stored rate of a draft; what was changed.
+
+    Args:
+        draft: changed in place.
+        factor: over the rates of the original.
+        before: what the stored rates are times already; see :func:`scaled_before`.
+
+    Raises:
+        RestoreError: one is no plain number.
+    """
+    changed: list[Rate] = []
     seen: set[tuple[int, int]] = set()
     for place in list(_rates(draft)):
         if (id(place.holder), place.index) in seen:  # one list under two names
@@ -46,34 +95,65 @@ def change_rates(draft: Draft, factor: float) -> None:
             raise RestoreError(
                 f"{draft.checkpoint.path}: {place.fqn} is no plain number and cannot be scaled"
             )
-        new = old if factor == scaled else _original(old, scaled) * factor
+        new = rescaled(old, factor, before)
         place.put(new)
         draft.touched.add(place.fqn)
-        changed.append((place.fqn, old, new))
-    rates = [row for row in changed if row[0].rpartition(".")[2] == "lr"]
+        changed.append(Rate(name=place.fqn, old=old, new=new))
+    return changed
+
+
+def rescaled(rate: float, factor: float, before: float) -> float:
+    """A stored rate as it is to be: the original's times the factor."""
+    return rate if factor == before else _original(rate, before) * factor
+
+
+def scaled_action(
+    changed: Sequence[Rate], factor: float, before: float, copied: RestoredFrom | None, path: Path
+) -> Action:
+    """That stored rates were multiplied, in words.
+
+    Args:
+        changed: all of them.
+        factor: over the rates of the original.
+        before: what they were times already.
+        copied: the original, where the source is a copy.
+        path: the checkpoint.
+
+    Raises:
+        RestoreError: there is no learning rate among them.
+    """
+    rates = [rate for rate in changed if rate.name.rpartition(".")[2] == "lr"]
     if not rates:
         raise RestoreError(
-            f"{draft.checkpoint.path}: it stores no learning rate (no param_groups with lr); "
+            f"{path}: it stores no learning rate (no param_groups with lr); "
             "give the rate to the training script instead"
         )
-    _, old, new = max(rates, key=lambda row: row[1])
-    said = f"lr {old:.6g} is {new:.6g} now"
-    first = [row for row in changed if row[0].endswith("initial_lr")]
+    top = max(rates, key=lambda rate: rate.old)
+    said = f"lr {top.old:.6g} is {top.new:.6g} now"
+    first = [rate for rate in changed if rate.name.endswith("initial_lr")]
     if first:
-        _, old, new = max(first, key=lambda row: row[1])
-        said += f", the schedule's own {old:.6g} is {new:.6g}"
+        top = max(first, key=lambda rate: rate.old)
+        said += f", the schedule's own {top.old:.6g} is {top.new:.6g}"
     what = f"{len(changed)} stored learning rates times {factor:.6g}"
-    if draft.copied is not None and scaled != 1.0:
+    if copied is not None and before != 1.0:
         what = (
-            f"{len(changed)} stored learning rates are those of {draft.copied.source.name} times "
-            f"{factor:.6g} now; in this copy of it they were times {scaled:.6g}"
+            f"{len(changed)} stored learning rates are those of {copied.source.name} times "
+            f"{factor:.6g} now; in this copy of it they were times {before:.6g}"
         )
-    draft.did("scale-lr", f"{what}: {said}", _WINS, factor=factor)
+    return Action(name="scale-lr", message=f"{what}: {said}", notice=_WINS, factor=factor)
 
 
-def _scaled_before(draft: Draft, factor: float) -> float:
-    """What the stored rates are times already, over those of the original."""
-    copied = draft.copied
+def scaled_before(copied: RestoredFrom | None, factor: float, path: Path) -> float:
+    """What the stored rates are times already, over those of the original.
+
+    Args:
+        copied: what the manifest beside the source says, where it is a copy.
+        factor: that the user asks for.
+        path: the source.
+
+    Raises:
+        RestoreError: it is a copy, and its manifest tells no factor.
+    """
     if copied is None:
         return 1.0
     if copied.scale is not None:
@@ -82,7 +162,7 @@ def _scaled_before(draft: Draft, factor: float) -> float:
         f"--set-lr {copied.set_lr:g}" if copied.set_lr is not None else "a factor that is not told"
     )
     raise RestoreError(
-        f"{draft.checkpoint.path} is a copy of {copied.source}, and its learning rate was changed "
+        f"{path} is a copy of {copied.source}, and its learning rate was changed "
         f"by {how}: scale that of the original",
         "  "
         + command_line(
@@ -107,35 +187,71 @@ def set_rates(draft: Draft, value: float) -> None:
     Raises:
         RestoreError: there is none above 0.
     """
-    now = [
-        rate
-        for place in _rates(draft)
-        if place.path[-1] == "lr" and (rate := number_of(place.node)) is not None
-    ]
-    largest = max(now, default=0.0)
+    stored = {
+        place.fqn: rate for place in _rates(draft) if (rate := number_of(place.node)) is not None
+    }
+    now = standard_of(stored, draft.checkpoint.path)
+    put_rates(draft, value, now)
+    draft.actions.append(set_action(value, now))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """The largest rates that are stored, to which the others keep their proportion."""
+
+    current: float
+    initial: float
+
+    def of(self, name: str, rate: float, value: float) -> float | None:
+        """A rate once the largest is ``value``; None for one that is a bound, and stays."""
+        key = name.rpartition(".")[2]
+        path = name.split(".")
+        if key in ("max_lr", "min_lr") or "max_lrs" in path:
+            return None
+        current = key == "lr" or "_last_lr" in path
+        return value * rate / (self.current if current else self.initial)
+
+
+def standard_of(stored: Mapping[str, float], path: Path) -> Standard:
+    """The largest of the rates that a checkpoint stores.
+
+    Args:
+        stored: by their names.
+        path: the checkpoint.
+
+    Raises:
+        RestoreError: there is none above 0.
+    """
+    largest = max((v for name, v in stored.items() if _ends(name, "lr")), default=0.0)
     if not largest > 0.0:
         raise RestoreError(
-            f"{draft.checkpoint.path}: it stores no learning rate above 0 that could be set; "
+            f"{path}: it stores no learning rate above 0 that could be set; "
             "use --weights-only, and give the rate to the training script"
         )
-    initial = [
-        rate
-        for place in _rates(draft)
-        if place.path[-1] == "initial_lr" and (rate := number_of(place.node)) is not None
-    ]
-    base = max(initial, default=largest)
+    initial = max((v for name, v in stored.items() if _ends(name, "initial_lr")), default=largest)
+    return Standard(current=largest, initial=initial)
+
+
+def _ends(name: str, key: str) -> bool:
+    return name.rpartition(".")[2] == key
+
+
+def put_rates(draft: Draft, value: float, now: Standard) -> None:
+    """Set the rates that a draft stores."""
     for place in list(_rates(draft)):
-        old, key = number_of(place.node), place.path[-1]
-        if old is None:
-            continue
-        current = key == "lr" or "_last_lr" in place.path
-        if key in ("max_lr", "min_lr") or "max_lrs" in place.path:
-            continue
-        place.put(value * old / (largest if current else base))
-        draft.touched.add(place.fqn)
-    draft.did(
-        "set-lr",
-        f"the stored learning rate, {largest:.6g} (initially {base:.6g}), is {value:.6g} now",
-        _WINS,
+        old = number_of(place.node)
+        new = None if old is None else now.of(place.fqn, old, value)
+        if new is not None:
+            place.put(new)
+            draft.touched.add(place.fqn)
+
+
+def set_action(value: float, now: Standard) -> Action:
+    """That the rates were set, in words."""
+    return Action(
+        name="set-lr",
+        message=f"the stored learning rate, {now.current:.6g} (initially {now.initial:.6g}), is "
+        f"{value:.6g} now",
+        notice=_WINS,
         set_lr=value,
     )

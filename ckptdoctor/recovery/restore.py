@@ -10,19 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from ckptdoctor.checkpoint import Role, StorageRef
+from ckptdoctor.checkpoint import Role
 from ckptdoctor.errors import CheckpointError, RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import opened
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle.writer import UnwritableError, write_bare_pickle, write_pickle
 from ckptdoctor.formats.saved_object import read_object
-from ckptdoctor.formats.zip.writer import write_torch_zip
 from ckptdoctor.manifest import (
     RestoredFrom,
     is_manifest,
@@ -30,9 +28,8 @@ from ckptdoctor.manifest import (
     manifest_text,
     sha256_of,
 )
-from ckptdoctor.recovery.draft import Action, Draft, Patch
+from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
-from ckptdoctor.recovery.patched import PatchedSource, patches_of
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.publish import (
     PlacedError,
@@ -41,6 +38,7 @@ from ckptdoctor.recovery.publish import (
     publish,
     temporary_beside,
 )
+from ckptdoctor.recovery.restored import Restored
 from ckptdoctor.recovery.source import (
     copied_from,
     corrupt,
@@ -48,42 +46,13 @@ from ckptdoctor.recovery.source import (
     examined,
     meant_tensors,
 )
-from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_weights
 from ckptdoctor.recovery.verify import verify_copy, verify_draft
 from ckptdoctor.recovery.weights_only import SafeLoad, safe_load_of
+from ckptdoctor.recovery.writing import copy_file, write_draft
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.scanning.elements import storage_bytes
 
 __all__ = ["Restored", "restore"]
-
-_CHUNK_NBYTES = 1 << 22
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """What was written, or would be.
-
-    Attributes:
-        source: the checkpoint that it comes from.
-        destination: the file.
-        epoch: of the source.
-        actions: what was done, in order.
-        verified: whether it was read back and compared; False for a dry run.
-        sha256: of the file; "" for a dry run.
-        manifest: the note beside it; None for a dry run.
-        safe_load: what ``torch.load(weights_only=True)`` makes of it; None for safetensors, and
-            where a dry run would change it.
-    """
-
-    source: Path
-    destination: Path
-    epoch: int | float | None
-    actions: tuple[Action, ...]
-    verified: bool
-    sha256: str
-    manifest: Path | None
-    safe_load: SafeLoad | None = None
 
 
 def restore(
@@ -261,9 +230,9 @@ class _Job:
     def _write(self, path: Path, out: IO[bytes]) -> None:
         """The checkpoint as torch would have written it, read back and compared."""
         if self._draft is None:
-            _copy(self._file, out)
+            copy_file(self._file, out)
         else:
-            _write_draft(self._draft, out)
+            write_draft(self._draft, out)
         out.flush()
         os.fsync(out.fileno())
         if self._draft is None:
@@ -321,60 +290,3 @@ def _write_manifest(path: Path, text: str) -> None:
     with temporary_beside(path, None) as (temporary, out):
         out.write(text.encode())
         publish(temporary, out, path, force=True)
-
-
-def _copy(file: OpenFile, out: IO[bytes]) -> None:
-    offset = 0
-    while data := os.pread(file.fd, _CHUNK_NBYTES, offset):
-        out.write(data)
-        offset += len(data)
-
-
-def _write_draft(draft: Draft, out: IO[bytes]) -> None:
-    """The changed checkpoint: a bare pickle as such, all else as torch writes it."""
-    saved = draft.saved
-    pickle = b""
-    try:
-        if saved.is_bare:
-            write_bare_pickle(saved.root, PatchedSource(saved.source, patches_of(draft)), out)
-        else:
-            pickle = write_pickle(saved.root, saved.source)
-    except UnwritableError as error:
-        raise RestoreError(
-            f"{draft.checkpoint.path} cannot be changed without loss: it holds {error}. "
-            "Copy it unchanged, or load it and save it again"
-        ) from error
-    own = {key: (draft.file.fd, ref) for key, ref in saved.storages.items()}
-    known = own | draft.transplants
-    wanted = storages_of(saved.root)
-    missing = [key for key in wanted if key not in known]
-    if missing:
-        raise RestoreError(
-            f"{draft.checkpoint.path}: {len(missing)} storages that are still needed are lost, "
-            f"the first is {missing[0]!r}; try --weights-only"
-        )
-    if saved.is_bare:
-        return
-    storages = {
-        key: (known[key][1].nbytes, _bytes_of(*known[key], draft.patches.get(key, [])))
-        for key in wanted
-    }
-    write_torch_zip(out, pickle, storages, byteorder=saved.byteorder)
-
-
-def _bytes_of(fd: int, ref: StorageRef, patches: Sequence[Patch]) -> Iterator[bytes]:
-    """The bytes of a storage, patches applied, in pieces."""
-    if not ref.is_plain:
-        yield storage_bytes(fd, ref)
-        return
-    for start in range(0, ref.nbytes, _CHUNK_NBYTES):
-        nbytes = min(_CHUNK_NBYTES, ref.nbytes - start)
-        piece = bytearray(os.pread(fd, nbytes, ref.offset + start))
-        if len(piece) < nbytes:
-            raise RestoreError("the source was cut while it was read: try again")
-        for patch in patches:
-            first, last = max(start, patch.start), min(start + nbytes, patch.start + patch.nbytes)
-            if first < last:
-                new = patch.read(first - patch.start, last - first)
-                piece[first - start : last - start] = new
-        yield bytes(piece)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, unwrap
 
-__all__ = ["Place", "entries", "find", "pairs_of", "places", "remove", "rename"]
+__all__ = ["Place", "entries", "everywhere", "find", "pairs_of", "places", "remove", "rename"]
 
 _MAX_DEPTH = 12
 
@@ -30,6 +30,10 @@ class Place:
     def fqn(self) -> str:
         """The path as one name."""
         return ".".join(self.path)
+
+    def name_of(self, key: str) -> str:
+        """What stands there under a key, as one name."""
+        return ".".join((*self.path, key))
 
     @property
     def node(self) -> Node:
@@ -81,6 +85,12 @@ def entries(node: Node, path: tuple[str, ...] = ()) -> Iterator[Place]:
 def _name(key: Node) -> str:
     plain = unwrap(key)
     return plain if type(plain) is str else str(plain)
+
+
+def everywhere(root: Node) -> Iterator[Place]:
+    """The root, then every place below it: an optimizer may be all that a file holds."""
+    yield Place((), [root], 0)
+    yield from places(root)
 
 
 def places(root: Node) -> Iterator[Place]:
