@@ -1,6 +1,7 @@
 """The note beside a restored file: where it comes from, what was done, and what it must hash to.
 
-``best_model_clean.pth.json`` beside ``best_model_clean.pth``; docs/restore.md has the schema.
+``best_model_clean.pth.json`` beside ``best_model_clean.pth``, ``best_model_clean.json`` beside the
+folder ``best_model_clean``; docs/restore.md has the schema.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.version import __version__
 
 __all__ = [
+    "FileNote",
     "RestoredFrom",
     "actions_of",
+    "check_folder",
     "check_manifest",
+    "digest_of",
     "is_manifest",
     "manifest_path",
     "manifest_text",
@@ -33,7 +37,7 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 _CHUNK_NBYTES = 1 << 22
-_MOST_NBYTES = 1 << 20
+_MOST_NBYTES = 16 << 20  # a folder of 100,000 files takes some 14 MB
 _SHA256_CHARS = 64
 
 
@@ -52,6 +56,33 @@ def is_manifest(path: Path) -> bool:
         return bool(_parsed(path))
     except (FileNotFoundError, DestinationError):
         return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileNote:
+    """One file of a folder.
+
+    Attributes:
+        name: its path from the folder, with slashes.
+        nbytes: its size.
+        sha256: of its bytes.
+    """
+
+    name: str
+    nbytes: int
+    sha256: str
+
+
+def digest_of(files: Iterable[FileNote]) -> str:
+    """What a folder hashes to: the SHA-256 of the lines ``sha256sum`` prints of its sorted files.
+
+    Sorted by the bytes of their names: ``LC_ALL=C sort``.
+    """
+    lines = sorted((os.fsencode(file.name), file.sha256.encode()) for file in files)
+    digest = hashlib.sha256()
+    for name, sha256 in lines:
+        digest.update(sha256 + b"  " + name + b"\n")
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +108,8 @@ class RestoredFrom:
 def restored_from(path: Path) -> RestoredFrom | None:
     """Where a file comes from, if a manifest of ours lies beside it that names this very file.
 
-    By name and size: whether the bytes are still the same is asked by :func:`check_manifest`.
+    By name and size: whether the bytes are still the same is asked by :func:`check_manifest`, for a
+    folder by :func:`check_folder`.
     """
     manifest = _read(manifest_path(path))
     file, source = _part(manifest, "file"), _part(manifest, "source")
@@ -85,7 +117,7 @@ def restored_from(path: Path) -> RestoredFrom | None:
         return None
     origin = _part(manifest, "origin") or source
     try:
-        same = file.get("nbytes") == path.stat().st_size
+        same = file.get("nbytes") == _nbytes(path, manifest)
     except OSError:
         return None
     if not same or not isinstance(origin.get("path"), str):
@@ -100,6 +132,25 @@ def restored_from(path: Path) -> RestoredFrom | None:
         set_lr=next((v for a in done if (v := _positive(a.get("set_lr"))) is not None), None),
         actions=names,
     )
+
+
+def _nbytes(path: Path, manifest: Mapping[str, Any]) -> int:
+    """The size of a file; of a folder that of the files that were restored."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum((path / file.name).stat().st_size for file in _files(manifest))
+
+
+def _files(manifest: Mapping[str, Any]) -> Iterator[FileNote]:
+    """The files of a folder, as far as their names stay within it."""
+    for file in _list(manifest, "files"):
+        if not isinstance(file, dict):
+            continue
+        name, nbytes, sha256 = file.get("name"), file.get("nbytes"), file.get("sha256")
+        if not (isinstance(name, str) and isinstance(nbytes, int) and isinstance(sha256, str)):
+            continue
+        if not Path(name).is_absolute() and ".." not in Path(name).parts:
+            yield FileNote(name=name, nbytes=nbytes, sha256=sha256)
 
 
 _CHANGES_RATES = frozenset({"scale-lr", "set-lr"})
@@ -148,6 +199,7 @@ def manifest_text(
     trusted: bool,
     origin: Path | None = None,
     scale: float | None = 1.0,
+    files: Sequence[FileNote] = (),
 ) -> str:
     """The manifest, as JSON.
 
@@ -162,6 +214,7 @@ def manifest_text(
         trusted: False where values were made up.
         origin: the checkpoint that ``source`` is a copy of; None where it is none.
         scale: the learning rates over those of the first checkpoint; None where nobody can tell.
+        files: of a folder, those in it.
     """
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -176,6 +229,10 @@ def manifest_text(
         "scale": scale,
         "trusted": trusted,
     }
+    if files:
+        content["files"] = [
+            {"name": file.name, "nbytes": file.nbytes, "sha256": file.sha256} for file in files
+        ]
     if origin is not None:
         content["origin"] = _place(origin, destination)
     return json.dumps(content, indent=2) + "\n"
@@ -219,13 +276,59 @@ def check_manifest(path: Path, fd: int) -> Iterator[Problem]:
             evidence={"sha256": found, "expected": expected},
         )
     elif manifest.get("trusted") is False:
-        yield Problem(
-            code="CD206",
-            severity=Severity.WARNING,
-            subject="file",
-            message="its manifest says that NaN and Inf were replaced by 0",
-            evidence={"trusted": False},
+        yield _UNTRUSTED
+
+
+_UNTRUSTED = Problem(
+    code="CD206",
+    severity=Severity.WARNING,
+    subject="file",
+    message="its manifest says that NaN and Inf were replaced by 0",
+    evidence={"trusted": False},
+)
+
+
+def check_folder(folder: Path) -> Iterator[Problem]:
+    """Whether a folder still is what was restored; nothing where no manifest of ours lies beside.
+
+    Every file that the manifest lists is read; one that it does not list says nothing.
+    """
+    manifest = _read(manifest_path(folder))
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        return
+    if _part(manifest, "file").get("name") != folder.name:
+        return
+    changed = [problem for file in _files(manifest) for problem in _changed(folder, file)]
+    yield from changed
+    if not changed and manifest.get("trusted") is False:
+        yield _UNTRUSTED
+
+
+def _changed(folder: Path, file: FileNote) -> Iterator[Problem]:
+    """What is wrong with one file of a restored folder."""
+    try:
+        fd = opened_for_reading(folder / file.name)
+    except OSError as error:
+        message = f"the manifest beside the folder lists it: {error.strerror or error}"
+        evidence: dict[str, object] = {"part": file.name, "expected": file.sha256}
+    else:
+        try:
+            found = sha256_of(fd)
+        finally:
+            os.close(fd)
+        if found == file.sha256:
+            return
+        message = (
+            f"its SHA-256 is {found[:12]}…, the manifest beside the folder says {file.sha256[:12]}…"
         )
+        evidence = {"part": file.name, "sha256": found, "expected": file.sha256}
+    yield Problem(
+        code="CD110",
+        severity=Severity.WARNING,
+        subject=file.name,
+        message=message,
+        evidence=evidence,
+    )
 
 
 def actions_of(checkpoint: Path) -> list[str]:

@@ -23,18 +23,23 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.shell import command_line
 
 __all__ = [
+    "RENAME_EXCHANGE",
+    "RENAME_NOREPLACE",
     "PlacedError",
     "check_destination",
     "check_space",
     "mode_to_keep",
     "publish",
+    "rename_with",
     "space_missing",
+    "sync_folder",
     "temporary_beside",
 ]
 
 _RESERVE_NBYTES = 1 << 20  # for the manifest and the folder's own growth
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
-_RENAME_NOREPLACE = 1
+RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+_NO_SUCH_RENAME = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 _AT_FDCWD = -100
 _PLAIN_MODE = 0o666  # less the umask: what open() gives
 _MB = 1e6
@@ -195,7 +200,7 @@ def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> N
         path.replace(destination)
     else:
         _move_without_replacing(path, destination)
-    _sync_folder(destination.parent)
+    sync_folder(destination.parent)
 
 
 def _move_without_replacing(path: Path, destination: Path) -> None:
@@ -215,19 +220,38 @@ def _move_without_replacing(path: Path, destination: Path) -> None:
 
 def _rename_without_replacing(path: Path, destination: Path) -> None:
     """For folders without hard links: the system's rename that refuses to replace."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is not None:
-        old, new = os.fsencode(path), os.fsencode(destination)
-        if rename(_AT_FDCWD, old, _AT_FDCWD, new, _RENAME_NOREPLACE) == 0:
+    try:
+        if rename_with(path, destination, RENAME_NOREPLACE):
             return
-        if ctypes.get_errno() == errno.EEXIST:
-            raise RestoreError(f"{destination} has appeared meanwhile and is not overwritten")
+    except FileExistsError:
+        pass
     if os.path.lexists(destination):
         raise RestoreError(f"{destination} has appeared meanwhile and is not overwritten")
     path.rename(destination)
 
 
-def _sync_folder(folder: Path) -> None:
+def rename_with(path: Path, destination: Path, flag: int) -> bool:
+    """The system's rename that never replaces, or that exchanges two names, in one step.
+
+    Returns:
+        Whether it is done; False where the system or the file system has no such call.
+
+    Raises:
+        FileExistsError: with ``RENAME_NOREPLACE``, something is there.
+        OSError: it cannot be done.
+    """
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(destination), flag) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_SUCH_RENAME:
+        return False
+    raise OSError(number, os.strerror(number), str(destination))
+
+
+def sync_folder(folder: Path) -> None:
     """Make the new name last; some network folders cannot, and need not."""
     try:
         fd = os.open(folder, os.O_RDONLY)
