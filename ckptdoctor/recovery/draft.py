@@ -12,7 +12,7 @@ from ckptdoctor.formats.saved_object import SavedObject
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find, pairs_of
 
-__all__ = ["Action", "Draft", "Patch", "number_of", "storage_key", "text_keys"]
+__all__ = ["Action", "Draft", "FilePatch", "Patch", "number_of", "storage_key", "text_keys"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,21 @@ class Patch:
     read: Callable[[int, int], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class FilePatch:
+    """Bytes of a file that are replaced.
+
+    Attributes:
+        start: the first of them.
+        nbytes: how many.
+        read: the new ones: from, how many -> bytes.
+    """
+
+    start: int
+    nbytes: int
+    read: Callable[[int, int], bytes]
+
+
 @dataclass(slots=True)
 class Draft:
     """What is being made.
@@ -62,6 +77,7 @@ class Draft:
         meant: tensors that are infinite by design.
         copied: what the manifest beside the source says, where it is a copy itself.
         patches: by storage key.
+        file_patches: bytes of the file that are replaced, whatever they are.
         transplants: by storage key, the storages of another file: its descriptor, and where.
         touched: paths of scalars and tensors that are no longer what they were.
         renamed: new names of tensors -> the old ones.
@@ -76,6 +92,7 @@ class Draft:
     meant: frozenset[str] = frozenset()
     copied: RestoredFrom | None = None
     patches: dict[str, list[Patch]] = field(default_factory=dict)
+    file_patches: list[FilePatch] = field(default_factory=list)
     transplants: dict[str, tuple[int, StorageRef]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import IO
 
-from ckptdoctor.formats.source import ByteSource
-from ckptdoctor.recovery.draft import Draft, storage_key
+from ckptdoctor.errors import RestoreError
+from ckptdoctor.formats.source import ByteSource, FileSource
+from ckptdoctor.recovery.draft import Draft, FilePatch, storage_key
 
-__all__ = ["FilePatch", "PatchedSource", "patches_of"]
+__all__ = ["PatchedSource", "patches_of", "write_patched"]
 
-
-@dataclass(frozen=True, slots=True)
-class FilePatch:
-    """Bytes of a file that are replaced.
-
-    Attributes:
-        start: the first of them.
-        nbytes: how many.
-        read: the new ones: from, how many -> bytes.
-    """
-
-    start: int
-    nbytes: int
-    read: Callable[[int, int], bytes]
+_CHUNK_NBYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +58,25 @@ def patches_of(draft: Draft) -> list[FilePatch]:
         for patch in patches
         if key in refs
     ]
+
+
+def write_patched(draft: Draft, out: IO[bytes]) -> str:
+    """Write a file with the patches of its draft applied, all other bytes as they are.
+
+    Returns:
+        The SHA-256 of what was written.
+
+    Raises:
+        RestoreError: the source was cut meanwhile.
+    """
+    nbytes = draft.file.nbytes
+    patches = [*patches_of(draft), *draft.file_patches]
+    source = PatchedSource(FileSource(draft.file.fd, nbytes), patches)
+    digest = hashlib.sha256()
+    for start in range(0, nbytes, _CHUNK_NBYTES):
+        piece = source.read(start, min(_CHUNK_NBYTES, nbytes - start))
+        if len(piece) < min(_CHUNK_NBYTES, nbytes - start):
+            raise RestoreError("the source was cut while it was read: try again")
+        out.write(piece)
+        digest.update(piece)
+    return digest.hexdigest()

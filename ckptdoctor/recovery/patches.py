@@ -16,7 +16,7 @@ from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.plan import Extent
 
-__all__ = ["exchange", "graft", "reset_batch_norm", "zero_non_finite"]
+__all__ = ["exchange", "fill_with_zeros", "graft", "reset_batch_norm", "zero_non_finite"]
 
 _PACK = {"float64": "<d", "float32": "<f", "float16": "<e", "int64": "<q", "int32": "<i"}
 _RESET = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
@@ -135,6 +135,15 @@ def reset_batch_norm(draft: Draft) -> None:
         f"the running statistics of {count} normalisation layers are reset",
         "let some hundred batches of training data pass in train() mode before you evaluate",
     )
+
+
+def fill_with_zeros(draft: Draft, tensor: TensorRecord) -> None:
+    """Put zeros where a tensor lies.
+
+    Raises:
+        RestoreError: it does not lie in one piece.
+    """
+    _patch(draft, tensor, _repeated(b"\x00"))
 
 
 def _repeated(element: bytes) -> Callable[[int, int], bytes]:

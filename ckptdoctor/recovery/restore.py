@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -21,15 +20,16 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import opened
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.saved_object import read_object
+from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.manifest import (
-    RestoredFrom,
-    is_manifest,
     manifest_path,
     manifest_text,
     sha256_of,
 )
 from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
+from ckptdoctor.recovery.folders.restore import restore_folder
+from ckptdoctor.recovery.notes import check_note, is_trusted, scale_of, write_manifest
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.publish import (
     PlacedError,
@@ -56,7 +56,7 @@ __all__ = ["Restored", "restore"]
 
 
 def restore(
-    source: Path,
+    source: Path | CheckpointFiles,
     destination: Path,
     edits: Edits | None = None,
     *,
@@ -67,8 +67,8 @@ def restore(
     """Write a clean checkpoint.
 
     Args:
-        source: a checkpoint; never changed.
-        destination: the file to write.
+        source: a checkpoint, a file or several; never changed.
+        destination: the file to write, or the folder.
         edits: what to change on the way.
         force: whether a file that is there may be replaced.
         dry_run: say what would be done, and write nothing.
@@ -79,9 +79,15 @@ def restore(
         OSError: it could not be read or written; the destination is what it was.
     """
     edits = edits or Edits()
+    if isinstance(source, CheckpointFiles):
+        if not source.is_single:
+            return restore_folder(
+                source, destination, edits, force=force, dry_run=dry_run, jobs=jobs
+            )
+        source = source.path
     sources = _sources(source, edits)
     check_destination(destination, sources, force=force)
-    _check_note(destination, sources)
+    check_note(destination, sources)
     report = examined(source, jobs)
     if report.verdict is Verdict.CORRUPT and not edits.mends_weights:
         raise corrupt(report, destination)
@@ -115,25 +121,6 @@ def restore(
 
 def _sources(source: Path, edits: Edits) -> tuple[Path, ...]:
     return (source,) if edits.graft is None else (source, edits.graft)
-
-
-def _check_note(destination: Path, sources: tuple[Path, ...]) -> None:
-    """Refuse a destination whose manifest would cost the user a file."""
-    note = manifest_path(destination)
-    if not os.path.lexists(note):
-        return
-    for source in sources:
-        with contextlib.suppress(OSError):
-            if note.samefile(source):
-                raise RestoreError(
-                    f"{note}, the manifest of {destination}, is the source itself, {source}: "
-                    "choose another with -o"
-                )
-    if not is_manifest(note):
-        raise RestoreError(
-            f"{note} would be the manifest of {destination}, and is something else: "
-            "choose another with -o, or move it away"
-        )
 
 
 def _copied(report: CheckpointReport) -> Action:
@@ -253,16 +240,16 @@ class _Job:
             nbytes=os.fstat(out.fileno()).st_size,
             epoch=self._report.metadata.epoch,
             actions=[asdict(action) for action in self.actions],
-            trusted=_is_trusted(self._report, self.actions),
+            trusted=is_trusted(self._report, self.actions),
             origin=None if copied is None else copied.source,
-            scale=_scale(copied, self.actions),
+            scale=scale_of(copied, self.actions),
         )
         if self._force:  # an old manifest would accuse the new file
             with contextlib.suppress(FileNotFoundError):
                 manifest_path(self._destination).unlink()
         publish(path, out, self._destination, force=self._force)
         try:
-            _write_manifest(manifest_path(self._destination), text)
+            write_manifest(manifest_path(self._destination), text)
         except RestoreError as error:
             raise PlacedError(None, f"its manifest was not written: {error}") from error
         except OSError as error:
@@ -270,23 +257,3 @@ class _Job:
                 error.errno, f"its manifest could not be written: {error.strerror or error}"
             ) from error
         return sha256
-
-
-def _is_trusted(report: CheckpointReport, actions: Sequence[Action]) -> bool:
-    """Whether no value was made up, neither now nor in the copy that this one is made from."""
-    made_up = any(finding.evidence.get("trusted") is False for finding in report.findings)
-    return not made_up and all(action.name != "zero-nonfinite" for action in actions)
-
-
-def _scale(copied: RestoredFrom | None, actions: Sequence[Action]) -> float | None:
-    """The learning rates over those of the first checkpoint; None where nobody can tell."""
-    for action in actions:
-        if action.factor is not None or action.set_lr is not None:
-            return action.factor
-    return 1.0 if copied is None else copied.scale
-
-
-def _write_manifest(path: Path, text: str) -> None:
-    with temporary_beside(path, None) as (temporary, out):
-        out.write(text.encode())
-        publish(temporary, out, path, force=True)

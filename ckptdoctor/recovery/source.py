@@ -8,6 +8,7 @@ from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity
+from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.manifest import RestoredFrom, restored_from
 from ckptdoctor.recovery.next_step import clean_name
 from ckptdoctor.report import CheckpointReport
@@ -23,13 +24,14 @@ __all__ = [
 ]
 
 
-def examined(path: Path, jobs: int | None) -> CheckpointReport:
+def examined(source: Path | CheckpointFiles, jobs: int | None) -> CheckpointReport:
     """What is known of a source.
 
     Raises:
         RestoreError: it cannot be read, holds no weights, runs code, or is damaged as a whole.
     """
-    (report,) = examine([path], Examination(jobs=jobs, keep_details=True)).checkpoints
+    (report,) = examine([source], Examination(jobs=jobs, keep_details=True)).checkpoints
+    path = report.path
     if report.checkpoint is None:
         reason = report.findings[0].message if report.findings else "it cannot be read"
         raise RestoreError(f"{path}: {reason}")

@@ -15,7 +15,7 @@ from ckptdoctor.recovery.draft import Draft
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.elements import storage_bytes
 
-__all__ = ["verify_copy", "verify_draft"]
+__all__ = ["compare_draft", "verify_copy", "verify_draft"]
 
 _CHUNK_NBYTES = 1 << 22
 
@@ -46,11 +46,21 @@ def verify_draft(draft: Draft, path: Path, jobs: int | None) -> Checkpoint:
         what = f"{bad[0].code} {bad[0].subject}: {bad[0].message}" if bad else "it cannot be read"
         raise RestoreError(f"what was written is not sound, and was not kept: {what}")
     with opened(path) as copy:
-        _compare(draft, report.checkpoint, copy.fd)
+        compare_draft(draft, report.checkpoint, copy.fd)
     return report.checkpoint
 
 
-def _compare(draft: Draft, written: Checkpoint, fd: int) -> None:
+def compare_draft(draft: Draft, written: Checkpoint, fd: int) -> None:
+    """Compare all that was to stay with the source.
+
+    Args:
+        draft: what was written.
+        written: as it was read back.
+        fd: of the file that was written.
+
+    Raises:
+        RestoreError: something in it is not as it must be.
+    """
     source = {tensor.fqn: tensor for tensor in draft.checkpoint.tensors}
     touched = draft.touched
     compared: set[tuple[str, int]] = set()

@@ -120,13 +120,14 @@ def sync_tree(folder: Path) -> None:
         sync_folder(Path(parent))
 
 
-def place(stage: Stage, destination: Path, *, force: bool) -> Path | None:
+def place(stage: Stage, destination: Path, *, force: bool, ours: bool) -> Path | None:
     """Make a temporary folder the destination, in one step.
 
     Args:
         stage: written, verified and synced.
         destination: where it goes.
         force: whether a folder that is there may be replaced.
+        ours: whether the folder that is there is gone for good; any other is kept beside.
 
     Returns:
         Where the old folder is kept; None where there was none, or where it was ours, and is gone.
@@ -145,7 +146,6 @@ def place(stage: Stage, destination: Path, *, force: bool) -> Path | None:
         raise RestoreError(f"{destination} has appeared meanwhile and is not overwritten")
     if kind := _no_folder(destination):
         raise RestoreError(f"{destination} is {kind} by now, and is not replaced")
-    ours = is_ours(destination)
     stage.placed = True  # first: what lies there from now on may be the user's
     try:
         exchanged = rename_with(stage.path, destination, RENAME_EXCHANGE)

@@ -1,0 +1,251 @@
+"""What is changed in which part of a checkpoint, and what is said of it.
+
+An edit goes to every part that it concerns: a learning rate stands in the optimizer's file and in
+the scheduler's, with ZeRO in the file of every rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ckptdoctor.checkpoint import Role
+from ckptdoctor.diagnose import Examination, examine
+from ckptdoctor.errors import RestoreError
+from ckptdoctor.finding import Verdict
+from ckptdoctor.formats.open_file import opened
+from ckptdoctor.layouts.files import PartRole
+from ckptdoctor.manifest import RestoredFrom
+from ckptdoctor.recovery.draft import Action, Draft
+from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
+from ckptdoctor.recovery.folders.moments import forgets_in_place, reset_moments
+from ckptdoctor.recovery.folders.part_draft import PartView, is_patched
+from ckptdoctor.recovery.folders.slice_rates import put_slice_rates, scale_slice
+from ckptdoctor.recovery.patches import graft
+from ckptdoctor.recovery.rates import (
+    Rate,
+    Standard,
+    is_rate,
+    put_rates,
+    scale,
+    scaled_action,
+    scaled_before,
+    set_action,
+    standard_of,
+)
+from ckptdoctor.report import CheckpointReport
+
+__all__ = ["Changes", "refuse_what_needs_one_file"]
+
+_MENDED = frozenset({Role.OPTIMIZER, Role.SCALER, Role.EMA})
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def refuse_what_needs_one_file(report: CheckpointReport, edits: Edits) -> None:
+    """Refuse what cannot be done part by part.
+
+    Raises:
+        RestoreError: it was asked for.
+    """
+    if edits.strip_prefix and not edits.to_safetensors:
+        raise RestoreError(
+            f"{report.path}: names of weights stand in its index too, and are not changed in a "
+            "folder: add --to safetensors"
+        )
+    if edits.use_ema:
+        raise RestoreError(
+            f"{report.path}: --use-ema needs weights and average in one file: here each part is a "
+            "file of its own"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What an edit did to one part."""
+
+    part: str
+    action: Action
+
+
+class Changes:
+    """The edits of one checkpoint, a part at a time.
+
+    Args:
+        report: of the checkpoint.
+        views: its parts that are copied and could be read, by name.
+        edits: what the user wants.
+        copied: what the manifest beside it says, where it is a copy itself.
+    """
+
+    def __init__(
+        self,
+        report: CheckpointReport,
+        views: Mapping[str, PartView],
+        edits: Edits,
+        copied: RestoredFrom | None,
+    ) -> None:
+        refuse_what_needs_one_file(report, edits)
+        self._report = report
+        self._views = views
+        self._edits = edits
+        self._copied = copied
+        self._poisoned = report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT)
+        self._done: list[_Done] = []
+        self._scaled: list[Rate] = []
+        self._before = 1.0
+        self._standard: Standard | None = None
+        if edits.scale_lr is not None:
+            self._before = scaled_before(copied, edits.scale_lr, report.path)
+        if edits.set_lr is not None:
+            self._standard = standard_of(self._stored_rates(), report.path)
+
+    def _stored_rates(self) -> dict[str, float]:
+        stored: dict[str, float] = {}
+        for name, view in self._views.items():
+            for path, value in view.checkpoint.scalars.items():
+                if is_rate(path) and type(value) in (int, float):
+                    stored[f"{name}.{path}"] = float(value or 0)
+        return stored
+
+    def concerns(self, view: PartView) -> bool:
+        """Whether anything is to be changed in a part."""
+        edits, roles = self._edits, view.roles()
+        if (edits.scale_lr, edits.set_lr) != (None, None) and _stores_rates(view):
+            return True
+        if edits.reset_optimizer and Role.OPTIMIZER in roles:
+            return True
+        if edits.reset_bn and any(t.fqn.endswith(_STATISTICS) for t in view.tensors):
+            return True
+        mends = edits.graft is not None or edits.zero_nonfinite
+        if mends and any(tensor.role is Role.MODEL for tensor in view.bad()):
+            return True
+        return self._is_poisoned(view)
+
+    def _is_poisoned(self, view: PartView) -> bool:
+        """Whether what is beside the weights is not sound in a part."""
+        if not self._poisoned or view.report.part.role in _TAKEN_AS_THEY_ARE:
+            return False
+        if view.report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT):
+            return True
+        return any(tensor.role in _MENDED for tensor in view.bad())
+
+    def apply(self, draft: Draft, view: PartView) -> None:
+        """Change one part.
+
+        Raises:
+            RestoreError: it cannot be done.
+        """
+        name, edits = view.report.part.name, self._edits
+        mended = self._mend_weights(draft, view)
+        own = replace(
+            edits,
+            scale_lr=None,
+            set_lr=None,
+            weights_only=False,
+            reset_optimizer=edits.reset_optimizer and Role.OPTIMIZER in view.roles(),
+            reset_bn=mended.reset_bn,
+            zero_nonfinite=mended.zero_nonfinite,
+        )
+        in_place = forgets_in_place(view)
+        if own.reset_optimizer and in_place:
+            reset_moments(draft, "as asked")
+            own = replace(own, reset_optimizer=False)
+        apply_edits(draft, own)
+        if self._is_poisoned(view):
+            if in_place:
+                self._forget_in_place(draft, view, already=edits.reset_optimizer)
+            else:
+                salvage(draft)
+        self._rates(draft, view)
+        self._refuse_what_is_left(draft)
+        self._done += [_Done(part=name, action=action) for action in draft.actions]
+
+    def _mend_weights(self, draft: Draft, view: PartView) -> Edits:
+        """Graft what is bad; which of the other ways of mending concern this part."""
+        bad = any(tensor.role is Role.MODEL for tensor in view.bad())
+        donor = self._edits.graft
+        if donor is not None and bad:
+            (theirs,) = examine([donor], Examination(keep_details=True)).checkpoints
+            with opened(donor) as file:
+                graft(draft, file, theirs)
+        return replace(
+            self._edits,
+            reset_bn=self._edits.reset_bn
+            and any(tensor.fqn.endswith(_STATISTICS) for tensor in view.tensors),
+            zero_nonfinite=self._edits.zero_nonfinite and bad,
+        )
+
+    def _forget_in_place(self, draft: Draft, view: PartView, *, already: bool) -> None:
+        bad = [tensor for tensor in view.bad() if tensor.role is Role.OPTIMIZER]
+        lost = [tensor.fqn for tensor in bad if tensor.lost]
+        if lost:
+            raise RestoreError(
+                f"{view.report.part.path}: {lost[0]} is lost, and an optimizer that is shared out "
+                "among ranks does not load without: take another checkpoint"
+            )
+        if not already:
+            reset_moments(draft, f"{len(bad)} of its tensors hold NaN or Inf or are damaged")
+
+    def _rates(self, draft: Draft, view: PartView) -> None:
+        edits, patched = self._edits, is_patched(view.report)
+        if edits.scale_lr is not None:
+            done = (scale_slice if patched else scale)(draft, edits.scale_lr, self._before)
+            self._scaled += done
+        if edits.set_lr is not None and self._standard is not None:
+            (put_slice_rates if patched else put_rates)(draft, edits.set_lr, self._standard)
+
+    def _refuse_what_is_left(self, draft: Draft) -> None:
+        left = [
+            tensor.fqn
+            for tensor in draft.tensors(Role.MODEL)
+            if draft.is_bad(tensor) and tensor.fqn not in draft.touched
+        ]
+        if left:
+            raise RestoreError(
+                f"{draft.checkpoint.path}: {left[0]} is not sound, and nothing asked for mends it"
+            )
+
+    def finish(self) -> tuple[Action, ...]:
+        """What was done to all parts, once all of them were changed.
+
+        Raises:
+            RestoreError: there was nothing to do what was asked for with.
+        """
+        edits, done = self._edits, list(_summed(self._done))
+        if edits.scale_lr is not None:
+            done.append(
+                scaled_action(
+                    self._scaled, edits.scale_lr, self._before, self._copied, self._report.path
+                )
+            )
+        if edits.set_lr is not None and self._standard is not None:
+            done.append(set_action(edits.set_lr, self._standard))
+        names = {action.name for action in done}
+        for wanted, name, lacking in (
+            (edits.reset_optimizer, "reset-optimizer", "an optimizer to reset"),
+            (edits.reset_bn, "reset-bn", "a running_var to reset"),
+            (edits.zero_nonfinite, "zero-nonfinite", "NaN or Inf among its weights"),
+            (edits.graft is not None, "graft", "a bad tensor to graft"),
+        ):
+            if wanted and name not in names:
+                raise RestoreError(f"{self._report.path}: it has no file with {lacking}")
+        return tuple(done)
+
+
+_TAKEN_AS_THEY_ARE = frozenset(
+    {PartRole.RNG, PartRole.STATE, PartRole.ARGS, PartRole.CUSTOM, PartRole.SCHEDULER}
+)
+
+
+def _stores_rates(view: PartView) -> bool:
+    return any(map(is_rate, view.checkpoint.scalars))
+
+
+def _summed(done: Sequence[_Done]) -> Iterator[Action]:
+    """Each thing once, with the parts that it was done to."""
+    parts: dict[Action, list[str]] = {}
+    for one in done:
+        parts.setdefault(one.action, []).append(one.part)
+    for action, names in parts.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield replace(action, message=f"{names[0]}{more}: {action.message}")

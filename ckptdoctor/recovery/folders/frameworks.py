@@ -1,0 +1,148 @@
+"""How frameworks find the checkpoint that they are to go on from, and what they do without.
+
+Sources: ``_load_optimizer_and_scheduler`` and ``_load_rng_state`` of transformers' Trainer,
+``load_checkpoint`` of DeepSpeed and of Megatron-LM, ``Checkpointer`` of SpeechBrain,
+``checkpoint.py`` of torchtitan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptdoctor.layouts.files import CheckpointFiles, PartRole
+
+__all__ = ["Framework", "Placement", "framework_of", "placed"]
+
+
+def _no_pointer(name: str) -> str:  # noqa: ARG001
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framework:
+    """What a framework needs of a checkpoint.
+
+    Attributes:
+        resume: what to say to it; ``{root}`` is the copy, ``{checkpoint}`` the folder in it.
+        by_parent: whether it takes the folder above, and finds the checkpoint there by its name.
+        pointer: the file in the folder above that names the checkpoint; "" for none.
+        points: what that file says, by the name of the checkpoint.
+        does_without: what it starts afresh where its file is missing: by role, what that costs.
+    """
+
+    resume: str = "resume from {checkpoint}"
+    by_parent: Callable[[CheckpointFiles], bool] = lambda _: False
+    pointer: str = ""
+    points: Callable[[str], str] = _no_pointer
+    does_without: Mapping[PartRole, str]
+
+
+_RNG = "random numbers go another way than in an undisturbed run"
+_ALWAYS = {
+    PartRole.RNG: _RNG,
+    PartRole.ARGS: "give the arguments to the training script",
+    PartRole.EMA: "the average starts afresh",
+}
+_TRAINER = {
+    **_ALWAYS,
+    PartRole.OPTIMIZER: "the Trainer starts a fresh optimizer and a fresh schedule and says "
+    "nothing: warm the learning rate up",
+    PartRole.SCHEDULER: "the Trainer then loads no optimizer either: both start afresh",
+    PartRole.SCALER: "the loss scale starts afresh: the first steps may be skipped",
+}
+
+
+def _lies_bare(files: CheckpointFiles) -> bool:
+    """Whether the parts lie in the folder itself, and not one below."""
+    return any("/" not in part.name for part in files.parts if part.role is PartRole.MODEL)
+
+
+def _is_step(files: CheckpointFiles) -> bool:
+    return re.fullmatch(r"step-\d{1,12}", files.path.name) is not None
+
+
+def _iteration(name: str) -> str:
+    number = re.fullmatch(r"iter_(\d{1,12})", name)
+    return name if number is None else str(int(number[1]))
+
+
+_FRAMEWORKS = {
+    "huggingface": Framework(
+        resume="Trainer.train(resume_from_checkpoint={checkpoint!r})", does_without=_TRAINER
+    ),
+    "accelerate": Framework(resume="accelerator.load_state({checkpoint!r})", does_without=_ALWAYS),
+    "deepspeed": Framework(
+        resume="engine.load_checkpoint({root!r})",
+        by_parent=_lies_bare,
+        pointer="latest",
+        points=str,
+        does_without=_ALWAYS,
+    ),
+    "megatron": Framework(
+        resume="--load {root}",
+        by_parent=_lies_bare,
+        pointer="latest_checkpointed_iteration.txt",
+        points=_iteration,
+        does_without=_ALWAYS,
+    ),
+    "speechbrain": Framework(
+        resume="Checkpointer({root!r}).recover_if_possible()",
+        by_parent=lambda _: True,
+        does_without=_ALWAYS,
+    ),
+    "dcp": Framework(
+        resume="dcp.load(state, checkpoint_id={checkpoint!r})",
+        by_parent=_is_step,
+        does_without=_ALWAYS,
+    ),
+    "lightning": Framework(
+        resume="Trainer.fit(model, ckpt_path={checkpoint!r})", does_without=_ALWAYS
+    ),
+}
+_ANY = Framework(does_without=_ALWAYS)
+
+
+def framework_of(files: CheckpointFiles) -> Framework:
+    """What the framework that wrote a checkpoint needs of it."""
+    return _FRAMEWORKS.get(files.layout, _ANY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a copy goes.
+
+    Attributes:
+        root: what is made, and gets its name in one step.
+        inner: the checkpoint's folder from there; "" where it is the root itself.
+        pointer: the file beside it that names it, and what that says; None for none.
+        resume: what to say to the framework.
+    """
+
+    root: Path
+    inner: str
+    pointer: tuple[str, str] | None
+    resume: str
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint's folder."""
+        return self.root / self.inner if self.inner else self.root
+
+
+def placed(files: CheckpointFiles, root: Path) -> Placement:
+    """Where the copy of a checkpoint goes.
+
+    Args:
+        files: the checkpoint.
+        root: the folder that the user names.
+    """
+    framework, name = framework_of(files), files.path.name
+    inner = name if framework.by_parent(files) else ""
+    pointer = (framework.pointer, framework.points(name)) if inner and framework.pointer else None
+    resume = framework.resume.format(
+        root=str(root), checkpoint=str(root / inner if inner else root)
+    )
+    return Placement(root=root, inner=inner, pointer=pointer, resume=resume)

@@ -1,0 +1,71 @@
+"""The manifest of what is restored: whether it may be written, and what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ckptdoctor.errors import RestoreError
+from ckptdoctor.manifest import RestoredFrom, is_manifest, manifest_path
+from ckptdoctor.recovery.draft import Action
+from ckptdoctor.recovery.publish import publish, temporary_beside
+from ckptdoctor.report import CheckpointReport
+
+__all__ = ["check_note", "is_trusted", "scale_of", "unlink_note", "write_manifest"]
+
+
+def is_trusted(report: CheckpointReport, actions: Sequence[Action]) -> bool:
+    """Whether no value was made up, neither now nor in the copy that this one is made from."""
+    made_up = any(finding.evidence.get("trusted") is False for finding in report.findings)
+    return not made_up and all(action.name != "zero-nonfinite" for action in actions)
+
+
+def scale_of(copied: RestoredFrom | None, actions: Sequence[Action]) -> float | None:
+    """The learning rates over those of the first checkpoint; None where nobody can tell."""
+    for action in actions:
+        if action.factor is not None or action.set_lr is not None:
+            return action.factor
+    return 1.0 if copied is None else copied.scale
+
+
+def write_manifest(path: Path, text: str) -> None:
+    """Write a manifest in one step.
+
+    Raises:
+        RestoreError: something else is there.
+        OSError: it cannot be written.
+    """
+    with temporary_beside(path, None) as (temporary, out):
+        out.write(text.encode())
+        publish(temporary, out, path, force=True)
+
+
+def unlink_note(path: Path) -> None:
+    """Remove a manifest of ours; anything else of that name stays.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if os.path.lexists(path) and is_manifest(path):
+        path.unlink()
+
+
+def check_note(destination: Path, sources: Sequence[Path]) -> None:
+    """Refuse a destination whose manifest would cost the user a file."""
+    note = manifest_path(destination)
+    if not os.path.lexists(note):
+        return
+    for source in sources:
+        with contextlib.suppress(OSError):
+            if note.samefile(source):
+                raise RestoreError(
+                    f"{note}, the manifest of {destination}, is the source itself, {source}: "
+                    "choose another with -o"
+                )
+    if not is_manifest(note):
+        raise RestoreError(
+            f"{note} would be the manifest of {destination}, and is something else: "
+            "choose another with -o, or move it away"
+        )
