@@ -67,7 +67,8 @@ def _write_weights(folder: Path, weights: Mapping[str, torch.Tensor], shards: in
     if shards == 1:
         save_file(dict(weights), folder / "model.safetensors", {"format": "pt"})
         return
-    names, where = list(weights), {}
+    names = list(weights)
+    where: dict[str, str] = {}
     for shard in range(shards):
         file = f"model-{shard + 1:05d}-of-{shards:05d}.safetensors"
         own = names[shard::shards]
