@@ -309,8 +309,8 @@ def _changed(folder: Path, file: FileNote) -> Iterator[Problem]:
     try:
         fd = opened_for_reading(folder / file.name)
     except OSError as error:
-        message = f"the manifest beside the folder lists it: {error.strerror or error}"
-        evidence: dict[str, object] = {"part": file.name, "expected": file.sha256}
+        message = f"{file.name}: the manifest beside the folder lists it: {error.strerror or error}"
+        evidence: dict[str, object] = {"file": file.name, "expected": file.sha256}
     else:
         try:
             found = sha256_of(fd)
@@ -321,7 +321,7 @@ def _changed(folder: Path, file: FileNote) -> Iterator[Problem]:
         message = (
             f"its SHA-256 is {found[:12]}…, the manifest beside the folder says {file.sha256[:12]}…"
         )
-        evidence = {"part": file.name, "sha256": found, "expected": file.sha256}
+        evidence = {"file": file.name, "sha256": found, "expected": file.sha256}
     yield Problem(
         code="CD110",
         severity=Severity.WARNING,

@@ -20,7 +20,7 @@ from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
 from ckptdoctor.layouts.index_check import with_indexes
 from ckptdoctor.layouts.reading import read_part, with_chunks_joined
-from ckptdoctor.manifest import check_manifest
+from ckptdoctor.manifest import check_folder, check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules import ALL_RULES, Case, Rule
@@ -142,7 +142,7 @@ def _whole(files: CheckpointFiles, parts: tuple[PartCase, ...]) -> Case:
     return Case(
         checkpoint=replace(checkpoint, nbytes=sum(part.nbytes for part in parts)),
         stats=stats,
-        problems=files.problems,
+        problems=(*files.problems, *check_folder(files.path)),
         unchecked=0,
         metadata=read_metadata(checkpoint),
         files=files,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord, TensorStats
@@ -34,24 +34,23 @@ class PartView:
 
     def __init__(self, whole: CheckpointReport, report: PartReport) -> None:
         self.report = report
-        part = report.part
-        known = {} if whole.checkpoint is None else _by_name(whole.checkpoint)
-        stats = report.stats or whole.stats
         by_design = {one.subject for one in whole.findings if one.code == "CD203"}
         tensors: list[TensorRecord] = []
         self.stats: dict[str, TensorStats] = {}
         self.meant: set[str] = set()
         for tensor in report.checkpoint.tensors if report.checkpoint is not None else ():
-            name = part.prefix + tensor.fqn
-            own = f"{part.name}:{name}"  # where two parts would give it the same name
-            name = own if own in known else name
-            tensors.append(replace(tensor, role=known[name].role) if name in known else tensor)
-            if name in stats:
-                self.stats[tensor.fqn] = stats[name]
-            if name in by_design:
-                self.meant.add(tensor.fqn)
+            name = self._in_file(tensor.fqn)
+            tensors.append(replace(tensor, fqn=name))
+            if tensor.fqn in report.stats:
+                self.stats[name] = report.stats[tensor.fqn]
+            if tensor.fqn in by_design:
+                self.meant.add(name)
         self.tensors = tuple(tensors)
         self.damaged = _damaged(whole, report, self.tensors)
+
+    def _in_file(self, name: str) -> str:
+        part = self.report.part
+        return name.removeprefix(f"{part.name}:").removeprefix(part.prefix)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -59,7 +58,8 @@ class PartView:
         read = self.report.checkpoint
         if read is None:
             raise RestoreError(f"{self.report.part.path} cannot be read")
-        return replace(read, tensors=self.tensors)
+        scalars = {self._in_file(name): value for name, value in read.scalars.items()}
+        return replace(read, tensors=self.tensors, scalars=scalars)
 
     def roles(self) -> set[Role]:
         """What its tensors are."""
@@ -78,23 +78,21 @@ class PartView:
         return stats.non_finite > 0 and tensor.fqn not in self.meant
 
 
-def _by_name(checkpoint: Checkpoint) -> Mapping[str, TensorRecord]:
-    return {tensor.fqn: tensor for tensor in checkpoint.tensors}
-
-
 def _damaged(
     whole: CheckpointReport, report: PartReport, tensors: tuple[TensorRecord, ...]
 ) -> frozenset[str]:
-    names: set[object] = set()
+    """Tensors on records whose bytes are not what torch wrote."""
+    part, names = report.part, set[object]()
     for finding in whole.findings:
-        ours = finding.evidence.get("part") in (None, report.part.name)
+        ours = finding.evidence.get("part") in (None, part.name)
         if ours and finding.code in ("CD103", "CD104") and finding.severity > Severity.INFO:
             names |= {finding.subject, finding.evidence.get("record")}
-    prefix = report.part.prefix
+            listed = finding.evidence.get("tensors")
+            names.update(listed if isinstance(listed, list) else ())
     return frozenset(
         tensor.fqn
         for tensor in tensors
-        if {tensor.fqn, prefix + tensor.fqn} & names
+        if {tensor.fqn, part.prefix + tensor.fqn} & names
         or (tensor.storage is not None and tensor.storage.key in names)
     )
 

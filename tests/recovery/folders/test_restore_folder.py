@@ -13,7 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ckptdoctor.diagnose import examine
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.finding import Verdict
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, PartRole
 from ckptdoctor.manifest import check_folder, restored_from
 from ckptdoctor.recovery.edits import Edits
@@ -85,6 +87,9 @@ def test_a_later_change_to_a_file_of_the_copy_is_noticed(tmp_path: Path) -> None
         ("CD110", "scheduler.pt"),
     ]
     assert "No such file" in found[1].message
+    (report,) = examine([files_of(done.destination)]).checkpoints
+    assert [one.code for one in report.findings if one.code == "CD110"] == ["CD110", "CD110"]
+    assert report.verdict is Verdict.SUSPECT
 
 
 def test_a_rate_is_scaled_where_the_optimizer_and_the_scheduler_lie(tmp_path: Path) -> None:
