@@ -36,7 +36,7 @@ def demo(
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_paths, screen_for, write_scan
     from ckptdoctor.demo import DemoFolderError, make_demo_run
-    from ckptdoctor.recovery.choose import choose
+    from ckptdoctor.recovery.choose import Moment, choose
     from ckptdoctor.recovery.edits import Edits
     from ckptdoctor.recovery.lr_rules import parse_added
     from ckptdoctor.recovery.next_step import Asked, clean_name
@@ -76,7 +76,7 @@ def demo(
     words = ("--added", _ADDED, "--command", _COMMAND)
     head = command_line("ckptdoctor", "plan", checkpoints, *words)
     write_result(f"\n$ {head}\n{plan_text(made, screen)}", None)
-    source = choose(report.runs[0], epoch=_EPOCH, destination=None).report.path
+    source = choose(report.runs[0], moment=Moment(number=_EPOCH), destination=None).report.path
     done = restore(source, clean_name(source), Edits(scale_lr=_FACTOR), force=True)
     words = ("--epoch", str(_EPOCH), "--scale-lr", str(_FACTOR))
     command = command_line("ckptdoctor", "restore", checkpoints, *words)

@@ -22,6 +22,8 @@ from ckptdoctor.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from ckptdoctor.layouts.files import CheckpointFiles
+    from ckptdoctor.recovery.choose import Moment
     from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.report import Report
 
@@ -48,18 +50,27 @@ def restore(
         int | None,
         typer.Option("--epoch", "-e", metavar="N", help="The epoch to go back to.", min=0),
     ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option("--step", metavar="N", help="The step to go back to.", min=0),
+    ] = None,
     run: RunOption = "",
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="This checkpoint, whatever the ranking says."),
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="This checkpoint, a file or a folder, whatever the ranking says.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            metavar="FILE",
-            help="The file to write. Default: best_model_clean.pth beside the source.",
+            metavar="PATH",
+            help="What to write. Default: best_model_clean.pth beside the source, or the folder "
+            "best_model_clean beside a folder.",
         ),
     ] = None,
     scale_lr: Annotated[
@@ -114,18 +125,21 @@ def restore(
 ) -> int:
     """Write a verified clean checkpoint, best_model_clean.pth, to go on from.
 
-    By default from the best checkpoint there is, with --epoch from the best of that epoch. Sources
-    are never changed and nothing is overwritten without --force. What is poisoned beside sound
-    weights (optimizer, EMA, scaler) is reset or left out, and said.
+    By default from the best checkpoint there is, with --epoch or --step from the best of that
+    moment. A checkpoint that is a folder is copied to a folder. Sources are never changed and
+    nothing is overwritten without --force. What is poisoned beside sound weights (optimizer, EMA,
+    scaler) is reset or left out, and said.
     """
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_paths, wish_of
     from ckptdoctor.errors import RestoreError, SeveralRunsError, UsageError
     from ckptdoctor.recovery.edits import Edits
+    from ckptdoctor.recovery.named import checkpoint_named
     from ckptdoctor.recovery.next_step import Asked, clean_name
     from ckptdoctor.recovery.restore import restore as restore_file
 
-    _check(epoch=epoch, source=source, scale_lr=scale_lr, set_lr=set_lr)
+    moment = _moment(epoch=epoch, step=step, source=source)
+    _check(scale_lr=scale_lr, set_lr=set_lr)
     if zero_nonfinite and not unsafe:
         raise UsageError(
             "--zero-nonfinite makes a broken model look whole; if you want that, add --unsafe"
@@ -139,13 +153,16 @@ def restore(
             if report is None:
                 return Exit.NOTHING
             asked = Asked(paths=tuple(paths or ()), wish=wish)
-            source = _chosen(report, asked, run, epoch, output, jobs=jobs, quiet=quiet)
+            files = _chosen(report, asked, run, moment, output, jobs=jobs, quiet=quiet)
         elif not source.exists():
-            note(f"{source}: no such file")
+            note(f"{source}: no such file or folder")
             return Exit.NOTHING
+        else:
+            files = checkpoint_named(source)
+        suffix = ".safetensors" if to else ""
         done = restore_file(
-            source,
-            output or clean_name(source, ".safetensors" if to else ""),
+            files,
+            output or clean_name(files.path, suffix, several=not files.is_single),
             Edits(
                 scale_lr=scale_lr,
                 set_lr=set_lr,
@@ -186,12 +203,12 @@ def _chosen(
     report: Report,
     asked: Asked,
     run: str,
-    epoch: int | None,
+    moment: Moment | None,
     destination: Path | None,
     *,
     jobs: int | None,
     quiet: bool,
-) -> Path:
+) -> CheckpointFiles:
     """The checkpoint to restore from.
 
     Raises:
@@ -202,16 +219,17 @@ def _chosen(
     from ckptdoctor.cli.work import examine_paths
     from ckptdoctor.errors import RestoreError
     from ckptdoctor.recovery.choose import choose, sound_beside
+    from ckptdoctor.recovery.named import checkpoint_named
     from ckptdoctor.recovery.one_run import one_run
 
-    more = () if epoch is None else ("--epoch", str(epoch))
+    more = () if moment is None else (f"--{moment.unit}", str(moment.number))
     beside = [place for place in report.ranking if place.report.run is None]
     try:
         chosen = one_run(report, run, "restore", asked, more)
-        place = choose(chosen, epoch=epoch, destination=destination, beside=beside)
+        place = choose(chosen, moment=moment, destination=destination, beside=beside)
     except RestoreError as error:
         folders = {path.parent for path in asked.paths}
-        if epoch is not None or len(folders) != 1 or any(path.is_dir() for path in asked.paths):
+        if moment is not None or len(folders) != 1 or any(path.is_dir() for path in asked.paths):
             raise
         near = examine_paths([*folders], jobs=jobs, quiet=quiet, wish=asked.wish)
         raise RestoreError(
@@ -219,12 +237,28 @@ def _chosen(
         ) from None
     if place.caution:
         note(f"{place.report.path}: {place.caution}")
-    return place.report.path
+    return place.report.files or checkpoint_named(place.report.path)  # a part, named alone
 
 
-def _check(
-    *, epoch: int | None, source: Path | None, scale_lr: float | None, set_lr: float | None
-) -> None:
+def _moment(*, epoch: int | None, step: int | None, source: Path | None) -> Moment | None:
+    """The epoch or the step that is asked for.
+
+    Raises:
+        UsageError: more than one thing says what to restore.
+    """
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.recovery.choose import Moment
+
+    asked = {"--epoch": epoch, "--step": step, "--from": source}
+    given = [option for option, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} both say what to restore: give one of them")
+    if epoch is not None:
+        return Moment(number=epoch)
+    return None if step is None else Moment(number=step, unit="step")
+
+
+def _check(*, scale_lr: float | None, set_lr: float | None) -> None:
     """Refuse what contradicts itself.
 
     Raises:
@@ -232,8 +266,6 @@ def _check(
     """
     from ckptdoctor.errors import UsageError
 
-    if epoch is not None and source is not None:
-        raise UsageError("--epoch and --from both say what to restore: give one of them")
     if scale_lr is not None and set_lr is not None:
         raise UsageError("--scale-lr and --set-lr contradict each other: give one of them")
     for name, value in (("--scale-lr", scale_lr), ("--set-lr", set_lr)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
@@ -12,62 +13,83 @@ from ckptdoctor.report import Place, Report, RunReport
 from ckptdoctor.rules.rescue import rescue_command
 from ckptdoctor.shell import command_line
 
-__all__ = ["choose", "sound_beside"]
+__all__ = ["Moment", "choose", "sound_beside"]
 
 _MOST_ALTERNATIVES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The time of a run that is asked for.
+
+    Attributes:
+        number: of the epoch or the step.
+        unit: ``epoch`` or ``step``, the option that asks.
+    """
+
+    number: int
+    unit: str = "epoch"
+
+    def of(self, place: Place) -> int | float | None:
+        """Where a checkpoint stands, in this unit."""
+        return _epoch(place) if self.unit == "epoch" else place.report.metadata.global_step
+
+    def __str__(self) -> str:
+        return f"{self.unit} {self.number}"
 
 
 def choose(
     run: RunReport | None,
     *,
-    epoch: int | None,
+    moment: Moment | None,
     destination: Path | None,
     beside: Sequence[Place] = (),
 ) -> Place:
-    """The best place of a run's ranking, or the best of an epoch.
+    """The best place of a run's ranking, or the best of an epoch or a step.
 
     Args:
         run: ranked; None where there is none.
-        epoch: the epoch wanted; None for the best of all.
+        moment: the epoch or the step wanted; None for the best of all.
         destination: never a source of itself.
         beside: files that belong to no run, to say why none of them is taken.
 
     Raises:
-        RestoreError: there is no sound checkpoint of that epoch, or none at all; the message names
+        RestoreError: there is no sound checkpoint of that moment, or none at all; the message names
             the nearest, with the command for each.
     """
     ranking = (*(() if run is None else run.ranking), *beside)
     places = [
-        place
-        for place in ranking
-        if not _is(place.report.path, destination or clean_name(place.report.path))
+        place for place in ranking if not _is(place.report.path, destination or _clean(place))
     ]
-    wanted = places if epoch is None else [p for p in places if _epoch(p) == epoch]
+    wanted = places if moment is None else [p for p in places if moment.of(p) == moment.number]
     usable = [place for place in wanted if place.usable]
     if usable:
         return usable[0]
     written = [p for p in ranking if p.usable and p not in places]
-    if epoch is None and written:
+    if moment is None and written:
         raise RestoreError(f"{written[0].report.path} is the best there is: resume from it")
-    if epoch is None:
+    if moment is None:
         raise RestoreError("no checkpoint here is fit to go on from", *_reasons(places))
     what = (
-        f"no checkpoint of epoch {epoch} is sound"
-        if wanted
-        else f"there is no checkpoint of epoch {epoch}"
+        f"no checkpoint of {moment} is sound" if wanted else f"there is no checkpoint of {moment}"
     )
-    nearest = _nearest(places, epoch)
+    nearest = _nearest(places, moment)
     raise RestoreError(what, *_reasons(wanted), *_alternatives(nearest[:_MOST_ALTERNATIVES]))
 
 
-def _nearest(places: Sequence[Place], epoch: int) -> list[Place]:
+def _clean(place: Place) -> Path:
+    report = place.report
+    return clean_name(report.path, several=report.files is not None)
+
+
+def _nearest(places: Sequence[Place], moment: Moment) -> list[Place]:
     """Those to go on from, the nearest first; behind them those that the run speaks against."""
     return sorted(
-        (place for place in places if place.usable and _epoch(place) is not None),
+        (place for place in places if place.usable and moment.of(place) is not None),
         key=lambda place: (
             bool(place.caution),
-            abs((_epoch(place) or 0) - epoch),
-            _epoch(place) or 0,
+            abs((moment.of(place) or 0) - moment.number),
+            moment.of(place) or 0,
         ),
     )
 

@@ -46,7 +46,8 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     if in_trouble or run.run.copies:  # a copy is there: how to resume
         return command_line("ckptdoctor", "plan", *same_question(run, asked, several=several))
     words: list[str | Path] = ["ckptdoctor", "restore", "--from", good.path]
-    wanted = clean_name(good.path)
+    of_files = any(row.path == good.path and row.files is not None for row in candidates)
+    wanted = clean_name(good.path, several=of_files)
     free = free_name(wanted)
     return command_line(*words, *(("-o", free) if free != wanted else ()))
 
@@ -81,10 +82,20 @@ def same_question(run: RunReport, asked: Asked, *, several: bool) -> list[str | 
     return words
 
 
-def clean_name(source: Path, suffix: str = "") -> Path:
-    """Where a restored checkpoint goes by default: beside its source."""
-    suffix = suffix or (source.suffix if source.suffix in _SUFFIXES else ".pth")
-    return source.with_name(f"best_model_clean{suffix}")
+def clean_name(source: Path, suffix: str = "", *, several: bool = False) -> Path:
+    """Where a restored checkpoint goes by default: beside its source, a folder beside a folder.
+
+    Args:
+        source: the checkpoint.
+        suffix: of the file to write; "" for that of the source.
+        several: whether it consists of several files that lie side by side.
+    """
+    if suffix:
+        return source.with_name(f"best_model_clean{suffix}")
+    own = source.suffix if source.suffix in _SUFFIXES else ""
+    if several and not source.is_dir():
+        return source.with_name("best_model_clean")
+    return source.with_name(f"best_model_clean{own or ('' if source.is_dir() else '.pth')}")
 
 
 def free_name(path: Path, taken: frozenset[Path] | set[Path] = frozenset()) -> Path:

@@ -278,9 +278,10 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
         )
     if salvage and not rescue:
         reasons.append("restore leaves out what is broken beside the weights")
-    destination = free_name(clean_name(source), basis.written)
+    usual = clean_name(source, several=place.report.files is not None)
+    destination = free_name(usual, basis.written)
     basis.written.add(destination)
-    if destination != clean_name(source):
+    if destination != usual:
         words += ["-o", destination]
     return destination, command_line(*words), reasons
 

@@ -54,7 +54,7 @@ def examined(source: Path | CheckpointFiles, jobs: int | None) -> CheckpointRepo
 def corrupt(report: CheckpointReport, destination: Path) -> RestoreError:
     """That the weights are broken, and the command that rescues them where there is one."""
     worst = report.findings[0]
-    usual = clean_name(report.path) == destination
+    usual = clean_name(report.path, several=report.files is not None) == destination
     command = rescue_command(report.path, report.findings, *(() if usual else ("-o", destination)))
     return RestoreError(
         f"{report.path} is corrupt: {worst.code} {worst.subject}: {worst.message}",

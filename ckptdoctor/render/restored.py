@@ -8,7 +8,7 @@ from dataclasses import asdict
 from rich.text import Text
 
 from ckptdoctor.metadata import count_text
-from ckptdoctor.recovery.restore import Restored
+from ckptdoctor.recovery.restored import Restored
 from ckptdoctor.recovery.weights_only import SafeLoad
 from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump
@@ -38,6 +38,11 @@ def restore_text(done: Restored, screen: Screen) -> str:
     if done.verified:
         console.print(Text("  read back, scanned, and compared with the source"))
         console.print(Text(f"  sha256 {done.sha256}", "dim"))
+        if done.kept is not None:
+            text = f"  the folder that was there is {_name(done.kept)} now"
+            console.print(Text(text, "yellow"), soft_wrap=True)
+        if done.resume:
+            console.print(Text(f"Resume:  {printable(done.resume)}"), soft_wrap=True)
         command = command_line("ckptdoctor", "scan", done.destination)
         console.print(Text(f"Check it any time:  {command}"), soft_wrap=True)
     return drawn(console)
@@ -81,6 +86,8 @@ def restore_json(done: Restored) -> str:
             "verified": done.verified,
             "sha256": done.sha256 or None,
             "manifest": None if done.manifest is None else str(done.manifest),
+            "resume": done.resume or None,
+            "kept": None if done.kept is None else str(done.kept),
             "weights_only": None if done.safe_load is None else asdict(done.safe_load),
         }
     )
