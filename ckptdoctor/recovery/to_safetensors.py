@@ -8,19 +8,21 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import IO
 
-from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord
+from ckptdoctor.checkpoint import Role, Scalar
 from ckptdoctor.dtypes import SAFETENSORS
-from ckptdoctor.errors import RestoreError, UnsupportedCheckpointError
+from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats import read_checkpoint
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.recovery.draft import Action
-from ckptdoctor.recovery.tree import find
+from ckptdoctor.recovery.weights.of_parts import PIECE_NUMEL, only_dict
+from ckptdoctor.recovery.weights.weight import Weight
 from ckptdoctor.scanning.elements import elements
 
-__all__ = ["WEIGHTS_ALONE", "write_weights"]
+__all__ = ["WEIGHTS_ALONE", "write_named", "write_weights"]
 
 WEIGHTS_ALONE = Action(
     name="to-safetensors",
@@ -29,7 +31,6 @@ WEIGHTS_ALONE = Action(
 )
 
 _NAMES = {dtype.name: name for name, dtype in SAFETENSORS.items()}
-_PIECE_NUMEL = 1 << 20
 _ALIGNMENT = 8
 
 
@@ -44,72 +45,79 @@ def write_weights(file: OpenFile, out: IO[bytes]) -> None:
         RestoreError: a tensor has a type that safetensors does not know, or comparing failed.
     """
     checkpoint = read_checkpoint(file)
-    names = _names(file, checkpoint)
-    offset = 0
-    header: dict[str, object] = {"__metadata__": _metadata(checkpoint)}
-    for name, tensor in names.items():
-        header[name] = {
-            "dtype": _dtype(tensor),
-            "shape": list(tensor.shape),
-            "data_offsets": [offset, offset + tensor.nbytes],
-        }
-        offset += tensor.nbytes
-    raw = json.dumps(header, separators=(",", ":")).encode()
-    raw += b" " * (-len(raw) % _ALIGNMENT)
-    out.write(struct.pack("<Q", len(raw)) + raw)
-    for tensor in names.values():
-        for piece in elements(file.fd, tensor, checkpoint.byteorder, _PIECE_NUMEL):
-            out.write(piece)
-    out.flush()
-    os.fsync(out.fileno())
-    _compare(file, checkpoint, names, out.fileno(), 8 + len(raw))
-
-
-def _names(file: OpenFile, checkpoint: Checkpoint) -> dict[str, TensorRecord]:
-    """The tensors of the model by the names that ``load_state_dict`` knows them by."""
     weights = [tensor for tensor in checkpoint.tensors if tensor.role is Role.MODEL]
     if not weights:
         raise RestoreError(f"{checkpoint.path}: it holds no weights")
-    root = _only_dict(file, [tensor.fqn for tensor in weights])
-    return {tensor.fqn.removeprefix(root): tensor for tensor in weights}
+    root = only_dict(file, [tensor.fqn for tensor in weights])
+    write_named(
+        [
+            Weight(
+                name=tensor.fqn.removeprefix(root),
+                dtype=tensor.dtype,
+                shape=tensor.shape,
+                pieces=partial(elements, file.fd, tensor, checkpoint.byteorder, PIECE_NUMEL),
+            )
+            for tensor in weights
+        ],
+        checkpoint.scalars,
+        out,
+    )
 
 
-def _only_dict(file: OpenFile, fqns: list[str]) -> str:
-    """The name of the one dict that holds all the weights, with its dot; "" where they lie bare."""
-    try:
-        tree = read_object(file).root
-    except UnsupportedCheckpointError:
-        return ""
-    found = [find(tree, fqn) for fqn in fqns]
-    roots = {place.path[0] for place in found if place is not None and len(place.path) > 1}
-    inside = all(place is not None and len(place.path) > 1 for place in found)
-    return f"{roots.pop()}." if inside and len(roots) == 1 else ""
+def write_named(weights: Sequence[Weight], scalars: Mapping[str, Scalar], out: IO[bytes]) -> None:
+    """Write weights to a new file, one after the other, read it back and compare.
+
+    Args:
+        weights: each of its own name.
+        scalars: of the checkpoint: the plain ones go into the metadata.
+        out: the new file.
+
+    Raises:
+        RestoreError: a tensor has a type that safetensors does not know, or comparing failed.
+    """
+    offset = 0
+    header: dict[str, object] = {"__metadata__": _metadata(scalars)}
+    for weight in weights:
+        header[weight.name] = {
+            "dtype": _dtype(weight),
+            "shape": list(weight.shape),
+            "data_offsets": [offset, offset + weight.nbytes],
+        }
+        offset += weight.nbytes
+    raw = json.dumps(header, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % _ALIGNMENT)
+    out.write(struct.pack("<Q", len(raw)) + raw)
+    for weight in weights:
+        for piece in weight.pieces():
+            out.write(piece)
+    out.flush()
+    os.fsync(out.fileno())
+    _compare(weights, out.fileno(), 8 + len(raw))
 
 
-def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
+def _metadata(scalars: Mapping[str, Scalar]) -> dict[str, str]:
     """The plain values near the root, as text; safetensors holds nothing else."""
     plain = {
-        name: str(value)
-        for name, value in checkpoint.scalars.items()
-        if "." not in name and value is not None
+        name: str(value) for name, value in scalars.items() if "." not in name and value is not None
     }
     return {"format": "pt"} | plain
 
 
-def _dtype(tensor: TensorRecord) -> str:
-    name = _NAMES.get(tensor.dtype)
+def _dtype(weight: Weight) -> str:
+    name = _NAMES.get(weight.dtype)
     if name is None:
-        raise RestoreError(f"{tensor.fqn} is {tensor.dtype}, which safetensors does not know")
+        raise RestoreError(f"{weight.name} is {weight.dtype}, which safetensors does not know")
     return name
 
 
-def _compare(
-    file: OpenFile, checkpoint: Checkpoint, names: dict[str, TensorRecord], fd: int, offset: int
-) -> None:
-    for name, tensor in names.items():
-        for piece in elements(file.fd, tensor, checkpoint.byteorder, _PIECE_NUMEL):
+def _compare(weights: Sequence[Weight], fd: int, offset: int) -> None:
+    for weight in weights:
+        end = offset + weight.nbytes
+        for piece in weight.pieces():
             if os.pread(fd, len(piece), offset) != piece:
-                raise RestoreError(f"verification failed: the bytes of {name} differ")
+                raise RestoreError(f"verification failed: the bytes of {weight.name} differ")
             offset += len(piece)
+        if offset != end:
+            raise RestoreError(f"verification failed: {weight.name} is not as large as its shape")
     if os.fstat(fd).st_size != offset:
         raise RestoreError("verification failed: the file has another size")

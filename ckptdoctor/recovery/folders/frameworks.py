@@ -93,7 +93,7 @@ _FRAMEWORKS = {
         by_parent=lambda _: True,
         does_without=_ALWAYS,
     ),
-    "dcp": Framework(
+    "torch-dcp": Framework(
         resume="dcp.load(state, checkpoint_id={checkpoint!r})",
         by_parent=_is_step,
         does_without=_ALWAYS,

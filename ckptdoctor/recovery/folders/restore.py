@@ -40,9 +40,10 @@ from ckptdoctor.recovery.folders.staging import (
     temporary_folder,
 )
 from ckptdoctor.recovery.notes import check_note, is_trusted, scale_of, unlink_note, write_manifest
-from ckptdoctor.recovery.publish import PlacedError, check_space
+from ckptdoctor.recovery.publish import PlacedError, check_destination, check_space
 from ckptdoctor.recovery.restored import Restored
 from ckptdoctor.recovery.source import copied_from, corrupt, examined
+from ckptdoctor.recovery.weights.consolidated import consolidate
 from ckptdoctor.report import CheckpointReport
 
 __all__ = ["restore_folder"]
@@ -72,13 +73,13 @@ def restore_folder(
         OSError: it could not be read or written; the destination is what it was.
     """
     sources = (files.path, *(part.path for part in files.parts), *_donor(edits))
+    if edits.to_safetensors:
+        return _weights(files, destination, sources, edits, force=force, dry_run=dry_run, jobs=jobs)
     check_place(destination, sources, force=force)
     placement = placed(files, destination)
     if not placement.inner:
         check_note(destination, sources)
-    report = examined(files, jobs)
-    if report.verdict is Verdict.CORRUPT and not edits.mends_weights:
-        raise corrupt(report, destination)
+    report = _sound(files, destination, edits, jobs)
     job = _Job(report, placement, edits, jobs)
     if dry_run:
         job.rehearse()
@@ -86,9 +87,44 @@ def restore_folder(
     try:
         return job.run(force=force)
     except PlacedError as error:
-        raise RestoreError(
-            f"{destination} is written, verified and whole, but: {error.strerror or error}"
-        ) from error
+        raise _but(destination, error) from error
+
+
+def _weights(
+    files: CheckpointFiles,
+    destination: Path,
+    sources: tuple[Path, ...],
+    edits: Edits,
+    *,
+    force: bool,
+    dry_run: bool,
+    jobs: int | None,
+) -> Restored:
+    """The weights alone, in one file."""
+    check_destination(destination, sources, force=force)
+    check_note(destination, sources)
+    report = _sound(files, destination, edits, jobs)
+    views = [view_of(report, one) for one in report.parts if one.checkpoint is not None]
+    try:
+        return consolidate(report, views, destination, edits, force=force, dry_run=dry_run)
+    except PlacedError as error:
+        raise _but(destination, error) from error
+
+
+def _but(destination: Path, error: PlacedError) -> RestoreError:
+    return RestoreError(
+        f"{destination} is written, verified and whole, but: {error.strerror or error}"
+    )
+
+
+def _sound(
+    files: CheckpointFiles, destination: Path, edits: Edits, jobs: int | None
+) -> CheckpointReport:
+    """What is known of a checkpoint whose weights are sound, or will be."""
+    report = examined(files, jobs)
+    if report.verdict is Verdict.CORRUPT and not edits.mends_weights:
+        raise corrupt(report, destination)
+    return report
 
 
 def _donor(edits: Edits) -> tuple[Path, ...]:
