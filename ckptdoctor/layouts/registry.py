@@ -24,8 +24,8 @@ __all__ = ["LAYOUTS"]
 LAYOUTS: tuple[Layout, ...] = (
     diffusers.LAYOUT,
     accelerate.LAYOUT,
-    huggingface.LAYOUT,
     torchtune.LAYOUT,
+    huggingface.LAYOUT,
     lightning.LAYOUT,
     dcp.LAYOUT,
     deepspeed.LAYOUT,

@@ -7,16 +7,20 @@ accelerate, and ``latest``, which names the one that is loaded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from dataclasses import replace
 
-from ckptdoctor.layouts import deepspeed
-from ckptdoctor.layouts.files import Absent, CheckpointFiles, PartRole
+from ckptdoctor.layouts import dcp, deepspeed
+from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.found import Found, Place
 
 __all__ = ["sharded_below"]
 
 _LATEST = "latest"
+_OF_OPTIMIZER = re.compile(r"optimizer_\d{1,4}")
+_FURTHER_MODEL = re.compile(r"pytorch_model_fsdp_[1-9]\d{0,3}")
 
 
 def sharded_below(folder: Folder) -> Found:
@@ -25,21 +29,40 @@ def sharded_below(folder: Folder) -> Found:
     Args:
         folder: of the checkpoint.
     """
-    tags = {
-        name: own
-        for name in folder.folders
-        if (own := deepspeed.parts_of(folder.below(name), name)) is not None
-    }
-    found = Found()
-    for own in tags.values():
-        found += _found(own)
-    return found + (_latest(folder, tags.keys()) if tags or _LATEST in folder else Found())
+    found, tags = Found(), []
+    for name in folder.folders:
+        of_fsdp = dcp.parts_of(folder, name)
+        if of_fsdp is not None:
+            found += _of_fsdp(name, _found(of_fsdp))
+        of_ranks = deepspeed.parts_of(folder.below(name), name)
+        if of_ranks is not None:
+            found += _found(of_ranks)
+            tags.append(name)
+    return found + (_latest(folder, tags) if tags or _LATEST in folder else Found())
 
 
 def _found(files: CheckpointFiles) -> Found:
     return Found(
         parts=files.parts, absent=files.absent, problems=files.problems, indexes=files.indexes
     )
+
+
+def _of_fsdp(name: str, found: Found) -> Found:
+    """The parts of a folder whose name says more of them than what is left in it may say."""
+    if _OF_OPTIMIZER.fullmatch(name):
+        return replace(
+            found,
+            parts=tuple(replace(part, role=_no_model(part)) for part in found.parts),
+            absent=tuple(replace(lost, role=_no_model(lost)) for lost in found.absent),
+        )
+    if _FURTHER_MODEL.fullmatch(name):
+        parts = tuple(replace(part, prefix=f"{name}.{part.prefix}") for part in found.parts)
+        return replace(found, parts=parts)
+    return found
+
+
+def _no_model(one: Part | Absent) -> PartRole:
+    return PartRole.OPTIMIZER if one.role is PartRole.MODEL else one.role
 
 
 def _latest(folder: Folder, tags: Collection[str]) -> Found:

@@ -26,6 +26,7 @@ _PLAIN = re.compile(rf"({_STEM}){_VARIANT}{_KIND}")
 _INDEX = re.compile(rf"([\w-]{{1,80}}){_VARIANT}{_KIND}\.index{_VARIANT}\.json")
 _SHARD = re.compile(rf"([\w-]{{1,80}}?){_VARIANT}-(\d{{5}})-of-(\d{{5}}){_VARIANT}{_KIND}")
 _SLICE = re.compile(r"shard-(\d{5})-model-(\d{5})-of-(\d{5})\.(safetensors)")
+_ENDINGS = (".safetensors", ".bin", ".json")
 _SAME_MODEL = re.compile(r"(?:diffusion_pytorch_|pytorch_)model(?=_\d|$)")
 
 
@@ -55,6 +56,8 @@ class WeightName(NamedTuple):
 
 def weight_name(name: str) -> WeightName | None:
     """What the name of a file says of the weights in it; None where it names none."""
+    if not name.endswith(_ENDINGS):
+        return None
     if said := _SLICE.fullmatch(name):
         rank, number, total = int(said[1]), int(said[2]), int(said[3])
         return WeightName("model", "model", "", said[4], number, total, rank)
@@ -65,7 +68,8 @@ def weight_name(name: str) -> WeightName | None:
     if said := _INDEX.fullmatch(name):
         variant = said[2] or said[4] or ""
         return WeightName(_model(said[1]), said[1], variant, said[3], is_index=True)
-    if said := _PLAIN.fullmatch(name):
+    said = _PLAIN.fullmatch(name)
+    if said and not (said[3] == "bin" and said[1].startswith("model")):  # CTranslate2's model.bin
         return WeightName(_model(said[1]), said[1], said[2] or "", said[3])
     return None
 

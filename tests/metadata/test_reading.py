@@ -80,6 +80,13 @@ def test_lightning(tmp_path: Path) -> None:
     assert best.value == pytest.approx(0.64)
 
 
+def test_what_a_script_registered_with_accelerate(tmp_path: Path) -> None:
+    progress = {"epoch": 4, "global_step": 90, "best_iou": 0.7, "metrics": {"val": {"iou": 0.6}}}
+    found = read(tmp_path, {"custom_checkpoint_1": progress, "layer": WEIGHTS}, "model.pth")
+    assert (found.epoch, found.global_step) == (4, 90)
+    assert {(m.name, m.value) for m in found.metrics} == {("best_iou", 0.7), ("val.iou", 0.6)}
+
+
 def test_mmengine(tmp_path: Path) -> None:
     found = read(tmp_path, {"meta": {"epoch": 3, "iter": 1200}, "state_dict": WEIGHTS})
     assert (found.epoch, found.global_step) == (3, 1200)
