@@ -22,7 +22,7 @@ from ckptdoctor.layouts.sharded_below import sharded_below
 from ckptdoctor.layouts.shards import weights_in
 from ckptdoctor.layouts.side_files import SideFile, side_files
 from ckptdoctor.layouts.submodels import models_below
-from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS
+from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, broken_texts
 from ckptdoctor.layouts.trainer_state import step_of_name
 from ckptdoctor.layouts.unknown import unknown_files
 from ckptdoctor.layouts.weight_names import weight_name
@@ -72,6 +72,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     if not strangers and not any(_is_weights(part.role) for part in found.parts):
         found += _without_weights()
     found += strangers
+    found += broken_texts(folder, found)
     yield CheckpointFiles(
         path=folder.path,
         layout=LAYOUT.name,

@@ -18,7 +18,7 @@ from ckptdoctor.layouts.json_object import read_object
 from ckptdoctor.layouts.layout import Layout
 from ckptdoctor.layouts.shards import weights_in
 from ckptdoctor.layouts.side_files import SideFile, side_files
-from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS
+from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, broken_texts
 
 __all__ = ["LAYOUT"]
 
@@ -52,6 +52,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     if PartRole.MODEL not in roles:
         return
     found += side_files(here, TEXTS)
+    found += broken_texts(folder, found)
     yield CheckpointFiles(
         path=folder.path,
         layout=LAYOUT.name,

@@ -21,7 +21,7 @@ from ckptdoctor.layouts.sharded_below import sharded_below
 from ckptdoctor.layouts.shards import weights_in
 from ckptdoctor.layouts.side_files import SideFile, side_files
 from ckptdoctor.layouts.submodels import models_below, names_of_modules
-from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, is_model_config
+from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, broken_texts, is_model_config
 from ckptdoctor.layouts.trainer_state import scalars_of_state, step_of_name
 from ckptdoctor.layouts.unknown import is_tensor_file, unknown_files
 from ckptdoctor.layouts.weight_names import weight_name
@@ -69,6 +69,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         found += unknown_files(folder, found)
     state = read_object(folder, _STATE)
     found += _of_state(folder, state, step) + _without_weights(folder, weights)
+    found += broken_texts(folder, found)
     yield CheckpointFiles(
         path=folder.path,
         layout=LAYOUT.name,

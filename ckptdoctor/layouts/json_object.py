@@ -7,7 +7,9 @@ from typing import Any
 
 from ckptdoctor.layouts.folder import Folder
 
-__all__ = ["read_object"]
+__all__ = ["is_json", "read_object"]
+
+_NOTHING = object()
 
 
 def read_object(folder: Folder, name: str) -> dict[str, Any] | None:
@@ -17,11 +19,22 @@ def read_object(folder: Folder, name: str) -> dict[str, Any] | None:
         folder: where it lies.
         name: of the file.
     """
-    text = folder.text(name)
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    value = _read(folder, name)
     return value if isinstance(value, dict) else None
+
+
+def is_json(folder: Folder, name: str) -> bool:
+    """Whether a file is whole JSON, of an object or of anything else.
+
+    Args:
+        folder: where it lies.
+        name: of the file.
+    """
+    return _read(folder, name) is not _NOTHING
+
+
+def _read(folder: Folder, name: str) -> Any:
+    try:
+        return json.loads(folder.text(name) or "")
+    except (ValueError, RecursionError):
+        return _NOTHING

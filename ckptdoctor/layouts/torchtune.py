@@ -17,7 +17,7 @@ from ckptdoctor.layouts.found import Found, Place
 from ckptdoctor.layouts.layout import Layout
 from ckptdoctor.layouts.shards import weights_in
 from ckptdoctor.layouts.side_files import SideFile, side_files
-from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS
+from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, broken_texts
 
 __all__ = ["LAYOUT"]
 
@@ -46,6 +46,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     found = weights + side_files(Place(folder), _SIDE_FILES)
     if own:
         found += Found(parts=(_recipe(folder),))
+    found += broken_texts(folder, found)
     yield CheckpointFiles(
         path=folder.path,
         layout=LAYOUT.name,

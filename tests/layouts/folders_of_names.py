@@ -24,7 +24,7 @@ def folder_of(path: Path, *names: str, texts: Mapping[str, Any] | None = None) -
     """
     for name in names:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(b"tensors")
+        (path / name).write_bytes(b"{}" if name.endswith(".json") else b"tensors")
     for name, value in (texts or {}).items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(json.dumps(value))

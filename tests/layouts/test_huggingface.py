@@ -106,6 +106,14 @@ class TestTrainer:
         assert problem.evidence == {"part": "trainer_state.json"}
         assert files.scalars == {"global_step": 500}
 
+    @pytest.mark.parametrize("text", ["", '{"model_type": "be'])
+    def test_a_configuration_that_is_cut(self, tmp_path: Path, text: str) -> None:
+        path = folder_of(tmp_path / "checkpoint-5", "model.safetensors")
+        (path / "config.json").write_text(text)
+        (problem,) = claimed(LAYOUT, path).problems
+        assert problem.severity is Severity.WARNING
+        assert problem.evidence == {"part": "config.json"}
+
     def test_a_state_of_another_step(self, tmp_path: Path) -> None:
         texts = {"trainer_state.json": STATE}
         files = claimed(LAYOUT, folder_of(tmp_path / "checkpoint-600", *OF_TRAINER, texts=texts))
