@@ -23,6 +23,7 @@ from ckptdoctor.layouts.texts import CONFIGURATION, TEXTS, broken_texts
 __all__ = ["LAYOUT"]
 
 _INDEX = "model_index.json"
+_CONFIG = "scheduler_config.json"
 _TEXTS = (
     SideFile(pattern=re.compile(r"scheduler_config\.json"), role=PartRole.ARGS, form=Form.TEXT),
     *CONFIGURATION,
@@ -36,22 +37,15 @@ _CHECKERS = frozenset({"safety_checker", "watermarker"})
 
 def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     """The folder itself, if a pipeline was saved into it."""
-    if _INDEX not in folder:
+    if _INDEX not in folder and _CONFIG not in folder.below("scheduler"):
         return
-    pipeline = read_object(folder, _INDEX)
-    here = Place(folder)
-    found = Found(parts=(here.text(_INDEX),))
-    if pipeline is None or "_class_name" not in pipeline:
-        found += Found(problems=(_broken(here),))
-        components = dict.fromkeys(folder.folders, "")
-    else:
-        components = {name: said[1] for name, said in pipeline.items() if _is_component(said)}
+    found, components = _told(folder)
     for name, kind in components.items():
         found += _component(folder, name, kind)
     roles = [part.role for part in found.parts] + [lost.role for lost in found.absent]
     if PartRole.MODEL not in roles:
         return
-    found += side_files(here, TEXTS)
+    found += side_files(Place(folder), TEXTS)
     found += broken_texts(folder, found)
     yield CheckpointFiles(
         path=folder.path,
@@ -62,6 +56,20 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         indexes=found.indexes,
         finished=_INDEX,
     )
+
+
+def _told(folder: Folder) -> tuple[Found, dict[str, str]]:
+    """The index, and the class of each component that it names; "" where it tells none."""
+    here = Place(folder)
+    pipeline = read_object(folder, _INDEX) or {}
+    if "_class_name" in pipeline:
+        named = {name: said[1] for name, said in pipeline.items() if _is_component(said)}
+        return Found(parts=(here.text(_INDEX),)), named
+    components = dict.fromkeys(folder.folders, "")
+    if _INDEX in folder:
+        return Found(parts=(here.text(_INDEX),), problems=(_broken(here),)), components
+    because = f"scheduler/{_CONFIG} is there, and a pipeline is loaded by this file"
+    return Found(absent=(Absent(name=_INDEX, role=PartRole.STATE, because=because),)), components
 
 
 def _is_component(said: object) -> bool:

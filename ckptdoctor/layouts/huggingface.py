@@ -56,14 +56,14 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     if any(name.startswith("random_states_") for name in folder.files):
         return  # accelerate's
     step = step_of_name(folder.path.absolute().name)
-    weights = weights_in(Place(folder)) + models_below(folder, names_of_modules(folder))
+    weights = weights_in(Place(folder))
+    if step is None:
+        weights += models_below(folder, names_of_modules(folder))
     weights += _slices_below(folder, is_copy=bool(weights))
     if step is not None:
-        weights += sharded_below(folder)
+        weights += sharded_below(folder) + models_below(folder, folder.folders)
     if not _is_one(folder, weights, step):
         return
-    if step is not None:
-        weights += models_below(folder, folder.folders)
     found = weights + side_files(Place(folder), _SIDE_FILES)
     if step is not None:
         found += unknown_files(folder, found)

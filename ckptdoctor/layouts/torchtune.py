@@ -64,10 +64,14 @@ def _recipe(folder: Folder) -> Part:
         path=folder.path / _RECIPE,
         name=_RECIPE,
         role=PartRole.OPTIMIZER,
-        role_of=lambda name: None if name.startswith("optimizer") else Role.OTHER,
+        role_of=_role_in_recipe,
         # The last checkpoint of a training has none.
         needed=False,
     )
+
+
+def _role_in_recipe(name: str) -> Role | None:
+    return None if name.startswith("optimizer") else Role.OTHER
 
 
 LAYOUT = Layout(name="torchtune", claim=claim)

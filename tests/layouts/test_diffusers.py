@@ -98,6 +98,14 @@ def test_an_index_that_is_broken(tmp_path: Path, text: str) -> None:
     assert not files.absent
 
 
+def test_an_index_that_is_gone(tmp_path: Path) -> None:
+    path = folder_of(tmp_path, UNET, TEXT, texts=TEXTS)
+    (path / INDEX).unlink()
+    files = claimed(LAYOUT, path)
+    assert absent(files) == {INDEX: PartRole.STATE}
+    assert prefixes(files)[UNET] == "unet."
+
+
 def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
     assert not claims(LAYOUT, folder_of(tmp_path, UNET))
     assert not claims(LAYOUT, folder_of(tmp_path / "texts", texts={INDEX: {"a": 1}}))
