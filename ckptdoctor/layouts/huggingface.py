@@ -61,7 +61,8 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         weights += models_below(folder, names_of_modules(folder))
     weights += _slices_below(folder, is_copy=bool(weights))
     if step is not None:
-        weights += sharded_below(folder) + models_below(folder, folder.folders)
+        below = (name for name in folder.folders if name != _SLICES)
+        weights += sharded_below(folder) + models_below(folder, below)
     if not _is_one(folder, weights, step):
         return
     found = weights + side_files(Place(folder), _SIDE_FILES)
