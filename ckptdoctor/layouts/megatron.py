@@ -1,4 +1,4 @@
-"""Megatron-LM: a folder per iteration, a folder per rank in it.
+"""Megatron-LM: a folder per iteration, and in it a folder per rank, or a distributed checkpoint.
 
 Source: Megatron-LM, ``megatron/training/checkpointing.py``: ``get_checkpoint_name`` (the folder of
 a rank has its tensor rank, with pipelines its pipeline rank, with experts its expert rank),
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.layouts.megatron_dist import dist_checkpoint
 from ckptdoctor.layouts.megatron_ranks import MODELS, Rank, absent_ranks, rank_of
 
 __all__ = ["LAYOUT"]
@@ -29,17 +31,21 @@ _FP32_WEIGHTS = frozenset({"fp32_from_fp16_params", "fp32_from_float16_groups"})
 def _claim(folder: Folder) -> Iterator[CheckpointFiles]:
     ranks = {rank: name for name in folder.folders if (rank := rank_of(name))}
     parts = [part for rank in sorted(ranks) for part in _parts(folder.below(ranks[rank]), rank)]
-    if parts:
-        parts.sort(key=lambda part: part.role is not PartRole.MODEL)
+    found = _of_ranks(folder, parts) if parts else dist_checkpoint(folder, _NAME)
+    if found is not None:
         iteration = _ITERATION.fullmatch(folder.path.name)
-        yield CheckpointFiles(
-            path=folder.path,
-            layout=_NAME,
-            parts=tuple(parts),
-            absent=tuple(absent_ranks(parts)),
-            scalars={"global_step": int(iteration[1])} if iteration else {},
-            finished=parts[0].name if parts[0].role is PartRole.MODEL else "",
-        )
+        yield replace(found, scalars={"global_step": int(iteration[1])} if iteration else {})
+
+
+def _of_ranks(folder: Folder, parts: list[Part]) -> CheckpointFiles:
+    parts.sort(key=lambda part: part.role is not PartRole.MODEL)
+    return CheckpointFiles(
+        path=folder.path,
+        layout=_NAME,
+        parts=tuple(parts),
+        absent=tuple(absent_ranks(parts)),
+        finished=parts[0].name if parts[0].role is PartRole.MODEL else "",
+    )
 
 
 def _parts(folder: Folder, rank: Rank) -> Iterator[Part]:
