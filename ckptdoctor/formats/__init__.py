@@ -53,18 +53,26 @@ def open_checkpoint(path: str | Path, limits: Limits | None = None) -> Checkpoin
         return read_checkpoint(file, limits)
 
 
-def read_checkpoint(file: OpenFile, limits: Limits | None = None) -> Checkpoint:
-    """The checkpoint in an open file; see :func:`open_checkpoint`."""
+def read_checkpoint(
+    file: OpenFile, limits: Limits | None = None, *, takes_value: bool = False
+) -> Checkpoint:
+    """The checkpoint in an open file; see :func:`open_checkpoint`.
+
+    Args:
+        file: the file.
+        limits: bounds on the work.
+        takes_value: whether it may be a file of ``torch.save`` that holds a single value.
+    """
     limits = limits or Limits.for_file(file.nbytes)
     try:
-        return _read(file, limits)
+        return _read(file, limits, takes_value=takes_value)
     except CheckpointError as error:
         within = dict(code_spelled(code_within(file, limits)))
         error.runs = tuple((within | dict(error.runs)).items())
         raise
 
 
-def _read(file: OpenFile, limits: Limits) -> Checkpoint:
+def _read(file: OpenFile, limits: Limits, *, takes_value: bool) -> Checkpoint:
     head = file.source.read(0, _HEAD_NBYTES)
     if not head:
         raise UnknownFormatError(
@@ -74,7 +82,7 @@ def _read(file: OpenFile, limits: Limits) -> Checkpoint:
         )
     torch_dcp.refuse_alone(file, head)
     if head.startswith(torch_zip.MAGIC):
-        return torch_zip.read_torch_zip(file, limits)
+        return torch_zip.read_torch_zip(file, limits, takes_value=takes_value)
     if torch_tar.is_tar(head[:512]):
         return torch_tar.read_torch_tar(file, limits)
     if safetensors.is_safetensors(head):

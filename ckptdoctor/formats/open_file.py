@@ -47,14 +47,14 @@ class OpenFile:
         identity: FileIdentity | None = None,
         start: int = 0,
         nbytes: int | None = None,
-        data: bytes | None = None,
+        held: MemorySource | None = None,
     ) -> None:
         self.path = path
         self.fd = fd
         self.identity = identity or FileIdentity.of(fd)
         self.start = start
         self.nbytes = self.identity.nbytes if nbytes is None else nbytes
-        self._held = None if data is None else MemorySource(data, start)
+        self._held = held
 
     def window(self, start: int, nbytes: int, data: bytes | None = None) -> OpenFile:
         """A part of it as a file of its own, which the same descriptor reads.
@@ -70,8 +70,27 @@ class OpenFile:
             identity=self.identity,
             start=self.start + start,
             nbytes=max(0, min(nbytes, self.nbytes - start)),
-            data=data,
+            held=None if data is None else MemorySource(data, self.start + start),
         )
+
+    def unpacked(self, data: bytes) -> OpenFile:
+        """What it holds packed, as a file of its own; its bytes have no place in the file.
+
+        Args:
+            data: the plain bytes.
+        """
+        return OpenFile(
+            self.path,
+            self.fd,
+            identity=self.identity,
+            nbytes=len(data),
+            held=MemorySource(data),
+        )
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its bytes are held, and lie nowhere in the file as they are."""
+        return self.source.file_offset is None
 
     @property
     def source(self) -> ByteSource:

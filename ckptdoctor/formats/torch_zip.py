@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-import zlib
 from dataclasses import replace
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, Role, StorageRef
@@ -37,13 +36,14 @@ from ckptdoctor.formats.pickle.nodes import (
 )
 from ckptdoctor.formats.pickle.stray import Strays, code_behind, telling
 from ckptdoctor.formats.sniff import describe_zip
-from ckptdoctor.formats.source import ByteSource, MemorySource, PartSource
+from ckptdoctor.formats.source import ByteSource, PartSource
 from ckptdoctor.formats.torch_script import Programs
-from ckptdoctor.formats.tree import Harvest, harvest
+from ckptdoctor.formats.tree import PLAIN, Harvest, harvest
 from ckptdoctor.formats.zip.byteorder import byteorder_of
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.members import start_of
 from ckptdoctor.formats.zip.others import other_pickles
+from ckptdoctor.formats.zip.plain import plain_source
 from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.salvage import walk_headers
 from ckptdoctor.formats.zip.storages import ZipStorages, is_storage_name, parse_pid, storage_ref
@@ -52,14 +52,17 @@ __all__ = ["MAGIC", "locate", "read_object_in_zip", "read_torch_zip"]
 
 MAGIC = b"PK\x03\x04"
 
-_MAX_INFLATION = 1100  # deflate cannot do better than 1 : 1032
-_HELD_NBYTES = 64 << 20
 _OPCODES_A_DEFLATED_BYTE = 4  # 20,000 layers with names that are much alike take 1.4
 _SPARE_OPCODES = 1 << 20
 
 
-def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
+def read_torch_zip(file: OpenFile, limits: Limits, *, takes_value: bool = False) -> Checkpoint:
     """The checkpoint in a zip archive.
+
+    Args:
+        file: the archive.
+        limits: bounds on the work.
+        takes_value: whether it may hold a single number or text, which is then called ``value``.
 
     Raises:
         UnknownFormatError: an archive of something else.
@@ -67,7 +70,7 @@ def read_torch_zip(file: OpenFile, limits: Limits) -> Checkpoint:
         CorruptCheckpointError: ``data.pkl`` cannot be read.
         LimitExceededError: reading would cost more than the file explains.
     """
-    archive = _Archive(file, limits)
+    archive = _Archive(file, limits, takes_value=takes_value)
     with telling(archive.machines):
         return archive.read()
 
@@ -118,11 +121,14 @@ class _Archive:
         *,
         name: str = "",
         role: Role | None = None,
+        takes_value: bool = False,
         track_scalars: bool = False,
     ) -> None:
         self._file = file
         self._name = name
         self._role = role
+        self._takes_value = takes_value
+        self._refs: dict[ZipRecord, StorageRef] = {}
         self.machines: list[PickleMachine] = []
         self._limits = limits
         self._track_scalars = track_scalars
@@ -144,32 +150,20 @@ class _Archive:
         return self._by_name.get(self._prefix + name)
 
     def _ref_of(self, record: ZipRecord) -> StorageRef:
-        within = f"{self._name}: " if self._name else ""
-        return storage_ref(record, self._file.start, within)
+        known = self._refs.get(record)
+        if known is None:
+            within = f"{self._name}: " if self._name else ""
+            known = storage_ref(record, self._file.start, within)
+            if self._file.is_packed:
+                plain = self.source_of(record)
+                inline = plain.read(0, plain.nbytes)
+                known = replace(known, inline=inline, offset=0, deflated_nbytes=None)
+            self._refs[record] = known
+        return known
 
     def source_of(self, record: ZipRecord) -> ByteSource:
         """The plain bytes of a record: in place where stored, in memory where deflated."""
-        if record.method != DEFLATED:
-            return PartSource(self._source, record.offset, record.stored_nbytes)
-        plausible = record.nbytes <= record.stored_nbytes * _MAX_INFLATION + 64
-        held = max(record.nbytes, record.stored_nbytes)
-        explained = max(_HELD_NBYTES, 16 * record.stored_nbytes)
-        if not plausible or held > min(explained, self._limits.metadata_nbytes):
-            raise LimitExceededError(
-                self._file.path,
-                f"{record.name!r} claims to inflate to {record.nbytes} bytes",
-                offset=self._file.start + record.offset,
-            )
-        packed = self._source.read(record.offset, record.stored_nbytes)
-        try:
-            plain = zlib.decompressobj(-15).decompress(packed, max(1, record.nbytes))
-        except zlib.error as error:
-            raise CorruptCheckpointError(
-                self._file.path,
-                f"{record.name!r} cannot be inflated: {error}",
-                offset=self._file.start + record.offset,
-            ) from error
-        return MemorySource(plain)
+        return plain_source(self._file.path, self._source, record, self._limits)
 
     def _limits_of(self, record: ZipRecord) -> Limits:
         """What a pickle may cost: its own size tells, not that of the file around it."""
@@ -298,7 +292,9 @@ class _Archive:
             root, end = machine.run()
         except PickleError as error:
             raise self._error(error, record) from error
-        if not wrap:
+        if not wrap and self._takes_value and type(root) in PLAIN:
+            wrap = "value"
+        elif not wrap:
             refuse_single_value(self._file.path, root)
         lookup = ZipStorages(self.record, folder, self._ref_of)
         named = DictNode([(wrap, root)]) if wrap else root

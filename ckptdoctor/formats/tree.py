@@ -40,7 +40,7 @@ from ckptdoctor.formats.rebuild import unfold
 from ckptdoctor.formats.roles import Unsettled, role_of_dict, role_of_key, settle_roles
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["Harvest", "Leaf", "harvest"]
+__all__ = ["PLAIN", "Harvest", "Leaf", "harvest"]
 
 _MODULE_PARTS = frozenset({"_modules", "_parameters", "_buffers"})
 _TEXT_CHARS = 4000
@@ -48,7 +48,8 @@ _MAX_MALFORMED = 20
 _REPETITIONS = 20_000
 _SINGLE = ((), (1,))
 Child = tuple[Node, Link]
-_PLAIN = frozenset({str, int, float, bool, type(None), Located})
+PLAIN = frozenset({str, int, float, bool, type(None), Located})
+"""What is a value and no container."""
 
 
 @dataclass(slots=True)
@@ -305,7 +306,7 @@ class _Walk:
         """The entries with their places; plain values only as long as there is room for them."""
         scalars, most = self._found.scalars, self._limits.scalars
         for name, node in entries:
-            if type(node) in _PLAIN:
+            if type(node) in PLAIN:
                 if len(scalars) >= most:
                     self._passed_over += 1
                     continue

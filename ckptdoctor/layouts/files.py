@@ -12,7 +12,17 @@ from ckptdoctor.checkpoint import Problem, Role, Scalar
 from ckptdoctor.formats.dcp.metadata import DcpMetadata
 from ckptdoctor.formats.dcp.slices import FileSlices
 
-__all__ = ["Absent", "CheckpointFiles", "Form", "Index", "Part", "PartRole", "Pointer", "single"]
+__all__ = [
+    "Absent",
+    "CheckpointFiles",
+    "Form",
+    "Index",
+    "Member",
+    "Part",
+    "PartRole",
+    "Pointer",
+    "single",
+]
 
 
 class PartRole(enum.Enum):
@@ -38,6 +48,21 @@ class Form(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """Where a part lies in an archive.
+
+    Attributes:
+        start: its first byte in the archive.
+        nbytes: its size there.
+        plain_nbytes: its size once it is inflated; None where it lies there as it is.
+    """
+
+    start: int
+    nbytes: int
+    plain_nbytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One file of a checkpoint.
 
@@ -52,6 +77,7 @@ class Part:
         sibling: the name that the part has in every checkpoint of the run; "" for ``name``. Numbers
             of steps are left out, those of ranks and shards stay.
         needed: whether it is missed where a sibling has it and this checkpoint does not.
+        member: where it lies in ``path``, where that is an archive of several; None for a file.
         described: for ``Form.DCP``: what the ``.metadata`` says that it holds; of a ``.metadata``,
             all that it says; None for one that could not be read.
     """
@@ -64,7 +90,8 @@ class Part:
     role_of: Callable[[str], Role | None] | None = None
     sibling: str = ""
     needed: bool = True
-    described: FileSlices | DcpMetadata | None = field(default=None, repr=False)
+    member: Member | None = None
+    described: FileSlices | DcpMetadata | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

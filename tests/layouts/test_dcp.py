@@ -52,6 +52,10 @@ def test_a_folder_is_one_checkpoint_of_all_its_files(folder: Path) -> None:
     assert not found.problems
 
 
+def test_parts_can_be_kept_in_a_dict(folder: Path) -> None:
+    assert len({part: part.name for part in claimed(folder).parts}) == 3
+
+
 def test_files_of_another_number_of_ranks_are_not_missed(folder: Path) -> None:
     assert [part.name for part in claimed(folder).parts if part.needed] == [".metadata"]
 
