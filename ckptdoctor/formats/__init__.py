@@ -11,7 +11,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.errors import CheckpointError, UnknownFormatError
 from ckptdoctor.formats import safetensors, torch_dcp, torch_legacy, torch_tar, torch_zip
-from ckptdoctor.formats.compressed import is_compressed_pickle
+from ckptdoctor.formats.compressed import is_compressed_pickle, refuse_packed_archive
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.locate import locate_scalars
 from ckptdoctor.formats.open_file import OpenFile, opened
@@ -81,6 +81,7 @@ def _read(file: OpenFile, limits: Limits, *, takes_value: bool) -> Checkpoint:
             remedy="The write was interrupted, or the disk was full: use an earlier checkpoint.",
         )
     torch_dcp.refuse_alone(file, head)
+    refuse_packed_archive(file.path, head)
     if head.startswith(torch_zip.MAGIC):
         return torch_zip.read_torch_zip(file, limits, takes_value=takes_value)
     if torch_tar.is_tar(head[:512]):

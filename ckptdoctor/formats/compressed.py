@@ -9,6 +9,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from ckptdoctor.errors import CorruptCheckpointError, UnsupportedCheckpointError
@@ -17,9 +18,11 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.inner import MAGIC_NUMBER
 from ckptdoctor.formats.pickle.packed import is_packed, unpacked
 from ckptdoctor.formats.source import ByteSource, MemorySource
+from ckptdoctor.shell import argument, command_line, quoted
 
-__all__ = ["is_compressed_pickle", "uncompressed"]
+__all__ = ["is_compressed_pickle", "refuse_packed_archive", "uncompressed"]
 
+_GZIP = b"\x1f\x8b"
 _HELD_NBYTES = 128 << 20
 _CHUNK_NBYTES = 1 << 20
 _ERRORS = (zlib.error, OSError, ValueError, EOFError, lzma.LZMAError, MemoryError)
@@ -61,6 +64,26 @@ def _unpacker(head: bytes) -> _Unpacker:
 
 def _unxz() -> _Unpacker:
     return lzma.LZMADecompressor(memlimit=_HELD_NBYTES)
+
+
+def refuse_packed_archive(path: Path, head: bytes) -> None:
+    """Refuse an archive of NeMo that is compressed as a whole.
+
+    Args:
+        path: of the file.
+        head: its first bytes.
+
+    Raises:
+        UnsupportedCheckpointError: it is one.
+    """
+    if path.suffix == ".nemo" and head.startswith(_GZIP):
+        plain = path.with_name(f"{path.stem}-unpacked.nemo")
+        raise UnsupportedCheckpointError(
+            path,
+            "an archive of NeMo that is compressed with gzip, and cannot be read in place",
+            remedy=f"Unpack it: {command_line('gzip', '-dc', path)} > {quoted(argument(plain))}, "
+            "and scan that file.",
+        )
 
 
 def is_compressed_pickle(source: ByteSource) -> bool:

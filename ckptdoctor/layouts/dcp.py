@@ -20,12 +20,12 @@ from ckptdoctor.formats.dcp.merged import merged
 from ckptdoctor.formats.dcp.metadata import DcpMetadata, read_metadata
 from ckptdoctor.formats.dcp.slices import FileSlices, roles_of, slices_by_file
 from ckptdoctor.formats.dcp.tiling import tiling_problems
-from ckptdoctor.formats.open_file import opened
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.layouts.place import InFolder, Place
 
-__all__ = ["LAYOUT", "METADATA", "parts_of"]
+__all__ = ["LAYOUT", "METADATA", "parts_in", "parts_of"]
 
 METADATA = ".metadata"
 
@@ -53,11 +53,21 @@ def parts_of(folder: Folder, name: str = "") -> CheckpointFiles | None:
         name: of the folder within ``folder``; "" for that itself. Part names begin with it.
     """
     inner = folder.below(name) if name else folder
-    descriptions = [one for one in inner.files if one == METADATA or _OF_RANK.fullmatch(one)]
-    files = [one for one in inner.files if one.endswith(_SUFFIX)]
+    return parts_in(InFolder(inner), f"{name}/" if name else "")
+
+
+def parts_in(place: Place, prefix: str = "") -> CheckpointFiles | None:
+    """As :func:`parts_of`, wherever the files lie.
+
+    Args:
+        place: they.
+        prefix: put before the names of the parts.
+    """
+    descriptions = [one for one in place.files if one == METADATA or _OF_RANK.fullmatch(one)]
+    files = [one for one in place.files if one.endswith(_SUFFIX)]
     if not descriptions and not files:
         return None
-    return _Dcp(inner, f"{name}/" if name else "", descriptions, files).found()
+    return _Dcp(place, prefix, descriptions, files).found()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,13 @@ class _Dcp:
     """One such folder.
 
     Attributes:
-        folder: it.
+        place: where its files lie.
         prefix: put before the names of its files.
         descriptions: the names of its ``.metadata``, one a rank where ranks did not talk.
         files: the names of its ``.distcp``.
     """
 
-    folder: Folder
+    place: Place
     prefix: str
     descriptions: Sequence[str]
     files: Sequence[str]
@@ -97,7 +107,7 @@ class _Dcp:
         else:
             parts += [self._untold(name, PartRole.MODEL) for name in self.files]
         return CheckpointFiles(
-            path=self.folder.path,
+            path=self.place.path,
             layout=_NAME,
             parts=tuple(parts),
             absent=tuple(absent),
@@ -108,7 +118,7 @@ class _Dcp:
     def _read(self, name: str) -> DcpMetadata | None:
         """What a description says; None where it cannot be read, which its part tells."""
         try:
-            with opened(self.folder.path / name) as file:
+            with self.place.opened(name) as file:
                 return read_metadata(file)
         except (CheckpointError, OSError):
             return None
@@ -125,31 +135,37 @@ class _Dcp:
             yield from (name for name in names if name not in self.descriptions)
 
     def _description(self, name: str, described: DcpMetadata | None) -> Part:
+        path, member = self.place.where(name)
         return Part(
-            path=self.folder.path / name,
+            path=path,
             name=self.prefix + name,
             role=PartRole.MODEL,
             form=Form.DCP,
             needed=name == METADATA,
+            member=member,
             described=described,
         )
 
     def _described(self, by_file: dict[str, FileSlices]) -> Iterator[Part]:
+        here = set(self.place.files)
         for name, slices in by_file.items():
-            if name in self.folder:
+            if name in here:
+                path, member = self.place.where(name)
                 yield Part(
-                    path=self.folder.path / name,
+                    path=path,
                     name=self.prefix + name,
                     role=_role_of(slices),
                     form=Form.DCP,
+                    member=member,
                     role_of={item.name: item.role for item in slices.items}.get,
                     needed=False,  # another number of ranks writes other files
                     described=slices,
                 )
 
     def _absent(self, by_file: dict[str, FileSlices]) -> Iterator[Absent]:
+        here = set(self.place.files)
         for name, slices in by_file.items():
-            if name not in self.folder:
+            if name not in here:
                 yield Absent(
                     name=self.prefix + name,
                     role=_role_of(slices),
@@ -160,18 +176,20 @@ class _Dcp:
 
     def _untold(self, name: str, role: PartRole = PartRole.CUSTOM) -> Part:
         """A file of which nobody says what it holds."""
+        path, member = self.place.where(name)
         return Part(
-            path=self.folder.path / name,
+            path=path,
             name=self.prefix + name,
             role=role,
             form=Form.TEXT,
             needed=False,
+            member=member,
         )
 
     def _strangers(self, by_file: Iterable[str]) -> Iterator[Problem]:
         """Files of another save; a rank that has nothing to store writes an empty one."""
         named = set(by_file)
-        others = [name for name in self.files if name not in named and self.folder.nbytes(name)]
+        others = [name for name in self.files if name not in named and self.place.nbytes(name)]
         if others:
             yield Problem(
                 code="CD104",

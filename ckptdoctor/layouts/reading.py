@@ -10,14 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ckptdoctor.checkpoint import Checkpoint, TensorRecord, TensorStats
-from ckptdoctor.formats import read_checkpoint
+from ckptdoctor.errors import UnsupportedCheckpointError
+from ckptdoctor.formats import Limits, read_checkpoint
 from ckptdoctor.formats.dcp.joined import Joined, joined
 from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.torch_dcp import read_description, read_slices
-from ckptdoctor.layouts.files import Form, Part
+from ckptdoctor.formats.torch_zip import MAGIC
+from ckptdoctor.formats.zip.plain import plain_source
+from ckptdoctor.formats.zip.records import DEFLATED, ZipRecord
+from ckptdoctor.layouts.files import Form, Member, Part, PartRole
 
 __all__ = ["read_part", "with_chunks_joined"]
+
+_UNPACKED_NBYTES = 256 << 20
+_MAY_BE_A_VALUE = frozenset(
+    {PartRole.STATE, PartRole.CUSTOM, PartRole.ARGS, PartRole.SCHEDULER, PartRole.RNG}
+)
 
 
 def read_part(part: Part, file: OpenFile) -> Checkpoint:
@@ -30,11 +39,37 @@ def read_part(part: Part, file: OpenFile) -> Checkpoint:
     Raises:
         CheckpointError: nothing could be read; the subclass tells why.
     """
+    file = _window(part.member, file)
     if part.form is not Form.DCP:
-        return read_checkpoint(file)
+        return read_checkpoint(file, takes_value=part.role in _MAY_BE_A_VALUE)
     if isinstance(part.described, FileSlices):
         return read_slices(file, part.described)
     return read_description(file, part.described)
+
+
+def _window(member: Member | None, file: OpenFile) -> OpenFile:
+    """The part itself, where the file is an archive that holds it."""
+    if member is None:
+        return file
+    if member.plain_nbytes is None:
+        return file.window(member.start, member.nbytes)
+    if member.plain_nbytes > _UNPACKED_NBYTES:
+        raise UnsupportedCheckpointError(
+            file.path,
+            f"a part of it is compressed, and larger than the {_UNPACKED_NBYTES >> 20} MB that "
+            "are unpacked here",
+            remedy="Unpack the archive, and pack it again without compression: zip -0.",
+        )
+    record = ZipRecord("a part", DEFLATED, 0, member.nbytes, member.plain_nbytes, member.start)
+    plain = plain_source(file.path, file.source, record, Limits.for_file(file.nbytes))
+    data = plain.read(0, plain.nbytes)
+    if not data.startswith(MAGIC):
+        raise UnsupportedCheckpointError(
+            file.path,
+            "a part of it is compressed, and no zip archive as torch.save writes it",
+            remedy="Unpack the archive, and pack it again without compression: zip -0.",
+        )
+    return file.unpacked(data)
 
 
 def with_chunks_joined(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ckptdoctor.layouts import (
     accelerate,
+    archives,
     dcp,
     deepspeed,
     diffusers,
@@ -33,6 +34,7 @@ LAYOUTS: tuple[Layout, ...] = (
     speechbrain.LAYOUT,
     fairseq.LAYOUT,
     rank_files.LAYOUT,
+    archives.LAYOUT,
     pairs.LAYOUT,
     pointers.LAYOUT,
 )
