@@ -31,9 +31,9 @@ from ckptdoctor.formats.zip.records import DEFLATED, LOCAL, ZipDirectory, ZipRec
 from ckptdoctor.formats.zip.salvage import walk_headers
 from ckptdoctor.layouts import dcp
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, Member, Part, PartRole
+from ckptdoctor.layouts.files_in import FilesInArchive
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
-from ckptdoctor.layouts.place import InArchive
 
 __all__ = ["LAYOUT", "claim_file"]
 
@@ -250,7 +250,7 @@ class _Nemo:
                 for name, one in self.members.items()
                 if name.rpartition("/")[0] == folder
             }
-            return dcp.parts_in(InArchive(self.path, own), prefix)
+            return dcp.parts_in(FilesInArchive(self.path, own), prefix)
         return None
 
     def _part(self, name: str) -> Part:

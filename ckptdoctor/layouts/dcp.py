@@ -21,9 +21,9 @@ from ckptdoctor.formats.dcp.metadata import DcpMetadata, read_metadata
 from ckptdoctor.formats.dcp.slices import FileSlices, roles_of, slices_by_file
 from ckptdoctor.formats.dcp.tiling import tiling_problems
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, Part, PartRole
+from ckptdoctor.layouts.files_in import FilesIn, FilesInFolder
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
-from ckptdoctor.layouts.place import InFolder, Place
 
 __all__ = ["LAYOUT", "METADATA", "parts_in", "parts_of"]
 
@@ -53,10 +53,10 @@ def parts_of(folder: Folder, name: str = "") -> CheckpointFiles | None:
         name: of the folder within ``folder``; "" for that itself. Part names begin with it.
     """
     inner = folder.below(name) if name else folder
-    return parts_in(InFolder(inner), f"{name}/" if name else "")
+    return parts_in(FilesInFolder(inner), f"{name}/" if name else "")
 
 
-def parts_in(place: Place, prefix: str = "") -> CheckpointFiles | None:
+def parts_in(place: FilesIn, prefix: str = "") -> CheckpointFiles | None:
     """As :func:`parts_of`, wherever the files lie.
 
     Args:
@@ -81,7 +81,7 @@ class _Dcp:
         files: the names of its ``.distcp``.
     """
 
-    place: Place
+    place: FilesIn
     prefix: str
     descriptions: Sequence[str]
     files: Sequence[str]

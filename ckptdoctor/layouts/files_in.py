@@ -12,10 +12,10 @@ from ckptdoctor.formats.open_file import OpenFile, opened
 from ckptdoctor.layouts.files import Member
 from ckptdoctor.layouts.folder import Folder
 
-__all__ = ["InArchive", "InFolder", "Place"]
+__all__ = ["FilesIn", "FilesInArchive", "FilesInFolder"]
 
 
-class Place(Protocol):
+class FilesIn(Protocol):
     """Files by their names."""
 
     @property
@@ -37,7 +37,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class InFolder:
+class FilesInFolder:
     """The files of a folder."""
 
     folder: Folder
@@ -66,7 +66,7 @@ class InFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class InArchive:
+class FilesInArchive:
     """The files of a folder in an archive.
 
     Attributes:
