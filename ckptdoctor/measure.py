@@ -117,7 +117,8 @@ class _Reading:
             )
         if found is not None:
             return PartCase(part=part, nbytes=found.nbytes, failed=found.findings)
-        return PartCase(part=part, nbytes=_nbytes(part.path), format="text")
+        nbytes = part.member.nbytes if part.member is not None else _nbytes(part.path)
+        return PartCase(part=part, nbytes=nbytes, format="text")
 
 
 def _nbytes(path: Path) -> int:

@@ -10,12 +10,10 @@ Sources: ``save_to_zip_file`` in ``stable_baselines3/common/save_util.py`` of 2.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ckptdoctor.checkpoint import Problem, Scalar
 from ckptdoctor.errors import CheckpointError
@@ -23,6 +21,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.member_names import odd_names
 from ckptdoctor.formats.open_file import OpenFile, opened
+from ckptdoctor.formats.pickled_json import read_json
 from ckptdoctor.formats.tar import TarMember, TarSizeError, is_tar, tar_members
 from ckptdoctor.formats.torch_zip import MAGIC
 from ckptdoctor.formats.zip.directory import read_directory
@@ -43,7 +42,6 @@ _DATA, _POLICY, _TORCH = "data", "policy.pth", ".pth"
 _WEIGHTS = (".ckpt", ".pt", ".pth", ".bin", ".safetensors")
 _CONFIG, _MAIN = "model_config.yaml", "model_weights.ckpt"
 _COMMON = "common.pt"  # of Megatron, beside a distributed checkpoint
-_JSON_NBYTES = 64 << 20
 
 
 def claim_file(path: Path) -> CheckpointFiles | None:
@@ -110,7 +108,7 @@ class _Baselines:
         stem = record.name.removesuffix(_TORCH)
         role, form = _role_in_baselines(record.name), Form.TENSORS
         if stem == record.name:
-            form = Form.TEXT
+            form = Form.JSON if record.name == _DATA else Form.TEXT
         packed = record.method == DEFLATED
         return Part(
             path=self._file.path,
@@ -118,7 +116,7 @@ class _Baselines:
             role=role,
             form=form,
             prefix="" if record.name == _POLICY else f"{stem}.",
-            needed=form is Form.TENSORS,
+            needed=form is not Form.TEXT,
             member=Member(
                 start=record.offset,
                 nbytes=record.stored_nbytes,
@@ -141,18 +139,17 @@ class _Baselines:
     def _scalars(self, records: Sequence[ZipRecord]) -> Iterator[tuple[str, Scalar]]:
         """Where the training stands, by ``data``."""
         record = next((one for one in records if one.name == _DATA), None)
-        if record is None or record.nbytes > _JSON_NBYTES:
+        if record is None:
             return
         try:
             plain = plain_source(self._file.path, self._source, record, self._limits)
             text = plain.read(0, plain.nbytes)
-            said: Any = json.loads(text)
-        except (CheckpointError, ValueError, RecursionError) as error:
-            self._complain("CD104", f"no JSON that can be read: {error}")
-            return
+            said = read_json(self._file.unpacked(text))
+        except CheckpointError:
+            return  # whoever reads the part says it
         if record.crc32 and zlib.crc32(text) != record.crc32:
             self._complain("CD103", "its bytes changed after it was written: another checksum")
-        steps = said.get("num_timesteps") if isinstance(said, dict) else None
+        steps = said.get("num_timesteps")
         if isinstance(steps, int):
             yield "global_step", steps
 

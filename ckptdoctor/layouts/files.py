@@ -44,6 +44,7 @@ class Form(enum.Enum):
 
     TENSORS = "tensors"  # as a checkpoint file
     TEXT = "text"  # by the layout alone: JSON, YAML, a number
+    JSON = "json"  # values that are partly pickles, as Stable-Baselines3 keeps them
     DCP = "dcp"  # slices of a .distcp file, which the folder's .metadata describes; and that file
 
 

@@ -15,6 +15,7 @@ from ckptdoctor.formats import Limits, read_checkpoint
 from ckptdoctor.formats.dcp.joined import Joined, joined
 from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.formats.pickled_json import read_pickled_json
 from ckptdoctor.formats.torch_dcp import read_description, read_slices
 from ckptdoctor.formats.torch_zip import MAGIC
 from ckptdoctor.formats.zip.plain import plain_source
@@ -40,6 +41,8 @@ def read_part(part: Part, file: OpenFile) -> Checkpoint:
         CheckpointError: nothing could be read; the subclass tells why.
     """
     file = _window(part.member, file)
+    if part.form is Form.JSON:
+        return read_pickled_json(file)
     if part.form is not Form.DCP:
         return read_checkpoint(file, takes_value=part.role in _MAY_BE_A_VALUE)
     if isinstance(part.described, FileSlices):
@@ -63,7 +66,7 @@ def _window(member: Member | None, file: OpenFile) -> OpenFile:
     record = ZipRecord("a part", DEFLATED, 0, member.nbytes, member.plain_nbytes, member.start)
     plain = plain_source(file.path, file.source, record, Limits.for_file(file.nbytes))
     data = plain.read(0, plain.nbytes)
-    if not data.startswith(MAGIC):
+    if not data.startswith((MAGIC, b"{")):
         raise UnsupportedCheckpointError(
             file.path,
             "a part of it is compressed, and no zip archive as torch.save writes it",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ckptdoctor.layouts.archives import claim_file
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole, Pointer, single
 from ckptdoctor.layouts.find import Claims, claims_in
 from ckptdoctor.layouts.folder import Folder
@@ -95,7 +96,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
     together = _together([path for path in every if not path.is_dir()])
     seen: set[str] = set()
     for path in every:
-        inside = [together.get(path) or single(path)]
+        inside = [together.get(path) or _file(path)]
         if path.is_dir():
             inside = sorted(_below(path, claims), key=lambda one: natural_key(one.path))
             if not inside:
@@ -116,7 +117,12 @@ def checkpoint_at(path: Path) -> CheckpointFiles:
     for files in claims_in(folder, Claims()):
         if files.path == path:
             return with_siblings([files])[0]
-    return single(path)
+    return _file(path)
+
+
+def _file(path: Path) -> CheckpointFiles:
+    """The checkpoint that a file is, whatever its name: it may be an archive of several."""
+    return claim_file(path) or single(path)
 
 
 def _together(named: Sequence[Path]) -> dict[Path, CheckpointFiles]:

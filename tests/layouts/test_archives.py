@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
 import os
+import pickle
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -24,6 +26,7 @@ from ckptdoctor.layouts.archives import LAYOUT, claim_file
 from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.reading import read_part
+from ckptdoctor.runs.discover import checkpoint_at, discover
 from ckptdoctor.scanning.scanner import Scanner
 from tests.formats.dcp.folders import Seen, grid, write
 
@@ -299,6 +302,43 @@ def test_members_that_lead_out_of_the_folder_are_named(tmp_path: Path) -> None:
     )
 
 
+class _Chosen:
+    """Pickles as a call of the attacker's choosing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return eval, (f"open({str(self.path)!r}, 'w')",)
+
+
+def test_pickles_in_the_json_are_judged_like_all_others(tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    pickled = base64.b64encode(pickle.dumps(_Chosen(proof))).decode()
+    said = {"num_timesteps": 3, "policy_class": {":type:": "x", ":serialized:": pickled}}
+    path = baselines(tmp_path / "ppo.zip", changes={"data": json.dumps(said).encode()})
+    checkpoints, _, _ = read(claimed(path))
+    assert any("eval" in call.call for call in checkpoints["data"].calls)
+    assert any(use.runs_code for use in checkpoints["data"].globals)
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("pickled", ["!!", base64.b64encode(b"\x80\x04N").decode()])
+def test_pickles_in_the_json_that_cannot_be_read_are_named(tmp_path: Path, pickled: str) -> None:
+    said = {"num_timesteps": 3, "policy_class": {":serialized:": pickled}}
+    path = baselines(tmp_path / "ppo.zip", changes={"data": json.dumps(said).encode()})
+    (problem,) = read(claimed(path))[2]
+    assert (problem.code, problem.subject) == ("CD104", "policy_class")
+
+
+@pytest.mark.parametrize("data", [b"{", b"[1]", b"[" * 100_000])
+def test_a_json_that_is_none_is_a_part_that_cannot_be_read(tmp_path: Path, data: bytes) -> None:
+    files = claimed(baselines(tmp_path / "ppo.zip", changes={"data": data}))
+    assert files.scalars == {}
+    with pytest.raises(CheckpointError, match="JSON"):
+        read(files)
+
+
 @pytest.mark.real
 def test_what_stable_baselines3_saves_is_what_it_loads(tmp_path: Path) -> None:
     baselines3 = pytest.importorskip("stable_baselines3")
@@ -318,3 +358,11 @@ def test_what_stable_baselines3_saves_is_what_it_loads(tmp_path: Path) -> None:
         "critic.optimizer.pth",
         "ent_coef_optimizer.pth",
     }
+
+
+def test_an_archive_that_is_named_is_one_checkpoint(tmp_path: Path) -> None:
+    path = baselines(tmp_path / "anything")
+    (found,) = discover([path]).checkpoints
+    assert found.layout == "stable-baselines3"
+    assert checkpoint_at(path).layout == "stable-baselines3"
+    assert [files.path for files in discover([baselines(tmp_path / "a.zip").parent]).checkpoints]
