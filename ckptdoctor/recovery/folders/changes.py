@@ -14,19 +14,20 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats.open_file import opened
-from ckptdoctor.layouts.files import PartRole
+from ckptdoctor.layouts.files import Form, PartRole
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
 from ckptdoctor.recovery.folders.moments import forgets_in_place, reset_moments
-from ckptdoctor.recovery.folders.part_draft import PartView, is_patched
-from ckptdoctor.recovery.folders.slice_rates import put_slice_rates, scale_slice
+from ckptdoctor.recovery.folders.part_draft import PartView
+from ckptdoctor.recovery.folders.slices import change_slice_rates, slices_of
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.rates import (
     Rate,
     Standard,
     is_rate,
     put_rates,
+    rescaled,
     scale,
     scaled_action,
     scaled_before,
@@ -148,7 +149,7 @@ class Changes:
         )
         in_place = forgets_in_place(view)
         if own.reset_optimizer and in_place:
-            reset_moments(draft, "as asked")
+            reset_moments(draft, view, "as asked")
             own = replace(own, reset_optimizer=False)
         apply_edits(draft, own)
         if self._is_poisoned(view):
@@ -184,15 +185,28 @@ class Changes:
                 "among ranks does not load without: take another checkpoint"
             )
         if not already:
-            reset_moments(draft, f"{len(bad)} of its tensors hold NaN or Inf or are damaged")
+            reset_moments(draft, view, f"{len(bad)} of its tensors hold NaN or Inf or are damaged")
 
     def _rates(self, draft: Draft, view: PartView) -> None:
-        edits, patched = self._edits, is_patched(view.report)
+        if view.report.part.form is Form.DCP:
+            self._scaled += change_slice_rates(
+                draft, slices_of(view.report.part.described), self._new_rate
+            )
+            return
+        edits = self._edits
         if edits.scale_lr is not None:
-            done = (scale_slice if patched else scale)(draft, edits.scale_lr, self._before)
-            self._scaled += done
+            self._scaled += scale(draft, edits.scale_lr, self._before)
         if edits.set_lr is not None and self._standard is not None:
-            (put_slice_rates if patched else put_rates)(draft, edits.set_lr, self._standard)
+            put_rates(draft, edits.set_lr, self._standard)
+
+    def _new_rate(self, name: str, old: float) -> float | None:
+        """A stored rate as it is to be; None for one that stays."""
+        edits = self._edits
+        if edits.scale_lr is not None:
+            return rescaled(old, edits.scale_lr, self._before)
+        if edits.set_lr is not None and self._standard is not None:
+            return self._standard.of(name, old, edits.set_lr)
+        return None
 
     def _refuse_what_is_left(self, draft: Draft) -> None:
         left = [

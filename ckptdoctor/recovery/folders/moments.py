@@ -11,6 +11,7 @@ from ckptdoctor.layouts.files import Form
 from ckptdoctor.recovery.draft import Draft, number_of
 from ckptdoctor.recovery.edits import RESET_NOTICE
 from ckptdoctor.recovery.folders.part_draft import PartView
+from ckptdoctor.recovery.folders.slices import reset_slices, slices_of
 from ckptdoctor.recovery.patches import fill_with_zeros
 from ckptdoctor.recovery.tree import places
 
@@ -24,12 +25,21 @@ def forgets_in_place(view: PartView) -> bool:
     return any(name.rpartition(".")[2] == "zero_stage" for name in view.checkpoint.scalars)
 
 
-def reset_moments(draft: Draft, why: str) -> None:
+def reset_moments(draft: Draft, view: PartView, why: str) -> None:
     """Put zeros where the moments are.
 
     Raises:
         RestoreError: a tensor does not lie in one piece.
     """
+    part = view.report.part
+    is_dcp = part.form is Form.DCP
+    count = reset_slices(draft, slices_of(part.described)) if is_dcp else _reset(draft)
+    if count:
+        draft.did("reset-optimizer", f"{count} tensors of moments are 0: {why}", RESET_NOTICE)
+
+
+def _reset(draft: Draft) -> int:
+    """The same in a file that is written anew; how many tensors."""
     count = 0
     for tensor in draft.tensors(Role.OPTIMIZER):
         if 0 in tensor.shape:
@@ -41,8 +51,7 @@ def reset_moments(draft: Draft, why: str) -> None:
         if place.path[-1] in _STEPS and number_of(place.node) is not None:
             place.put(0)
             draft.touched.add(place.fqn)
-    if count:
-        draft.did("reset-optimizer", f"{count} tensors of moments are 0: {why}", RESET_NOTICE)
+    return count
 
 
 _STEPS = ("step", "base_optimizer_state_step")

@@ -12,6 +12,7 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import opened
+from ckptdoctor.layouts.files import Form
 from ckptdoctor.manifest import FileNote, digest_of, manifest_path, manifest_text, sha256_of
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.edits import Edits
@@ -21,6 +22,7 @@ from ckptdoctor.recovery.publish import PlacedError, check_space, publish, tempo
 from ckptdoctor.recovery.restored import Restored
 from ckptdoctor.recovery.source import copied_from
 from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_named
+from ckptdoctor.recovery.weights.boxes import box_weights
 from ckptdoctor.recovery.weights.of_parts import part_weights
 from ckptdoctor.recovery.weights.weight import Weight
 from ckptdoctor.recovery.weights.zero import is_zero, zero_weights
@@ -48,11 +50,17 @@ def weights_of(
             f"{report.path}: --to safetensors writes the weights of a folder as they are: make "
             "the other changes in a copy of the folder first"
         )
-    find = zero_weights if is_zero(views) else part_weights
-    weights = tuple(find(report, views))
+    weights = _found(report, views)
     if not weights:
         raise RestoreError(f"{report.path}: it holds no weights")
     return _stripped(report, weights, edits.strip_prefix)
+
+
+def _found(report: CheckpointReport, views: Sequence[PartView]) -> tuple[Weight, ...]:
+    if is_zero(views):
+        return tuple(zero_weights(report, views))
+    whole = [view for view in views if view.report.part.form is not Form.DCP]
+    return (*box_weights(report, views), *part_weights(report, whole))
 
 
 def _stripped(
