@@ -91,6 +91,7 @@ class Changes:
         self._edits = edits
         self._copied = copied
         self._poisoned = report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT)
+        self._forgets = self._bad_moments_of_ranks()
         self._done: list[_Done] = []
         self._scaled: list[Rate] = []
         self._before = 1.0
@@ -99,6 +100,15 @@ class Changes:
             self._before = scaled_before(copied, edits.scale_lr, report.path)
         if edits.set_lr is not None:
             self._standard = standard_of(self._stored_rates(), report.path)
+
+    def _bad_moments_of_ranks(self) -> int:
+        """How many moments of an optimizer that ranks share are not sound: all of it is reset."""
+        return sum(
+            tensor.role is Role.OPTIMIZER
+            for view in self._views.values()
+            if self._poisoned and forgets_in_place(view)
+            for tensor in view.bad()
+        )
 
     def _stored_rates(self) -> dict[str, float]:
         stored: dict[str, float] = {}
@@ -126,6 +136,8 @@ class Changes:
         """Whether what is beside the weights is not sound in a part."""
         if not self._poisoned or view.report.part.role in _TAKEN_AS_THEY_ARE:
             return False
+        if forgets_in_place(view):
+            return self._forgets > 0 and Role.OPTIMIZER in view.roles()
         if view.report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT):
             return True
         return any(tensor.role in _MENDED for tensor in view.bad())
@@ -148,15 +160,12 @@ class Changes:
             zero_nonfinite=mended.zero_nonfinite,
         )
         in_place = forgets_in_place(view)
-        if own.reset_optimizer and in_place:
-            reset_moments(draft, view, "as asked")
+        if in_place:
+            self._forget_in_place(draft, view)
             own = replace(own, reset_optimizer=False)
         apply_edits(draft, own)
-        if self._is_poisoned(view):
-            if in_place:
-                self._forget_in_place(draft, view, already=edits.reset_optimizer)
-            else:
-                salvage(draft)
+        if not in_place and self._is_poisoned(view):
+            salvage(draft)
         self._rates(draft, view)
         self._refuse_what_is_left(draft)
         self._done += [_Done(part=name, action=action) for action in draft.actions]
@@ -176,16 +185,17 @@ class Changes:
             zero_nonfinite=self._edits.zero_nonfinite and bad,
         )
 
-    def _forget_in_place(self, draft: Draft, view: PartView, *, already: bool) -> None:
-        bad = [tensor for tensor in view.bad() if tensor.role is Role.OPTIMIZER]
-        lost = [tensor.fqn for tensor in bad if tensor.lost]
+    def _forget_in_place(self, draft: Draft, view: PartView) -> None:
+        if not self._edits.reset_optimizer and not self._is_poisoned(view):
+            return
+        lost = [one.fqn for one in view.bad() if one.role is Role.OPTIMIZER and one.lost]
         if lost:
             raise RestoreError(
                 f"{view.report.part.path}: {lost[0]} is lost, and an optimizer that is shared out "
                 "among ranks does not load without: take another checkpoint"
             )
-        if not already:
-            reset_moments(draft, view, f"{len(bad)} of its tensors hold NaN or Inf or are damaged")
+        why = f"{self._forgets} of all ranks hold NaN or Inf or are damaged"
+        reset_moments(draft, view, why if self._forgets else "as asked")
 
     def _rates(self, draft: Draft, view: PartView) -> None:
         if view.report.part.form is Form.DCP:

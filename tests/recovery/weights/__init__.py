@@ -1,0 +1,1 @@
+"""Weights of several files in one."""
