@@ -109,9 +109,8 @@ def main() -> int:
         those = [failure for failure in failures if failure.kind is kind]
         print(f"\n{kind.value}: {len(those)}")
         for failure in those if options.show else ():
-            print(
-                f"  {failure.layout}: {failure.injury or 'sound'}: {failure.text}\n      {failure.command}"
-            )
+            print(f"  {failure.layout}: {failure.injury or 'sound'}: {failure.text}")
+            print(f"      {failure.command}")
     if options.write:
         put(RELIABILITY, "parts", table)
     return 1 if failures and options.strict else 0

@@ -109,7 +109,7 @@ def judge(series: Series, injury: Injury, answer: Answer) -> Shortfalls:
     found = _listed(series, answer, gone=injury)
     if not answer.document:
         return found
-    if not injury.unseen and not _named(injury, answer):
+    if not injury.unseen and not _named(series, injury, answer):
         seen = [f"{one['code']} {one['subject']}" for one in answer.findings]
         found.append((Shortfall.UNNAMED, f"only {seen}" if seen else "no finding"))
     verdict = _verdict(series, answer)
@@ -162,7 +162,11 @@ def _listed(series: Series, answer: Answer, *, gone: Injury | None = None) -> Sh
     return [] if fits else [(Shortfall.LISTED, f"{len(paths)}: {' '.join(map(str, paths[-4:]))}")]
 
 
-def _named(injury: Injury, answer: Answer) -> bool:
+def _named(series: Series, injury: Injury, answer: Answer) -> bool:
+    if injury.part.whole and any(
+        one["findings"] for path, one in answer.listed.items() if _is_newest(series, path)
+    ):
+        return True  # the checkpoint is the part, and its path names it
     texts = [json.dumps(one, ensure_ascii=False) for one in answer.findings]
     return any(word in text for word in injury.words for text in texts)
 

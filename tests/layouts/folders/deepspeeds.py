@@ -41,6 +41,12 @@ RULES = (
     rule("*mp_rank_*_model_states.pt", Kind.WEIGHTS, inside=WITHIN),
 )
 
+RULES_OF_3 = (
+    rule("*_optim_states.pt", Kind.OPTIMIZER, inside=FLAT),
+    # placeholders: no weight is lost with it, but nothing can be put together without it
+    rule("*_model_states.pt", Kind.INDEX, costs=LOST_STATE | LOST_WEIGHTS),
+)
+
 
 def zero_1(root: Path) -> Series:
     """ZeRO 1."""
@@ -54,12 +60,7 @@ def zero_2(root: Path) -> Series:
 
 def zero_3(root: Path) -> Series:
     """ZeRO 3: the weights lie in the optimizer's files alone."""
-    rules = (
-        rule("*_optim_states.pt", Kind.OPTIMIZER, inside=FLAT),
-        # placeholders: no weight is lost with it, but nothing can be put together without it
-        rule("*_model_states.pt", Kind.INDEX, costs=LOST_STATE | LOST_WEIGHTS),
-    )
-    return _series(root, 3, rules=rules)
+    return _series(root, 3, rules=RULES_OF_3)
 
 
 def bf16(root: Path) -> Series:

@@ -32,6 +32,15 @@ from tests.layouts.folders.writing import save, write
 WITHIN = (("optimizer*", Kind.OPTIMIZER), ("*optimizer_states*", Kind.OPTIMIZER))
 ONE_FILE = (*WITHIN, ("*rng*", Kind.RNG), ("callbacks*", Kind.STATE))
 
+SB3_MEMBERS = {
+    "data": Kind.STATE,
+    "pytorch_variables.pth": Kind.STATE,
+    "policy.pth": Kind.WEIGHTS,
+    "policy.optimizer.pth": Kind.OPTIMIZER,
+    "_stable_baselines3_version": Kind.TEXT,
+    "system_info.txt": Kind.TEXT,
+}
+
 
 def megatron(root: Path) -> Series:
     """Megatron-LM with two tensor-parallel ranks: all in ``model_optim_rng.pt``."""
@@ -234,7 +243,7 @@ def nemo(root: Path) -> Series:
                 info.size = len(content)
                 archive.addfile(info, io.BytesIO(content))
     members_kinds = {"./model_config.yaml": Kind.ARGS, "./model_weights.ckpt": Kind.WEIGHTS}
-    return _archives(root, names, members_kinds)
+    return archives(root, names, members_kinds)
 
 
 def stable_baselines(root: Path) -> Series:
@@ -258,15 +267,7 @@ def stable_baselines(root: Path) -> Series:
         with zipfile.ZipFile(root / names[-1], "w") as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name), content)
-    kinds = {
-        "data": Kind.STATE,
-        "pytorch_variables.pth": Kind.STATE,
-        "policy.pth": Kind.WEIGHTS,
-        "policy.optimizer.pth": Kind.OPTIMIZER,
-        "_stable_baselines3_version": Kind.TEXT,
-        "system_info.txt": Kind.TEXT,
-    }
-    return _archives(root, names, kinds)
+    return archives(root, names, SB3_MEMBERS)
 
 
 def _sb3_data(stage: Stage) -> dict[str, Any]:
@@ -279,7 +280,8 @@ def _sb3_data(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _archives(root: Path, names: list[str], kinds: dict[str, Kind]) -> Series:
+def archives(root: Path, names: list[str], kinds: dict[str, Kind]) -> Series:
+    """The series of archives whose members are parts."""
     parts = tuple(
         Part(path=names[-1], sibling=names[-2], member=member, kind=kind)
         for member, kind in kinds.items()
