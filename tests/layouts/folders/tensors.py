@@ -21,6 +21,17 @@ import torch
 _HEADER = 30
 _SAFE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
+_STORAGES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
@@ -95,7 +106,7 @@ def _of_zip(content: bytes) -> Iterator[Spot]:
         members = {member.filename: member for member in archive.infolist()}
         (pickled,) = (name for name in members if name.endswith("/data.pkl"))
         prefix = pickled.removesuffix("data.pkl")
-        root = _Reader(io.BytesIO(archive.read(pickled))).load()
+        root = Reader(io.BytesIO(archive.read(pickled))).load()
     seen = set()
     for name, tensor in _walk(root, ""):
         key, dtype = tensor.storage
@@ -166,7 +177,7 @@ class _Anything:
         return id(self)
 
 
-class _Reader(pickle.Unpickler):
+class Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if name == "_rebuild_tensor_v2":
             return lambda storage, offset, shape, *_: _Tensor(storage, offset, tuple(shape))
@@ -175,7 +186,7 @@ class _Reader(pickle.Unpickler):
         if name == "OrderedDict":
             return dict
         if module == "torch" and name.endswith("Storage"):
-            return getattr(torch, name).dtype
+            return _STORAGES[name]
         return type(name, (_Anything,), {})
 
     def persistent_load(self, key: Any) -> tuple[str, torch.dtype]:
