@@ -23,6 +23,7 @@ class Shortfall(StrEnum):
     VERDICT = "wrong verdict"
     LAST_GOOD = "wrong last good"
     ALARM = "false alarm"
+    CAUTION = "doubts a sound one"
     LISTED = "not three checkpoints"
     CRASH = "crash, or no answer"
     RESTORE = "restore"
@@ -105,7 +106,11 @@ def judge_healthy(series: Series, answer: Answer) -> Shortfalls:
 
 
 def judge(series: Series, injury: Injury, answer: Answer) -> Shortfalls:
-    """A damaged one."""
+    """A damaged one.
+
+    Of two checkpoints that share a part, either may be the one that has it wrongly: to doubt both
+    is no false alarm, and is counted apart.
+    """
     found = _listed(series, answer, gone=injury)
     if not answer.document:
         return found
@@ -118,11 +123,13 @@ def judge(series: Series, injury: Injury, answer: Answer) -> Shortfalls:
         what = Shortfall.VERDICT if not injury.unseen else Shortfall.ALARM
         found.append((what, f"{verdict}, not {' or '.join(sorted(allowed))}"))
     found += _judge_last_good(series, injury, answer, verdict)
-    found += [
-        (Shortfall.ALARM, f"{path}, untouched, is {one['verdict']}: {_texts(one)}")
-        for path, one in answer.listed.items()
-        if one["verdict"] != "healthy" and not _is_newest(series, path)
-    ]
+    for path, one in answer.listed.items():
+        if one["verdict"] != "healthy" and not _is_newest(series, path):
+            either = injury.fault is Fault.SWAPPED and one["verdict"] == "suspect"
+            either = either and _short(series, path) in series.checkpoints[1]
+            what = Shortfall.CAUTION if either else Shortfall.ALARM
+            text = f"{_short(series, path)}, untouched, is {one['verdict']}: {_texts(one)}"
+            found.append((what, text))
     return found
 
 
@@ -133,7 +140,7 @@ def _judge_last_good(
     good = [names[0] for names in series.checkpoints]
     if said not in good:
         return [(Shortfall.LAST_GOOD, f"{said} is no checkpoint of the three")]
-    if said == good[0]:
+    if said == good[0] and injury.fault is not Fault.SWAPPED:
         return [(Shortfall.LAST_GOOD, f"{said}: a newer one is sound")]
     harmless = injury.part.whole and injury.fault is Fault.SWAPPED
     if injury.unseen or harmless:

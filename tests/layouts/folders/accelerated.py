@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.layouts.folders.distributed import SAME_PLACES, plain_dcp
-from tests.layouts.folders.huggingface import RNG_UNSEEN, grad_scaler
+from tests.layouts.folders.huggingface import RNG_UNSEEN, SCALER_UNSEEN, grad_scaler
 from tests.layouts.folders.training import Stage, stages
 from tests.layouts.folders.truth import LOST_WEIGHTS, Kind, Part, Series, folder_series, rule
 from tests.layouts.folders.writing import save, shards, tensors_file, write_json
 
+OLDER_WHOLE = {"swapped": "all else is the same in every pipeline: it is the older one, whole"}
 STATE = (
     rule("model.safetensors", Kind.WEIGHTS),
     rule("pytorch_model_fsdp_0/__*", Kind.WEIGHTS),
@@ -22,7 +23,7 @@ STATE = (
     rule("optimizer_0/__*", Kind.OPTIMIZER),
     rule("optimizer_0/.metadata", Kind.OPTIMIZER, unseen=SAME_PLACES),
     rule("scheduler.bin", Kind.SCHEDULER),
-    rule("scaler.pt", Kind.SCALER),
+    rule("scaler.pt", Kind.SCALER, unseen=SCALER_UNSEEN),
     rule("random_states_*.pkl", Kind.RNG, unseen=RNG_UNSEEN),
     rule("custom_checkpoint_*.pkl", Kind.STATE),
 )
@@ -103,6 +104,7 @@ def diffusers_pipeline(root: Path) -> Series:
         write_json(folder / "scheduler/scheduler_config.json", {"_class_name": "DDIMScheduler"})
         write_json(folder / "tokenizer/tokenizer_config.json", {"model_max_length": 77})
     rules = (
+        rule("unet/*.safetensors", Kind.WEIGHTS, unseen=OLDER_WHOLE),
         rule("*/*.safetensors", Kind.WEIGHTS),
         rule("model_index.json", Kind.INDEX, costs=frozenset({"healthy", "suspect"})),
         rule("*.json", Kind.TEXT),

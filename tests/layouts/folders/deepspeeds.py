@@ -16,7 +16,7 @@ import torch
 
 from tests.layouts.folders.distributed import pointer
 from tests.layouts.folders.huggingface import RNG_UNSEEN, trainer_files
-from tests.layouts.folders.training import Stage, stages
+from tests.layouts.folders.training import Stage, adamw, stages
 from tests.layouts.folders.truth import (
     LOST_STATE,
     LOST_WEIGHTS,
@@ -32,6 +32,7 @@ VERSION = "0.19.8"
 RANKS = 2
 FLAT = (("*fp32*", Kind.WEIGHTS),)
 WITHIN = (("optimizer.*fp32_groups*", Kind.WEIGHTS), ("optimizer.*", Kind.OPTIMIZER))
+CONSTANT_RATE = {"swapped": "groups alone, without a step: equal wherever the rate is constant"}
 # the masters are lost, and the model's file still holds the weights, maybe in fewer bits
 MASTERS = LOST_STATE | LOST_WEIGHTS
 RULES = (
@@ -69,8 +70,8 @@ def bf16(root: Path) -> Series:
 
 
 def no_zero(root: Path) -> Series:
-    """Without ZeRO: the optimizer lies in the model's file."""
-    return _series(root, 0)
+    """Without ZeRO: the optimizer lies in the model's file, which is all that there is."""
+    return _series(root, 0, rules=(rule("mp_rank_*", Kind.WEIGHTS, inside=WITHIN, whole=True),))
 
 
 def experts(root: Path) -> Series:
@@ -82,13 +83,14 @@ def experts(root: Path) -> Series:
         module = {k: v for k, v in stage.weights.items() if not k.startswith("body")}
         model = _model_file(stage, 0, module=module)
         model |= {"num_experts": [2], "expert_parallel_size": 2}
+        model["optimizer"] = adamw(module.values(), stage)
         save(model, folder / "mp_rank_00_model_states.pt")
         for expert in range(2):
             prefix = f"body.deepspeed_moe.experts.deepspeed_experts.{expert}"
             half = stage.weights["body.weight"][expert * 16 : expert * 16 + 16].clone()
             name = f"layer_0_expert_{expert}_mp_rank_00_model_states.pt"
             save({f"{prefix}.weight": half}, folder / name)
-            state = {"optimizer": stage.optimizer}
+            state = {"optimizer": adamw([half], stage)}
             save(state, folder / f"expp_rank_{expert}_mp_rank_00_optim_states.pt")
         _beside(root, names[-1])
     return folder_series(root, names, RULES, pointer("latest"))
@@ -112,6 +114,7 @@ def universal(root: Path) -> Series:
         write(root / "latest_universal", names[-1])
     rules = (
         rule("zero/*/fp32.pt", Kind.WEIGHTS),
+        rule("zero/optimizer_state.pt", Kind.OPTIMIZER, unseen=CONSTANT_RATE),
         rule("zero/*", Kind.OPTIMIZER),
         rule("mp_rank_*", Kind.WEIGHTS),
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.layouts.folders.training import Stage, stages
+import torch
+
+from tests.layouts.folders.training import Stage, adamw, stages
 from tests.layouts.folders.truth import Kind, Series, folder_series, rule
 from tests.layouts.folders.writing import (
     foreign,
@@ -23,6 +25,7 @@ from tests.layouts.folders.writing import (
 RNG_UNSEEN = {
     "swapped": "a generator that nothing draws from stays as it was: equal bytes prove nothing"
 }
+SCALER_UNSEEN = {"swapped": "a scale and its count may be equal in two checkpoints, and often are"}
 TRAINER = (
     rule("model.safetensors", Kind.WEIGHTS),
     rule("model-*.safetensors", Kind.WEIGHTS),
@@ -31,7 +34,7 @@ TRAINER = (
     rule("*.index.json", Kind.INDEX),
     rule("optimizer.pt", Kind.OPTIMIZER),
     rule("scheduler.pt", Kind.SCHEDULER),
-    rule("scaler.pt", Kind.SCALER),
+    rule("scaler.pt", Kind.SCALER, unseen=SCALER_UNSEEN),
     rule("rng_state*.pth", Kind.RNG, unseen=RNG_UNSEEN),
     rule("trainer_state.json", Kind.STATE),
     rule("training_args.bin", Kind.ARGS),
@@ -60,7 +63,7 @@ def older(root: Path) -> Series:
 
 def adapter(root: Path) -> Series:
     """peft's LoRA: only the adapter is saved."""
-    return _trainer(root, _adapter)
+    return _trainer(root, _adapter, optimizer=lambda stage: adamw(_low_rank(stage).values(), stage))
 
 
 def _whole(folder: Path, stage: Stage) -> None:
@@ -77,15 +80,18 @@ def _two_bins(folder: Path, stage: Stage) -> None:
     shards(folder, stage.weights, "pytorch_model", ".bin", 2)
 
 
-def _adapter(folder: Path, stage: Stage) -> None:
+def _low_rank(stage: Stage) -> dict[str, torch.Tensor]:
     prefix = "base_model.model."
-    low_rank = {
+    return {
         f"{prefix}embed.lora_A.weight": stage.weights["embed.weight"][:4].clone(),
         f"{prefix}embed.lora_B.weight": stage.weights["embed.weight"][:, :4].clone(),
         f"{prefix}body.lora_A.weight": stage.weights["body.weight"][:4].clone(),
         f"{prefix}body.lora_B.weight": stage.weights["body.weight"][:, :4].clone(),
     }
-    tensors_file(folder / "adapter_model.safetensors", low_rank)
+
+
+def _adapter(folder: Path, stage: Stage) -> None:
+    tensors_file(folder / "adapter_model.safetensors", _low_rank(stage))
     write_json(
         folder / "adapter_config.json",
         {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["body", "embed"]},
@@ -93,7 +99,9 @@ def _adapter(folder: Path, stage: Stage) -> None:
     write(folder / "README.md", "---\nlibrary_name: peft\n---\n\n# Model Card\n")
 
 
-def _trainer(root: Path, write_model: Any, *, ranks: int = 1, scaled: bool = False) -> Series:
+def _trainer(
+    root: Path, write_model: Any, *, ranks: int = 1, scaled: bool = False, optimizer: Any = None
+) -> Series:
     names = []
     for stage in stages():
         names.append(f"checkpoint-{stage.step}")
@@ -102,6 +110,8 @@ def _trainer(root: Path, write_model: Any, *, ranks: int = 1, scaled: bool = Fal
         if not (folder / "adapter_config.json").is_file():
             write_json(folder / "config.json", {"architectures": ["Net"], "model_type": "net"})
         trainer_files(folder, stage, ranks=ranks)
+        if optimizer is not None:
+            save(optimizer(stage), folder / "optimizer.pt")
         if scaled:
             save(grad_scaler(stage), folder / "scaler.pt")
     return folder_series(root, names, TRAINER)

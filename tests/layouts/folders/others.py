@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from tests.layouts.folders.distributed import lightning_meta, pointer
-from tests.layouts.folders.training import LOSSES, Stage, stages
+from tests.layouts.folders.training import LOSSES, Stage, adamw, stages
 from tests.layouts.folders.truth import (
     LOST_STATE,
     LOST_WEIGHTS,
@@ -49,7 +49,7 @@ def megatron(root: Path) -> Series:
         names.append(f"iter_{stage.step:07}")
         for rank in range(2):
             document = _megatron(stage, rank, pipeline=1)
-            document["optimizer"] = stage.optimizer
+            document["optimizer"] = adamw(document["model"].values(), stage)
             save(document, root / names[-1] / f"mp_rank_{rank:02}/model_optim_rng.pt")
         write(root / "latest_checkpointed_iteration.txt", str(stage.step))
     inside = (("optimizer.*", Kind.OPTIMIZER), ("rng_state*", Kind.RNG))
@@ -148,7 +148,7 @@ def fairseq(root: Path) -> Series:
                     "val_loss": stage.loss,
                     "best": min(LOSSES[: stage.epoch]),
                 },
-                "last_optimizer_state": stage.optimizer,
+                "last_optimizer_state": adamw(half.values(), stage),
             }
             save(document, root / names[-1])
         triples.append(tuple(names))

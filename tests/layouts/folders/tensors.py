@@ -187,6 +187,8 @@ class Reader(pickle.Unpickler):
             return dict
         if module == "torch" and name.endswith("Storage"):
             return _STORAGES[name]
+        if module == "torch" and isinstance(getattr(torch, name), torch.dtype):
+            return getattr(torch, name)
         return type(name, (_Anything,), {})
 
     def persistent_load(self, key: Any) -> tuple[str, torch.dtype]:

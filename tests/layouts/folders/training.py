@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -59,6 +60,21 @@ class Stage:
             "numpy": np.random.RandomState(self.step).get_state(),
             "cpu": self.rng,
         }
+
+
+def adamw(tensors: Iterable[torch.Tensor], stage: Stage) -> dict[str, Any]:
+    """What AdamW would hold for these tensors at this stage: for models that are cut to pieces."""
+    values = list(tensors)
+    state = {
+        at: {
+            "step": torch.tensor(float(stage.step)),
+            "exp_avg": value.float() * 0.01,
+            "exp_avg_sq": (value.float() * 0.01) ** 2,
+        }
+        for at, value in enumerate(values)
+    }
+    group = {**stage.optimizer["param_groups"][0], "params": list(range(len(values)))}
+    return {"state": state, "param_groups": [group]}
 
 
 def batch(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

@@ -167,5 +167,6 @@ def _matched(rules: tuple[tuple[str, Part], ...], relative: str, path: str, sibl
                 inside=part.inside,
                 costs=part.costs,
                 unseen=part.unseen,
+                whole=part.whole,
             )
     raise AssertionError(f"{path}: what is it?")
