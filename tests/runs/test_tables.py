@@ -182,3 +182,31 @@ def test_no_table_is_fatal(words: list[str]) -> None:
     if heading is not None:
         for part in table_rows(raw.split(b"\n"), heading):
             assert isinstance(part, Row | Unread)
+
+
+def test_a_table_in_long_form_has_a_metric_a_row() -> None:
+    assert told("epoch,metric,value\n1,val iou,0.5\n1,loss,0.9\n2,val iou,nan\n") == [
+        (1, None, {"val iou": 0.5}),
+        (1, None, {"loss": 0.9}),
+        (2, None, {"val iou": pytest.approx(math.nan, nan_ok=True)}),
+    ]
+
+
+def test_a_table_in_long_form_by_step_with_the_data_in_a_column() -> None:
+    assert told("step;phase;name;value\n10;train;loss;0,5\n10;val;acc;0,6\n;;;\n") == [
+        (None, 10, {"train loss": 0.5}),
+        (None, 10, {"val acc": 0.6}),
+    ]
+
+
+def test_a_column_of_names_beside_columns_of_metrics_is_none_of_the_long_form() -> None:
+    assert told("epoch,name,loss,score\n1,a,0.5,0.6\n") == [(1, None, {"loss": 0.5, "score": 0.6})]
+
+
+def test_of_a_very_long_table_in_long_form_every_nan_is_told() -> None:
+    rows = "".join(
+        f"{at},loss,{'nan' if at == 39_999 else at}\n{at},val_iou,0.5\n" for at in range(40_000)
+    )
+    found = [row for row in parts(f"step,tag,value\n{rows}") if isinstance(row, Row)]
+    assert len(found) < 60_000
+    assert any(math.isnan(row.values.get("loss", 0.0)) for row in found)

@@ -16,7 +16,7 @@ __all__ = ["MOST_BEFORE", "without_cut_number"]
 MOST_BEFORE = 200
 """So many lines are asked."""
 _NUMBER = re.compile(rb"\d++(?:\.\d*+)?(?:[eE][-+]?\d*+)?|\.\d++")
-_ENDS = re.compile(rb"(?:[\d.]|\d[eE][-+]?)\Z")
+_ENDS = tuple(bytes([one]) for one in b"0123456789.eE+-")
 
 
 def without_cut_number(line: bytes, before: Sequence[bytes]) -> bytes:
@@ -27,9 +27,10 @@ def without_cut_number(line: bytes, before: Sequence[bytes]) -> bytes:
         before: the lines above it; of a bar that drew over itself what stood there before as well.
     """
     *drawn, last = line[-LINE_CHARS:].split(b"\r")
-    if _ENDS.search(last) is None:
+    numbers = list(_NUMBER.finditer(last)) if last[-1:] in _ENDS else []
+    if not numbers or numbers[-1].end() < len(last):
         return line
-    *others, found = _NUMBER.finditer(last)
+    *others, found = numbers
     wholes = list(_at_place(len(others), shape_of(last), [*before, *drawn]))
     if not wholes:
         return line

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.history import Position
-from ckptdoctor.runs.logs import LogReading, Row
+from ckptdoctor.runs.logs import LogReading, Row, read_logs
 from ckptdoctor.runs.logs.collect import Collector
 
 
@@ -192,3 +192,24 @@ def test_the_last_commands_are_kept_each_once() -> None:
 @pytest.mark.parametrize("row", [at(1), at(step=5), at(1, 5), at()])
 def test_no_row_is_fatal_whatever_it_knows(row: Row) -> None:
     assert collected([row, at(3), row]).rows
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "line"),
+    [
+        ("train.log", "", "Fold {f} Epoch {e}: loss {v}"),
+        ("train.jsonl", "", '{{"fold": {f}, "epoch": {e}, "loss": {v}}}'),
+        ("log.csv", "fold,epoch,loss\n", "{f},{e},{v}"),
+    ],
+)
+def test_of_several_folds_the_last_one_counts_and_it_is_said(
+    tmp_path: Path, name: str, head: str, line: str
+) -> None:
+    path = tmp_path / name
+    lines = [line.format(f=f, e=e, v=f + e / 10) for f in (1, 2, 3) for e in range(1, 8)]
+    path.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+    reading = read_logs([path])
+    assert {at: values["loss"] for at, values in reading.epochs.items()} == {
+        e: 3 + e / 10 for e in range(1, 8)
+    }
+    assert reading.logs[0].form.endswith(", the last of 3 folds")

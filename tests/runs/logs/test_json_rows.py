@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs import LogReading, Row, read_logs
-from ckptdoctor.runs.logs.json_rows import JsonRows
+from ckptdoctor.runs.logs.json_rows import JsonRows, message_in
 
 
 def read(*objects: Mapping[str, Any]) -> list[Row]:
@@ -33,6 +33,47 @@ def test_a_row_without_an_epoch_is_of_the_moment_above_it() -> None:
         (1, {"loss": 0.5}),
         (1, {"val_iou": 0.6}),
     ]
+
+
+def test_an_envelope_around_a_row_is_opened() -> None:
+    rows = read(
+        {"type": "metrics", "time": 5, "data": {"epoch": 1, "val": {"iou": 0.5}}},
+        {"data": {"step": 20, "loss": 0.4}},
+        {"epoch": 2, "data": {"loss": 0.3}},
+    )
+    assert places(rows) == [(1, None), (1, 20), (2, None)]
+    assert rows[0].values["val/iou"] == 0.5
+    assert rows[1].values["loss"] == 0.4
+    assert rows[2].values["data/loss"] == 0.3
+
+
+def test_settings_are_no_row() -> None:
+    settings = {"epoch": 0, "epochs": 50, "batch_size": 4, "lr": 0.1}
+    assert places(read(settings, {"epoch": 1, "loss": 0.5})) == [(1, None)]
+    assert places(read({**settings, "val_loss": 0.5})) == [(0, None)]
+
+
+def test_a_message_that_only_says_what_happened_is_no_line_of_text() -> None:
+    assert message_in(b'{"event": "step done", "step": 100, "loss": 0.5}') is None
+    assert message_in(b'{"event": "log", "data": {"step": 100, "loss": 0.5}}') is None
+    assert message_in(b'{"message": "step 100 loss 0.5", "step": 3}') == b"step 100 loss 0.5"
+
+
+@pytest.mark.parametrize("counts", [{}, {"step": 0}, {"epoch": 1}, {"epoch": 1, "step": 0}])
+def test_what_is_passed_over_would_not_have_been_read(counts: dict[str, int]) -> None:
+    """The same rows come out whether lines are passed over first or not."""
+    lines = [
+        json.dumps({**{name: at if name == "step" else 1 for name in counts}, "loss": at / 1e5})
+        for at in range(30_000)
+    ]
+    lines += [json.dumps({"epoch": 2, "step": 30_000, "val_iou": 0.5}), json.dumps({"note": "a"})]
+    slow, fast = JsonRows(), JsonRows()
+    every = [row for line in lines for row in slow.feed(line.encode())]
+    some = [
+        row for line in map(str.encode, lines) if not fast.passes(line) for row in fast.feed(line)
+    ]
+    assert [*some, *fast.flush()] == [*every, *slow.flush()]
+    assert (len(every) < len(lines) / 2) or not counts
 
 
 def test_a_row_of_steps_alone_has_no_epoch() -> None:

@@ -26,6 +26,9 @@ BEFORE = [f"Epoch {e}: loss 0.{e}123 val_acc 0.{e}413".encode() for e in range(1
         ("Epoch 10: loss 0.1234 val_acc 0.0012", "Epoch 10: loss 0.1234 val_acc 0.0012"),
         ("Epoch 10: loss 0.1234 val_acc nan", "Epoch 10: loss 0.1234 val_acc nan"),
         ("Epoch 10: loss 0.1234 val", "Epoch 10: loss 0.1234 val"),
+        ("Epoch 10: loss 0.1234 val.", "Epoch 10: loss 0.1234 val."),
+        ("", ""),
+        (".", "."),
         ("best of all 0", "best of all 0"),  # nothing like it stands above
     ],
 )
@@ -52,7 +55,10 @@ def test_a_bar_that_is_being_drawn_is_held_against_what_it_drew_before() -> None
     assert without_cut_number(drawn + b"\rEpoch 3: 60% acc 0.5", []).endswith(b"60% acc ")
 
 
-@given(st.binary(max_size=60), st.lists(st.binary(max_size=60), max_size=5))
+_TEXT = st.text("Epoch loss 0123456789.-+e\r", max_size=40).map(str.encode) | st.binary(max_size=40)
+
+
+@given(_TEXT, st.lists(_TEXT, max_size=5))
 def test_of_any_bytes_the_beginning_is_left(line: bytes, before: list[bytes]) -> None:
     assert line.startswith(without_cut_number(line, before))
 

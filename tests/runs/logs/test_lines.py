@@ -34,6 +34,39 @@ def by_step(*lines: str) -> dict[Position, dict[str, float]]:
 # -- which lines are read ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "step {at} | loss {value:.4f}",
+        "epoch {epoch} step {at} loss {value:.4f}",
+        "Epoch {epoch}: {at}/9000 loss {value:.4f}",
+        "{{'loss': {value:.4f}, 'epoch': {share}}}",
+    ],
+)
+def test_what_is_passed_over_would_not_have_been_read(line: str) -> None:
+    """The same rows come out whether lines are passed over first or not."""
+    lines = []
+    for at in range(16_000):
+        epoch, share, value = at // 9000, round(at / 9000, 4), at / 1e5
+        lines.append(line.format(at=at, epoch=epoch, share=share, value=value))
+        if at % 50 == 0:
+            lines.append(f"val_iou: {value:.4f}")
+        if at == 12_001:
+            lines.append(line.format(at=at, epoch=epoch, share=share, value=math.nan))
+    slow, fast = LineReader(), LineReader()
+    every, passed = [], 0
+    for text in map(str.encode, lines):
+        every += list(slow._feed(text))
+    some = []
+    for text in map(str.encode, lines):
+        if fast.passes(text):
+            passed += 1
+        else:
+            some += list(fast.feed(text))
+    assert list(map(repr, [*some, *fast.flush()])) == list(map(repr, [*every, *slow.flush()]))
+    assert passed > len(lines) / 4 or "{share}" in line
+
+
 def test_all_lines_are_read_until_there_are_thousands_and_then_ever_fewer() -> None:
     samples = Samples()
     read = [n for n in range(1, 100_001) if samples.takes(b"loss")]
@@ -164,6 +197,16 @@ def test_a_number_in_brackets_is_an_epoch_until_one_is_named_in_words() -> None:
 def test_a_decimal_comma_that_is_sure_once_holds_from_then_on() -> None:
     found = by_epoch("Epoch 1: loss: 0,512", "Epoch 2: loss: 1,234")
     assert found == {1: {"loss": 0.512}, 2: {"loss": 1.234}}
+
+
+def test_beside_a_mean_of_all_classes_the_value_of_one_class_is_left_out() -> None:
+    lines = ["Epoch {}: loss 0.5", "road IoU: 0.9", "car IoU: 0.1", "mean IoU: 0.4"]
+    found = by_epoch(*(line.format(e) for e in (1, 2) for line in lines))
+    assert found == {e: {"loss": 0.5, "mean IoU": 0.4} for e in (1, 2)}
+
+
+def test_a_value_of_the_epoch_itself_stays_beside_a_mean() -> None:
+    assert by_epoch("Epoch 1: IoU 0.5", "mean IoU: 0.4") == {1: {"IoU": 0.5, "mean IoU": 0.4}}
 
 
 # -- tables --------------------------------------------------------------------------------------

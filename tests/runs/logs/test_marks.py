@@ -39,6 +39,15 @@ def moment(line: str) -> tuple[Position | None, int | None]:
         ("第 3/20 轮 损失 0.5", 3),
         ("époque 3 : perte 0.5", 3),
         ("эпоха 4: потери 0.5", 4),
+        ("Loss after epoch 3: 0.5", 3),
+        ("Accuracy at epoch 3 is 0.5", 3),
+        ("epoch_3: loss 0.5", 3),
+        ("(3/20) loss 0.5", 3),
+        ("3. Epoche: Verlust 0.5", 3),
+        ("3rd epoch: loss 0.5", 3),
+        ("2024-01-01 INFO 3. Epoche - Verlust: 0.5", 3),
+        ("[12:00:00] After 3 epochs, loss 0.5", 3),
+        ("After 3 epoch(s): loss 0.5", 3),
     ],
 )
 def test_an_epoch_in_the_ways_in_which_scripts_name_it(line: str, epoch: Position) -> None:
@@ -105,6 +114,11 @@ def test_a_line_may_speak_of_another_epoch_than_now(line: str) -> None:
         "step_time 3.5",
         "time 2:30 loss 0.5",
         "Early stopping after no epochs",
+        "Early stopping after 10 epochs, loss 0.5",
+        "After 10 epochs without a better loss",
+        "decays at the 30th epoch",
+        "see (3/20) of 5",
+        "version 1.2. epoch",
         "top-epoch 3",
         "epoch 3x",
     ],
@@ -162,6 +176,22 @@ def test_values_begin_behind_the_moment_or_with_the_dictionary_that_it_stands_in
     found = mark(line)
     assert found is not None
     assert line[found.values_from :] == ": loss 0.4"
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("Loss after epoch 3: 0.5", "Loss: 0.5"),
+        ("Test accuracy at epoch 3/20 is 0.5", "Test accuracy is 0.5"),
+        ("Loss of epoch 3 = tensor(0.5)", "Loss = tensor(0.5)"),
+        ("Loss after epoch 3: nan", "Loss: nan"),
+    ],
+)
+def test_an_epoch_between_a_name_and_its_value_is_cut_out(line: str, left: str) -> None:
+    found = mark(line)
+    assert found is not None
+    start, end = found.cut
+    assert line[found.values_from : start] + line[end:] == left
 
 
 def test_of_a_step_only_what_is_no_value_is_cut() -> None:

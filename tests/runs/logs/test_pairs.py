@@ -41,6 +41,25 @@ def test_a_name_and_its_number(line: str, values: dict[str, float]) -> None:
     assert values_in(line) == pytest.approx(values)
 
 
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("train/val loss: 0.5/0.6", {"train loss": 0.5, "val loss": 0.6}),
+        ("Train / Val Acc = 0.5 / 0.6", {"Train Acc": 0.5, "Val Acc": 0.6}),
+        ("loss (train/val): 0.5/0.6", {"train loss": 0.5, "val loss": 0.6}),
+        (
+            "loss (trn/vld): 0.5, 0.6 | acc (trn/vld): 0.7, 0.8",
+            {"trn loss": 0.5, "vld loss": 0.6, "trn acc": 0.7, "vld acc": 0.8},
+        ),
+        ("train/val loss: nan/0.6", {"train loss": math.nan, "val loss": 0.6}),
+        ("train/val_loss: 0.5", {"train/val_loss": 0.5}),  # a tag of TensorBoard
+        ("IoU road: 0.9, IoU mean: 0.5", {"road": 0.9, "mean IoU": 0.5}),
+    ],
+)
+def test_what_stands_apart_belongs_together(line: str, values: dict[str, float]) -> None:
+    assert values_in(line) == pytest.approx(values, nan_ok=True)
+
+
 def test_the_mean_of_classes_leaves_out_those_that_are_not_there() -> None:
     assert math.isnan(values_in("Pseudo dice [nan, nan]")["Pseudo dice"])
     assert values_in("Pseudo dice [nan, 0.8]") == {"Pseudo dice": 0.8}
