@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ckptdoctor.layouts.registry import LAYOUTS
 from tests.docs import COMMANDS, DOCS, pages
 
 ROOT = DOCS.parent
@@ -31,3 +32,9 @@ def test_the_readme_uses_commands_that_exist() -> None:
     used = set(re.findall(r"^(?:\$ )?ckptdoctor (\w+)", text, re.MULTILINE))
     assert used
     assert used <= set(COMMANDS)
+
+
+def test_every_layout_is_described() -> None:
+    told = (DOCS / "folders.md").read_text(encoding="utf-8")
+    names = {layout.name for layout in LAYOUTS} - {"pointers"}
+    assert {name for name in names if f"\n| `{name}` |" not in told} == set()
