@@ -66,8 +66,8 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     if not _is_state(folder):
         return
     weights = weights_in(Place(folder)) + models_below(folder, folder.folders)
-    found = weights + _models_between(weights) + sharded_below(folder)
-    found += side_files(Place(folder), _SIDE_FILES)
+    below = sharded_below(folder)
+    found = weights + _models_between(weights) + below + side_files(Place(folder), _SIDE_FILES)
     strangers = unknown_files(folder, found)
     if not strangers and not any(_is_weights(part.role) for part in found.parts):
         found += _without_weights()
@@ -88,10 +88,17 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
 def _is_state(folder: Folder) -> bool:
     if any(_RANDOM.fullmatch(name) for name in folder.files):
         return True
-    if "optimizer.bin" not in folder or any(name in folder for name in _OF_TRAINER):
+    if any(name in folder for name in _OF_TRAINER):
         return False
+    if "optimizer.bin" not in folder:
+        return "scheduler.bin" in folder and _has_models_below(folder)
     weights = ("model.safetensors", "pytorch_model.bin", "pytorch_model_fsdp.bin")
     return any(name in folder for name in (*_BESIDE_OPTIMIZER, *weights))
+
+
+def _has_models_below(folder: Folder) -> bool:
+    """Whether the folders below hold what goes with a scheduler here."""
+    return bool(sharded_below(folder) or models_below(folder, folder.folders))
 
 
 def _is_weights(role: PartRole) -> bool:

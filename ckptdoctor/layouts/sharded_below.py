@@ -2,34 +2,32 @@
 
 Source: ``accelerate/utils/fsdp_utils.py`` (``pytorch_model_fsdp_0``, ``optimizer_0``), and
 ``engine.save_checkpoint`` of DeepSpeed: ``global_stepN`` of the Trainer, ``pytorch_model`` of
-accelerate, and ``latest``, which names the one that is loaded.
+accelerate. ``latest`` beside them is a pointer, and no part.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import replace
 
 from ckptdoctor.layouts import dcp, deepspeed
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
-from ckptdoctor.layouts.found import Found, Place
+from ckptdoctor.layouts.found import Found
 
 __all__ = ["sharded_below"]
 
-_LATEST = "latest"
 _OF_OPTIMIZER = re.compile(r"optimizer_\d{1,4}")
 _FURTHER_MODEL = re.compile(r"pytorch_model_fsdp_[1-9]\d{0,3}")
 
 
 def sharded_below(folder: Folder) -> Found:
-    """The parts in such folders, and the text that points to one of them.
+    """The parts in such folders.
 
     Args:
         folder: of the checkpoint.
     """
-    found, tags = Found(), []
+    found = Found()
     for name in folder.folders:
         of_fsdp = dcp.parts_of(folder, name)
         if of_fsdp is not None:
@@ -37,8 +35,7 @@ def sharded_below(folder: Folder) -> Found:
         of_ranks = deepspeed.parts_of(folder.below(name), name)
         if of_ranks is not None:
             found += _found(of_ranks)
-            tags.append(name)
-    return found + (_latest(folder, tags) if tags or _LATEST in folder else Found())
+    return found
 
 
 def _found(files: CheckpointFiles) -> Found:
@@ -63,20 +60,3 @@ def _of_fsdp(name: str, found: Found) -> Found:
 
 def _no_model(one: Part | Absent) -> PartRole:
     return PartRole.OPTIMIZER if one.role is PartRole.MODEL else one.role
-
-
-def _latest(folder: Folder, tags: Collection[str]) -> Found:
-    """The pointer: DeepSpeed loads nothing without it, and nothing else than what it names."""
-    if _LATEST not in folder:
-        because = f"{min(tags)} is there, and DeepSpeed finds it by this file alone"
-        return Found(absent=(Absent(name=_LATEST, role=PartRole.STATE, because=because),))
-    part = Place(folder).text(_LATEST)
-    target = (folder.text(_LATEST) or "").strip()
-    if target in tags:
-        return Found(parts=(part,))
-    lost = Absent(
-        name=f"{target.rpartition('/')[2]}/" if target else _LATEST,
-        role=PartRole.OPTIMIZER,
-        because=f"{_LATEST} names it, and DeepSpeed loads nothing else",
-    )
-    return Found(parts=(part,), absent=(lost,))

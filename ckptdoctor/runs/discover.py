@@ -98,7 +98,9 @@ def discover(paths: Iterable[Path]) -> Discovery:
     for path in every:
         inside = [together.get(path) or _file(path)]
         if path.is_dir():
-            inside = sorted(_below(path, claims), key=lambda one: natural_key(one.path))
+            below = sorted(_below(path, claims), key=lambda one: natural_key(one.path))
+            # A part may lie in a folder that was looked at before its checkpoint's.
+            inside = [one for one in below if not (one.is_single and one.path in claims.taken)]
             if not inside:
                 found.empty.append(path)
         for files in inside:

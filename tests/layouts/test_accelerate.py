@@ -107,17 +107,23 @@ def test_deepspeed(tmp_path: Path) -> None:
         "pytorch_model/zero_pp_rank_0_mp_rank_00_optim_states.pt",
     )
     path = folder_of(tmp_path, *of_ranks, "random_states_0.pkl", "scheduler.bin")
-    (path / "latest").write_text("pytorch_model")
     files = claimed(LAYOUT, path)
     assert roles(files)[of_ranks[0]] is PartRole.MODEL
     assert roles(files)[of_ranks[1]] is PartRole.OPTIMIZER
-    assert roles(files)["latest"] is PartRole.STATE
     assert not files.absent
 
-    (path / "latest").write_text("pytorch_model_1")
-    assert absent(claimed(LAYOUT, path)) == {"pytorch_model_1/": PartRole.OPTIMIZER}
-    (path / "latest").unlink()
-    assert absent(claimed(LAYOUT, path)) == {"latest": PartRole.STATE}
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "pytorch_model_fsdp_0/__0_0.distcp",
+        "pytorch_model/mp_rank_00_model_states.pt",
+        "unet/diffusion_pytorch_model.safetensors",
+    ],
+)
+def test_a_state_without_its_random_states(tmp_path: Path, inside: str) -> None:
+    assert claims(LAYOUT, folder_of(tmp_path, inside, "scheduler.bin"))
+    assert not claims(LAYOUT, folder_of(tmp_path / "other", inside))
 
 
 def test_models_of_a_diffusers_script(tmp_path: Path) -> None:

@@ -104,13 +104,12 @@ def test_a_scan_sees_the_tensors_of_all(tmp_path: Path) -> None:
 
 
 class TestDeepSpeed:
-    def trained(self, path: Path, latest: str = "global_step500") -> Path:
+    def trained(self, path: Path) -> Path:
         ranks = [
             f"global_step500/zero_pp_rank_{rank}_mp_rank_00_optim_states.pt" for rank in (0, 1)
         ]
         folder_of(path, "global_step500/mp_rank_00_model_states.pt", *ranks, "trainer_state.json")
-        if latest:
-            (path / "latest").write_text(latest)
+        (path / "latest").write_text("global_step500")
         return path
 
     def test_the_trainer_under_it(self, tmp_path: Path) -> None:
@@ -119,7 +118,7 @@ class TestDeepSpeed:
         assert found["global_step500/mp_rank_00_model_states.pt"] is PartRole.MODEL
         rank = "global_step500/zero_pp_rank_1_mp_rank_00_optim_states.pt"
         assert found[rank] is PartRole.OPTIMIZER
-        assert found["latest"] is PartRole.STATE
+        assert "latest" not in found  # a pointer
         assert not files.absent
 
     def test_names_of_a_run_have_no_step(self, tmp_path: Path) -> None:
@@ -127,11 +126,3 @@ class TestDeepSpeed:
         names = {part.sibling for part in files.parts if part.name.startswith("global_step")}
         assert names
         assert not any("500" in name for name in names)
-
-    def test_a_pointer_that_leads_nowhere(self, tmp_path: Path) -> None:
-        path = self.trained(tmp_path / "checkpoint-500", latest="global_step600")
-        assert absent(claimed(huggingface.LAYOUT, path)) == {"global_step600/": PartRole.OPTIMIZER}
-
-    def test_no_pointer(self, tmp_path: Path) -> None:
-        path = self.trained(tmp_path / "checkpoint-500", latest="")
-        assert absent(claimed(huggingface.LAYOUT, path)) == {"latest": PartRole.STATE}

@@ -7,6 +7,7 @@ import pytest
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.layouts.torchtune import LAYOUT
+from tests.builders import save
 from tests.layouts.folders_of_names import (
     SHARDS,
     claimed,
@@ -28,7 +29,7 @@ def test_one_checkpoint_with_its_recipe(tmp_path: Path, name: str) -> None:
     files = claimed(LAYOUT, path)
     assert [part.name for part in files.parts][:3] == list(SHARDS)
     assert roles(files)["recipe_state.pt"] is PartRole.OPTIMIZER
-    assert prefixes(files)["recipe_state.pt"] == ""  # its counters are those of the checkpoint
+    assert prefixes(files)["recipe_state.pt"] == "recipe_state."
     assert files.finished == "recipe_state.pt"
     assert not files.absent
 
@@ -48,12 +49,19 @@ def test_adapters_in_two_forms(tmp_path: Path) -> None:
     assert len({prefixes(files)[name] for name in names[:2]}) == 2
 
 
-def test_a_recipe_of_the_run(tmp_path: Path) -> None:
-    folder_of(tmp_path / "recipe_state", "recipe_state.pt")
-    path = folder_of(tmp_path / "epoch_1", *SHARDS, texts={INDEX: three_shards()})
-    files = claimed(LAYOUT, path)
-    assert "recipe_state.pt" not in roles(files)
-    assert not files.absent
+@pytest.mark.parametrize("counted", [None, 1, 2])
+def test_a_recipe_of_the_run(tmp_path: Path, counted: int | None) -> None:
+    recipe = folder_of(tmp_path / "recipe_state", "recipe_state.pt") / "recipe_state.pt"
+    if counted is not None:
+        save(recipe, {"epochs_run": counted, "optimizer": {}})
+    for epoch in (0, 1):
+        folder_of(tmp_path / f"epoch_{epoch}", *SHARDS, texts={INDEX: three_shards()})
+    owner = 1 if counted is None else counted - 1  # the newest, where it cannot be read
+    for epoch in (0, 1):
+        files = claimed(LAYOUT, tmp_path / f"epoch_{epoch}")
+        parts = {part.name: part.path for part in files.parts}
+        assert (parts.get("recipe_state/recipe_state.pt") == recipe) == (epoch == owner)
+        assert not files.absent
     assert not claims(LAYOUT, tmp_path / "recipe_state")
 
 

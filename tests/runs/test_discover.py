@@ -148,3 +148,10 @@ def test_a_glob_may_go_into_folders(tmp_path: Path) -> None:
 def test_a_dangling_link_under_another_name_is_left_aside(tmp_path: Path) -> None:
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     assert discover([tmp_path]).files == []
+
+
+def test_a_part_in_another_folder_is_no_checkpoint_of_its_own(tmp_path: Path) -> None:
+    for name in ("epoch_0/model-00001-of-00001.bin", "recipe_state/recipe_state.pt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"tensors")
+    assert [files.path.name for files in discover([tmp_path]).checkpoints] == ["epoch_0"]

@@ -53,6 +53,8 @@ class Contents:
 def contents_of(files: CheckpointFiles) -> Contents:
     """Every file of a checkpoint: those of its folder, or, side by side, its parts alone.
 
+    A part of a folder that lies beside the folder is within the copy.
+
     Links to files are followed; what is a link to a folder, no file, or a folder that holds
     checkpoints of its own stays behind.
 
@@ -71,6 +73,9 @@ def contents_of(files: CheckpointFiles) -> Contents:
     found = list(_walk(files.path, "", parts, left))
     names = {file.name for file in found}
     _refuse_outside(files, [name for name in parts if name not in names])
+    beside = [part for part in files.parts if not part.path.is_relative_to(files.path)]
+    found += [_file(part.name, part.path) for part in beside if part.name not in names]
+    names.update(part.name for part in beside)
     lost = [name for name in parts if name not in names]
     if lost:
         raise RestoreError(f"{files.path}: {lost[0]} is gone: try again")
