@@ -96,17 +96,17 @@ def inspect(
     return code
 
 
-def _meant(path: Path) -> Path | CheckpointFiles:
+def _meant(path: Path) -> CheckpointFiles:
     """The checkpoint that a path is.
 
     Raises:
         UsageError: it is a folder of several, or of none.
     """
     from ckptdoctor.errors import UsageError
-    from ckptdoctor.runs.discover import discover
+    from ckptdoctor.runs.discover import checkpoint_in, discover
 
     if not path.is_dir():
-        return path
+        return checkpoint_in(path)
     found = discover([path]).checkpoints
     for files in found:
         if files.path == path:

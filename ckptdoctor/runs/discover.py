@@ -21,6 +21,7 @@ __all__ = [
     "DIRECTORY_VARIABLE",
     "Discovery",
     "checkpoint_at",
+    "checkpoint_in",
     "default_paths",
     "discover",
     "named_checkpoints",
@@ -96,7 +97,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
     together = _together([path for path in every if not path.is_dir()])
     seen: set[str] = set()
     for path in every:
-        inside = [together.get(path) or _file(path)]
+        inside = [together.get(path) or checkpoint_in(path)]
         if path.is_dir():
             below = sorted(_below(path, claims), key=lambda one: natural_key(one.path))
             # A part may lie in a folder that was looked at before its checkpoint's.
@@ -119,11 +120,11 @@ def checkpoint_at(path: Path) -> CheckpointFiles:
     for files in claims_in(folder, Claims()):
         if files.path == path:
             return with_siblings([files])[0]
-    return _file(path)
+    return checkpoint_in(path)
 
 
-def _file(path: Path) -> CheckpointFiles:
-    """The checkpoint that a file is, whatever its name: it may be an archive of several."""
+def checkpoint_in(path: Path) -> CheckpointFiles:
+    """The checkpoint that a file is, whatever its name: an archive is one of several parts."""
     return claim_file(path) or single(path)
 
 

@@ -59,7 +59,7 @@ def test_other_names_count_if_the_first_bytes_say_so(tmp_path: Path) -> None:
 def test_a_part_of_a_distributed_checkpoint_is_not_one_by_itself(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(2)}, tmp_path / "model.pt")
     (tmp_path / "model.pt").rename(tmp_path / "__0_0.distcp")
-    assert discover([tmp_path]).empty == [tmp_path]
+    assert discover([tmp_path]).files == [tmp_path]
     assert discover([tmp_path / "__0_0.distcp"]).files == [tmp_path / "__0_0.distcp"]
 
 
