@@ -116,6 +116,9 @@ class Changes:
             for path, value in view.checkpoint.scalars.items():
                 if is_rate(path) and type(value) in (int, float):
                     stored[f"{name}.{path}"] = float(value or 0)
+            for path, stats in view.stats.items():  # a rate may be a tensor of one element
+                if is_rate(path) and stats.max is not None:
+                    stored[f"{name}.{path}"] = stats.max
         return stored
 
     def concerns(self, view: PartView) -> bool:
@@ -262,7 +265,9 @@ _TAKEN_AS_THEY_ARE = frozenset(
 
 
 def _stores_rates(view: PartView) -> bool:
-    return any(map(is_rate, view.checkpoint.scalars))
+    return any(map(is_rate, view.checkpoint.scalars)) or any(
+        is_rate(tensor.fqn) for tensor in view.tensors
+    )
 
 
 def _summed(done: Sequence[_Done]) -> Iterator[Action]:

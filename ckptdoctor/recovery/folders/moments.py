@@ -42,7 +42,7 @@ def _reset(draft: Draft) -> int:
     """The same in a file that is written anew; how many tensors."""
     count = 0
     for tensor in draft.tensors(Role.OPTIMIZER):
-        if 0 in tensor.shape:
+        if 0 in tensor.shape or "param_groups" in tensor.fqn.split("."):
             continue
         fill_with_zeros(draft, tensor)
         draft.touched.add(tensor.fqn)

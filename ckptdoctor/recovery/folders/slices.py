@@ -66,7 +66,7 @@ def reset_slices(draft: Draft, slices: FileSlices) -> int:
     """
     count = 0
     for item in slices.items:
-        if item.role is not Role.OPTIMIZER:
+        if item.role is not Role.OPTIMIZER or "param_groups" in item.name.split("."):
             continue
         if item.shape is None:
             if item.name.rpartition(".")[2] == "step":
