@@ -200,9 +200,7 @@ class _Job:
             self._copying.copy(folder)
             self._verify(folder)
             sha256, text = self._manifest()
-            self._write_pointer(stage)
-            if inner:
-                write_manifest(manifest_path(folder), text)
+            self._write_beside(stage, folder, text)
             self._set_modes(folder, stage)
             sync_tree(stage.path)
             self._publish(stage, text, force=force)
@@ -249,13 +247,19 @@ class _Job:
                 f"{bad[0].code} {bad[0].subject}: {bad[0].message}"
             )
 
-    def _write_pointer(self, stage: Stage) -> None:
+    def _write_beside(self, stage: Stage, folder: Path, text: str) -> None:
+        """What lies beside a checkpoint that keeps its name: the pointer to it, its manifest."""
         if self._placement.pointer is not None:
-            name, text = self._placement.pointer
+            name, target = self._placement.pointer
             with (stage.path / name).open("x", encoding="utf-8") as out:
-                out.write(text)
+                out.write(target)
                 out.flush()
                 os.fsync(out.fileno())
+        if self._placement.inner:
+            try:
+                write_manifest(manifest_path(folder), text)
+            except PlacedError as error:  # the folder has no name yet
+                raise OSError(error.errno, error.strerror, str(folder)) from error
 
     def _set_modes(self, folder: Path, stage: Stage) -> None:
         """Folders get the permissions of those that they are copies of."""

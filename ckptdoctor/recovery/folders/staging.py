@@ -109,15 +109,41 @@ def temporary_folder(destination: Path) -> Iterator[Stage]:
     stage = Stage(path)
     try:
         yield stage
+    except (OSError, RestoreError) as error:
+        if _stays(stage):
+            raise _and_stays(error, path) from error
+        raise
     finally:
-        if not stage.placed:
-            shutil.rmtree(path, ignore_errors=True)
+        _stays(stage)
+
+
+def _stays(stage: Stage) -> bool:
+    """Whether a folder that got no name is there still, though it was to be removed."""
+    if stage.placed:
+        return False
+    shutil.rmtree(stage.path, ignore_errors=True)
+    return stage.path.exists()
+
+
+def _and_stays(error: OSError | RestoreError, path: Path) -> Exception:
+    """The same error, which also tells of the temporary folder that could not be removed."""
+    more = f"{path} is left behind and may be deleted"
+    if isinstance(error, OSError):
+        return type(error)(error.errno, f"{error.strerror or error}; {more}", error.filename)
+    return RestoreError(*error.lines, more)
 
 
 def sync_tree(folder: Path) -> None:
-    """Make the names in a folder last, and those below it; files are synced by who wrote them."""
-    for parent, _, _ in os.walk(folder, topdown=False):
-        sync_folder(Path(parent))
+    """Make the names in a folder last, and those below it; files are synced by who wrote them.
+
+    Raises:
+        OSError: they cannot be synced.
+    """
+    try:
+        for parent, _, _ in os.walk(folder, topdown=False):
+            sync_folder(Path(parent))
+    except PlacedError as error:  # nothing has its name yet
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def place(stage: Stage, destination: Path, *, force: bool, ours: bool) -> Path | None:
