@@ -35,7 +35,8 @@ def one_rank(root: Path) -> Series:
         names.append(f"step-{stage.step}")
         state = {"model": stage.weights, "optim": stage.optimizer, "step": stage.step}
         plain_dcp(root / names[-1], state)
-    return folder_series(root, names, SLICES)
+    rules = (rule("*.distcp", Kind.WEIGHTS, inside=OPTIMIZER, whole=True), *SLICES)
+    return folder_series(root, names, rules)
 
 
 def two_ranks(root: Path) -> Series:
@@ -71,11 +72,11 @@ def torchtitan(root: Path) -> Series:
 
 
 def lightning_sharded(root: Path) -> Series:
-    """A folder that is named like a file: FSDP's state beside ``meta.pt``."""
+    """A folder that is named like a file: a sharded state beside ``meta.pt``."""
     names = []
     for stage in stages():
         names.append(f"checkpoints/epoch={stage.epoch - 1}-step={stage.step}.ckpt")
-        by_two(root / names[-1], {"model": stage.weights, "optimizer_0": by_name(stage)})
+        by_two(root / names[-1], {"state_dict": stage.weights, "optimizer_0": by_name(stage)})
         save(lightning_meta(stage), root / names[-1] / "meta.pt")
     return folder_series(root, names, (*SLICES, rule("meta.pt", Kind.STATE)))
 
@@ -146,7 +147,10 @@ def pointer(path: str) -> Part:
 
 def lightning_meta(stage: Stage) -> dict[str, Any]:
     """A Lightning checkpoint without weights and optimizer."""
-    callback = "ModelCheckpoint{'monitor': 'val_acc', 'mode': 'max', 'every_n_epochs': 1}"
+    callback = (
+        "ModelCheckpoint{'monitor': 'val_acc', 'mode': 'max', 'every_n_train_steps': 0, "
+        "'every_n_epochs': 1, 'train_time_interval': None}"
+    )
     return {
         "epoch": stage.epoch - 1,
         "global_step": stage.step,

@@ -223,7 +223,6 @@ def _mmengine(stage: Stage) -> dict[str, Any]:
         "state_dict": stage.weights,
         "message_hub": {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}},
         "optimizer": stage.optimizer,
-        "param_schedulers": [stage.scheduler],
     }
 
 

@@ -104,7 +104,9 @@ def _of_slices(path: Path, content: bytes) -> Iterator[Spot]:
 def _of_zip(content: bytes) -> Iterator[Spot]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {member.filename: member for member in archive.infolist()}
-        (pickled,) = (name for name in members if name.endswith("/data.pkl"))
+        pickled = next((name for name in members if name.endswith("/data.pkl")), None)
+        if pickled is None:
+            return  # an archive of something else
         prefix = pickled.removesuffix("data.pkl")
         root = Reader(io.BytesIO(archive.read(pickled))).load()
     seen = set()
@@ -177,6 +179,10 @@ class _Anything:
         return id(self)
 
 
+class _Dict(dict[Any, Any]):
+    """An OrderedDict, which may have attributes: a module's state has ``_metadata``."""
+
+
 class Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if name == "_rebuild_tensor_v2":
@@ -184,7 +190,7 @@ class Reader(pickle.Unpickler):
         if name == "_rebuild_parameter":
             return lambda tensor, *_: tensor
         if name == "OrderedDict":
-            return dict
+            return _Dict
         if module == "torch" and name.endswith("Storage"):
             return _STORAGES[name]
         if module == "torch" and isinstance(getattr(torch, name), torch.dtype):

@@ -10,7 +10,6 @@ from tests.layouts.folders import TWINS
 from tests.layouts.folders.faults import Fault, copy, inflict, injuries
 from tests.layouts.folders.outline import name, outline
 from tests.layouts.folders.real import FRAMEWORKS, Framework
-from tests.layouts.folders.tensors import spots
 from tests.layouts.folders.truth import Kind, Layout, Series
 
 ONE_RANK_MORE = {"rng_state.pth", "rng_state_0.pth", "rng_state_1.pth", "scaler.pt"}
@@ -132,4 +131,4 @@ def by_name(series: Series) -> dict[str, list[Path]]:
 
 def outlines(paths: list[Path]) -> set[str]:
     """Of files that fall together: shards."""
-    return set().union(*(outline(path) for path in paths if path.suffix != ".zip" or spots(path)))
+    return set().union(*(outline(path) for path in paths))

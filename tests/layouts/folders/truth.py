@@ -60,7 +60,7 @@ class Part:
     ``inside`` says what single tensors of it are, by a pattern of their dotted name; what none
     matches is of the part's own ``kind``. ``sibling`` is the same file of the checkpoint before,
     "" where there is none. ``unseen`` names faults without a witness, and says why. ``whole``: it
-    is all that the checkpoint consists of.
+    is all that the checkpoint consists of, but for what is the same in the others.
     """
 
     path: str

@@ -73,8 +73,11 @@ def _train(root: Path, *, shared: bool) -> None:
     net, optimizer = _prepared(shared=shared)
     for epoch in (1, 2, 3):
         _epoch(net, optimizer)
-        model, state = get_state_dict(net, optimizer)
-        whole: dict[str, Any] = {"model": model, "optimizer": state, "step": epoch * 4}
+        whole: dict[str, Any] = {"step": epoch * 4}
+        if shared:
+            whole["model"], whole["optimizer"] = get_state_dict(net, optimizer)
+        else:
+            whole |= {"model": net.state_dict(), "optim": optimizer.state_dict()}
         save(whole, checkpoint_id=str(root / f"step-{epoch * 4}"))
 
 
@@ -88,6 +91,14 @@ def _resumed(path: Path, *, shared: bool) -> dict[str, torch.Tensor]:
     from torch.distributed.checkpoint.state_dict_loader import load
 
     net, optimizer = _prepared(shared=shared)
+    if not shared:
+        _epoch(net, optimizer)  # it makes the state that is loaded into
+        plain = {"model": net.state_dict(), "optim": optimizer.state_dict()}
+        load(plain, checkpoint_id=str(path))
+        net.load_state_dict(plain["model"])
+        optimizer.load_state_dict(plain["optim"])
+        _epoch(net, optimizer)
+        return {name: value.clone() for name, value in net.state_dict().items()}
     model, state = get_state_dict(net, optimizer)
     whole: dict[str, Any] = {"model": model, "optimizer": state}
     load(whole, checkpoint_id=str(path))
