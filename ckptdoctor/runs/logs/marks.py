@@ -62,10 +62,12 @@ _BRACKETS = re.compile(
     rb"^[^\[]{0,40}\[\s{0,4}(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]"
     rb"|(?:^\s{0,4}|:\d{1,5}\]\s)\[(\d{1,7})\]\s"
     rb"|^\s{0,4}\((\d{1,7})\s?/\s?\d{1,7}\)\s"
+    rb"|^\s{0,4}(\d{1,7})/\d{1,7}(?::|\s\|)\s"
+    rb"|^\s{0,4}#(\d{1,7}):?\s|^\s{0,4}(\d{1,7})\s\|\s"
 )
-_NAMED_BEFORE = re.compile(rb"\w(?P<cut>\s(?:after|at|in|of|for)\s)$", re.IGNORECASE)
+_NAMED_BEFORE = re.compile(rb"\w(?P<cut>\s(?:(?:after|at|in|of|for)\s|\())$", re.IGNORECASE)
 _TOLD_BEHIND = re.compile(
-    rb"(?P<total>\s?/\s?\d{1,7})?\s?(?:[:=]|->|is\s|was\s)\s?"
+    rb"(?P<total>(?:\s?/\s?\d{1,7})?\)?)\s?(?:[:=]|->|is\s|was\s)\s?"
     rb"[-+(]?(?:\.?\d|nan\b|inf\b|(?:np|tensor|float)\b)",
     re.IGNORECASE,
 )

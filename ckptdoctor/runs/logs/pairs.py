@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _WORD = r"(?<![\w@./-])[A-Za-z_][\w@./-]*+"
-_SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is|was)\s)"
+_SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is|was)(?::\s*+|\s))"
 # What makes a pair of a word is optional, so that a word without a number is passed over in one
 # step: `a-a-a-a` would be tried from each of its letters, as far as it reaches.
 _PAIR = re.compile(

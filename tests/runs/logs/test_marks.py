@@ -133,9 +133,11 @@ def test_the_batches_of_a_validation_are_no_step_of_the_training() -> None:
 
 
 def test_a_number_in_brackets_is_an_epoch_only_where_none_was_named_in_words() -> None:
-    found = mark("[3/10] loss 0.5")
-    assert found is not None
-    assert (found.epoch, found.in_words) == (3, False)
+    for line in ("[3/10] loss 0.5", "3/10: loss 0.5", "3/10 | loss 1", "#3 loss 1", "003 | loss 1"):
+        found = mark(line)
+        assert found is not None
+        assert (found.epoch, found.in_words) == (3, False)
+        assert mark(line, in_words=True) is None
     assert mark("[3/10] loss 0.5", in_words=True) is None
     assert mark("Iter [3/10] loss 0.5", in_words=True) is not None  # that is in words
 
@@ -183,6 +185,8 @@ def test_values_begin_behind_the_moment_or_with_the_dictionary_that_it_stands_in
     [
         ("Loss after epoch 3: 0.5", "Loss: 0.5"),
         ("Test accuracy at epoch 3/20 is 0.5", "Test accuracy is 0.5"),
+        ("Mean IoU (epoch 3): 0.5", "Mean IoU: 0.5"),
+        ("Loss (epoch 3/20) = 0.5", "Loss = 0.5"),
         ("Loss of epoch 3 = tensor(0.5)", "Loss = tensor(0.5)"),
         ("Loss after epoch 3: nan", "Loss: nan"),
     ],

@@ -28,6 +28,7 @@ from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, begins_with_split, is_watc
         ("acc → 0.5", {"acc": 0.5}),
         ("iou => 0.5", {"iou": 0.5}),
         ("accuracy reached 0.8", {"accuracy": 0.8}),
+        ("The validation accuracy is: 0.8", {"validation accuracy": 0.8}),
         ("{'eval_loss': '0.5', 'eval_acc': 0.7}", {"eval_loss": 0.5, "eval_acc": 0.7}),
         ("('loss', 0.5), ('iou', 0.4)", {"loss": 0.5, "iou": 0.4}),
         ("loss: None acc: 0.8", {"acc": 0.8}),
