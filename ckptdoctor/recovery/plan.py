@@ -16,6 +16,7 @@ from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
+from ckptdoctor.recovery.folders.frameworks import framework_of
 from ckptdoctor.recovery.lr_rules import Advice, advise
 from ckptdoctor.recovery.next_step import clean_name, free_name
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
@@ -218,7 +219,9 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
     warnings: list[str] = []
     command = first or command_line("ckptdoctor", "scan", source)
     if rewrite is not None:
-        rewrite.resume_from(resume, source)
+        files = place.report.files
+        usual = "" if files is None else framework_of(files).flag
+        rewrite.resume_from(resume, source, usual)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         rewrite.scale_rates(fresh=False)
         rewrite.warm_up()

@@ -109,12 +109,13 @@ class Rewrite:
             and source.parent.name.startswith("checkpoint-")
         )
 
-    def resume_from(self, resume: Path, source: Path) -> None:
+    def resume_from(self, resume: Path, source: Path, usual: str = "") -> None:
         """Let it resume from this checkpoint.
 
         Args:
-            resume: the file.
-            source: the checkpoint that the file is made from, or the same.
+            resume: the file, or the folder.
+            source: the checkpoint that it is made from, or the same.
+            usual: the flag that takes it, as scripts of its framework call it; "" for no such.
         """
         reason = "a checkpoint that was read, scanned and found sound"
         target = source.parent if self.takes_folder(source) else resume
@@ -124,7 +125,7 @@ class Rewrite:
         for flag in flags:
             self._replace(flag, argument(target), reason)
         if not flags:
-            name = self._request.resume_flag or "--resume-from"
+            name = self._request.resume_flag or usual or "--resume-from"
             name = name if name.startswith("-") else f"--{name}"
             name = self._add(name, argument(target), reason)
             self.warnings += [

@@ -30,6 +30,7 @@ class Framework:
         by_parent: whether it takes the folder above, and finds the checkpoint there by its name.
         pointer: the file in the folder above that names the checkpoint; "" for none.
         points: what that file says, by the name of the checkpoint.
+        flag: that takes the checkpoint, as its scripts call it; "" where that is not known.
         does_without: what it starts afresh where its file is missing: by role, what that costs.
     """
 
@@ -37,6 +38,7 @@ class Framework:
     by_parent: Callable[[CheckpointFiles], bool] = lambda _: False
     pointer: str = ""
     points: Callable[[str], str] = _no_pointer
+    flag: str = ""
     does_without: Mapping[PartRole, str]
 
 
@@ -71,9 +73,15 @@ def _iteration(name: str) -> str:
 
 _FRAMEWORKS = {
     "huggingface": Framework(
-        resume="Trainer.train(resume_from_checkpoint={checkpoint!r})", does_without=_TRAINER
+        resume="Trainer.train(resume_from_checkpoint={checkpoint!r})",
+        flag="--resume_from_checkpoint",
+        does_without=_TRAINER,
     ),
-    "accelerate": Framework(resume="accelerator.load_state({checkpoint!r})", does_without=_ALWAYS),
+    "accelerate": Framework(
+        resume="accelerator.load_state({checkpoint!r})",
+        flag="--resume_from_checkpoint",
+        does_without=_ALWAYS,
+    ),
     "deepspeed": Framework(
         resume="engine.load_checkpoint({root!r})",
         by_parent=_lies_bare,
@@ -86,6 +94,7 @@ _FRAMEWORKS = {
         by_parent=_lies_bare,
         pointer="latest_checkpointed_iteration.txt",
         points=_iteration,
+        flag="--load",
         does_without=_ALWAYS,
     ),
     "speechbrain": Framework(
@@ -99,7 +108,9 @@ _FRAMEWORKS = {
         does_without=_ALWAYS,
     ),
     "lightning": Framework(
-        resume="Trainer.fit(model, ckpt_path={checkpoint!r})", does_without=_ALWAYS
+        resume="Trainer.fit(model, ckpt_path={checkpoint!r})",
+        flag="--ckpt_path",
+        does_without=_ALWAYS,
     ),
 }
 _ANY = Framework(does_without=_ALWAYS)
