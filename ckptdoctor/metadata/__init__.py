@@ -6,7 +6,7 @@ fairseq and the Hugging Face Trainer.
 
 from __future__ import annotations
 
-from ckptdoctor.metadata.counters import count_text
+from ckptdoctor.metadata.counters import count_text, step_in
 from ckptdoctor.metadata.facts import Metadata, Metric, MetricKind, Mode, Source
 from ckptdoctor.metadata.file_names import epoch_from_name, says_epoch, step_from_name
 from ckptdoctor.metadata.metric_names import (
@@ -68,6 +68,7 @@ __all__ = [
     "says_epoch",
     "split_of",
     "step_from_name",
+    "step_in",
     "unknown_metrics",
     "weight_of",
 ]

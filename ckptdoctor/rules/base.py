@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorRecord, TensorStats, ZeroTail
+from ckptdoctor.checkpoint import (
+    Checkpoint,
+    Problem,
+    Role,
+    Scalar,
+    TensorRecord,
+    TensorStats,
+    ZeroTail,
+)
 from ckptdoctor.finding import Evidence, Finding, Severity
 from ckptdoctor.history import History
 from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
@@ -81,6 +89,14 @@ class PartCase:
     nbytes: int = 0
     format: str | None = None
     failed: tuple[Finding, ...] = ()
+
+    @property
+    def values(self) -> dict[str, Scalar]:
+        """What it holds beside tensors, by the names that the file gives them."""
+        prefix, case = self.part.prefix, self.case
+        if case is None:
+            return {}
+        return {name.removeprefix(prefix): one for name, one in case.checkpoint.scalars.items()}
 
 
 class Rule:

@@ -186,7 +186,6 @@ class UnsafeClass(Rule):
 
     code = "CD105"
     label = "unsafe class"
-    of_file = True
     severity = Severity.INFO
 
     def check(self, case: Case) -> Iterator[Finding]:

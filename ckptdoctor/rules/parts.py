@@ -46,7 +46,7 @@ def of_part(finding: Finding, part: Part) -> Finding:
         severity=severity,
         subject=part.name if whole else finding.subject,
         message=finding.message if whole else f"in {part.name}: {finding.message}",
-        evidence={**finding.evidence, "part": part.name, "role": part.role.value},
+        evidence={**finding.evidence, "part": part.name, "part_role": part.role.value},
     )
 
 

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.metadata import Metric, MetricKind, Source, count_text, says_epoch, step_from_name
+from ckptdoctor.metadata import (
+    Metric,
+    MetricKind,
+    Source,
+    count_text,
+    says_epoch,
+    step_from_name,
+    step_in,
+)
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.run import Run
@@ -107,8 +115,9 @@ class NameMismatch(Rule):
 
     The name says another epoch or step than the file holds. One more or less is usual, since some
     scripts count from 0 and some from 1. More than that is a file that was renamed, overwritten by
-    a later run, or saved by a script that counts afresh after a restart. A note where the name
-    holds a bare number, which may count something else.
+    a later run, or saved by a script that counts afresh after a restart. So does a file among
+    several of one checkpoint that says another step than the rest. A note where the name holds a
+    bare number, which may count something else.
 
     What to do: trust the contents; compare with the log before you resume.
     """
@@ -127,6 +136,17 @@ class NameMismatch(Rule):
             yield self._say("epoch", data.name_epoch, held, severity)
         elif _differ(named_step := step_from_name(path), data.global_step):
             yield self._say("step", named_step, data.global_step)
+        for one in case.parts:
+            step = step_in(one.values)
+            if _differ(step, data.global_step):
+                yield self.finding(
+                    one.part.name,
+                    f"it is of step {step}, the checkpoint of step {data.global_step}",
+                    part=one.part.name,
+                    contents=step,
+                    checkpoint=data.global_step,
+                    what="step",
+                )
 
     @staticmethod
     def _is_step(case: Case) -> bool:

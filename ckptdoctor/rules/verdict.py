@@ -73,13 +73,15 @@ def verdict_of_parts(
         tensors: of the parts that are needed.
         parts: what each file holds, and what it is good for by itself.
     """
-    whole = [finding for finding in findings if "role" not in finding.evidence]
+    whole = [f for f in findings if "part_role" not in f.evidence and f.code != "CD111"]
     verdicts = [verdict_of(whole, tensors)]
     verdicts += [_cost(role, verdict) for role, verdict in parts]
     verdicts += [
         _cost(PartRole(str(finding.evidence["role"])), Verdict.UNREADABLE)
+        if "role" in finding.evidence
+        else Verdict.SUSPECT
         for finding in findings
-        if finding.code == "CD111" and "role" in finding.evidence
+        if finding.code == "CD111"
     ]
     worst = max(verdicts, key=lambda verdict: verdict.rank)
     lost = worst is Verdict.CORRUPT and not has_weights(tensors)
@@ -89,6 +91,8 @@ def verdict_of_parts(
 def _cost(role: PartRole, verdict: Verdict) -> Verdict:
     """What it means for the checkpoint that a part is what it is."""
     if verdict in (Verdict.HEALTHY, Verdict.SUSPECT):
+        return verdict
+    if verdict is Verdict.CORRUPT:  # weights lie in it, whatever else does
         return verdict
     if role is PartRole.MODEL:
         return Verdict.SALVAGEABLE if verdict is Verdict.SALVAGEABLE else Verdict.CORRUPT
