@@ -1,7 +1,8 @@
 """Hugging Face: the ``checkpoint-N`` folders of the Trainer, and exported models.
 
 Source: ``transformers/trainer.py`` (``_save_checkpoint``: model, arguments, optimizer, scheduler,
-scaler, random state, and ``trainer_state.json`` last), ``peft/utils/constants.py``.
+scaler, random state, and ``trainer_state.json`` last), ``integrations/deepspeed.py``
+(``deepspeed_load_checkpoint``), ``peft/utils/constants.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Severity
-from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, PartRole
+from ckptdoctor.layouts import deepspeed
+from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, PartRole, Pointer
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.found import Found, Place
 from ckptdoctor.layouts.json_object import read_object
@@ -31,6 +33,7 @@ __all__ = ["LAYOUT"]
 _STATE = "trainer_state.json"
 _ARGS = "training_args.bin"
 _OPTIMIZER = "optimizer.pt"
+_LATEST = "latest"
 _SLICES = "sharded"  # torch/distributed/checkpoint/_consolidate_hf_safetensors.py
 _OF_TRAINER = (_OPTIMIZER, "scheduler.pt", "rng_state.pth", "rng_state_0.pth", _ARGS)
 _SIDE_FILES = (
@@ -168,4 +171,12 @@ def _written_last(folder: Folder, found: Found) -> str:
     return _ARGS if _ARGS in folder else next((index.name for index in found.indexes), "")
 
 
-LAYOUT = Layout(name="huggingface", claim=claim)
+def pointers(folder: Folder) -> Iterator[Pointer]:
+    """The ``latest`` that is missing where DeepSpeed saved for the Trainer, which names no tag."""
+    if step_of_name(folder.path.absolute().name) is None or _LATEST in folder:
+        return
+    if any(deepspeed.parts_of(folder.below(name), name) for name in folder.folders):
+        yield Pointer(path=folder.path / _LATEST, target="", leads_to=None)
+
+
+LAYOUT = Layout(name="huggingface", claim=claim, pointers=pointers)

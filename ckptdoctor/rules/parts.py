@@ -124,9 +124,12 @@ class DanglingPointer(Rule):
         """One finding a pointer."""
         for pointer in run.pointers:
             if pointer.leads_to is None:
+                said = f"says {pointer.target!r}, and there is no such checkpoint"
+                if not pointer.target:
+                    said = "says nothing, and a resume goes on from what it names"
                 yield self.finding(
                     pointer.path.name,
-                    f"{pointer.path.name} says {pointer.target!r}, and there is no such checkpoint",
+                    f"{pointer.path.name} {said}",
                     path=str(pointer.path),
                     target=pointer.target,
                 )

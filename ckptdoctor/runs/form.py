@@ -72,14 +72,16 @@ def form_runs(
 
 
 def _with_pointers(runs: Sequence[Run], pointers: Sequence[Pointer]) -> Iterator[Run]:
-    """The runs, each with the pointers that lie in its folder; the first where several lie there.
+    """The runs, each with the pointers that lie in its folder, or in that of a checkpoint of it.
+
+    Where several lie there, the first has them.
 
     A pointer to a checkpoint belongs to the run of that checkpoint.
     """
     owned: dict[int, list[Pointer]] = {}
     for pointer in pointers:
         home = place_of(pointer.path.parent)
-        near = [at for at, run in enumerate(runs) if place_of(run.folder) == home]
+        near = [at for at, run in enumerate(runs) if home in _homes(run)]
         meant = [
             at
             for at, run in enumerate(runs)
@@ -89,6 +91,11 @@ def _with_pointers(runs: Sequence[Run], pointers: Sequence[Pointer]) -> Iterator
             owned.setdefault(at, []).append(pointer)
     for at, run in enumerate(runs):
         yield replace(run, pointers=tuple(owned[at])) if at in owned else run
+
+
+def _homes(run: Run) -> set[Path]:
+    inside = (place_of(member.path) for member in run.members if member.is_folder)
+    return {place_of(run.folder), *inside}
 
 
 def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: _Shelf) -> Run:

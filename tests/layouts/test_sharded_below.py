@@ -14,6 +14,7 @@ import ckptdoctor
 from ckptdoctor.finding import Verdict
 from ckptdoctor.layouts import accelerate, huggingface
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole
+from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
 from tests.builders import save
 from tests.layouts.folders_of_names import claimed, folder_of, roles
@@ -126,3 +127,18 @@ class TestDeepSpeed:
         names = {part.sibling for part in files.parts if part.name.startswith("global_step")}
         assert names
         assert not any("500" in name for name in names)
+
+    def test_a_pointer_that_is_gone_or_leads_nowhere(self, tmp_path: Path) -> None:
+        path = self.trained(tmp_path / "checkpoint-500")
+        assert not list(huggingface.LAYOUT.pointers(Folder(path)))
+        save(path / "global_step500" / "mp_rank_00_model_states.pt", {"module": WEIGHTS})
+
+        def told() -> str:
+            findings = ckptdoctor.scan(tmp_path).findings
+            return "".join(one.message for one in findings if one.code == "CD112")
+
+        assert not told()
+        (path / "latest").write_text("global_step600")
+        assert "latest says 'global_step600'" in told()
+        (path / "latest").unlink()
+        assert "latest says nothing" in told()
