@@ -14,6 +14,7 @@ from typing import Any
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Severity
 from ckptdoctor.layouts import deepspeed
+from ckptdoctor.layouts.contents import values_in
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, PartRole, Pointer
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.found import Found, Place
@@ -33,9 +34,10 @@ __all__ = ["LAYOUT"]
 _STATE = "trainer_state.json"
 _ARGS = "training_args.bin"
 _OPTIMIZER = "optimizer.pt"
+_SCHEDULER = "scheduler.pt"
 _LATEST = "latest"
 _SLICES = "sharded"  # torch/distributed/checkpoint/_consolidate_hf_safetensors.py
-_OF_TRAINER = (_OPTIMIZER, "scheduler.pt", "rng_state.pth", "rng_state_0.pth", _ARGS)
+_OF_TRAINER = (_OPTIMIZER, _SCHEDULER, "rng_state.pth", "rng_state_0.pth", _ARGS)
 _SIDE_FILES = (
     SideFile(
         pattern=re.compile(r"optimizer\.(?:pt|bin)"), role=PartRole.OPTIMIZER, prefix="optimizer."
@@ -73,7 +75,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         found += unknown_files(folder, found)
     state = read_object(folder, _STATE)
     found += _of_state(folder, state, step) + _without_weights(folder, weights)
-    found += broken_texts(folder, found)
+    found += _of_schedule(folder, state or {}) + broken_texts(folder, found)
     yield CheckpointFiles(
         path=folder.path,
         layout=LAYOUT.name,
@@ -150,10 +152,37 @@ def _of_state(folder: Folder, state: Mapping[str, Any] | None, step: int | None)
             remedy="Go on from another checkpoint, or copy its state and mend the step in it.",
         )
         return Found(problems=(problem,))
-    if _OPTIMIZER in folder and ("scheduler.pt" in folder or _ARGS in folder):
+    if _OPTIMIZER in folder and (_SCHEDULER in folder or _ARGS in folder):
         because = f"{_OPTIMIZER} is there, and the Trainer writes it last and cannot go on without"
         return Found(absent=(Absent(name=_STATE, role=PartRole.STATE, because=because),))
     return Found()
+
+
+def _of_schedule(folder: Folder, state: Mapping[str, Any]) -> Found:
+    """A schedule that stands elsewhere than the training, whose every step it takes as well.
+
+    But for steps that a loss scale drops, DeepSpeed's own, and a schedule that waits for a plateau.
+    """
+    if _SCHEDULER not in folder or "scaler.pt" in folder or _on_deepspeed(folder):
+        return Found()
+    values, step = values_in(folder.path / _SCHEDULER), state.get("global_step")
+    taken = values.get("last_epoch")
+    if "num_bad_epochs" in values or type(taken) is not int or type(step) is not int:
+        return Found()
+    if taken == step:
+        return Found()
+    problem = Place(folder).problem(
+        _SCHEDULER,
+        f"{_SCHEDULER} has taken {taken} steps, and {_STATE} says {step}: one of the two is from"
+        " another save, or the schedule began anew",
+        severity=Severity.WARNING,
+        remedy="Go on from another checkpoint, or know that the rates will be others.",
+    )
+    return Found(problems=(problem,))
+
+
+def _on_deepspeed(folder: Folder) -> bool:
+    return any(deepspeed.parts_of(folder.below(name), name) for name in folder.folders)
 
 
 def _without_weights(folder: Folder, weights: Found) -> Found:
@@ -175,7 +204,7 @@ def pointers(folder: Folder) -> Iterator[Pointer]:
     """The ``latest`` that is missing where DeepSpeed saved for the Trainer, which names no tag."""
     if step_of_name(folder.path.absolute().name) is None or _LATEST in folder:
         return
-    if any(deepspeed.parts_of(folder.below(name), name) for name in folder.folders):
+    if _on_deepspeed(folder):
         yield Pointer(path=folder.path / _LATEST, target="", leads_to=None)
 
 

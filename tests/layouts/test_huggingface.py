@@ -8,6 +8,7 @@ import pytest
 from ckptdoctor.finding import Severity
 from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole
 from ckptdoctor.layouts.huggingface import LAYOUT
+from tests.builders import save
 from tests.layouts.folders_of_names import (
     SHARDS,
     claimed,
@@ -119,6 +120,26 @@ class TestTrainer:
         files = claimed(LAYOUT, folder_of(tmp_path / "checkpoint-600", *OF_TRAINER, texts=texts))
         assert "step 500" in said(files)
         assert files.scalars == {"global_step": 600}
+
+    @pytest.mark.parametrize(
+        ("schedule", "is_told"),
+        [
+            ({"last_epoch": 500}, False),
+            ({"last_epoch": 400}, True),
+            ({"last_epoch": 3, "num_bad_epochs": 1}, False),
+            ({}, False),
+        ],
+    )
+    def test_a_schedule_of_another_step(
+        self, tmp_path: Path, schedule: dict[str, int], is_told: bool
+    ) -> None:
+        path = folder_of(
+            tmp_path / "checkpoint-500", "model.safetensors", texts={"trainer_state.json": STATE}
+        )
+        save(path / "scheduler.pt", schedule)
+        assert ("has taken 400 steps" in said(claimed(LAYOUT, path))) == is_told
+        (path / "scaler.pt").write_bytes(b"drops steps")
+        assert not claimed(LAYOUT, path).problems
 
     def test_weights_that_are_gone(self, tmp_path: Path) -> None:
         files = of_trainer(tmp_path, without=("model.safetensors",))
