@@ -6,6 +6,7 @@ Scripts write them so: guided-diffusion (``model010000.pt``, ``ema_0.9999_010000
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ _NUMBERED = re.compile(
     r"|^\d{1,12}$",
     re.IGNORECASE,
 )
+_SAMPLE = 3
 _PLACES = frozenset("best last latest final".split())
 """Words that tell which of a run a file is, as a number does."""
 
@@ -37,7 +39,7 @@ def _claim(folder: Folder) -> Iterator[CheckpointFiles]:
             model = models.of(one)
             if model:
                 others[model].append(name)
-    for model in (*others, *_lonely(models.names, others)):
+    for model in (*others, *_lonely(models.names, others), *_lonely_in_folder(folder, names)):
         yield _checkpoint(folder, model, others.get(model, []), names)
 
 
@@ -74,6 +76,30 @@ def _lonely(models: Mapping[str, PartWords], paired: Mapping[str, Sequence[str]]
     for kind, names in sorted(alone.items()):
         if series[kind] > 1 and len(names) == 1:
             yield names[0]
+
+
+def _lonely_in_folder(folder: Folder, names: Mapping[str, PartWords]) -> Iterator[str]:
+    """A model alone in ``epoch_3/``, where the folders of other epochs hold pairs."""
+    if len(names) != 1 or not _NUMBERED.search(folder.path.name):
+        return
+    [(model, one)] = names.items()
+    if one.rest or one.role is not PartRole.MODEL:
+        return
+    kind = _NUMBERS.sub("0", folder.path.name)
+    parent = Folder(folder.path.parent)
+    others = (
+        Folder(parent.path / name)
+        for name in parent.folders
+        if name != folder.path.name and _NUMBERS.sub("0", name) == kind
+    )
+    seen = [model in other and _has_more(other) for other in itertools.islice(others, _SAMPLE)]
+    if len(seen) > 1 and all(seen):
+        yield model
+
+
+def _has_more(folder: Folder) -> bool:
+    every = (part_words(name) for name in folder.files if is_checkpoint_name(name))
+    return any(one.role is not PartRole.MODEL and not one.rest for one in every)
 
 
 def _checkpoint(

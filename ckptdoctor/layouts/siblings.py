@@ -14,6 +14,7 @@ from ckptdoctor.layouts.registry import LAYOUTS
 __all__ = ["with_siblings"]
 
 _NUMBERS = re.compile(r"\d+")
+_DIGITS = re.compile(r"(\d+)")
 
 Family = tuple[Path, str, str]
 
@@ -64,17 +65,49 @@ def _completed(files: CheckpointFiles, others: Sequence[CheckpointFiles]) -> Che
     known = {one.name for one in files.absent}
     common = _common(others)
     lacking = [
-        part
+        replace(part, name=_name_here(part, files, others[0]))
         for sibling, part in common.items()
-        if sibling not in here and part.needed and part.name not in known
+        if sibling not in here and part.needed
     ]
     own = {_sibling(part) for part in files.parts if part.role is PartRole.MODEL and part.needed}
     if own - set(common):  # other files, as with another number of shards, hold the same weights
         lacking = [part for part in lacking if part.role is not PartRole.MODEL]
     absent = tuple(
-        Absent(name=part.name, role=part.role, because=_because(others)) for part in lacking
+        Absent(name=part.name, role=part.role, because=_because(others))
+        for part in lacking
+        if part.name not in known
     )
     return replace(files, absent=(*files.absent, *absent)) if absent else files
+
+
+def _name_here(part: Part, files: CheckpointFiles, other: CheckpointFiles) -> str:
+    """What a part of another checkpoint would be called in this one.
+
+    Files side by side have the number of their step in their names: a part that both have tells it.
+    """
+    if not part.sibling:
+        return part.name
+    there = {_sibling(one): one.name for one in other.parts}
+    for one in files.parts:
+        name = there.get(_sibling(one))
+        if name is not None and name != one.name:
+            return _renumbered(part.name, name, one.name)
+    return part.name
+
+
+def _renumbered(text: str, old: str, new: str) -> str:
+    """The text with the numbers exchanged that tell two names apart, by place or by value."""
+    pieces, before, after = (_DIGITS.split(one) for one in (text, old, new))
+    if len(before) != len(after):
+        return text
+    at_place = len(pieces) == len(before)
+    values = dict(zip(before, after, strict=True))
+    for at in range(1, len(pieces), 2):
+        if at_place and pieces[at] == before[at]:
+            pieces[at] = after[at]
+        elif not at_place:
+            pieces[at] = values.get(pieces[at], pieces[at])
+    return "".join(pieces)
 
 
 def _because(others: Sequence[CheckpointFiles]) -> str:

@@ -66,8 +66,6 @@ def _part(folder: Folder, name: str) -> Part:
         role=role,
         form=Form.TENSORS if text is None else Form.TEXT,
         prefix="" if stem == _MODEL else f"{stem}.",
-        # Loading goes on with a warning where a loader's place is missed.
-        needed=not stem.startswith("dataloader"),
     )
 
 
@@ -84,13 +82,29 @@ def _absent(folder: Folder, parts: list[Part]) -> Iterator[Absent]:
     if _META not in folder:
         because = "SpeechBrain takes no folder for a checkpoint without it"
         yield Absent(name=_META, role=PartRole.STATE, because=because)
+    elif "unixtime" not in flat_yaml(folder.text(_META) or ""):
+        yield _broken(_META, "it does not say when it was written, as each does")
     for part in parts:
-        if _COUNTER.fullmatch(part.path.stem) and part.form is Form.TEXT:
-            text = folder.text(part.name) or ""
-            if not text.strip().isdecimal():
-                yield Absent(
-                    name=part.name, role=part.role, because="", problem="it holds no number"
-                )
+        if part.form is Form.TEXT and (wrong := _wrong(part.path.stem, folder.text(part.name))):
+            yield _broken(part.name, wrong)
+
+
+def _broken(name: str, problem: str) -> Absent:
+    return Absent(
+        name=name, role=PartRole.STATE, because="SpeechBrain reads it on a resume", problem=problem
+    )
+
+
+def _wrong(stem: str, text: str | None) -> str:
+    """What is wrong with a text that SpeechBrain's own classes write; "" for those of others."""
+    word = (text or "").strip()
+    if _COUNTER.fullmatch(stem) and not word.isdecimal():
+        return "it holds no number"
+    if stem.startswith("dataloader") and not (word.isdecimal() or word == "None"):
+        return "it holds neither a number nor None"
+    if stem == "brain" and "step" not in flat_yaml(text or ""):
+        return "it holds no step"
+    return ""
 
 
 def _scalars(folder: Folder, parts: list[Part]) -> dict[str, Scalar]:

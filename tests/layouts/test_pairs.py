@@ -106,6 +106,15 @@ def test_a_folder_with_a_number_is_the_checkpoint(tmp_path: Path) -> None:
     assert claims(LAYOUT, tmp_path / "epoch_3")[0].path == tmp_path / "epoch_3/model.pt"
 
 
+def test_a_folder_alone_of_its_series_has_no_optimizer(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3):
+        touch(tmp_path / f"epoch_{epoch}", ["model.pt", "optimizer.pt", "config.json"])
+    (tmp_path / "epoch_3/optimizer.pt").unlink()
+    assert claims(LAYOUT, tmp_path / "epoch_3")[0].path == tmp_path / "epoch_3"
+    (tmp_path / "epoch_2/optimizer.pt").unlink()
+    assert claims(LAYOUT, tmp_path / "epoch_3") == []
+
+
 @pytest.mark.parametrize(
     ("folder", "is_checkpoint"),
     [("epoch=3-step=90", True), ("300", True), ("exp3", False), ("step1_sft", False)],

@@ -86,7 +86,33 @@ def test_a_part_counts_by_its_name_among_siblings_and_if_it_is_needed(needed: bo
         return CheckpointFiles(path=path, layout="pair", parts=parts)
 
     found = [pair(1, whole=True), pair(2, whole=True), pair(3, whole=False)]
-    assert lacking(found) == [{}, {}, {"optim_1.pth": PartRole.OPTIMIZER} if needed else {}]
+    assert lacking(found) == [{}, {}, {"optim_3.pth": PartRole.OPTIMIZER} if needed else {}]
+
+
+@pytest.mark.parametrize(
+    ("model", "other"),
+    [
+        ("checkpoint{}-shard0.pt", "checkpoint{}-shard1.pt"),
+        ("checkpoint{}-shard1.pt", "checkpoint{}-shard0.pt"),
+        ("model{}.pt", "ema_0.9999_{}.pt"),
+        ("epoch_{}_rank_2.pt", "epoch_{}_rank_1.pt"),
+    ],
+)
+def test_what_is_missed_is_called_as_in_its_own_checkpoint(model: str, other: str) -> None:
+    def files(step: int, *names: str) -> CheckpointFiles:
+        parts = tuple(
+            Part(
+                path=Path("/run") / name.format(step),
+                name=name.format(step),
+                role=PartRole.EMA,
+                sibling=name,
+            )
+            for name in names
+        )
+        return CheckpointFiles(path=parts[0].path, layout="any", parts=parts)
+
+    found = [files(1, model, other), files(2, model, other), files(3, model)]
+    assert lacking(found) == [{}, {}, {other.format(3): PartRole.EMA}]
 
 
 def test_single_files_pass_through() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ckptdoctor.layouts.files import Form
+from ckptdoctor.layouts.files import Form, PartRole
 from ckptdoctor.layouts.speechbrain import LAYOUT
 from tests.layouts.claims import absent, claim, claims, prefixes, roles, touch
 
@@ -93,11 +93,26 @@ def test_the_note_is_missed(saved: Path) -> None:
     assert absent(claim(LAYOUT, saved)) == {"CKPT.yaml": "state"}
 
 
-def test_a_counter_without_a_number_is_damage(saved: Path) -> None:
-    (saved / "counter.ckpt").write_text("\n")
-    found = claim(LAYOUT, saved)
-    assert absent(found) == {"counter.ckpt": "state"}
-    assert found.absent[0].problem == "it holds no number"
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("counter.ckpt", "\n", "it holds no number"),
+        ("dataloader-TRAIN.ckpt", "No", "it holds neither a number nor None"),
+        ("brain.ckpt", "avg_train_loss: 0.5\nopti", "it holds no step"),
+        ("CKPT.yaml", META[:40], "it does not say when it was written, as each does"),
+        ("CKPT.yaml", "", "it does not say when it was written, as each does"),
+    ],
+)
+def test_a_cut_text_is_damage(saved: Path, name: str, text: str, problem: str) -> None:
+    (saved / name).write_text(text)
+    [one] = claim(LAYOUT, saved).absent
+    assert (one.name, one.role, one.problem) == (name, PartRole.STATE, problem)
+
+
+def test_texts_of_other_classes_are_whole(saved: Path) -> None:
+    (saved / "tracker.ckpt").write_text("anything")
+    (saved / "dataloader-TRAIN.ckpt").write_text("120")
+    assert absent(claim(LAYOUT, saved)) == {}
 
 
 def test_an_empty_file_is_no_text(saved: Path) -> None:
