@@ -18,7 +18,6 @@ _RANKS = (
     re.compile(r"^consolidated\.(?P<rank>\d{2})(?P<count>)(?=\.pth?$)"),  # Llama's
 )
 _WORLD = re.compile(r"world_size_(\d{1,5})(?!\d)")
-_ADAPTERS = frozenset({"lora", "adapter", "dora"})  # of which a rank is a size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +63,6 @@ def rank_name(file: str) -> RankName | None:
             continue
         rest = f"{file[: found.start()]}_{file[found.end() :]}"
         words = part_words(rest)
-        if words.words & _ADAPTERS:
-            return None
         world = _WORLD.search(file)
         count = int(found["count"] or (world[1] if world else 0))
         start, end = found.span("rank")

@@ -51,6 +51,7 @@ def test_a_model_and_what_lies_beside_it_are_one(tmp_path: Path, names: list[str
         ["actor_3.pth", "critic_3.pth", "optimizer_3.pth"],
         ["model_3.pth", "net_3.pth", "optimizer_3.pth"],
         ["model_best.pth", "optimizer.pth"],
+        ["unet_best_3.pth", "optimizer_3.pth"],
         ["model_3.pth", "model_optimizer_3.pth"],
         ["model_3.pth", "optimizer_3.txt"],
         ["opt-125m.pt", "opt-350m.pt"],

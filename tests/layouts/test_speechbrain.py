@@ -112,7 +112,9 @@ def test_a_cut_text_is_damage(saved: Path, name: str, text: str, problem: str) -
 def test_texts_of_other_classes_are_whole(saved: Path) -> None:
     (saved / "tracker.ckpt").write_text("anything")
     (saved / "dataloader-TRAIN.ckpt").write_text("120")
-    assert absent(claim(LAYOUT, saved)) == {}
+    found = claim(LAYOUT, saved)
+    assert absent(found) == {}
+    assert roles(found)["tracker.ckpt"] == "custom"
 
 
 def test_an_empty_file_is_no_text(saved: Path) -> None:
