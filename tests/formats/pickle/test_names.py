@@ -12,7 +12,6 @@ from torch import _weights_only_unpickler as unpickler
 from ckptdoctor.formats.pickle import names
 from ckptdoctor.formats.pickle.names import Use, dotted, is_allowed, judge, member
 
-
 _LATER = ("torch.distributed.tensor.", "torch.distributed.device_mesh.")
 """Allowed once ``torch.distributed.tensor`` is imported, as another test may have done."""
 
