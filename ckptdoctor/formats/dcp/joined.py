@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from zlib_ng import zlib_ng
 
-from ckptdoctor.checkpoint import Problem, StorageRef, TensorRecord, TensorStats
+from ckptdoctor.checkpoint import Problem, Role, StorageRef, TensorRecord, TensorStats
 from ckptdoctor.formats.dcp.metadata import Chunk, WholeTensor
 
 __all__ = ["Joined", "Piece", "joined"]
@@ -32,12 +32,14 @@ class Joined:
         stats: by fqn; none for those that lack a chunk.
         pieces: the chunks of those that have several, by fqn.
         names: of the tensor, by that of each of its chunks.
+        roles: of the tensors that have several chunks.
     """
 
     tensors: tuple[TensorRecord, ...]
     stats: dict[str, TensorStats] = field(repr=False)
     pieces: dict[str, tuple[Piece, ...]] = field(repr=False)
     names: dict[str, str] = field(repr=False)
+    roles: dict[str, Role] = field(repr=False)
 
     def told(self, problem: Problem) -> Problem:
         """A problem of a chunk as one of its tensor."""
@@ -50,6 +52,9 @@ class Joined:
         if subject == problem.subject and evidence is problem.evidence:
             return problem
         at = "" if subject == problem.subject else f"{problem.subject[len(subject) :]}: "
+        role = self.roles.get(subject)
+        if at and role is not None:
+            evidence = {"role": role.value, **evidence}
         return replace(
             problem, subject=subject, evidence=evidence, message=f"{at}{problem.message}"
         )
@@ -57,7 +62,10 @@ class Joined:
     def followed_by(self, more: Joined) -> Joined:
         """With what was joined of the tensors here, where two folders hold one checkpoint."""
         return replace(
-            more, pieces={**self.pieces, **more.pieces}, names={**self.names, **more.names}
+            more,
+            pieces=self.pieces | more.pieces,
+            names=self.names | more.names,
+            roles=self.roles | more.roles,
         )
 
 
@@ -104,6 +112,7 @@ def joined(
         stats=measured,
         pieces=pieces,
         names={name: prefix + tensor.fqn for name, tensor in owners.items()},
+        roles={record.fqn: record.role for record in result if record.fqn in pieces},
     )
 
 

@@ -165,7 +165,7 @@ class Seen:
                 self.scalars |= checkpoint.scalars
                 problems += [*checkpoint.problems, *result.problems]
         joined = with_chunks_joined(files.parts, records, stats)
-        self.joined = joined or Joined(tensors=(), stats={}, pieces={}, names={})
+        self.joined = joined or Joined(tensors=(), stats={}, pieces={}, names={}, roles={})
         self.tensors = {tensor.fqn: tensor for tensor in self.joined.tensors}
         self.stats = self.joined.stats
         self.problems: list[Problem] = [self.joined.told(problem) for problem in problems]
