@@ -26,7 +26,8 @@ class Framework:
     """What a framework needs of a checkpoint.
 
     Attributes:
-        resume: what to say to it; ``{root}`` is the copy, ``{checkpoint}`` the folder in it.
+        resume: what to say to it; ``{checkpoint}`` is the folder of the copy, called ``{name}``,
+            ``{root}`` the one above it where the framework takes that.
         by_parent: whether it takes the folder above, and finds the checkpoint there by its name.
         pointer: the file in the folder above that names the checkpoint; "" for none.
         points: what that file says, by the name of the checkpoint.
@@ -83,7 +84,7 @@ _FRAMEWORKS = {
         does_without=_ALWAYS,
     ),
     "deepspeed": Framework(
-        resume="engine.load_checkpoint({root!r})",
+        resume="engine.load_checkpoint({root!r}, tag={name!r})",
         by_parent=_lies_bare,
         pointer="latest",
         points=str,
@@ -151,9 +152,12 @@ def placed(files: CheckpointFiles, root: Path) -> Placement:
         root: the folder that the user names.
     """
     framework, name = framework_of(files), files.path.name
-    inner = name if framework.by_parent(files) else ""
+    by_parent = framework.by_parent(files)
+    inner = name if by_parent and root.name != name else ""  # unless the user named it so
     pointer = (framework.pointer, framework.points(name)) if inner and framework.pointer else None
     resume = framework.resume.format(
-        root=str(root), checkpoint=str(root / inner if inner else root)
+        root=str(root.parent if by_parent and not inner else root),
+        checkpoint=str(root / inner if inner else root),
+        name=name,
     )
     return Placement(root=root, inner=inner, pointer=pointer, resume=resume)

@@ -180,9 +180,13 @@ def place(stage: Stage, destination: Path, *, force: bool, ours: bool) -> Path |
         stage.placed = False
         raise
     try:
-        return _put_away(old, destination, ours=ours)
-    finally:
-        sync_folder(destination.parent)
+        kept = _put_away(old, destination, ours=ours)
+    except PlacedError:  # what is left behind matters more than the sync
+        with contextlib.suppress(PlacedError):
+            sync_folder(destination.parent)
+        raise
+    sync_folder(destination.parent)
+    return kept
 
 
 def _name(stage: Path, destination: Path) -> None:

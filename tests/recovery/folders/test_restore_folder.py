@@ -298,10 +298,19 @@ def test_a_framework_that_takes_the_folder_above_gets_one_with_its_pointer(tmp_p
     copy = done.destination / "global_step400"
     assert digests(copy) == digests(files.path)
     assert (tmp_path / "run" / "latest").read_text() == "global_step600"
-    assert done.resume == f"engine.load_checkpoint('{done.destination}')"
+    assert done.resume == f"engine.load_checkpoint('{done.destination}', tag='global_step400')"
     assert done.manifest == done.destination / "global_step400.json"
     assert restored_from(copy) is not None
     assert list(check_folder(copy)) == []
+
+
+def test_a_folder_that_is_named_as_the_framework_needs_it_holds_the_files(tmp_path: Path) -> None:
+    trainer_checkpoint(tmp_path / "run" / "global_step400")
+    files = files_of(tmp_path / "run" / "global_step400", "deepspeed")
+    (tmp_path / "other").mkdir()
+    done = restore(files, tmp_path / "other" / "global_step400")
+    assert digests(done.destination) == digests(files.path)
+    assert done.resume == f"engine.load_checkpoint('{tmp_path / 'other'}', tag='global_step400')"
 
 
 def test_what_has_no_room_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
