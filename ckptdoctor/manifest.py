@@ -6,6 +6,7 @@ folder ``best_model_clean``; docs/restore.md has the schema.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -292,7 +293,14 @@ def check_folder(folder: Path) -> Iterator[Problem]:
     """Whether a folder still is what was restored; nothing where no manifest of ours lies beside.
 
     Every file that the manifest lists is read; one that it does not list says nothing.
+
+    Args:
+        folder: it, or an archive that holds the files of a checkpoint.
     """
+    if folder.is_file():
+        with contextlib.suppress(OSError), os.fdopen(opened_for_reading(folder), "rb") as file:
+            yield from check_manifest(folder, file.fileno())
+        return
     manifest = _read(manifest_path(folder))
     if manifest.get("schema_version") != SCHEMA_VERSION:
         return

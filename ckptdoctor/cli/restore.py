@@ -135,7 +135,7 @@ def restore(
     from ckptdoctor.errors import RestoreError, SeveralRunsError, UsageError
     from ckptdoctor.recovery.edits import Edits
     from ckptdoctor.recovery.named import checkpoint_named
-    from ckptdoctor.recovery.next_step import Asked, clean_name
+    from ckptdoctor.recovery.next_step import Asked, clean_name, makes_folder
     from ckptdoctor.recovery.restore import restore as restore_file
 
     moment = _moment(epoch=epoch, step=step, source=source)
@@ -162,7 +162,7 @@ def restore(
         suffix = ".safetensors" if to else ""
         done = restore_file(
             files,
-            output or clean_name(files.path, suffix, several=not files.is_single),
+            output or clean_name(files.path, suffix, several=makes_folder(files)),
             Edits(
                 scale_lr=scale_lr,
                 set_lr=set_lr,

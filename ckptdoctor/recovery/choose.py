@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.metadata import count_text
-from ckptdoctor.recovery.next_step import clean_name
+from ckptdoctor.recovery.next_step import clean_name, makes_folder
 from ckptdoctor.report import Place, Report, RunReport
 from ckptdoctor.rules.rescue import rescue_command
 from ckptdoctor.shell import command_line
@@ -79,7 +79,7 @@ def choose(
 
 def _clean(place: Place) -> Path:
     report = place.report
-    return clean_name(report.path, several=report.files is not None)
+    return clean_name(report.path, several=makes_folder(report.files))
 
 
 def _nearest(places: Sequence[Place], moment: Moment) -> list[Place]:

@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.report import CheckpointReport, RunReport
 from ckptdoctor.rules.rescue import rescue_command
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
 
-__all__ = ["Asked", "clean_name", "free_name", "is_in_trouble", "next_command", "same_question"]
+__all__ = [
+    "Asked",
+    "clean_name",
+    "free_name",
+    "is_archive",
+    "is_in_trouble",
+    "makes_folder",
+    "next_command",
+    "same_question",
+]
 
-_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".jit")
+_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".jit", ".zip", ".nemo")
 _MOST_PATHS = 4
 _HOLDS_NAN = frozenset({"CD201", "CD202", "CD206", "CD301", "CD304", "CD305"})
 _TROUBLE = frozenset({"CD401", "CD402", "CD403", "CD404", "CD411", "CD412"})
@@ -46,7 +56,7 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     if in_trouble or run.run.copies:  # a copy is there: how to resume
         return command_line("ckptdoctor", "plan", *same_question(run, asked, several=several))
     words: list[str | Path] = ["ckptdoctor", "restore", "--from", good.path]
-    of_files = any(row.path == good.path and row.files is not None for row in candidates)
+    of_files = any(row.path == good.path and makes_folder(row.files) for row in candidates)
     wanted = clean_name(good.path, several=of_files)
     free = free_name(wanted)
     return command_line(*words, *(("-o", free) if free != wanted else ()))
@@ -80,6 +90,16 @@ def same_question(run: RunReport, asked: Asked, *, several: bool) -> list[str | 
         words += ["--metric", wish.metric] if wish.metric else []
         words += ["--mode", wish.mode.value] if wish.mode is not None else []
     return words
+
+
+def is_archive(files: CheckpointFiles | None) -> bool:
+    """Whether a checkpoint's files lie in one archive."""
+    return files is not None and any(part.member is not None for part in files.parts)
+
+
+def makes_folder(files: CheckpointFiles | None) -> bool:
+    """Whether what is restored of a checkpoint is a folder."""
+    return files is not None and not files.is_single and not is_archive(files)
 
 
 def clean_name(source: Path, suffix: str = "", *, several: bool = False) -> Path:

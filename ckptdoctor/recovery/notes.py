@@ -6,14 +6,23 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.manifest import RestoredFrom, is_manifest, manifest_path
 from ckptdoctor.recovery.draft import Action
-from ckptdoctor.recovery.publish import publish, temporary_beside
+from ckptdoctor.recovery.publish import PlacedError, publish, temporary_beside
 from ckptdoctor.report import CheckpointReport
 
-__all__ = ["check_note", "is_trusted", "scale_of", "unlink_note", "write_manifest"]
+__all__ = [
+    "check_note",
+    "is_trusted",
+    "publish_noted",
+    "scale_of",
+    "unlink_note",
+    "write_manifest",
+    "write_note",
+]
 
 
 def is_trusted(report: CheckpointReport, actions: Sequence[Action]) -> bool:
@@ -69,3 +78,41 @@ def check_note(destination: Path, sources: Sequence[Path]) -> None:
             f"{note} would be the manifest of {destination}, and is something else: "
             "choose another with -o, or move it away"
         )
+
+
+def publish_noted(path: Path, out: IO[bytes], destination: Path, text: str, *, force: bool) -> None:
+    """Make a temporary file the destination, and write its manifest beside it.
+
+    Args:
+        path: the temporary file, written and verified.
+        out: the same, open.
+        destination: where it goes.
+        text: of the manifest.
+        force: whether a file that is there may be replaced.
+
+    Raises:
+        RestoreError: something is there by now.
+        PlacedError: the file has its name, and what came after failed.
+        OSError: it cannot be done.
+    """
+    note = manifest_path(destination)
+    if force:  # an old manifest would accuse the new file
+        unlink_note(note)
+    publish(path, out, destination, force=force)
+    write_note(note, text)
+
+
+def write_note(note: Path, text: str) -> None:
+    """Write the manifest of what has its name already.
+
+    Raises:
+        PlacedError: it could not be written.
+    """
+    try:
+        write_manifest(note, text)
+    except RestoreError as error:
+        raise PlacedError(None, f"its manifest was not written: {error}") from error
+    except OSError as error:
+        raise PlacedError(
+            error.errno, f"its manifest could not be written: {error.strerror or error}"
+        ) from error

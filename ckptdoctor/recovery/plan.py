@@ -18,7 +18,7 @@ from ckptdoctor.places import place_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.folders.frameworks import framework_of
 from ckptdoctor.recovery.lr_rules import Advice, advise
-from ckptdoctor.recovery.next_step import clean_name, free_name
+from ckptdoctor.recovery.next_step import clean_name, free_name, makes_folder
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_command
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
@@ -281,7 +281,7 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
         )
     if salvage and not rescue:
         reasons.append("restore leaves out what is broken beside the weights")
-    usual = clean_name(source, several=place.report.files is not None)
+    usual = clean_name(source, several=makes_folder(place.report.files))
     destination = free_name(usual, basis.written)
     basis.written.add(destination)
     if destination != usual:

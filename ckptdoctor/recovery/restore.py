@@ -26,16 +26,17 @@ from ckptdoctor.manifest import (
     manifest_text,
     sha256_of,
 )
+from ckptdoctor.recovery.archives import restore_archive
 from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
 from ckptdoctor.recovery.folders.restore import restore_folder
-from ckptdoctor.recovery.notes import check_note, is_trusted, scale_of, write_manifest
+from ckptdoctor.recovery.next_step import is_archive
+from ckptdoctor.recovery.notes import check_note, is_trusted, publish_noted, scale_of
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.publish import (
     PlacedError,
     check_destination,
     check_space,
-    publish,
     temporary_beside,
 )
 from ckptdoctor.recovery.restored import Restored
@@ -81,7 +82,8 @@ def restore(
     edits = edits or Edits()
     if isinstance(source, CheckpointFiles):
         if not source.is_single:
-            return restore_folder(
+            copied_whole = is_archive(source) and not edits.to_safetensors
+            return (restore_archive if copied_whole else restore_folder)(
                 source, destination, edits, force=force, dry_run=dry_run, jobs=jobs
             )
         source = source.path
@@ -244,16 +246,5 @@ class _Job:
             origin=None if copied is None else copied.source,
             scale=scale_of(copied, self.actions),
         )
-        if self._force:  # an old manifest would accuse the new file
-            with contextlib.suppress(FileNotFoundError):
-                manifest_path(self._destination).unlink()
-        publish(path, out, self._destination, force=self._force)
-        try:
-            write_manifest(manifest_path(self._destination), text)
-        except RestoreError as error:
-            raise PlacedError(None, f"its manifest was not written: {error}") from error
-        except OSError as error:
-            raise PlacedError(
-                error.errno, f"its manifest could not be written: {error.strerror or error}"
-            ) from error
+        publish_noted(path, out, self._destination, text, force=self._force)
         return sha256

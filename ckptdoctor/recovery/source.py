@@ -10,7 +10,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.manifest import RestoredFrom, restored_from
-from ckptdoctor.recovery.next_step import clean_name
+from ckptdoctor.recovery.next_step import clean_name, makes_folder
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.rescue import rescue_command
 from ckptdoctor.weightless import instead_of_weights, lists_weights
@@ -54,7 +54,7 @@ def examined(source: Path | CheckpointFiles, jobs: int | None) -> CheckpointRepo
 def corrupt(report: CheckpointReport, destination: Path) -> RestoreError:
     """That the weights are broken, and the command that rescues them where there is one."""
     worst = report.findings[0]
-    usual = clean_name(report.path, several=report.files is not None) == destination
+    usual = clean_name(report.path, several=makes_folder(report.files)) == destination
     command = rescue_command(report.path, report.findings, *(() if usual else ("-o", destination)))
     return RestoreError(
         f"{report.path} is corrupt: {worst.code} {worst.subject}: {worst.message}",

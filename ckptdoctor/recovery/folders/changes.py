@@ -6,11 +6,11 @@ the scheduler's, with ZeRO in the file of every rank.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ckptdoctor.checkpoint import Role
-from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats.open_file import opened
@@ -18,6 +18,7 @@ from ckptdoctor.layouts.files import Form, PartRole
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
+from ckptdoctor.recovery.folders.donors import Donor
 from ckptdoctor.recovery.folders.moments import forgets_in_place, reset_moments
 from ckptdoctor.recovery.folders.part_draft import PartView
 from ckptdoctor.recovery.folders.slices import change_slice_rates, slices_of
@@ -92,6 +93,7 @@ class Changes:
         self._copied = copied
         self._poisoned = report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT)
         self._forgets = self._bad_moments_of_ranks()
+        self._donor: Donor | None = None
         self._done: list[_Done] = []
         self._scaled: list[Rate] = []
         self._before = 1.0
@@ -145,14 +147,19 @@ class Changes:
             return True
         return any(tensor.role in _MENDED for tensor in view.bad())
 
-    def apply(self, draft: Draft, view: PartView) -> None:
+    def apply(self, draft: Draft, view: PartView, held: contextlib.ExitStack) -> None:
         """Change one part.
+
+        Args:
+            draft: the part.
+            view: the same.
+            held: keeps open what the draft reads from until it is written.
 
         Raises:
             RestoreError: it cannot be done.
         """
         name, edits = view.report.part.name, self._edits
-        mended = self._mend_weights(draft, view)
+        mended = self._mend_weights(draft, view, held)
         own = replace(
             edits,
             scale_lr=None,
@@ -173,14 +180,14 @@ class Changes:
         self._refuse_what_is_left(draft)
         self._done += [_Done(part=name, action=action) for action in draft.actions]
 
-    def _mend_weights(self, draft: Draft, view: PartView) -> Edits:
+    def _mend_weights(self, draft: Draft, view: PartView, held: contextlib.ExitStack) -> Edits:
         """Graft what is bad; which of the other ways of mending concern this part."""
         bad = any(tensor.role is Role.MODEL for tensor in view.bad())
-        donor = self._edits.graft
-        if donor is not None and bad:
-            (theirs,) = examine([donor], Examination(keep_details=True)).checkpoints
-            with opened(donor) as file:
-                graft(draft, file, theirs)
+        if self._edits.graft is not None and bad:
+            self._donor = self._donor or Donor(self._edits.graft)
+            wanted = (tensor.fqn for tensor in draft.tensors(Role.MODEL) if draft.is_bad(tensor))
+            theirs = self._donor.with_all(wanted)
+            graft(draft, held.enter_context(opened(theirs.path)), theirs)
         return replace(
             self._edits,
             reset_bn=self._edits.reset_bn
@@ -247,6 +254,8 @@ class Changes:
             )
         if edits.set_lr is not None and self._standard is not None:
             done.append(set_action(edits.set_lr, self._standard))
+        if done and done[-1].name in _OF_RATES and any(map(_counts_alone, self._views.values())):
+            done[-1] = replace(done[-1], notice=_IN_CONFIG)
         names = {action.name for action in done}
         for wanted, name, lacking in (
             (edits.reset_optimizer, "reset-optimizer", "an optimizer to reset"),
@@ -262,6 +271,22 @@ class Changes:
 _TAKEN_AS_THEY_ARE = frozenset(
     {PartRole.RNG, PartRole.STATE, PartRole.ARGS, PartRole.CUSTOM, PartRole.SCHEDULER}
 )
+
+
+_OF_RATES = ("scale-lr", "set-lr")
+_IN_CONFIG = (
+    "the schedule in the DeepSpeed configuration sets the rate after each step: change it there too"
+)
+
+
+def _counts_alone(view: PartView) -> bool:
+    """Whether a scheduler stores how far it is, and takes its rates from a configuration.
+
+    Source: ``deepspeed/runtime/lr_schedules.py``.
+    """
+    scalars = view.checkpoint.scalars
+    own = [name for name in scalars if name.startswith("lr_scheduler.")]
+    return "lr_scheduler.last_batch_iteration" in own and not any(map(is_rate, own))
 
 
 def _stores_rates(view: PartView) -> bool:

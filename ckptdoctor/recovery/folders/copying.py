@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -72,8 +73,8 @@ class Copying:
         """
         for file in self.changed:
             view = self._views[file.name]
-            with part_draft(view, self._copied) as draft:
-                self._changes.apply(draft, view)
+            with part_draft(view, self._copied) as draft, contextlib.ExitStack() as held:
+                self._changes.apply(draft, view, held)
                 if folder is not None:
                     self._write_changed(draft, file, folder, patched=is_patched(view.report))
 

@@ -39,7 +39,14 @@ from ckptdoctor.recovery.folders.staging import (
     sync_tree,
     temporary_folder,
 )
-from ckptdoctor.recovery.notes import check_note, is_trusted, scale_of, unlink_note, write_manifest
+from ckptdoctor.recovery.notes import (
+    check_note,
+    is_trusted,
+    scale_of,
+    unlink_note,
+    write_manifest,
+    write_note,
+)
 from ckptdoctor.recovery.publish import PlacedError, check_destination, check_space
 from ckptdoctor.recovery.restored import Restored
 from ckptdoctor.recovery.source import copied_from, corrupt, examined
@@ -309,16 +316,8 @@ class _Job:
         if force and root.is_dir():  # an old manifest would accuse the new folder
             unlink_note(note)
         self._kept_old = place(stage, root, force=force, ours=ours)
-        if not beside:
-            return
-        try:
-            write_manifest(note, text)
-        except RestoreError as error:
-            raise PlacedError(None, f"its manifest was not written: {error}") from error
-        except OSError as error:
-            raise PlacedError(
-                error.errno, f"its manifest could not be written: {error.strerror or error}"
-            ) from error
+        if beside:
+            write_note(note, text)
 
     def restored(self, *, sha256: str, manifest: Path | None) -> Restored:
         """What was done."""

@@ -17,8 +17,8 @@ from ckptdoctor.manifest import FileNote, digest_of, manifest_path, manifest_tex
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.part_draft import PartView
-from ckptdoctor.recovery.notes import is_trusted, scale_of, unlink_note, write_manifest
-from ckptdoctor.recovery.publish import PlacedError, check_space, publish, temporary_beside
+from ckptdoctor.recovery.notes import is_trusted, publish_noted, scale_of
+from ckptdoctor.recovery.publish import check_space, temporary_beside
 from ckptdoctor.recovery.restored import Restored
 from ckptdoctor.recovery.source import copied_from
 from ckptdoctor.recovery.to_safetensors import WEIGHTS_ALONE, write_named
@@ -128,7 +128,6 @@ def _written(
     force: bool,
 ) -> tuple[str, Path]:
     scalars = {} if report.checkpoint is None else report.checkpoint.scalars
-    note = manifest_path(destination)
     with temporary_beside(destination, None) as (path, out):
         write_named(weights, scalars, out)
         _scan(path)
@@ -146,18 +145,8 @@ def _written(
             origin=None if copied is None else copied.source,
             scale=scale_of(copied, actions),
         )
-        if force:  # an old manifest would accuse the new file
-            unlink_note(note)
-        publish(path, out, destination, force=force)
-        try:
-            write_manifest(note, text)
-        except RestoreError as error:
-            raise PlacedError(None, f"its manifest was not written: {error}") from error
-        except OSError as error:
-            raise PlacedError(
-                error.errno, f"its manifest could not be written: {error.strerror or error}"
-            ) from error
-    return sha256, note
+        publish_noted(path, out, destination, text, force=force)
+    return sha256, manifest_path(destination)
 
 
 def _scan(path: Path) -> None:

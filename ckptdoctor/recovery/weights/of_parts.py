@@ -41,8 +41,10 @@ def part_weights(report: CheckpointReport, views: Sequence[PartView]) -> Iterato
                 f"{report.path}: {part.name} holds the share of a rank, and how tensors are cut "
                 "among ranks its files do not tell: join them with the tools of the framework"
             )
-        with opened(part.path) as file:
-            root = only_dict(file, [tensor.fqn for tensor in weights])
+        root = ""
+        if part.member is None:
+            with opened(part.path) as file:
+                root = only_dict(file, [tensor.fqn for tensor in weights])
         for tensor in weights:
             name = part.prefix + tensor.fqn.removeprefix(root)
             if name in seen:

@@ -22,12 +22,13 @@ from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.restore import restore_folder
 from ckptdoctor.recovery.restore import restore
 from ckptdoctor.recovery.restored import Restored
-from tests.builders import load
+from tests.builders import load, save
 from tests.recovery.folders.builders import (
     LEARNING_RATE,
     digests,
     files_of,
     small_model,
+    trained,
     trainer_checkpoint,
 )
 
@@ -38,6 +39,10 @@ def restored(files: CheckpointFiles, edits: Edits | None = None, **options: bool
     done = restore(files, files.path.with_name("best_model_clean"), edits, **options)
     assert digests(files.path) == before
     return done
+
+
+def small_weights() -> dict[str, torch.Tensor]:
+    return dict(trained()[0].state_dict())
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -172,6 +177,57 @@ def test_nan_in_a_shard_is_refused_and_nothing_is_written(tmp_path: Path) -> Non
     with pytest.raises(RestoreError, match="is corrupt"):
         restored(files)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_bad_tensors_of_a_shard_are_taken_from_another_folder(whole: bool, tmp_path: Path) -> None:
+    files = trainer_checkpoint(tmp_path / "checkpoint-3", nan_in="model", shards=2)
+    donor = trainer_checkpoint(tmp_path / "checkpoint-2", shards=1 if whole else 2)
+    done = restored(files, Edits(graft=donor.path))
+    assert done.actions[0].name == "graft"
+    shard = "model-00001-of-00002.safetensors"
+    found, expected = load_file(done.destination / shard), small_weights()
+    assert found["0.weight"].equal(expected["0.weight"])
+    changed = {
+        name for name, raw in digests(done.destination).items() if raw != digests(files.path)[name]
+    }
+    assert changed == {shard}
+
+
+def test_a_graft_that_has_nothing_to_give_is_refused(tmp_path: Path) -> None:
+    sound = trainer_checkpoint(tmp_path / "checkpoint-2")
+    bad = trainer_checkpoint(tmp_path / "checkpoint-3", nan_in="model")
+    with pytest.raises(RestoreError, match="a bad tensor to graft"):
+        restored(sound, Edits(graft=bad.path))
+    with pytest.raises(RestoreError, match="no sound"):
+        restored(bad, Edits(graft=trainer_checkpoint(tmp_path / "c", nan_in="model").path))
+
+
+def test_what_needs_one_file_is_refused_in_a_clear_sentence(tmp_path: Path) -> None:
+    files = trainer_checkpoint(tmp_path / "checkpoint-3")
+    for edits, words in (
+        (Edits(strip_prefix="module."), "add --to safetensors"),
+        (Edits(use_ema=True), "needs weights and average in one file"),
+        (Edits(reset_bn=True), "a running_var to reset"),
+        (Edits(zero_nonfinite=True), "NaN or Inf among its weights"),
+    ):
+        with pytest.raises(RestoreError, match=words):
+            restored(files, edits)
+
+
+def test_a_loss_scale_that_collapsed_is_reset_in_its_file(tmp_path: Path) -> None:
+    trainer_checkpoint(tmp_path / "checkpoint-3")
+    scaler = {
+        "scale": float("inf"),
+        "growth_factor": 2.0,
+        "backoff_factor": 0.5,
+        "growth_interval": 2000,
+        "_growth_tracker": 7,
+    }
+    save(tmp_path / "checkpoint-3" / "scaler.pt", scaler)
+    done = restored(files_of(tmp_path / "checkpoint-3"))
+    assert load(done.destination / "scaler.pt")["scale"] == 65536.0
+    assert [action.name for action in done.actions] == ["reset-scaler", "copy"]
 
 
 def test_a_shard_that_is_missing_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.named import checkpoint_named
 from ckptdoctor.recovery.restore import restore
-from tests.builders import load
+from tests.builders import load, save
 from tests.recovery.weights.test_consolidated import same
 from tests.recovery.weights.zero_folders import LEARNING_RATE, zero_folder
 
@@ -68,6 +68,17 @@ def test_a_rate_is_scaled_in_the_file_of_every_rank_and_in_the_schedule(
             assert all(t.equal(after[key]["state"][at][name]) for name, t in moments.items())
     for path in copy.glob("*model_states.pt"):
         assert load(path)["lr_scheduler"]["base_lrs"] == [LEARNING_RATE / 2]
+
+
+def test_a_schedule_that_lies_in_the_configuration_is_told(tmp_path: Path) -> None:
+    zero_folder(tmp_path / "global_step3", 2, 2)
+    path = tmp_path / "global_step3" / "mp_rank_00_model_states.pt"
+    model = load(path)
+    save(path, model | {"lr_scheduler": {"last_batch_iteration": 3}})
+    done = restore(
+        checkpoint_named(tmp_path / "global_step3"), tmp_path / "clean", Edits(scale_lr=0.5)
+    )
+    assert "in the DeepSpeed configuration" in done.actions[0].notice
 
 
 @pytest.mark.parametrize("stage", [2, 3])
