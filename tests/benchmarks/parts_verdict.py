@@ -149,7 +149,7 @@ def _judge_last_good(
     worse = verdict is not None and verdict != "healthy"
     if said == good[2] and (costly or worse):
         return [(Shortfall.LAST_GOOD, f"{said}, which is damaged ({verdict})")]
-    if said == good[1] and injury.kind is Kind.POINTER:
+    if said == good[1] and injury.kind is Kind.POINTER and not injury.part.sibling:
         return [(Shortfall.LAST_GOOD, f"{said}: only the pointer is wrong")]
     return []
 
@@ -160,7 +160,8 @@ def _listed(series: Series, answer: Answer, *, gone: Injury | None = None) -> Sh
         last = lines[-1] if lines else ""
         return [(Shortfall.CRASH, f"exit {answer.code}: {last}")]
     wanted = list(series.checkpoints)
-    if gone and gone.part.whole and gone.fault is Fault.DELETED:
+    alone = len([part for part in series.parts if part.sibling]) == 1
+    if gone and gone.part.whole and alone and gone.fault is Fault.DELETED:
         wanted.pop()
     paths = [_short(series, path) for path in answer.listed]
     fits = len(paths) == len(wanted) and all(

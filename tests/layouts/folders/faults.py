@@ -119,8 +119,9 @@ def _injury(
     part: Part, fault: Fault, kind: Kind, verdicts: frozenset[str], unseen: str, tensor: str = ""
 ) -> Injury:
     own = Path(part.member or part.path).name
-    above = Path(part.path).parent.name
-    words = [f"{above}/{own}" if above and _common(own) else own]
+    above = Path(part.path).parent
+    within = part.sibling and above.name == Path(part.sibling).parent.name
+    words = [f"{above.name}/{own}" if within and _common(own) else own]
     if tensor:
         words.append(tensor)
     if kind is Kind.TEXT and not unseen:
