@@ -115,7 +115,8 @@ def judge(series: Series, injury: Injury, answer: Answer) -> Shortfalls:
     if not answer.document:
         return found
     if not injury.unseen and not _named(series, injury, answer):
-        seen = [f"{one['code']} {one['subject']}" for one in answer.findings]
+        loud = [one for one in answer.findings if one["severity"] != "info"] or answer.findings
+        seen = sorted({f"{one['code']} {one['subject']}" for one in loud})
         found.append((Shortfall.UNNAMED, f"only {seen}" if seen else "no finding"))
     verdict = _verdict(series, answer)
     allowed = injury.verdicts | ({"healthy"} if injury.unseen else set())
