@@ -29,6 +29,8 @@ _LEVEL_VARIANCE = 0.17  # of a median of nine values, in squared standard deviat
 _FARTHEST = 5.0
 _BIG_STEP = 3.0
 _STILL_FALLING = 3.0
+_ABOVE_ZERO = 1e-300
+"""What a run of zeros has for noise, that it can be divided by."""
 _SMALLEST = 0.0005  # of the best: what the last digit of a log may do
 _AFTER_CHANGE = 10
 _AFTER_SHIFT = 10
@@ -138,7 +140,8 @@ class DeclineDetector:
     def _noise(self, at: int) -> float | None:
         """What chance does, as the epochs before tell; not those of the fall itself."""
         noise = noise_of(self._values[max(0, self._best - _WINDOW, at - 2 - _FAR) : at - 2])
-        return None if noise is None else max(noise, _SMALLEST * abs(self._values[self._best]))
+        least = max(_SMALLEST * abs(self._values[self._best]), _ABOVE_ZERO)
+        return None if noise is None else max(noise, least)
 
 
 def _score(values: Sequence[float], length: int, noise: float) -> float:

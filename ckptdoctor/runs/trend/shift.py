@@ -205,7 +205,8 @@ class ShiftDetector:
         if not is_large and (fallen > 2 or not _agree(high, low, lost, before.noise)):
             return None
         at = self._count - fallen
-        found = FoundShift(at=at, before=_middle(earlier), after=statistics.fmean((one, two)))
+        middle = one / 2 + two / 2  # their sum may overflow
+        found = FoundShift(at=at, before=_middle(earlier), after=middle)
         rate = None if is_large else self._risen_rate(fallen)
         held = rate is not None or lost <= _DEEPER * self._deepest
         return _Dip(found=found, depth=lost, rate=rate, told=not held)

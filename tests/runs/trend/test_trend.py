@@ -76,6 +76,11 @@ def test_the_first_guesses_of_a_net_may_be_halved_but_not_lost() -> None:
     assert trend_of(dict(enumerate([0.64] * 6 + [0.2])), Mode.MAX).collapse == 6
 
 
+def test_zeros_have_no_noise_and_the_largest_numbers_no_sum() -> None:
+    assert trend_of(dict(enumerate([0.0] * 10 + [1.0])), Mode.MIN).best == 0
+    assert trend_of(dict(enumerate([0.0] * 5 + [8.99e307] * 2)), Mode.MIN).best == 0
+
+
 @given(st.dictionaries(st.integers(0, 200), st.floats()), st.sampled_from(list(Mode)))
 def test_any_curve_has_a_trend_that_makes_sense(points: dict[Position, float], mode: Mode) -> None:
     trend = trend_of(points, mode)
