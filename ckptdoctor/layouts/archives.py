@@ -39,6 +39,8 @@ __all__ = ["LAYOUT", "claim_file"]
 _SUFFIXES = (".zip", ".nemo")
 _BASELINES, _NEMO = "stable-baselines3", "nemo"
 _DATA, _POLICY, _TORCH = "data", "policy.pth", ".pth"
+_OWN = frozenset({_DATA, _POLICY, "pytorch_variables.pth", "_stable_baselines3_version"})
+_ALWAYS = "Stable-Baselines3 writes it into every such archive"
 _WEIGHTS = (".ckpt", ".pt", ".pth", ".bin", ".safetensors")
 _CONFIG, _MAIN = "model_config.yaml", "model_weights.ckpt"
 _COMMON = "common.pt"  # of Megatron, beside a distributed checkpoint
@@ -53,7 +55,7 @@ def claim_file(path: Path) -> CheckpointFiles | None:
     try:
         with opened(path) as file:
             head = file.source.read(0, 512)
-            if head.startswith(MAGIC) and _first_name(head) == _DATA:
+            if head.startswith(MAGIC) and _first_name(head).endswith((_DATA, _TORCH)):
                 return _Baselines(file).found()
             return _nemo(file) if is_tar(head) else None
     except (CheckpointError, OSError):
@@ -74,7 +76,7 @@ class _Baselines:
         self._source = file.source
         self._limits = Limits.for_file(file.nbytes)
         known = read_directory(self._source, self._limits)
-        if known is not None and all(one.name != _DATA for one in known.records):
+        if known is not None and not any("/" not in one.name for one in known.records):
             known = None  # that of a member, in which the archive ends
         self._is_cut = known is None
         self._directory: ZipDirectory = known or walk_headers(self._source, lambda *_: None)
@@ -86,20 +88,20 @@ class _Baselines:
         cut = self._directory.cut
         parts = [self._part(one) for one in [*records, *([cut] if cut else [])]]
         torchs = [part for part in parts if part.form is Form.TENSORS]
-        if not torchs and not self._is_cut:
+        names = {part.name for part in parts}
+        if not (names & _OWN if self._is_cut else torchs and names & _OWN):
             return None
-        has_policy = any(part.name == _POLICY for part in torchs)
-        lacking = Absent(
-            name=_POLICY,
-            role=PartRole.MODEL,
-            because="Stable-Baselines3 writes it into every such archive",
-        )
+        lacking = [
+            Absent(name=name, role=_role_in_baselines(name), because=_ALWAYS)
+            for name in (_POLICY, _DATA)
+            if name not in names
+        ]
         scalars = dict(self._scalars(records))
         return CheckpointFiles(
             path=self._file.path,
             layout=_BASELINES,
             parts=tuple(sorted(parts, key=lambda part: part.role is not PartRole.MODEL)),
-            absent=() if has_policy else (lacking,),
+            absent=tuple(lacking),
             problems=(*self._cut(cut), *self._directory.problems, *self._problems),
             scalars=scalars,
         )
@@ -260,7 +262,7 @@ class _Nemo:
             name=name,
             role=role if is_torch else PartRole.ARGS,
             form=Form.TENSORS if is_torch else Form.TEXT,
-            needed=is_torch,
+            needed=is_torch or base == _CONFIG,
             member=Member(start=one.offset, nbytes=one.nbytes),
         )
 

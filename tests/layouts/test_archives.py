@@ -177,11 +177,14 @@ def test_a_flipped_bit_of_what_is_beside_is_named(tmp_path: Path) -> None:
     assert (problem.code, problem.subject) == ("CD103", "data")
 
 
-def test_an_archive_without_a_policy_lacks_it(tmp_path: Path) -> None:
-    path = baselines(tmp_path / "ppo.zip", changes={"policy.pth": None})
-    assert [(one.name, one.role) for one in claimed(path).absent] == [
-        ("policy.pth", PartRole.MODEL)
-    ]
+@pytest.mark.parametrize(
+    ("name", "role"), [("policy.pth", PartRole.MODEL), ("data", PartRole.STATE)]
+)
+def test_an_archive_without_what_each_has_lacks_it(
+    tmp_path: Path, name: str, role: PartRole
+) -> None:
+    path = baselines(tmp_path / "ppo.zip", changes={name: None})
+    assert [(one.name, one.role) for one in claimed(path).absent] == [(name, role)]
 
 
 def test_a_member_that_claims_to_inflate_to_more_than_it_can_is_refused(tmp_path: Path) -> None:
