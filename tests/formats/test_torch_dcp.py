@@ -7,7 +7,9 @@ import os
 import pickle
 import shutil
 import struct
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +399,19 @@ def test_sizes_that_no_tensor_has_are_named(tmp_path: Path, size: tuple[Any, ...
 def test_places_beyond_all_files_cost_nothing_but_their_tensors(tmp_path: Path) -> None:
     folder = small(tmp_path / "d", move("model.bias", offset=1 << 61, length=1 << 61))
     assert seen(folder).lost == {"model.bias"}
+
+
+def test_items_that_share_a_place_are_read_once(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d", {f"w{number}": torch.ones(2) for number in range(50)}, files=1)
+    slices = slices_by_file(described(folder))["__0_0.distcp"]
+    first = slices.items[0]
+    crowd = tuple(replace(first, name=f"w{number}") for number in range(5000))
+    with opened(folder / "__0_0.distcp") as file:
+        start = time.perf_counter()
+        found = read_slices(file, replace(slices, items=crowd))
+        assert time.perf_counter() - start < 2
+    assert sum(not tensor.lost for tensor in found.tensors) == 1
+    assert len(found.problems) < 120
 
 
 def test_a_description_that_holds_itself_is_read_to_its_end(tmp_path: Path) -> None:
