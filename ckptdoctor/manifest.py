@@ -110,8 +110,18 @@ def restored_from(path: Path) -> RestoredFrom | None:
     """Where a file comes from, if a manifest of ours lies beside it that names this very file.
 
     By name and size: whether the bytes are still the same is asked by :func:`check_manifest`, for a
-    folder by :func:`check_folder`.
+    folder by :func:`check_folder`. A file within a restored folder comes from where the folder does.
     """
+    return _restored_from(path) or _restored_from(_folder_of(path))
+
+
+def _folder_of(path: Path) -> Path:
+    """The restored folder that holds a file, if its manifest lists that; else the path itself."""
+    manifest = {} if path.is_dir() else _read(manifest_path(path.parent))
+    return path.parent if any(file.name == path.name for file in _files(manifest)) else path
+
+
+def _restored_from(path: Path) -> RestoredFrom | None:
     manifest = _read(manifest_path(path))
     file, source = _part(manifest, "file"), _part(manifest, "source")
     if manifest.get("schema_version") != SCHEMA_VERSION or file.get("name") != path.name:
@@ -295,8 +305,9 @@ def check_folder(folder: Path) -> Iterator[Problem]:
     Every file that the manifest lists is read; one that it does not list says nothing.
 
     Args:
-        folder: it, or an archive that holds the files of a checkpoint.
+        folder: it; or a file in it that the checkpoint is called by; or an archive of several files.
     """
+    folder = _folder_of(folder)
     if folder.is_file():
         with contextlib.suppress(OSError), os.fdopen(opened_for_reading(folder), "rb") as file:
             yield from check_manifest(folder, file.fileno())

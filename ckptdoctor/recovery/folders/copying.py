@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -55,7 +56,7 @@ class Copying:
         self.read: dict[str, FileNote] = {}
         self.written: dict[str, FileNote] = {}
 
-    @property
+    @cached_property
     def changed(self) -> list[SourceFile]:
         """The files that are not copied as they are."""
         return [

@@ -35,7 +35,7 @@ class Framework:
         does_without: what it starts afresh where its file is missing: by role, what that costs.
     """
 
-    resume: str = "resume from {checkpoint}"
+    resume: str = "{checkpoint}"
     by_parent: Callable[[CheckpointFiles], bool] = lambda _: False
     pointer: str = ""
     points: Callable[[str], str] = _no_pointer
@@ -61,6 +61,12 @@ _TRAINER = {
 def _lies_bare(files: CheckpointFiles) -> bool:
     """Whether the parts lie in the folder itself, and not one below."""
     return any("/" not in part.name for part in files.parts if part.role is PartRole.MODEL)
+
+
+def _folder_within(files: CheckpointFiles) -> str:
+    """The folder in a checkpoint that holds its model; "" where that lies in it itself."""
+    first = next((part.name for part in files.parts if part.role is PartRole.MODEL), "")
+    return first.partition("/")[0] if "/" in first else ""
 
 
 def _is_step(files: CheckpointFiles) -> bool:
@@ -158,6 +164,6 @@ def placed(files: CheckpointFiles, root: Path) -> Placement:
     resume = framework.resume.format(
         root=str(root.parent if by_parent and not inner else root),
         checkpoint=str(root / inner if inner else root),
-        name=name,
+        name=name if by_parent else _folder_within(files) or name,
     )
     return Placement(root=root, inner=inner, pointer=pointer, resume=resume)

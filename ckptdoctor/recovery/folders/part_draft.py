@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord, TensorStats
 from ckptdoctor.errors import CheckpointError, RestoreError
@@ -52,7 +53,7 @@ class PartView:
         part = self.report.part
         return name.removeprefix(f"{part.name}:").removeprefix(part.prefix)
 
-    @property
+    @cached_property
     def checkpoint(self) -> Checkpoint:
         """What the reader returned, its tensors with their roles in the whole."""
         read = self.report.checkpoint

@@ -390,8 +390,15 @@ def test_files_side_by_side_become_a_folder_of_them(tmp_path: Path) -> None:
         for part in made.parts
         if part.name in names
     )
-    files = CheckpointFiles(path=tmp_path / "model_epoch_3.bin", layout="pair", parts=parts)
+    source = tmp_path / "model_epoch_3.bin"
+    files = CheckpointFiles(path=source, layout="pair", parts=parts)
     done = restore_folder(files, tmp_path / "best_model_clean", Edits(scale_lr=0.5))
     assert sorted(digests(done.destination)) == sorted(names.values())
     (group,) = load(done.destination / "optimizer_epoch_3.pth")["param_groups"]
     assert group["initial_lr"] == LEARNING_RATE / 2
+    origin = restored_from(done.destination / source.name)  # what the copy is called by
+    assert origin is not None
+    assert (origin.source, origin.scale) == (source, 0.5)
+    assert list(check_folder(done.destination / source.name)) == []
+    (done.destination / "optimizer_epoch_3.pth").unlink()
+    assert [one.code for one in check_folder(done.destination / source.name)] == ["CD110"]

@@ -1,0 +1,86 @@
+"""Where a copy goes, and what is said to the framework that is to find it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
+from ckptdoctor.layouts.registry import LAYOUTS
+from ckptdoctor.recovery.folders.frameworks import _FRAMEWORKS, placed
+
+ROOT = Path("run/best_model_clean")
+
+
+def files_of(layout: str, name: str, part: str = "model.pt") -> CheckpointFiles:
+    path = Path("run") / name
+    parts = (Part(path=path / part, name=part, role=PartRole.MODEL),)
+    return CheckpointFiles(path=path, layout=layout, parts=parts)
+
+
+def test_every_framework_is_one_of_the_layouts() -> None:
+    assert set(_FRAMEWORKS) <= {layout.name for layout in LAYOUTS}
+
+
+@pytest.mark.parametrize(
+    ("files", "inner", "pointer", "resume"),
+    [
+        (
+            files_of("huggingface", "checkpoint-400"),
+            "",
+            None,
+            f"Trainer.train(resume_from_checkpoint='{ROOT}')",
+        ),
+        (
+            files_of("deepspeed", "global_step400"),
+            "global_step400",
+            ("latest", "global_step400"),
+            f"engine.load_checkpoint('{ROOT}', tag='global_step400')",
+        ),
+        (  # Lightning's strategy: the folder itself holds the one with the tag
+            files_of("deepspeed", "last.ckpt", "checkpoint/mp_rank_00_model_states.pt"),
+            "",
+            None,
+            f"engine.load_checkpoint('{ROOT}', tag='checkpoint')",
+        ),
+        (
+            files_of("megatron", "iter_0000400"),
+            "iter_0000400",
+            ("latest_checkpointed_iteration.txt", "400"),
+            f"--load {ROOT}",
+        ),
+        (
+            files_of("megatron", "release"),
+            "release",
+            ("latest_checkpointed_iteration.txt", "release"),
+            f"--load {ROOT}",
+        ),
+        (
+            files_of("torch-dcp", "step-400"),
+            "step-400",
+            None,
+            f"dcp.load(state, checkpoint_id='{ROOT / 'step-400'}')",
+        ),
+        (
+            files_of("torch-dcp", "epoch_3"),
+            "",
+            None,
+            f"dcp.load(state, checkpoint_id='{ROOT}')",
+        ),
+        (
+            files_of("speechbrain", "CKPT+2026-01-01+00-00-00"),
+            "CKPT+2026-01-01+00-00-00",
+            None,
+            f"Checkpointer('{ROOT}').recover_if_possible()",
+        ),
+        (files_of("fairseq", "checkpoint1"), "", None, str(ROOT)),
+    ],
+)
+def test_a_copy_lies_where_its_framework_looks_for_it(
+    files: CheckpointFiles, inner: str, pointer: tuple[str, str] | None, resume: str
+) -> None:
+    found = placed(files, ROOT)
+    assert found.inner == inner
+    assert found.pointer == pointer
+    assert found.resume == resume
