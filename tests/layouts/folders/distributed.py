@@ -17,7 +17,17 @@ import torch
 
 from tests.layouts.folders.huggingface import RNG_UNSEEN, trainer_files
 from tests.layouts.folders.training import Stage, stages
-from tests.layouts.folders.truth import LOST_WEIGHTS, Kind, Part, Series, folder_series, rule
+from tests.layouts.folders.truth import (
+    LOST_STATE,
+    LOST_WEIGHTS,
+    ODD,
+    SOUND,
+    Kind,
+    Part,
+    Series,
+    folder_series,
+    rule,
+)
 from tests.layouts.folders.writing import save, write_json
 
 SAME_PLACES = {"swapped": "both say that the same items lie at the same places: nothing is lost"}
@@ -107,7 +117,7 @@ def megatron_dist(root: Path) -> Series:
     rules = (
         rule("*.distcp", Kind.WEIGHTS, inside=inside),
         rule(".metadata", Kind.INDEX, costs=LOST_WEIGHTS, unseen=SAME_PLACES),
-        rule("common.pt", Kind.STATE),
+        rule("common.pt", Kind.STATE, costs=SOUND | ODD | LOST_STATE),  # groups of the optimizer
         rule("metadata.json", Kind.INDEX),
     )
     return folder_series(root, names, rules, pointer("latest_checkpointed_iteration.txt"))

@@ -79,8 +79,11 @@ def _verdicts(series: Series, part: Part, fault: Fault) -> frozenset[str]:
     if fault is Fault.SWAPPED:
         if part.whole:
             return SOUND | ODD  # it is the checkpoint before under another name
-        needed = part.worst in (Kind.WEIGHTS, Kind.OPTIMIZER, Kind.EMA, Kind.SCALER)
-        return (ODD | part.loss) if needed else part.loss  # readable, and of another step
+        if part.kind is Kind.POINTER:
+            return part.loss
+        if part.worst in (Kind.WEIGHTS, Kind.OPTIMIZER, Kind.EMA, Kind.SCALER):
+            return ODD | part.loss  # readable, and of another step
+        return SOUND | ODD | part.loss  # no tensor is lost
     if fault is Fault.CUT and part.worst is Kind.WEIGHTS:
         # a torch that meets a cut file loads nothing of it, whatever is rescued
         return LOST_WEIGHTS | _beyond_the_middle(series, part)
@@ -124,6 +127,8 @@ def _injury(
     words = [f"{above.name}/{own}" if within and _common(own) else own]
     if tensor:
         words.append(tensor)
+    if part.whole and fault is Fault.DELETED:
+        words.append(f"{part.path.partition('/')[0]}")  # the checkpoint is gone with it
     if kind is Kind.TEXT and not unseen:
         unseen = "a text for people, or one that a resume does without"
     return Injury(

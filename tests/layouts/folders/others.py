@@ -11,6 +11,7 @@ import io
 import json
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.layouts.folders.training import LOSSES, Stage, adamw, stages
 from tests.layouts.folders.truth import (
     LOST_STATE,
     LOST_WEIGHTS,
+    ODD,
+    SOUND,
     Kind,
     Part,
     Series,
@@ -31,15 +34,6 @@ from tests.layouts.folders.writing import save, write
 
 WITHIN = (("optimizer*", Kind.OPTIMIZER), ("*optimizer_states*", Kind.OPTIMIZER))
 ONE_FILE = (*WITHIN, ("*rng*", Kind.RNG), ("callbacks*", Kind.STATE))
-
-SB3_MEMBERS = {
-    "data": Kind.STATE,
-    "pytorch_variables.pth": Kind.STATE,
-    "policy.pth": Kind.WEIGHTS,
-    "policy.optimizer.pth": Kind.OPTIMIZER,
-    "_stable_baselines3_version": Kind.TEXT,
-    "system_info.txt": Kind.TEXT,
-}
 
 
 def megatron(root: Path) -> Series:
@@ -185,11 +179,9 @@ def mmengine(root: Path) -> Series:
     """``epoch_N.pth`` with ``last_checkpoint``, which holds a path."""
     series = _single_files(root, "epoch_{epoch}.pth", _mmengine)
     write(root / "last_checkpoint", str(root / series.checkpoints[-1][0]))
-    return Series(
-        root=root,
-        checkpoints=series.checkpoints,
-        parts=(*series.parts, pointer("last_checkpoint")),
-    )
+    (alone,) = series.parts
+    parts = (replace(alone, unseen=None), pointer("last_checkpoint"))  # the pointer tells
+    return Series(root=root, checkpoints=series.checkpoints, parts=parts)
 
 
 def _single_files(root: Path, pattern: str, document: Any) -> Series:
@@ -241,8 +233,7 @@ def nemo(root: Path) -> Series:
                 info = tarfile.TarInfo(name)
                 info.size = len(content)
                 archive.addfile(info, io.BytesIO(content))
-    members_kinds = {"./model_config.yaml": Kind.ARGS, "./model_weights.ckpt": Kind.WEIGHTS}
-    return archives(root, names, members_kinds)
+    return archives(root, names, NEMO_MEMBERS)
 
 
 def stable_baselines(root: Path) -> Series:
@@ -279,10 +270,32 @@ def _sb3_data(stage: Stage) -> dict[str, Any]:
     }
 
 
-def archives(root: Path, names: list[str], kinds: dict[str, Kind]) -> Series:
+def archives(root: Path, names: list[str], kinds: dict[str, Part]) -> Series:
     """The series of archives whose members are parts."""
     parts = tuple(
-        Part(path=names[-1], sibling=names[-2], member=member, kind=kind)
-        for member, kind in kinds.items()
+        replace(part, path=names[-1], sibling=names[-2], member=member)
+        for member, part in kinds.items()
     )
     return Series(root=root, checkpoints=tuple((name,) for name in names), parts=parts)
+
+
+def _member(kind: Kind, **more: object) -> Part:
+    return rule("", kind, **more)[1]
+
+
+SB3_MEMBERS = {
+    # the class of the policy stands there: without it the framework loads nothing
+    "data": _member(Kind.STATE, costs=ODD | LOST_STATE | LOST_WEIGHTS),
+    "pytorch_variables.pth": _member(Kind.STATE),
+    "policy.pth": _member(Kind.WEIGHTS),
+    "policy.optimizer.pth": _member(Kind.OPTIMIZER),
+    "_stable_baselines3_version": _member(Kind.TEXT),
+    "system_info.txt": _member(Kind.TEXT),
+}
+NEMO_MEMBERS = {
+    "./model_config.yaml": _member(Kind.ARGS, costs=SOUND | ODD | LOST_STATE | LOST_WEIGHTS),
+    "./model_weights.ckpt": _member(
+        Kind.WEIGHTS,
+        unseen={"swapped": "all else is the same in every archive: it is the older one"},
+    ),
+}
