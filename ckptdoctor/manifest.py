@@ -110,7 +110,7 @@ def restored_from(path: Path) -> RestoredFrom | None:
     """Where a file comes from, if a manifest of ours lies beside it that names this very file.
 
     By name and size: whether the bytes are still the same is asked by :func:`check_manifest`, for a
-    folder by :func:`check_folder`. A file within a restored folder comes from where the folder does.
+    folder by :func:`check_folder`. What lies in a restored folder comes from where that does.
     """
     return _restored_from(path) or _restored_from(_folder_of(path))
 
@@ -305,7 +305,7 @@ def check_folder(folder: Path) -> Iterator[Problem]:
     Every file that the manifest lists is read; one that it does not list says nothing.
 
     Args:
-        folder: it; or a file in it that the checkpoint is called by; or an archive of several files.
+        folder: it; or a file in it that the checkpoint is called by; or an archive of several.
     """
     folder = _folder_of(folder)
     if folder.is_file():
@@ -352,7 +352,8 @@ def _changed(folder: Path, file: FileNote) -> Iterator[Problem]:
 
 def actions_of(checkpoint: Path) -> list[str]:
     """The names of what was done to a restored file; empty where no manifest lies beside it."""
-    actions = _list(_read(manifest_path(checkpoint)), "actions")
+    manifest = _read(manifest_path(checkpoint)) or _read(manifest_path(_folder_of(checkpoint)))
+    actions = _list(manifest, "actions")
     return [str(action.get("name")) for action in actions if isinstance(action, dict)]
 
 

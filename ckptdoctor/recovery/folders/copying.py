@@ -36,6 +36,7 @@ class Copying:
         views: the parts among them that could be read, by name.
         changes: what is changed on the way.
         copied: what the manifest beside the source says, where it is a copy itself.
+        texts: what some of the files are to say instead, by name.
 
     Attributes:
         read: the files as they were read, by name.
@@ -48,7 +49,9 @@ class Copying:
         views: Mapping[str, PartView],
         changes: Changes,
         copied: RestoredFrom | None,
+        texts: Mapping[str, str],
     ) -> None:
+        self._texts = texts
         self._contents = contents
         self._views = views
         self._changes = changes
@@ -115,8 +118,20 @@ class Copying:
         """
         changed = {file.name for file in self.changed}
         for file in self._contents.files:
-            if file.name not in changed:
+            if file.name in self._texts:
+                self._write_text(file, folder, self._texts[file.name])
+            elif file.name not in changed:
                 self._copy(file, folder)
+
+    def _write_text(self, file: SourceFile, folder: Path, text: str) -> None:
+        with opened(file.path) as source, _new_file(folder / file.name, source) as out:
+            out.write(text.encode())
+            out.flush()
+            os.fsync(out.fileno())
+            self._note(file.name, out.fileno(), sha256_of(out.fileno()))
+            self.read[file.name] = FileNote(
+                name=file.name, nbytes=source.nbytes, sha256=sha256_of(source.fd)
+            )
 
     def _copy(self, file: SourceFile, folder: Path) -> None:
         with opened(file.path) as source:

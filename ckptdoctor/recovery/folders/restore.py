@@ -31,6 +31,7 @@ from ckptdoctor.recovery.folders.copying import Copying
 from ckptdoctor.recovery.folders.frameworks import Placement, placed
 from ckptdoctor.recovery.folders.omissions import Omissions, omissions_of
 from ckptdoctor.recovery.folders.part_draft import view_of
+from ckptdoctor.recovery.folders.pointers import mended_pointers
 from ckptdoctor.recovery.folders.staging import (
     Stage,
     check_place,
@@ -180,8 +181,10 @@ class _Job:
         self._jobs = jobs
         self._copied = copied_from(report)
         self._changes = Changes(report, kept, edits, self._copied)
-        self._copying = Copying(self._to_copy(), kept, self._changes, self._copied)
-        self._actions: list[Action] = list(omissions.actions)
+        pointers = mended_pointers(report.files)
+        texts = {name: text for name, (text, _) in pointers.items()}
+        self._copying = Copying(self._to_copy(), kept, self._changes, self._copied, texts)
+        self._actions = [*omissions.actions, *(action for _, action in pointers.values())]
         self._kept_old: Path | None = None
 
     def _to_copy(self) -> Contents:

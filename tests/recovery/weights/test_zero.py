@@ -8,10 +8,12 @@ import pytest
 from safetensors.torch import load_file
 
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.manifest import check_folder
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.named import checkpoint_named
 from ckptdoctor.recovery.restore import restore
 from tests.builders import load, save
+from tests.recovery.folders.builders import trainer_checkpoint
 from tests.recovery.weights.test_consolidated import same
 from tests.recovery.weights.zero_folders import LEARNING_RATE, zero_folder
 
@@ -107,3 +109,14 @@ def test_the_weights_alone_are_no_folder_of_zero(tmp_path: Path) -> None:
     files = checkpoint_named(tmp_path / "global_step3")
     with pytest.raises(RestoreError, match="--to safetensors"):
         restore(files, tmp_path / "clean", Edits(weights_only=True))
+
+
+def test_a_pointer_within_the_copy_is_written_right(tmp_path: Path) -> None:
+    trainer_checkpoint(tmp_path / "checkpoint-3")
+    zero_folder(tmp_path / "checkpoint-3" / "global_step3", 2, 2)
+    (tmp_path / "checkpoint-3" / "latest").write_text("global_step9")
+    done = restore(checkpoint_named(tmp_path / "checkpoint-3"), tmp_path / "clean")
+    assert (done.destination / "latest").read_text() == "global_step3"
+    assert (tmp_path / "checkpoint-3" / "latest").read_text() == "global_step9"
+    assert "global_step9" in done.actions[0].message
+    assert list(check_folder(done.destination)) == []
