@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ckptdoctor.checkpoint import Role
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Pointer, single
 from ckptdoctor.manifest import RestoredFrom, restored_from
@@ -26,7 +28,7 @@ from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.parts import is_needed, of_part
 from ckptdoctor.rules.verdict import DECISIVE, verdict_of_part, verdict_of_parts
 from ckptdoctor.runs.form import form_runs
-from ckptdoctor.runs.member import Layout, Member, contents_id
+from ckptdoctor.runs.member import Layout, Member, PartContents, contents_id
 from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Run
@@ -127,20 +129,46 @@ def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> 
         return replace(
             member,
             is_folder=case.files.is_folder,
-            parts=_contents_ids(case),
+            parts=_contents_of_parts(case),
             layout=member.layout if is_known else None,
             has_weights=member.has_weights or not is_known,
         )
     return Member(path=case.path, metadata=case.metadata)
 
 
-def _contents_ids(case: Case) -> dict[str, str]:
-    """By the name that siblings share, what the tensors of each part that always changes are."""
-    return {
-        one.part.sibling or one.part.name: contents_id(one.case.checkpoint.tensors, one.case.stats)
-        for one in case.parts
-        if one.case is not None and is_needed(one.part.role) and one.case.stats
-    }
+def _contents_of_parts(case: Case) -> dict[str, PartContents]:
+    """By the name that siblings share, what no two checkpoints should have the same of."""
+    found: dict[str, PartContents] = {}
+    for one in case.parts:
+        told = ""
+        if one.case is not None and is_needed(one.part.role) and one.case.stats:
+            told = contents_id(one.case.checkpoint.tensors, one.case.stats)
+        elif one.part.is_unique:
+            told = _text_id(one.part.path)
+        if told:
+            steps = None if one.case is None else _steps(one.case)
+            key = one.part.sibling or one.part.name
+            found[key] = PartContents(name=one.part.name, contents_id=told, steps=steps)
+    return found
+
+
+def _text_id(path: Path) -> str:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError:  # gone since it was listed
+        return ""
+
+
+def _steps(case: Case) -> float | None:
+    """The steps that the optimizer in a file took."""
+    counts = [
+        case.stats[tensor.fqn].max
+        for tensor in case.checkpoint.tensors
+        if tensor.role is Role.OPTIMIZER
+        and tensor.fqn.endswith(".step")
+        and tensor.fqn in case.stats
+    ]
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _with_kept_epoch(data: Metadata, restored: RestoredFrom | None) -> Metadata:

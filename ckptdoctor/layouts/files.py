@@ -79,6 +79,7 @@ class Part:
             of steps are left out, those of ranks and shards stay.
         needed: whether it is missed where a sibling has it and this checkpoint does not.
         member: where it lies in ``path``, where that is an archive of several; None for a file.
+        is_unique: whether a text tells of one save, so that no two checkpoints have the same.
         described: for ``Form.DCP``: what the ``.metadata`` says that it holds; of a ``.metadata``,
             all that it says; None for one that could not be read.
     """
@@ -92,6 +93,7 @@ class Part:
     sibling: str = ""
     needed: bool = True
     member: Member | None = None
+    is_unique: bool = False
     described: FileSlices | DcpMetadata | None = field(default=None, repr=False, compare=False)
 
 

@@ -11,9 +11,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
+from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.layouts.numbered import renumbered
 from ckptdoctor.layouts.part_words import PartWords, is_checkpoint_name, part_words
 
 __all__ = ["LAYOUT"]
@@ -41,6 +42,7 @@ def _claim(folder: Folder) -> Iterator[CheckpointFiles]:
                 others[model].append(name)
     for model in (*others, *_lonely(models.names, others), *_lonely_in_folder(folder, names)):
         yield _checkpoint(folder, model, others.get(model, []), names)
+    yield from _without_model(folder, others, names)
 
 
 class _Models:
@@ -76,6 +78,30 @@ def _lonely(models: Mapping[str, PartWords], paired: Mapping[str, Sequence[str]]
     for kind, names in sorted(alone.items()):
         if series[kind] > 1 and len(names) == 1:
             yield names[0]
+
+
+def _without_model(
+    folder: Folder, paired: Mapping[str, Sequence[str]], names: Mapping[str, PartWords]
+) -> Iterator[CheckpointFiles]:
+    """An optimizer whose model is gone, where those of the same series lie beside theirs."""
+    known = {name for own in paired.values() for name in own}
+    series: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for model, own in paired.items():
+        for name in own:
+            series[_NUMBERS.sub("0", name)].append((model, name))
+    for name, one in names.items():
+        like = series[_NUMBERS.sub("0", name)]
+        if name in known or one.role is not PartRole.OPTIMIZER or len(like) < 2:
+            continue
+        model, other = like[0]
+        lost = renumbered(model, other, name)
+        if lost not in folder and lost != model:
+            yield CheckpointFiles(
+                path=folder.path / name,
+                layout=_NAME,
+                parts=(_part(folder, name, one),),
+                absent=(Absent(name=lost, role=PartRole.MODEL, because=f"{name} goes with it"),),
+            )
 
 
 def _lonely_in_folder(folder: Folder, names: Mapping[str, PartWords]) -> Iterator[str]:

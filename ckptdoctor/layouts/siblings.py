@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.numbered import renumbered
 from ckptdoctor.layouts.registry import LAYOUTS
 
 __all__ = ["with_siblings"]
 
 _NUMBERS = re.compile(r"\d+")
-_DIGITS = re.compile(r"(\d+)")
 
 Family = tuple[Path, str, str]
 
@@ -91,23 +91,8 @@ def _name_here(part: Part, files: CheckpointFiles, other: CheckpointFiles) -> st
     for one in files.parts:
         name = there.get(_sibling(one))
         if name is not None and name != one.name:
-            return _renumbered(part.name, name, one.name)
+            return renumbered(part.name, name, one.name)
     return part.name
-
-
-def _renumbered(text: str, old: str, new: str) -> str:
-    """The text with the numbers exchanged that tell two names apart, by place or by value."""
-    pieces, before, after = (_DIGITS.split(one) for one in (text, old, new))
-    if len(before) != len(after):
-        return text
-    at_place = len(pieces) == len(before)
-    values = dict(zip(before, after, strict=True))
-    for at in range(1, len(pieces), 2):
-        if at_place and pieces[at] == before[at]:
-            pieces[at] = after[at]
-        elif not at_place:
-            pieces[at] = values.get(pieces[at], pieces[at])
-    return "".join(pieces)
 
 
 def _because(others: Sequence[CheckpointFiles]) -> str:

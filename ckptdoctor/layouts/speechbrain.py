@@ -40,7 +40,13 @@ def _claim(folder: Folder) -> Iterator[CheckpointFiles]:
     if _META not in folder and not (folder.path.name.startswith("CKPT+") and files):
         return
     parts = sorted((_part(folder, name) for name in files), key=lambda one: _rank(one.role))
-    meta = Part(path=folder.path / _META, name=_META, role=PartRole.STATE, form=Form.TEXT)
+    meta = Part(
+        path=folder.path / _META,
+        name=_META,
+        role=PartRole.STATE,
+        form=Form.TEXT,
+        is_unique=True,  # it tells the time of the save
+    )
     yield CheckpointFiles(
         path=folder.path,
         layout=_NAME,

@@ -9,6 +9,7 @@ from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.layouts.files import Absent, Part, PartRole
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.runs.foreign import StrangePart
 from ckptdoctor.runs.run import Run
 
 __all__ = ["DanglingPointer", "IncompleteCheckpoint", "is_needed", "of_part"]
@@ -73,16 +74,30 @@ class IncompleteCheckpoint(Rule):
         """One finding a part that is not there."""
         for absent in case.files.absent if case.files is not None else ():
             yield self._say(absent)
-        for name, other in case.run.strange_parts.get(case.checkpoint.path, {}).items():
-            yield self.finding(
-                name,
-                f"it is the same in {other.path.name}, and the rest is not: one of the two "
-                "checkpoints has the file of the other",
-                severity=Severity.WARNING,
-                remedy="Go on from another checkpoint, or copy the file again for both.",
-                part=name,
-                other=str(other.path),
+        roles = {one.part.name: one.part.role for one in case.parts}
+        for one in case.run.strange_parts.get(case.checkpoint.path, ()):
+            yield self._strange(one, roles.get(one.name, PartRole.STATE))
+
+    def _strange(self, one: StrangePart, role: PartRole) -> Finding:
+        other = one.other.path
+        if one.is_foreign:
+            return self.finding(
+                one.name,
+                f"it is that of {other.name}, by the steps of its optimizer; its own is lost",
+                severity=None if is_needed(role) else Severity.WARNING,
+                part=one.name,
+                role=role.value,
+                other=str(other),
             )
+        return self.finding(
+            one.name,
+            f"it is the same in {other.name}, and the rest is not: one of the two checkpoints has "
+            "the file of the other",
+            severity=Severity.WARNING,
+            remedy="Go on from another checkpoint, or copy the file again for both.",
+            part=one.name,
+            other=str(other),
+        )
 
     def _say(self, absent: Absent) -> Finding:
         what = absent.problem or "missing"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,
@@ -137,7 +138,7 @@ class NameMismatch(Rule):
         elif _differ(named_step := step_from_name(path), data.global_step):
             yield self._say("step", named_step, data.global_step)
         for one in case.parts:
-            step = step_in(one.values)
+            step = step_in(one.values) if one.part.role in _TELL_STEPS else None
             if _differ(step, data.global_step):
                 yield self.finding(
                     one.part.name,
@@ -174,6 +175,10 @@ class NameMismatch(Rule):
             contents=held,
             what=what,
         )
+
+
+_TELL_STEPS = (PartRole.MODEL, PartRole.STATE)
+"""Roles of files whose counter is that of the training; others count what they do themselves."""
 
 
 def _differ(named: float | None, held: float | None) -> bool:

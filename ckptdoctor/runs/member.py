@@ -14,7 +14,7 @@ from ckptdoctor.metadata import Metadata
 from ckptdoctor.runs.optimizer_facts import OptimizerFacts
 from ckptdoctor.weightless import lists_weights
 
-__all__ = ["Layout", "Member", "contents_id", "is_trained"]
+__all__ = ["Layout", "Member", "PartContents", "contents_id", "is_trained"]
 
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 """Name, dtype and shape of each tensor of the model."""
@@ -25,6 +25,21 @@ _BUFFER = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")
 def is_trained(fqn: str) -> bool:
     """Whether a tensor is moved by the optimizer and not by the forward pass."""
     return _BUFFER.search(fqn) is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartContents:
+    """What a file of a checkpoint holds, in short.
+
+    Attributes:
+        name: of the file.
+        contents_id: equal for equal contents.
+        steps: that its optimizer took; None where it does not tell.
+    """
+
+    name: str
+    contents_id: str
+    steps: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +59,8 @@ class Member:
         optimizer: the numbers that it stores of optimizers and schedules.
         exact: whether ``weights_id`` rests on the checksums of all weights, not on figures.
         is_folder: whether it is a folder, in which a log of its own may lie.
-        parts: equal for parts with equal tensors, by the name that a part has in every checkpoint;
-            of model, average and optimizer alone.
+        parts: what tells parts with equal contents, by the name that a part has in every
+            checkpoint; of those alone that no two checkpoints should share.
     """
 
     path: Path
@@ -59,7 +74,7 @@ class Member:
     optimizer: OptimizerFacts = field(default_factory=OptimizerFacts, repr=False)
     exact: bool = False
     is_folder: bool = False
-    parts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    parts: Mapping[str, PartContents] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(

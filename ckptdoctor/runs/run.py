@@ -18,6 +18,7 @@ from ckptdoctor.layouts.files import Pointer
 from ckptdoctor.metadata import Metadata, MetricKind
 from ckptdoctor.runs.clock import standing
 from ckptdoctor.runs.families import name_of
+from ckptdoctor.runs.foreign import StrangePart, strange_parts
 from ckptdoctor.runs.jumps import Jump, jumps_of
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
@@ -141,27 +142,9 @@ class Run:
         return dict(jumps_of(self.course))
 
     @functools.cached_property
-    def strange_parts(self) -> Mapping[Path, Mapping[str, Member]]:
-        """By path, the parts that another checkpoint has too, while all others of the run differ.
-
-        Then one of the two has the file of the other. Where more than two agree it may be that the
-        part is not trained for a while.
-        """
-        found: dict[Path, dict[str, Member]] = {}
-        for name in {name for member in self.members for name in member.parts}:
-            owners: dict[str, list[Member]] = {}
-            for member in self.members:
-                if name in member.parts:
-                    owners.setdefault(member.parts[name], []).append(member)
-            pairs = [own for own in owners.values() if len(own) > 1]
-            if len(owners) < 2 or len(pairs) != 1 or len(pairs[0]) != 2:
-                continue
-            one, other = pairs[0]
-            rest = [part for part in one.parts if part != name and part in other.parts]
-            if rest and all(one.parts[part] != other.parts[part] for part in rest):
-                found.setdefault(one.path, {})[name] = other
-                found.setdefault(other.path, {})[name] = one
-        return found
+    def strange_parts(self) -> Mapping[Path, Sequence[StrangePart]]:
+        """By path, the parts that are another checkpoint's too."""
+        return dict(strange_parts(self.members))
 
     @functools.cached_property
     def optimizer_changes(self) -> Mapping[Path, tuple[Change, ...]]:
