@@ -35,6 +35,6 @@ def test_a_file_of_weights_and_moments_costs_what_its_damaged_tensor_costs() -> 
         role=Role.MODEL,
     )
     told = of_part(damaged(Role.OPTIMIZER), part)
-    assert (told.evidence["role"], told.evidence["tensor_role"]) == ("model", "optimizer")
+    assert (told.evidence["part_role"], told.evidence["role"]) == ("model", "optimizer")
     assert verdict_of_part([told], [weight]) is Verdict.SALVAGEABLE
     assert verdict_of_part([of_part(damaged(Role.MODEL), part)], [weight]) is Verdict.CORRUPT
