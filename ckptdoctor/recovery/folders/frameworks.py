@@ -55,6 +55,14 @@ _TRAINER = {
     "nothing: warm the learning rate up",
     PartRole.SCHEDULER: "the Trainer then loads no optimizer either: both start afresh",
     PartRole.SCALER: "the loss scale starts afresh: the first steps may be skipped",
+    PartRole.CUSTOM: "the Trainer does not read it",
+}
+_SCRIPT = {
+    **_ALWAYS,
+    PartRole.OPTIMIZER: "the script has to start a fresh optimizer: warm the learning rate up",
+    PartRole.SCHEDULER: "the script has to start the schedule again",
+    PartRole.SCALER: "the loss scale starts afresh: the first steps may be skipped",
+    PartRole.CUSTOM: "the script has to do without",
 }
 
 
@@ -120,7 +128,7 @@ _FRAMEWORKS = {
         does_without=_ALWAYS,
     ),
 }
-_ANY = Framework(does_without=_ALWAYS)
+_ANY = Framework(does_without=_SCRIPT)  # a loop of the user's own: nobody knows what it asks for
 
 
 def framework_of(files: CheckpointFiles) -> Framework:

@@ -172,6 +172,17 @@ def test_an_optimizer_that_cannot_be_read_is_left_out_and_the_cost_is_said(tmp_p
     assert not (tmp_path / "other").exists()
 
 
+def test_a_pair_whose_optimizer_is_gone_is_copied_without_it(tmp_path: Path) -> None:
+    made = trainer_checkpoint(tmp_path / "made")
+    lost = Absent(name="optimizer_3.pth", role=PartRole.OPTIMIZER, because="model_2.pth has one")
+    parts = tuple(part for part in made.parts if part.name == "model.safetensors")
+    files = CheckpointFiles(path=parts[0].path, layout="pair", parts=parts, absent=(lost,))
+    done = restore(files, tmp_path / "clean")
+    assert sorted(digests(done.destination)) == ["model.safetensors"]
+    assert done.actions[0].name == "leave-out"
+    assert "fresh optimizer" in done.actions[0].notice
+
+
 def test_nan_in_a_shard_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     files = trainer_checkpoint(tmp_path / "checkpoint-3", nan_in="model", shards=3)
     with pytest.raises(RestoreError, match="is corrupt"):
