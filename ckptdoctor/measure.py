@@ -18,8 +18,8 @@ from ckptdoctor.formats import OpenFile, opened, read_checkpoint
 from ckptdoctor.formats.dcp.joined import Joined
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
-from ckptdoctor.layouts.index_check import with_indexes
 from ckptdoctor.layouts.reading import read_part, with_chunks_joined
+from ckptdoctor.layouts.weights.index_check import with_indexes
 from ckptdoctor.manifest import check_folder, check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from ckptdoctor.layouts import (
+from ckptdoctor.layouts.frameworks import (
     accelerate,
     archives,
     dcp,
-    deepspeed,
     diffusers,
     fairseq,
     huggingface,
     lightning,
-    megatron,
     pairs,
     pointers,
     rank_files,
     speechbrain,
     torchtune,
 )
+from ckptdoctor.layouts.frameworks.deepspeed import tags as deepspeed
+from ckptdoctor.layouts.frameworks.megatron import iterations as megatron
 from ckptdoctor.layouts.layout import Layout
 
 __all__ = ["LAYOUTS"]

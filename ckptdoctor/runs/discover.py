@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.layouts.archives import claim_file
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole, Pointer, single
 from ckptdoctor.layouts.find import Claims, claims_in
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.frameworks.archives import claim_file
 from ckptdoctor.layouts.siblings import with_siblings
 from ckptdoctor.natural import natural_key
 

@@ -32,9 +32,9 @@ from ckptdoctor.checkpoint import Checkpoint, Problem, TensorRecord, TensorStats
 from ckptdoctor.formats.dcp.joined import Joined
 from ckptdoctor.formats.dcp.metadata import DcpMetadata, read_metadata
 from ckptdoctor.formats.open_file import opened
-from ckptdoctor.layouts.dcp import parts_of
 from ckptdoctor.layouts.files import CheckpointFiles, Form
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.frameworks.dcp import parts_of
 from ckptdoctor.layouts.reading import read_part, with_chunks_joined
 from ckptdoctor.scanning.scanner import Scanner
 

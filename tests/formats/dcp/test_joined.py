@@ -9,9 +9,9 @@ import torch
 
 from ckptdoctor.checkpoint import Problem, Role
 from ckptdoctor.finding import Severity
-from ckptdoctor.layouts.dcp import parts_of
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.frameworks.dcp import parts_of
 from tests.formats.dcp.folders import Seen, grid, seen, write
 
 

@@ -1,0 +1,1 @@
+"""DeepSpeed: tag folders, ranks, universal checkpoints."""

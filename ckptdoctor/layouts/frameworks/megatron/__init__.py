@@ -1,0 +1,1 @@
+"""Megatron-LM: iterations, ranks, distributed checkpoints."""

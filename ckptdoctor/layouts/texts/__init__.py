@@ -1,0 +1,1 @@
+"""Small texts beside the weights: indexes, states, configurations."""

@@ -1,0 +1,1 @@
+"""One module a framework, or a folder of modules: what is said of folders."""

@@ -1,0 +1,1 @@
+"""Small texts beside the weights: what is said of folders."""
