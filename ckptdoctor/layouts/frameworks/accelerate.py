@@ -16,6 +16,7 @@ from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.found import Found, Place
+from ckptdoctor.layouts.frameworks.sharded_below import sharded_below
 from ckptdoctor.layouts.layout import Layout
 from ckptdoctor.layouts.numbered import holes
 from ckptdoctor.layouts.side_files import SideFile, side_files
@@ -23,7 +24,6 @@ from ckptdoctor.layouts.texts.kinds import CONFIGURATION, TEXTS, broken_texts
 from ckptdoctor.layouts.texts.trainer_state import step_of_name
 from ckptdoctor.layouts.unknown import unknown_files
 from ckptdoctor.layouts.weights.names import weight_name
-from ckptdoctor.layouts.weights.sharded_below import sharded_below
 from ckptdoctor.layouts.weights.shards import weights_in
 from ckptdoctor.layouts.weights.submodels import models_below
 

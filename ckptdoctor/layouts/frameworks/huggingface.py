@@ -18,6 +18,7 @@ from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, PartRole, Po
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.found import Found, Place
 from ckptdoctor.layouts.frameworks.deepspeed import tags as deepspeed
+from ckptdoctor.layouts.frameworks.sharded_below import sharded_below
 from ckptdoctor.layouts.layout import Layout
 from ckptdoctor.layouts.side_files import SideFile, side_files
 from ckptdoctor.layouts.texts.json_object import read_object
@@ -25,7 +26,6 @@ from ckptdoctor.layouts.texts.kinds import CONFIGURATION, TEXTS, broken_texts, i
 from ckptdoctor.layouts.texts.trainer_state import scalars_of_state, step_of_name
 from ckptdoctor.layouts.unknown import is_tensor_file, unknown_files
 from ckptdoctor.layouts.weights.names import weight_name
-from ckptdoctor.layouts.weights.sharded_below import sharded_below
 from ckptdoctor.layouts.weights.shards import weights_in
 from ckptdoctor.layouts.weights.submodels import models_below, names_of_modules
 
