@@ -20,6 +20,7 @@ from ckptdoctor.checkpoint import Problem
 from ckptdoctor.destination import opened_for_reading
 from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
+from ckptdoctor.places import named
 from ckptdoctor.version import __version__
 
 __all__ = [
@@ -44,7 +45,8 @@ _SHA256_CHARS = 64
 
 def manifest_path(checkpoint: Path) -> Path:
     """``best_model_clean.pth`` -> ``best_model_clean.pth.json``."""
-    return checkpoint.with_name(f"{checkpoint.name}.json")
+    checkpoint = named(checkpoint)
+    return checkpoint.parent / f"{checkpoint.name}.json"
 
 
 def is_manifest(path: Path) -> bool:
@@ -117,11 +119,14 @@ def restored_from(path: Path) -> RestoredFrom | None:
 
 def _folder_of(path: Path) -> Path:
     """The restored folder that holds a file, if its manifest lists that; else the path itself."""
-    manifest = {} if path.is_dir() else _read(manifest_path(path.parent))
+    if path.is_dir():
+        return path
+    manifest = _read(manifest_path(path.parent))
     return path.parent if any(file.name == path.name for file in _files(manifest)) else path
 
 
 def _restored_from(path: Path) -> RestoredFrom | None:
+    path = named(path)
     manifest = _read(manifest_path(path))
     file, source = _part(manifest, "file"), _part(manifest, "source")
     if manifest.get("schema_version") != SCHEMA_VERSION or file.get("name") != path.name:
@@ -307,7 +312,7 @@ def check_folder(folder: Path) -> Iterator[Problem]:
     Args:
         folder: it; or a file in it that the checkpoint is called by; or an archive of several.
     """
-    folder = _folder_of(folder)
+    folder = named(_folder_of(folder))
     if folder.is_file():
         with contextlib.suppress(OSError), os.fdopen(opened_for_reading(folder), "rb") as file:
             yield from check_manifest(folder, file.fileno())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["place_of"]
+__all__ = ["named", "place_of"]
 
 
 def place_of(path: Path) -> Path:
@@ -13,3 +14,8 @@ def place_of(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):
         return path.absolute()
+
+
+def named(path: Path) -> Path:
+    """The path with a name of its own: ``.`` and ``..`` as the folder that they mean."""
+    return Path(os.path.abspath(path)) if path.name in ("", "..") else path  # noqa: PTH100

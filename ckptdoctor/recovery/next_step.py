@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.places import named
 from ckptdoctor.report import CheckpointReport, RunReport
 from ckptdoctor.rules.rescue import rescue_command
 from ckptdoctor.runs.wish import Wish
@@ -110,6 +111,7 @@ def clean_name(source: Path, suffix: str = "", *, several: bool = False) -> Path
         suffix: of the file to write; "" for that of the source.
         several: whether it consists of several files that lie side by side.
     """
+    source = named(source)
     if suffix:
         return source.with_name(f"best_model_clean{suffix}")
     own = source.suffix if source.suffix in _SUFFIXES else ""

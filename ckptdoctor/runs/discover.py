@@ -6,7 +6,7 @@ import contextlib
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole, Pointer, single
@@ -15,6 +15,7 @@ from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks.archives import claim_file
 from ckptdoctor.layouts.siblings import with_siblings
 from ckptdoctor.natural import natural_key
+from ckptdoctor.places import named
 
 __all__ = [
     "CHECKPOINT_SUFFIXES",
@@ -161,7 +162,8 @@ def _below(root: Path, claims: Claims, *, by_name: bool = False) -> Iterator[Che
     waiting = [Folder(root)]
     while waiting:
         folder = waiting.pop()
-        yield from claims_in(folder, claims)
+        for files in claims_in(folder, claims):  # the folder where one stands has a name too
+            yield replace(files, path=named(files.path))
         for name in folder.files:
             path = folder.path / name
             if name.startswith(".") or path in claims.taken or name.lower().endswith(_NOT_ALONE):

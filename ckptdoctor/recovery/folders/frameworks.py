@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole
+from ckptdoctor.places import named
 
 __all__ = ["Framework", "Placement", "framework_of", "placed"]
 
@@ -78,7 +79,7 @@ def _folder_within(files: CheckpointFiles) -> str:
 
 
 def _is_step(files: CheckpointFiles) -> bool:
-    return re.fullmatch(r"step-\d{1,12}", files.path.name) is not None
+    return re.fullmatch(r"step-\d{1,12}", named(files.path).name) is not None
 
 
 def _iteration(name: str) -> str:
@@ -165,7 +166,7 @@ def placed(files: CheckpointFiles, root: Path) -> Placement:
         files: the checkpoint.
         root: the folder that the user names.
     """
-    framework, name = framework_of(files), files.path.name
+    framework, name = framework_of(files), named(files.path).name
     by_parent = framework.by_parent(files)
     inner = name if by_parent and root.name != name else ""  # unless the user named it so
     pointer = (framework.pointer, framework.points(name)) if inner and framework.pointer else None

@@ -86,3 +86,14 @@ def test_the_copy_is_no_candidate_and_is_shown_as_what_it_is(series: Path) -> No
     (copy,) = [c for c in report["checkpoints"] if c["path"].endswith("best_model_clean")]
     assert copy["verdict"] == "healthy"
     assert copy["findings"] == []
+
+
+def test_the_folder_where_one_stands_is_restored_beside_it(series: Path) -> None:
+    here = series / "checkpoint-3"
+    done = run("restore", "--from", ".", cwd=here)
+    assert done.code == 0, done.stderr
+    assert digests(series / "best_model_clean") == digests(here)
+    scanned = run("scan", ".", "--format", "json", cwd=series / "best_model_clean")
+    (copy,) = scanned.json["checkpoints"]
+    assert copy["restored_from"] is not None
+    assert copy["findings"] == []
