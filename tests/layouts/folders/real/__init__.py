@@ -72,7 +72,7 @@ class Framework:
             timeout=180,
             check=False,
         )
-        assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-4000:]
+        assert finished.returncode == 0, finished.stdout[-500:] + finished.stderr[-2000:]
 
 
 _TRAINER = ("checkpoint-4", "checkpoint-8", "checkpoint-12")
