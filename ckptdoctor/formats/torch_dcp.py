@@ -25,7 +25,8 @@ from ckptdoctor.checkpoint import (
 )
 from ckptdoctor.errors import CheckpointError, UnknownFormatError, UnsupportedCheckpointError
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.dcp.metadata import DcpMetadata, read_metadata
+from ckptdoctor.formats.dcp.described import DcpMetadata
+from ckptdoctor.formats.dcp.metadata import read_metadata
 from ckptdoctor.formats.dcp.slices import FileSlices, Slice
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile

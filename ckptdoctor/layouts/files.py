@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar
-from ckptdoctor.formats.dcp.metadata import DcpMetadata
+from ckptdoctor.formats.dcp.described import DcpMetadata
 from ckptdoctor.formats.dcp.slices import FileSlices
 
 __all__ = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from zlib_ng import zlib_ng
 
 from ckptdoctor.checkpoint import Problem, Role, StorageRef, TensorRecord, TensorStats
-from ckptdoctor.formats.dcp.metadata import Chunk, WholeTensor
+from ckptdoctor.formats.dcp.described import Chunk, WholeTensor
 
 __all__ = ["Joined", "Piece", "joined"]
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ckptdoctor.formats.dcp.metadata import Chunk, DcpMetadata, WholeTensor, place_of
+from ckptdoctor.formats.dcp.described import Chunk, DcpMetadata, WholeTensor, place_of
 
 __all__ = ["merged"]
 

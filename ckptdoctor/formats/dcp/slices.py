@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ckptdoctor.checkpoint import Role
-from ckptdoctor.formats.dcp.metadata import DcpMetadata, Item, WholeTensor, place_of
+from ckptdoctor.formats.dcp.described import DcpMetadata, Item, WholeTensor, place_of
 from ckptdoctor.formats.roles import Unsettled, role_of_key, settle_roles
 
 __all__ = ["FileSlices", "Slice", "roles_of", "slices_by_file"]

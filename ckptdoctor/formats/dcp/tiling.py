@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ckptdoctor.checkpoint import Problem, Role
 from ckptdoctor.finding import Severity
-from ckptdoctor.formats.dcp.metadata import Chunk, DcpMetadata, WholeTensor, place_of
+from ckptdoctor.formats.dcp.described import Chunk, DcpMetadata, WholeTensor, place_of
 
 __all__ = ["tiling_problems", "unplaced"]
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from ckptdoctor.checkpoint import Problem, Role
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Severity
+from ckptdoctor.formats.dcp.described import DcpMetadata
 from ckptdoctor.formats.dcp.merged import merged
-from ckptdoctor.formats.dcp.metadata import DcpMetadata, read_metadata
+from ckptdoctor.formats.dcp.metadata import read_metadata
 from ckptdoctor.formats.dcp.slices import FileSlices, roles_of, slices_by_file
 from ckptdoctor.formats.dcp.tiling import tiling_problems
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, Part, PartRole

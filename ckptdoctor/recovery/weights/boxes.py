@@ -13,7 +13,7 @@ from functools import partial
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord
 from ckptdoctor.errors import RestoreError
-from ckptdoctor.formats.dcp.metadata import Chunk, DcpMetadata, WholeTensor
+from ckptdoctor.formats.dcp.described import Chunk, DcpMetadata, WholeTensor
 from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.layouts.files import Form

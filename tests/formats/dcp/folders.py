@@ -29,8 +29,9 @@ from torch.distributed.checkpoint.metadata import (
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, TensorRecord, TensorStats
+from ckptdoctor.formats.dcp.described import DcpMetadata
 from ckptdoctor.formats.dcp.joined import Joined
-from ckptdoctor.formats.dcp.metadata import DcpMetadata, read_metadata
+from ckptdoctor.formats.dcp.metadata import read_metadata
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.layouts.files import CheckpointFiles, Form
 from ckptdoctor.layouts.folder import Folder

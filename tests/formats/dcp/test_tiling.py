@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, Metadata
 
 from ckptdoctor.checkpoint import FileIdentity, Problem
-from ckptdoctor.formats.dcp.metadata import Chunk, DcpMetadata, Item, WholeTensor
+from ckptdoctor.formats.dcp.described import Chunk, DcpMetadata, Item, WholeTensor
 from ckptdoctor.formats.dcp.slices import roles_of
 from ckptdoctor.formats.dcp.tiling import tiling_problems
 from tests.formats.dcp.folders import Box, described, grid, write
