@@ -82,7 +82,8 @@ class Failure:
     def command(self) -> str:
         """What repeats it."""
         only = f' --only "{self.injury}"' if self.injury else ""
-        return f"python -m tests.benchmarks.parts --layout {self.layout}{only} --show"
+        more = " --restore" if self.kind is Shortfall.RESTORE else ""
+        return f"python -m tests.benchmarks.parts --layout {self.layout}{only}{more} --show"
 
 
 def main() -> int:

@@ -209,7 +209,8 @@ def judge_restored(series: Series, injury: Injury, answer: Answer) -> Shortfalls
     """``restore FOLDER -o NEW``: a sound checkpoint in its own form, or exit 4 and nothing."""
     target = series.root.parent / f"{series.root.name}-restored"
     suffix = Path(series.checkpoints[-1][0]).suffix
-    folder = (series.root / series.checkpoints[-2][0]).is_dir()
+    before = series.checkpoints[-2]  # files that lie loose side by side become a folder
+    folder = len(before) > 1 or (series.root / before[0]).is_dir()
     if not folder:
         target = target.with_suffix(suffix)
     _remove(target)
