@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.layouts.files import CheckpointFiles, Form, Pointer, single
+from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole, Pointer, single
 from ckptdoctor.manifest import RestoredFrom, restored_from
 from ckptdoctor.measure import Examination, measure
 from ckptdoctor.metadata import Metadata, Source
@@ -137,26 +137,35 @@ def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> 
 
 
 def _contents_of_parts(case: Case) -> dict[str, PartContents]:
-    """By the name that siblings share, what no two checkpoints should have the same of."""
-    found: dict[str, PartContents] = {}
-    for one in case.parts:
-        told = ""
-        if one.case is not None and is_needed(one.part.role) and one.case.stats:
-            told = contents_id(one.case.checkpoint.tensors, one.case.stats)
-        elif one.part.is_unique:
-            told = _text_id(one.part.path)
-        if told:
-            steps = None if one.case is None else _steps(one.case)
-            key = one.part.sibling or one.part.name
-            found[key] = PartContents(name=one.part.name, contents_id=told, steps=steps)
-    return found
+    """By the name that siblings share, what tells whether two checkpoints have the same file."""
+    told = {one.part.sibling or one.part.name: _contents_of(one) for one in case.parts}
+    return {name: contents for name, contents in told.items() if contents is not None}
+
+
+def _contents_of(one: PartCase) -> PartContents | None:
+    """What a part holds, where it differs in every checkpoint, or says of how many steps it is."""
+    part, case = one.part, one.case
+    if case is not None and is_needed(part.role) and case.stats:
+        found = contents_id(case.checkpoint.tensors, case.stats)
+        return PartContents(name=part.name, contents_id=found, steps=_steps(case))
+    if part.is_unique:
+        return PartContents(name=part.name, contents_id=_text_id(part.path))
+    steps = one.values.get("last_epoch") if part.role is PartRole.SCHEDULER else None
+    if isinstance(steps, int):
+        found = _id_of(repr(sorted(one.values.items())).encode())
+        return PartContents(name=part.name, contents_id=found, steps=steps, changes=False)
+    return None
 
 
 def _text_id(path: Path) -> str:
     try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        return _id_of(path.read_bytes())
     except OSError:  # gone since it was listed
         return ""
+
+
+def _id_of(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _steps(case: Case) -> float | None:

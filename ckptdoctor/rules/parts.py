@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.layouts.files import Absent, Part, PartRole
+from ckptdoctor.layouts.files import Absent, Part, PartRole, Pointer
+from ckptdoctor.places import place_of
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.foreign import StrangePart
@@ -83,7 +84,7 @@ class IncompleteCheckpoint(Rule):
         if one.is_foreign:
             return self.finding(
                 one.name,
-                f"it is that of {other.name}, by the steps of its optimizer; its own is lost",
+                f"it is that of {other.name}, by the steps that it counts; its own is lost",
                 severity=None if is_needed(role) else Severity.WARNING,
                 part=one.name,
                 role=role.value,
@@ -135,16 +136,29 @@ class DanglingPointer(Rule):
     severity = Severity.ERROR
     label = "dangling pointer"
 
-    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:  # noqa: ARG002
-        """One finding a pointer."""
+    def check(self, case: Case) -> Iterator[Finding]:
+        """One finding a pointer that a resume from this checkpoint follows."""
+        yield from (self._say(one) for one in case.run.pointers if _is_inside(one, case))
+
+    def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:
+        """One finding a pointer that lies beside the checkpoints."""
+        folders = {place_of(row.path) for row in rows}
         for pointer in run.pointers:
-            if pointer.leads_to is None:
-                said = f"says {pointer.target!r}, and there is no such checkpoint"
-                if not pointer.target:
-                    said = "says nothing, and a resume goes on from what it names"
-                yield self.finding(
-                    pointer.path.name,
-                    f"{pointer.path.name} {said}",
-                    path=str(pointer.path),
-                    target=pointer.target,
-                )
+            if pointer.leads_to is None and place_of(pointer.path.parent) not in folders:
+                yield self._say(pointer)
+
+    def _say(self, pointer: Pointer) -> Finding:
+        said = f"says {pointer.target!r}, and there is no such checkpoint"
+        if not pointer.target:
+            said = "says nothing, and a resume goes on from what it names"
+        return self.finding(
+            pointer.path.name,
+            f"{pointer.path.name} {said}",
+            path=str(pointer.path),
+            target=pointer.target,
+        )
+
+
+def _is_inside(pointer: Pointer, case: Case) -> bool:
+    inside = place_of(pointer.path.parent) == place_of(case.checkpoint.path)
+    return inside and pointer.leads_to is None

@@ -44,6 +44,8 @@ def strange_parts(members: Sequence[Member]) -> Iterator[tuple[Path, list[Strang
         if pair is None or not _rest_differs(*pair, name):
             continue
         owner = _owner(members, pair, name)
+        if owner is None and not pair[0].parts[name].changes:
+            continue
         for own, other in (pair, pair[::-1]):
             if owner is not own:
                 part = StrangePart(
@@ -66,7 +68,11 @@ def _only_pair(members: Sequence[Member], name: str) -> tuple[Member, Member] | 
 
 
 def _rest_differs(one: Member, other: Member, name: str) -> bool:
-    rest = [part for part in one.parts if part != name and part in other.parts]
+    rest = [
+        part
+        for part, held in one.parts.items()
+        if part != name and part in other.parts and held.changes
+    ]
     return bool(rest) and all(
         one.parts[part].contents_id != other.parts[part].contents_id for part in rest
     )

@@ -34,12 +34,14 @@ class PartContents:
     Attributes:
         name: of the file.
         contents_id: equal for equal contents.
-        steps: that its optimizer took; None where it does not tell.
+        steps: that its optimizer or its schedule took; None where it does not tell.
+        changes: whether no two checkpoints should have the same, whatever they say of steps.
     """
 
     name: str
     contents_id: str
     steps: float | None = None
+    changes: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
