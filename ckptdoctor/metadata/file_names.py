@@ -29,7 +29,8 @@ _NAME_NUMBER = re.compile(
 )
 _NAME_STEP = re.compile(
     r"(?:^|[^a-z])(?:global_?step|steps?|iterations?|iters?|it)[-_=]?0*(\d{1,12})(?!\d)"
-    r"|^model_0*(\d{4,12})$",
+    r"|^model_0*(\d{4,12})$"
+    r"|(?:^|[^a-z0-9])0*(\d{1,12})[-_](?:steps?|iterations?|iters?|timesteps)$",
     re.IGNORECASE,
 )
 _NAME_METRIC = re.compile(
@@ -63,7 +64,7 @@ def step_from_name(path: Path) -> int | None:
     """The step in a file's name, or in that of its folder: ``checkpoint-500/model.safetensors``."""
     match = _NAME_STEP.search(_stem(path))
     if match:
-        return int(match[1] or match[2])
+        return int(match[1] or match[2] or match[3])
     match = _FOLDER_STEP.match(path.parent.name)
     return int(match[1]) if match else None
 

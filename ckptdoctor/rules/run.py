@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.layouts.files import PartRole
+from ckptdoctor.layouts.files import Form, PartRole
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,
@@ -134,9 +134,9 @@ class NameMismatch(Rule):
         if _differ(data.name_epoch, held) and not self._is_step(case):
             # A bare number may count anything: epochs, steps, or the size of the images.
             severity = None if says_epoch(path) else Severity.INFO
-            yield self._say("epoch", data.name_epoch, held, severity)
+            yield self._say(case, "epoch", data.name_epoch, held, severity)
         elif _differ(named_step := step_from_name(path), data.global_step):
-            yield self._say("step", named_step, data.global_step)
+            yield self._say(case, "step", named_step, data.global_step)
         for one in case.parts:
             step = step_in(one.values) if one.part.role in _TELL_STEPS else None
             if _differ(step, data.global_step):
@@ -162,22 +162,33 @@ class NameMismatch(Rule):
 
     def _say(
         self,
+        case: Case,
         what: str,
         named: float | None,
         held: float | None,
         severity: Severity | None = None,
     ) -> Finding:
+        part = _which(case, held)
         return self.finding(
-            "file",
+            part or "file",
             f"the name says {what} {named}, the contents say {what} {held}",
             severity=severity,
             name=named,
             contents=held,
             what=what,
+            **({"part": part} if part else {}),
         )
 
 
-_TELL_STEPS = (PartRole.MODEL, PartRole.STATE)
+def _which(case: Case, held: float | None) -> str:
+    """The file among several that says so, a text that tells where the training stood first."""
+    if case.files is not None and held in case.files.scalars.values():
+        texts = (one for one in case.files.parts if one.form is Form.TEXT)
+        return next((one.name for one in texts if one.role is PartRole.STATE), "")
+    return next((one.part.name for one in case.parts if step_in(one.values) == held), "")
+
+
+_TELL_STEPS = (PartRole.MODEL, PartRole.OPTIMIZER, PartRole.STATE)
 """Roles of files whose counter is that of the training; others count what they do themselves."""
 
 

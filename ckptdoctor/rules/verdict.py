@@ -18,6 +18,7 @@ _OF_THE_TRAINING = frozenset({"CD411"})
 _NOTHING_TO_READ = frozenset({"CD101", "CD108"})
 DECISIVE = (_BROKEN_WEIGHTS | _BROKEN_STATE) - {"CD305"}
 """What says of the tensors of one file what that file is good for."""
+_MINOR = frozenset({Role.OTHER, Role.SCHEDULER})
 _STATE_ROLES = frozenset({PartRole.EMA, PartRole.OPTIMIZER, PartRole.SCALER})
 
 
@@ -26,6 +27,7 @@ def verdict_of(
     tensors: Iterable[TensorRecord] | None,
     *,
     needs_weights: bool = True,
+    of_several: bool = False,
 ) -> Verdict:
     """What a checkpoint with these findings is good for.
 
@@ -33,6 +35,8 @@ def verdict_of(
         findings: all of them.
         tensors: of the checkpoint; None where nothing could be read.
         needs_weights: whether it is odd without a model's weights.
+        of_several: whether it consists of several files, or is one of them: then a random state or
+            a schedule that is damaged makes it odd, as one in a file of its own does.
     """
     if tensors is None:
         return Verdict.UNREADABLE
@@ -47,10 +51,13 @@ def verdict_of(
     hit = _damaged_roles(serious, tensors)
     if Role.MODEL in hit:
         return Verdict.CORRUPT
-    if codes & _BROKEN_STATE or lost or hit:
+    beside = (lost | hit) - (_MINOR if of_several else frozenset())
+    if codes & _BROKEN_STATE or beside:
         return Verdict.SALVAGEABLE
     if "CD102" in codes:  # cut, but every tensor is whole, if there are any
         return Verdict.SALVAGEABLE if tensors else Verdict.UNREADABLE
+    if lost | hit:
+        return Verdict.SUSPECT
     odd = [finding for finding in serious if finding.code not in _OF_THE_TRAINING]
     whole = not needs_weights or has_weights(tensors)
     return Verdict.HEALTHY if not odd and whole else Verdict.SUSPECT
@@ -58,7 +65,7 @@ def verdict_of(
 
 def verdict_of_part(findings: Iterable[Finding], tensors: Iterable[TensorRecord]) -> Verdict:
     """What one file of a checkpoint is good for; nobody expects a model in an optimizer's."""
-    return verdict_of(findings, tensors, needs_weights=False)
+    return verdict_of(findings, tensors, needs_weights=False, of_several=True)
 
 
 def verdict_of_parts(
@@ -74,7 +81,7 @@ def verdict_of_parts(
         parts: what each file holds, and what it is good for by itself.
     """
     whole = [f for f in findings if "part_role" not in f.evidence and f.code != "CD111"]
-    verdicts = [verdict_of(whole, tensors)]
+    verdicts = [verdict_of(whole, tensors, of_several=True)]
     verdicts += [_cost(role, verdict) for role, verdict in parts]
     verdicts += [
         _cost(PartRole(str(finding.evidence["role"])), Verdict.UNREADABLE)
