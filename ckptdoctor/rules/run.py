@@ -181,10 +181,11 @@ class NameMismatch(Rule):
 
 
 def _which(case: Case, held: float | None) -> str:
-    """The file among several that says so, a text that tells where the training stood first."""
+    """The file among several that says so; of texts that which tells most."""
     if case.files is not None and held in case.files.scalars.values():
-        texts = (one for one in case.files.parts if one.form is Form.TEXT)
-        return next((one.name for one in texts if one.role is PartRole.STATE), "")
+        texts = [one for one in case.parts if one.part.form is Form.TEXT]
+        states = [one for one in texts if one.part.role is PartRole.STATE]
+        return max(states, key=lambda one: one.nbytes).part.name if states else ""
     return next((one.part.name for one in case.parts if step_in(one.values) == held), "")
 
 
