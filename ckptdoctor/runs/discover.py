@@ -102,7 +102,15 @@ def discover(paths: Iterable[Path]) -> Discovery:
         if path.is_dir():
             below = sorted(_below(path, claims), key=lambda one: natural_key(one.path))
             # A part may lie in a folder that was looked at before its checkpoint's.
-            inside = [one for one in below if not (one.is_single and one.path in claims.taken)]
+            linked = _led_to(claims)
+            inside = [
+                one
+                for one in below
+                if not one.is_single
+                or not (
+                    one.path in claims.taken or (linked and os.path.realpath(one.path) in linked)
+                )
+            ]
             if not inside:
                 found.empty.append(path)
         for files in inside:
@@ -113,6 +121,12 @@ def discover(paths: Iterable[Path]) -> Discovery:
     found.checkpoints[:] = with_siblings(found.checkpoints)
     found.pointers += claims.pointers
     return found
+
+
+def _led_to(claims: Claims) -> set[str]:
+    """The files that parts are links to, as in a cache of blobs: they are no checkpoints beside."""
+    parts = (part.path for files in claims.checkpoints for part in files.parts)
+    return {os.path.realpath(path) for path in parts if path.is_symlink()}
 
 
 def checkpoint_at(path: Path) -> CheckpointFiles:

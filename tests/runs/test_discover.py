@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ckptdoctor.natural import natural_key
 from ckptdoctor.runs.discover import default_paths, discover
@@ -86,6 +87,18 @@ def test_a_file_named_twice_or_linked_is_examined_once(tmp_path: Path) -> None:
     (tmp_path / "b.pth").symlink_to(path)
     found = discover([tmp_path, path, tmp_path / "*.pth"])
     assert names(found.files, tmp_path) == ["a.pth"]
+
+
+def test_what_the_parts_of_a_checkpoint_link_to_is_no_checkpoint_beside_it(tmp_path: Path) -> None:
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "4f2a"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for number in (1, 2):
+        name = f"model-{number:05d}-of-00002.safetensors"
+        save_file({name: torch.ones(2)}, blobs / f"{number:064x}")
+        (snapshot / name).symlink_to(f"../../blobs/{number:064x}")
+    save(tmp_path / "other.pth", {})
+    assert names(discover([tmp_path]).files, tmp_path) == ["other.pth", "snapshots/4f2a"]
 
 
 def test_a_dangling_link_is_examined_so_that_it_is_reported(tmp_path: Path) -> None:
