@@ -45,13 +45,14 @@ class Framework:
 
 
 _RNG = "random numbers go another way than in an undisturbed run"
-_ALWAYS = {
+_SMALL = {
     PartRole.RNG: _RNG,
     PartRole.ARGS: "give the arguments to the training script",
     PartRole.EMA: "the average starts afresh",
 }
-_TRAINER = {
-    **_ALWAYS,
+_ALWAYS = {**_SMALL, PartRole.STATE: "the training does not know where it stood"}
+_TRAINER = {  # reads its state whatever happens, and the index of its shards
+    **_SMALL,
     PartRole.OPTIMIZER: "the Trainer starts a fresh optimizer and a fresh schedule and says "
     "nothing: warm the learning rate up",
     PartRole.SCHEDULER: "the Trainer then loads no optimizer either: both start afresh",
@@ -123,17 +124,30 @@ _FRAMEWORKS = {
         by_parent=_is_step,
         does_without=_ALWAYS,
     ),
+    "diffusers": Framework(resume="from_pretrained({checkpoint!r})", does_without=_SCRIPT),
     "lightning": Framework(
         resume="Trainer.fit(model, ckpt_path={checkpoint!r})",
         flag="--ckpt_path",
         does_without=_ALWAYS,
     ),
 }
+_TRAINER_STATE = "trainer_state.json"
+_EXPORTED = Framework(
+    resume="from_pretrained({checkpoint!r})",
+    flag="--model_name_or_path",
+    does_without=_TRAINER,
+)
 _ANY = Framework(does_without=_SCRIPT)  # a loop of the user's own: nobody knows what it asks for
 
 
 def framework_of(files: CheckpointFiles) -> Framework:
-    """What the framework that wrote a checkpoint needs of it."""
+    """What the framework that wrote a checkpoint needs of it.
+
+    A Trainer goes on from its state: what has none is a model to begin with.
+    """
+    state = any(part.name == _TRAINER_STATE for part in files.parts)
+    if files.layout == "huggingface" and not state:
+        return _EXPORTED
     return _FRAMEWORKS.get(files.layout, _ANY)
 
 

@@ -10,6 +10,8 @@ from ckptdoctor.checkpoint import Role
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.layouts.files import Form, PartRole
+from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.texts.json_object import is_json
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.frameworks import framework_of
@@ -65,8 +67,17 @@ def _absent(report: CheckpointReport) -> Iterator[tuple[str, PartRole, str]]:
 
 def _unreadable(report: CheckpointReport) -> Iterator[tuple[str, PartRole, str]]:
     for one in report.parts:
-        if one.verdict is Verdict.UNREADABLE and one.part.form is not Form.TEXT:
-            yield one.part.name, one.part.role, "it cannot be read"
+        part = one.part
+        if part.form is Form.TEXT:
+            lost = part.role is PartRole.STATE and _is_broken_json(part.path)
+        else:
+            lost = one.verdict is Verdict.UNREADABLE
+        if lost:
+            yield part.name, part.role, "it cannot be read"
+
+
+def _is_broken_json(path: Path) -> bool:
+    return path.suffix == ".json" and not is_json(Folder(path.parent), path.name)
 
 
 def _averages(views: Mapping[str, PartView]) -> Iterator[tuple[str, PartRole, str]]:
@@ -80,8 +91,6 @@ def _averages(views: Mapping[str, PartView]) -> Iterator[tuple[str, PartRole, st
 def _left_out(report: CheckpointReport, name: str, role: PartRole, why: str) -> Action:
     files = report.files
     cost = None if files is None else framework_of(files).does_without.get(role)
-    if role is PartRole.STATE:
-        cost = "the training does not know where it stood"
     if cost is None:
         raise RestoreError(
             f"{report.path}: {name}: {why}, and the checkpoint does not load without it. "

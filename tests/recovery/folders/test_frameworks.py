@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
+from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.registry import LAYOUTS
 from ckptdoctor.recovery.folders.frameworks import _FRAMEWORKS, placed
 
 ROOT = Path("run/best_model_clean")
 
 
-def files_of(layout: str, name: str, part: str = "model.pt") -> CheckpointFiles:
+def files_of(layout: str, name: str, part: str = "model.pt", state: str = "") -> CheckpointFiles:
     path = Path("run") / name
-    parts = (Part(path=path / part, name=part, role=PartRole.MODEL),)
-    return CheckpointFiles(path=path, layout=layout, parts=parts)
+    parts = [Part(path=path / part, name=part, role=PartRole.MODEL)]
+    if state:
+        parts.append(Part(path=path / state, name=state, role=PartRole.STATE, form=Form.TEXT))
+    return CheckpointFiles(path=path, layout=layout, parts=tuple(parts))
 
 
 def test_every_framework_is_one_of_the_layouts() -> None:
@@ -27,11 +29,18 @@ def test_every_framework_is_one_of_the_layouts() -> None:
     ("files", "inner", "pointer", "resume"),
     [
         (
-            files_of("huggingface", "checkpoint-400"),
+            files_of("huggingface", "checkpoint-400", state="trainer_state.json"),
             "",
             None,
             f"Trainer.train(resume_from_checkpoint='{ROOT}')",
         ),
+        (  # without the state of a training no Trainer goes on
+            files_of("huggingface", "best_model"),
+            "",
+            None,
+            f"from_pretrained('{ROOT}')",
+        ),
+        (files_of("diffusers", "pipeline"), "", None, f"from_pretrained('{ROOT}')"),
         (
             files_of("deepspeed", "global_step400"),
             "global_step400",

@@ -172,6 +172,23 @@ def test_an_optimizer_that_cannot_be_read_is_left_out_and_the_cost_is_said(tmp_p
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_trainer_does_not_go_on_without_its_state(cut: bool, tmp_path: Path) -> None:
+    files = trainer_checkpoint(tmp_path / "checkpoint-3")
+    state = files.path / "trainer_state.json"
+    if cut:
+        state.write_text('{"global_step": 3, "ep')
+    else:
+        state.unlink()
+        lost = Absent(name=state.name, role=PartRole.STATE, because="optimizer.pt is there")
+        parts = tuple(part for part in files.parts if part.name != state.name)
+        files = replace(files, parts=parts, absent=(lost,))
+    with pytest.raises(RestoreError, match="does not load without it") as refusal:
+        restored(files)
+    assert "--to safetensors" in refusal.value.lines[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
+
+
 def test_a_pair_whose_optimizer_is_gone_is_copied_without_it(tmp_path: Path) -> None:
     made = trainer_checkpoint(tmp_path / "made")
     lost = Absent(name="optimizer_3.pth", role=PartRole.OPTIMIZER, because="model_2.pth has one")
