@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.render.text import shorten_middle
 
-__all__ = ["common_folder", "relative", "shorten_apart"]
+__all__ = ["common_folder", "names_apart", "relative", "shorten_apart"]
 
 _WORDS = re.compile(r"\d+|[^\W\d_]+|[\W_]")
 _Words = Sequence[str]
@@ -27,6 +27,15 @@ def common_folder(paths: Sequence[Path]) -> str:
 def relative(path: Path, root: str) -> str:
     """The path as seen from a folder; as it is where there is none."""
     return os.path.relpath(path, root) if root else str(path)
+
+
+def names_apart(paths: Sequence[Path]) -> list[str]:
+    """The names of the files in order, each with its folder where another has the same name."""
+    names = [path.name for path in paths]
+    return [
+        f"{path.absolute().parent.name}/{path.name}" if names.count(path.name) > 1 else path.name
+        for path in paths
+    ]
 
 
 # -- cut names -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.render.paths import names_apart
 from ckptdoctor.render.text import plural
 from ckptdoctor.render.wording import brief, folded, label
 from ckptdoctor.report import CheckpointReport, LastGood, Place, Report, RunReport
@@ -106,7 +107,7 @@ def folder_of_run(finding: Finding, report: Report) -> Path | None:
 
 def logs_words(run: RunReport | None) -> str:
     """``log: train.log``: what was believed; "" where there was none."""
-    logs = [] if run is None else [brief(path.name, 40) for path in run.logs]
+    logs = [] if run is None else [brief(name, 40) for name in names_apart(run.logs)]
     if not logs:
         return ""
     more = f" and {len(logs) - _MOST_LOGS} more" if len(logs) > _MOST_LOGS else ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.render.paths import shorten_apart
+from ckptdoctor.render.paths import names_apart, shorten_apart
 
 LONG = [
     f"segformer_b2_cityscapes_512x1024_epoch_{epoch:04d}_val_miou_{0.6143 + epoch / 1000:.4f}.pth"
@@ -93,3 +95,8 @@ def test_numbers_tell_apart_wherever_they_stand(
 @pytest.mark.parametrize("width", [0, 1, 2, 3])
 def test_no_width_is_too_small(width: int) -> None:
     assert len(shorten_apart(LONG, width)) == len(LONG)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    paths = [Path("out/state.json"), Path("out/last/state.json"), Path("out/train.log")]
+    assert names_apart(paths) == ["out/state.json", "last/state.json", "train.log"]
