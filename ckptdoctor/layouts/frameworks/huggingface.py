@@ -23,7 +23,7 @@ from ckptdoctor.layouts.layout import Layout
 from ckptdoctor.layouts.side_files import SideFile, side_files
 from ckptdoctor.layouts.texts.json_object import read_object
 from ckptdoctor.layouts.texts.kinds import CONFIGURATION, TEXTS, broken_texts, is_model_config
-from ckptdoctor.layouts.texts.trainer_state import scalars_of_state, step_of_name
+from ckptdoctor.layouts.texts.trainer_state import at_its_best, scalars_of_state, step_of_name
 from ckptdoctor.layouts.unknown import is_tensor_file, unknown_files
 from ckptdoctor.layouts.weights.names import weight_name
 from ckptdoctor.layouts.weights.shards import weights_in
@@ -83,7 +83,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
         absent=found.absent,
         problems=found.problems,
         indexes=found.indexes,
-        scalars=_scalars(state or {}, step),
+        scalars=_scalars(_of_weights(folder, state or {}, step), step),
         finished=_written_last(folder, found),
     )
 
@@ -129,6 +129,14 @@ def _scalars(state: Mapping[str, Any], step: int | None) -> dict[str, Scalar]:
     if step is not None:
         found.setdefault("global_step", step)
     return found
+
+
+def _of_weights(folder: Folder, state: Mapping[str, Any], step: int | None) -> Mapping[str, Any]:
+    """When the weights were as they are: a Trainer that loads its best at the end exports that."""
+    if step is not None or _OPTIMIZER in folder or _ARGS not in folder:
+        return state
+    loaded = values_in(folder.path / _ARGS).get("load_best_model_at_end")
+    return at_its_best(state) if loaded is True else state
 
 
 def _of_state(folder: Folder, state: Mapping[str, Any] | None, step: int | None) -> Found:

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from ckptdoctor.checkpoint import Scalar
 
-__all__ = ["scalars_of_state", "step_of_name"]
+__all__ = ["at_its_best", "scalars_of_state", "step_of_name"]
 
 _EVALUATED = "eval_"
 _SPEED = re.compile(r"_(?:runtime|samples_per_second|steps_per_second|time)$")
@@ -48,6 +48,15 @@ def scalars_of_state(state: Mapping[str, Any]) -> dict[str, Scalar]:
     return found | (scores or _last_loss(entries))
 
 
+def at_its_best(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state as it was when the best checkpoint was saved; itself where it tells of none."""
+    step = _best_step(state)
+    if step is None:
+        return state
+    epochs = (one["epoch"] for one in _entries(state) if one.get("step") == step and "epoch" in one)
+    return {**state, "global_step": step, "epoch": next(epochs, None)}
+
+
 def step_of_name(name: str) -> int | None:
     """The step in the name of a folder ``checkpoint-N``."""
     said = _NAME.fullmatch(name)
@@ -76,10 +85,7 @@ def _last_loss(entries: list[Mapping[str, Any]]) -> dict[str, Scalar]:
 
 def _name_of_best(state: Mapping[str, Any], entries: list[Mapping[str, Any]], best: float) -> str:
     """What the best score is a score of: the one value of its step that equals it."""
-    step = state.get("best_global_step")
-    if step is None:
-        where = str(state.get("best_model_checkpoint") or "")
-        step = step_of_name(where.replace("\\", "/").rstrip("/").rpartition("/")[2])
+    step = _best_step(state)
     names = {
         key
         for entry in entries
@@ -88,6 +94,15 @@ def _name_of_best(state: Mapping[str, Any], entries: list[Mapping[str, Any]], be
         if value == best
     }
     return f"best_{names.pop()}" if len(names) == 1 else "best_metric"
+
+
+def _best_step(state: Mapping[str, Any]) -> int | None:
+    """The step of the best checkpoint; older versions tell its folder alone."""
+    step = state.get("best_global_step")
+    if isinstance(step, int):
+        return step
+    where = str(state.get("best_model_checkpoint") or "")
+    return step_of_name(where.replace("\\", "/").rstrip("/").rpartition("/")[2])
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -197,6 +197,21 @@ class TestScalars:
         assert scalars["loss"] == 0.4
         assert not any(name.startswith("eval_") for name in scalars)
 
+    @pytest.mark.parametrize(
+        ("loads_best", "names", "step"),
+        [(True, (), 400), (False, (), 500), (True, ("optimizer.pt",), 500)],
+    )
+    def test_what_is_exported_after_the_best_was_loaded_is_of_its_step(
+        self, tmp_path: Path, loads_best: bool, names: tuple[str, ...], step: int
+    ) -> None:
+        texts = {"trainer_state.json": STATE, "config.json": {"model_type": "bert"}}
+        path = folder_of(tmp_path / "out", "model.safetensors", *names, texts=texts)
+        save(path / "training_args.bin", {"load_best_model_at_end": loads_best})
+        scalars = claimed(LAYOUT, path).scalars
+        assert scalars["global_step"] == step
+        assert scalars["epoch"] == {400: 1.0, 500: 1.25}[step]
+        assert scalars["eval_accuracy"] == {400: 0.8, 500: 0.7}[step]
+
     def test_entries_that_are_none(self, tmp_path: Path) -> None:
         odd = {"epoch": None, "global_step": "500", "best_metric": True, "log_history": [3, None]}
         texts = {"trainer_state.json": odd}
