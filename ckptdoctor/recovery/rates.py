@@ -1,22 +1,28 @@
-"""The learning rates that a file stores: in the optimizer's groups and in the scheduler."""
+"""The stored learning rates of a file, multiplied or set; what they are: ``stored_rates.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.draft import Action, Draft, number_of
-from ckptdoctor.recovery.tree import Place, entries, find, places
+from ckptdoctor.recovery.stored_rates import (
+    Kind,
+    StoredRate,
+    kind_of,
+    stored_rates,
+    what_stays,
+)
 from ckptdoctor.shell import command_line
 
 __all__ = [
     "Rate",
     "Standard",
     "change_rates",
-    "is_rate",
     "put_rates",
     "rescaled",
     "scale",
@@ -25,31 +31,8 @@ __all__ = [
     "set_action",
     "set_rates",
     "standard_of",
+    "with_what_stays",
 ]
-
-_RATES_OF_GROUP = ("lr", "initial_lr", "max_lr", "min_lr")
-_RATES_OF_SCHEDULER = ("base_lrs", "_last_lr", "max_lrs")
-
-
-def is_rate(name: str) -> bool:
-    """Whether a value of that name is a stored learning rate."""
-    path = name.split(".")
-    if path[-1] in _RATES_OF_GROUP:
-        return "param_groups" in path
-    return path[-1].isdecimal() and len(path) > 1 and path[-2] in _RATES_OF_SCHEDULER
-
-
-def _rates(draft: Draft) -> Iterator[Place]:
-    """Every stored learning rate."""
-    for place in draft.optimizers():
-        groups = find(place.node, "param_groups")
-        for group in entries(groups.node, (*place.path, "param_groups")) if groups else ():
-            for entry in entries(group.node, group.path):
-                if entry.path[-1] in _RATES_OF_GROUP:
-                    yield entry
-    for place in places(draft.saved.root):
-        if place.path[-1] in _RATES_OF_SCHEDULER and type(place.node) is list:
-            yield from entries(place.node, place.path)
 
 
 def change_rates(draft: Draft, factor: float) -> None:
@@ -61,7 +44,13 @@ def change_rates(draft: Draft, factor: float) -> None:
     path = draft.checkpoint.path
     before = scaled_before(draft.copied, factor, path)
     changed = scale(draft, factor, before)
-    draft.actions.append(scaled_action(changed, factor, before, draft.copied, path))
+    action = scaled_action(changed, factor, before, draft.copied, path)
+    draft.actions.append(with_what_stays(action, draft.checkpoint.scalars))
+
+
+def with_what_stays(action: Action, scalars: Mapping[str, Scalar]) -> Action:
+    """The action, with what it could not reach in its notice."""
+    return replace(action, notice="; ".join((action.notice, *what_stays(scalars))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +74,28 @@ def scale(draft: Draft, factor: float, before: float) -> list[Rate]:
         RestoreError: one is no plain number.
     """
     changed: list[Rate] = []
-    seen: set[tuple[int, int]] = set()
-    for place in list(_rates(draft)):
-        if (id(place.holder), place.index) in seen:  # one list under two names
-            continue
-        seen.add((id(place.holder), place.index))
+    for rate, names in _distinct(draft):
+        place = rate.place
         old = number_of(place.node)
         if old is None:
             raise RestoreError(
                 f"{draft.checkpoint.path}: {place.fqn} is no plain number and cannot be scaled"
             )
-        new = rescaled(old, factor, before)
+        new = rescaled(old, factor**rate.power, before**rate.power)
         place.put(new)
-        draft.touched.add(place.fqn)
-        changed.append(Rate(name=place.fqn, old=old, new=new))
+        draft.touched |= names
+        if rate.power == 1.0:
+            changed.append(Rate(name=place.fqn, old=old, new=new))
     return changed
+
+
+def _distinct(draft: Draft) -> list[tuple[StoredRate, set[str]]]:
+    """Every stored rate once, with its names: torch's schedules share lists."""
+    found: dict[tuple[int, int], tuple[StoredRate, set[str]]] = {}
+    for rate in stored_rates(draft):
+        key = (id(rate.place.holder), rate.place.index)
+        found.setdefault(key, (rate, set()))[1].add(rate.place.fqn)
+    return list(found.values())
 
 
 def rescaled(rate: float, factor: float, before: float) -> float:
@@ -188,7 +184,9 @@ def set_rates(draft: Draft, value: float) -> None:
         RestoreError: there is none above 0.
     """
     stored = {
-        place.fqn: rate for place in _rates(draft) if (rate := number_of(place.node)) is not None
+        rate.place.fqn: number
+        for rate in stored_rates(draft)
+        if (number := number_of(rate.place.node)) is not None
     }
     now = standard_of(stored, draft.checkpoint.path)
     put_rates(draft, value, now)
@@ -204,12 +202,10 @@ class Standard:
 
     def of(self, name: str, rate: float, value: float) -> float | None:
         """A rate once the largest is ``value``; None for one that is a bound, and stays."""
-        key = name.rpartition(".")[2]
-        path = name.split(".")
-        if key in ("max_lr", "min_lr") or "max_lrs" in path:
+        kind = kind_of(name)
+        if kind is Kind.BOUND:
             return None
-        current = key == "lr" or "_last_lr" in path
-        return value * rate / (self.current if current else self.initial)
+        return value * rate / (self.current if kind is Kind.CURRENT else self.initial)
 
 
 def standard_of(stored: Mapping[str, float], path: Path) -> Standard:
@@ -238,12 +234,13 @@ def _ends(name: str, key: str) -> bool:
 
 def put_rates(draft: Draft, value: float, now: Standard) -> None:
     """Set the rates that a draft stores."""
-    for place in list(_rates(draft)):
+    for rate, names in _distinct(draft):
+        place = rate.place
         old = number_of(place.node)
-        new = None if old is None else now.of(place.fqn, old, value)
+        new = None if old is None or rate.power != 1.0 else now.of(place.fqn, old, value)
         if new is not None:
             place.put(new)
-            draft.touched.add(place.fqn)
+            draft.touched |= names
 
 
 def set_action(value: float, now: Standard) -> Action:

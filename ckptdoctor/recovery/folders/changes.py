@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.errors import RestoreError
@@ -26,7 +27,6 @@ from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.rates import (
     Rate,
     Standard,
-    is_rate,
     put_rates,
     rescaled,
     scale,
@@ -34,7 +34,9 @@ from ckptdoctor.recovery.rates import (
     scaled_before,
     set_action,
     standard_of,
+    with_what_stays,
 )
+from ckptdoctor.recovery.stored_rates import is_rate
 from ckptdoctor.report import CheckpointReport
 
 __all__ = ["Changes", "refuse_what_needs_one_file"]
@@ -247,11 +249,11 @@ class Changes:
         """
         edits, done = self._edits, list(_summed(self._done))
         if edits.scale_lr is not None:
-            done.append(
-                scaled_action(
-                    self._scaled, edits.scale_lr, self._before, self._copied, self._report.path
-                )
+            scaled = scaled_action(
+                self._scaled, edits.scale_lr, self._before, self._copied, self._report.path
             )
+            stored = (view.checkpoint.scalars.items() for view in self._views.values())
+            done.append(with_what_stays(scaled, dict(chain.from_iterable(stored))))
         if edits.set_lr is not None and self._standard is not None:
             done.append(set_action(edits.set_lr, self._standard))
         if done and done[-1].name in _OF_RATES and any(map(_counts_alone, self._views.values())):

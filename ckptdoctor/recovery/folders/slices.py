@@ -20,7 +20,8 @@ from ckptdoctor.formats.pickle.nodes import DictNode, Located, Node, PickleError
 from ckptdoctor.formats.source import ByteSource, PartSource
 from ckptdoctor.formats.zip.patching import PlacedRecord, checksums, placed_records
 from ckptdoctor.recovery.draft import Draft, FilePatch
-from ckptdoctor.recovery.rates import Rate, is_rate
+from ckptdoctor.recovery.rates import Rate
+from ckptdoctor.recovery.stored_rates import is_rate
 
 __all__ = ["change_slice_rates", "reset_slices", "slices_of"]
 
