@@ -263,7 +263,25 @@ def _of_parts(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
     }
     tensors = [tensor for tensor in case.checkpoint.tensors if tensor.fqn not in minor]
     verdict = verdict_of_parts(findings, tensors, [(r.part.role, r.verdict) for r in reports])
-    return _worst_first(findings), verdict, tuple(reports)
+    return _worst_first(_placed(findings, case.parts)), verdict, tuple(reports)
+
+
+def _placed(findings: Sequence[Finding], parts: Sequence[PartCase]) -> list[Finding]:
+    """Findings about a tensor with the part that holds it, as those about a file have it."""
+    part_of = {
+        tensor.fqn: one.part
+        for one in parts
+        if findings and one.case is not None
+        for tensor in one.case.checkpoint.tensors
+    }
+    placed = []
+    for finding in findings:
+        part = part_of.get(finding.subject)
+        if part is not None and "part" not in finding.evidence:
+            where = {"part": part.name, "part_role": part.role.value}
+            finding = replace(finding, evidence={**finding.evidence, **where})  # noqa: PLW2901
+        placed.append(finding)
+    return placed
 
 
 def _of_part(

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from ckptdoctor.checkpoint import Problem, Role, Scalar
 from ckptdoctor.formats.dcp.described import DcpMetadata
 from ckptdoctor.formats.dcp.slices import FileSlices
+from ckptdoctor.layouts.zero_shares import ZeroShare
 
 __all__ = [
     "Absent",
@@ -81,7 +82,8 @@ class Part:
         member: where it lies in ``path``, where that is an archive of several; None for a file.
         is_unique: whether a text tells of one save, so that no two checkpoints have the same.
         described: for ``Form.DCP``: what the ``.metadata`` says that it holds; of a ``.metadata``,
-            all that it says; None for one that could not be read.
+            all that it says; None for one that could not be read. Of a file of a
+            rank: which share of a ZeRO checkpoint it holds.
     """
 
     path: Path
@@ -94,7 +96,9 @@ class Part:
     needed: bool = True
     member: Member | None = None
     is_unique: bool = False
-    described: FileSlices | DcpMetadata | None = field(default=None, repr=False, compare=False)
+    described: FileSlices | DcpMetadata | ZeroShare | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

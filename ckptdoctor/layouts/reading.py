@@ -21,6 +21,7 @@ from ckptdoctor.formats.torch_zip import MAGIC
 from ckptdoctor.formats.zip.plain import plain_source
 from ckptdoctor.formats.zip.records import DEFLATED, ZipRecord
 from ckptdoctor.layouts.files import Form, Member, Part, PartRole
+from ckptdoctor.layouts.zero_shares import ZeroShare, with_parameters
 
 __all__ = ["read_part", "with_chunks_joined"]
 
@@ -43,6 +44,8 @@ def read_part(part: Part, file: OpenFile) -> Checkpoint:
     file = _window(part.member, file)
     if part.form is Form.JSON:
         return read_pickled_json(file)
+    if isinstance(part.described, ZeroShare):
+        return with_parameters(read_checkpoint(file), part.described)
     if part.form is not Form.DCP:
         return read_checkpoint(file, takes_value=part.role in _MAY_BE_A_VALUE)
     if isinstance(part.described, FileSlices):

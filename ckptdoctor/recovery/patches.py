@@ -16,7 +16,14 @@ from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.plan import Extent
 
-__all__ = ["exchange", "fill_with_zeros", "graft", "reset_batch_norm", "zero_non_finite"]
+__all__ = [
+    "exchange",
+    "fill_storage_with_zeros",
+    "fill_with_zeros",
+    "graft",
+    "reset_batch_norm",
+    "zero_non_finite",
+]
 
 _PACK = {"float64": "<d", "float32": "<f", "float16": "<e", "int64": "<q", "int32": "<i"}
 _RESET = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
@@ -144,6 +151,21 @@ def fill_with_zeros(draft: Draft, tensor: TensorRecord) -> None:
         RestoreError: it does not lie in one piece.
     """
     _patch(draft, tensor, _repeated(b"\x00"))
+
+
+def fill_storage_with_zeros(draft: Draft, tensor: TensorRecord) -> None:
+    """Put zeros into all of the storage that a tensor lies in.
+
+    Raises:
+        RestoreError: its bytes do not lie in the file as they are.
+    """
+    ref = tensor.storage
+    if ref is None or not ref.is_plain:
+        raise RestoreError(
+            f"{draft.checkpoint.path}: {tensor.fqn} does not lie in one piece and stays as it is"
+        )
+    patch = Patch(0, ref.nbytes, _repeated(b"\x00"))
+    draft.patches.setdefault(storage_key(tensor), []).append(patch)
 
 
 def _repeated(element: bytes) -> Callable[[int, int], bytes]:

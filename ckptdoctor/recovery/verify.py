@@ -11,9 +11,10 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile, opened
-from ckptdoctor.recovery.draft import Draft
+from ckptdoctor.recovery.draft import Draft, storage_key
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.elements import storage_bytes
+from ckptdoctor.scanning.plan import Extent
 
 __all__ = ["compare_draft", "verify_copy", "verify_draft"]
 
@@ -63,7 +64,7 @@ def compare_draft(draft: Draft, written: Checkpoint, fd: int) -> None:
     """
     source = {tensor.fqn: tensor for tensor in draft.checkpoint.tensors}
     touched = draft.touched
-    compared: set[tuple[str, int]] = set()
+    bytes_of = _Bytes(draft, fd)
     for tensor in written.tensors:
         name = draft.renamed.get(tensor.fqn, tensor.fqn)
         if _is_touched(name, touched):
@@ -71,13 +72,8 @@ def compare_draft(draft: Draft, written: Checkpoint, fd: int) -> None:
         before = source.get(name)
         if before is None or not _same_view(before, tensor):
             raise RestoreError(f"verification failed: {tensor.fqn} is not what it was")
-        if tensor.storage is not None and before.storage is not None:
-            where = (tensor.storage.key, tensor.storage.offset)
-            if where in compared and tensor.storage.inline is None:
-                continue
-            compared.add(where)
-            if not _same_bytes(draft.file.fd, before.storage, fd, tensor.storage):
-                raise RestoreError(f"verification failed: the bytes of {tensor.fqn} differ")
+        if not bytes_of.are_same(before, tensor):
+            raise RestoreError(f"verification failed: the bytes of {tensor.fqn} differ")
     names = {draft.renamed.get(tensor.fqn, tensor.fqn) for tensor in written.tensors}
     for tensor in draft.checkpoint.tensors:
         if tensor.fqn not in names and not _is_touched(tensor.fqn, touched):
@@ -115,6 +111,42 @@ def _same_bytes(fd: int, before: StorageRef, copy_fd: int, after: StorageRef) ->
     if _is_encoded(before) or _is_encoded(after):
         return storage_bytes(fd, before) == storage_bytes(copy_fd, after)
     return _equal(fd, before.offset, copy_fd, after.offset, before.nbytes)
+
+
+class _Bytes:
+    """The bytes of two files, each storage compared once.
+
+    A storage in which another tensor was changed is compared where the tensor lies in it.
+    """
+
+    def __init__(self, draft: Draft, fd: int) -> None:
+        self._draft = draft
+        self._fd = fd
+        self._compared: set[tuple[str, int]] = set()
+
+    def are_same(self, before: TensorRecord, after: TensorRecord) -> bool:
+        """Whether a tensor that was not changed has the bytes that it had."""
+        own, other, fd = before.storage, after.storage, self._draft.file.fd
+        if own is None or other is None:
+            return True
+        plain = own.is_plain and Extent.of(before).dense
+        if plain and storage_key(before) in self._draft.patches:
+            return _same_elements(fd, before, self._fd, after)
+        where = (other.key, other.offset)
+        if where in self._compared and other.inline is None:
+            return True
+        self._compared.add(where)
+        return _same_bytes(fd, own, self._fd, other)
+
+
+def _same_elements(fd: int, before: TensorRecord, copy_fd: int, after: TensorRecord) -> bool:
+    """Whether the bytes of two tensors of one shape are equal, whatever lies beside them."""
+    own, other = before.storage, after.storage
+    if own is None or other is None or not other.is_plain:
+        return False
+    extent = Extent.of(before)
+    start = other.offset + extent.start
+    return _equal(fd, own.offset + extent.start, copy_fd, start, extent.nbytes)
 
 
 def _is_encoded(ref: StorageRef) -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from ckptdoctor.errors import RestoreError
-from ckptdoctor.formats import read_checkpoint
 from ckptdoctor.formats.open_file import OpenFile, opened
+from ckptdoctor.layouts.reading import read_part
 from ckptdoctor.manifest import FileNote, RestoredFrom, sha256_of
 from ckptdoctor.recovery.draft import Draft
 from ckptdoctor.recovery.folders.changes import Changes
@@ -102,8 +102,9 @@ class Copying:
             name=file.name, nbytes=draft.file.nbytes, sha256=sha256_of(draft.file.fd)
         )
         if not patched:
+            part = self._views[file.name].report.part
             with opened(target) as copy:
-                compare_draft(draft, read_checkpoint(copy), copy.fd)
+                compare_draft(draft, read_part(part, copy), copy.fd)
 
     def _note(self, name: str, fd: int, sha256: str) -> None:
         nbytes = os.fstat(fd).st_size

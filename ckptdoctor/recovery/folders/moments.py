@@ -6,13 +6,13 @@ ends the load. Zeros, and a step of 0, are what a fresh optimizer begins with.
 
 from __future__ import annotations
 
-from ckptdoctor.checkpoint import Role
+from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.layouts.files import Form
-from ckptdoctor.recovery.draft import Draft, number_of
+from ckptdoctor.recovery.draft import Draft, number_of, storage_key
 from ckptdoctor.recovery.edits import RESET_NOTICE
 from ckptdoctor.recovery.folders.part_draft import PartView
 from ckptdoctor.recovery.folders.slices import reset_slices, slices_of
-from ckptdoctor.recovery.patches import fill_with_zeros
+from ckptdoctor.recovery.patches import fill_storage_with_zeros, fill_with_zeros
 from ckptdoctor.recovery.tree import places
 
 __all__ = ["forgets_in_place", "reset_moments"]
@@ -39,19 +39,32 @@ def reset_moments(draft: Draft, view: PartView, why: str) -> None:
 
 
 def _reset(draft: Draft) -> int:
-    """The same in a file that is written anew; how many tensors."""
-    count = 0
-    for tensor in draft.tensors(Role.OPTIMIZER):
-        if 0 in tensor.shape or "param_groups" in tensor.fqn.split("."):
-            continue
-        fill_with_zeros(draft, tensor)
+    """The same in a file that is written anew; how many tensors.
+
+    A storage that holds nothing but moments is filled as a whole: between those of two parameters
+    may lie padding, which nothing names.
+    """
+    moments = [tensor for tensor in draft.checkpoint.tensors if _is_moment(tensor)]
+    shared = {storage_key(tensor) for tensor in draft.checkpoint.tensors if not _is_moment(tensor)}
+    filled: set[str] = set()
+    for tensor in moments:
+        key = storage_key(tensor)
+        if key in shared:
+            fill_with_zeros(draft, tensor)
+        elif key not in filled:
+            fill_storage_with_zeros(draft, tensor)
+            filled.add(key)
         draft.touched.add(tensor.fqn)
-        count += 1
     for place in places(draft.saved.root):
         if place.path[-1] in _STEPS and number_of(place.node) is not None:
             place.put(0)
             draft.touched.add(place.fqn)
-    return count
+    return len(moments)
+
+
+def _is_moment(tensor: TensorRecord) -> bool:
+    ours = tensor.role is Role.OPTIMIZER and 0 not in tensor.shape
+    return ours and "param_groups" not in tensor.fqn.split(".")
 
 
 _STEPS = ("step", "base_optimizer_state_step")

@@ -17,9 +17,11 @@ from typing import Any
 from ckptdoctor.checkpoint import Checkpoint, TensorRecord
 from ckptdoctor.dtypes import Kind
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.formats import read_checkpoint
 from ckptdoctor.formats.open_file import opened
-from ckptdoctor.formats.pickle.nodes import Instance, Node, unwrap
+from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.saved_object import read_object
+from ckptdoctor.layouts.zero_shares import shape_of
 from ckptdoctor.natural import natural_key
 from ckptdoctor.recovery.folders.part_draft import PartView
 from ckptdoctor.recovery.tree import entries, find
@@ -178,7 +180,7 @@ class _Zero:
             )
 
     def _frozen(self) -> Iterator[Weight]:
-        fragments = [self._frozen_of(view) for view in self._models]
+        fragments = [self._frozen_of(_as_stored(view)) for view in self._models]
         for name, node in _pairs(self._tree, "frozen_param_shapes"):
             own = [one[name] for one in fragments if name in one]
             if not own:
@@ -194,19 +196,20 @@ class _Zero:
             )
 
     @staticmethod
-    def _frozen_of(view: PartView) -> Mapping[str, _Share]:
+    def _frozen_of(checkpoint: Checkpoint) -> Mapping[str, _Share]:
         prefix = "frozen_param_fragments."
         return {
-            tensor.fqn.removeprefix(prefix): _Share(view.checkpoint, tensor)
-            for tensor in view.tensors
+            tensor.fqn.removeprefix(prefix): _Share(checkpoint, tensor)
+            for tensor in checkpoint.tensors
             if tensor.fqn.startswith(prefix)
         }
 
     def _shares(self, view: PartView) -> list[_Share]:
+        checkpoint = _as_stored(view)
         prefix = f"{_STATE}.{_GROUPS[self._stage]}."
         flat = {
-            int(number): _Share(view.checkpoint, tensor)
-            for tensor in view.tensors
+            int(number): _Share(checkpoint, tensor)
+            for tensor in checkpoint.tensors
             if (number := tensor.fqn.removeprefix(prefix)).isdecimal()
         }
         return [flat[at] for at in sorted(flat)]
@@ -254,6 +257,15 @@ class _Zero:
             )
 
 
+def _as_stored(view: PartView) -> Checkpoint:
+    """A part with its flat tensors and their padding; the report has it by parameter."""
+    with opened(view.report.part.path) as file:
+        checkpoint = read_checkpoint(file)
+    if checkpoint.identity != view.checkpoint.identity:
+        raise RestoreError(f"{checkpoint.path} changed while it was examined: try again")
+    return checkpoint
+
+
 def _widened(checkpoint: Checkpoint, tensor: TensorRecord, *, wide: bool) -> Iterator[bytes]:
     with opened(checkpoint.path) as file:
         for piece in elements(file.fd, tensor, checkpoint.byteorder, _PIECE_NUMEL):
@@ -282,10 +294,7 @@ def _pairs(root: Node, name: str) -> Iterator[tuple[str, Node]]:
 
 
 def _shape(node: Node) -> tuple[int, ...]:
-    """The sizes in a ``torch.Size``, or in a tuple or list."""
-    if type(node) is Instance:
-        node = node.args[0] if type(node.args) is tuple and node.args else ()
-    sizes = tuple(unwrap(size) for size in node) if type(node) in (tuple, list) else ()
-    if not all(type(size) is int and size >= 0 for size in sizes):
+    shape = shape_of(node)
+    if shape is None:
         raise RestoreError("the shape of a parameter is no tuple of numbers")
-    return sizes
+    return shape

@@ -33,6 +33,7 @@ from ckptdoctor.layouts.frameworks.deepspeed.universal import (
     parameter_parts,
 )
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.layouts.zero_shares import WEIGHTS, ZeroShare
 
 __all__ = ["LAYOUT", "parts_of"]
 
@@ -116,7 +117,10 @@ def _parts(folder: Folder, names: TagNames) -> Iterator[Part]:
     names of the other ranks begin with their rank.
     """
     for model in names.models:
-        yield _part(folder, model, PartRole.MODEL, _prefix_of_model(model, names))
+        part = _part(folder, model, PartRole.MODEL, _prefix_of_model(model, names))
+        if model.dp is not None:
+            part = replace(part, described=ZeroShare(rank=model.dp, models=(part.path,)))
+        yield part
     for layer in names.layers:
         yield _part(folder, layer, PartRole.MODEL, _prefix_of_layer(layer))
     for expert in names.experts:
@@ -126,7 +130,7 @@ def _parts(folder: Folder, names: TagNames) -> Iterator[Part]:
     for optimizer in names.optimizers:
         prefix = f"zero_pp_rank_{optimizer.dp}{_mp(optimizer.mp, names)}."
         part = _part(folder, optimizer, role, prefix)
-        yield replace(part, role_of=_role_in_optimizer)
+        yield replace(part, role_of=_role_in_optimizer, described=_share(folder, optimizer, names))
     for optimizer in names.expert_optimizers:
         prefix = f"expp_rank_{optimizer.dp}{_mp(optimizer.mp, names)}."
         part = _part(folder, optimizer, PartRole.OPTIMIZER, prefix)
@@ -143,6 +147,11 @@ def _part(
         prefix=prefix,
         role_of=_role_in_model if role is PartRole.MODEL else None,
     )
+
+
+def _share(folder: Folder, optimizer: Optimizer, names: TagNames) -> ZeroShare:
+    told = (model.file for model in names.models if model.mp == optimizer.mp)
+    return ZeroShare(rank=optimizer.dp, models=tuple(folder.path / name for name in told))
 
 
 def _mp(rank: int, names: TagNames) -> str:
@@ -176,6 +185,8 @@ def _role_in_model(name: str) -> Role | None:
 
 def _role_in_optimizer(name: str) -> Role | None:
     """The weights in full precision stand among the optimizer's states."""
+    if name.startswith(WEIGHTS):
+        return Role.MODEL
     return Role.OPTIMIZER if _FP32_WEIGHTS.isdisjoint(name.split(".")) else Role.MODEL
 
 
