@@ -263,10 +263,10 @@ def _of_parts(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
     }
     tensors = [tensor for tensor in case.checkpoint.tensors if tensor.fqn not in minor]
     verdict = verdict_of_parts(findings, tensors, [(r.part.role, r.verdict) for r in reports])
-    return _worst_first(_placed(findings, case.parts)), verdict, tuple(reports)
+    return _worst_first(_with_parts(findings, case.parts)), verdict, tuple(reports)
 
 
-def _placed(findings: Sequence[Finding], parts: Sequence[PartCase]) -> list[Finding]:
+def _with_parts(findings: Sequence[Finding], parts: Sequence[PartCase]) -> list[Finding]:
     """Findings about a tensor with the part that holds it, as those about a file have it."""
     part_of = {
         tensor.fqn: one.part

@@ -188,7 +188,7 @@ class Changes:
         if self._edits.graft is not None and bad:
             self._donor = self._donor or Donor(self._edits.graft)
             wanted = (tensor.fqn for tensor in draft.tensors(Role.MODEL) if draft.is_bad(tensor))
-            theirs = self._donor.with_all(wanted)
+            theirs = self._donor.with_all(wanted, view.report.part.path.name)
             graft(draft, held.enter_context(opened(theirs.path)), theirs)
         return replace(
             self._edits,

@@ -44,14 +44,19 @@ class Donor:
                     stats=view.stats,
                 )
 
-    def with_all(self, names: Iterable[str]) -> CheckpointReport:
+    def with_all(self, names: Iterable[str], namesake: str) -> CheckpointReport:
         """The file that holds all of these tensors.
+
+        Args:
+            names: of the tensors.
+            namesake: the name of the file that lacks them: where several files hold them, as those
+                of all ranks do, the one of that name gives its own.
 
         Raises:
             RestoreError: there is none.
         """
         wanted = set(names)
-        for file in self._files:
+        for file in sorted(self._files, key=lambda file: file.path.name != namesake):
             given = file.checkpoint.tensors if file.checkpoint is not None else ()
             if wanted <= {tensor.fqn for tensor in given}:
                 return file

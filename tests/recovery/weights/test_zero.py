@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,27 @@ def test_a_pointer_within_the_copy_is_written_right(tmp_path: Path) -> None:
     assert (tmp_path / "checkpoint-3" / "latest").read_text() == "global_step9"
     assert "global_step9" in done.actions[0].message
     assert list(check_folder(done.destination)) == []
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 5])
+def test_padding_that_holds_nan_is_no_hindrance(ranks: int, tmp_path: Path) -> None:
+    expected = zero_folder(tmp_path / "global_step3", 3, ranks, padding=math.nan)
+    files = checkpoint_named(tmp_path / "global_step3")
+    restore(files, tmp_path / "clean.safetensors", Edits(to_safetensors=True))
+    assert same(load_file(tmp_path / "clean.safetensors"), expected)
+    restore(files, tmp_path / "scaled", Edits(scale_lr=0.5))
+    done = restore(files, tmp_path / "reset", Edits(reset_optimizer=True))
+    for path in (done.destination / "global_step3").glob("*optim_states.pt"):
+        for moments in load(path)["optimizer_state_dict"]["optimizer_state_dict"]["state"].values():
+            assert not any(tensor.any() for tensor in moments.values())  # padding included
+
+
+def test_a_bad_parameter_of_a_share_is_taken_from_another_checkpoint(tmp_path: Path) -> None:
+    expected = zero_folder(tmp_path / "good" / "global_step2", 3, 2, padding=math.nan)
+    zero_folder(tmp_path / "bad" / "global_step3", 3, 2, padding=math.nan, nan_in="weights")
+    files = checkpoint_named(tmp_path / "bad" / "global_step3")
+    done = restore(files, tmp_path / "clean", Edits(graft=tmp_path / "good" / "global_step2"))
+    again = checkpoint_named(done.destination / "global_step3")
+    restore(again, tmp_path / "clean.safetensors", Edits(to_safetensors=True))
+    found = load_file(tmp_path / "clean.safetensors")
+    assert all(found[name].equal(expected[name]) for name in ("emb.weight", "out.weight"))

@@ -38,7 +38,7 @@ def zero_folder(
         stage: of ZeRO.
         ranks: that share the weights.
         nan_in: ``moments`` or ``weights``, those of the last rank.
-        padding: what stands behind the shares of ZeRO 3.
+        padding: what stands behind the shares of ZeRO 3, and behind their moments.
     """
     folder.mkdir(parents=True)
     params, frozen = weights(), torch.randn(3, 3)
@@ -48,9 +48,15 @@ def zero_folder(
         flat[-1][0][0] = math.nan
     for rank in range(ranks):
         nan = nan_in == "moments" and rank == ranks - 1
-        _write_optimizer(folder, stage, rank, flat[rank], ranks=ranks, nan=nan)
+        moments = [torch.rand(share.numel()) for share in flat[rank]]
+        if stage == 3 and rank:
+            like = _zero_3(
+                {name: torch.rand(p.shape) for name, p in params.items()}, ranks, padding
+            )
+            moments = like[rank]
+        _write_optimizer(folder, stage, rank, flat[rank], moments, ranks=ranks, nan=nan)
     for rank in range(ranks if stage == 3 else 1):
-        model = _model(stage, rank, ranks, params, buffers, frozen)
+        model = _model(stage, rank, ranks, params, buffers, frozen, padding)
         name = f"zero_pp_rank_{rank}_" if stage == 3 else ""
         save(folder / f"{name}mp_rank_00_model_states.pt", model)
     (folder.parent / "latest").write_text(folder.name)
@@ -94,15 +100,22 @@ def _cut(tensor: torch.Tensor, ranks: int, padding: float) -> list[torch.Tensor]
 
 
 def _write_optimizer(
-    folder: Path, stage: int, rank: int, flat: list[torch.Tensor], *, ranks: int, nan: bool
+    folder: Path,
+    stage: int,
+    rank: int,
+    flat: list[torch.Tensor],
+    like: list[torch.Tensor],
+    *,
+    ranks: int,
+    nan: bool,
 ) -> None:
     moments = {
         at: {
             "step": torch.tensor(3.0),
-            "exp_avg": torch.randn(share.numel()),
-            "exp_avg_sq": torch.rand(share.numel()),
+            "exp_avg": one.clone(),
+            "exp_avg_sq": one.clone(),
         }
-        for at, share in enumerate(flat)
+        for at, one in enumerate(like)
     }
     if nan:
         moments[0]["exp_avg"][0] = math.nan
@@ -127,12 +140,13 @@ def _model(
     params: Mapping[str, torch.Tensor],
     buffers: Mapping[str, torch.Tensor],
     frozen: torch.Tensor,
+    padding: float,
 ) -> dict[str, Any]:
     names = list(params)
     groups = [names] if stage == 3 else [names[::2], names[1::2]]
     placeholder = torch.empty(0, dtype=torch.bfloat16)
     module = {name: placeholder if stage == 3 else t.bfloat16() for name, t in params.items()}
-    fragment = _cut(frozen, ranks, 0.0)[rank] if stage == 3 else frozen
+    fragment = _cut(frozen, ranks, padding)[rank] if stage == 3 else frozen
     return {
         "module": OrderedDict(module | dict(buffers)),
         "buffer_names": list(buffers),
