@@ -83,10 +83,10 @@ class _Reading:
 
     def __init__(self, files: CheckpointFiles) -> None:
         self._files = files
-        self._open: dict[str, _Pending | CheckpointReport] = {}
-        self._done: dict[str, Case | CheckpointReport] = {}
+        self._open: dict[Part, _Pending | CheckpointReport] = {}
+        self._done: dict[Part, Case | CheckpointReport] = {}
         self._taken: set[str] = set()
-        self.to_read = [part for part in files.parts if part.form is not Form.TEXT]
+        self.to_read = [part for part in dict.fromkeys(files.parts) if part.form is not Form.TEXT]
 
     def open(self, part: Part, scanner: Scanner, how: Examination) -> None:
         """Read the header of a part and start its scan."""
@@ -94,11 +94,11 @@ class _Reading:
         pending = _open(part.path, scanner, how, own, self._taken)
         if isinstance(pending, _Pending) and own is not None:
             self._taken.update(tensor.fqn for tensor in pending.checkpoint.tensors)
-        self._open[part.name] = pending
+        self._open[part] = pending
 
     def finish(self, part: Part) -> None:
         """Wait for the scan of a part."""
-        self._done[part.name] = _finish(self._open.pop(part.name))
+        self._done[part] = _finish(self._open.pop(part))
 
     def result(self) -> Case | CheckpointReport:
         """What is known of the checkpoint."""
@@ -109,7 +109,7 @@ class _Reading:
         return _whole(self._files, parts)
 
     def _part(self, part: Part) -> PartCase:
-        found = self._done.get(part.name)
+        found = self._done.get(part)
         if isinstance(found, Case):
             checkpoint = found.checkpoint
             return PartCase(

@@ -11,7 +11,7 @@ Source: ``filesystem.py`` in ``torch/distributed/checkpoint`` of PyTorch 2.13.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ckptdoctor.checkpoint import (
@@ -30,6 +30,7 @@ from ckptdoctor.formats.dcp.metadata import read_metadata
 from ckptdoctor.formats.dcp.slices import FileSlices, Slice
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.formats.pickle.stray import Strays, code_spelled
 from ckptdoctor.formats.torch_zip import MAGIC, read_object_in_zip
 from ckptdoctor.shell import command_line
 
@@ -111,8 +112,10 @@ def read_slices(file: OpenFile, slices: FileSlices, limits: Limits | None = None
     for item in slices.items:
         if item.start + item.nbytes > file.nbytes:
             found.lose(item, "", code=_CUT)
+            found.look_through(item, but_zips=True)  # torch loads no zip that is cut
         elif item.start < end and item.nbytes:
             found.lose(item, "its place in the file is that of another item too")
+            found.look_through(item)
         else:
             found.add(item, limits)
         end = max(end, item.start + item.nbytes)
@@ -143,6 +146,7 @@ class _Found:
         self._records: list[StorageRef] = []
         self._cut: list[Slice] = []
         self._noted = 0
+        self._strays = Strays(Limits.for_file(file.nbytes))
         self._byteorder = ""
         self._ahead, self._ahead_at = b"", 0
 
@@ -151,15 +155,13 @@ class _Found:
         window = self._window(item)
         if window.source.read(0, len(MAGIC)) != MAGIC:
             self.lose(item, "nothing that torch.save wrote lies where it should")
+            self.look_through(item)
             return
         try:
             within = limits or Limits.for_file(item.nbytes)
             checkpoint = read_object_in_zip(window, within, item.name, item.role)
         except CheckpointError as error:
-            self._calls += [
-                CallUse(name=name, call=call or name, offset=self._file.start + item.start)
-                for name, call in error.runs
-            ]
+            self._call(error.runs, item)
             self.lose(item, error.message, code=error.code)
             return
         self._calls += checkpoint.calls
@@ -168,6 +170,21 @@ class _Found:
             count = use.count + (known.count if known else 0)
             self._globals[use.name] = replace(known or use, count=count)
         self._take(item, checkpoint)
+
+    def look_through(self, item: Slice, *, but_zips: bool = False) -> None:
+        """Whether a slice that is lost would run code: ``torch.load`` tries it as any pickle."""
+        source = self._window(item).source
+        if but_zips and source.read(0, len(MAGIC)) == MAGIC:
+            return
+        before = len(self._strays.code)
+        self._strays.look_through(source)
+        self._call(code_spelled(self._strays.code[before:]), item)
+
+    def _call(self, runs: Iterable[tuple[str, str]], item: Slice) -> None:
+        self._calls += [
+            CallUse(name=name, call=call or name, offset=self._file.start + item.start)
+            for name, call in runs
+        ]
 
     def _window(self, item: Slice) -> OpenFile:
         """The slice as a file; small ones are read many at once."""
@@ -231,7 +248,12 @@ class _Found:
             scalars=self._scalars,
             globals=tuple(self._globals.values()),
             calls=tuple(self._calls[:_MAX_CALLS]),
-            problems=(*self._ends(end), *self._problems, *self._unnoted()),
+            problems=(
+                *self._ends(end),
+                *self._problems,
+                *self._unnoted(),
+                *self._strays.problems(),
+            ),
             records=tuple(self._records),
             byteorder=self._byteorder or "little",
             identity=self._file.identity,

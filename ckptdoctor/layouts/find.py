@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, Pointer
@@ -36,7 +36,7 @@ def claims_in(folder: Folder, claims: Claims) -> Iterator[CheckpointFiles]:
         claims: what is taken already; added to.
     """
     for layout in LAYOUTS:
-        for files in layout.claim(folder):
+        for files in map(_each_once, layout.claim(folder)):
             paths = {part.path for part in files.parts}
             if paths & claims.taken:
                 continue
@@ -48,3 +48,11 @@ def claims_in(folder: Folder, claims: Claims) -> Iterator[CheckpointFiles]:
                 claims.pointers.append(pointer)
                 if not pointer.path.is_symlink():  # a link is a checkpoint too, or would be one
                     claims.taken.add(pointer.path)
+
+
+def _each_once(files: CheckpointFiles) -> CheckpointFiles:
+    """The checkpoint without parts that lie where another does: an index may name any file."""
+    places = {(part.path, part.member): part for part in reversed(files.parts)}
+    if len(places) == len(files.parts):
+        return files
+    return replace(files, parts=tuple(reversed(places.values())))

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from ckptdoctor.errors import CheckpointError
+from ckptdoctor.formats.json_values import is_bloated
+from ckptdoctor.formats.open_file import opened
+
 __all__ = ["Folder"]
 
 _TEXT_NBYTES = 64 << 20
@@ -75,13 +79,18 @@ class Folder:
             waiting.extend((f"{prefix}{name}/", folder.below(name)) for name in folder.folders)
 
     def text(self, name: str) -> str | None:
-        """What a text in it says; None where it cannot be read, or is far too large for one."""
+        """What a text in it says; None where it cannot be read, or is far too large for one.
+
+        What is no regular file is never waited for.
+        """
         try:
-            with (self.path / name).open("rb") as file:
-                raw = file.read(_TEXT_NBYTES + 1)
-        except OSError:
+            with opened(self.path / name) as file:
+                if file.nbytes > _TEXT_NBYTES:
+                    return None
+                data = file.source.read(0, file.nbytes)
+        except (CheckpointError, OSError):
             return None
-        return raw.decode("utf-8", "replace") if len(raw) <= _TEXT_NBYTES else None
+        return None if is_bloated(data) else data.decode("utf-8", "replace")
 
     def nbytes(self, name: str) -> int:
         """The size of a file in it; 0 where it is gone."""

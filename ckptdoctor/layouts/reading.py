@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ckptdoctor.checkpoint import Checkpoint, TensorRecord, TensorStats
-from ckptdoctor.errors import UnsupportedCheckpointError
+from ckptdoctor.errors import LimitExceededError, UnsupportedCheckpointError
 from ckptdoctor.formats import Limits, read_checkpoint
 from ckptdoctor.formats.dcp.joined import Joined, joined
 from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.formats.pickle.stray import code_spelled, code_within
 from ckptdoctor.formats.pickled_json import read_pickled_json
 from ckptdoctor.formats.torch_dcp import read_description, read_slices
 from ckptdoctor.formats.torch_zip import MAGIC
@@ -60,7 +61,7 @@ def _window(member: Member | None, file: OpenFile) -> OpenFile:
     if member.plain_nbytes is None:
         return file.window(member.start, member.nbytes)
     if member.plain_nbytes > _UNPACKED_NBYTES:
-        raise UnsupportedCheckpointError(
+        raise LimitExceededError(
             file.path,
             f"a part of it is compressed, and larger than the {_UNPACKED_NBYTES >> 20} MB that "
             "are unpacked here",
@@ -69,13 +70,16 @@ def _window(member: Member | None, file: OpenFile) -> OpenFile:
     record = ZipRecord("a part", DEFLATED, 0, member.nbytes, member.plain_nbytes, member.start)
     plain = plain_source(file.path, file.source, record, Limits.for_file(file.nbytes))
     data = plain.read(0, plain.nbytes)
+    inner = file.unpacked(data)
     if not data.startswith((MAGIC, b"{")):
-        raise UnsupportedCheckpointError(
+        error = UnsupportedCheckpointError(
             file.path,
             "a part of it is compressed, and no zip archive as torch.save writes it",
             remedy="Unpack the archive, and pack it again without compression: zip -0.",
         )
-    return file.unpacked(data)
+        error.runs = code_spelled(code_within(inner, Limits.for_file(inner.nbytes)))
+        raise error
+    return inner
 
 
 def with_chunks_joined(

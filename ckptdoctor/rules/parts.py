@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -30,6 +31,7 @@ _COSTS = {
 }
 _SHOWN = 3
 _LISTED = 20
+_TOLD = 500  # parts that are missing, each with a finding of its own
 
 
 def is_needed(role: PartRole) -> bool:
@@ -72,12 +74,27 @@ class IncompleteCheckpoint(Rule):
     label = "part missing"
 
     def check(self, case: Case) -> Iterator[Finding]:
-        """One finding a part that is not there."""
-        for absent in case.files.absent if case.files is not None else ():
-            yield self._say(absent)
+        """One finding a part that is not there, up to a bound."""
+        absent = sorted(
+            case.files.absent if case.files is not None else (),
+            key=lambda one: not is_needed(one.role),
+        )
+        yield from map(self._say, absent[:_TOLD])
+        yield from self._more(absent[_TOLD:])
         roles = {one.part.name: one.part.role for one in case.parts}
         for one in case.run.strange_parts.get(case.checkpoint.path, ()):
             yield self._strange(one, roles.get(one.name, PartRole.STATE))
+
+    def _more(self, untold: Sequence[Absent]) -> Iterator[Finding]:
+        """All others as one for each role: an index may name a million files."""
+        for role, count in Counter(one.role for one in untold).items():
+            yield self.finding(
+                "file",
+                f"{count} more parts are missing: {_COSTS[role]}",
+                severity=None if is_needed(role) else Severity.WARNING,
+                role=role.value,
+                count=count,
+            )
 
     def _strange(self, one: StrangePart, role: PartRole) -> Finding:
         other = one.other.path

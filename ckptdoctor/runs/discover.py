@@ -37,6 +37,7 @@ CHECKPOINT_SUFFIXES = (
     ".bin",
     ".safetensors",
     ".jit",
+    ".nemo",
     ".pth.tar",
     ".pt.tar",
     ".ckpt.tar",

@@ -104,6 +104,7 @@ class _Dcp:
             parts = [*self._described(by_file), *parts]
             absent += self._absent(by_file)
             problems += self._strangers(by_file)
+            problems += self._elsewhere(by_file)
             parts += [self._untold(name) for name in self.files if name not in by_file]
         else:
             parts += [self._untold(name, PartRole.MODEL) for name in self.files]
@@ -186,6 +187,20 @@ class _Dcp:
             needed=False,
             member=member,
         )
+
+    def _elsewhere(self, by_file: Iterable[str]) -> Iterator[Problem]:
+        """Paths that lead out of the folder; torch would follow them to any file."""
+        names = [name for name in by_file if "/" in name]
+        if names:
+            yield Problem(
+                code="CD104",
+                severity=Severity.ERROR,
+                subject=self.prefix + self.descriptions[0],
+                message=f"it places items in other folders, in {names[0]}, where torch would read "
+                "them and nobody has looked",
+                evidence={"files": names[:20]},
+                remedy="Treat the checkpoint as hostile unless you made it yourself.",
+            )
 
     def _strangers(self, by_file: Iterable[str]) -> Iterator[Problem]:
         """Files of another save; a rank that has nothing to store writes an empty one."""
