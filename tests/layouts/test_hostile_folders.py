@@ -20,6 +20,8 @@ from torch.distributed.checkpoint.metadata import BytesStorageMetadata, Metadata
 from ckptdoctor.api import scan
 from ckptdoctor.finding import Severity
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.frameworks import fairseq
+from ckptdoctor.layouts.frameworks.deepspeed import tags as deepspeed
 from ckptdoctor.report import CheckpointReport
 from tests.formats.dcp.folders import write
 from tests.layouts.folders import huggingface
@@ -157,3 +159,19 @@ def test_what_an_index_misses_is_not_told_a_million_times(tmp_path: Path) -> Non
     missing = [one for one in examined(folder).findings if one.code == "CD111"]
     assert len(missing) < 600
     assert "2500 more parts are missing" in missing[-1].message
+
+
+def test_one_file_of_a_million_times_a_million_ranks_is_no_endless_list(tmp_path: Path) -> None:
+    folder = tmp_path / "global_step1"
+    folder.mkdir()
+    for name in ("mp_rank_999999_model_states.pt", "zero_pp_rank_999999_mp_rank_0_optim_states.pt"):
+        torch.save({"module": {}}, folder / name)
+    (found,) = deepspeed.LAYOUT.claim(Folder(folder))
+    assert 0 < len(found.absent) <= 10_000
+
+
+def test_one_name_of_many_parts_in_many_shards_is_no_endless_list(tmp_path: Path) -> None:
+    for at in (0, 99999):
+        torch.save({"model": {}}, tmp_path / f"checkpoint1-model_part-{at}-shard{at}.pt")
+    (found,) = fairseq.LAYOUT.claim(Folder(tmp_path))
+    assert 0 < len(found.absent) <= 10_000

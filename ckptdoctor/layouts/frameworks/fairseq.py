@@ -23,6 +23,7 @@ _NAME = "fairseq"
 _SUFFIX = re.compile(
     r"(?:-(?P<who>shared|rank|model_part)(?:-(?P<number>\d{1,5}))?)?(?:-shard(?P<shard>\d{1,5}))?\.pt"
 )
+_MOST = 10_000  # one name may be of a hundred thousand parts in as many shards
 _CHECKPOINT = "checkpoint"
 
 
@@ -102,7 +103,10 @@ def _checkpoint(folder: Folder, stem: str, shards: Sequence[_Shard]) -> Checkpoi
             )
         )
     return CheckpointFiles(
-        path=parts[0].path, layout=_NAME, parts=tuple(parts), absent=tuple(_absent(stem, shards))
+        path=parts[0].path,
+        layout=_NAME,
+        parts=tuple(parts),
+        absent=tuple(itertools.islice(_absent(stem, shards), _MOST)),
     )
 
 

@@ -7,6 +7,7 @@ write ``partition_count``. ``zero_to_fp32.parse_optim_states`` refuses another n
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ckptdoctor.layouts.frameworks.deepspeed.names import Expert, Layer, Model, 
 
 __all__ = ["Facts", "absent_ranks", "facts_of"]
 
+_MOST = 10_000  # one file may say that it is of a million times a million ranks
 _PARTITIONS = "optimizer_state_dict.partition_count"
 
 
@@ -77,12 +79,14 @@ def absent_ranks(names: TagNames, facts: Facts, *, is_universal: bool) -> Iterat
         facts: from its contents.
         is_universal: whether the optimizer lies in ``zero/``, a folder a parameter.
     """
-    mp_count = max(names.mp_count, facts.mp)
-    yield from _absent_models(names, facts, range(mp_count))
-    if not is_universal:
-        yield from _absent_optimizers(names, facts, range(mp_count))
-    yield from _absent_experts(names, facts)
-    yield from _absent_layers(names.layers)
+    mp_ranks = range(max(names.mp_count, facts.mp))
+    every = itertools.chain(
+        _absent_models(names, facts, mp_ranks),
+        () if is_universal else _absent_optimizers(names, facts, mp_ranks),
+        _absent_experts(names, facts),
+        _absent_layers(names.layers),
+    )
+    yield from itertools.islice(every, _MOST)
 
 
 def _absent_models(names: TagNames, facts: Facts, mp_ranks: Sequence[int]) -> Iterator[Absent]:
