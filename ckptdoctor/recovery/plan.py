@@ -16,7 +16,7 @@ from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
-from ckptdoctor.recovery.folders.frameworks import framework_of
+from ckptdoctor.recovery.folders.frameworks import framework_of, taken_as
 from ckptdoctor.recovery.lr_rules import Advice, advise
 from ckptdoctor.recovery.next_step import clean_name, free_name, makes_folder
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
@@ -102,7 +102,10 @@ def make_plan(
     advice = advise(request.added, history)
     line, where, notes = _command(request, history, place, stored)
     copies = [] if run is None else [row for row in run.checkpoints if row.restored is not None]
-    basis = _Basis(line=line, advice=advice, request=request, stored=stored, copies=copies)
+    names = frozenset() if run is None else frozenset(row.path.name for row in run.checkpoints)
+    basis = _Basis(
+        line=line, advice=advice, request=request, stored=stored, names=names, copies=copies
+    )
     options = []
     if place is not None:
         sound = "the last good checkpoint" if place.usable else "what can be rescued"
@@ -174,17 +177,28 @@ def _earlier(run: RunReport | None, place: Place | None, earlier: Report | None)
         return next((one for one in earlier.ranking if one.usable), None)
     if place is None or run is None:
         return None
-    epoch = place.report.metadata.epoch
+    moment = _moments(place.report)
     before = [
         one
         for one in run.ranking
-        if one.usable
-        and not one.caution
-        and epoch is not None
-        and one.report.metadata.epoch is not None
-        and one.report.metadata.epoch < epoch
+        if one.usable and not one.caution and _is_before(_moments(one.report), moment)
     ]
-    return max(before, key=lambda one: one.report.metadata.epoch or 0, default=None)
+    return max(before, key=lambda one: [at or 0 for at in _moments(one.report)], default=None)
+
+
+def _moments(report: CheckpointReport) -> tuple[int | float | None, int | None]:
+    """When a checkpoint was saved: its epoch, and its step."""
+    return report.metadata.epoch, report.metadata.global_step
+
+
+def _is_before(
+    one: tuple[int | float | None, int | None], other: tuple[int | float | None, int | None]
+) -> bool:
+    """Whether the first was saved before the second, by the epoch where both have one."""
+    for mine, yours in zip(one, other, strict=True):
+        if mine is not None and yours is not None:
+            return mine < yours
+    return False
 
 
 # -- the options ---------------------------------------------------------------------------------
@@ -198,6 +212,7 @@ class _Basis:
     advice: Advice
     request: Request
     stored: Stored
+    names: frozenset[str] = frozenset()  # of the run's checkpoints
     copies: Sequence[CheckpointReport] = ()
     written: set[Path] = field(default_factory=set)  # by the options so far
 
@@ -220,8 +235,10 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
     command = first or command_line("ckptdoctor", "scan", source)
     if rewrite is not None:
         files = place.report.files
-        usual = "" if files is None else framework_of(files).flag
-        rewrite.resume_from(resume, source, usual)
+        framework = None if files is None else framework_of(files)
+        rewrite.resume_from(resume, source, "" if framework is None else framework.flag)
+        if framework is not None and framework.pointer:
+            rewrite.name_checkpoint(basis.names, source.name)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         rewrite.scale_rates(fresh=False)
         rewrite.warm_up()
@@ -234,7 +251,7 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
         )
     return Option(
         name=name,
-        title=title + ("" if epoch is None else f", epoch {count_text(epoch)}"),
+        title=title + _when(place.report),
         recommended=False,
         command=command,
         changes=() if rewrite is None else tuple(rewrite.changes),
@@ -242,6 +259,13 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
         warnings=tuple(warnings),
         epoch=epoch,
     )
+
+
+def _when(report: CheckpointReport) -> str:
+    epoch, step = _moments(report)
+    if epoch is not None:
+        return f", epoch {count_text(epoch)}"
+    return "" if step is None else f", step {step}"
 
 
 def _after(first: str, rewrite: Rewrite) -> str:
@@ -254,11 +278,13 @@ def _after(first: str, rewrite: Rewrite) -> str:
 
 def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[str]]:
     """The file to resume from, the command that makes it ("" if it is there), and why."""
-    source, factor = place.report.path, basis.advice.factor
-    if _SCALED & set(actions_of(source)):
-        return source, "", ["its stored learning rate was changed when it was restored"]
+    source, factor, files = place.report.path, basis.advice.factor, place.report.files
+    taken = source if files is None else taken_as(files, source)
+    if taken is not None and _SCALED & set(actions_of(source)):
+        return taken, "", ["its stored learning rate was changed when it was restored"]
     copy = _copy_of(source, basis)
     if copy is not None:
+        copy = (files and taken_as(files, copy)) or copy
         return copy, "", [f"{copy.name} was restored from {source.name} with this rate already"]
     reasons = []
     scalars = basis.stored(source)
@@ -267,8 +293,13 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
         reasons.append("it stores no learning rate: that of the flags holds")
     rescue = "" if place.usable else rescue_option(place.report.findings)
     salvage = place.report.verdict is Verdict.SALVAGEABLE or bool(rescue)
-    if not scale and not salvage and (basis.line is not None or actions_of(source)):
-        return source, "", reasons
+    there = basis.line is not None or actions_of(source)
+    if taken is not None and there and not scale and not salvage:
+        return taken, "", reasons
+    if taken is None:
+        reasons.append(
+            "the file that names the newest checkpoint names another; a copy has its own"
+        )
     words: list[str | Path] = ["ckptdoctor", "restore", "--from", source]
     if rescue:
         words.append(rescue)

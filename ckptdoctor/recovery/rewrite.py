@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ RESUME_NAMES = (
     *("resume-from", "resume-from-checkpoint", "resume", "resume-path", "resume-checkpoint"),
     *("resume-ckpt", "continue-from", "restart-from", "start-from", "from-checkpoint"),
     *("ckpt-path", "checkpoint-path", "ckpt", "checkpoint", "load-from", "load-checkpoint", "load"),
-    *("init-checkpoint", "initial-checkpoint"),
+    *("init-checkpoint", "initial-checkpoint", "load-dir"),
 )
 FOLDER_NAMES = (
     *("checkpoint-dir", "checkpoints-dir", "ckpt-dir", "save-dir", "output-dir", "out-dir"),
@@ -144,6 +145,12 @@ class Rewrite:
                 f"{flags[0].written} takes a folder: its files are those of the run, unchanged"
             )
 
+    def name_checkpoint(self, others: Collection[str], name: str) -> None:
+        """Let it name this checkpoint where it names one of the run, as DeepSpeed's scripts do."""
+        for flag in self._line.flags:
+            if flag.value in others and flag.value != name:
+                self._replace(flag, name, "the name of that checkpoint")
+
     def resume_from_nothing(self) -> None:
         """Let it start at the beginning."""
         flags = self._resume_flags()
@@ -246,8 +253,9 @@ class Rewrite:
     def _replace(self, flag: Flag, after: str, reason: str) -> None:
         if flag not in self._changed:
             self._changed.add(flag)
-            self._line.replace(flag, after)
-            self._note(flag.written, flag.value, after, reason)
+            if flag.value != after:
+                self._line.replace(flag, after)
+                self._note(flag.written, flag.value, after, reason)
 
     def _remove(self, flag: Flag, reason: str) -> None:
         if flag not in self._changed:

@@ -183,6 +183,45 @@ def test_new_folders_do_not_exist_yet(sound: Report, tmp_path: Path) -> None:
     assert changes(option)["--output_dir"][1] == f"{tmp_path}/out_recovery_2"
 
 
+def deepspeed_run(folder: Path, steps: tuple[int, ...] = (10, 20, 30)) -> Path:
+    """Folders of DeepSpeed without ZeRO, and the pointer to the last."""
+    for step in steps:
+        tag = folder / f"global_step{step}"
+        tag.mkdir(parents=True)
+        weights = {"w": torch.full((4, 4), 1.0 + step / 100)}
+        state = {"module": weights, "optimizer": None, "global_steps": step, "dp_world_size": 1}
+        save(tag / "mp_rank_00_model_states.pt", state | {"mp_world_size": 1})
+    (folder / "latest").write_text(f"global_step{steps[-1]}")
+    return folder
+
+
+def test_deepspeed_takes_the_folder_above_and_a_name(tmp_path: Path) -> None:
+    run = deepspeed_run(tmp_path / "run")
+    command = f"deepspeed t.py --load_dir {run} --tag global_step10"
+
+    def option(name: str) -> Option:
+        return by_name(planned(survey(discover([run])), Request(command=command)))[name]
+
+    good = option("A")
+    assert "restore" not in good.command
+    assert changes(good) == {"--tag": ("global_step10", "global_step30")}
+    bad = run / "global_step30" / "mp_rank_00_model_states.pt"
+    bad.write_bytes(bad.read_bytes()[:200])
+    clean = run / "best_model_clean"
+    instead = option("A")
+    assert instead.command.startswith(f"ckptdoctor restore --from {run}/global_step20 && ")
+    assert changes(instead)["--load_dir"] == (str(run), str(clean))
+    assert changes(instead)["--tag"] == ("global_step10", "global_step20")
+    assert "--load_dir" not in option("C").command
+
+
+def test_a_run_that_counts_steps_has_an_earlier_one(tmp_path: Path) -> None:
+    run = deepspeed_run(tmp_path / "run")
+    options = by_name(planned(survey(discover([run])), Request(command="python t.py --load x")))
+    assert options["A"].title.endswith("step 30")
+    assert options["B"].title == "go on from an earlier checkpoint of the run, step 20"
+
+
 def test_the_folder_that_the_trainer_resumes_from() -> None:
     rows = ranked(report("out/checkpoint-500/model.safetensors", None, None))
     command = "python t.py --resume_from_checkpoint out/checkpoint-900"

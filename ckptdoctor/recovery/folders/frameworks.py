@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole
+from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.places import named
 
-__all__ = ["Framework", "Placement", "framework_of", "placed"]
+__all__ = ["Framework", "Placement", "framework_of", "placed", "taken_as"]
 
 
 def _no_pointer(name: str) -> str:  # noqa: ARG001
@@ -149,6 +150,22 @@ def framework_of(files: CheckpointFiles) -> Framework:
     if files.layout == "huggingface" and not state:
         return _EXPORTED
     return _FRAMEWORKS.get(files.layout, _ANY)
+
+
+def taken_as(files: CheckpointFiles, path: Path) -> Path | None:
+    """What to tell the framework for this checkpoint: itself, or the folder above.
+
+    None where it would take another one, because the pointer in the folder above does not name it.
+
+    Args:
+        files: the checkpoint, or what it is a copy of.
+        path: where it lies.
+    """
+    framework = framework_of(files)
+    if not framework.pointer or not framework.by_parent(files):
+        return path
+    said = (Folder(path.parent).text(framework.pointer) or "").strip()
+    return path.parent if said == framework.points(named(path).name) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
