@@ -102,9 +102,15 @@ def make_plan(
     advice = advise(request.added, history)
     line, where, notes = _command(request, history, place, stored)
     copies = [] if run is None else [row for row in run.checkpoints if row.restored is not None]
-    names = frozenset() if run is None else frozenset(row.path.name for row in run.checkpoints)
+    rows = () if run is None else run.checkpoints
     basis = _Basis(
-        line=line, advice=advice, request=request, stored=stored, names=names, copies=copies
+        line=line,
+        advice=advice,
+        request=request,
+        stored=stored,
+        names=frozenset(row.path.name for row in rows),
+        warm_up=next((framework_of(row.files).warm_up for row in rows if row.files), ""),
+        copies=copies,
     )
     options = []
     if place is not None:
@@ -213,6 +219,7 @@ class _Basis:
     request: Request
     stored: Stored
     names: frozenset[str] = frozenset()  # of the run's checkpoints
+    warm_up: str = ""  # the flag of their framework
     copies: Sequence[CheckpointReport] = ()
     written: set[Path] = field(default_factory=set)  # by the options so far
 
@@ -241,7 +248,7 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
             rewrite.name_checkpoint(basis.names, source.name)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         rewrite.scale_rates(fresh=False)
-        rewrite.warm_up()
+        rewrite.warm_up(basis.warm_up)
         command = _after(first, rewrite)
         warnings = rewrite.warnings
     if as_folder and basis.advice.factor != 1.0:
@@ -348,7 +355,7 @@ def _fresh(basis: _Basis) -> Option | None:
     rewrite.resume_from_nothing()
     rewrite.move_to_new_folder("safe")
     rewrite.scale_rates(fresh=True)
-    rewrite.warm_up()
+    rewrite.warm_up(basis.warm_up)
     return Option(
         name="C",
         title="start afresh with safe settings",

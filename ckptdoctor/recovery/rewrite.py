@@ -209,14 +209,20 @@ class Rewrite:
             else:
                 self._replace(flag, after, f"times {advice.in_words()}: {advice.reasons[0]}")
 
-    def warm_up(self) -> None:
-        """Give it a warm-up where that is advised, or a longer one."""
+    def warm_up(self, in_steps: str = "") -> None:
+        """Give it a warm-up where that is advised, or a longer one.
+
+        Args:
+            in_steps: the flag of its framework that counts the warm-up in steps; "" for no such.
+        """
         epochs = self._advice.warmup_epochs
         if not epochs:
             return
         reason = f"{epochs} epochs of warm-up, after what happened"
         flags = [flag for flag in self._line.find(*WARMUP_NAMES) if flag.value is not None]
-        if not flags:
+        if not flags and in_steps:
+            self.warnings.append(f"{reason}: {in_steps} takes their number of steps")
+        elif not flags:
             name = self._add("--warmup-epochs", str(epochs), reason)
             self.warnings.append(f"{name} was added: leave it out if your script has no such flag")
         elif (known := _number(flags[0].value)) is not None and known < epochs:

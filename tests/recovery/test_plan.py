@@ -13,6 +13,7 @@ import torch
 from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import open_checkpoint
+from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.lr_rules import parse_added
 from ckptdoctor.recovery.plan import Option, Plan, make_plan
@@ -174,6 +175,20 @@ def test_a_warm_up_is_added_or_made_longer(sound: Report) -> None:
     long = planned(collapsed, Request(command="python t.py --lr 1 --warmup-epochs 9"))
     assert "--warmup-epochs" not in changes(by_name(long)["A"])
     assert "--warmup-epochs" not in changes(by_name(planned(sound, Request(command=GUIDE)))["A"])
+
+
+def test_the_trainer_counts_its_warm_up_in_steps_and_gets_no_flag_it_does_not_know() -> None:
+    rows = []
+    for epoch, value in ((1, 0.5), (2, 0.6), (3, 0.61), (4, 0.01)):
+        row = report(f"out/checkpoint-{epoch}", epoch, score(value))
+        state = row.path / "trainer_state.json"
+        part = Part(path=state, name=state.name, role=PartRole.STATE, form=Form.TEXT)
+        files = CheckpointFiles(path=row.path, layout="huggingface", parts=(part,))
+        rows.append(replace(row, files=files))
+    request = Request(command="python t.py --resume_from_checkpoint out/checkpoint-4")
+    for option in planned(ranked(*rows), request).options:
+        assert not any("warmup" in flag for flag in changes(option))
+        assert any("--warmup_steps" in warning for warning in option.warnings)
 
 
 def test_new_folders_do_not_exist_yet(sound: Report, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Framework:
         pointer: the file in the folder above that names the checkpoint; "" for none.
         points: what that file says, by the name of the checkpoint.
         flag: that takes the checkpoint, as its scripts call it; "" where that is not known.
+        warm_up: the flag that holds its warm-up, in steps; "" where that is not known.
         does_without: what it starts afresh where its file is missing: by role, what that costs.
     """
 
@@ -42,6 +43,7 @@ class Framework:
     pointer: str = ""
     points: Callable[[str], str] = _no_pointer
     flag: str = ""
+    warm_up: str = ""
     does_without: Mapping[PartRole, str]
 
 
@@ -93,6 +95,7 @@ _FRAMEWORKS = {
     "huggingface": Framework(
         resume="Trainer.train(resume_from_checkpoint={checkpoint!r})",
         flag="--resume_from_checkpoint",
+        warm_up="--warmup_steps",
         does_without=_TRAINER,
     ),
     "accelerate": Framework(
@@ -136,6 +139,7 @@ _TRAINER_STATE = "trainer_state.json"
 _EXPORTED = Framework(
     resume="from_pretrained({checkpoint!r})",
     flag="--model_name_or_path",
+    warm_up="--warmup_steps",
     does_without=_TRAINER,
 )
 _ANY = Framework(does_without=_SCRIPT)  # a loop of the user's own: nobody knows what it asks for
