@@ -106,7 +106,7 @@ def _is_one(folder: Folder, weights: Found, step: int | None) -> bool:
     """Whether what lies here is one checkpoint: a model alone is a file in a folder."""
     of_trainer = any(name in folder for name in (_STATE, *_OF_TRAINER))
     if step is not None:
-        return bool(weights) or of_trainer
+        return bool(weights) or of_trainer or _is_empty(folder)
     if not weights:
         return _STATE in folder and _OPTIMIZER in folder
     if of_trainer or weights.indexes or weights.absent or len(weights.parts) > 1:
@@ -193,12 +193,20 @@ def _on_deepspeed(folder: Folder) -> bool:
     return any(deepspeed.parts_of(folder.below(name), name) for name in folder.folders)
 
 
+def _is_empty(folder: Folder) -> bool:
+    """Whether a save began here and wrote nothing: ``get_last_checkpoint`` goes by names alone."""
+    return not folder.files and not folder.folders
+
+
 def _without_weights(folder: Folder, weights: Found) -> Found:
-    if weights or _OPTIMIZER not in folder:
+    is_empty = _is_empty(folder)
+    if weights or not (is_empty or _OPTIMIZER in folder):
         return Found()
     adapter = "adapter_config.json" in folder
     name = "adapter_model.safetensors" if adapter else "model.safetensors"
     because = f"{_OPTIMIZER} is there, and weights are not"
+    if is_empty:
+        because = "the folder is empty; a Trainer that looks for the newest takes it, and fails"
     return Found(absent=(Absent(name=name, role=PartRole.MODEL, because=because),))
 
 

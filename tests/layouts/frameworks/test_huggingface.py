@@ -220,6 +220,13 @@ class TestScalars:
 
 
 class TestWhatIsACheckpoint:
+    def test_a_save_that_wrote_nothing_is_one_without_weights(self, tmp_path: Path) -> None:
+        path = tmp_path / "checkpoint-500"
+        path.mkdir()
+        assert absent(claimed(LAYOUT, path)) == {"model.safetensors": PartRole.MODEL}
+        (path / "tokenizer.json").write_text("{}")
+        assert not claims(LAYOUT, path)
+
     @pytest.mark.parametrize(
         "names",
         [
