@@ -6,6 +6,7 @@ no other run lies there, or where the log's name names the run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from ckptdoctor.runs.logs.find import found_in
 __all__ = ["Home", "logs_beside"]
 
 _MOST_LOGS = 20
+_MOST_FOLDERS = 20
 _MOST_FOLDERS = 200
 _LOGS = "logs"
 _LOG = "log"
@@ -54,8 +56,14 @@ def logs_beside(home: Home, others: Sequence[Home]) -> list[Path]:
     mates = [one for one in others if place_of(one.folder) == here]
     found: dict[Path, None] = {}
     rivals = [one.name for one in mates]
-    for folder in (*_last_first(home.inside), home.folder, home.folder / _LOGS, home.folder / _LOG):
-        for log in found_in(folder, _naming(home.name, rivals)):
+    naming = _naming(home.name, rivals)
+    for folder in (
+        *_last_with_log(home.inside, naming),
+        home.folder,
+        home.folder / _LOGS,
+        home.folder / _LOG,
+    ):
+        for log in found_in(folder, naming):
             named = _names(log.label, home.name, rivals)
             if not rivals or named or not _names_any(log.label, rivals):
                 found[log.path] = None
@@ -73,10 +81,19 @@ def _naming(own: str, rivals: Sequence[str]) -> Callable[[str], bool]:
     return lambda label: _names(label, own, rivals)
 
 
-def _last_first(folders: Iterable[Path]) -> list[Path]:
-    """Of folders that hold one checkpoint each only the last: its log goes on from the others'."""
-    every = sorted(set(folders), key=natural_key)
-    return every[-1:]
+def _last_with_log(folders: Iterable[Path], naming: Callable[[str], bool]) -> list[Path]:
+    """Of folders that hold one checkpoint each the last that has a log.
+
+    It goes on from those of the others; a save that was cut short, and an export, have none.
+    """
+    every = sorted(set(folders), key=natural_key)[-_MOST_FOLDERS:]
+    return next(([one] for one in reversed(every) if _has_log(one, naming)), every[-1:])
+
+
+def _has_log(folder: Path, naming: Callable[[str], bool]) -> bool:
+    with contextlib.suppress(OSError):
+        return any(log.path.stat().st_size for log in found_in(folder, naming))
+    return False
 
 
 # -- names ---------------------------------------------------------------------------------------

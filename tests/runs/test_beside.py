@@ -164,3 +164,16 @@ def test_a_packed_or_rotated_log_has_the_name_of_what_it_was(tmp_path: Path) -> 
     )
     first, second = home(tmp_path, "net_fold0_ep"), home(tmp_path, "net_fold1_ep")
     assert found(tmp_path, first, second) == {"fold0.log", "fold0.log.1", "all.txt"}
+
+
+@pytest.mark.parametrize("newest", [None, ""])
+def test_a_last_save_that_was_cut_short_hides_no_log(newest: str | None, tmp_path: Path) -> None:
+    folders = [tmp_path / f"checkpoint-{step}" for step in (9, 10, 11)]
+    for folder in folders:
+        folder.mkdir()
+    for folder in folders[:2]:
+        (folder / "trainer_state.json").write_text('{"log_history": [{"step": 9, "loss": 1.0}]}')
+    if newest is not None:
+        (folders[2] / "trainer_state.json").write_text(newest)
+    found = logs_beside(home(tmp_path, inside=folders), [])
+    assert [log.parent.name for log in found] == ["checkpoint-10"]
