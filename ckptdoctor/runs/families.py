@@ -32,7 +32,7 @@ _GENERIC = (
         checkpoint checkpoints ckpt ckpts chkpt cp model models net network weights weight params
         state dict statedict snapshot save saved backup bak emergency interrupted interrupt crash
         autosave resume recovery recovered periodic full train training best top global rank main
-        pytorch torch diffusion adapter at on of nan inf neg
+        pytorch torch diffusion adapter at on of nan inf neg good keep kept
         """.split()
     )
     | _CLOCK
@@ -97,8 +97,9 @@ def name_of(path: Path) -> Name:
     if own is not None:
         folder = name_parts(path.parent)
         numbers = (*folder.numbers, *numbers)
+    series = tuple(word for word in parts.family if word not in _GENERIC | labels)
     return Name(
-        series=tuple(word for word in parts.family if word not in _GENERIC | labels),
+        series=series,
         labels=tuple((n.word, n.value) for n in parts.numbers if n.word in labels),
         numbers=numbers,
         inner=tuple(
@@ -111,7 +112,7 @@ def name_of(path: Path) -> Name:
         is_shard=bool(shards),
         is_side=own is not None and bool(parts.words) and set(parts.words) <= _SIDES,
         again=again,
-        kind=_kind(parts.stem, numbers, path.parent.name if own is not None else ""),
+        kind=_kind(parts.stem, numbers, path.parent.name if own is not None and not series else ""),
     )
 
 

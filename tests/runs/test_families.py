@@ -30,6 +30,7 @@ def whose(name: str) -> tuple[object, object]:
         ("DeepTern_e3.pth", "DeepTern_e10.pth"),
         ("iter_1000.pth", "iter_20000.pth", "latest.pth"),
         ("ep003-loss0.118.pth", "ep004-loss0.094.pth"),
+        ("checkpoint-400", "checkpoint-500-good", "checkpoint-600-keep"),
     ],
 )
 def test_names_of_one_family(names: tuple[str, ...]) -> None:
@@ -112,3 +113,11 @@ words = st.sampled_from(["tern", "UNet", "seg_former", "net-G", "egret"])
 @given(words, st.integers(1, 9999), st.integers(1, 9999), st.sampled_from(["_epoch_", "-", "_"]))
 def test_the_number_says_nothing_of_whose_it_is(word: str, a: int, b: int, between: str) -> None:
     assert whose(f"{word}{between}{a}.pth") == whose(f"{word}{between}{b}.pth")
+
+
+def test_a_run_whose_saves_are_folders_is_called_as_its_files_are_where_these_say_whose() -> None:
+    assert [name_of(Path("run/epoch_3", name)).kind for name in ("G.pth", "net_D.pth")] == [
+        "G",
+        "net_D",
+    ]
+    assert name_of(Path("run/epoch_3/model.pth")).kind == "epoch"
