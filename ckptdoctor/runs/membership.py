@@ -120,11 +120,14 @@ def _is_numbered(part: Sequence[_Named]) -> bool:
 
 
 def _goes_with(part: Sequence[_Named], host: Sequence[_Named], models: Models) -> bool:
-    """Whether files without a number are the best, the last, or the bare name of a series."""
-    if _is_numbered(part) or part[0].name.labels != host[0].name.labels:
+    """Whether files are the best, the last, or the bare name of a series.
+
+    One with a number says so itself, and may name its score: ``best_coco_mAP_epoch_3``.
+    """
+    says_which = all(one.name.is_extra for one in part)
+    if (_is_numbered(part) and not says_which) or part[0].name.labels != host[0].name.labels:
         return False
     own, others = set(part[0].name.series), set(host[0].name.series)
-    says_which = all(one.name.is_extra for one in part)
     named = own <= others or (says_which and own >= others)
     return named and models.are_same(_layout(part), _layout(host))
 

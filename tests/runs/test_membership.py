@@ -233,7 +233,13 @@ def test_a_single_numbered_file_of_another_name_and_the_same_model_lies_beside(n
     assert names(found.strays) == [name]
 
 
-@pytest.mark.parametrize("name", ["egret_best.pth", "last_egret.pth", "egret-final.pt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("egret_best.pth", "last_egret.pth", "egret-final.pt"),
+        *("best_accuracy_epoch_3.pth", "best_coco_bbox_mAP_epoch_3.pth"),  # MMEngine's save_best
+    ],
+)
 def test_the_best_under_the_name_of_the_model_goes_with_epochs_without_a_name(name: str) -> None:
     found = grouped([*numbered("epoch_{}.pth", EPOCHS), member(name)])
     assert sets(found) == {family("epoch_{}.pth", EPOCHS, name)}
