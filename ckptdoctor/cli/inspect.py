@@ -103,13 +103,14 @@ def _meant(path: Path) -> CheckpointFiles:
         UsageError: it is a folder of several, or of none.
     """
     from ckptdoctor.errors import UsageError
+    from ckptdoctor.places import place_of
     from ckptdoctor.runs.discover import checkpoint_in, discover
 
     if not path.is_dir():
         return checkpoint_in(path)
     found = discover([path]).checkpoints
     for files in found:
-        if files.path == path:
+        if place_of(files.path) == place_of(path):
             return files
     if len(found) == 1:
         return found[0]

@@ -184,9 +184,10 @@ class Rewrite:
             self.warnings.append(f"{old}_{suffix}: see that it does not exist yet")
             return
         base = re.sub(r"_(?:recovery|earlier|safe)(?:_\d+)?$", "", old.rstrip("/"))
-        after, number = f"{base}_{suffix}", 2
+        new = suffix if base == "." else f"{base}_{suffix}"
+        after, number = new, 2
         while Path(after).exists() or after == old.rstrip("/"):
-            after, number = f"{base}_{suffix}_{number}", number + 1
+            after, number = f"{new}_{number}", number + 1
         for flag in flags:
             self._replace(flag, after, reason)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.builders import save
 from tests.cli.support import run, training_state
@@ -78,3 +79,17 @@ def test_lost_tensors_are_called_lost(path: Path) -> None:
     outcome = run("inspect", path)
     assert outcome.code == 1
     assert " lost" in outcome.stdout
+
+
+def test_the_folder_where_one_stands_is_the_checkpoint_also_beside_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {"w": torch.ones(3)}
+    for folder in (tmp_path, tmp_path / "checkpoint-5", tmp_path / "checkpoint-9"):
+        folder.mkdir(exist_ok=True)
+        save_file(weights, folder / "model.safetensors")
+        (folder / "trainer_state.json").write_text('{"global_step": 9}')
+    monkeypatch.chdir(tmp_path)
+    outcome = run("inspect", ".")
+    assert outcome.code == 0
+    assert "1 tensor" in outcome.stdout

@@ -196,6 +196,8 @@ def test_new_folders_do_not_exist_yet(sound: Report, tmp_path: Path) -> None:
     command = f"python t.py --output_dir {tmp_path}/out_recovery/ --resume_from_checkpoint a.pth"
     option = by_name(planned(sound, Request(command=command)))["A"]
     assert changes(option)["--output_dir"][1] == f"{tmp_path}/out_recovery_2"
+    here = by_name(planned(sound, Request(command="python t.py --output_dir . --resume a.pth")))
+    assert changes(here["A"])["--output_dir"][1] == "recovery"
 
 
 def deepspeed_run(folder: Path, steps: tuple[int, ...] = (10, 20, 30)) -> Path:
