@@ -6,6 +6,7 @@ file names.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
@@ -75,6 +76,7 @@ def read_checkpoint(
 def _read(file: OpenFile, limits: Limits, *, takes_value: bool) -> Checkpoint:
     head = file.source.read(0, _HEAD_NBYTES)
     if not head:
+        os.pread(file.fd, 1, 0)  # a file that says it is empty may be one that cannot be read
         raise UnknownFormatError(
             file.path,
             "an empty file",
