@@ -16,7 +16,7 @@ from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
-from ckptdoctor.recovery.folders.frameworks import framework_of, taken_as
+from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, taken_as
 from ckptdoctor.recovery.lr_rules import Advice, advise
 from ckptdoctor.recovery.next_step import clean_name, free_name, makes_folder
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
@@ -251,6 +251,8 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
         rewrite.warm_up(basis.warm_up)
         command = _after(first, rewrite)
         warnings = rewrite.warnings
+        if files is not None and (caution := caution_of(files)):
+            warnings.append(caution)
     if as_folder and basis.advice.factor != 1.0:
         warnings.append(
             "the rate that scheduler.pt stores in that folder wins over the flag: resume from a "

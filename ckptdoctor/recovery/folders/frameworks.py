@@ -16,7 +16,7 @@ from ckptdoctor.layouts.files import CheckpointFiles, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.places import named
 
-__all__ = ["Framework", "Placement", "framework_of", "placed", "taken_as"]
+__all__ = ["Framework", "Placement", "caution_of", "framework_of", "placed", "taken_as"]
 
 
 def _no_pointer(name: str) -> str:  # noqa: ARG001
@@ -154,6 +154,20 @@ def framework_of(files: CheckpointFiles) -> Framework:
     if files.layout == "huggingface" and not state:
         return _EXPORTED
     return _FRAMEWORKS.get(files.layout, _ANY)
+
+
+def caution_of(files: CheckpointFiles) -> str:
+    """What a flag alone does not tell a script; "" for nothing.
+
+    Source: ``examples/text_to_image/train_text_to_image.py`` of diffusers, and its like.
+    """
+    name = named(files.path).name
+    if files.layout != "accelerate" or not re.fullmatch(r"checkpoint-\d{1,12}", name):
+        return ""
+    return (
+        f"scripts of diffusers look for {name} by its name in their --output_dir: copy it there "
+        "first, under that name"
+    )
 
 
 def taken_as(files: CheckpointFiles, path: Path) -> Path | None:

@@ -8,7 +8,7 @@ import pytest
 
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.registry import LAYOUTS
-from ckptdoctor.recovery.folders.frameworks import _FRAMEWORKS, placed
+from ckptdoctor.recovery.folders.frameworks import _FRAMEWORKS, caution_of, placed
 
 ROOT = Path("run/best_model_clean")
 
@@ -93,3 +93,9 @@ def test_a_copy_lies_where_its_framework_looks_for_it(
     assert found.inner == inner
     assert found.pointer == pointer
     assert found.resume == resume
+
+
+def test_scripts_of_diffusers_find_a_checkpoint_by_its_name_in_their_own_folder() -> None:
+    assert "copy it there first" in caution_of(files_of("accelerate", "checkpoint-400"))
+    assert not caution_of(files_of("accelerate", "epoch_3"))
+    assert not caution_of(files_of("huggingface", "checkpoint-400"))
