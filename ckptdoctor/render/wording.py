@@ -158,6 +158,9 @@ def folded(findings: Iterable[Finding]) -> list[Folded]:
     return [Folded(findings=tuple(group)) for group in ordered]
 
 
+_PART_CHARS = 24
+
+
 def headline(findings: Sequence[Finding]) -> str:
     """The worst code in words, how often it was found, and how many other codes there are.
 
@@ -171,7 +174,16 @@ def headline(findings: Sequence[Finding]) -> str:
     chosen = (weights or same_grade)[0]
     others = len({group.first.code for group in serious} - {chosen.first.code})
     times = f" ×{chosen.count}" if chosen.count > 1 else ""
-    return label(chosen.first.code) + times + (f" +{others}" if others else "")
+    return _in_short(chosen) + times + (f" +{others}" if others else "")
+
+
+def _in_short(group: Folded) -> str:
+    """The code in words; of a part that is missing, which one."""
+    first = group.first
+    if group.count > 1 or first.evidence.get("is_there") is not False:
+        return label(first.code)
+    name = first.subject.rpartition("/")[2]
+    return f"{first.code} no {shorten_middle(printable(name), _PART_CHARS)}"
 
 
 def counts(findings: Iterable[Finding]) -> str:

@@ -125,6 +125,7 @@ class IncompleteCheckpoint(Rule):
             severity=None if is_needed(absent.role) else Severity.WARNING,
             part=absent.name,
             role=absent.role.value,
+            is_there=bool(absent.problem),
             tensors=list(absent.tensors[:_LISTED]),
             count=len(absent.tensors),
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import LogFacts
-from ckptdoctor.render.wording import NOTHING, reading_words
+from ckptdoctor.render.wording import NOTHING, headline, reading_words
 
 
 def test_a_log_without_a_metric_says_what_it_holds_and_how_to_choose() -> None:
@@ -32,3 +33,16 @@ def test_a_log_that_holds_nothing_says_why() -> None:
 def test_names_are_neutralised() -> None:
     words = reading_words(LogFacts(path=Path("a\x1b[1m.log"), names=("x\x1b[2J",)))
     assert "\x1b" not in words
+
+
+def missing(name: str, **evidence: object) -> Finding:
+    found = {"part": name, "role": "optimizer", "is_there": False} | evidence
+    return Finding(
+        code="CD111", severity=Severity.ERROR, subject=name, message="missing", evidence=found
+    )
+
+
+def test_of_one_part_that_is_missing_the_row_says_which() -> None:
+    assert headline([missing("sub/optimizer.pt")]) == "CD111 no optimizer.pt"
+    assert headline([missing("a.pt"), missing("b.pt")]) == "CD111 part missing ×2"
+    assert headline([missing("a.pt", is_there=True)]) == "CD111 part missing"  # it is another's
