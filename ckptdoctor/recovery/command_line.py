@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.shell import quoted, unescaped
@@ -50,7 +50,8 @@ class Flag:
     """A flag with its value, or a ``key=value`` of Hydra.
 
     Attributes:
-        name: in small letters, with hyphens, without those in front: ``stage2-lr``.
+        name: in small letters, with hyphens, without those in front: ``stage2-lr``; "" for an
+            argument that stands alone.
         written: as it was written: ``--stage2_lr``.
         value: without its quotes; None for a switch.
         start, end: of all of it.
@@ -69,7 +70,7 @@ class Flag:
     @property
     def assigned(self) -> bool:
         """Whether it is a ``key=value`` without hyphens, as Hydra takes them."""
-        return self.value is not None and not self.written.startswith("-")
+        return self.value is not None and self.name != "" and not self.written.startswith("-")
 
 
 @dataclass(slots=True)
@@ -79,6 +80,8 @@ class CommandLine:
     Attributes:
         source: as the user wrote it.
         flags: of the command that trains, in their order.
+        alone: its arguments that belong to no flag, as flags without a name.
+        programs: the names of what is started: launchers, the script.
         end: behind its last word.
         moves: whether it may change the working folder, so that relative paths do not hold.
         several: whether commands follow one another in it, whatever becomes of the first.
@@ -89,6 +92,8 @@ class CommandLine:
     end: int
     moves: bool = False
     several: bool = False
+    alone: tuple[Flag, ...] = ()
+    programs: frozenset[str] = frozenset()
     _cuts: list[tuple[int, int, str]] = field(default_factory=list)
     _added: list[str] = field(default_factory=list)
 
@@ -146,7 +151,7 @@ class CommandLine:
 
     def copy(self) -> CommandLine:
         """The same, unchanged."""
-        return CommandLine(self.source, self.flags, self.end, self.moves, self.several)
+        return replace(self, _cuts=[], _added=[])
 
 
 def _hydra(value: str) -> str:
@@ -182,7 +187,8 @@ def parse_command(text: str) -> CommandLine:
         raise UsageError("--command: there is no command in it")
     trains = [words for words in commands if any(_TRAINS.search(word.text) for word in words)]
     words = max(trains or commands, key=lambda found: sum(w.text[:1] == "-" for w in found))
-    flags = tuple(_flags(source, _behind_script(words)))
+    behind = _behind_script(words)
+    flags = tuple(_flags(source, behind))
     return CommandLine(
         source,
         flags,
@@ -190,6 +196,8 @@ def parse_command(text: str) -> CommandLine:
         moves=any(each[0].text in ("cd", "pushd") for each in commands)
         or any(flag.assigned for flag in flags),
         several=any(separate[:-1]),
+        alone=tuple(_alone(behind, flags)),
+        programs=frozenset(word.text.rpartition("/")[2] for word in words if word not in behind),
     )
 
 
@@ -215,7 +223,13 @@ def _behind_script(words: list[_Word]) -> list[_Word]:
     for at, word in enumerate(words[:-1]):
         if word.text in ("-m", "--module"):
             return words[at + 2 :]
-    return words
+    own = next((at for at, word in enumerate(words) if not _is_setting(word.text)), 0)
+    return words[own + 1 :] or words
+
+
+def _is_setting(text: str) -> bool:
+    """Whether it sets a variable for the program behind it, or is a flag."""
+    return _ASSIGNED.match(text) is not None or text.startswith("-")
 
 
 def _commands(source: str) -> Iterator[tuple[list[_Word], str]]:
@@ -337,6 +351,22 @@ def _flags(source: str, words: Sequence[_Word]) -> Iterator[Flag]:
             value_start=begin,
             live=last.live,
         )
+
+
+def _alone(words: Sequence[_Word], flags: Sequence[Flag]) -> Iterator[Flag]:
+    """The words that are no part of a flag."""
+    taken = [(flag.start, flag.end) for flag in flags]
+    for word in words:
+        if not any(start <= word.start < end for start, end in taken):
+            yield Flag(
+                name="",
+                written=word.text,
+                value=word.text,
+                start=word.start,
+                end=word.end,
+                value_start=word.start,
+                live=word.live,
+            )
 
 
 def _is_flag(text: str) -> bool:

@@ -16,12 +16,15 @@ from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
-from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, taken_as
+from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, placed, taken_as
 from ckptdoctor.recovery.lr_rules import Advice, advise
 from ckptdoctor.recovery.next_step import clean_name, free_name, makes_folder
+from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
-from ckptdoctor.recovery.stored_command import stored_command
+from ckptdoctor.recovery.stored_command import stored_arguments, stored_command
+from ckptdoctor.recovery.stored_rates import stores_schedule, what_stays
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
+from ckptdoctor.recovery.warm_up import Facts, epoch_steps_of
 from ckptdoctor.report import CheckpointReport, Place, Report, RunReport
 from ckptdoctor.rules.rescue import rescue_option
 from ckptdoctor.shell import command_line
@@ -108,9 +111,9 @@ def make_plan(
         advice=advice,
         request=request,
         stored=stored,
-        names=frozenset(row.path.name for row in rows),
         warm_up=next((framework_of(row.files).warm_up for row in rows if row.files), ""),
         copies=copies,
+        rows=rows,
     )
     options = []
     if place is not None:
@@ -124,7 +127,7 @@ def make_plan(
             "checkpoint of the run" if same else "run, from before the change"
         )
         options.append(_resuming("B", title, before, basis))
-    fresh = _fresh(basis)
+    fresh = _fresh(basis, None if place is None else place.report.path)
     if fresh is not None:
         options.append(replace(fresh, recommended=place is None))
     timeline = None
@@ -218,14 +221,26 @@ class _Basis:
     advice: Advice
     request: Request
     stored: Stored
-    names: frozenset[str] = frozenset()  # of the run's checkpoints
     warm_up: str = ""  # the flag of their framework
     copies: Sequence[CheckpointReport] = ()
+    rows: Sequence[CheckpointReport] = ()
     written: set[Path] = field(default_factory=set)  # by the options so far
 
     def rewrite(self) -> Rewrite | None:
         """The command, to be changed; None where it is not known."""
-        return None if self.line is None else Rewrite(self.line, self.advice, self.request)
+        if self.line is None:
+            return None
+        return Rewrite(self.line, self.advice, self.request, OwnCheckpoints(self.rows))
+
+    def facts(self, source: Path | None) -> Facts:
+        """What is known of the training, to go on from this checkpoint."""
+        scalars = (None if source is None else self.stored(source)) or {}
+        return Facts(
+            arguments=stored_arguments(scalars),
+            epoch_steps=epoch_steps_of(self.rows),
+            resumes_schedule=stores_schedule(scalars),
+            flag=self.warm_up,
+        )
 
 
 def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
@@ -242,13 +257,12 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
     command = first or command_line("ckptdoctor", "scan", source)
     if rewrite is not None:
         files = place.report.files
-        framework = None if files is None else framework_of(files)
-        rewrite.resume_from(resume, source, "" if framework is None else framework.flag)
-        if framework is not None and framework.pointer:
-            rewrite.name_checkpoint(basis.names, source.name)
+        usual = "" if files is None else framework_of(files).flag
+        inside = None if files is None or resume == source else placed(files, resume).checkpoint
+        rewrite.resume_from(resume, source, usual, inside)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         rewrite.scale_rates(fresh=False)
-        rewrite.warm_up(basis.warm_up)
+        rewrite.warm_up(basis.facts(source))
         command = _after(first, rewrite)
         warnings = rewrite.warnings
         if files is not None and (caution := caution_of(files)):
@@ -319,6 +333,7 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
             "resuming loads the learning rate that the checkpoint stores over that of the flags: "
             "--scale-lr changes the stored one"
         )
+        reasons += what_stays(scalars or {})
     if salvage and not rescue:
         reasons.append("restore leaves out what is broken beside the weights")
     usual = clean_name(source, several=makes_folder(place.report.files))
@@ -349,7 +364,7 @@ def _about_rate(advice: Advice) -> list[str]:
     ]
 
 
-def _fresh(basis: _Basis) -> Option | None:
+def _fresh(basis: _Basis, source: Path | None) -> Option | None:
     """From nothing, with settings that hold; None without a command to start."""
     rewrite = basis.rewrite()
     if rewrite is None:
@@ -357,7 +372,7 @@ def _fresh(basis: _Basis) -> Option | None:
     rewrite.resume_from_nothing()
     rewrite.move_to_new_folder("safe")
     rewrite.scale_rates(fresh=True)
-    rewrite.warm_up(basis.warm_up)
+    rewrite.warm_up(replace(basis.facts(source), resumes_schedule=False))
     return Option(
         name="C",
         title="start afresh with safe settings",

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.lr_rules import Addition, Advice
+from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
+from ckptdoctor.recovery.resume_argument import (
+    FOLDER_NAMES,
+    ResumeArguments,
+    alike,
+    plain_flag,
+)
+from ckptdoctor.recovery.warm_up import Facts, warm_up_of
 from ckptdoctor.shell import argument
 
 __all__ = ["Change", "Request", "Rewrite"]
 
-RESUME_NAMES = (
-    *("resume-from", "resume-from-checkpoint", "resume", "resume-path", "resume-checkpoint"),
-    *("resume-ckpt", "continue-from", "restart-from", "start-from", "from-checkpoint"),
-    *("ckpt-path", "checkpoint-path", "ckpt", "checkpoint", "load-from", "load-checkpoint", "load"),
-    *("init-checkpoint", "initial-checkpoint", "load-dir"),
-)
-FOLDER_NAMES = (
-    *("checkpoint-dir", "checkpoints-dir", "ckpt-dir", "save-dir", "output-dir", "out-dir"),
-    *("outdir", "save-path", "output", "work-dir", "workdir", "exp-dir", "run-dir"),
-    *("default-root-dir", "model-dir", "logdir", "out"),
-)
-WARMUP_NAMES = ("warmup-epochs", "warmup-epoch", "num-warmup-epochs", "warm-up-epochs")
-_RESUMES = ("resume", "continue", "restart", "start-from", "from-checkpoint")
 _RATE = re.compile(r"(?:lr0?|learning-rate)$")
 _NO_RATE = re.compile(r"(?:^|-)(?:min|end|final|lowest|scale)-?(?:lr|learning-rate)$")
 _STAGE_LR = re.compile(r"^stage(\d+)-lr$")
 _SKIP = re.compile(r"^skip-stage(\d+)$")
+_SOUND = "a checkpoint that was read, scanned and found sound"
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar")
-_NO_CHECKPOINT = (".yaml", ".yml", ".json", ".toml", ".py", ".txt", ".cfg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +72,22 @@ class Rewrite:
         line: the command, unchanged.
         advice: on the learning rate.
         request: what the user says.
+        own: the checkpoints of the run.
 
     Attributes:
         changes: what was changed so far.
         warnings: what it cannot vouch for.
     """
 
-    def __init__(self, line: CommandLine, advice: Advice, request: Request) -> None:
+    def __init__(
+        self,
+        line: CommandLine,
+        advice: Advice,
+        request: Request,
+        own: OwnCheckpoints | None = None,
+    ) -> None:
         self._line = line.copy()
+        self._resume = ResumeArguments(self._line, own or OwnCheckpoints(), request.resume_flag)
         self._advice = advice
         self._request = request
         self._changed: set[Flag] = set()
@@ -103,72 +105,99 @@ class Rewrite:
 
     def takes_folder(self, source: Path) -> bool:
         """Whether it resumes from the folder of a checkpoint, as the Hugging Face Trainer does."""
-        values = [flag.value or "" for flag in self._checkpoint_flags()]
+        values = [flag.value or "" for flag in self._resume.chosen()]
         return bool(
             values
             and not values[0].endswith(_SUFFIXES)
             and source.parent.name.startswith("checkpoint-")
         )
 
-    def resume_from(self, resume: Path, source: Path, usual: str = "") -> None:
+    def resume_from(
+        self, resume: Path, source: Path, usual: str = "", checkpoint: Path | None = None
+    ) -> None:
         """Let it resume from this checkpoint.
 
         Args:
             resume: the file, or the folder.
             source: the checkpoint that it is made from, or the same.
             usual: the flag that takes it, as scripts of its framework call it; "" for no such.
+            checkpoint: the folder of the checkpoint itself, where ``resume`` is the one above it.
         """
-        reason = "a checkpoint that was read, scanned and found sound"
         target = source.parent if self.takes_folder(source) else resume
         if self._line.moves:  # where a relative path would be looked up somewhere else
             target = target.absolute()
-        flags = self._checkpoint_flags()
+        flags = self._resume.chosen()
         for flag in flags:
-            self._replace(flag, argument(target), reason)
+            self._point(flag, target, checkpoint or resume)
         if not flags:
-            name = self._request.resume_flag or usual or "--resume-from"
-            name = name if name.startswith("-") else f"--{name}"
-            name = self._add(name, argument(target), reason)
-            self.warnings += [
-                f"{flag.written} takes no file: the script looks for a checkpoint itself, and "
-                "the new folder has none"
-                for flag in self._resume_flags()
-                if flag.value is None
-            ]
-            if not self._request.resume_flag:
-                self.warnings.append(
-                    f"the command has no flag that takes a checkpoint; {name} is a guess, "
-                    "--resume-flag names the right one"
-                )
+            self._add_resume(target, usual)
         elif target == source.parent:
             self.warnings.append(
                 f"{flags[0].written} takes a folder: its files are those of the run, unchanged"
             )
+        for flag in self._resume.broken():
+            if flag not in self._changed:
+                self._replace(flag, argument(target), "what it named is damaged")
 
-    def name_checkpoint(self, others: Collection[str], name: str) -> None:
-        """Let it name this checkpoint where it names one of the run, as DeepSpeed's scripts do."""
-        for flag in self._line.flags:
-            if flag.value in others and flag.value != name:
-                self._replace(flag, name, "the name of that checkpoint")
+    def _point(self, flag: Flag, target: Path, checkpoint: Path) -> None:
+        """Let an argument name the checkpoint, the way that it named the other one."""
+        folder = self._resume.folder_of(flag)
+        if folder is not None:
+            above = checkpoint.absolute().parent if self._line.moves else checkpoint.parent
+            self._replace(folder, argument(above), _SOUND)
+            self._replace(flag, checkpoint.name, _SOUND)
+        elif self._resume.is_tag(flag):
+            self._replace(flag, checkpoint.name, _SOUND)
+            self.warnings.append(f"{flag.written} is looked up in a folder: {checkpoint.parent}")
+        elif self._resume.is_bare(flag):  # joined to a folder that is another now
+            self._replace(flag, argument(target.absolute()), _SOUND)
+        else:
+            self._replace(flag, argument(target), _SOUND)
+
+    def _add_resume(self, target: Path, usual: str) -> None:
+        """Add the flag that takes the checkpoint, where the command has none."""
+        known = self._request.resume_flag or self._resume.usual()
+        name = known or usual or "--resume-from"
+        name = name if name.startswith("-") else f"--{name}"
+        name = self._add(name, argument(target), _SOUND)
+        self.warnings += [
+            f"{flag.written} takes no file: the script looks for a checkpoint itself, and "
+            "the new folder has none"
+            for flag in self._resume.by_name()
+            if flag.value is None
+        ]
+        if not known:
+            self.warnings.append(
+                f"the command has no flag that takes a checkpoint; {name} is a guess, "
+                "--resume-flag names the right one"
+            )
 
     def resume_from_nothing(self) -> None:
         """Let it start at the beginning."""
-        flags = self._resume_flags()
-        sure = [flag for flag in flags if flag.name.startswith(_RESUMES)]
+        flags, sure = self._resume.by_name(), self._resume.certain()
         for flag in flags if self._request.resume_flag else (sure or flags):
             self._remove(flag, "nothing is resumed")
             if not sure and not self._request.resume_flag:
                 self.warnings.append(
                     f"{flag.written} was left out: put it back if it names pretrained weights"
                 )
-        for flag in self._line.flags:
-            if _SKIP.match(flag.name):
+        for flag in self._resume.own():
+            if flag in self._changed:
+                continue
+            folder = self._resume.folder_of(flag)
+            for one in (flag, *(() if folder is None else (folder,))):
+                self._remove(one, "it names a checkpoint of this run")
+            self.warnings.append(
+                f"{flag.written} was left out: if the script needs it, name the model there"
+            )
+        for flag in (*self._resume.words(), *self._line.flags):
+            if flag.name == "" or _SKIP.match(flag.name):
                 self._remove(flag, "from the beginning")
 
     def move_to_new_folder(self, suffix: str) -> None:
         """Let it write somewhere else, so that the old checkpoints are not overwritten."""
         reason = "a new folder, so that nothing is overwritten"
-        flags = _alike([flag for flag in self._line.find(*FOLDER_NAMES) if flag.value])
+        flags = alike([flag for flag in self._line.find(*FOLDER_NAMES) if flag.value])
         if not flags:
             self.warnings.append(
                 "the command names no folder for its checkpoints: make sure that it does not "
@@ -210,37 +239,23 @@ class Rewrite:
             else:
                 self._replace(flag, after, f"times {advice.in_words()}: {advice.reasons[0]}")
 
-    def warm_up(self, in_steps: str = "") -> None:
-        """Give it a warm-up where that is advised, or a longer one.
+    def warm_up(self, facts: Facts | None = None) -> None:
+        """Give it a warm-up where that is advised, or a longer one, if it knows how.
 
         Args:
-            in_steps: the flag of its framework that counts the warm-up in steps; "" for no such.
+            facts: what is known of the training beside the command.
         """
         epochs = self._advice.warmup_epochs
         if not epochs:
             return
         reason = f"{epochs} epochs of warm-up, after what happened"
-        flags = [flag for flag in self._line.find(*WARMUP_NAMES) if flag.value is not None]
-        if not flags and in_steps:
-            self.warnings.append(f"{reason}: {in_steps} takes their number of steps")
-        elif not flags:
-            name = self._add("--warmup-epochs", str(epochs), reason)
-            self.warnings.append(f"{name} was added: leave it out if your script has no such flag")
-        elif (known := _number(flags[0].value)) is not None and known < epochs:
-            self._replace(flags[0], str(epochs), reason)
-
-    def _resume_flags(self) -> list[Flag]:
-        named = self._request.resume_flag
-        return self._line.find(*((plain_flag(named),) if named else RESUME_NAMES))
-
-    def _checkpoint_flags(self) -> list[Flag]:
-        """The flag that takes the checkpoint, as often as it is given: the last one counts."""
-        found = [
-            flag
-            for flag in self._resume_flags()
-            if flag.value is not None and not flag.value.endswith(_NO_CHECKPOINT)
-        ]
-        return _alike(found)
+        found = warm_up_of(self._line, epochs, facts or Facts())
+        if found.value and found.flag is not None:
+            self._replace(found.flag, found.value, reason)
+        elif found.value:
+            self._add(found.name, found.value, reason)
+        elif found.said:
+            self.warnings.append(f"warm-up: {found.said}")
 
     def _rates(self, *, fresh: bool) -> list[Flag]:
         """The flags that hold rates; not a floor, and not that of a stage that is skipped."""
@@ -279,16 +294,6 @@ class Rewrite:
         self.changes.append(Change(flag=flag, before=before, after=after, reason=reason))
 
 
-def plain_flag(name: str) -> str:
-    """``--stage2_lr`` -> ``stage2-lr``."""
-    return name.lstrip("-").rpartition(".")[2].replace("_", "-").lower()
-
-
-def _alike(flags: list[Flag]) -> list[Flag]:
-    """The first, and those of the same name."""
-    return [flag for flag in flags if flag.name == flags[0].name]
-
-
 def _scaled(text: str, factor: float) -> str | None:
     """The number times the factor, written the way it was written; None for what is no number."""
     try:
@@ -302,10 +307,3 @@ def _scaled(text: str, factor: float) -> str | None:
         return f"{short:f}"
     digits, _, exponent = f"{short:e}".partition("e")
     return f"{digits}e{int(exponent)}"
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None

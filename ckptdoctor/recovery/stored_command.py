@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.shell import command_line
 
-__all__ = ["stored_command"]
+__all__ = ["stored_arguments", "stored_command"]
 
 _HOLDERS = ("args", "opt", "opts", "options", "hyper_parameters", "hparams", "config", "cfg")
 _MOST = 200
@@ -22,19 +22,32 @@ def stored_command(scalars: Mapping[str, Scalar]) -> str:
     Args:
         scalars: of a checkpoint, by path.
     """
-    for holder in _HOLDERS:
-        prefix = f"{holder}."
-        stored = {
-            path[len(prefix) :]: value
-            for path, value in scalars.items()
-            if path.startswith(prefix) and "." not in path[len(prefix) :]
-        }
+    for stored in _held(scalars):
         words = [
             word for name, value in list(stored.items())[:_MOST] for word in _flag(name, value)
         ]
         if words:
             return command_line("python", "train.py", *words)
     return ""
+
+
+def stored_arguments(scalars: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The arguments that a checkpoint stores, by their names; none where there are none.
+
+    Args:
+        scalars: of the checkpoint, by path.
+    """
+    return next((stored for stored in _held(scalars) if stored), {})
+
+
+def _held(scalars: Mapping[str, Scalar]) -> Iterator[dict[str, Scalar]]:
+    for holder in _HOLDERS:
+        prefix = f"{holder}."
+        yield {
+            path[len(prefix) :]: value
+            for path, value in scalars.items()
+            if path.startswith(prefix) and "." not in path[len(prefix) :]
+        }
 
 
 def _flag(name: str, value: Scalar) -> list[str]:

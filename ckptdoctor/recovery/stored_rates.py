@@ -13,14 +13,23 @@ Sources: ``state_dict`` and ``get_lr`` of ``torch.optim.lr_scheduler`` and of ``
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find
 
-__all__ = ["Kind", "StoredRate", "is_rate", "kind_of", "names_rate", "stored_rates", "what_stays"]
+__all__ = [
+    "Kind",
+    "StoredRate",
+    "is_rate",
+    "kind_of",
+    "names_rate",
+    "stored_rates",
+    "stores_schedule",
+    "what_stays",
+]
 
 _AFFIXES = frozenset(
     "base last initial init max min start end final peak target warmup warm up swa default current "
@@ -182,6 +191,11 @@ def _of_arguments(draft: Draft) -> Iterator[StoredRate]:
     for place in entries(arguments.node, arguments.path):
         if place.path[-1] in ("lr0", "warmup_bias_lr") and _may_be_rate(place):
             yield StoredRate(place=place)
+
+
+def stores_schedule(names: Iterable[str]) -> bool:
+    """Whether a checkpoint stores the state of a scheduler, by the names of its values."""
+    return any(not _LISTS.isdisjoint(name.split(".")) or ".base_values." in name for name in names)
 
 
 # -- what a scaled file does not change ----------------------------------------------------------

@@ -162,16 +162,15 @@ def test_what_cannot_be_vouched_for_is_said(sound: Report) -> None:
     assert "no flag of the command holds a learning rate" in "\n".join(option.warnings)
 
 
-def test_a_warm_up_is_added_or_made_longer(sound: Report) -> None:
+def test_a_warm_up_is_made_longer_or_left_out(sound: Report) -> None:
     collapsed = ranked(
         *(report(f"e{e}.pth", e, score(v)) for e, v in ((1, 0.5), (2, 0.6), (3, 0.61), (4, 0.01)))
     )
-    for command, expected in (
-        ("python t.py --lr 1", (None, "5")),
-        ("python t.py --lr 1 --warmup-epochs 2", ("2", "5")),
-    ):
-        plan = planned(collapsed, Request(command=command))
-        assert changes(by_name(plan)["A"])["--warmup-epochs"] == expected
+    short = planned(collapsed, Request(command="python t.py --lr 1 --warmup-epochs 2"))
+    assert changes(by_name(short)["A"])["--warmup-epochs"] == ("2", "5")
+    none = by_name(planned(collapsed, Request(command="python t.py --lr 1")))["A"]
+    assert "warmup" not in none.command
+    assert any("warm-up: the script has no such flag" in one for one in none.warnings)
     long = planned(collapsed, Request(command="python t.py --lr 1 --warmup-epochs 9"))
     assert "--warmup-epochs" not in changes(by_name(long)["A"])
     assert "--warmup-epochs" not in changes(by_name(planned(sound, Request(command=GUIDE)))["A"])
