@@ -16,6 +16,7 @@ from ckptdoctor.cli.plan import plan
 from ckptdoctor.cli.rank import rank
 from ckptdoctor.cli.restore import restore
 from ckptdoctor.cli.scan import scan
+from ckptdoctor.cli.unquoted import TakesCommand
 from ckptdoctor.cli.watch import watch
 from ckptdoctor.version import __version__
 
@@ -62,7 +63,7 @@ app.command(short_help="What moved between two checkpoints, layer by layer.")(di
 app.command(short_help="Backups from best to worst, and why.")(rank)
 app.command(short_help="The metric over the epochs: best, decline, collapse.")(history)
 app.command(short_help="Write a verified clean file to go on from.")(restore)
-app.command(short_help="How to go on: restart commands, ready to run.")(plan)
+app.command(cls=TakesCommand, short_help="How to go on: restart commands, ready to run.")(plan)
 app.command(short_help="Watch a run: new checkpoints, the log, silence.")(watch)
 app.command(short_help="What a finding means, why, and what to do.")(explain)
 app.command(short_help="Who holds the GPU's memory, and how to free it.")(gpu)

@@ -133,7 +133,7 @@ def plan(
     before = (
         None if earlier is None else examine_paths([earlier], jobs=jobs, quiet=quiet, wish=None)
     )
-    if report is None and before is None and not command:
+    if report is None and (_leads_nowhere(paths or []) or (before is None and not command)):
         return Exit.NOTHING
     from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.recovery.one_run import one_run
@@ -154,6 +154,11 @@ def plan(
         text = plan_text(made, screen_for(output, verbosity=verbosity, no_color=no_color))
     write_result(text, output)
     return Exit.OK
+
+
+def _leads_nowhere(paths: list[Path]) -> bool:
+    """Whether one of the paths is not there: a plan for another run than was meant is none."""
+    return any(not path.exists() for path in paths)
 
 
 def _stored(path: Path) -> Mapping[str, Scalar] | None:

@@ -122,6 +122,40 @@ def test_exit_codes(story: Path, tmp_path: Path) -> None:
     assert [option["name"] for option in fresh.json["options"]] == ["C"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["python", "gone.py"], "gone.py: no such path"),
+        (["python", "train.py", "--lr", "0.1"], "train.py: is part of a command"),
+        (["--command=python", "-m", "pkg.train", "--name", "a b"], "-m: is part of a command"),
+        (["./run.sh", "--lr", "-f"], ""),
+        (["fairseq-train", "data-bin"], "data-bin: no such path"),
+    ],
+)
+def test_a_command_without_its_quotes(words: list[str], said: str, story: Path) -> None:
+    given = words if words[0].startswith("--command=") else ["--command", *words]
+    outcome = run("plan", "checkpoints", *given, cwd=story)
+    assert outcome.code == 2
+    assert outcome.stdout == ""
+    if not said:
+        assert "quote" not in outcome.stderr.lower()
+        return
+    told, _, line = outcome.stderr.partition(". Quote the whole command:  ")
+    assert said in told
+    words[0] = words[0].removeprefix("--command=")
+    assert shlex.split(line)[:4] == ["ckptdoctor", "plan", "checkpoints", "--command"]
+    assert shlex.split(shlex.split(line)[4]) == words
+
+
+def test_a_path_that_is_not_there_gets_no_plan(tmp_path: Path) -> None:
+    outcome = run("plan", tmp_path / "typo", "--command", COMMAND)
+    assert (outcome.code, outcome.stdout) == (3, "")
+    assert "typo" in outcome.stderr
+    (tmp_path / "gone").mkdir()
+    quoted = run("plan", tmp_path / "gone", "--command", "python", "-f", "json")
+    assert quoted.code == 0, "one word may be a command"
+
+
 def test_an_earlier_run_and_a_file(story: Path, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     other = save(tmp_path / "old/best.pth", {"epoch": 60, "model": {"w": torch.ones(3)}})
