@@ -11,9 +11,10 @@ from ckptdoctor.recovery.plan import Plan, make_plan
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.recovery.timeline import Timeline
 from ckptdoctor.render.console.plan import plan_text
-from ckptdoctor.render.console.screen import Screen
+from ckptdoctor.render.console.screen import Screen, height
 from ckptdoctor.render.machine.plan import plan_json
 from ckptdoctor.report import CheckpointReport, RunReport
+from tests.cli.support import ANSI
 from tests.recovery.test_command_line import GUIDE
 from tests.recovery.test_plan import ranked
 from tests.render.outputs import HOSTILE
@@ -42,6 +43,49 @@ def test_the_recommended_command_stands_first_and_whole() -> None:
     assert text.count("  change ") == 3, "those of A alone"
     assert plan_text(made(), Screen(width=80, colour=False, verbosity=1)).count("  change ") > 5
     assert "  why " not in plan_text(made(), Screen(width=80, colour=False, verbosity=-1))
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python t.py --lr 0.2 --resume a.pth --out x",
+        "python t.py --lr 0.2 --resume a.pth " + " ".join(f"--flag-{at} {at}" for at in range(60)),
+        GUIDE,
+        "python t.py \\\n" + " \\\n".join(f"    --flag-{at} {at}" for at in range(13)) + " --lr 1",
+    ],
+)
+def test_all_of_it_fits_on_a_small_screen(command: str, colour: bool) -> None:
+    screen = Screen(width=80, colour=colour, height=24)
+    text = plan_text(made(command=command, added=parse_added(["deep-supervision"])), screen)
+    assert height(text, screen) < 24, "one line is the prompt's"
+    lines = ANSI.sub("", text).splitlines()
+    assert lines[0].endswith("(recommended)")
+    assert lines[1].startswith("  ckptdoctor restore --from e11.pth")
+    assert "  C:" not in text
+
+
+def test_the_commands_come_before_the_reasons() -> None:
+    plan = made(command="python t.py --lr 0.2 --resume a.pth")
+    for verbosity in (0, 1):
+        text = plan_text(plan, Screen(width=80, colour=False, height=50, verbosity=verbosity))
+        lines = text.splitlines()
+        titles = [lines.index(line) for line in lines if line[:2] in ("A:", "B:", "C:")]
+        first = next(
+            at for at, line in enumerate(lines) if line[2:8] in ("mind  ", "change", "why   ")
+        )
+        assert titles[2] < first
+        assert "python t.py --lr 0.2" in lines[titles[2] + 1]
+
+
+def test_what_has_no_room_is_one_key_away() -> None:
+    plan = made(added=parse_added(["deep-supervision"]))
+    text = plan_text(plan, Screen(width=80, colour=False, height=24))
+    assert text.splitlines()[-1].startswith("-v shows the commands of B and C, and ")
+    assert "-v shows" not in plan_text(plan, Screen(width=80, colour=False, height=90))
+    for option in plan.options:
+        for warning in option.warnings if option.recommended else ():
+            assert warning[:40] in text, "what cannot be vouched for is never cut"
 
 
 def test_json_has_the_keys_of_the_contract() -> None:

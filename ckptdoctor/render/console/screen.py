@@ -33,6 +33,8 @@ LOOK = {
 }
 SEVERITY_STYLE = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 
+_ROWS = 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
@@ -41,11 +43,13 @@ class Screen:
     Attributes:
         width: columns; None to find out.
         colour: True or False to decide; None to find out.
+        height: lines; None to find out.
         verbosity: -1 quiet, 0, 1 or more for every row and every finding.
     """
 
     width: int | None = None
     colour: bool | None = None
+    height: int | None = None
     verbosity: int = 0
 
     def console(self) -> Console:
@@ -64,6 +68,11 @@ class Screen:
             legacy_windows=False,
             _environ={} if not colour else None,  # FORCE_COLOR would win over us
         )
+
+    def rows(self) -> int:
+        """The lines that it shows at once; 24 for what is no terminal."""
+        real = Console()
+        return self.height or (real.height if real.is_terminal else _ROWS)
 
 
 def drawn(console: Console) -> str:
