@@ -310,6 +310,6 @@ def test_copied_from_a_terminal_and_run(
     _, table, _ = called("plan", *paths, "--command", TRAIN, "--added", "deep-supervision")
     lines = ANSI.sub("", table).split("\n")
     done = program(
-        "\n".join(lines[1 : next(at for at, one in enumerate(lines) if "change" in one)])
+        "\n".join(lines[1 : next(at for at, one in enumerate(lines) if one[:2] in ("B:", "C:"))])
     )
     assert done.returncode == 0, done.stderr
