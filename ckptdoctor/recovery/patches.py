@@ -21,11 +21,14 @@ __all__ = [
     "fill_storage_with_zeros",
     "fill_with_zeros",
     "graft",
+    "put_number",
     "reset_batch_norm",
+    "stored_number",
     "zero_non_finite",
 ]
 
 _PACK = {"float64": "<d", "float32": "<f", "float16": "<e", "int64": "<q", "int32": "<i"}
+_FLOATS = {"float32": "<f", "float64": "<d"}
 _RESET = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
 
 
@@ -97,6 +100,33 @@ def _patch(draft: Draft, tensor: TensorRecord, read: Callable[[int, int], bytes]
         )
     patch = Patch(extent.start, extent.nbytes, read)
     draft.patches.setdefault(storage_key(tensor), []).append(patch)
+
+
+def stored_number(draft: Draft, fqn: str) -> float | None:
+    """What a tensor of one element holds, such as a learning rate; None for anything else."""
+    tensor = next((one for one in draft.checkpoint.tensors if one.fqn == fqn), None)
+    code = None if tensor is None else _FLOATS.get(tensor.dtype)
+    if tensor is None or code is None or tensor.lost:
+        return None
+    ref, extent = tensor.storage, Extent.of(tensor)
+    if ref is None or not ref.is_plain or extent.nbytes != struct.calcsize(code):
+        return None
+    raw = os.pread(draft.file.fd, extent.nbytes, ref.offset + extent.start)
+    (value,) = struct.unpack(code, raw)
+    return float(value)
+
+
+def put_number(draft: Draft, fqn: str, value: float) -> None:
+    """Replace what a tensor of one element holds.
+
+    Args:
+        draft: changed in place.
+        fqn: of a tensor that :func:`stored_number` could read.
+        value: the new one.
+    """
+    tensor = next(one for one in draft.checkpoint.tensors if one.fqn == fqn)
+    raw = struct.pack(_FLOATS[tensor.dtype], value)
+    _patch(draft, tensor, lambda offset, nbytes: raw[offset : offset + nbytes])
 
 
 def exchange(draft: Draft, tensor: TensorRecord, twin: TensorRecord) -> None:

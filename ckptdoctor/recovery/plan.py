@@ -35,7 +35,7 @@ Stored = Callable[[Path], Mapping[str, Scalar] | None]
 """The scalars that a checkpoint stores, by path; None where that is not known."""
 
 _SCALED = frozenset({"scale-lr", "set-lr"})
-_STORED_RATE = re.compile(r"(?:^|\.)param_groups\.\d+\.lr$")
+_STORED_GROUP = re.compile(r"(?:^|\.)param_groups\.\d+\.(\w+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,9 +311,10 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
         return copy, "", [f"{copy.name} was restored from {source.name} with this rate already"]
     reasons = []
     scalars = basis.stored(source)
-    scale = factor != 1.0 and (scalars is None or any(map(_STORED_RATE.search, scalars)))
+    scale = factor != 1.0 and (scalars is None or _stores_rate(scalars))
     if factor != 1.0 and not scale:
         reasons.append("it stores no learning rate: that of the flags holds")
+        reasons += what_stays(scalars or {})
     rescue = "" if place.usable else rescue_option(place.report.findings)
     salvage = place.report.verdict is Verdict.SALVAGEABLE or bool(rescue)
     there = basis.line is not None or actions_of(source)
@@ -342,6 +343,14 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
     if destination != usual:
         words += ["-o", destination]
     return destination, command_line(*words), reasons
+
+
+def _stores_rate(scalars: Mapping[str, Scalar]) -> bool:
+    """Whether a checkpoint stores a rate: a number, or, where groups name none, a tensor."""
+    groups = {
+        found[1]: value for name, value in scalars.items() if (found := _STORED_GROUP.search(name))
+    }
+    return bool(groups) and ("lr" not in groups or groups["lr"] is not None)
 
 
 def _copy_of(source: Path, basis: _Basis) -> Path | None:

@@ -10,6 +10,7 @@ from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.draft import Action, Draft, number_of
+from ckptdoctor.recovery.patches import put_number, stored_number
 from ckptdoctor.recovery.stored_rates import (
     Kind,
     StoredRate,
@@ -75,18 +76,30 @@ def scale(draft: Draft, factor: float, before: float) -> list[Rate]:
     """
     changed: list[Rate] = []
     for rate, names in _distinct(draft):
-        place = rate.place
-        old = number_of(place.node)
+        old = _value(draft, rate)
         if old is None:
             raise RestoreError(
-                f"{draft.checkpoint.path}: {place.fqn} is no plain number and cannot be scaled"
+                f"{draft.checkpoint.path}: {rate.place.fqn} is no plain number and cannot be scaled"
             )
         new = rescaled(old, factor**rate.power, before**rate.power)
-        place.put(new)
+        _put(draft, rate, new)
         draft.touched |= names
         if rate.power == 1.0:
-            changed.append(Rate(name=place.fqn, old=old, new=new))
+            changed.append(Rate(name=rate.place.fqn, old=old, new=new))
     return changed
+
+
+def _value(draft: Draft, rate: StoredRate) -> float | None:
+    """A stored rate, which may be a tensor of one element; None for what is no number."""
+    plain = number_of(rate.place.node)
+    return stored_number(draft, rate.place.fqn) if plain is None else plain
+
+
+def _put(draft: Draft, rate: StoredRate, value: float) -> None:
+    if number_of(rate.place.node) is None:
+        put_number(draft, rate.place.fqn, value)
+    else:
+        rate.place.put(value)
 
 
 def _distinct(draft: Draft) -> list[tuple[StoredRate, set[str]]]:
@@ -186,7 +199,7 @@ def set_rates(draft: Draft, value: float) -> None:
     stored = {
         rate.place.fqn: number
         for rate in stored_rates(draft)
-        if (number := number_of(rate.place.node)) is not None
+        if (number := _value(draft, rate)) is not None
     }
     now = standard_of(stored, draft.checkpoint.path)
     put_rates(draft, value, now)
@@ -235,11 +248,10 @@ def _ends(name: str, key: str) -> bool:
 def put_rates(draft: Draft, value: float, now: Standard) -> None:
     """Set the rates that a draft stores."""
     for rate, names in _distinct(draft):
-        place = rate.place
-        old = number_of(place.node)
-        new = None if old is None or rate.power != 1.0 else now.of(place.fqn, old, value)
+        old = _value(draft, rate)
+        new = None if old is None or rate.power != 1.0 else now.of(rate.place.fqn, old, value)
         if new is not None:
-            place.put(new)
+            _put(draft, rate, new)
             draft.touched |= names
 
 

@@ -310,6 +310,15 @@ def test_what_stores_no_rate_is_resumed_as_it_is(sound: Report, tmp_path: Path) 
     assert any("stores no learning rate" in reason for reason in option.reasons)
     rate = {"state.optimizer.param_groups.0.lr": 0.1}
     assert "--scale-lr" in by_name(planned(sound, request, stored=lambda _: rate))["A"].command
+    tensor = {"optimizer.param_groups.0.eps": 1e-8}  # lr is no scalar
+    assert "--scale-lr" in by_name(planned(sound, request, stored=lambda _: tensor))["A"].command
+    relative = {
+        "optimizer.param_groups.0.lr": None,
+        "optimizer.param_groups.0.relative_step": True,
+    }
+    option = by_name(planned(sound, request, stored=lambda _: relative))["A"]
+    assert "--scale-lr" not in option.command
+    assert any("Adafactor" in reason for reason in option.reasons)
 
 
 def test_the_options_write_different_files(sound: Report, tmp_path: Path) -> None:

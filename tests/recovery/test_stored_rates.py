@@ -124,6 +124,13 @@ def warm_then_cosine(optimizer: torch.optim.Optimizer) -> torch_lr.SequentialLR:
     return torch_lr.SequentialLR(optimizer, parts, [6])
 
 
+def tensors() -> Training:
+    """Rates that are tensors, for a step that is compiled or captured."""
+    parts = [group | {"lr": torch.tensor(group["lr"])} for group in groups(0.1, 0.02)]
+    optimizer = torch.optim.Adam(parts, lr=torch.tensor(0.1))
+    return Training(optimizer, torch_lr.StepLR(optimizer, 3, 0.5))
+
+
 SCHEDULES: dict[str, Callable[[], Training]] = {
     "lambda": under(lambda o: torch_lr.LambdaLR(o, lambda t: 1 / (1 + t))),
     "multiplicative": under(lambda o: torch_lr.MultiplicativeLR(o, lambda _: 0.9)),
@@ -146,6 +153,7 @@ SCHEDULES: dict[str, Callable[[], Training]] = {
     ),
     "swa": under(lambda o: SWALR(o, swa_lr=0.05, anneal_epochs=9)),
     "plateau": plateau,
+    "tensors": tensors,
     "timm": at_each(TimmCosine),
     "timm, warming up": at_each(lambda o: TimmCosine(o, warmup=9)),
 }
@@ -190,7 +198,8 @@ def test_every_later_rate_is_times_the_factor(name: str, scaled: dict[str, Any])
     resumed.optimizer.load_state_dict(scaled[name]["optimizer"])
     resumed.scheduler.load_state_dict(scaled[name]["scheduler"])
     found = resumed.rates(BEFORE + 1, AFTER)
-    assert list(flat(found)) == pytest.approx(list(flat(expected)), rel=1e-9)
+    precise = 1e-6 if name == "tensors" else 1e-9
+    assert list(flat(found)) == pytest.approx(list(flat(expected)), rel=precise)
     assert len(set(flat(expected))) >= 4, "the schedule goes on, and does not stand still"
 
 
