@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from ckptdoctor.recovery.next_step import clean_name, free_name, makes_folder
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_arguments, stored_command
-from ckptdoctor.recovery.stored_rates import stores_schedule, what_stays
+from ckptdoctor.recovery.stored_rates import stores_rate, stores_schedule, what_stays
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
 from ckptdoctor.recovery.warm_up import Facts, epoch_steps_of
 from ckptdoctor.report import CheckpointReport, Place, Report, RunReport
@@ -35,7 +34,6 @@ Stored = Callable[[Path], Mapping[str, Scalar] | None]
 """The scalars that a checkpoint stores, by path; None where that is not known."""
 
 _SCALED = frozenset({"scale-lr", "set-lr"})
-_STORED_GROUP = re.compile(r"(?:^|\.)param_groups\.\d+\.(\w+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +309,7 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
         return copy, "", [f"{copy.name} was restored from {source.name} with this rate already"]
     reasons = []
     scalars = basis.stored(source)
-    scale = factor != 1.0 and (scalars is None or _stores_rate(scalars))
+    scale = factor != 1.0 and (scalars is None or stores_rate(scalars))
     if factor != 1.0 and not scale:
         reasons.append("it stores no learning rate: that of the flags holds")
         reasons += what_stays(scalars or {})
@@ -343,14 +341,6 @@ def _checkpoint_to_resume(place: Place, basis: _Basis) -> tuple[Path, str, list[
     if destination != usual:
         words += ["-o", destination]
     return destination, command_line(*words), reasons
-
-
-def _stores_rate(scalars: Mapping[str, Scalar]) -> bool:
-    """Whether a checkpoint stores a rate: a number, or, where groups name none, a tensor."""
-    groups = {
-        found[1]: value for name, value in scalars.items() if (found := _STORED_GROUP.search(name))
-    }
-    return bool(groups) and ("lr" not in groups or groups["lr"] is not None)
 
 
 def _copy_of(source: Path, basis: _Basis) -> Path | None:

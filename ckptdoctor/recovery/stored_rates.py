@@ -13,6 +13,7 @@ Sources: ``state_dict`` and ``get_lr`` of ``torch.optim.lr_scheduler`` and of ``
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -27,10 +28,12 @@ __all__ = [
     "kind_of",
     "names_rate",
     "stored_rates",
+    "stores_rate",
     "stores_schedule",
     "what_stays",
 ]
 
+_STORED_GROUP = re.compile(r"(?:^|\.)param_groups\.\d+\.(\w+)$")
 _AFFIXES = frozenset(
     "base last initial init max min start end final peak target warmup warm up swa default current "
     "restore scheduled lower upper floor lowest highest first".split()
@@ -191,6 +194,14 @@ def _of_arguments(draft: Draft) -> Iterator[StoredRate]:
     for place in entries(arguments.node, arguments.path):
         if place.path[-1] in ("lr0", "warmup_bias_lr") and _may_be_rate(place):
             yield StoredRate(place=place)
+
+
+def stores_rate(scalars: Mapping[str, Scalar]) -> bool:
+    """Whether a checkpoint stores a rate: a number, or, where groups name none, a tensor."""
+    groups = {
+        found[1]: value for name, value in scalars.items() if (found := _STORED_GROUP.search(name))
+    }
+    return bool(groups) and ("lr" not in groups or groups["lr"] is not None)
 
 
 def stores_schedule(names: Iterable[str]) -> bool:
