@@ -26,7 +26,7 @@ from typing import TypeVar
 
 import torch
 
-from tests.benchmarks.comes_back.case import Case, Kind
+from tests.benchmarks.comes_back.case import Case
 from tests.benchmarks.comes_back.cases import CASES
 from tests.benchmarks.comes_back.healthy import HEALTHY, alarms
 from tests.benchmarks.comes_back.play import Outcome, Stage
@@ -82,7 +82,9 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--healthy", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the trainings here")
-    parser.add_argument("--resume-flag", metavar="FLAG", help="told to plan where a command has none")
+    parser.add_argument(
+        "--resume-flag", metavar="FLAG", help="told to plan where a command has none"
+    )
     options = parser.parse_args(arguments)
     options.seeds = options.seeds or ([0] if options.quick else [0, 1])
     return options
@@ -101,7 +103,9 @@ def play(folder: Path, pairs: Sequence[tuple[Case, int]], options: argparse.Name
     def one(pair: tuple[Case, int]) -> Outcome:
         case, seed = pair
         hinted = options.resume_flag and not case.stage
-        return stage.play(case, seed, hints=["--resume-flag", options.resume_flag] if hinted else [])
+        return stage.play(
+            case, seed, hints=["--resume-flag", options.resume_flag] if hinted else []
+        )
 
     outcomes: list[Outcome] = []
     print(" | ".join(HEAD))
@@ -132,7 +136,10 @@ def healthy(folder: Path, jobs: int) -> int:
     total = 0
     for line, epochs in zip(HEALTHY, found, strict=True):
         total += bool(epochs)
-        print(f"{'alarm at ' + ', '.join(map(str, epochs)) if epochs else 'silent'}: {line}", flush=True)
+        print(
+            f"{'alarm at ' + ', '.join(map(str, epochs)) if epochs else 'silent'}: {line}",
+            flush=True,
+        )
     print(f"{len(HEALTHY)} healthy runs, {total} with a false alarm")
     return 1 if total else 0
 

@@ -94,6 +94,8 @@ class Case:
         for at, word in enumerate(new):
             if word.startswith("--") and word not in known:
                 words.append(word)
-                words += new[at + 1 : at + 2] if at + 1 < len(new) and new[at + 1][:2] != "--" else []
+                words += (
+                    new[at + 1 : at + 2] if at + 1 < len(new) and new[at + 1][:2] != "--" else []
+                )
         resume = f" --resume checkpoints/checkpoint_epoch_{self.stage:03d}.pt" if self.stage else ""
         return f"{' '.join(words)} --seed {seed}{resume} --save-dir checkpoints"

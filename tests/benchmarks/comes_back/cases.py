@@ -1,7 +1,7 @@
 """The cases: what is trained, what kills it, and why those settings were chosen.
 
 The settings were looked for until the run dies with the cause and ends well without it, for
-seeds 0 and 1. The first line of each docstring says what was seen.
+seeds 0 and 1. Each docstring says in a line what was chosen, and why.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["CASES"]
 SHAPES = "--task shapes --epochs 20"
 NORMED = "--task shapes-bn --epochs 20"
 SORTING = "--task sorting --optimizer adamw --batch-size 64 --epochs 20"
-RINGS = "--task rings --batch-size 64 --epochs 20"
+RINGS = "--task rings --epochs 20"
 WAVES = "--task waves --batch-size 64 --epochs 20"
 _MADE: list[Case] = []
 
@@ -38,7 +38,7 @@ _QUICK = {"gamma_rings", "one_cycle_waves", "nan_batch_rings", "unit_waves"}
 
 @_rate
 def deep_supervision_x2() -> Told:
-    """Peak 0.33: alone it shakes and ends at 0.01; two losses are past the edge."""
+    """A peak of 0.33 shakes and ends at 0.01 alone; two losses are past the edge."""
     return Told(
         healthy=f"{WAVES} --scheduler lambda --warmup-epochs 8 --lr 0.5",
         cause="--deep-supervision 2",
@@ -71,7 +71,7 @@ def deep_supervision_x8() -> Told:
 def deep_supervision_x8_rings() -> Told:
     """Eight heads on one layer: eight times the gradient of a peak of 0.6."""
     return Told(
-        healthy=f"{RINGS} --scheduler lambda --warmup-epochs 8 --lr 0.8",
+        healthy=f"{RINGS} --batch-size 64 --scheduler lambda --warmup-epochs 8 --lr 0.8",
         cause="--deep-supervision 8",
         stage=6,
     )
@@ -80,7 +80,9 @@ def deep_supervision_x8_rings() -> Told:
 @_rate
 def gamma_rings() -> Told:
     """``--gamma 30`` in place of 0.3: 0.1, then 3."""
-    return Told(healthy=f"{RINGS} --scheduler step --gamma 0.3 --lr 0.1", cause="--gamma 30")
+    return Told(
+        healthy=f"{RINGS} --batch-size 64 --scheduler step --gamma 0.3 --lr 0.1", cause="--gamma 30"
+    )
 
 
 @_rate
@@ -110,7 +112,7 @@ def one_cycle_waves() -> Told:
 @_rate
 def one_cycle_rings() -> Told:
     """A peak of 6 in place of 0.3: all units die, chance is what is left."""
-    return Told(healthy=f"{RINGS} --scheduler onecycle --lr 0.3", cause="--lr 6")
+    return Told(healthy=f"{RINGS} --batch-size 64 --scheduler onecycle --lr 0.3", cause="--lr 6")
 
 
 @_rate
@@ -164,9 +166,7 @@ def missing_warmup_sorting() -> Told:
 def batch_size_rings() -> Told:
     """Batches of 4 in place of 128 at the same rate: thirty-two times the steps, as loud."""
     return Told(
-        healthy=f"{RINGS} --batch-size 128 --scheduler sequential --warmup-epochs 4 --lr 0.5".replace(
-            "--batch-size 64 ", ""
-        ),
+        healthy=f"{RINGS} --batch-size 128 --scheduler sequential --warmup-epochs 4 --lr 0.5",
         cause="--batch-size 4",
         stage=8,
     )
@@ -186,7 +186,7 @@ def timm_peak_shapes() -> Told:
 
 @_rate
 def long_warmup_shapes() -> Told:
-    """A LambdaLR that climbs for fourteen epochs to 1.5 and meets the edge on its way."""
+    """A LambdaLR that climbs for fourteen epochs to 1.5 and is past the edge in its second."""
     return Told(
         healthy=f"{SHAPES} --scheduler lambda --warmup-epochs 14 --lr 0.2", cause="--lr 1.5"
     )
@@ -212,7 +212,7 @@ def big_batch_shapes() -> Told:
 @_event
 def big_batch_rings() -> Told:
     """One batch times 10,000, near the end of a step."""
-    return Told(healthy=f"{RINGS} --scheduler step --lr 0.1", fault="big-batch:13")
+    return Told(healthy=f"{RINGS} --batch-size 64 --scheduler step --lr 0.1", fault="big-batch:13")
 
 
 @_event
@@ -248,13 +248,15 @@ def nan_batch_sorting() -> Told:
 @_event
 def nan_batch_rings() -> Told:
     """One NaN batch under a plateau."""
-    return Told(healthy=f"{RINGS} --scheduler plateau --lr 0.1", fault="nan-batch:11")
+    return Told(
+        healthy=f"{RINGS} --batch-size 64 --scheduler plateau --lr 0.1", fault="nan-batch:11"
+    )
 
 
 @_event
 def labels_rings() -> Told:
     """Labels are one place off from epoch 12 on, as after a change of the loader."""
-    return Told(healthy=f"{RINGS} --scheduler cosine --lr 0.1", fault="labels:12")
+    return Told(healthy=f"{RINGS} --batch-size 64 --scheduler cosine --lr 0.1", fault="labels:12")
 
 
 @_event
@@ -300,7 +302,7 @@ def average_shapes() -> Told:
 @_event
 def average_rings() -> Told:
     """The same under StepLR."""
-    return Told(healthy=f"{RINGS} --ema --scheduler step --lr 0.1", fault="ema:9")
+    return Told(healthy=f"{RINGS} --batch-size 64 --ema --scheduler step --lr 0.1", fault="ema:9")
 
 
 @_event
@@ -321,7 +323,8 @@ def damaged_file_sorting() -> Told:
 def full_disk_rings() -> Told:
     """The newest files are cut by a full disk, which ends the run."""
     return Told(
-        healthy=f"{RINGS} --optimizer adamw --scheduler onecycle --lr 0.01", fault="cut:14"
+        healthy=f"{RINGS} --batch-size 64 --optimizer adamw --scheduler onecycle --lr 0.01",
+        fault="cut:14",
     )
 
 

@@ -62,9 +62,8 @@ class Fault:
         if epoch != self.epoch:
             return
         if self.name == "bn":
-            next(m for m in model.modules() if isinstance(m, nn.BatchNorm2d)).running_var.fill_(  # type: ignore[union-attr, operator]
-                float("nan")
-            )
+            first = next(m for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+            first.get_buffer("running_var").fill_(float("nan"))
         if self.name == "ema" and ema is not None:
             next(ema.parameters())[0] = float("nan")
         if self.name == "moments":

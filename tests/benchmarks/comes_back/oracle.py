@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import pickle
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +15,18 @@ import torch
 
 from tests.benchmarks.comes_back.tasks import Task
 
-__all__ = ["BACK", "Line", "SavedFile", "end_score", "evaluate", "evaluate_one", "higher", "noise", "onset", "read_log"]
+__all__ = [
+    "BACK",
+    "Line",
+    "SavedFile",
+    "end_score",
+    "evaluate",
+    "evaluate_one",
+    "higher",
+    "noise",
+    "onset",
+    "read_log",
+]
 
 BACK = 0.01
 _LAST = 3
@@ -45,9 +58,7 @@ def read_log(path: Path, metric: str) -> list[Line]:
             name, _, rest = text.partition(": ")
             values = dict(part.split(": ") for part in rest.split(" | "))
             epoch = int(name.removeprefix("Epoch "))
-            found[epoch] = Line(
-                epoch=epoch, score=float(values[metric]), rate=float(values["lr"])
-            )
+            found[epoch] = Line(epoch=epoch, score=float(values[metric]), rate=float(values["lr"]))
     return [found[epoch] for epoch in sorted(found)]
 
 
@@ -73,7 +84,7 @@ def evaluate_one(path: Path, task: Task, seed: int) -> SavedFile:
 def _evaluated(path: Path, task: Task, held_out: tuple[torch.Tensor, torch.Tensor]) -> SavedFile:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError):
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         return SavedFile(path=path, epoch=-1, score=math.nan)
     model = task.net()
     model.load_state_dict(state["model"])
@@ -94,7 +105,7 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
 def noise(healthy: list[Line], epoch: int) -> float:
     """How far a healthy run's score goes up and down from one epoch to the next around an epoch."""
     scores = [line.score for line in healthy if abs(line.epoch - epoch) <= 5]
-    steps = [abs(b - a) for a, b in zip(scores, scores[1:], strict=False)]
+    steps = [abs(b - a) for a, b in itertools.pairwise(scores)]
     return max(0.005, 1.5 * statistics.median(steps)) if steps else 0.005
 
 

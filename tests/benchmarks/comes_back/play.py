@@ -1,4 +1,4 @@
-"""One case from its death to its restart, with nothing but the commands that a person would type."""
+"""One case from its death to its restart, by the commands that a person would type."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,6 @@ from typing import Any
 from tests.benchmarks.comes_back import oracle, training
 from tests.benchmarks.comes_back.case import Case
 from tests.benchmarks.comes_back.faults import VARIABLE
-from tests.benchmarks.comes_back.tasks import TASKS
 
 __all__ = ["Outcome", "Stage", "run_here"]
 
@@ -145,8 +145,7 @@ class Stage:
         """The same training without the cause."""
         line = f"{case.healthy} --seed {seed} --save-dir checkpoints --save-every 100"
         if line not in self.twins:
-            here = self.folder / f"twin-{len(self.twins)}"
-            here.mkdir()
+            here = Path(tempfile.mkdtemp(prefix="twin-", dir=self.folder))
             run_here(here, line)
             self.twins[line] = oracle.read_log(here / "checkpoints/train.log", case.learns.metric)
         return self.twins[line]
@@ -212,7 +211,7 @@ def told(outcome: Outcome, after: list[oracle.Line]) -> str:
 
 
 def first_alarm(here: Path, onset: int) -> int | None:
-    """Epochs from the onset until ``history`` warns of a log that ends there; before it: negative."""
+    """Epochs from the onset until ``history`` warns of a log that ends there; -1 before it."""
     lines = (here / "checkpoints/train.log").read_text(encoding="utf-8").splitlines()
     numbers = [int(m[1]) if (m := re.match(r"Epoch (\d+):", line)) else 0 for line in lines]
     for epoch in range(onset - 1, min(onset + _PATIENCE, max(numbers)) + 1):

@@ -73,7 +73,7 @@ def _restarts(optimizer: Optimizer, args: Any, steps: int) -> Schedule:
 def _lambda(optimizer: Optimizer, args: Any, steps: int) -> Schedule:
     def factor(epoch: int) -> float:
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, epoch / args.epochs)))
-        return min(1.0, (epoch + 1) / (args.warmup_epochs + 1)) * cosine
+        return float(min(1.0, (epoch + 1) / (args.warmup_epochs + 1)) * cosine)
 
     return lr_scheduler.LambdaLR(optimizer, factor)
 

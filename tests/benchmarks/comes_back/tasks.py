@@ -273,5 +273,3 @@ TASKS: dict[str, Task] = {
         score=f1,
     ),
 }
-
-

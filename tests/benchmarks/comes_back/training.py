@@ -11,6 +11,7 @@ import argparse
 import copy
 import math
 import os
+import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,7 +99,7 @@ class Training:
         """Go on from a file; refuses one that lacks anything."""
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
             refuse(f"{path}: {error}")
         wanted = {"epoch", "model", "optimizer", "scheduler", "best_score"}
         wanted |= ({"ema"} if self.ema else set()) | ({"scaler"} if self.scaler else set())
@@ -145,7 +146,7 @@ class Training:
         losses, norms = [], []
         self.model.train()
         shuffled = torch.randperm(len(self.data[0]), generator=order)
-        for number, batch in enumerate(shuffled.split(self.args.batch_size)):
+        for number, batch in enumerate(torch.split(shuffled, self.args.batch_size)):
             chosen = (self.data[0][batch], self.data[1][batch])
             loss, norm = self.train_step(self.fault.batch(self.epoch, number, chosen, self.task))
             losses.append(loss)
@@ -160,7 +161,7 @@ class Training:
         loss = torch.stack([self.task.loss(one, targets) for one in found]).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = float(total_norm(self.model))
+        norm = total_norm(self.model)
         if self.scaler is None or self.scaler.allows(norm):
             self.optimizer.step()
         if self.args.scheduler == "onecycle":
@@ -203,10 +204,10 @@ class Training:
             torch.save(state, path)
 
 
-def total_norm(model: nn.Module) -> Tensor:
+def total_norm(model: nn.Module) -> float:
     """Of all gradients."""
-    gradients = [p.grad.norm() for p in model.parameters() if p.grad is not None]
-    return torch.stack(gradients).norm()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    return float(torch.nn.utils.get_total_norm(gradients))
 
 
 def refuse(why: str) -> NoReturn:
