@@ -206,8 +206,8 @@ class Training:
 
 def total_norm(model: nn.Module) -> float:
     """Of all gradients."""
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    return float(torch.nn.utils.get_total_norm(gradients))
+    norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
+    return float(torch.stack(norms).norm())
 
 
 def refuse(why: str) -> NoReturn:
