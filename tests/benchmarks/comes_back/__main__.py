@@ -43,7 +43,7 @@ B = TypeVar("B")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it; 0 where every death was a death and all of ``--quick``'s restarts ran."""
+    """Run it; 1 where a run did not die, or, with ``--strict``, did not come back as it should."""
     options = options_of(arguments)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -76,6 +76,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--case", default="", metavar="NAME")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="N")
     parser.add_argument("--jobs", type=int, default=1, metavar="N")
+    parser.add_argument("--strict", action="store_true", help="exit 1 where one is not back")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--sweep", action="store_true")
@@ -117,7 +118,10 @@ def play(folder: Path, pairs: Sequence[tuple[Case, int]], options: argparse.Name
     print(f"\n{summary_table(outcomes)}\n{time.monotonic() - begin:.0f} s")
     if options.write:
         put(PAGE, MARK, f"{summary_table(outcomes)}\n\n{cases_table(outcomes)}")
-    return 1 if any("did not die" in one.notes for one in outcomes) else 0
+    if any("did not die" in one.notes for one in outcomes):
+        return 1
+    good = all(one.is_right_file and one.is_strict and one.is_back for one in outcomes)
+    return 0 if good or not options.strict else 1
 
 
 def show(outcome: Outcome) -> None:

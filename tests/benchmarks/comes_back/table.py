@@ -15,6 +15,9 @@ HEAD = (
     "case", "seed", "died at", "right file", "factor", "rate seen", "strict", "end", "healthy",
     "back", "alarm after", "how it failed",
 )  # fmt: skip
+_PAGE = (
+    "case", "cause", "factor", "right file", "resumes", "end of healthy", "back", "alarm after",
+)  # fmt: skip
 _SUMS = ("cause", "trainings", "right file", "resumes strictly", "back", "alarm within 1 epoch")
 
 
@@ -46,25 +49,45 @@ def row(one: Outcome) -> tuple[str, ...]:
 
 
 def cases_table(outcomes: Sequence[Outcome]) -> str:
-    """A row each."""
-    return markdown(HEAD, [row(one) for one in outcomes])
+    """A row for each case, its seeds together, for the page."""
+    names = dict.fromkeys(one.case.name for one in outcomes)
+    return markdown(
+        _PAGE, [_together([one for one in outcomes if one.case.name == name]) for name in names]
+    )
+
+
+def _together(seeds: Sequence[Outcome]) -> tuple[str, ...]:
+    case = seeds[0].case
+    factors = dict.fromkeys("–" if one.factor is None else f"×{one.factor:.3g}" for one in seeds)
+    ends = ", ".join(f"{_number(one.end)} of {_number(one.healthy)}" for one in seeds)
+    alarms = ", ".join("–" if case.cuts else _number(one.alarm, "d") for one in seeds)
+    return (
+        case.name,
+        case.kind.value,
+        ", ".join(factors),
+        _share(lambda one: one.is_right_file, seeds),
+        _share(lambda one: one.is_strict, seeds),
+        ends,
+        _share(lambda one: one.is_back, seeds),
+        alarms,
+    )
+
+
+def _share(count: Callable[[Outcome], bool], of: Sequence[Outcome]) -> str:
+    return f"{sum(map(count, of))} of {len(of)}"
 
 
 def summary(outcomes: Sequence[Outcome], kind: Kind) -> tuple[str, ...]:
     """What those of one kind add up to."""
     those = [one for one in outcomes if one.case.kind is kind]
     alarmed = [one for one in those if not one.case.cuts]
-
-    def share(count: Callable[[Outcome], bool], of: Sequence[Outcome]) -> str:
-        return f"{sum(map(count, of))} of {len(of)}"
-
     return (
         kind.value,
         str(len(those)),
-        share(lambda one: one.is_right_file, those),
-        share(lambda one: one.is_strict, those),
-        share(lambda one: one.is_back, those),
-        share(lambda one: one.alarm is not None and one.alarm <= 1, alarmed),
+        _share(lambda one: one.is_right_file, those),
+        _share(lambda one: one.is_strict, those),
+        _share(lambda one: one.is_back, those),
+        _share(lambda one: one.alarm is not None and one.alarm <= 1, alarmed),
     )
 
 
