@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ class Outcome:
         within: by how much a file may be worse than the best and still be the right one.
         command: option A.
         factor, reason: of the learning rate, as planned.
-        seen: peak rate behind the restart, as a multiple of the peak of the run that died.
+        seen: rate behind the restart, as a multiple of that of the same epoch before it.
         exit: of the command.
         end: end score of the restart; NaN where there is none.
         again: how it died again.
@@ -195,7 +196,9 @@ class Stage:
         if not after:
             return
         outcome.end = oracle.end_score(case.learns, after)
-        outcome.seen = max(one.rate for one in after) / max(one.rate for one in before)
+        rates = {one.epoch: one.rate for one in before}
+        both = [one.rate / rates[one.epoch] for one in after if rates.get(one.epoch)]
+        outcome.seen = statistics.median(both) if both else math.nan
         if not outcome.is_back:
             outcome.again = told(outcome, after)
 

@@ -34,7 +34,9 @@ class TimmCosine:
         self.base_values = [group["initial_lr"] for group in optimizer.param_groups]
         self.t_initial, self.warmup_t, self.cycle_decay = epochs, warmup, cycle_decay
         self.lr_min, self.warmup_lr_init = 1e-5, 1e-5
-        self.warmup_steps = [(v - self.warmup_lr_init) / max(1, warmup) for v in self.base_values]
+        self.warmup_steps = [
+            (value - self.warmup_lr_init) / warmup if warmup else 1 for value in self.base_values
+        ]
         self.step(0)
 
     def step(self, epoch: int) -> None:

@@ -22,7 +22,9 @@ _SUMS = ("cause", "trainings", "right file", "resumes strictly", "back", "alarm 
 
 
 def _number(value: float | None, form: str = ".3f") -> str:
-    return "–" if value is None or math.isnan(value) else format(value, form)
+    if value is None or math.isnan(value):
+        return "–"
+    return format(value, form) if math.isfinite(value) else "NaN"
 
 
 def _yes(value: bool) -> str:
