@@ -307,7 +307,7 @@ def average_rings() -> Told:
 
 @_event
 def zeroed_shapes() -> Told:
-    """Seven of ten weights are set to zero by a pruning that goes wrong."""
+    """Seven of ten weights are set to zero after each epoch from 14 on, by a pruning gone wrong."""
     return Told(healthy=f"{SHAPES} --scheduler step --lr 0.05", fault="zeroed:14")
 
 

@@ -59,6 +59,9 @@ class Fault:
         self, epoch: int, model: nn.Module, ema: nn.Module | None, optimizer: torch.optim.Optimizer
     ) -> None:
         """What a bug does to the state between two epochs."""
+        if self.name == "zeroed" and epoch >= self.epoch:
+            for parameter in model.parameters():
+                parameter.mul_(torch.rand_like(parameter) < 0.3)
         if epoch != self.epoch:
             return
         if self.name == "bn":
@@ -72,9 +75,6 @@ class Fault:
                     if torch.is_tensor(value) and value.dim():
                         value.fill_(float("nan"))
                 break
-        if self.name == "zeroed":
-            for parameter in model.parameters():
-                parameter.mul_(torch.rand_like(parameter) < 0.3)
 
     def save(self, epoch: int, state: dict[str, Any], paths: list[Path]) -> bool:
         """Write the files of an epoch in a way that damages them; False where nothing is wrong."""
