@@ -15,6 +15,7 @@ A restart gets the exact command, runs option A in a shell, and is judged by eva
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 import time
@@ -115,13 +116,20 @@ def play(folder: Path, pairs: Sequence[tuple[Case, int]], options: argparse.Name
         print(" | ".join(row(outcome)), flush=True)
         if options.show:
             show(outcome)
-    print(f"\n{summary_table(outcomes)}\n{time.monotonic() - begin:.0f} s")
+    print(f"\n{summary_table(outcomes)}")
+    print(f"{time.monotonic() - begin:.0f} s, {processor_time():.0f} s of one core's time")
     if options.write:
         put(PAGE, MARK, f"{summary_table(outcomes)}\n\n{cases_table(outcomes)}")
     if any("did not die" in one.notes for one in outcomes):
         return 1
     good = all(one.is_right_file and one.is_strict and one.is_back for one in outcomes)
     return 0 if good or not options.strict else 1
+
+
+def processor_time() -> float:
+    """Seconds that this process and all it started have kept a core busy."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def show(outcome: Outcome) -> None:
