@@ -50,6 +50,11 @@ def test_a_death_begins_behind_the_last_good_epoch(
     assert onset(SHAPES, lines(*scores), healthy=0.9) == epoch
 
 
+def test_a_restart_that_is_dead_from_its_first_epoch_died_there() -> None:
+    late = [Line(epoch=epoch, score=NAN, rate=0.1) for epoch in (9, 10, 11)]
+    assert onset(SHAPES, late, healthy=0.9) == 9
+
+
 def test_an_error_dies_upwards() -> None:
     assert onset(WAVES, lines(0.5, 0.1, 0.11, 0.4, 0.4), healthy=0.05) == 4
     assert onset(WAVES, lines(0.5, 0.1, 0.11, 0.09), healthy=0.05) is None

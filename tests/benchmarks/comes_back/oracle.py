@@ -126,7 +126,7 @@ def onset(task: Task, lines: list[Line], healthy: float) -> int | None:
         top = max(top, score)
         if -math.inf < top * near <= score:
             sound = line.epoch
-    return min(sound + 1, lines[-1].epoch)
+    return next((line.epoch for line in lines if line.epoch > sound), lines[-1].epoch)
 
 
 def end_score(task: Task, lines: list[Line]) -> float:
