@@ -72,7 +72,7 @@ def test_noise_is_what_a_healthy_run_does_nearby() -> None:
 
 def outcome(**values: object) -> Outcome:
     one = Outcome(case=CASES[3], seed=0, died=9, healthy=0.9, best=0.85, within=0.02)
-    one.exit = 0
+    one.exit, one.resumed = 0, SavedFile(path=Path("x.pt"), epoch=2, score=0.3)
     for name, value in values.items():
         setattr(one, name, value)
     return one
@@ -93,6 +93,12 @@ def test_the_right_file_is_the_best_before_the_death(epoch: int, score: float, r
 )
 def test_back_is_a_hundredth_below_the_healthy_twin(end: float, code: int, back: bool) -> None:
     assert outcome(end=end, exit=code).is_back is back
+
+
+def test_a_training_that_started_afresh_did_not_resume() -> None:
+    assert outcome().is_strict
+    assert not outcome(resumed=None, end=0.9).is_strict
+    assert not outcome(resumed=None, end=0.9).is_back
 
 
 def test_the_sums_count_each_kind_for_itself() -> None:

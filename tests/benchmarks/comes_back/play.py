@@ -81,7 +81,7 @@ class Outcome:
     @property
     def is_strict(self) -> bool:
         """Whether the script took what it was given and ran to its last epoch."""
-        return self.exit == 0
+        return self.exit == 0 and self.resumed is not None
 
     @property
     def is_back(self) -> bool:
