@@ -208,6 +208,10 @@ def told(outcome: Outcome, after: list[oracle.Line]) -> str:
     onset = oracle.onset(outcome.case.learns, after, outcome.healthy)
     if onset is None:
         return "falls short"
+    learns = outcome.case.learns
+    least = oracle.higher(learns, outcome.healthy) * (0.5 if learns.higher_is_better else 2)
+    if all(oracle.higher(learns, one.score) < least for one in after):
+        onset = after[0].epoch
     line = next(one for one in after if one.epoch == onset)
     what = "NaN" if math.isnan(line.score) else f"{line.score:.3g}"
     return f"dies at {onset} ({what}, lr {line.rate:.3g})"
