@@ -19,6 +19,7 @@ from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, pla
 from ckptdoctor.recovery.lr_rules import Advice, advise
 from ckptdoctor.recovery.next_step import clean_name, free_name, makes_folder
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
+from ckptdoctor.recovery.resume_argument import flag_in
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_arguments, stored_command
 from ckptdoctor.recovery.stored_rates import stores_rate, stores_schedule, what_stays
@@ -254,13 +255,13 @@ def _resuming(name: str, title: str, place: Place, basis: _Basis) -> Option:
     warnings: list[str] = []
     command = first or command_line("ckptdoctor", "scan", source)
     if rewrite is not None:
-        files = place.report.files
-        usual = "" if files is None else framework_of(files).flag
+        files, facts = place.report.files, basis.facts(source)
+        usual = flag_in(facts.arguments) or ("" if files is None else framework_of(files).flag)
         inside = None if files is None or resume == source else placed(files, resume).checkpoint
         rewrite.resume_from(resume, source, usual, inside)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         rewrite.scale_rates(fresh=False)
-        rewrite.warm_up(basis.facts(source))
+        rewrite.warm_up(facts)
         command = _after(first, rewrite)
         warnings = rewrite.warnings
         if files is not None and (caution := caution_of(files)):

@@ -7,6 +7,7 @@ values say nothing, as for a path of another machine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +16,7 @@ from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
 from ckptdoctor.report import CheckpointReport
 
-__all__ = ["FOLDER_NAMES", "ResumeArguments", "alike", "plain_flag"]
+__all__ = ["FOLDER_NAMES", "ResumeArguments", "alike", "flag_in", "plain_flag"]
 
 _RESUME_NAMES = (
     *("resume-from", "resume-from-checkpoint", "resume", "resume-path", "resume-checkpoint"),
@@ -164,3 +165,15 @@ def plain_flag(name: str) -> str:
 def alike(flags: list[Flag]) -> list[Flag]:
     """The first, and those of the same name."""
     return [flag for flag in flags if flag.name == flags[0].name]
+
+
+def flag_in(arguments: Mapping[str, object]) -> str:
+    """The flag that takes a checkpoint, by the arguments that one stores; "" where none does.
+
+    Args:
+        arguments: by their names, as a script parsed them.
+    """
+    known = {name.replace("_", "-").lower(): name for name in arguments}
+    name = next((known[one] for one in _RESUME_NAMES if one in known), "")
+    value = arguments.get(name)
+    return f"--{name.replace('_', '-')}" if name and not isinstance(value, bool) else ""

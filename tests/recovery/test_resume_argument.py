@@ -10,7 +10,7 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.recovery.command_line import parse_command
 from ckptdoctor.recovery.lr_rules import Advice
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
-from ckptdoctor.recovery.resume_argument import ResumeArguments
+from ckptdoctor.recovery.resume_argument import ResumeArguments, flag_in
 from ckptdoctor.recovery.rewrite import Request, Rewrite
 from ckptdoctor.report import CheckpointReport
 
@@ -156,3 +156,18 @@ def test_what_the_shell_or_a_path_cannot_be_is_no_checkpoint(here: Path) -> None
     for value in ("''", "/", "a\\0b", "last", "$LAST", "https://x/else/last.pt"):
         line = parse_command(f"python t.py --snapshot {value}")
         assert ResumeArguments(line, own("out/last.pt")).own() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        ({"lr": 0.1, "resume": None, "save_dir": "out"}, "--resume"),
+        ({"resume_from_checkpoint": "a.pt", "checkpoint": ""}, "--resume-from-checkpoint"),
+        ({"resume": False, "lr": 0.1}, ""),  # a switch takes no path
+        ({"lr": 0.1, "epochs": 3}, ""),
+    ],
+)
+def test_the_flag_that_a_script_stored_is_the_one_that_it_knows(
+    arguments: dict[str, object], flag: str
+) -> None:
+    assert flag_in(arguments) == flag
