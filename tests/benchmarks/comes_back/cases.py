@@ -79,22 +79,29 @@ def deep_supervision_x8_rings() -> Told:
 
 @_rate
 def gamma_rings() -> Told:
-    """``--gamma 30`` in place of 0.3: 0.1, then 3."""
+    """``--gamma 30`` in place of 0.3: 0.1, then 3 from epoch 11 on; it strikes once."""
     return Told(
-        healthy=f"{RINGS} --batch-size 64 --scheduler step --gamma 0.3 --lr 0.1", cause="--gamma 30"
+        healthy=f"{RINGS} --batch-size 64 --scheduler step --step-size 10 --gamma 0.3 --lr 0.1",
+        cause="--gamma 30",
     )
 
 
 @_rate
 def gamma_shapes() -> Told:
     """``--gamma 30`` in place of 0.3: 0.05, then 1.5."""
-    return Told(healthy=f"{SHAPES} --scheduler step --gamma 0.3 --lr 0.05", cause="--gamma 30")
+    return Told(
+        healthy=f"{SHAPES} --scheduler step --step-size 10 --gamma 0.3 --lr 0.05",
+        cause="--gamma 30",
+    )
 
 
 @_rate
 def gamma_sorting() -> Told:
     """AdamW and ``--gamma 30``: 0.005, then 0.15, at which a transformer forgets all."""
-    return Told(healthy=f"{SORTING} --scheduler step --gamma 0.3 --lr 0.005", cause="--gamma 30")
+    return Told(
+        healthy=f"{SORTING} --scheduler step --step-size 10 --gamma 0.3 --lr 0.005",
+        cause="--gamma 30",
+    )
 
 
 @_rate

@@ -29,6 +29,7 @@ class TimmCosine:
         self, optimizer: Optimizer, *, epochs: int, warmup: int, cycle_decay: float
     ) -> None:
         self.optimizer = optimizer
+        self.param_group_field, self._initial_param_group_field = "lr", "initial_lr"
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
         self.base_values = [group["initial_lr"] for group in optimizer.param_groups]
