@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +79,14 @@ def _rest_differs(one: Member, other: Member, name: str) -> bool:
 
 
 def _owner(members: Sequence[Member], pair: tuple[Member, Member], name: str) -> Member | None:
-    """Whose it is, by the steps that its optimizer took, as those of the others took; or None."""
+    """Whose it is, by the steps that it counts; None where that does not tell.
+
+    They are those that the other files of its checkpoint count, or, of the steps of the training,
+    as many as in the other checkpoints.
+    """
+    agreeing = [member for member in pair if _agrees(member, name)]
+    if len(agreeing) == 1 and all(map(_others_tell(name), pair)):
+        return agreeing[0]
     rates = [rate for member in members if member not in pair if (rate := _rate(member, name))]
     if not rates:
         return None
@@ -91,7 +98,21 @@ def _owner(members: Sequence[Member], pair: tuple[Member, Member], name: str) ->
     return fitting[0] if len(fitting) == 1 else None
 
 
+def _steps_of_others(member: Member, name: str) -> list[float]:
+    return [held.steps for part, held in member.parts.items() if part != name and held.steps]
+
+
+def _others_tell(name: str) -> Callable[[Member], bool]:
+    return lambda member: bool(_steps_of_others(member, name))
+
+
+def _agrees(member: Member, name: str) -> bool:
+    own = member.parts[name].steps
+    others = _steps_of_others(member, name)
+    return own is not None and any(math.isclose(own, one, rel_tol=_NEAR) for one in others)
+
+
 def _rate(member: Member, name: str) -> float | None:
-    """Steps of the optimizer over those of the training."""
-    part, step = member.parts.get(name), member.metadata.global_step or member.metadata.epoch
+    """Steps that a part counts over those of the training; epochs may be counted from 0 or 1."""
+    part, step = member.parts.get(name), member.metadata.global_step
     return part.steps / step if part is not None and part.steps and step else None

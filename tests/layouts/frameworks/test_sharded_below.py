@@ -134,8 +134,8 @@ class TestDeepSpeed:
         save(path / "global_step500" / "mp_rank_00_model_states.pt", {"module": WEIGHTS})
 
         def told() -> str:
-            findings = ckptdoctor.scan(tmp_path).findings
-            return "".join(one.message for one in findings if one.code == "CD112")
+            (row,) = ckptdoctor.scan(tmp_path).checkpoints
+            return "".join(one.message for one in row.findings if one.code == "CD112")
 
         assert not told()
         (path / "latest").write_text("global_step600")
