@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.layouts.files import Form, PartRole
+from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,
@@ -183,9 +183,9 @@ class NameMismatch(Rule):
 def _which(case: Case, held: float | None) -> str:
     """The file among several that says so; of texts that which tells most."""
     if case.files is not None and held in case.files.scalars.values():
-        texts = [one for one in case.parts if one.part.form is Form.TEXT]
-        states = [one for one in texts if one.part.role is PartRole.STATE]
-        return max(states, key=lambda one: one.nbytes).part.name if states else ""
+        states = [one for one in case.parts if one.part.role is PartRole.STATE]
+        texts = [one for one in states if not (one.format or "").startswith("torch")]
+        return max(texts, key=lambda one: one.nbytes).part.name if texts else ""
     return next((one.part.name for one in case.parts if step_in(one.values) == held), "")
 
 

@@ -170,7 +170,7 @@ class _Baselines:
 
 def _role_in_baselines(name: str) -> PartRole:
     if not name.endswith(_TORCH):
-        return PartRole.STATE
+        return PartRole.STATE if name == _DATA else PartRole.ARGS
     if "optimizer" in name:
         return PartRole.OPTIMIZER
     return PartRole.STATE if name.startswith("pytorch_variables") else PartRole.MODEL
