@@ -111,6 +111,7 @@ class Absent:
         because: who says so: ``model.safetensors.index.json names it``.
         tensors: those that it costs, as far as they are known.
         problem: what is wrong instead, where the file is there and is not what it should be; "".
+        unless_usual: whether it is not missed where no other checkpoint of the run has it.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Absent:
     because: str
     tensors: tuple[str, ...] = ()
     problem: str = ""
+    unless_usual: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ def _on_disk(family: Family, path: Path) -> Iterable[CheckpointFiles]:
 def _completed(files: CheckpointFiles, others: Sequence[CheckpointFiles]) -> CheckpointFiles:
     if not others:
         return files
+    files = _without_usual(files, others)
     here = {_sibling(part) for part in files.parts}
     known = {one.name for one in files.absent}
     common = _common(others)
@@ -78,6 +79,13 @@ def _completed(files: CheckpointFiles, others: Sequence[CheckpointFiles]) -> Che
         if part.name not in known
     )
     return replace(files, absent=(*files.absent, *absent)) if absent else files
+
+
+def _without_usual(files: CheckpointFiles, others: Sequence[CheckpointFiles]) -> CheckpointFiles:
+    """Without what the layout would expect and no checkpoint of the run has."""
+    there = {part.name for other in others for part in other.parts}
+    kept = tuple(one for one in files.absent if not one.unless_usual or one.name in there)
+    return replace(files, absent=kept) if len(kept) < len(files.absent) else files
 
 
 def _name_here(part: Part, files: CheckpointFiles, other: CheckpointFiles) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,15 @@ def test_of_one_that_is_named_alone_the_others_are_looked_up(tmp_path: Path) -> 
     touch(tmp_path / "global_step1", names)
     touch(tmp_path / "global_step2", names[:1])
     assert [one.name for one in checkpoint_at(tmp_path / "global_step2").absent] == [names[1]]
+
+
+def test_what_no_checkpoint_of_the_run_has_is_not_missed_where_a_layout_would_expect_it() -> None:
+    index = Absent(name="index.json", role=PartRole.STATE, because="-", unless_usual=True)
+    shards = {"a-1-of-2": PartRole.MODEL, "a-2-of-2": PartRole.MODEL}
+    bare = [checkpoint(Path(f"/run/step-{n}"), shards, index) for n in range(3)]
+    assert lacking(bare) == [{}, {}, {}]
+    assert lacking(bare[:1]) == [{"index.json": PartRole.STATE}]
+    whole = checkpoint(Path("/run/step-3"), shards | {"index.json": PartRole.STATE})
+    assert lacking([bare[0], whole, replace(whole, path=Path("/run/step-4"))])[0] == {
+        "index.json": PartRole.STATE
+    }

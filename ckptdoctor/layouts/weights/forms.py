@@ -116,6 +116,7 @@ class WeightForm:
             name=f"{place.at}{said.stem}.{said.kind}.index{variant}.json",
             role=PartRole.STATE,
             because="the weights lie in shards, which from_pretrained finds by it",
+            unless_usual=True,  # scripts that save shards by hand write none
         )
         return self._by_number(place) + Found(absent=(lost,))
 
