@@ -11,6 +11,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole, Pointer, single
+from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.manifest import RestoredFrom, restored_from
 from ckptdoctor.measure import Examination, measure
 from ckptdoctor.metadata import Metadata, Source
@@ -149,19 +150,17 @@ def _contents_of(one: PartCase) -> PartContents | None:
         found = contents_id(case.checkpoint.tensors, case.stats)
         return PartContents(name=part.name, contents_id=found, steps=_steps(case))
     if part.is_unique:
-        return PartContents(name=part.name, contents_id=_text_id(part.path))
+        text = Folder(part.path.parent).text(part.path.name)
+        return (
+            None
+            if text is None
+            else PartContents(name=part.name, contents_id=_id_of(text.encode()))
+        )
     steps = one.values.get("last_epoch") if part.role is PartRole.SCHEDULER else None
     if isinstance(steps, int):
         found = _id_of(repr(sorted(one.values.items())).encode())
         return PartContents(name=part.name, contents_id=found, steps=steps, changes=False)
     return None
-
-
-def _text_id(path: Path) -> str:
-    try:
-        return _id_of(path.read_bytes())
-    except OSError:  # gone since it was listed
-        return ""
 
 
 def _id_of(content: bytes) -> str:

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, TensorRecord
-from ckptdoctor.errors import CheckpointError
 from ckptdoctor.formats import opened, read_checkpoint
-from ckptdoctor.layouts.assemble import assembled, in_checkpoint
-from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
-from ckptdoctor.layouts.reading import read_part, with_chunks_joined
+from ckptdoctor.layouts.describe import Parts
+from ckptdoctor.layouts.files import CheckpointFiles
 
 __all__ = ["OpenCheckpoint", "Piece", "open_files", "overlap"]
 
@@ -68,31 +66,16 @@ def open_files(files: CheckpointFiles) -> Iterator[OpenCheckpoint]:
             checkpoint = read_checkpoint(file)
             yield OpenCheckpoint(checkpoint=checkpoint, pieces=_pieces(checkpoint, file.fd))
             return
-        read: list[tuple[Part, Checkpoint]] = []
+        parts = Parts(files)
         pieces: dict[str, tuple[Piece, ...]] = {}
-        failed: list[CheckpointError | OSError] = []
-        for part in files.parts:
-            if part.form is Form.TEXT:
-                continue
-            try:
-                file = stack.enter_context(opened(part.path))
-                checkpoint = in_checkpoint(read_part(part, file), part, pieces)
-            except (CheckpointError, OSError) as error:
-                failed.append(error)
-                continue
+        for checkpoint, file in parts.read(stack):
             pieces |= _pieces(checkpoint, file.fd)
-            read.append((part, checkpoint))
-        if failed and not read:
-            raise failed[0]
-        whole = assembled(files, read)
-        joined = with_chunks_joined(files.parts, whole.tensors, {})
-        if joined is not None:
-            whole = replace(whole, tensors=joined.tensors)
-            for fqn, chunks in joined.pieces.items():
-                pieces[fqn] = tuple(
-                    replace(pieces[one.record.fqn][0], offsets=one.chunk.offsets) for one in chunks
-                )
-        yield OpenCheckpoint(checkpoint=whole, pieces=pieces, unread=tuple(map(str, failed)))
+        whole, joined = parts.whole()
+        for fqn, chunks in joined.pieces.items() if joined is not None else ():
+            pieces[fqn] = tuple(
+                replace(pieces[one.record.fqn][0], offsets=one.chunk.offsets) for one in chunks
+            )
+        yield OpenCheckpoint(checkpoint=whole, pieces=pieces, unread=tuple(map(str, parts.failed)))
 
 
 def _pieces(checkpoint: Checkpoint, fd: int) -> dict[str, tuple[Piece, ...]]:

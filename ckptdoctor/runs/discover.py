@@ -99,21 +99,12 @@ def discover(paths: Iterable[Path]) -> Discovery:
     together = _together([path for path in every if not path.is_dir()])
     seen: set[str] = set()
     for path in every:
-        inside = [together.get(path) or checkpoint_in(path)]
         if path.is_dir():
-            below = sorted(_below(path, claims), key=lambda one: natural_key(one.path))
-            # A part may lie in a folder that was looked at before its checkpoint's.
-            linked = _led_to(claims)
-            inside = [
-                one
-                for one in below
-                if not one.is_single
-                or not (
-                    one.path in claims.taken or (linked and os.path.realpath(one.path) in linked)
-                )
-            ]
+            inside = _inside(path, claims)
             if not inside:
                 found.empty.append(path)
+        else:
+            inside = [together.get(path) or checkpoint_in(path)]
         for files in inside:
             identity = os.path.realpath(files.path)
             if identity not in seen:
@@ -122,6 +113,20 @@ def discover(paths: Iterable[Path]) -> Discovery:
     found.checkpoints[:] = with_siblings(found.checkpoints)
     found.pointers += claims.pointers
     return found
+
+
+def _inside(folder: Path, claims: Claims) -> list[CheckpointFiles]:
+    """The checkpoints below a folder, in order.
+
+    A part may lie in a folder that was looked at before its checkpoint's.
+    """
+    below = sorted(_below(folder, claims), key=lambda one: natural_key(one.path))
+    linked = _led_to(claims)
+
+    def is_part(path: Path) -> bool:
+        return path in claims.taken or (bool(linked) and os.path.realpath(path) in linked)
+
+    return [one for one in below if not (one.is_single and is_part(one.path))]
 
 
 def _led_to(claims: Claims) -> set[str]:

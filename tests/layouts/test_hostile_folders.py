@@ -7,6 +7,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +62,15 @@ def test_a_text_that_is_no_file_is_not_waited_for(
 ) -> None:
     make(tmp_path / "trainer_state.json")
     assert Folder(tmp_path).text("trainer_state.json") is None
+
+
+def test_a_note_of_a_save_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "CKPT+1"
+    folder.mkdir()
+    torch.save({"w": torch.ones(3)}, folder / "model.ckpt")
+    os.mkfifo(folder / "CKPT.yaml")
+    code = "import sys, ckptdoctor; ckptdoctor.scan(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
 
 
 def test_a_text_of_more_values_than_memory_should_hold_is_not_read(tmp_path: Path) -> None:
