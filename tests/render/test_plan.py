@@ -40,9 +40,11 @@ def test_the_recommended_command_stands_first_and_whole() -> None:
     assert lines[1] == "  ckptdoctor restore --from e11.pth --scale-lr 0.75 && \\"
     assert "      --stage2-lr 0.00015 \\" in lines
     assert "C: start afresh with safe settings" in lines
-    assert text.count("  change ") == 3, "those of A alone"
-    assert plan_text(made(), Screen(width=80, colour=False, verbosity=1)).count("  change ") > 5
-    assert "  why " not in plan_text(made(), Screen(width=80, colour=False, verbosity=-1))
+    assert text.count("A change ") == text.count(" change ") == 3, "those of A alone"
+    whole = plan_text(made(), Screen(width=80, colour=False, verbosity=1))
+    assert whole.count(" change ") > 5
+    assert whole.count("A change ") == 3
+    assert " why " not in plan_text(made(), Screen(width=80, colour=False, verbosity=-1))
 
 
 @pytest.mark.parametrize("colour", [False, True])

@@ -98,12 +98,13 @@ class _Page:
         return told, sum(map(len, wanted[len(told) :]))
 
     def details(self, option: Option) -> list[list[Text]]:
-        """What it cannot vouch for, what is changed, and why: a paragraph each."""
-        return [
-            *(self._paragraph("  mind", warning) for warning in option.warnings),
-            *(self._paragraph("  change", _change(change)) for change in option.changes),
-            *(self._paragraph("  why", reason) for reason in option.reasons),
+        """What it cannot vouch for, changes, and why: a paragraph each, with its letter."""
+        told = [
+            *(("mind", warning) for warning in option.warnings),
+            *(("change", _change(change)) for change in option.changes),
+            *(("why", reason) for reason in option.reasons),
         ]
+        return [self._paragraph(f"{option.name} {label}", words) for label, words in told]
 
     def _command(self, option: Option) -> list[Text]:
         """The title, then the command; a long line that the user did not break is left whole."""
