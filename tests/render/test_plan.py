@@ -43,7 +43,7 @@ def test_the_recommended_command_stands_first_and_whole() -> None:
     assert text.count("A change ") == text.count(" change ") == 3, "those of A alone"
     whole = plan_text(made(), Screen(width=80, colour=False, verbosity=1))
     assert whole.count(" change ") > 5
-    assert whole.count("A change ") == 3
+    assert {whole.count(f"{letter} change ") > 0 for letter in "ABC"} == {True}, "each its own"
     assert " why " not in plan_text(made(), Screen(width=80, colour=False, verbosity=-1))
 
 
