@@ -16,7 +16,8 @@ from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.lr_rules import parse_added
-from ckptdoctor.recovery.plan import Option, Plan, make_plan
+from ckptdoctor.recovery.option import Option
+from ckptdoctor.recovery.plan import Plan, make_plan
 from ckptdoctor.recovery.restore import restore
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.report import Report

@@ -8,7 +8,8 @@ from itertools import chain
 
 from rich.text import Text
 
-from ckptdoctor.recovery.plan import Option, Plan
+from ckptdoctor.recovery.option import Option
+from ckptdoctor.recovery.plan import Plan
 from ckptdoctor.recovery.rewrite import Change
 from ckptdoctor.recovery.timeline import Timeline
 from ckptdoctor.render.console.screen import Screen, drawn

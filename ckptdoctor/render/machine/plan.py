@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ckptdoctor.recovery.plan import Option, Plan
+from ckptdoctor.recovery.option import Option
+from ckptdoctor.recovery.plan import Plan
 from ckptdoctor.recovery.timeline import Timeline
 from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, TOOL, dump
 

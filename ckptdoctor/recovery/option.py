@@ -1,0 +1,236 @@
+"""One way to go on, as a command that is ready to run: from a checkpoint, or from nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.finding import Verdict
+from ckptdoctor.manifest import actions_of
+from ckptdoctor.metadata import count_text
+from ckptdoctor.places import place_of
+from ckptdoctor.recovery.command_line import CommandLine
+from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, placed, taken_as
+from ckptdoctor.recovery.lr_rules import Advice
+from ckptdoctor.recovery.next_step import clean_name, free_name, makes_folder
+from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
+from ckptdoctor.recovery.resume_argument import flag_in
+from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
+from ckptdoctor.recovery.stored_command import stored_arguments
+from ckptdoctor.recovery.stored_rates import stores_rate, stores_schedule, what_stays
+from ckptdoctor.recovery.warm_up import Facts, epoch_steps_of
+from ckptdoctor.report import CheckpointReport, Place
+from ckptdoctor.rules.rescue import rescue_option
+from ckptdoctor.shell import command_line
+
+__all__ = ["Basis", "Option", "Stored", "fresh", "moments", "resuming"]
+
+Stored = Callable[[Path], Mapping[str, Scalar] | None]
+"""The scalars that a checkpoint stores, by path; None where that is not known."""
+
+_SCALED = frozenset({"scale-lr", "set-lr"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One way to go on.
+
+    Attributes:
+        name: A, B or C.
+        title: what it does.
+        recommended: whether to take this one.
+        command: ready for a shell; more than one, joined by ``&&``, where a file is made first.
+        changes: what is changed in the user's command.
+        reasons: why this is an option, and why the rate.
+        warnings: what it cannot vouch for.
+        epoch: that of the checkpoint it goes on from; None for a fresh start.
+    """
+
+    name: str
+    title: str
+    recommended: bool
+    command: str
+    changes: tuple[Change, ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    epoch: int | float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What every option is made from."""
+
+    line: CommandLine | None
+    advice: Advice
+    request: Request
+    stored: Stored
+    warm_up: str = ""  # the flag of their framework
+    copies: Sequence[CheckpointReport] = ()
+    rows: Sequence[CheckpointReport] = ()
+    written: set[Path] = field(default_factory=set)  # by the options so far
+
+    def rewrite(self) -> Rewrite | None:
+        """The command, to be changed; None where it is not known."""
+        if self.line is None:
+            return None
+        return Rewrite(self.line, self.advice, self.request, OwnCheckpoints(self.rows))
+
+    def facts(self, source: Path | None) -> Facts:
+        """What is known of the training, to go on from this checkpoint."""
+        scalars = (None if source is None else self.stored(source)) or {}
+        return Facts(
+            arguments=stored_arguments(scalars),
+            epoch_steps=epoch_steps_of(self.rows),
+            resumes_schedule=stores_schedule(scalars),
+            flag=self.warm_up,
+        )
+
+
+def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
+    """Going on from a checkpoint."""
+    source, epoch = place.report.path, place.report.metadata.epoch
+    rewrite = basis.rewrite()
+    as_folder = rewrite is not None and rewrite.takes_folder(source)
+    if as_folder:
+        made: tuple[Path, str, list[str]] = (source, "", [])
+    else:
+        made = _checkpoint_to_resume(place, basis)
+    resume, first, reasons = made
+    warnings: list[str] = []
+    command = first or command_line("ckptdoctor", "scan", source)
+    if rewrite is not None:
+        files, facts = place.report.files, basis.facts(source)
+        usual = flag_in(facts.arguments) or ("" if files is None else framework_of(files).flag)
+        inside = None if files is None or resume == source else placed(files, resume).checkpoint
+        rewrite.resume_from(resume, source, usual, inside)
+        rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
+        rewrite.scale_rates(fresh=False)
+        rewrite.warm_up(facts)
+        command = _after(first, rewrite)
+        warnings = rewrite.warnings
+        if files is not None and (caution := caution_of(files)):
+            warnings.append(caution)
+    if as_folder and basis.advice.factor != 1.0:
+        warnings.append(
+            "the rate that scheduler.pt stores in that folder wins over the flag: resume from a "
+            "copy of the folder without optimizer.pt and scheduler.pt to have the smaller one"
+        )
+    return Option(
+        name=name,
+        title=title + _when(place.report),
+        recommended=False,
+        command=command,
+        changes=() if rewrite is None else tuple(rewrite.changes),
+        reasons=(f"{source.name}: {place.reason}", *reasons, *_about_rate(basis.advice)),
+        warnings=tuple(warnings),
+        epoch=epoch,
+    )
+
+
+def _when(report: CheckpointReport) -> str:
+    epoch, step = moments(report)
+    if epoch is not None:
+        return f", epoch {count_text(epoch)}"
+    return "" if step is None else f", step {step}"
+
+
+def _after(first: str, rewrite: Rewrite) -> str:
+    """The command, to be run only if the first one succeeds."""
+    text = rewrite.text()
+    if not first:
+        return text
+    return f"{first} && {{\n{text}\n}}" if rewrite.several else f"{first} && \\\n{text}"
+
+
+def _checkpoint_to_resume(place: Place, basis: Basis) -> tuple[Path, str, list[str]]:
+    """The file to resume from, the command that makes it ("" if it is there), and why."""
+    source, factor, files = place.report.path, basis.advice.factor, place.report.files
+    taken = source if files is None else taken_as(files, source)
+    if taken is not None and _SCALED & set(actions_of(source)):
+        return taken, "", ["its stored learning rate was changed when it was restored"]
+    copy = _copy_of(source, basis)
+    if copy is not None:
+        copy = (files and taken_as(files, copy)) or copy
+        return copy, "", [f"{copy.name} was restored from {source.name} with this rate already"]
+    reasons = []
+    scalars = basis.stored(source)
+    scale = factor != 1.0 and (scalars is None or stores_rate(scalars))
+    if factor != 1.0 and not scale:
+        reasons.append("it stores no learning rate: that of the flags holds")
+        reasons += what_stays(scalars or {})
+    rescue = "" if place.usable else rescue_option(place.report.findings)
+    salvage = place.report.verdict is Verdict.SALVAGEABLE or bool(rescue)
+    there = basis.line is not None or actions_of(source)
+    if taken is not None and there and not scale and not salvage:
+        return taken, "", reasons
+    if taken is None:
+        reasons.append(
+            "the file that names the newest checkpoint names another; a copy has its own"
+        )
+    words: list[str | Path] = ["ckptdoctor", "restore", "--from", source]
+    if rescue:
+        words.append(rescue)
+        reasons.append("its weights are broken, and what else is in the file makes them sound")
+    if scale:
+        words += ["--scale-lr", f"{factor:g}"]
+        reasons.append(
+            "resuming loads the learning rate that the checkpoint stores over that of the flags: "
+            "--scale-lr changes the stored one"
+        )
+        reasons += what_stays(scalars or {})
+    if salvage and not rescue:
+        reasons.append("restore leaves out what is broken beside the weights")
+    usual = clean_name(source, several=makes_folder(place.report.files))
+    destination = free_name(usual, basis.written)
+    basis.written.add(destination)
+    if destination != usual:
+        words += ["-o", destination]
+    return destination, command_line(*words), reasons
+
+
+def _copy_of(source: Path, basis: Basis) -> Path | None:
+    """A sound copy of a checkpoint whose rates were scaled as advised."""
+    for row in basis.copies:
+        made = row.restored
+        if made is None or row.verdict is not Verdict.HEALTHY:
+            continue
+        same = place_of(made.source) == place_of(source)
+        if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
+            return row.path
+    return None
+
+
+def _about_rate(advice: Advice) -> list[str]:
+    if advice.factor == 1.0 and not advice.warmup_epochs:
+        return [f"learning rate unchanged: {'; '.join(advice.reasons)}"]
+    return [
+        f"learning rate times {advice.in_words()}, a rule of thumb: {'; '.join(advice.reasons)}"
+    ]
+
+
+def fresh(basis: Basis, source: Path | None) -> Option | None:
+    """From nothing, with settings that hold; None without a command to start."""
+    rewrite = basis.rewrite()
+    if rewrite is None:
+        return None
+    rewrite.resume_from_nothing()
+    rewrite.move_to_new_folder("safe")
+    rewrite.scale_rates(fresh=True)
+    rewrite.warm_up(replace(basis.facts(source), resumes_schedule=False))
+    return Option(
+        name="C",
+        title="start afresh with safe settings",
+        recommended=False,
+        command=rewrite.text(),
+        changes=tuple(rewrite.changes),
+        reasons=("for when no checkpoint can be trusted", *_about_rate(basis.advice)),
+        warnings=tuple(rewrite.warnings),
+    )
+
+
+def moments(report: CheckpointReport) -> tuple[int | float | None, int | None]:
+    """When a checkpoint was saved: its epoch, and its step."""
+    return report.metadata.epoch, report.metadata.global_step
