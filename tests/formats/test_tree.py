@@ -11,10 +11,10 @@ import pathlib
 import pickle
 import random
 import tempfile
-import time
 import types
 import warnings
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from ckptdoctor.formats import Limits, byte_strings, open_checkpoint
 from ckptdoctor.formats.paths import joined
 from tests.bad_inputs.bombs import colliding
 from tests.builders import save, small_model
+from tests.costs import assert_linear, calls, ending, growth
 from tests.formats.oracle import assert_same_tensors, listed, read_elements
 
 
@@ -422,12 +423,6 @@ def test_torchscript_lists_are_read(path: Path) -> None:
 # -- trees made to hurt --------------------------------------------------------------------------
 
 
-def timed(path: Path, raw: bytes) -> tuple[Checkpoint, float]:
-    start = time.process_time()
-    checkpoint = opcodes(path, raw)
-    return checkpoint, time.process_time() - start
-
-
 @pytest.mark.parametrize(
     ("raw", "most"),
     [
@@ -450,25 +445,31 @@ def timed(path: Path, raw: bytes) -> tuple[Checkpoint, float]:
     ],
 )
 def test_shared_and_circular_trees_end(path: Path, raw: bytes, most: int) -> None:
-    checkpoint, seconds = timed(path, raw)
-    assert seconds < 2
+    with ending():
+        checkpoint = opcodes(path, raw)
     assert len(checkpoint.scalars) <= most
 
 
 def test_an_exponential_tensor_is_refused(path: Path) -> None:
     sparse = b"q\x000ctorch._utils\n_rebuild_sparse_tensor\n(N(h\x00h\x00ttR"
-    checkpoint, seconds = timed(path, b"]K\x01a" + sparse * 60 + b".")
-    assert seconds < 2
+    with ending():
+        checkpoint = opcodes(path, b"]K\x01a" + sparse * 60 + b".")
     assert len(checkpoint.scalars) < 100_000
 
 
-def test_parameters_in_parameters_are_bounded(path: Path) -> None:
-    wrap = b"ctorch._utils\n_rebuild_parameter\nq\x010h\x01"
-    chain = b"q\x020h\x01h\x02\x85R" * 3000
-    raw = wrap + b"0K\x01" + chain + b"q\x030](" + b"h\x03" * 3000 + b"e."
-    checkpoint, seconds = timed(path, raw)
-    assert seconds < 10  # squares would take minutes
-    assert 1 <= len(checkpoint.scalars) < 3000
+def test_parameters_in_parameters_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ckptdoctor.formats.tree._REPETITIONS", 500)
+
+    def work(count: int) -> int:
+        wrap = b"ctorch._utils\n_rebuild_parameter\nq\x010h\x01"
+        chain = b"q\x020h\x01h\x02\x85R" * count
+        raw = wrap + b"0K\x01" + chain + b"q\x030](" + b"h\x03" * count + b"e."
+        found: list[Checkpoint] = []
+        cost = calls(lambda: found.append(opcodes(path, raw)))
+        assert 1 <= len(found[0].scalars) < count
+        return cost
+
+    assert work(400) < 12 * work(50)  # of 8 times as many; 64 times where it is the square
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -493,32 +494,32 @@ def test_storages_that_were_saved_alone_are_rows(path: Path, legacy: bool) -> No
 
 
 def test_depth_is_bounded(path: Path) -> None:
-    checkpoint, _ = timed(path, b"]" * 500 + b"a" * 499 + b".")
+    checkpoint = opcodes(path, b"]" * 500 + b"a" * 499 + b".")
     assert codes(checkpoint) == ["CD107"]
     assert "nested more than 200 deep" in checkpoint.problems[0].message
 
 
 def test_deep_objects_are_bounded(path: Path) -> None:
-    checkpoint, seconds = timed(path, b"N" + b"\x85" * 100_000 + b"]\x86.")
-    assert codes(checkpoint) == ["CD107"]
-    assert seconds < 2
+    def work(depth: int) -> None:
+        assert codes(opcodes(path, b"N" + b"\x85" * depth + b"]\x86.")) == ["CD107"]
+
+    assert_linear(work, 12_500, 100_000)
 
 
 def test_long_names_all_the_way_down_are_bounded(path: Path) -> None:
     """A long key shared by every level, and many leaves below."""
     key = b"X\x00\x80\x00\x00" + b"k" * 0x8000 + b"q\x00"
     raw = b"}" + key + b"}h\x00" * 150 + b"](" + b"K\x01" * 50_000 + b"e" + b"s" * 151 + b"."
-    start = time.process_time()
-    checkpoint = opcodes(path, raw, Limits(metadata_nbytes=4_000_000))
-    assert time.process_time() - start < 3
+    with ending():
+        checkpoint = opcodes(path, raw, Limits(metadata_nbytes=4_000_000))
     assert codes(checkpoint) == ["CD107"]
     assert max(map(len, checkpoint.scalars)) <= 2001
 
 
 def test_long_texts_shared_by_many_are_bounded(path: Path) -> None:
     text = b"X\x00\x80\x00\x00" + b"t" * 0x8000 + b"q\x00"
-    checkpoint, seconds = timed(path, b"](" + text + b"h\x00" * 100_000 + b"e.")
-    assert seconds < 3
+    with ending():
+        checkpoint = opcodes(path, b"](" + text + b"h\x00" * 100_000 + b"e.")
     assert codes(checkpoint) == ["CD107"]
 
 
@@ -526,8 +527,8 @@ def test_an_array_referenced_by_many_is_decoded_once(path: Path) -> None:
     text = b"X\x00\x00\x04\x00" + b"t" * 0x40000 + b"q\x00"
     dtype = b"cnumpy\ndtype\n(U\x02i1tRq\x05"
     array = b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01(J\x00\x00\x04\x00th\x05\x89h\x00tb"
-    checkpoint, seconds = timed(path, b"](" + text + dtype + array * 2000 + b"e.")
-    assert seconds < 3
+    with ending():
+        checkpoint = opcodes(path, b"](" + text + dtype + array * 2000 + b"e.")
     blobs = {id(tensor.storage and tensor.storage.inline) for tensor in checkpoint.tensors}
     assert (len(checkpoint.tensors), len(blobs)) == (2000, 1)
 
@@ -582,10 +583,12 @@ def test_flipped_bytes_of_rich_pickles_are_no_crash(chance: random.Random) -> No
 def test_integer_keys_cannot_be_chosen_to_collide(path: Path) -> None:
     """They walk the same way through a dict of 2**17 slots."""
     keys = [key for part in colliding(17, 8000) for key in part]
-    raw = b"}(" + b"".join(b"J" + key.to_bytes(4, "little") + b"K\1" for key in keys) + b"u."
-    checkpoint, seconds = timed(path, raw)
-    assert len(checkpoint.scalars) == len(set(keys))
-    assert seconds < 5
+
+    def work(keys: Sequence[int]) -> None:
+        raw = b"}(" + b"".join(b"J" + key.to_bytes(4, "little") + b"K\1" for key in keys) + b"u."
+        assert len(opcodes(path, raw).scalars) == len(set(keys))
+
+    assert growth(work, range(len(keys)), keys, enough=3) < 3
 
 
 def test_a_number_and_its_digits_are_two_keys(path: Path) -> None:
@@ -594,10 +597,12 @@ def test_a_number_and_its_digits_are_two_keys(path: Path) -> None:
 
 
 def test_arguments_that_many_objects_share_are_read_a_few_times(path: Path) -> None:
-    args = b"(" + b"]N\x86" * 30_000 + b"t"
-    raw = b"](cm\nC\nq\0" + args + b"q\1R" + b"h\0h\1R" * 30_000 + b"e."
-    _, seconds = timed(path, raw)
-    assert seconds < 10
+    def work(count: int) -> int:
+        args = b"(" + b"]N\x86" * count + b"t"
+        raw = b"](cm\nC\nq\0" + args + b"q\1R" + b"h\0h\1R" * count + b"e."
+        return calls(lambda: opcodes(path, raw))
+
+    assert work(800) < 12 * work(100)  # of 8 times as many; 64 times where it is the square
 
 
 def test_one_tensor_under_more_names_than_the_file_explains(path: Path) -> None:

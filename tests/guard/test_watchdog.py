@@ -367,11 +367,12 @@ def test_a_gpu_is_not_waited_for() -> None:
     torch.cuda.synchronize()
     assert value.get() == 0.25
     with torch.cuda.stream(torch.cuda.Stream()):  # type: ignore[no-untyped-call]
-        torch.cuda._sleep(2_000_000_000)  # type: ignore[no-untyped-call]  # about a second
-        start = time.perf_counter()
+        torch.cuda._sleep(20_000_000_000)  # type: ignore[no-untyped-call]  # about ten seconds
+        slept = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        slept.record()
         value.put(torch.full((), NAN, device="cuda"))
         assert value.get() == 0.25
-        assert time.perf_counter() - start < 0.3
+        assert not slept.query()  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
     assert value.get() != value.get()  # NaN by now
 

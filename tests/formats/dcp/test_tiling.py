@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ from hypothesis import strategies as st
 from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, Metadata
 
 from ckptdoctor.checkpoint import FileIdentity, Problem
+from ckptdoctor.formats.dcp import tiling
 from ckptdoctor.formats.dcp.described import Chunk, DcpMetadata, Item, WholeTensor
 from ckptdoctor.formats.dcp.slices import roles_of
 from ckptdoctor.formats.dcp.tiling import tiling_problems
+from tests.costs import calls
 from tests.formats.dcp.folders import Box, described, grid, write
 
 NOTHING = FileIdentity(device=0, inode=0, nbytes=0, mtime_ns=0)
@@ -94,19 +95,31 @@ def test_ranks_that_hold_nothing_of_a_tensor_are_no_fault() -> None:
     assert problems_of((0, 3), [((0, 0), (0, 3))]) == []
 
 
-def test_a_grid_of_many_chunks_takes_no_time() -> None:
-    start = time.perf_counter()
-    assert problems_of((4096, 4096), grid((4096, 4096), (64, 64))) == []
-    assert time.perf_counter() - start < 2
+def test_no_chunk_of_a_grid_is_compared_with_each_other() -> None:
+    def work(side: int) -> int:
+        boxes = grid((4096, 4096), (side, side))
+        assert len(boxes) == side**2
+        return calls(lambda: problems_of((4096, 4096), boxes))
+
+    assert work(64) < 20 * work(16)  # of 16 times as many; 256 times where it is the square
 
 
-def test_chunks_made_to_take_long_end_at_a_bound() -> None:
-    boxes: list[Box] = [((0, at), (6000, 1)) for at in range(3000)]
-    boxes += [((at, 3000), (1, 1)) for at in range(6000)]
-    start = time.perf_counter()
-    (problem,) = problems_of((6000, 3001), boxes)
+def test_chunks_made_to_take_long_end_at_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes: list[Box] = [((0, at), (1200, 1)) for at in range(600)]
+    boxes += [((at, 600), (1, 1)) for at in range(1200)]
+    compared = 0
+
+    def share(one: Chunk, other: Chunk) -> bool:
+        nonlocal compared
+        compared += 1
+        return real(one, other)
+
+    real = tiling._share
+    monkeypatch.setattr(tiling, "_share", share)
+    monkeypatch.setattr(tiling, "_COMPARED", 20_000)
+    (problem,) = problems_of((1200, 601), boxes)
     assert "too long" in problem.message
-    assert time.perf_counter() - start < 20
+    assert 10_000 < compared <= 20_000  # of half a million pairs
 
 
 def lacking(fqn: str) -> Callable[[Metadata], object]:

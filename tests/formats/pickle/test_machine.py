@@ -11,9 +11,9 @@ import pickle
 import pickletools
 import random
 import struct
-import time
+import tracemalloc
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from ckptdoctor.formats.pickle.nodes import (
 from ckptdoctor.formats.pickle.opcodes import DISPATCH, STOP
 from ckptdoctor.formats.pickle.scalars import OPCODES
 from ckptdoctor.formats.source import FileSource, MemorySource
+from tests.costs import assert_linear, calls, ending
 
 GENEROUS = Limits()
 WINDOW = 1 << 18
@@ -637,39 +638,51 @@ def test_limits_follow_the_size_of_the_file() -> None:
     assert Limits.for_file(0).metadata_nbytes == 64 << 20
 
 
-def seconds(data: bytes, limits: Limits = GENEROUS) -> float:
-    start = time.process_time()
+def fed(data: bytes) -> None:
     with contextlib.suppress(PickleError):
-        run(data, limits)
-    return time.process_time() - start
+        run(data)
 
 
-BOMBS = {
-    "deep lists": b"]" * 50_000 + b"a" * 49_999 + b".",
-    "deep tuples": b")" + b"\x85" * 50_000 + b".",
-    "deep marks": b"(" * 50_000 + b".",
+SMALL_BOMBS = {
     "a memo of 2**31 entries": b"Nr\xff\xff\xff\x7f.",
     "a list in itself": b"]q\x00h\x00a.",
     "2**40 leaves": b"]q\x00(K\x01K\x01e" + b"q\x000](h\x00h\x00e" * 40 + b".",
-    "a list that claims 4 GB": b"X\xff\xff\xff\xff.",
+    "a text that claims 4 GB": b"X\xff\xff\xff\xff.",
     "bytes that claim 2**63": b"\x8e" + b"\xff" * 7 + b"\x7f.",
-    "one append at a time": b"ca\nb\n)R" + b"Na" * 50_000 + b".",
-    "keys with one hash": b"}("
-    + b"".join(
-        b"\x8a\x0d" + ((2**61 - 1) * i).to_bytes(13, "little", signed=True) + b"N"
-        for i in range(1, 20_000)
-    )
-    + b"u.",
-    "memo indices with one hash": b"N"
-    + b"".join(b"p%d\n" % ((2**61 - 1) * i) for i in range(1, 5_000))
-    + b".",
-    "unhashable keys": b"}" + b"]Ns" * 50_000 + b".",
+}
+BOMBS: dict[str, Callable[[int], bytes]] = {
+    "deep lists": lambda n: b"]" * n + b"a" * (n - 1) + b".",
+    "deep tuples": lambda n: b")" + b"\x85" * n + b".",
+    "deep marks": lambda n: b"(" * n + b".",
+    "one append at a time": lambda n: b"ca\nb\n)R" + b"Na" * n + b".",
+    "keys with one hash": lambda n: b"}(" + b"".join(map(key_of_one_hash, range(1, n))) + b"u.",
+    "memo indices with one hash": lambda n: (
+        b"N" + b"".join(b"p%d\n" % ((2**61 - 1) * i) for i in range(1, n)) + b"."
+    ),
+    "unhashable keys": lambda n: b"}" + b"]Ns" * n + b".",
 }
 
 
+def key_of_one_hash(number: int) -> bytes:
+    return b"\x8a\x0d" + ((2**61 - 1) * number).to_bytes(13, "little", signed=True) + b"N"
+
+
+@pytest.mark.parametrize("bomb", SMALL_BOMBS.values(), ids=SMALL_BOMBS.keys())
+def test_small_bombs_cost_next_to_nothing(bomb: bytes) -> None:
+    with ending():
+        assert calls(lambda: fed(bomb)) < 1000
+    tracemalloc.start()
+    try:
+        fed(bomb)
+        _, most_nbytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_nbytes < 10_000_000
+
+
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
-def test_bombs_cost_next_to_nothing(bomb: bytes) -> None:
-    assert seconds(bomb) < 2.0
+def test_large_bombs_cost_no_more_than_their_bytes(bomb: Callable[[int], bytes]) -> None:
+    assert_linear(fed, bomb(6_250), bomb(50_000))
 
 
 # -- windows -------------------------------------------------------------------------------------
