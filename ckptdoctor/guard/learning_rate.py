@@ -13,7 +13,8 @@ import torch
 __all__ = ["scale_learning_rate"]
 
 _OF_GROUP = ("lr", "initial_lr", "max_lr", "min_lr")  # the last two are OneCycleLR's
-_OF_SCHEDULER = ("base_lrs", "max_lrs", "_last_lr")  # "min_lrs" is a floor that the user set
+_OF_SCHEDULER = ("base_lrs", "max_lrs", "_last_lr", "base_values")  # the last is timm's
+_BOUND = "eta_min"  # the curve of a cosine ends there; "min_lrs" is a floor that the user set
 
 
 def scale_learning_rate(
@@ -43,6 +44,17 @@ def scale_learning_rate(
             rates = getattr(scheduler, key, None)
             if isinstance(rates, list):
                 setattr(scheduler, key, [_scaled(rate, factor) for rate in rates])
+        if isinstance(getattr(scheduler, _BOUND, None), int | float):
+            setattr(scheduler, _BOUND, getattr(scheduler, _BOUND) * factor)
+        _scale_warm_up(scheduler, factor)
+
+
+def _scale_warm_up(scheduler: Any, factor: float) -> None:
+    """Timm's warm-up adds a step to the first rate of it at each epoch: both go with the rate."""
+    steps = getattr(scheduler, "warmup_steps", None)
+    if isinstance(steps, list) and hasattr(scheduler, "warmup_lr_init"):
+        scheduler.warmup_steps = [step * factor for step in steps]
+        scheduler.warmup_lr_init *= factor
 
 
 def _scaled(rate: Any, factor: float) -> Any:
