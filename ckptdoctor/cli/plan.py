@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ckptdoctor.checkpoint import Scalar
+    from ckptdoctor.recovery.rewrite import Request
 
 __all__ = ["plan"]
 
@@ -58,6 +59,15 @@ def plan(
             metavar="WHAT",
             help="What was added before it went wrong: deep-supervision, ema, augmentation, "
             "batch-size:X2. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    scale_lr: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR",
+            help="This factor for the learning rate, in place of what the evidence asks for; 1 "
+            "keeps the rate.",
             show_default=False,
         ),
     ] = None,
@@ -123,7 +133,10 @@ def plan(
         lr_flags=tuple(lr_flag or ()),
         resume_flag=resume_flag,
         target=target,
+        factor=scale_lr,
     )
+    if scale_lr is not None and not 0.0 < scale_lr < math.inf:
+        raise UsageError(f"--scale-lr {scale_lr:g}: a factor above 0 is needed, such as 0.5")
     if target is not None and not math.isfinite(target):
         raise UsageError(f"--target {target}: a number is needed")
     if command:
@@ -135,13 +148,20 @@ def plan(
     )
     if report is None and (_leads_nowhere(paths or []) or (before is None and not command)):
         return Exit.NOTHING
-    from ckptdoctor.recovery.next_step import Asked
+    from dataclasses import replace
+
+    from ckptdoctor.recovery.next_step import Asked, same_question
     from ckptdoctor.recovery.one_run import one_run
     from ckptdoctor.report import Report
+    from ckptdoctor.shell import command_line
 
     asked = Asked(paths=tuple(paths or ()), wish=wish)
     more = ("--command", command) if command else ()
     chosen = one_run(report or Report(), run, "plan", asked, more)
+    if chosen is not None:
+        several = report is not None and len(report.runs) > 1
+        words = [*same_question(chosen, asked, several=several), *_said(request, more)]
+        request = replace(request, again=command_line("ckptdoctor", "plan", *words))
     made = make_plan(chosen, request, earlier=before, stored=_stored)
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.plan import plan_json
@@ -154,6 +174,18 @@ def plan(
         text = plan_text(made, screen_for(output, verbosity=verbosity, no_color=no_color))
     write_result(text, output)
     return Exit.OK
+
+
+def _said(request: Request, more: tuple[str, ...]) -> list[str]:
+    """The options that change what is planned, as words."""
+    words = list(more)
+    for one in request.added:
+        words += ["--added", one.in_words()]
+    for flag in request.lr_flags:
+        words += ["--lr-flag", flag]
+    if request.resume_flag:
+        words += ["--resume-flag", request.resume_flag]
+    return words
 
 
 def _leads_nowhere(paths: list[Path]) -> bool:

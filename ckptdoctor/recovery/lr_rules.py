@@ -2,8 +2,8 @@
 
 What adds gradient flow asks for a smaller rate: deep supervision about three quarters, together
 with an average of the weights 0.7, stronger augmentation 0.85 to 0.9. A larger batch allows a
-larger one. Where the cause is not known, what happened decides: a decline 0.8, a collapse 0.5, both
-with five epochs of warm-up; and 0.8 once more where a run goes wrong again after a restart.
+larger one. All of that comes on top of what the cause asks for (:mod:`ckptdoctor.recovery.causes`),
+and 0.8 once more where a run goes wrong again after a restart.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import enum
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckptdoctor.errors import UsageError
-from ckptdoctor.history import AlarmKind, History
+from ckptdoctor.recovery.causes.cause import Cause, Remedy
+from ckptdoctor.recovery.causes.remedies import HALF
 
-__all__ = ["Added", "Addition", "Advice", "advise", "parse_added"]
+__all__ = ["Added", "Addition", "Advice", "advise", "as_told", "parse_added"]
 
-_WARMUP_EPOCHS = 5
 _MOST_TIMES = 1e6
+_AS_GOOD_AS_ALL = 0.95
 _BATCH = re.compile(r"^batch-size:x?(\d+(?:\.\d+)?)$")
 
 
@@ -40,6 +41,11 @@ class Addition:
     what: Added
     times: float = 1.0
 
+    def in_words(self) -> str:
+        """As it is written behind ``--added``."""
+        scaled = f":X{self.times:g}" if self.what is Added.BATCH_SIZE else ""
+        return f"{self.what.value}{scaled}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -50,6 +56,7 @@ class Advice:
         low, high: the range of factors that the rules leave.
         warmup_epochs: to add; 0 for none.
         reasons: why, a sentence each.
+        causes: of what went wrong, the likeliest first; () where nothing did.
     """
 
     factor: float
@@ -57,6 +64,7 @@ class Advice:
     high: float
     warmup_epochs: int
     reasons: tuple[str, ...]
+    causes: tuple[Cause, ...] = ()
 
     def in_words(self) -> str:
         """``0.75 (range 0.7 to 0.8)``."""
@@ -90,31 +98,82 @@ def parse_added(texts: Sequence[str]) -> tuple[Addition, ...]:
     return tuple(found)
 
 
-def advise(added: Sequence[Addition], history: History | None) -> Advice:
+def advise(added: Sequence[Addition], causes: Sequence[Cause] = (), *, restarts: int = 0) -> Advice:
     """The factor for the learning rate, its range, and why.
+
+    What was added makes the remedy stronger, never weaker: it comes on top of what the likeliest
+    cause asks for.
 
     Args:
         added: what the user changed before it went wrong.
-        history: what happened; None where nothing is known.
+        causes: why it went wrong, the likeliest first; none where nothing did.
+        restarts: how often the run was begun again before.
     """
-    fault = _fault(history)
-    parts = [_of_addition(one, added, faulty=fault is not None) for one in added]
+    remedy = _remedy(causes)
+    parts = [_of_addition(one, added, faulty=bool(causes)) for one in added]
     known = [part for part in parts if part is not None]
-    if not known and fault is not None:
-        known = [fault]
-    again = _again(history)
-    if again is not None:
-        known.append(again)
+    if remedy is not None:
+        known = [_upon(remedy, known, causes[0])]
+        if restarts and not causes[0].is_rate:
+            known.append(_AGAIN)
     if not known:
-        return Advice(
-            factor=1.0, low=1.0, high=1.0, warmup_epochs=0, reasons=("nothing asks for another",)
-        )
+        reasons = ("nothing asks for another",)
+        return Advice(factor=1.0, low=1.0, high=1.0, warmup_epochs=0, reasons=reasons)
     return Advice(
         factor=_rounded(math.prod(part.factor for part in known)),
         low=_rounded(math.prod(part.low for part in known)),
         high=_rounded(math.prod(part.high for part in known)),
         warmup_epochs=max(part.warmup_epochs for part in known),
         reasons=tuple(reason for part in known for reason in part.reasons),
+        causes=tuple(causes),
+    )
+
+
+def as_told(advice: Advice, factor: float) -> Advice:
+    """The advice with a factor that the user chose."""
+    return replace(
+        advice,
+        factor=factor,
+        low=factor,
+        high=factor,
+        warmup_epochs=0 if factor >= 1.0 else advice.warmup_epochs,
+        reasons=("as you said",),
+    )
+
+
+def _remedy(causes: Sequence[Cause]) -> Remedy | None:
+    """That of the likeliest cause; of several as likely ones the strongest."""
+    if not causes:
+        return None
+    equal = [cause for cause in causes if cause.sure is causes[0].sure]
+    remedies = [cause.remedy for cause in equal if cause.remedy is not None]
+    return min(remedies, key=lambda remedy: remedy.factor, default=None)
+
+
+def _upon(remedy: Remedy, additions: Sequence[Advice], cause: Cause) -> Advice:
+    """What a cause asks for, with what was added.
+
+    Rates that were seen were seen with the addition at work: what they tell holds for it.
+    """
+    factor, low, high = (
+        math.prod(part.factor for part in additions),
+        math.prod(part.low for part in additions),
+        math.prod(part.high for part in additions),
+    )
+    reasons: tuple[str, ...] = (
+        remedy.reason,
+        *(reason for part in additions for reason in part.reasons),
+    )
+    if cause.is_rate and remedy.factor <= HALF:
+        factor, low, high = min(1.0, HALF * factor / remedy.factor), 1.0, 1.0
+        if factor > _AS_GOOD_AS_ALL:
+            factor, reasons = 1.0, (remedy.reason,)
+    return Advice(
+        factor=remedy.factor * factor,
+        low=min(remedy.low, remedy.factor) * low,
+        high=remedy.high * high,
+        warmup_epochs=remedy.warmup_epochs,
+        reasons=reasons,
     )
 
 
@@ -148,37 +207,16 @@ def _of_batch(times: float, *, faulty: bool) -> Advice:
     return _advice(math.sqrt(times), low, high, text)
 
 
-def _fault(history: History | None) -> Advice | None:
-    """What happened, where nobody knows why."""
-    if history is None:
-        return None
-    kinds = {alarm.kind for alarm in history.alarms if alarm.lasting}
-    if history.collapse is not None or kinds & {AlarmKind.EXPLOSION, AlarmKind.NON_FINITE}:
-        text = "the run collapsed: about half of the rate, with a warm-up"
-        return _advice(0.5, 0.4, 0.6, text, warmup_epochs=_WARMUP_EPOCHS)
-    if history.decline is not None:
-        span = history.decline
-        text = (
-            f"the metric declined from {history.clock.say(span.first)}: 20 % less, with a warm-up"
-        )
-        return _advice(0.8, 0.75, 0.85, text, warmup_epochs=_WARMUP_EPOCHS)
-    if history.shift is not None:
-        text = (
-            f"the metric fell at {history.clock.say(history.shift.at)}: 20 % less, with a warm-up"
-        )
-        return _advice(0.8, 0.75, 0.85, text, warmup_epochs=_WARMUP_EPOCHS)
-    return None
-
-
-def _again(history: History | None) -> Advice | None:
-    """It went wrong again after a restart."""
-    if history is None or not history.restarts or _fault(history) is None:
-        return None
-    text = "it went wrong again after a restart: 20 % less once more"
-    return _advice(0.8, 0.75, 0.85, text, warmup_epochs=_WARMUP_EPOCHS)
-
-
 def _advice(
     factor: float, low: float, high: float, reason: str, *, warmup_epochs: int = 0
 ) -> Advice:
     return Advice(factor=factor, low=low, high=high, warmup_epochs=warmup_epochs, reasons=(reason,))
+
+
+_AGAIN = _advice(
+    0.8,
+    0.75,
+    0.85,
+    "it went wrong again after a restart: 20 % less once more",
+    warmup_epochs=5,
+)

@@ -32,6 +32,7 @@ Stored = Callable[[Path], Mapping[str, Scalar] | None]
 """The scalars that a checkpoint stores, by path; None where that is not known."""
 
 _SCALED = frozenset({"scale-lr", "set-lr"})
+_MOST_CAUSES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,12 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
         recommended=False,
         command=command,
         changes=() if rewrite is None else tuple(rewrite.changes),
-        reasons=(f"{source.name}: {place.reason}", *reasons, *_about_rate(basis.advice)),
+        reasons=(
+            f"{source.name}: {place.reason}",
+            *_about_cause(basis.advice),
+            _about_rate(basis.advice),
+            *reasons,
+        ),
         warnings=tuple(warnings),
         epoch=epoch,
     )
@@ -203,12 +209,17 @@ def _copy_of(source: Path, basis: Basis) -> Path | None:
     return None
 
 
-def _about_rate(advice: Advice) -> list[str]:
+def _about_cause(advice: Advice) -> list[str]:
+    """Why it went wrong, as far as that is known, and what to do beside."""
+    causes = advice.causes[:_MOST_CAUSES]
+    told = [f"cause: {cause.in_words()}" for cause in causes]
+    return [*told, *dict.fromkeys(todo for cause in causes for todo in cause.todo)]
+
+
+def _about_rate(advice: Advice) -> str:
     if advice.factor == 1.0 and not advice.warmup_epochs:
-        return [f"learning rate unchanged: {'; '.join(advice.reasons)}"]
-    return [
-        f"learning rate times {advice.in_words()}, a rule of thumb: {'; '.join(advice.reasons)}"
-    ]
+        return f"learning rate unchanged: {'; '.join(advice.reasons)}"
+    return f"learning rate times {advice.in_words()}: {'; '.join(advice.reasons)}"
 
 
 def fresh(basis: Basis, source: Path | None) -> Option | None:
@@ -226,7 +237,7 @@ def fresh(basis: Basis, source: Path | None) -> Option | None:
         recommended=False,
         command=rewrite.text(),
         changes=tuple(rewrite.changes),
-        reasons=("for when no checkpoint can be trusted", *_about_rate(basis.advice)),
+        reasons=("for when no checkpoint can be trusted", _about_rate(basis.advice)),
         warnings=tuple(rewrite.warnings),
     )
 

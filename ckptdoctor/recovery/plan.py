@@ -7,17 +7,23 @@ from dataclasses import dataclass, replace
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.history import History
+from ckptdoctor.recovery.causes.evidence import evidence_of
+from ckptdoctor.recovery.causes.rank import causes_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.folders.frameworks import framework_of
-from ckptdoctor.recovery.lr_rules import Advice, advise
+from ckptdoctor.recovery.lr_rules import Advice, advise, as_told
 from ckptdoctor.recovery.option import Basis, Option, Stored, fresh, moments, resuming
 from ckptdoctor.recovery.rewrite import Request
+from ckptdoctor.recovery.save_interval import save_advice
 from ckptdoctor.recovery.stored_command import stored_command
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
 from ckptdoctor.report import Place, Report, RunReport
 from ckptdoctor.rules.rescue import rescue_option
 
 __all__ = ["Plan", "make_plan"]
+
+_STORED = "the arguments stored in the checkpoint"
+_KEEP = "--scale-lr 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +65,16 @@ def make_plan(
     """
     place = None if run is None else _best(run)
     history = None if run is None else run.history
-    advice = advise(request.added, history)
     line, where, notes = _command(request, history, place, stored)
+    typed = None if where == _STORED else line
+    evidence = None if run is None else evidence_of(run, place, typed, stored)
+    advice = advise(
+        request.added,
+        () if evidence is None else causes_of(evidence),
+        restarts=0 if history is None else history.restarts,
+    )
+    if request.factor is not None:
+        advice = as_told(advice, request.factor)
     copies = [] if run is None else [row for row in run.checkpoints if row.restored is not None]
     rows = () if run is None else run.checkpoints
     basis = Basis(
@@ -97,7 +111,12 @@ def make_plan(
         advice=advice,
         command_from=where,
         timeline=timeline,
-        notes=(*notes, *_notes(basis, before)),
+        notes=(
+            *notes,
+            *_on_the_rate(basis),
+            *_notes(basis, before),
+            *([] if run is None else filter(None, [save_advice(run)])),
+        ),
     )
 
 
@@ -134,7 +153,7 @@ def _command(
         "the command is made from the arguments stored in the checkpoint; put your script in the "
         "place of train.py"
     )
-    return parse_command(found), "the arguments stored in the checkpoint", notes
+    return parse_command(found), _STORED, notes
 
 
 def _earlier(run: RunReport | None, place: Place | None, earlier: Report | None) -> Place | None:
@@ -160,6 +179,17 @@ def _is_before(
         if mine is not None and yours is not None:
             return mine < yours
     return False
+
+
+def _on_the_rate(basis: Basis) -> list[str]:
+    """How to keep the rate, where something else may have been the cause."""
+    advice, again = basis.advice, basis.request.again
+    unsure = advice.causes and not advice.causes[0].is_rate and advice.factor < 1.0
+    if not unsure or not again or basis.request.factor is not None:
+        return []
+    return [
+        f"the rate may not be the cause. To keep it, once another is mended:  {again} --scale-lr 1"
+    ]
 
 
 def _notes(basis: Basis, before: Place | None) -> list[str]:

@@ -56,6 +56,9 @@ class Request:
         lr_flags: the flags that hold learning rates; none for those whose name says so.
         resume_flag: the flag that takes the checkpoint; "" for the one whose name says so.
         target: of the metric, for the timeline; None for no timeline.
+        factor: for the learning rate, in place of what the rules say; None for that.
+        again: the command that makes this plan, to be printed with another option behind it; ""
+            where there is none.
     """
 
     command: str = ""
@@ -63,6 +66,8 @@ class Request:
     lr_flags: tuple[str, ...] = ()
     resume_flag: str = ""
     target: float | None = None
+    factor: float | None = None
+    again: str = ""
 
 
 class Rewrite:
@@ -237,7 +242,7 @@ class Rewrite:
             if after is None:
                 self.warnings.append(f"{flag.written} {flag.value} is no number: left as it is")
             else:
-                self._replace(flag, after, f"times {advice.in_words()}: {advice.reasons[0]}")
+                self._replace(flag, after, f"times {advice.in_words()}")
 
     def warm_up(self, facts: Facts | None = None) -> None:
         """Give it a warm-up where that is advised, or a longer one, if it knows how.

@@ -92,8 +92,8 @@ def test_the_recommended_command_is_run_and_resumes_with_the_smaller_rate(story:
     assert done.returncode == 0, done.stderr
     resumed = torch.load(story / "checkpoints_recovery/next.pth", weights_only=True)
     assert resumed["epoch"] == 89
-    assert resumed["lr"] == pytest.approx(0.15), "the stored rate was scaled"
-    assert resumed["flag"] == 0.15
+    assert resumed["lr"] == pytest.approx(0.075), "the stored rate was scaled"
+    assert resumed["flag"] == 0.075
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -171,8 +171,8 @@ def test_the_guides_command(story: Path) -> None:
     options = run(*arguments, cwd=story).json["options"]
     restored, _, command = options[0]["command"].partition(" && \\\n")
     source = "checkpoints/epoch_88.pth"
-    assert restored == f"ckptdoctor restore --from {source} --scale-lr 0.75"
-    expected = guide.replace("--stage2-lr 0.0002", "--stage2-lr 0.00015")
+    assert restored == f"ckptdoctor restore --from {source} --scale-lr 0.375"
+    expected = guide.replace("--stage2-lr 0.0002", "--stage2-lr 0.000075")
     expected = expected.replace(f"{story}/checkpoints \\", f"{story}/checkpoints_recovery \\")
     expected = expected.replace(
         f"{story}/checkpoints/best_model.pth", "checkpoints/best_model_clean.pth"
@@ -180,7 +180,7 @@ def test_the_guides_command(story: Path) -> None:
     assert command == expected
     fresh = shlex.split(options[-1]["command"])
     assert not {"--resume-from", "--skip-stage1"} & set(fresh)
-    assert fresh[fresh.index("--stage2-lr") + 1] == "0.00015"
+    assert fresh[fresh.index("--stage2-lr") + 1] == "0.000075"
 
 
 def test_weights_alone_are_resumed_by_a_command_that_runs(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_next_of_scan(name: str, laid: Layout) -> None:
 def test_the_options_of_plan(name: str, laid: Layout) -> None:
     paths = laid(name)
     plan = ["plan", *paths, "--command", TRAIN, "--added", "deep-supervision"]
-    _, table, _ = called(*plan)
+    _, table, _ = called(*plan, "-v")
     no_command_of_github(table)
     options = json.loads(called(*plan, "-f", "json")[1])["options"]
     for option in options:

@@ -27,6 +27,16 @@ def plan_json(plan: Plan) -> str:
                 "reasons": list(plan.advice.reasons),
                 "heuristic": True,
             },
+            "causes": [
+                {
+                    "cause": cause.kind.value,
+                    "sure": cause.sure.word,
+                    "evidence": list(cause.evidence),
+                    "factor": None if cause.remedy is None else cause.remedy.factor,
+                    "todo": list(cause.todo),
+                }
+                for cause in plan.advice.causes
+            ],
             "command_from": plan.command_from or None,
             "notes": list(plan.notes),
         }

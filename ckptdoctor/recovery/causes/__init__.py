@@ -1,0 +1,1 @@
+"""Why a run went wrong, as far as its rates, losses, files and settings tell."""

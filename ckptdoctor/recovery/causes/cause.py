@@ -1,0 +1,94 @@
+"""A cause: what it is, how sure, by what evidence, and what it asks of the learning rate."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["Cause", "CauseKind", "Remedy", "Sure"]
+
+
+class CauseKind(enum.Enum):
+    """What may have killed a run."""
+
+    RATE_JUMPED = "learning rate jumped"
+    RATE_TOO_HIGH = "learning rate too high"
+    SCHEDULE_RESTARTED = "schedule started again"
+    OPTIMIZER_LOST = "resumed without the optimizer"
+    BATCH_SIZE = "batch size changed, learning rate not"
+    OVERFLOW = "half precision overflowed"
+    BAD_BATCH = "a bad batch, or a bug"
+    DATA_CHANGED = "data, targets or loss changed"
+    POISONED_STATE = "the average or running statistics were poisoned"
+    UNKNOWN = "not known"
+
+
+class Sure(enum.IntEnum):
+    """How far the evidence goes."""
+
+    POSSIBLE = 1
+    LIKELY = 2
+    CLEAR = 3
+
+    @property
+    def word(self) -> str:
+        """In words."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What a cause asks of the learning rate.
+
+    Attributes:
+        factor: to multiply it with.
+        low, high: between which it may lie.
+        warmup_epochs: to add; 0 for none.
+        reason: why this factor, in words that stand alone.
+    """
+
+    factor: float
+    low: float
+    high: float
+    warmup_epochs: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a run may have gone wrong.
+
+    Attributes:
+        kind: what it is.
+        sure: how far the evidence goes.
+        evidence: what speaks for it, sentences with figures.
+        remedy: what it asks of the rate; None for nothing.
+        todo: what to do beside, sentences; options and lines of code as they are typed.
+    """
+
+    kind: CauseKind
+    sure: Sure
+    evidence: tuple[str, ...]
+    remedy: Remedy | None = None
+    todo: tuple[str, ...] = ()
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether a lower rate is the cure."""
+        return self.kind in _OF_THE_RATE
+
+    def in_words(self) -> str:
+        """``learning rate jumped (clear): …``."""
+        return f"{self.kind.value} ({self.sure.word}): {'; '.join(self.evidence)}"
+
+
+_OF_THE_RATE = frozenset(
+    {
+        CauseKind.RATE_JUMPED,
+        CauseKind.RATE_TOO_HIGH,
+        CauseKind.SCHEDULE_RESTARTED,
+        CauseKind.OPTIMIZER_LOST,
+        CauseKind.BATCH_SIZE,
+        CauseKind.OVERFLOW,
+    }
+)

@@ -1,0 +1,196 @@
+"""What the causes are ranked by: the trouble, the rates, the settings, the state of the files."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.finding import Severity
+from ckptdoctor.history import AlarmKind, History, Position
+from ckptdoctor.recovery.causes.ahead import Ahead, Growth, ahead_of, growth_of
+from ckptdoctor.recovery.causes.course import Jump, RateCourse
+from ckptdoctor.recovery.causes.settings import Setting, changed, planned_epochs
+from ckptdoctor.recovery.causes.trouble import Trouble, trouble_of
+from ckptdoctor.recovery.command_line import CommandLine
+from ckptdoctor.recovery.stored_command import stored_arguments
+from ckptdoctor.report import CheckpointReport, Place, RunReport
+from ckptdoctor.runs.optimizer_facts import Change
+from ckptdoctor.runs.trend.monitor import is_norm
+
+__all__ = ["Evidence", "Rates", "evidence_of"]
+
+_WEIGHTS = frozenset({"CD201", "CD202"})
+_SOON = 2
+_FEWEST_NORMS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The rates around the trouble.
+
+    Attributes:
+        well: the last one at which all was well; None where that is not known.
+        bad: that of the position at which it went wrong; None where that is not known.
+        top_before, lowest_before: the highest and the lowest at which all was well.
+        ahead: what lies behind the checkpoint to go on from.
+        jump: a jump that the trouble followed; None without one.
+        growth: a stored schedule that lets it grow without end; None without one.
+    """
+
+    well: float | None = None
+    bad: float | None = None
+    top_before: float | None = None
+    lowest_before: float = 0.0
+    ahead: Ahead = field(default_factory=lambda: Ahead(top=None, falls=True))
+    jump: Jump | None = None
+    growth: Growth | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that is known.
+
+    Attributes:
+        history: of the run.
+        trouble: where it went wrong.
+        rates: around it.
+        settings: that differ from those of the sound checkpoint.
+        resumed: what a resume changed in the optimizer, behind the sound checkpoint.
+        overflowed: whether the loss scale fell to its end.
+        usual_norm: of the gradients, while all was well; None where that is not told.
+        state_alone: whether nothing but an average or running statistics is not finite.
+    """
+
+    history: History
+    trouble: Trouble
+    rates: Rates = field(default_factory=Rates)
+    settings: tuple[Setting, ...] = ()
+    resumed: tuple[Change, ...] = ()
+    overflowed: bool = False
+    usual_norm: float | None = None
+    state_alone: bool = False
+
+
+def evidence_of(
+    report: RunReport,
+    place: Place | None,
+    line: CommandLine | None,
+    stored: Callable[[Path], Mapping[str, Scalar] | None],
+) -> Evidence | None:
+    """What is known of a run that went wrong; None where nothing did.
+
+    Args:
+        report: of the run.
+        place: of the checkpoint to go on from; None where there is none.
+        line: the command; None where it is not known.
+        stored: the scalars that a checkpoint stores.
+    """
+    trouble = trouble_of(report)
+    if trouble is None:
+        return None
+    run = report.run
+    scalars = (None if place is None else stored(place.report.path)) or {}
+    at = None if place is None else run.position(place.report.metadata)
+    arguments = stored_arguments(scalars)
+    newest = _newest(report, place)
+    later = {} if newest is None else stored_arguments(stored(newest.path) or {})
+    return Evidence(
+        history=run.history,
+        trouble=trouble,
+        rates=_rates(RateCourse.of(run), trouble, scalars, at, planned_epochs(arguments, line)),
+        settings=changed(arguments, later, line),
+        resumed=tuple(_resumed(report, at)),
+        overflowed=any(
+            alarm.kind is AlarmKind.SCALE and alarm.lasting for alarm in run.history.alarms
+        ),
+        usual_norm=_usual_norm(run.history, trouble),
+        state_alone=_is_state_alone(report),
+    )
+
+
+def _usual_norm(history: History, trouble: Trouble) -> float | None:
+    """The median norm of the gradients while all was well."""
+    norms = [
+        value
+        for at, values in history.values.items()
+        if trouble.well is not None and at <= trouble.well
+        for name, value in values.items()
+        if is_norm(name) and math.isfinite(value) and value > 0.0
+    ]
+    return statistics.median(norms) if len(norms) >= _FEWEST_NORMS else None
+
+
+def _newest(report: RunReport, place: Place | None) -> CheckpointReport | None:
+    """The newest checkpoint that could be read, other than the one to go on from."""
+    rows = {row.path: row for row in report.checkpoints}
+    for member in reversed(report.run.course):
+        row = rows.get(member.path)
+        if row is not None and row.format is not None:
+            return None if place is not None and row.path == place.report.path else row
+    return None
+
+
+def _rates(
+    course: RateCourse,
+    trouble: Trouble,
+    scalars: Mapping[str, Scalar],
+    at: Position | None,
+    total: float | None,
+) -> Rates:
+    growth = growth_of(scalars)
+    ahead = ahead_of(scalars, course, at, total)
+    if trouble.began is None:
+        return Rates(ahead=ahead, growth=growth)
+    before = course.until(trouble.began)
+    well = (
+        before
+        if trouble.well is None
+        else RateCourse(tuple(pair for pair in before.rates if pair[0] <= trouble.well))
+    )
+    bad = course.since(trouble.began)
+    jump = next((jump for jump in course.jumps() if _is_followed(jump, trouble, course)), None)
+    healthy = well if jump is None else course.until(jump.at)
+    return Rates(
+        well=healthy.last,
+        bad=bad.rates[0][1] if bad.rates else None,
+        top_before=healthy.top,
+        lowest_before=healthy.lowest,
+        ahead=ahead,
+        jump=jump,
+        growth=growth,
+    )
+
+
+def _is_followed(jump: Jump, trouble: Trouble, course: RateCourse) -> bool:
+    """Whether the trouble began where the rate jumped, or soon after."""
+    if trouble.at is None or trouble.at < jump.at:
+        return False
+    between = course.since(jump.at).until(trouble.at)
+    return len(between.rates) <= _SOON
+
+
+def _resumed(report: RunReport, at: Position | None) -> list[Change]:
+    """What a resume changed in the optimizer behind the sound checkpoint."""
+    run = report.run
+    found: list[Change] = []
+    for member in run.course:
+        position = run.position(member.metadata)
+        if at is None or position is None or position > at:
+            found += run.optimizer_changes.get(member.path, ())
+    return found
+
+
+def _is_state_alone(report: RunReport) -> bool:
+    """Whether weights are finite in every file, and an average or running statistics are not."""
+    poisoned = False
+    for row in report.checkpoints:
+        for finding in row.findings:
+            if finding.code in _WEIGHTS and finding.evidence.get("rescue") != "--reset-bn":
+                return False
+            is_average = finding.code == "CD305" and finding.severity is Severity.ERROR
+            poisoned = poisoned or finding.code in _WEIGHTS or is_average
+    return poisoned

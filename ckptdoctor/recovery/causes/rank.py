@@ -1,0 +1,254 @@
+"""The causes that the evidence speaks for, the likeliest first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Remedy, Sure
+from ckptdoctor.recovery.causes.evidence import Evidence
+from ckptdoctor.recovery.causes.remedies import HALF, from_rates, rule_of_thumb
+from ckptdoctor.recovery.causes.settings import is_batch_size, is_fresh_optimizer
+from ckptdoctor.recovery.causes.trouble import TroubleKind
+from ckptdoctor.runs.optimizer_facts import ChangeKind
+
+__all__ = ["causes_of"]
+
+_NEAR_TOP = 0.9
+_LOW = 0.5
+_RISEN = 1.2
+_MOST_SETTINGS = 4
+_OVER_USUAL = 2.0
+
+
+def causes_of(evidence: Evidence) -> tuple[Cause, ...]:
+    """All that something speaks for; what nothing is known of comes last.
+
+    Args:
+        evidence: what is known.
+    """
+    found = [cause for judge in _JUDGES for cause in judge(evidence)]
+    if not found:
+        found = [_unknown(evidence)]
+    return tuple(sorted(found, key=lambda cause: -cause.sure))
+
+
+def _jumped(evidence: Evidence) -> Iterator[Cause]:
+    """The rate was raised at once, and then it went wrong."""
+    jump = evidence.rates.jump
+    if jump is None:
+        return
+    say = evidence.history.clock.say
+    growth = evidence.rates.growth
+    rose = f"rose from {jump.before:.4g} to {jump.after:.4g}, times {jump.times:.3g}"
+    told = [f"the learning rate {rose}, at {say(jump.at)}, and {evidence.trouble.said}"]
+    todo = []
+    if growth is not None:
+        told.append(f"the stored schedule has {growth.name} = {growth.times:g}, which raises it")
+        todo.append(
+            f"{growth.name} = {growth.times:g} raises the rate; below 1 it would lower it. The "
+            "checkpoint stores it too: only a fresh start takes another"
+        )
+    else:
+        told += [f"a resume changed it: {change.message}" for change in evidence.resumed[:2]]
+        told += [f"{one.in_words()}" for one in evidence.settings[:_MOST_SETTINGS]]
+    soon = evidence.trouble.at == jump.at
+    kind = CauseKind.RATE_JUMPED
+    if any(change.kind is ChangeKind.SCHEDULE for change in evidence.resumed):
+        kind = CauseKind.SCHEDULE_RESTARTED
+    yield Cause(
+        kind=kind,
+        sure=Sure.CLEAR if soon else Sure.LIKELY,
+        evidence=tuple(told),
+        remedy=from_rates(evidence, jumped=True),
+        todo=tuple(todo),
+    )
+
+
+def _too_high(evidence: Evidence) -> Iterator[Cause]:
+    """It went wrong at the highest rate so far, or near it."""
+    rates = evidence.rates
+    if rates.jump is not None or rates.bad is None or rates.well is None:
+        return
+    say, at = evidence.history.clock.say, evidence.trouble.began
+    where = "" if at is None else f" at {say(at)}"
+    top = rates.top_before or rates.well
+    rising = rates.bad >= top and rates.bad > rates.lowest_before * _RISEN
+    if rising:
+        told = f"the learning rate was still rising, to {rates.bad:.4g}{where}, its highest so far"
+    elif rates.bad >= _NEAR_TOP * top and rates.lowest_before * _RISEN < top:
+        told = f"the learning rate stood near its peak of {top:.4g}{where}: {rates.bad:.4g}"
+    else:
+        return
+    yield Cause(
+        kind=CauseKind.RATE_TOO_HIGH,
+        sure=Sure.LIKELY,
+        evidence=(told, *_supporting(evidence)),
+        remedy=from_rates(evidence, jumped=False),
+        todo=tuple(_clipping(evidence)),
+    )
+
+
+def _clipping(evidence: Evidence) -> Iterator[str]:
+    """The norm to clip gradients at, where it is known what is usual."""
+    if evidence.usual_norm is not None:
+        most = f"{_OVER_USUAL * evidence.usual_norm:.2g}"
+        yield (
+            f"clip gradients at {most}, twice their usual norm: "
+            f"torch.nn.utils.clip_grad_norm_(model.parameters(), {most})"
+        )
+
+
+def _supporting(evidence: Evidence) -> Iterator[str]:
+    if evidence.trouble.gradual:
+        yield f"it got worse before {evidence.trouble.said}"
+    if evidence.overflowed:
+        yield "the loss scale fell to its end"
+    for one in evidence.settings[:_MOST_SETTINGS]:
+        yield one.in_words()
+
+
+def _lost_optimizer(evidence: Evidence) -> Iterator[Cause]:
+    """The run was resumed without the optimizer, or with another."""
+    fresh = [one for one in evidence.settings if is_fresh_optimizer(one.name) and one.after]
+    changes = [
+        change
+        for change in evidence.resumed
+        if change.kind in (ChangeKind.SCHEDULE, ChangeKind.FAMILY, ChangeKind.GROUPS)
+    ]
+    if not fresh and not changes:
+        return
+    told = [one.in_words() for one in fresh] + [change.message for change in changes[:2]]
+    only_schedule = not fresh and all(change.kind is ChangeKind.SCHEDULE for change in changes)
+    kind = CauseKind.SCHEDULE_RESTARTED if only_schedule else CauseKind.OPTIMIZER_LOST
+    if only_schedule and evidence.rates.jump is not None:
+        return  # told as the jump that it is
+    yield Cause(
+        kind=kind,
+        sure=Sure.LIKELY,
+        evidence=tuple(told),
+        remedy=from_rates(evidence, jumped=False) or _half("a fresh optimizer at the full rate"),
+        todo=("load the states of optimizer and schedule when resuming",),
+    )
+
+
+def _batch_size(evidence: Evidence) -> Iterator[Cause]:
+    """Smaller batches at the same rate are more steps, and noisier ones."""
+    for one in evidence.settings:
+        times = one.times
+        if not is_batch_size(one.name) or times is None or times >= 1.0:
+            continue
+        factor = min(HALF, times)
+        yield Cause(
+            kind=CauseKind.BATCH_SIZE,
+            sure=Sure.LIKELY,
+            evidence=(f"{one.in_words()}, and the learning rate stayed",),
+            remedy=Remedy(
+                factor=factor,
+                low=factor / 2,
+                high=min(HALF, math.sqrt(times)),
+                warmup_epochs=0,
+                reason=f"the rate goes with the size of the batch, which is {times:.3g} of what it "
+                "was",
+            ),
+        )
+
+
+def _overflow(evidence: Evidence) -> Iterator[Cause]:
+    """The loss scale fell to its end."""
+    if not evidence.overflowed:
+        return
+    yield Cause(
+        kind=CauseKind.OVERFLOW,
+        sure=Sure.POSSIBLE,
+        evidence=("the loss scale was halved until nothing was left of it",),
+        remedy=from_rates(evidence, jumped=False) or _half("gradients overflowed half precision"),
+        todo=("bfloat16 (torch.autocast with dtype=torch.bfloat16) needs no loss scale",),
+    )
+
+
+def _poisoned(evidence: Evidence) -> Iterator[Cause]:
+    """An average or running statistics hold NaN, and the weights never did."""
+    if not evidence.state_alone:
+        return
+    yield Cause(
+        kind=CauseKind.POISONED_STATE,
+        sure=Sure.CLEAR,
+        evidence=(
+            "the weights are finite in every file; the average or running statistics are not",
+        ),
+        remedy=Remedy(
+            factor=1.0,
+            low=HALF,
+            high=1.0,
+            warmup_epochs=0,
+            reason="the weights themselves learned well at this rate",
+        ),
+    )
+
+
+def _event(evidence: Evidence) -> Iterator[Cause]:
+    """It went wrong while the rate was lower than it had been without harm."""
+    rates, trouble = evidence.rates, evidence.trouble
+    if rates.jump is not None or rates.bad is None or rates.top_before is None:
+        return
+    if rates.bad >= _NEAR_TOP * rates.top_before or trouble.kind is TroubleKind.DECLINE:
+        return
+    told = (
+        f"the learning rate was {rates.bad:.4g} then, and {rates.top_before:.4g} had done no harm "
+        "before"
+    )
+    shifted = trouble.kind is TroubleKind.SHIFT
+    yield Cause(
+        kind=CauseKind.DATA_CHANGED if shifted else CauseKind.BAD_BATCH,
+        sure=Sure.LIKELY if rates.bad < _LOW * rates.top_before else Sure.POSSIBLE,
+        evidence=(told,),
+        remedy=_by_what_happened(evidence),
+        todo=(*_AGAINST_EVENTS[shifted], *(() if shifted else _clipping(evidence))),
+    )
+
+
+_AGAINST_EVENTS = {
+    False: (
+        "a bad batch comes again at the same place: leave it out, or another seed for the order",
+        "guard.step(loss) of ckptdoctor.guard, in place of optimizer.step(), drops such a step",
+    ),
+    True: ("compare data, targets and loss of before and after: what changed stays changed",),
+}
+
+
+def _by_what_happened(evidence: Evidence) -> Remedy:
+    """The rule of thumb of what was seen."""
+    trouble = evidence.trouble
+    if trouble.kind in (TroubleKind.COLLAPSE, TroubleKind.FILES):
+        text = f"{trouble.said}: about half of the rate, with a warm-up"
+        return rule_of_thumb(HALF, 0.4, 0.6, text)
+    return rule_of_thumb(0.8, 0.75, 0.85, f"{trouble.said}: 20 % less, with a warm-up")
+
+
+def _half(reason: str) -> Remedy:
+    return rule_of_thumb(HALF, 0.4, 0.6, reason)
+
+
+def _unknown(evidence: Evidence) -> Cause:
+    told = [evidence.trouble.said]
+    if evidence.rates.bad is None:
+        told.append("no learning rate is known from that time")
+    told += [one.in_words() for one in evidence.settings[:_MOST_SETTINGS]]
+    return Cause(
+        kind=CauseKind.UNKNOWN,
+        sure=Sure.POSSIBLE,
+        evidence=tuple(told),
+        remedy=_by_what_happened(evidence),
+    )
+
+
+_JUDGES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
+    _jumped,
+    _poisoned,
+    _batch_size,
+    _too_high,
+    _lost_optimizer,
+    _overflow,
+    _event,
+)

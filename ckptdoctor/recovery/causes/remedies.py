@@ -1,0 +1,79 @@
+"""How much lower the rate has to be, from the rates that were seen.
+
+The restart stays well below the rate at which it went wrong, with the highest rate that is ahead of
+it. Where the run got worse for epochs, it was over the edge before that showed: then the last rate
+at which all was well counts. Where the rate jumped, the one before the jump does. And a rate that
+does not fall later ends at its peak, where noise costs score: it asks for more room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ckptdoctor.recovery.causes.cause import Remedy
+from ckptdoctor.recovery.causes.evidence import Evidence
+
+__all__ = ["HALF", "from_rates", "rule_of_thumb"]
+
+HALF = 0.5
+_WARMUP_EPOCHS = 5
+_ROOM = 0.6  # of the rate at which it went wrong, for the peak of a schedule that falls later
+_ROOM_WELL = 0.5  # of the last rate at which all was well, where it got worse by and by
+_ROOM_BACK = 0.8  # of the rate before a jump
+_ROOM_FLAT = 0.35
+_RANGE = 1.5
+
+
+def from_rates(evidence: Evidence, *, jumped: bool) -> Remedy | None:
+    """The factor that keeps the peak low enough; None where the rates are not known.
+
+    Args:
+        evidence: what is known.
+        jumped: whether the rate was raised at once: then it goes back to what was healthy.
+    """
+    top = evidence.rates.ahead.top
+    edge = _edge(evidence, jumped=jumped)
+    if edge is None or top is None or not top > 0.0:
+        return None
+    factor = _rounded(min(HALF, edge.room * edge.rate / top))
+    return Remedy(
+        factor=factor,
+        low=_rounded(factor / _RANGE),
+        high=_rounded(min(HALF, factor * _RANGE)),
+        warmup_epochs=0 if jumped else _WARMUP_EPOCHS,
+        reason=f"the schedule rises to {top:.3g}; times {factor:g} it stays at {factor * top:.3g}, "
+        f"below {edge.what}, {edge.rate:.3g}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A rate to stay below, how far, and what it is."""
+
+    rate: float
+    room: float
+    what: str
+
+
+def _edge(evidence: Evidence, *, jumped: bool) -> _Edge | None:
+    rates = evidence.rates
+    well = rates.top_before if jumped else rates.well
+    by_well = jumped or evidence.trouble.gradual or rates.bad is None
+    rate = well if by_well else rates.bad
+    if rate is None:
+        return None
+    room = _ROOM_BACK if jumped else _ROOM_WELL if by_well else _ROOM
+    if not rates.ahead.falls:
+        room = min(room, _ROOM_FLAT)
+    what = "the last rate at which all was well" if by_well else "the rate at which it went wrong"
+    return _Edge(rate, room, what)
+
+
+def _rounded(value: float) -> float:
+    """Two digits: nobody knows more."""
+    return float(f"{value:.2g}")
+
+
+def rule_of_thumb(factor: float, low: float, high: float, reason: str) -> Remedy:
+    """A factor that rests on what happened alone."""
+    return Remedy(factor=factor, low=low, high=high, warmup_epochs=_WARMUP_EPOCHS, reason=reason)

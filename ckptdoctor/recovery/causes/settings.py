@@ -1,0 +1,137 @@
+"""Which settings of the run that went wrong are not those of the sound checkpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.recovery.command_line import CommandLine
+
+__all__ = [
+    "Setting",
+    "changed",
+    "is_batch_size",
+    "is_fresh_optimizer",
+    "number_in",
+    "planned_epochs",
+]
+
+_NO_CAUSE = re.compile(
+    r"resume|restore|ckpt|checkpoint|path|(?:^|_)(?:dir|out|output|name|seed|device|gpu|gpus|port|"
+    r"rank|host|workers|num_workers|log|logs|tag|note|notes|verbose|start_epoch|save_every|folder)"
+    r"(?:$|_)"
+)
+_BATCH = re.compile(
+    r"^(?:per_device_|per_gpu_)?(?:train_)?(?:micro_)?(?:batch_?size|bs|batch)(?:_per_\w+)?$"
+)
+_FRESH = re.compile(r"^(?:fresh|reset|new|no_load|skip|drop|reinit)_(?:the_)?optim(?:izer)?\w*$")
+_EPOCHS = re.compile(r"^(?:n_|num_|max_|total_)?(?:train_)?(?:epochs?|nepochs?)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting with two values.
+
+    Attributes:
+        name: as the file stores it: ``batch_size``.
+        before, after: the values; None where it was not set.
+    """
+
+    name: str
+    before: Scalar
+    after: Scalar
+
+    @property
+    def times(self) -> float | None:
+        """The second value in units of the first; None where they are no numbers above 0."""
+        old, new = number_in(self.before), number_in(self.after)
+        return new / old if old and new and old > 0 and new > 0 else None
+
+    def in_words(self) -> str:
+        """``batch_size 128 -> 4``."""
+        return f"{self.name} {_shown(self.before)} -> {_shown(self.after)}"
+
+
+def changed(
+    old: Mapping[str, Scalar], new: Mapping[str, Scalar], line: CommandLine | None
+) -> tuple[Setting, ...]:
+    """The settings that are not what they were, but for paths, names and the like.
+
+    Args:
+        old: the arguments that the sound checkpoint stores.
+        new: those that the newest checkpoint stores.
+        line: the command of the run; None where it is not known.
+    """
+    if not old:
+        return ()
+    return tuple(
+        Setting(name=name, before=before, after=after)
+        for name, before, after in _pairs(old, _with_flags(new or old, line))
+        if not _same(before, after) and _NO_CAUSE.search(name) is None and not _EPOCHS.match(name)
+    )
+
+
+def _pairs(
+    old: Mapping[str, Scalar], new: Mapping[str, Scalar]
+) -> Iterator[tuple[str, Scalar, Scalar]]:
+    for name, after in new.items():
+        if name in old:
+            yield name.lower().replace("-", "_"), old[name], after
+
+
+def _with_flags(stored: Mapping[str, Scalar], line: CommandLine | None) -> dict[str, Scalar]:
+    """The settings, those that the command names as it has them."""
+    found = dict(stored)
+    if line is None:
+        return found
+    names = {name.lower().replace("_", "-"): name for name in stored}
+    for flag in line.flags:
+        name = names.get(flag.name)
+        if name is None or flag.live:
+            continue
+        found[name] = True if flag.value is None else flag.value
+    return found
+
+
+def _same(before: Scalar, after: Scalar) -> bool:
+    old, new = number_in(before), number_in(after)
+    if old is not None and new is not None:
+        return old == new
+    return str(before) == str(after)
+
+
+def number_in(value: Scalar) -> float | None:
+    """A number, or the text of one; None for anything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _shown(value: Scalar) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)[:40]
+
+
+def is_batch_size(name: str) -> bool:
+    """Whether a setting is the number of samples of a step."""
+    return _BATCH.match(name) is not None
+
+
+def is_fresh_optimizer(name: str) -> bool:
+    """Whether a switch leaves the stored state of the optimizer unread."""
+    return _FRESH.match(name) is not None
+
+
+def planned_epochs(stored: Mapping[str, Scalar], line: CommandLine | None) -> float | None:
+    """For how many epochs the run was planned; None where that is not known."""
+    for name, value in _with_flags(stored, line).items():
+        if _EPOCHS.match(name.lower().replace("-", "_")):
+            return number_in(value)
+    for flag in () if line is None else line.flags:
+        if _EPOCHS.match(flag.name.replace("-", "_")) and flag.value is not None:
+            return number_in(flag.value)
+    return None

@@ -1,0 +1,160 @@
+"""Where a run went wrong: what it was first, and up to where all was well."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckptdoctor.finding import Verdict
+from ckptdoctor.history import AlarmKind, History, Position
+from ckptdoctor.metadata import MetricKind, Mode
+from ckptdoctor.recovery.causes.unrest import Score, last_good, unrest_of
+from ckptdoctor.report import RunReport
+
+__all__ = ["Trouble", "TroubleKind", "trouble_of"]
+
+
+class TroubleKind(enum.Enum):
+    """What went wrong, the worst first."""
+
+    COLLAPSE = "collapse"
+    SHIFT = "shift"
+    DECLINE = "decline"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Where a run went wrong.
+
+    Attributes:
+        kind: what it was.
+        at: where it was plain; None where only files tell, and not when.
+        began: the first position at which all was not well; None where that is not known.
+        well: the last one at which all was; None where that is not known.
+        gradual: whether it got worse by and by before it fell.
+        said: what happened, in words: ``the run collapsed at epoch 12``.
+    """
+
+    kind: TroubleKind
+    at: Position | None
+    began: Position | None
+    well: Position | None
+    gradual: bool
+    said: str
+
+    @property
+    def is_death(self) -> bool:
+        """Whether nothing is left of what was learned."""
+        return self.kind is TroubleKind.COLLAPSE
+
+
+_DEATHS = (
+    AlarmKind.COLLAPSE,
+    AlarmKind.EXPLOSION,
+    AlarmKind.NON_FINITE,
+    AlarmKind.SCALE,
+)
+
+
+def trouble_of(report: RunReport) -> Trouble | None:
+    """The first thing from which a run did not come back; None where nothing went wrong."""
+    history = report.run.history
+    say = history.clock.say
+    death = min(_deaths(history), default=None)
+    span, shift = history.decline, history.shift
+    if death is not None:
+        at, what = death
+        scores = _scores(history)
+        good = last_good([score for score in scores if score[0] < at])
+        began = at if good is None else _behind(history, good, at)
+        unrest = unrest_of([score for score in scores if score[0] < began])
+        return Trouble(
+            kind=TroubleKind.COLLAPSE,
+            at=at,
+            began=began,
+            well=_before(history, began) if unrest is None else unrest,
+            gradual=unrest is not None,
+            said=f"{what} at {say(at)}",
+        )
+    if shift is not None:
+        return Trouble(
+            kind=TroubleKind.SHIFT,
+            at=shift.at,
+            began=shift.at,
+            well=_before(history, shift.at),
+            gradual=False,
+            said=f"the metric fell at {say(shift.at)}",
+        )
+    if span is not None:
+        return Trouble(
+            kind=TroubleKind.DECLINE,
+            at=span.first,
+            began=span.first,
+            well=_before(history, span.first),
+            gradual=True,
+            said=f"the metric declined from {say(span.first)}",
+        )
+    return _of_files(report)
+
+
+def _deaths(history: History) -> Iterator[tuple[Position, str]]:
+    if history.collapse is not None:
+        yield history.collapse, "the run collapsed"
+    for alarm in history.alarms:
+        if alarm.lasting and alarm.kind in _DEATHS:
+            yield alarm.since, _WHAT[alarm.kind]
+
+
+_WHAT = {
+    AlarmKind.COLLAPSE: "the run collapsed",
+    AlarmKind.EXPLOSION: "the loss exploded",
+    AlarmKind.NON_FINITE: "the run turned to NaN",
+    AlarmKind.SCALE: "the loss scale fell to its end",
+}
+
+
+def _scores(history: History) -> list[Score]:
+    """The metric by position, more is better; without what is no number."""
+    sign = -1.0 if history.mode is Mode.MIN else 1.0
+    return [
+        (point.at, sign * point.value)
+        for point in history.points
+        if point.kind is MetricKind.SCORE and math.isfinite(point.value)
+    ]
+
+
+def _behind(history: History, good: Position, at: Position) -> Position:
+    """The first position behind the last good score: a fall may be plain only later."""
+    return min((place for place in _places(history) if good < place <= at), default=at)
+
+
+def _places(history: History) -> list[Position]:
+    return sorted({*history.values, *(point.at for point in history.points)})
+
+
+def _before(history: History, at: Position) -> Position | None:
+    return max((position for position in _places(history) if position < at), default=None)
+
+
+def _of_files(report: RunReport) -> Trouble | None:
+    """What only the files tell: the first whose weights are not finite."""
+    run, history = report.run, report.run.history
+    rows = {row.path: row for row in report.checkpoints}
+    well: Position | None = None
+    for member in run.members:
+        row = rows.get(member.path)
+        at = run.position(member.metadata)
+        if row is None:
+            continue
+        if row.verdict is Verdict.CORRUPT and row.tensors.nan + row.tensors.inf:
+            where = "" if at is None else f" of {history.clock.say(at)}"
+            said = f"the weights{where} hold {'NaN' if row.tensors.nan else 'Inf'}"
+            return Trouble(
+                kind=TroubleKind.FILES, at=at, began=at, well=well, gradual=False, said=said
+            )
+        if at is not None and math.isfinite(at) and row.verdict is Verdict.HEALTHY:
+            well = at
+    return None

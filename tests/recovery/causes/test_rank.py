@@ -1,0 +1,216 @@
+"""Causes are told from what a run left behind, and the remedy follows from them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.optim import lr_scheduler
+
+from ckptdoctor.history import History
+from ckptdoctor.recovery.causes.ahead import Ahead
+from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Sure
+from ckptdoctor.recovery.causes.evidence import Evidence, Rates
+from ckptdoctor.recovery.causes.rank import causes_of
+from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind
+from tests.recovery.causes.dead_runs import dead_run, planned
+
+NAN = math.nan
+LEARNS = [0.2, 0.4, 0.5, 0.56, 0.6, 0.62, 0.63, 0.64, 0.645, 0.65]
+
+
+def first(folder: Path, **request: Any) -> Cause:
+    return planned(folder, **request).advice.causes[0]
+
+
+def test_a_gamma_above_one_is_named_and_the_rate_goes_back_to_the_healthy_one(
+    tmp_path: Path,
+) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, 0.02, 0.01, 0.01, 0.01],
+        schedule=lambda o: lr_scheduler.StepLR(o, 10, gamma=30),
+    )
+    advice = planned(run, command="python t.py --lr 0.1 --epochs 14").advice
+    cause = advice.causes[0]
+    assert (cause.kind, cause.sure) == (CauseKind.RATE_JUMPED, Sure.CLEAR)
+    said = " ".join((*cause.evidence, *cause.todo))
+    assert "from 0.1 to 3, times 30, at epoch 11" in said
+    assert "gamma = 30" in said
+    assert advice.factor * 3.0 < 0.1
+    assert advice.warmup_epochs == 0, "the rate was healthy before"
+
+
+def test_a_rate_that_rises_past_the_edge_gets_a_peak_below_it(tmp_path: Path) -> None:
+    scores = [0.3, 0.5, 0.6, 0.62, NAN, NAN, NAN]
+    run = dead_run(
+        tmp_path / "run",
+        scores,
+        schedule=lambda o: lr_scheduler.OneCycleLR(o, 5.0, total_steps=20, pct_start=0.5),
+    )
+    advice = planned(run).advice
+    assert advice.causes[0].kind is CauseKind.RATE_TOO_HIGH
+    died_at = float((run / "train.log").read_text().splitlines()[4].rpartition(" ")[2])
+    assert advice.factor * 5.0 < died_at, "the whole schedule stays below where it died"
+    assert advice.factor * 5.0 > died_at / 10, "and is not as good as nothing"
+
+
+def test_bad_news_that_comes_late_began_where_the_score_was_last_good(tmp_path: Path) -> None:
+    scores = [0.3, 0.5, 0.36, 0.3, 0.28, 0.2, 0.01, 0.01]
+    rates = [0.01, 0.02, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0]
+    advice = planned(dead_run(tmp_path / "run", scores, rates=rates)).advice
+    assert advice.causes[0].is_rate
+    assert advice.factor * 1.0 < 0.2
+
+
+def test_a_run_that_got_worse_for_epochs_was_over_the_edge_before(tmp_path: Path) -> None:
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.6]
+    sudden = [0.3, 0.5, 0.6, 0.61, 0.62, 0.1, 0.1, 0.1]
+    gradual = [0.3, 0.5, 0.66, 0.64, 0.62, 0.1, 0.1, 0.1]
+    one = planned(dead_run(tmp_path / "sudden", sudden, rates=rates)).advice
+    other = planned(dead_run(tmp_path / "gradual", gradual, rates=rates)).advice
+    assert other.factor < one.factor
+
+
+def test_a_fall_at_a_lower_rate_than_was_healthy_is_an_event(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, NAN, NAN],
+        schedule=lambda o: lr_scheduler.CosineAnnealingLR(o, 12),
+    )
+    plan = planned(run, again="ckptdoctor plan run")
+    cause = plan.advice.causes[0]
+    assert cause.kind is CauseKind.BAD_BATCH
+    assert not cause.is_rate
+    assert any("guard.step" in todo for todo in cause.todo)
+    assert any("ckptdoctor plan run --scale-lr 1" in note for note in plan.notes)
+    kept = planned(run, again="ckptdoctor plan run", factor=1.0)
+    assert kept.advice.factor == 1.0
+    assert not any("--scale-lr" in note for note in kept.notes)
+    assert "--scale-lr" not in kept.options[0].command
+
+
+def test_where_the_rate_is_the_cause_it_is_not_offered_to_keep_it(tmp_path: Path) -> None:
+    run = dead_run(tmp_path / "run", [*LEARNS[:4], NAN], rates=[0.1, 0.2, 0.3, 0.4, 0.5])
+    assert not any("--scale-lr" in one for one in planned(run, again="again").notes)
+
+
+def test_the_norm_to_clip_at_is_twice_the_usual_one(tmp_path: Path) -> None:
+    norms = [1.5, 1.4, 1.5, 1.6, 1.5, 400.0, NAN]
+    scores = [0.3, 0.5, 0.6, 0.62, 0.63, 0.01, NAN]
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    run = dead_run(tmp_path / "run", scores, rates=rates, norms=norms)
+    assert any("clip_grad_norm_(model.parameters(), 3)" in todo for todo in first(run).todo)
+    mute = dead_run(tmp_path / "mute", scores, rates=rates)
+    assert not any("clip" in todo for todo in first(mute).todo)
+
+
+def test_smaller_batches_at_the_same_rate(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, NAN, NAN],
+        rates=[0.1],
+        arguments=lambda epoch: {"batch_size": 128 if epoch <= 10 else 8, "lr": 0.1},
+    )
+    advice = planned(run).advice
+    assert advice.causes[0].kind is CauseKind.BATCH_SIZE
+    assert "batch_size 128 -> 8" in advice.causes[0].evidence[0]
+    assert advice.factor <= 1 / 16
+    told = planned(run, command="python t.py --batch_size 4 --lr 0.1").advice
+    assert told.factor <= 1 / 32, "the command is newer than what the files store"
+
+
+@pytest.mark.parametrize("larger", [256, 128])
+def test_larger_batches_are_no_cause(tmp_path: Path, larger: int) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, NAN, NAN],
+        rates=[0.1],
+        arguments=lambda epoch: {"batch_size": 128 if epoch <= 10 else larger},
+    )
+    assert all(one.kind is not CauseKind.BATCH_SIZE for one in planned(run).advice.causes)
+
+
+def test_a_poisoned_average_beside_sound_weights_keeps_the_rate(tmp_path: Path) -> None:
+    def poison(epoch: int, state: dict[str, Any]) -> None:
+        weights = state["model"]["w"]
+        state["ema"] = {"w": weights * (NAN if epoch > 8 else 1.0)}
+
+    scores = [*LEARNS[:8], *[0.0] * 4]
+    run = dead_run(tmp_path / "run", scores, rates=[0.1], poison=poison)
+    advice = planned(run).advice
+    assert advice.causes[0].kind is CauseKind.POISONED_STATE
+    assert advice.factor == 1.0
+
+
+def test_nan_weights_without_a_log_get_half_of_the_rate(tmp_path: Path) -> None:
+    run = dead_run(tmp_path / "run", [*LEARNS[:4], NAN, NAN], rates=[0.1], log=False)
+    advice = planned(run).advice
+    assert advice.factor == 0.5
+    assert "epoch 5 hold NaN" in " ".join(advice.causes[0].evidence)
+
+
+def test_files_alone_tell_of_a_jump(tmp_path: Path) -> None:
+    rates = [0.1] * 6 + [2.0] * 4
+    run = dead_run(tmp_path / "run", [*LEARNS[:6], *[NAN] * 4], rates=rates, log=False)
+    advice = planned(run).advice
+    assert advice.causes[0].kind is CauseKind.RATE_JUMPED
+    assert advice.factor * 2.0 < 0.1
+
+
+def test_where_nothing_went_wrong_there_is_no_cause(tmp_path: Path) -> None:
+    advice = planned(dead_run(tmp_path / "run", LEARNS, rates=[0.1])).advice
+    assert advice.causes == ()
+    assert advice.factor == 1.0
+
+
+def test_a_fresh_optimizer_is_named(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, 0.02, 0.01],
+        rates=[*[0.02] * 10, 0.5],
+        arguments=lambda epoch: {"fresh_optimizer": epoch > 10},
+    )
+    kinds = {cause.kind for cause in planned(run).advice.causes}
+    assert {CauseKind.RATE_JUMPED, CauseKind.OPTIMIZER_LOST} <= kinds
+
+
+def evidence(well: float, bad: float, top: float, *, gradual: bool, falls: bool) -> Evidence:
+    trouble = Trouble(
+        kind=TroubleKind.COLLAPSE, at=9, began=9, well=8, gradual=gradual, said="the run collapsed"
+    )
+    rates = Rates(
+        well=well,
+        bad=bad,
+        top_before=well,
+        lowest_before=well / 4,
+        ahead=Ahead(top=top, falls=falls),
+    )
+    return Evidence(history=History(), trouble=trouble, rates=rates)
+
+
+@settings(max_examples=100)
+@given(
+    well=st.floats(1e-6, 10.0),
+    rise=st.floats(1.0, 20.0),
+    more=st.floats(1.0, 50.0),
+    gradual=st.booleans(),
+    falls=st.booleans(),
+)
+def test_the_planned_peak_stays_below_where_it_went_wrong(
+    well: float, rise: float, more: float, *, gradual: bool, falls: bool
+) -> None:
+    bad = well * rise
+    top = bad * more
+    cause = causes_of(evidence(well, bad, top, gradual=gradual, falls=falls))[0]
+    assert cause.is_rate
+    remedy = cause.remedy
+    assert remedy is not None
+    assert 0.0 < remedy.low <= remedy.factor <= remedy.high <= 0.5
+    assert remedy.factor * top < bad
+    if gradual:
+        assert remedy.factor * top < well
