@@ -200,15 +200,20 @@ def load(run: Training, path: Path, *, weights_only: bool = False) -> None:
     run.best = run.state()
 
 
-def train(options: Options) -> list[EpochLine]:
-    """Train, and write checkpoints and a log; returns what the log got."""
+def train(options: Options, *, stop: int | None = None) -> list[EpochLine]:
+    """Train, and write checkpoints and a log; returns what the log got.
+
+    Args:
+        options: the command line.
+        stop: the epoch after which the person at the keyboard gives up; None for nobody.
+    """
     images = torch.Generator().manual_seed(options.seed)
     training, validation = blobs(_TRAINING, images), blobs(_VALIDATION, images)
     run = start(options)
     options.checkpoint_dir.mkdir(parents=True, exist_ok=True)
     lines: list[EpochLine] = []
     with (options.checkpoint_dir / "training.log").open("a", encoding="utf-8") as log:
-        while run.epoch < options.epochs:
+        while run.epoch < (options.epochs if stop is None else stop):
             run.epoch += 1
             lr = run.optimizer.param_groups[0]["lr"]
             loss = train_epoch(run, training, options)

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.cli.support import Outcome, run
 from tests.recovery.real_run import EpochLine, options_of, train
 
-__all__ = ["SCALE", "SCAN", "Plot", "Story", "draw", "play_and_draw"]
+__all__ = ["SCAN", "Planned", "Plot", "Story", "draw", "play_and_draw"]
 
 SCAN = "scan checkpoints/"
-SCALE = 0.375  # half of it after an explosion, three quarters of that for deep supervision
 _COLOURS = ("--first", "--second", "--trap", "--recovered")
 
 
@@ -28,13 +28,15 @@ class Plot:
 
     Attributes:
         stage_one: its last epoch.
-        died: where the second stage is stopped.
+        session: the last epoch of the first session of the second stage.
+        died: where its second session is given up.
         warmup: epochs of the second stage over which the learning rate rises.
         lr: of the second stage; far too high.
-        end: the last epoch after the recovery.
+        end: the last epoch that was planned.
     """
 
     stage_one: int = 8
+    session: int = 12
     died: int = 24
     warmup: int = 14
     lr: float = 0.32
@@ -45,33 +47,74 @@ class Plot:
         return f"--checkpoint-dir checkpoints --epochs {self.stage_one}"
 
     def second(self) -> str:
-        """The stage that dies."""
+        """The second stage, its first session."""
         start = f"checkpoints/checkpoint_epoch_{self.stage_one}.pth"
         return (
-            f"--checkpoint-dir checkpoints --epochs {self.died} --resume-from {start} "
+            f"--checkpoint-dir checkpoints --epochs {self.session} --resume-from {start} "
             f"--new-stage --lr {self.lr:g}{self._stage()}"
         )
 
-    def trapped(self, epoch: int) -> str:
+    def third(self) -> str:
+        """Its second session, which dies."""
+        start = f"checkpoints/checkpoint_epoch_{self.session}.pth"
+        return (
+            f"--checkpoint-dir checkpoints --epochs {self.end} --resume-from {start} "
+            f"--lr {self.lr:g}{self._stage()}"
+        )
+
+    def trapped(self, epoch: int, lr: str) -> str:
         """A lower ``--lr``, and the checkpoint as it is."""
         return (
             f"--checkpoint-dir checkpoints_trap --epochs {self.died} --resume-from "
-            f"checkpoints/checkpoint_epoch_{epoch}.pth --lr {self.lr * SCALE:g}{self._stage()}"
+            f"checkpoints/checkpoint_epoch_{epoch}.pth --lr {lr}{self._stage()}"
         )
 
-    def again(self) -> str:
-        """The same from the restored checkpoint."""
+    def plan(self) -> str:
+        """What asks for a way out."""
         return (
-            f"--checkpoint-dir checkpoints_recovery --epochs {self.end} --resume-from "
-            f"checkpoints/best_model_clean.pth --lr {self.lr * SCALE:g}{self._stage()}"
+            "plan checkpoints/ --added deep-supervision --command "
+            f"{shlex.quote(f'python train.py {self.third()}')}"
         )
-
-    def restore(self, epoch: int) -> str:
-        """What makes the difference."""
-        return f"restore checkpoints/ --epoch {epoch} --scale-lr {SCALE}"
 
     def _stage(self) -> str:
         return f" --deep-supervision --warmup-epochs {self.warmup} --schedule-epochs 34"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """Option A of a plan, as it was printed.
+
+    Attributes:
+        restore: the arguments of ckptdoctor.
+        train: those of the script.
+    """
+
+    restore: str
+    train: str
+
+    @classmethod
+    def of(cls, option: dict[str, Any]) -> Planned:
+        """The two commands that are joined in one."""
+        first, _, second = option["command"].partition(" && ")
+        return cls(
+            restore=first.removeprefix("ckptdoctor "),
+            train=second.replace("\\\n", " ").strip().removeprefix("python train.py "),
+        )
+
+    def value(self, name: str) -> str:
+        """What follows a flag of either command."""
+        words = [*shlex.split(self.restore), *shlex.split(self.train)]
+        return words[words.index(name) + 1]
+
+    @property
+    def factor(self) -> float:
+        """Of the learning rate."""
+        return float(self.value("--scale-lr"))
+
+    @property
+    def epoch(self) -> int:
+        """That it goes back to."""
+        return int(Path(self.value("--from")).stem.rpartition("_")[2])
 
 
 @dataclass(slots=True)
@@ -92,14 +135,19 @@ class Story:
     runs: dict[str, list[EpochLine]] = field(default_factory=dict)
     transcript: list[str] = field(default_factory=list)
 
-    def train(self, title: str, command: str) -> list[EpochLine]:
-        """Train in the folder."""
+    def train(self, title: str, command: str, *, stop: int | None = None) -> list[EpochLine]:
+        """Train in the folder, up to an epoch at which a person interrupts it."""
         options = options_of([*shlex.split(command), "--seed", str(self.seed)])
         begun = time.perf_counter()
         with contextlib.chdir(self.folder):
-            lines = self.runs[title] = train(options)
+            lines = train(options, stop=stop)
+        self.runs[title] = [*self.runs.get(title, []), *lines]
         self.seconds += time.perf_counter() - begun
-        self.transcript += [f"$ python train.py {command}", *map(str, lines), ""]
+        self.transcript += [
+            f"$ python train.py {command}",
+            *map(str, lines),
+            "^C" * (stop is not None),
+        ]
         return lines
 
     def doctor(self, command: str) -> Outcome:
@@ -118,12 +166,17 @@ def play_and_draw(path: Path) -> None:
         story = Story(Path(folder))
         plot = Plot()
         story.train("stage 1", plot.first())
-        story.train(f"stage 2, deep supervision, lr {plot.lr}", plot.second())
-        epoch = run(*SCAN.split(), "--format", "json", cwd=story.folder).json["last_good"]["epoch"]
+        title = f"stage 2, deep supervision, lr {plot.lr}"
+        story.train(title, plot.second())
+        story.train(title, plot.third(), stop=plot.died)
         story.doctor(SCAN)
-        story.train(f"resumed with --lr {plot.lr * SCALE:g}", plot.trapped(epoch))
-        story.doctor(plot.restore(epoch))
-        story.train(f"resumed after restore --scale-lr {SCALE}", plot.again())
+        option = run(*shlex.split(plot.plan()), "-f", "json", cwd=story.folder).json["options"][0]
+        planned = Planned.of(option)
+        lr = planned.value("--lr")
+        story.train(f"resumed with --lr {lr}", plot.trapped(planned.epoch, lr))
+        story.doctor(plot.plan())
+        story.doctor(planned.restore)
+        story.train("resumed as plan says", planned.train)
     print("\n".join(story.transcript))
     print(f"seed {story.seed}, {story.seconds:.0f} s on {os.cpu_count()} cores")
     path.write_text(draw(story.runs), encoding="utf-8")

@@ -14,11 +14,11 @@ import torch
 
 from tests.cli.support import Outcome
 from tests.recovery.real_run import EpochLine, options_of, start
-from tests.recovery.real_run_story import SCALE, SCAN, Plot, Story, draw
+from tests.recovery.real_run_story import SCAN, Planned, Plot, Story, draw
 
 _SAVED = "checkpoint_epoch_{}.pth"
 _FULL = Plot()
-_SHORT = Plot(stage_one=4, died=12, warmup=6, lr=0.5)  # dies sooner; too short to end well
+_SHORT = Plot(stage_one=4, session=6, died=12, warmup=6, lr=0.5)  # dies sooner
 
 
 @pytest.fixture(
@@ -40,6 +40,7 @@ def story(plot: Plot, tmp_path_factory: pytest.TempPathFactory) -> Story:
     story = Story(tmp_path_factory.mktemp("run"))
     story.train("stage 1", plot.first())
     story.train("stage 2", plot.second())
+    story.train("stage 2", plot.third(), stop=plot.died)
     return story
 
 
@@ -51,8 +52,18 @@ def good_epoch(story: Story) -> int:
 
 
 @pytest.fixture(scope="module")
-def restored(plot: Plot, story: Story, good_epoch: int) -> Outcome:
-    return story.doctor(plot.restore(good_epoch))
+def planned(plot: Plot, story: Story) -> Planned:
+    """Option A, as it is printed."""
+    outcome = story.doctor(f"{plot.plan()} --format json")
+    assert outcome.code == 0, outcome.stderr
+    option = outcome.json["options"][0]
+    assert option["recommended"]
+    return Planned.of(option)
+
+
+@pytest.fixture(scope="module")
+def restored(story: Story, planned: Planned) -> Outcome:
+    return story.doctor(planned.restore)
 
 
 def _all(story: Story) -> list[EpochLine]:
@@ -105,58 +116,69 @@ def test_scan_tells_the_dead_from_the_sound_and_names_the_last_good(
     assert Path(report["last_good"]["path"]).name == _SAVED.format(good_epoch)
 
 
+def test_plan_goes_back_to_the_last_good_one_below_the_rate_that_killed_the_run(
+    plot: Plot, story: Story, good_epoch: int, planned: Planned
+) -> None:
+    assert planned.epoch == good_epoch
+    assert planned.value("--epochs") == f"{plot.end}"
+    dead = next(line for line in _all(story) if math.isnan(line.loss))
+    assert planned.factor * max(line.lr for line in _all(story)) < dead.lr
+    assert float(planned.value("--lr")) == pytest.approx(plot.lr * planned.factor)
+
+
 def test_the_restored_rate_is_the_one_that_the_optimizer_uses(
-    plot: Plot, story: Story, good_epoch: int, restored: Outcome
+    plot: Plot, story: Story, planned: Planned, restored: Outcome
 ) -> None:
     assert restored.code == 0, restored.stderr
+    scale = planned.factor
     with _within(story):
-        plain = start(options_of(shlex.split(plot.trapped(good_epoch))))
-        clean = start(options_of(shlex.split(plot.again())))
+        plain = start(options_of(shlex.split(plot.trapped(planned.epoch, planned.value("--lr")))))
+        clean = start(options_of(shlex.split(planned.train)))
     for before, after in zip(
         plain.optimizer.param_groups, clean.optimizer.param_groups, strict=True
     ):
-        assert after["lr"] == pytest.approx(before["lr"] * SCALE)
-        assert after["initial_lr"] == pytest.approx(plot.lr * SCALE)
-    assert clean.scheduler.base_lrs == pytest.approx([plot.lr * SCALE])
+        assert after["lr"] == pytest.approx(before["lr"] * scale)
+        assert after["initial_lr"] == pytest.approx(plot.lr * scale)
+    assert clean.scheduler.base_lrs == pytest.approx([plot.lr * scale])
     for name, weight in plain.model.state_dict().items():
         assert torch.equal(clean.model.state_dict()[name], weight)
     clean.optimizer.step()
     clean.scheduler.step()
     plain.optimizer.step()
     plain.scheduler.step()
-    expected = plain.optimizer.param_groups[0]["lr"] * SCALE
+    expected = plain.optimizer.param_groups[0]["lr"] * scale
     assert clean.optimizer.param_groups[0]["lr"] == pytest.approx(expected)
 
 
 def test_a_lower_rate_on_the_command_line_lowers_nothing(
-    plot: Plot, story: Story, good_epoch: int
+    plot: Plot, story: Story, planned: Planned
 ) -> None:
-    command = shlex.split(plot.trapped(good_epoch))
-    assert command[command.index("--lr") + 1] == f"{plot.lr * SCALE:g}"
+    command = shlex.split(plot.trapped(planned.epoch, planned.value("--lr")))
     with _within(story):
         run = start(options_of(command))
-    next_line = next(line for line in _all(story) if line.epoch == good_epoch + 1)
+    next_line = next(line for line in _all(story) if line.epoch == planned.epoch + 1)
     assert run.optimizer.param_groups[0]["lr"] == next_line.lr
     assert run.scheduler.base_lrs == [plot.lr]
 
 
 @pytest.mark.slow
-def test_without_the_scaling_it_dies_again(plot: Plot, story: Story, good_epoch: int) -> None:
-    lines = story.train("trap", plot.trapped(good_epoch))
+def test_without_the_scaling_it_dies_again(plot: Plot, story: Story, planned: Planned) -> None:
+    lines = story.train("trap", plot.trapped(planned.epoch, planned.value("--lr")))
     assert [line.lr for line in lines] == [
-        line.lr for line in _all(story) if line.epoch > good_epoch
+        line.lr for line in _all(story) if line.epoch > planned.epoch
     ]
     assert math.isnan(lines[-1].loss)
 
 
 @pytest.mark.slow
 def test_with_it_the_run_ends_above_where_it_was(
-    plot: Plot, story: Story, good_epoch: int, restored: Outcome
+    plot: Plot, story: Story, planned: Planned, restored: Outcome
 ) -> None:
     if plot is not _FULL:
         pytest.skip("the short run is too short for that")
-    lines = story.train("recovered", plot.again())
-    assert lines[0].epoch == good_epoch + 1
+    assert restored.code == 0, restored.stderr
+    lines = story.train("recovered", planned.train)
+    assert lines[0].epoch == planned.epoch + 1
     assert all(math.isfinite(line.loss) for line in lines)
     best_before = max(line.iou for line in _all(story))
     assert sum(line.iou for line in lines[-3:]) / 3 >= best_before + 0.03
