@@ -25,6 +25,7 @@ from ckptdoctor.version import __version__
 
 __all__ = [
     "FileNote",
+    "MeanOf",
     "RestoredFrom",
     "actions_of",
     "check_folder",
@@ -76,6 +77,21 @@ class FileNote:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanOf:
+    """A checkpoint whose weights go into a mean.
+
+    Attributes:
+        path: the file or the folder.
+        sha256: of its bytes; "" for a folder.
+        epoch: where it stands; None where that is not known.
+    """
+
+    path: Path
+    sha256: str = ""
+    epoch: float | None = None
+
+
 def digest_of(files: Iterable[FileNote]) -> str:
     """What a folder hashes to: the SHA-256 of the lines ``sha256sum`` prints of its sorted files.
 
@@ -96,9 +112,10 @@ class RestoredFrom:
         source: the checkpoint that it goes back to; of a copy of a copy the first one.
         epoch: of that checkpoint, even where only its name told it.
         scale: its learning rates over those of ``source``: 1.0 where they are the same, None where
-            that is not known, as after ``--set-lr``.
+            that is not known, as after ``--set-lr``, and of an average, which is a copy of nothing.
         set_lr: the rate that was set, or None.
         actions: the names of what was done to it.
+        averaged: the checkpoints whose weights it is the mean of; () for a copy.
     """
 
     source: Path
@@ -106,6 +123,7 @@ class RestoredFrom:
     scale: float | None
     set_lr: float | None
     actions: tuple[str, ...]
+    averaged: tuple[Path, ...] = ()
 
 
 def restored_from(path: Path) -> RestoredFrom | None:
@@ -147,6 +165,11 @@ def _restored_from(path: Path) -> RestoredFrom | None:
         scale=_positive(manifest.get("scale")) if "scale" in manifest else unchanged,
         set_lr=next((v for a in done if (v := _positive(a.get("set_lr"))) is not None), None),
         actions=names,
+        averaged=tuple(
+            _found(one, path)
+            for one in _list(manifest, "averaged")
+            if isinstance(one, dict) and isinstance(one.get("path"), str)
+        ),
     )
 
 
@@ -216,6 +239,7 @@ def manifest_text(
     origin: Path | None = None,
     scale: float | None = 1.0,
     files: Sequence[FileNote] = (),
+    averaged: Sequence[MeanOf] = (),
 ) -> str:
     """The manifest, as JSON.
 
@@ -231,6 +255,7 @@ def manifest_text(
         origin: the checkpoint that ``source`` is a copy of; None where it is none.
         scale: the learning rates over those of the first checkpoint; None where nobody can tell.
         files: of a folder, those in it.
+        averaged: the checkpoints whose weights were averaged, ``source`` among them; () for a copy.
     """
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -248,6 +273,11 @@ def manifest_text(
     if files:
         content["files"] = [
             {"name": file.name, "nbytes": file.nbytes, "sha256": file.sha256} for file in files
+        ]
+    if averaged:
+        content["averaged"] = [
+            _place(one.path, destination) | {"sha256": one.sha256 or None, "epoch": one.epoch}
+            for one in averaged
         ]
     if origin is not None:
         content["origin"] = _place(origin, destination)

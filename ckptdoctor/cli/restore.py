@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,9 @@ from ckptdoctor.cli.options import (
 
 if TYPE_CHECKING:
     from ckptdoctor.layouts.files import CheckpointFiles
+    from ckptdoctor.recovery.average_choice import Averaging
     from ckptdoctor.recovery.choose import Moment
+    from ckptdoctor.recovery.edits import Edits
     from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.report import Report
 
@@ -63,6 +66,15 @@ def restore(
             help="This checkpoint, a file or a folder, whatever the ranking says.",
         ),
     ] = None,
+    average: Annotated[
+        str,
+        typer.Option(
+            metavar="K|A-B",
+            help="The mean of the weights of the last K good checkpoints of the run, such as 5, or "
+            "of the good ones of the epochs A to B, such as 70-88 (of the steps, where the run "
+            "counts steps). All else is that of the newest of them.",
+        ),
+    ] = "",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -70,7 +82,7 @@ def restore(
             "-o",
             metavar="PATH",
             help="What to write. Default: best_model_clean.pth beside the source, or the folder "
-            "best_model_clean beside a folder.",
+            "best_model_clean beside a folder; with --average best_model_average.",
         ),
     ] = None,
     scale_lr: Annotated[
@@ -132,20 +144,27 @@ def restore(
     """
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_paths, wish_of
-    from ckptdoctor.errors import RestoreError, SeveralRunsError, UsageError
+    from ckptdoctor.errors import RestoreError, SeveralRunsError
     from ckptdoctor.recovery.edits import Edits
     from ckptdoctor.recovery.named import checkpoint_named
-    from ckptdoctor.recovery.next_step import Asked, clean_name, makes_folder
+    from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.recovery.restore import restore as restore_file
 
     moment = _moment(epoch=epoch, step=step, source=source)
-    _check(scale_lr=scale_lr, set_lr=set_lr)
-    if zero_nonfinite and not unsafe:
-        raise UsageError(
-            "--zero-nonfinite makes a broken model look whole; if you want that, add --unsafe"
-        )
-    if weights_only and (scale_lr is not None or set_lr is not None):
-        raise UsageError("--weights-only keeps no learning rate that could be changed")
+    edits = Edits(
+        scale_lr=scale_lr,
+        set_lr=set_lr,
+        reset_optimizer=reset_optimizer,
+        weights_only=weights_only,
+        strip_prefix=strip_prefix,
+        use_ema=use_ema,
+        graft=graft,
+        reset_bn=reset_bn,
+        zero_nonfinite=zero_nonfinite,
+        to_safetensors=to is _To.SAFETENSORS,
+    )
+    _check(edits, unsafe=unsafe)
+    averaging = _averaging(average, edits, moment, source)
     try:
         if source is None:
             wish = wish_of(log, log_pattern, metric, mode)
@@ -153,28 +172,20 @@ def restore(
             if report is None:
                 return Exit.NOTHING
             asked = Asked(paths=tuple(paths or ()), wish=wish)
-            files = _chosen(report, asked, run, moment, output, jobs=jobs, quiet=quiet)
+            if averaging is not None:
+                files, others = _averaged(report, asked, run, averaging, average)
+                edits = replace(edits, average=others)
+            else:
+                files = _chosen(report, asked, run, moment, output, jobs=jobs, quiet=quiet)
         elif not source.exists():
             note(f"{source}: no such file or folder")
             return Exit.NOTHING
         else:
             files = checkpoint_named(source)
-        suffix = ".safetensors" if to else ""
         done = restore_file(
             files,
-            output or clean_name(files.path, suffix, several=makes_folder(files)),
-            Edits(
-                scale_lr=scale_lr,
-                set_lr=set_lr,
-                reset_optimizer=reset_optimizer,
-                weights_only=weights_only,
-                strip_prefix=strip_prefix,
-                use_ema=use_ema,
-                graft=graft,
-                reset_bn=reset_bn,
-                zero_nonfinite=zero_nonfinite,
-                to_safetensors=to is _To.SAFETENSORS,
-            ),
+            output or _default(files, edits),
+            edits,
             force=force,
             dry_run=dry_run,
             jobs=jobs,
@@ -197,6 +208,68 @@ def restore(
         text = restore_text(done, Screen(colour=False if no_color else None))
     write_result(text, None)
     return Exit.OK
+
+
+def _default(files: CheckpointFiles, edits: Edits) -> Path:
+    """What is written where the user does not say."""
+    from ckptdoctor.recovery.next_step import average_name, clean_name, makes_folder
+
+    name = average_name if edits.average else clean_name
+    suffix = ".safetensors" if edits.to_safetensors else ""
+    return name(files.path, suffix, several=makes_folder(files))
+
+
+def _averaging(
+    text: str, edits: Edits, moment: Moment | None, source: Path | None
+) -> Averaging | None:
+    """What the user wants averaged; None for a copy.
+
+    Raises:
+        UsageError: that is no number and no range, or contradicts what else is asked for.
+    """
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.recovery.average_choice import read_averaging
+
+    if not text:
+        return None
+    other = {
+        "--from": source is not None,
+        "--use-ema": edits.use_ema,
+        "--graft": edits.graft is not None,
+        "--zero-nonfinite": edits.zero_nonfinite,
+    }
+    for option, given in other.items():
+        if given:
+            raise UsageError(f"--average and {option} both say which weights: give one of them")
+    if moment is None:
+        return read_averaging(text)
+    return read_averaging(text, until=moment.number, unit=moment.unit)
+
+
+def _averaged(
+    report: Report, asked: Asked, run: str, averaging: Averaging, text: str
+) -> tuple[CheckpointFiles, tuple[CheckpointFiles, ...]]:
+    """The newest of the checkpoints to average, and the others.
+
+    Raises:
+        RestoreError: fewer than two are good.
+        SeveralRunsError: several runs are here, and nothing chooses one.
+    """
+    from ckptdoctor.cli.output import note
+    from ckptdoctor.recovery.average_choice import choose_average
+    from ckptdoctor.recovery.named import checkpoint_named
+    from ckptdoctor.recovery.one_run import one_run
+
+    more = ["--average", text]
+    if averaging.until is not None:
+        more += [f"--{averaging.unit}", str(averaging.until)]
+    chosen = choose_average(one_run(report, run, "restore", asked, more), averaging)
+    for line in chosen.notes:
+        note(line)
+    newest, *others = (
+        row.files or checkpoint_named(row.path) for row in (chosen.newest, *chosen.others)
+    )
+    return newest, tuple(others)
 
 
 def _chosen(
@@ -258,7 +331,7 @@ def _moment(*, epoch: int | None, step: int | None, source: Path | None) -> Mome
     return None if step is None else Moment(number=step, unit="step")
 
 
-def _check(*, scale_lr: float | None, set_lr: float | None) -> None:
+def _check(edits: Edits, *, unsafe: bool) -> None:
     """Refuse what contradicts itself.
 
     Raises:
@@ -266,6 +339,13 @@ def _check(*, scale_lr: float | None, set_lr: float | None) -> None:
     """
     from ckptdoctor.errors import UsageError
 
+    scale_lr, set_lr = edits.scale_lr, edits.set_lr
+    if edits.zero_nonfinite and not unsafe:
+        raise UsageError(
+            "--zero-nonfinite makes a broken model look whole; if you want that, add --unsafe"
+        )
+    if edits.weights_only and (scale_lr is not None or set_lr is not None):
+        raise UsageError("--weights-only keeps no learning rate that could be changed")
     if scale_lr is not None and set_lr is not None:
         raise UsageError("--scale-lr and --set-lr contradict each other: give one of them")
     for name, value in (("--scale-lr", scale_lr), ("--set-lr", set_lr)):

@@ -10,11 +10,11 @@ from ckptdoctor.errors import UnsupportedCheckpointError
 from ckptdoctor.formats import torch_legacy, torch_tar, torch_zip
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.pickle.nodes import Node
+from ckptdoctor.formats.pickle.nodes import DictNode, Node
 from ckptdoctor.formats.safetensors import is_safetensors
-from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.formats.source import ByteSource, FileSource
 
-__all__ = ["SavedObject", "read_object"]
+__all__ = ["SavedObject", "bytes_alone", "read_object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class SavedObject:
         storages: by key; those that are lost or short are missing.
         byteorder: of the storages, ``little`` or ``big``.
         is_bare: whether it is a pickle and nothing else, which holds its tensors itself.
+        is_unread: whether there is no tree, and bytes can be replaced where they lie.
     """
 
     root: Node
@@ -34,6 +35,13 @@ class SavedObject:
     storages: Mapping[str, StorageRef]
     byteorder: str
     is_bare: bool = False
+    is_unread: bool = False
+
+
+def bytes_alone(file: OpenFile) -> SavedObject:
+    """An open checkpoint of which bytes may be replaced, and nothing of its structure."""
+    source = FileSource(file.fd, file.nbytes)
+    return SavedObject(DictNode([]), source, {}, "little", is_unread=True)
 
 
 def read_object(file: OpenFile, limits: Limits | None = None) -> SavedObject:

@@ -12,7 +12,16 @@ from ckptdoctor.formats.saved_object import SavedObject
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find, pairs_of
 
-__all__ = ["Action", "Draft", "FilePatch", "Patch", "number_of", "storage_key", "text_keys"]
+__all__ = [
+    "Action",
+    "Draft",
+    "FilePatch",
+    "Mean",
+    "Patch",
+    "number_of",
+    "storage_key",
+    "text_keys",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +73,19 @@ class FilePatch:
     read: Callable[[int, int], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A tensor that is the mean of several.
+
+    Attributes:
+        tensor: of the draft.
+        of: all that it is the mean of, its own among them, each with the file that it lies in.
+    """
+
+    tensor: TensorRecord
+    of: tuple[tuple[OpenFile, TensorRecord], ...]
+
+
 @dataclass(slots=True)
 class Draft:
     """What is being made.
@@ -81,6 +103,7 @@ class Draft:
         transplants: by storage key, the storages of another file: its descriptor, and where.
         touched: paths of scalars and tensors that are no longer what they were.
         renamed: new names of tensors -> the old ones.
+        means: tensors that are averaged, by their old names.
         actions: what was done.
     """
 
@@ -96,6 +119,7 @@ class Draft:
     transplants: dict[str, tuple[int, StorageRef]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
+    means: dict[str, Mean] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
 
     def did(

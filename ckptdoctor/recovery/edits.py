@@ -13,6 +13,7 @@ from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance
 from ckptdoctor.formats.pickle.unfinished import REST
+from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import exchange, reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.rates import change_rates, set_rates
@@ -42,6 +43,7 @@ class Edits:
         graft: a checkpoint to take the bad tensors of the model from.
         reset_bn: running statistics as of a new layer.
         zero_nonfinite: 0 in place of NaN and Inf; the result is not to be trusted.
+        average: the checkpoints whose weights are averaged with those of the source.
         to_safetensors: the weights alone, as safetensors.
     """
 
@@ -54,6 +56,7 @@ class Edits:
     graft: Path | None = None
     reset_bn: bool = False
     zero_nonfinite: bool = False
+    average: tuple[CheckpointFiles, ...] = ()
     to_safetensors: bool = False
 
     @property

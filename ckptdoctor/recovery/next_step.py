@@ -17,6 +17,7 @@ from ckptdoctor.shell import command_line
 
 __all__ = [
     "Asked",
+    "average_name",
     "clean_name",
     "free_name",
     "is_archive",
@@ -54,7 +55,8 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     in_trouble = is_in_trouble(run)
     if not in_trouble and all(row.verdict is Verdict.HEALTHY for row in candidates):
         return ""
-    if in_trouble or run.run.copies:  # a copy is there: how to resume
+    copied = any(one.restored is None or not one.restored.averaged for one in run.run.copies)
+    if in_trouble or copied:  # a copy is there: how to resume
         return command_line("ckptdoctor", "plan", *same_question(run, asked, several=several))
     words: list[str | Path] = ["ckptdoctor", "restore", "--from", good.path]
     of_files = any(row.path == good.path and makes_folder(row.files) for row in candidates)
@@ -111,13 +113,26 @@ def clean_name(source: Path, suffix: str = "", *, several: bool = False) -> Path
         suffix: of the file to write; "" for that of the source.
         several: whether it consists of several files that lie side by side.
     """
+    return _beside(source, "best_model_clean", suffix, several=several)
+
+
+def average_name(source: Path, suffix: str = "", *, several: bool = False) -> Path:
+    """Where an average goes by default: beside the newest of those that it is made from.
+
+    Args:
+        source: the newest.
+        suffix: of the file to write; "" for that of the source.
+        several: whether it consists of several files that lie side by side.
+    """
+    return _beside(source, "best_model_average", suffix, several=several)
+
+
+def _beside(source: Path, stem: str, suffix: str, *, several: bool) -> Path:
     source = named(source)
-    if suffix:
-        return source.with_name(f"best_model_clean{suffix}")
     own = source.suffix if source.suffix in _SUFFIXES else ""
-    if several and not source.is_dir():
-        return source.with_name("best_model_clean")
-    return source.with_name(f"best_model_clean{own or ('' if source.is_dir() else '.pth')}")
+    if suffix or (several and not source.is_dir()):
+        return source.with_name(f"{stem}{suffix}")
+    return source.with_name(f"{stem}{own or ('' if source.is_dir() else '.pth')}")
 
 
 def free_name(path: Path, taken: frozenset[Path] | set[Path] = frozenset()) -> Path:

@@ -32,7 +32,12 @@ def is_trusted(report: CheckpointReport, actions: Sequence[Action]) -> bool:
 
 
 def scale_of(copied: RestoredFrom | None, actions: Sequence[Action]) -> float | None:
-    """The learning rates over those of the first checkpoint; None where nobody can tell."""
+    """The learning rates over those of the first checkpoint; None where nobody can tell.
+
+    And of an average, so that nothing takes it for a copy of the newest that it is made from.
+    """
+    if any(action.name == "average" for action in actions):
+        return None
     for action in actions:
         if action.factor is not None or action.set_lr is not None:
             return action.factor

@@ -192,6 +192,8 @@ def _why_not(row: CheckpointReport) -> str:
 def _no_candidate(row: CheckpointReport) -> str:
     """Why a file of the run is none to go on from, sound as it may be."""
     made = row.restored
+    if made is not None and made.averaged:
+        return f"{row.verdict.value}: mean of {len(made.averaged)}, the newest {made.source.name}"
     if made is not None:
         scaled = "" if made.scale in (None, 1.0) else f", rates × {made.scale:g}"
         return f"{row.verdict.value}: restored from {made.source.name}{scaled}"

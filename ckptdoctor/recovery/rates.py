@@ -161,12 +161,17 @@ def scaled_before(copied: RestoredFrom | None, factor: float, path: Path) -> flo
         path: the source.
 
     Raises:
-        RestoreError: it is a copy, and its manifest tells no factor.
+        RestoreError: it is a copy, and its manifest tells no factor; or an average.
     """
     if copied is None:
         return 1.0
     if copied.scale is not None:
         return copied.scale
+    if copied.averaged:
+        raise RestoreError(
+            f"{path} is the mean of {len(copied.averaged)} checkpoints: make it once more, and "
+            f"scale its rates then: --average {len(copied.averaged)} --scale-lr {factor:g}"
+        )
     how = (
         f"--set-lr {copied.set_lr:g}" if copied.set_lr is not None else "a factor that is not told"
     )

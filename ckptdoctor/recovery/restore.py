@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +20,8 @@ from ckptdoctor.errors import CheckpointError, RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import opened
 from ckptdoctor.formats.open_file import OpenFile
-from ckptdoctor.formats.saved_object import read_object
+from ckptdoctor.formats.safetensors import is_safetensors
+from ckptdoctor.formats.saved_object import SavedObject, bytes_alone, read_object
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.manifest import (
     manifest_path,
@@ -27,11 +29,14 @@ from ckptdoctor.manifest import (
     sha256_of,
 )
 from ckptdoctor.recovery.archives import restore_archive
+from ckptdoctor.recovery.average import Averaged, average_actions, average_weights
+from ckptdoctor.recovery.average_sources import mean_of_files, opened_for_mean, paths_of
 from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
 from ckptdoctor.recovery.folders.restore import restore_folder
 from ckptdoctor.recovery.next_step import is_archive
 from ckptdoctor.recovery.notes import check_note, is_trusted, publish_noted, scale_of
+from ckptdoctor.recovery.patched import write_patched
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.publish import (
     PlacedError,
@@ -97,8 +102,11 @@ def restore(
         file = stack.enter_context(opened(source))
         if report.checkpoint is None or file.identity != report.checkpoint.identity:
             raise RestoreError(f"{source} changed while it was examined: try again")
-        draft = _draft(file, report, edits, stack, jobs)
+        means = opened_for_mean(edits.average, stack, jobs)
+        draft = _draft(file, report, edits, stack, jobs, means=means)
         job = _Job(file, draft, report, destination, force=force, jobs=jobs)
+        if means and report.checkpoint is not None:
+            job.means = (*means, Averaged(file, report.checkpoint, report.metadata.epoch))
         if edits.to_safetensors:
             job.actions[:] = [*(draft.actions if draft is not None else ()), WEIGHTS_ALONE]
         elif draft is None:
@@ -118,11 +126,13 @@ def restore(
         sha256=sha256,
         manifest=None if dry_run else manifest_path(destination),
         safe_load=None if edits.to_safetensors else job.safe_load,
+        averaged=tuple(one.file.path for one in job.means),
     )
 
 
 def _sources(source: Path, edits: Edits) -> tuple[Path, ...]:
-    return (source,) if edits.graft is None else (source, edits.graft)
+    grafted = () if edits.graft is None else (edits.graft,)
+    return (source, *grafted, *paths_of(edits.average))
 
 
 def _copied(report: CheckpointReport) -> Action:
@@ -141,6 +151,8 @@ def _draft(
     edits: Edits,
     stack: contextlib.ExitStack,
     jobs: int | None,
+    *,
+    means: Sequence[Averaged] = (),
 ) -> Draft | None:
     """The changed checkpoint; None where its bytes are to be copied."""
     poisoned = report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT)
@@ -149,15 +161,11 @@ def _draft(
     checkpoint = report.checkpoint
     if checkpoint is None:
         raise RestoreError(f"{report.path} cannot be read")
-    try:
-        saved = read_object(file)
-    except CheckpointError as error:
-        raise RestoreError(str(error)) from error
     draft = Draft(
         file,
         checkpoint,
         report.stats,
-        saved,
+        _structure(file, edits),
         damaged=damaged_tensors(report, checkpoint),
         meant=meant_tensors(report),
         copied=copied_from(report),
@@ -165,6 +173,10 @@ def _draft(
     if edits.graft is not None:
         donor = examined(edits.graft, jobs)
         graft(draft, stack.enter_context(opened(edits.graft)), donor)
+    if means:
+        average_weights(draft, means, statistics=not edits.reset_bn)
+        of = [*(one.file.path for one in means), file.path]
+        draft.actions += average_actions(draft.means, checkpoint, of)
     apply_edits(draft, edits)
     left = [
         t.fqn for t in draft.tensors(Role.MODEL) if draft.is_bad(t) and t.fqn not in draft.touched
@@ -174,6 +186,22 @@ def _draft(
     if poisoned:
         salvage(draft)
     return draft
+
+
+def _structure(file: OpenFile, edits: Edits) -> SavedObject:
+    """The tree of a file; an empty one where bytes of weights are all that is changed."""
+    if edits.average and _only_in_place(edits) and is_safetensors(file.source.read(0, 4096)):
+        return bytes_alone(file)
+    try:
+        return read_object(file)
+    except CheckpointError as error:
+        raise RestoreError(str(error)) from error
+
+
+def _only_in_place(edits: Edits) -> bool:
+    """Whether nothing is asked for that needs the structure of the file."""
+    own = Edits(average=edits.average, reset_bn=edits.reset_bn)
+    return replace(edits, to_safetensors=False) == own
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -200,6 +228,7 @@ class _Job:
         self._jobs = jobs
         self.actions = list(draft.actions) if draft is not None else [_copied(report)]
         self.safe_load: SafeLoad | None = None
+        self.means: Sequence[Averaged] = ()
 
     def run(self, *, to_safetensors: bool) -> str:
         """Write, verify and publish; the SHA-256 of the result."""
@@ -220,6 +249,8 @@ class _Job:
         """The checkpoint as torch would have written it, read back and compared."""
         if self._draft is None:
             copy_file(self._file, out)
+        elif self._draft.saved.is_unread:
+            write_patched(self._draft, out)
         else:
             write_draft(self._draft, out)
         out.flush()
@@ -245,6 +276,7 @@ class _Job:
             trusted=is_trusted(self._report, self.actions),
             origin=None if copied is None else copied.source,
             scale=scale_of(copied, self.actions),
+            averaged=mean_of_files(self.means),
         )
         publish_noted(path, out, self._destination, text, force=self._force)
         return sha256

@@ -27,6 +27,7 @@ class Restored:
             where a dry run would change it.
         resume: what to say to the framework; "" where a file is written.
         files: how many were written.
+        averaged: the checkpoints whose weights it is the mean of; () for a copy.
         kept: where the folder is that was there before; None where there was none, or it is gone.
     """
 
@@ -41,3 +42,4 @@ class Restored:
     resume: str = ""
     files: int = 1
     kept: Path | None = None
+    averaged: tuple[Path, ...] = ()

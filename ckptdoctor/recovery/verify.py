@@ -11,6 +11,7 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile, opened
+from ckptdoctor.recovery.average import compare_means
 from ckptdoctor.recovery.draft import Draft, storage_key
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.elements import storage_bytes
@@ -52,7 +53,7 @@ def verify_draft(draft: Draft, path: Path, jobs: int | None) -> Checkpoint:
 
 
 def compare_draft(draft: Draft, written: Checkpoint, fd: int) -> None:
-    """Compare all that was to stay with the source.
+    """Compare all that was to stay with the source, and what is a mean with its sources.
 
     Args:
         draft: what was written.
@@ -81,6 +82,7 @@ def compare_draft(draft: Draft, written: Checkpoint, fd: int) -> None:
     for name, value in draft.checkpoint.scalars.items():
         if not _is_touched(name, touched) and not _same(written.scalars.get(name), value):
             raise RestoreError(f"verification failed: {name} is not what it was")
+    compare_means(draft, written, fd)
 
 
 def _is_touched(name: str, touched: set[str]) -> bool:

@@ -36,7 +36,8 @@ def restore_text(done: Restored, screen: Screen) -> str:
     for line in _wrapped(_safe_load(done.safe_load, done=done.verified), console.width, 2):
         console.print(Text(line, "yellow"))
     if done.verified:
-        console.print(Text("  read back, scanned, and compared with the source"))
+        compared = "the mean, reckoned a second way" if done.averaged else "the source"
+        console.print(Text(f"  read back, scanned, and compared with {compared}"))
         console.print(Text(f"  sha256 {done.sha256}", "dim"))
         if done.kept is not None:
             text = f"  the folder that was there is {_name(done.kept)} now"
@@ -85,6 +86,7 @@ def restore_json(done: Restored) -> str:
             ],
             "verified": done.verified,
             "sha256": done.sha256 or None,
+            "averaged": [str(path) for path in done.averaged],
             "manifest": None if done.manifest is None else str(done.manifest),
             "resume": done.resume or None,
             "kept": None if done.kept is None else str(done.kept),

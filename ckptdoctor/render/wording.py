@@ -132,6 +132,8 @@ def restored_words(row: CheckpointReport) -> str:
     if row.restored is None:
         return ""
     made, rates = row.restored, ""
+    if made.averaged:
+        return f"mean of {len(made.averaged)}, the newest {brief(made.source.name, 80)}"
     if made.set_lr is not None:
         rates = f", rate {made.set_lr:g}"
     elif made.scale not in (None, 1.0):

@@ -72,7 +72,7 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         # A model saved at the root of its run is one of the run, whatever the folder is called.
         is_root = place_of(member.path) in hosts
         name = name_of(member.path / "model" if is_root else member.path)
-        if _source_of(member) in sources:
+        if _sources_of(member) & sources:
             copies.append(member)
         elif name.is_side or not member.has_weights:
             sides.append(member)
@@ -84,8 +84,10 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
     return _with_files_beside(groups, strays, sides, copies)
 
 
-def _source_of(member: Member) -> Path | None:
-    return None if member.restored is None else place_of(member.restored.source)
+def _sources_of(member: Member) -> set[Path]:
+    """What it was restored from; all that it is the mean of."""
+    made = member.restored
+    return set() if made is None else {place_of(path) for path in (made.source, *made.averaged)}
 
 
 # -- one folder ----------------------------------------------------------------------------------
@@ -288,9 +290,9 @@ def _with_files_beside(
             continue
         found[hosts[0]] = replace(found[hosts[0]], sides=(*found[hosts[0]].sides, member))
     for member in copies:
-        source = _source_of(member)
+        sources = _sources_of(member)
         for at, one in enumerate(found):
-            if source in {place_of(inside.path) for inside in one.members}:
+            if sources & {place_of(inside.path) for inside in one.members}:
                 found[at] = replace(one, copies=(*one.copies, member))
                 break
         else:

@@ -11,9 +11,7 @@ from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord, TensorStats
 from ckptdoctor.errors import CheckpointError, RestoreError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.open_file import OpenFile, opened
-from ckptdoctor.formats.pickle.nodes import DictNode
-from ckptdoctor.formats.saved_object import SavedObject, read_object
-from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.saved_object import SavedObject, bytes_alone, read_object
 from ckptdoctor.layouts.files import Form
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.draft import Draft
@@ -138,7 +136,7 @@ def part_draft(view: PartView, copied: RestoredFrom | None) -> Iterator[Draft]:
 def _structure(file: OpenFile, report: PartReport) -> SavedObject:
     """The tree of a part; an empty one where only bytes can be changed."""
     if is_patched(report):
-        return SavedObject(DictNode([]), FileSource(file.fd, file.nbytes), {}, "little")
+        return bytes_alone(file)
     try:
         return read_object(file)
     except CheckpointError as error:
