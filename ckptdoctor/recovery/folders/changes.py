@@ -16,10 +16,11 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.layouts.files import Form, PartRole
-from ckptdoctor.manifest import RestoredFrom
+from ckptdoctor.manifest import MeanOf, RestoredFrom
 from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage
 from ckptdoctor.recovery.folders.donors import Donor
+from ckptdoctor.recovery.folders.means import Means
 from ckptdoctor.recovery.folders.moments import forgets_in_place, reset_moments
 from ckptdoctor.recovery.folders.part_draft import PartView
 from ckptdoctor.recovery.folders.slices import change_slice_rates, slices_of
@@ -96,6 +97,7 @@ class Changes:
         self._poisoned = report.verdict in (Verdict.SALVAGEABLE, Verdict.CORRUPT)
         self._forgets = self._bad_moments_of_ranks()
         self._donor: Donor | None = None
+        self._means = Means(report, edits.average)
         self._done: list[_Done] = []
         self._scaled: list[Rate] = []
         self._before = 1.0
@@ -125,9 +127,16 @@ class Changes:
                     stored[f"{name}.{path}"] = stats.max
         return stored
 
+    @property
+    def averaged(self) -> tuple[MeanOf, ...]:
+        """What the weights are the mean of, the newest last; () for a copy."""
+        return self._means.of
+
     def concerns(self, view: PartView) -> bool:
         """Whether anything is to be changed in a part."""
         edits, roles = self._edits, view.roles()
+        if self._means.concern(view):
+            return True
         if (edits.scale_lr, edits.set_lr) != (None, None) and _stores_rates(view):
             return True
         if edits.reset_optimizer and Role.OPTIMIZER in roles:
@@ -161,6 +170,7 @@ class Changes:
             RestoreError: it cannot be done.
         """
         name, edits = view.report.part.name, self._edits
+        self._means.put(draft, view, held, statistics=not edits.reset_bn)
         mended = self._mend_weights(draft, view, held)
         own = replace(
             edits,
@@ -170,6 +180,7 @@ class Changes:
             reset_optimizer=edits.reset_optimizer and Role.OPTIMIZER in view.roles(),
             reset_bn=mended.reset_bn,
             zero_nonfinite=mended.zero_nonfinite,
+            average=(),
         )
         in_place = forgets_in_place(view)
         if in_place:
@@ -247,7 +258,7 @@ class Changes:
         Raises:
             RestoreError: there was nothing to do what was asked for with.
         """
-        edits, done = self._edits, list(_summed(self._done))
+        edits, done = self._edits, [*self._means.actions(), *_summed(self._done)]
         if edits.scale_lr is not None:
             scaled = scaled_action(
                 self._scaled, edits.scale_lr, self._before, self._copied, self._report.path

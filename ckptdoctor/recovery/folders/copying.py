@@ -15,6 +15,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.open_file import OpenFile, opened
 from ckptdoctor.layouts.reading import read_part
 from ckptdoctor.manifest import FileNote, RestoredFrom, sha256_of
+from ckptdoctor.recovery.average import compare_means
 from ckptdoctor.recovery.draft import Draft
 from ckptdoctor.recovery.folders.changes import Changes
 from ckptdoctor.recovery.folders.contents import Contents, SourceFile
@@ -101,10 +102,11 @@ class Copying:
         self.read[file.name] = FileNote(
             name=file.name, nbytes=draft.file.nbytes, sha256=sha256_of(draft.file.fd)
         )
-        if not patched:
+        if not patched or draft.means:
             part = self._views[file.name].report.part
             with opened(target) as copy:
-                compare_draft(draft, read_part(part, copy), copy.fd)
+                compare = compare_means if patched else compare_draft
+                compare(draft, read_part(part, copy), copy.fd)
 
     def _note(self, name: str, fd: int, sha256: str) -> None:
         nbytes = os.fstat(fd).st_size

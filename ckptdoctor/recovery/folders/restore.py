@@ -23,6 +23,7 @@ from ckptdoctor.manifest import (
     manifest_text,
     sha256_of,
 )
+from ckptdoctor.recovery.average_sources import paths_of
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.changes import Changes
@@ -80,7 +81,7 @@ def restore_folder(
         RestoreError: refused; nothing was written, unless the message says that it was.
         OSError: it could not be read or written; the destination is what it was.
     """
-    sources = (files.path, *(part.path for part in files.parts), *_donor(edits))
+    sources = (*paths_of((files, *edits.average)), *_donor(edits))
     if edits.to_safetensors:
         return _weights(files, destination, sources, edits, force=force, dry_run=dry_run, jobs=jobs)
     check_place(destination, sources, force=force)
@@ -298,6 +299,7 @@ class _Job:
             origin=None if copied is None else copied.source,
             scale=scale_of(copied, self._actions),
             files=written,
+            averaged=self._changes.averaged,
         )
         return sha256, text
 
@@ -336,4 +338,5 @@ class _Job:
             resume=self._placement.resume,
             files=len(self._to_copy().files),
             kept=self._kept_old,
+            averaged=tuple(one.path for one in self._changes.averaged),
         )

@@ -1,0 +1,148 @@
+"""Whether the mean of the last good checkpoints may score above each of them, and how it is made.
+
+A mean gains where weights wander about a place that they do not reach: at a learning rate that is
+still high, once the score no longer rises faster than it jumps about. Where the rate has come down,
+at the end of a cosine or behind a step, weights have reached it, and their mean scores what they
+do. Where the score still rises, older weights only hold it back. Measured by
+``python -m tests.benchmarks.averaging``; docs/restore.md has the figures.
+
+Sources: SWA (arXiv 1803.05407) averages at a constant or cyclic rate; "Early Weight Averaging meets
+High Learning Rates" (2306.03241): the gain grows with the rate; model soups (2203.05482).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ckptdoctor.errors import RestoreError
+from ckptdoctor.history import Position
+from ckptdoctor.metadata import MetricKind, Mode
+from ckptdoctor.recovery.average_choice import Averaging, Chosen, choose_average
+from ckptdoctor.recovery.next_step import Asked, same_question
+from ckptdoctor.report import CheckpointReport, RunReport
+from ckptdoctor.runs.trend.monitor import rate_of
+from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.shell import command_line
+
+__all__ = ["Offer", "offer_average", "worth_averaging"]
+
+_COUNT = 5
+_FEWEST = 3
+_LEAST_RATE = 0.25
+"""Of the run's highest: below it 35 of 50 means scored no more than the best of their files."""
+_MOST_RISE = 2.0
+"""Over the scores that are looked at, in units of their noise."""
+_LEAST_NOISE = 0.001
+"""Of the score: what jumps about by less has nothing to gain."""
+_FEWEST_SCORES = 8  # that noise_of needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A mean that may be worth making.
+
+    Attributes:
+        reason: why, a sentence with its figures.
+        command: the command that makes it.
+    """
+
+    reason: str
+    command: str
+
+
+def worth_averaging(run: RunReport, asked: Asked | None = None, *, several: bool = False) -> str:
+    """Why the mean of the last good checkpoints may be worth making, and the command; or "".
+
+    Args:
+        run: ranked.
+        asked: what the user asked, so that the command asks the same.
+        several: whether there are other runs, so that the command must name this one.
+    """
+    offer = offer_average(run, asked, several=several)
+    return "" if offer is None else f"{offer.reason}:  {offer.command}"
+
+
+def offer_average(
+    run: RunReport, asked: Asked | None = None, *, several: bool = False
+) -> Offer | None:
+    """The same in two parts; None where a mean is not worth making, or nobody can tell.
+
+    Args:
+        run: ranked.
+        asked: what the user asked.
+        several: whether there are other runs.
+    """
+    try:
+        chosen = choose_average(run, Averaging(count=_COUNT))
+    except RestoreError:
+        return None
+    count = len(chosen.others) + 1
+    share = _share_of_peak(run, chosen)
+    course = _scores(run, chosen)
+    noise = noise_of(course)
+    if count < _FEWEST or share is None or share < _LEAST_RATE or noise is None:
+        return None
+    if noise < _LEAST_NOISE * max(map(abs, course)) or _rise(course) > _MOST_RISE * noise:
+        return None
+    words = same_question(run, asked or Asked(), several=several)
+    return Offer(
+        reason=f"the mean of the last {count} good checkpoints may score above each of them: "
+        f"{_rate_in_words(share)}, and {run.metric} jumps about by {noise:.2g} and hardly gets "
+        "better",
+        command=command_line("ckptdoctor", "restore", *words, "--average", str(_COUNT)),
+    )
+
+
+def _rate_in_words(share: float) -> str:
+    if math.isclose(share, 1.0):
+        return "the learning rate is as high as it ever was"
+    return f"the learning rate is still {share:.2g} of its highest"
+
+
+def _share_of_peak(run: RunReport, chosen: Chosen) -> float | None:
+    """The learning rate of the newest over the highest until then; None where it is not known."""
+    rates: list[float] = []
+    for member in run.run.course:
+        if member.optimizer.rate is not None:
+            rates.append(member.optimizer.rate)
+        if member.path == chosen.newest.path:
+            if member.optimizer.rate is None:
+                rates = _logged_rates(run, run.run.position(member.metadata))
+            break
+    return rates[-1] / max(rates) if rates and max(rates) > 0.0 else None
+
+
+def _logged_rates(run: RunReport, until: Position | None) -> list[float]:
+    if until is None:
+        return []
+    told = ((at, rate_of(values)) for at, values in sorted(run.history.values.items()))
+    return [rate for at, rate in told if rate is not None and at <= until]
+
+
+def _scores(run: RunReport, chosen: Chosen) -> Sequence[float]:
+    """The scores from the first of the checkpoints to the newest, higher better; or the last 8."""
+    first, last = (run.run.position(one.metadata) for one in (_oldest(chosen), chosen.newest))
+    history = run.history
+    if first is None or last is None or history.mode is None:
+        return ()
+    sign = -1.0 if history.mode is Mode.MIN else 1.0
+    points = [
+        point
+        for point in history.points
+        if point.at <= last and point.kind is MetricKind.SCORE and math.isfinite(point.value)
+    ]
+    spanned = sum(point.at >= first for point in points)
+    return [sign * point.value for point in points[-max(_FEWEST_SCORES, spanned) :]]
+
+
+def _oldest(chosen: Chosen) -> CheckpointReport:
+    return (*chosen.others, chosen.newest)[0]
+
+
+def _rise(scores: Sequence[float]) -> float:
+    """How much better the later half of the scores is than the earlier one."""
+    half = len(scores) // 2
+    early, late = scores[:half], scores[-half:]
+    return sum(late) / half - sum(early) / half
