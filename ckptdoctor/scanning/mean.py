@@ -25,7 +25,7 @@ def mean_of(pieces: Sequence[bytes], dtype: str) -> bytes:
     """
     torch = _torch()
     first = _values(torch, pieces[0], dtype)
-    total = first.to(torch.float64)
+    total = first.to(torch.float64, copy=True)
     same = torch.ones_like(total, dtype=torch.bool)
     for piece in pieces[1:]:
         values = _values(torch, piece, dtype)
@@ -34,7 +34,9 @@ def mean_of(pieces: Sequence[bytes], dtype: str) -> bytes:
     total /= len(pieces)
     # What does not move stays to the bit: a sum of equal float64 may round away from them.
     mean = torch.where(same, first, total.to(first.dtype))
-    return bytes(mean.contiguous().view(torch.uint8).untyped_storage())
+    raw = bytearray(len(pieces[0]))
+    torch.frombuffer(raw, dtype=torch.uint8).copy_(mean.view(torch.uint8))
+    return bytes(raw)
 
 
 def off_mean(written: bytes, pieces: Sequence[bytes], dtype: str) -> int:
@@ -55,9 +57,9 @@ def off_mean(written: bytes, pieces: Sequence[bytes], dtype: str) -> int:
     mean = torch.zeros_like(found, dtype=torch.float64)
     largest = torch.zeros_like(mean)
     for count, piece in enumerate(pieces, start=1):
-        values = _values(torch, piece, dtype).to(torch.float64)
-        mean += (values - mean) / count
-        largest = torch.maximum(largest, values.abs())
+        values = _values(torch, piece, dtype).to(torch.float64, copy=True)
+        torch.maximum(largest, values.abs(), out=largest)
+        mean += values.sub_(mean).div_(count)
     limits = torch.finfo(found.dtype)
     half = 0.5 * limits.eps * torch.clamp(mean.abs(), min=limits.smallest_normal) * (1 + _SLACK)
     rounding = len(pieces) * torch.finfo(torch.float64).eps * largest
