@@ -257,15 +257,18 @@ def _averaged(
     """
     from ckptdoctor.cli.output import note
     from ckptdoctor.recovery.average_choice import choose_average
+    from ckptdoctor.recovery.average_worth import doubt_of
     from ckptdoctor.recovery.named import checkpoint_named
     from ckptdoctor.recovery.one_run import one_run
 
     more = ["--average", text]
     if averaging.until is not None:
         more += [f"--{averaging.unit}", str(averaging.until)]
-    chosen = choose_average(one_run(report, run, "restore", asked, more), averaging)
-    for line in chosen.notes:
-        note(line)
+    one = one_run(report, run, "restore", asked, more)
+    chosen = choose_average(one, averaging)
+    for line in (*chosen.notes, doubt_of(one, chosen) if one is not None else ""):
+        if line:
+            note(line)
     newest, *others = (
         row.files or checkpoint_named(row.path) for row in (chosen.newest, *chosen.others)
     )

@@ -26,7 +26,7 @@ from ckptdoctor.runs.trend.monitor import rate_of
 from ckptdoctor.runs.trend.noise import noise_of
 from ckptdoctor.shell import command_line
 
-__all__ = ["Offer", "offer_average", "worth_averaging"]
+__all__ = ["Offer", "doubt_of", "offer_average", "worth_averaging"]
 
 _COUNT = 5
 _FEWEST = 3
@@ -78,21 +78,78 @@ def offer_average(
         chosen = choose_average(run, Averaging(count=_COUNT))
     except RestoreError:
         return None
-    count = len(chosen.others) + 1
-    share = _share_of_peak(run, chosen)
-    course = _scores(run, chosen)
-    noise = noise_of(course)
-    if count < _FEWEST or share is None or share < _LEAST_RATE or noise is None:
+    count, signs = len(chosen.others) + 1, _Signs.of(run, chosen)
+    share, noise = signs.share, signs.noise
+    if share is None or noise is None or count < _FEWEST:
         return None
-    if noise < _LEAST_NOISE * max(map(abs, course)) or _rise(course) > _MOST_RISE * noise:
+    if signs.rate_is_low or signs.still_gets_better or noise < _LEAST_NOISE * signs.level:
         return None
     words = same_question(run, asked or Asked(), several=several)
     return Offer(
         reason=f"the mean of the last {count} good checkpoints may score above each of them: "
-        f"{_rate_in_words(share)}, and {run.metric} jumps about by {noise:.2g} and hardly gets "
-        "better",
+        f"{_rate_in_words(share)}, and {run.metric} jumps about by "
+        f"{noise:.2g} and hardly gets better",
         command=command_line("ckptdoctor", "restore", *words, "--average", str(_COUNT)),
     )
+
+
+def doubt_of(run: RunReport, chosen: Chosen) -> str:
+    """Why a mean that the user asks for may gain nothing; "" where nothing speaks against it.
+
+    Args:
+        run: ranked.
+        chosen: what is averaged.
+    """
+    signs = _Signs.of(run, chosen)
+    if signs.still_gets_better:
+        return (
+            f"{run.metric} still gets better from one to the next: older weights only hold the "
+            "newest back, and their mean may score less"
+        )
+    if signs.rate_is_low:
+        return (
+            f"the learning rate is down to {signs.share:.2g} of its highest: the weights hardly "
+            "move any more, and their mean scores about what they do"
+        )
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signs:
+    """What tells whether a mean gains.
+
+    Attributes:
+        share: the learning rate of the newest over the highest; None where it is not known.
+        noise: how much the score jumps about; None where too few are known.
+        rise: how much better the later half of the scores is than the earlier one.
+        level: the largest of them, without its sign.
+    """
+
+    share: float | None
+    noise: float | None
+    rise: float
+    level: float
+
+    @classmethod
+    def of(cls, run: RunReport, chosen: Chosen) -> _Signs:
+        """Of these checkpoints of a run."""
+        scores = _scores(run, chosen)
+        return cls(
+            share=_share_of_peak(run, chosen),
+            noise=noise_of(scores),
+            rise=_rise(scores),
+            level=max(map(abs, scores), default=0.0),
+        )
+
+    @property
+    def rate_is_low(self) -> bool:
+        """Whether the weights have come to rest."""
+        return self.share is not None and self.share < _LEAST_RATE
+
+    @property
+    def still_gets_better(self) -> bool:
+        """Whether the score rises faster than it jumps about."""
+        return self.noise is not None and self.rise > _MOST_RISE * self.noise
 
 
 def _rate_in_words(share: float) -> str:
@@ -144,5 +201,7 @@ def _oldest(chosen: Chosen) -> CheckpointReport:
 def _rise(scores: Sequence[float]) -> float:
     """How much better the later half of the scores is than the earlier one."""
     half = len(scores) // 2
+    if not half:
+        return 0.0
     early, late = scores[:half], scores[-half:]
     return sum(late) / half - sum(early) / half

@@ -65,6 +65,7 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
     """
     models = Models()
     sources = {place_of(m.path) for m in members if m.restored is None}
+    known = {place_of(m.path) for m in members}
     copies, sides = [], []
     folders: dict[Path, list[_Named]] = {}
     hosts = {place_of(run_folder(m.path)) for m in members}
@@ -72,7 +73,7 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         # A model saved at the root of its run is one of the run, whatever the folder is called.
         is_root = place_of(member.path) in hosts
         name = name_of(member.path / "model" if is_root else member.path)
-        if _sources_of(member) & sources:
+        if _sources_of(member) & sources or _mean_of(member) & known:
             copies.append(member)
         elif name.is_side or not member.has_weights:
             sides.append(member)
@@ -87,7 +88,12 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
 def _sources_of(member: Member) -> set[Path]:
     """What it was restored from; all that it is the mean of."""
     made = member.restored
-    return set() if made is None else {place_of(path) for path in (made.source, *made.averaged)}
+    return set() if made is None else {place_of(made.source)} | _mean_of(member)
+
+
+def _mean_of(member: Member) -> set[Path]:
+    """What it is the mean of; nothing for a copy."""
+    return set() if member.restored is None else set(map(place_of, member.restored.averaged))
 
 
 # -- one folder ----------------------------------------------------------------------------------

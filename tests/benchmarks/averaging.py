@@ -319,7 +319,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2, help="how many")
+    parser.add_argument("--first", type=int, default=1, help="the first of them")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.write:
@@ -327,7 +328,8 @@ def main() -> None:
     rows: list[Row] = []
     for name in list(KINDS)[: 1 if options.quick else None]:
         for schedule in SCHEDULES:
-            for seed in range(1, 1 + (1 if options.quick else options.seeds)):
+            count = 1 if options.quick else options.seeds
+            for seed in range(options.first, options.first + count):
                 start = time.monotonic()
                 with tempfile.TemporaryDirectory() as folder:
                     rows += rows_of(name, schedule, seed, Path(folder))

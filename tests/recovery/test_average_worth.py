@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ckptdoctor.recovery.average_worth import offer_average, worth_averaging
+from ckptdoctor.recovery.average_choice import Averaging, choose_average
+from ckptdoctor.recovery.average_worth import doubt_of, offer_average, worth_averaging
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.report import RunReport
 from ckptdoctor.runs.discover import discover
@@ -102,3 +103,20 @@ def test_the_command_runs_as_it_is_printed(tmp_path: Path) -> None:
     done = run_command(*shlex.split(offer.command)[1:])
     assert done.code == 0, done.stderr
     assert (folder / "best_model_average.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("scores", "rates", "words"),
+    [
+        (RISING, [0.1] * 16, "still gets better"),
+        (FLAT, cosine(16, 16), "down to 0.0096 of its highest"),
+        (FLAT, [0.1] * 16, ""),
+        (FLAT, None, ""),
+    ],
+)
+def test_a_doubt_is_said_of_a_mean_that_is_asked_for(
+    scores: list[float], rates: list[float] | None, words: str, tmp_path: Path
+) -> None:
+    run = report(tmp_path, scores, rates)
+    said = doubt_of(run, choose_average(run, Averaging(count=5)))
+    assert (words in said) if words else not said

@@ -122,3 +122,19 @@ def test_a_mean_that_is_none_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(RestoreError, match="is not the mean"):
         restore(files[-1], tmp_path / "mean", Edits(average=tuple(files[:-1])))
     assert not (tmp_path / "mean").exists()
+
+
+def test_the_way_out_for_shares_of_ranks_is_one(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for at, files in enumerate(series(tmp_path / "out"), start=1):
+        target = weights / f"epoch_{at}.safetensors"
+        restore(files, target, Edits(to_safetensors=True))
+    (run,) = survey(discover([weights])).runs
+    found = choose_average(run, Averaging(count=3))
+    several = tuple(checkpoint_named(row.path) for row in found.others)
+    restore(found.newest.path, weights / "best_model_average.safetensors", Edits(average=several))
+    (again,) = survey(discover([weights])).runs
+    assert again.last_good is not None
+    assert again.last_good.path.name == "epoch_3.safetensors"
+    assert [member.path.name for member in again.run.copies] == ["best_model_average.safetensors"]
