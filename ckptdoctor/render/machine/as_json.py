@@ -229,7 +229,7 @@ def _restored(origin: RestoredFrom) -> dict[str, Any]:
         "scale": origin.scale,
         "set_lr": origin.set_lr,
         "epoch": origin.epoch,
-        "averaged": [str(path) for path in origin.averaged],
+        **({"averaged": [str(path) for path in origin.averaged]} if origin.averaged else {}),
     }
 
 
