@@ -31,7 +31,7 @@ __all__ = ["Offer", "doubt_of", "offer_average", "worth_averaging"]
 _COUNT = 5
 _FEWEST = 3
 _LEAST_RATE = 0.25
-"""Of the run's highest: below it 35 of 50 means scored no more than the best of their files."""
+"""Of the run's highest: below it 1 of 28 means scored above the best of its files."""
 _MOST_RISE = 2.0
 """Over the scores that are looked at, in units of their noise."""
 _LEAST_NOISE = 0.001

@@ -1,6 +1,7 @@
 """Whether the mean of the last files scores above them: small real trainings, averaged by us.
 
     python -m tests.benchmarks.averaging             24 trainings, two seeds of each
+    python -m tests.benchmarks.averaging --kind NAME those whose name has NAME in it
     python -m tests.benchmarks.averaging --quick     one task with one seed, to see that it works
     python -m tests.benchmarks.averaging --write     and the table into docs/restore.md
 
@@ -319,6 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--kind", default="")
     parser.add_argument("--seeds", type=int, default=2, help="how many")
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     options = parser.parse_args()
@@ -326,7 +328,8 @@ def main() -> None:
     if options.write:
         find_place(PAGE, MARK)
     rows: list[Row] = []
-    for name in list(KINDS)[: 1 if options.quick else None]:
+    kinds = [name for name in KINDS if options.kind in name]
+    for name in kinds[: 1 if options.quick else None]:
         for schedule in SCHEDULES:
             count = 1 if options.quick else options.seeds
             for seed in range(options.first, options.first + count):
