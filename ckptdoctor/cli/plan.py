@@ -158,11 +158,11 @@ def plan(
     asked = Asked(paths=tuple(paths or ()), wish=wish)
     more = ("--command", command) if command else ()
     chosen = one_run(report or Report(), run, "plan", asked, more)
+    several = report is not None and len(report.runs) > 1
     if chosen is not None:
-        several = report is not None and len(report.runs) > 1
         words = [*same_question(chosen, asked, several=several), *_said(request, more)]
         request = replace(request, again=command_line("ckptdoctor", "plan", *words))
-    made = make_plan(chosen, request, earlier=before, stored=_stored)
+    made = make_plan(chosen, request, earlier=before, stored=_stored, asked=asked, several=several)
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.plan import plan_json
 

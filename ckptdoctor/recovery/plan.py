@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.history import History
+from ckptdoctor.recovery.average_worth import worth_averaging
 from ckptdoctor.recovery.causes.evidence import evidence_of
 from ckptdoctor.recovery.causes.rank import causes_of
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.folders.frameworks import framework_of
 from ckptdoctor.recovery.lr_rules import Advice, advise, as_told
+from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.recovery.option import Basis, Option, Stored, fresh, moments, resuming
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.recovery.save_interval import save_advice
@@ -51,6 +54,8 @@ def make_plan(
     *,
     earlier: Report | None = None,
     stored: Stored = lambda _: None,
+    asked: Asked | None = None,
+    several: bool = False,
 ) -> Plan:
     """The ways to go on.
 
@@ -59,6 +64,8 @@ def make_plan(
         request: what the user says.
         earlier: of an earlier run, ranked, for option B.
         stored: what a checkpoint stores: its learning rate, and maybe the arguments of the run.
+        asked: which files the user named, so that a printed command asks the same.
+        several: whether there are other runs beside this one.
 
     Raises:
         UsageError: the command that the user gives is none.
@@ -115,7 +122,7 @@ def make_plan(
             *notes,
             *_on_the_rate(basis),
             *_notes(basis, before),
-            *([] if run is None else filter(None, [save_advice(run)])),
+            *([] if run is None else _beyond(run, asked, several=several)),
         ),
     )
 
@@ -179,6 +186,11 @@ def _is_before(
         if mine is not None and yours is not None:
             return mine < yours
     return False
+
+
+def _beyond(run: RunReport, asked: Asked | None, *, several: bool) -> Iterator[str]:
+    """What else may help this run."""
+    yield from filter(None, (save_advice(run), worth_averaging(run, asked, several=several)))
 
 
 def _on_the_rate(basis: Basis) -> list[str]:

@@ -24,6 +24,8 @@ from ckptdoctor.report import Report
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
 from tests.builders import save
+from tests.recovery.causes.dead_runs import dead_run
+from tests.recovery.causes.dead_runs import planned as of_folder
 from tests.recovery.test_command_line import GUIDE
 from tests.reports import report, score, with_last_good
 
@@ -398,3 +400,14 @@ def test_where_none_is_sound_what_can_be_rescued_is_planned(tmp_path: Path) -> N
     assert restore_ == f"ckptdoctor restore --from {tmp_path}/e_2.pth --use-ema"
     assert train.endswith("best_model_clean.pth")
     assert report.next == restore_
+
+
+def test_a_mean_is_offered_where_the_rate_is_high_and_the_score_wanders(tmp_path: Path) -> None:
+    level = [0.3, 0.5, 0.6, 0.66, 0.69, 0.71, 0.70, 0.715, 0.69, 0.71, 0.695, 0.712, 0.69, 0.71]
+    run = dead_run(tmp_path / "run", level, rates=[0.1])
+    notes = of_folder(run).notes
+    (offer,) = (note for note in notes if "--average 5" in note)
+    assert "mean of the last 5 good checkpoints" in offer
+    falling = [0.1 * 0.7**epoch for epoch in range(14)]
+    other = dead_run(tmp_path / "other", level, rates=falling)
+    assert not any("--average" in note for note in of_folder(other).notes)
