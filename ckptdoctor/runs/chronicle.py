@@ -17,7 +17,8 @@ from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back
 from ckptdoctor.runs.trend.monitor import Monitor, is_loss, is_norm, is_watched, rate_of
-from ckptdoctor.runs.trend.trend import trend_of
+from ckptdoctor.runs.trend.trend import Beside, trend_of
+from ckptdoctor.runs.trend.witness import training_loss
 
 __all__ = ["chronicle", "clock_of"]
 
@@ -46,7 +47,8 @@ def chronicle(
     own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
     current = told.current()
     own = _without_nothing(own, choice, current)
-    trend = trend_of(own, mode, clock, rates=_rates(current)) if mode is not None else None
+    beside = _beside(choice.name, current)
+    trend = trend_of(own, mode, clock, beside) if mode is not None else None
     best = next((p for p in points if trend is not None and p.at == trend.best), None)
     return History(
         folder=folder,
@@ -101,10 +103,15 @@ _NOTHING = 1e-3
 """A loss of four digits that fell below it may be 0 for good."""
 
 
-def _rates(current: Mapping[Position, Mapping[str, float]]) -> dict[Position, float]:
-    """The learning rates that the logs tell of."""
+def _beside(name: str, current: Mapping[Position, Mapping[str, float]]) -> Beside:
+    """What the logs tell beside the metric."""
     rates = {at: rate_of(values) for at, values in current.items()}
-    return {at: rate for at, rate in rates.items() if rate is not None}
+    losses = {at: training_loss(values, name) for at, values in current.items()}
+    return Beside(
+        metric=name,
+        rates={at: rate for at, rate in rates.items() if rate is not None},
+        losses={at: loss for at, loss in losses.items() if loss is not None},
+    )
 
 
 def clock_of(course: Course, reading: LogReading) -> Clock:

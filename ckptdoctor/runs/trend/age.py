@@ -21,9 +21,19 @@ class Age:
         self._clock = clock
         self._first: Position | None = None
         self._taken = 0
+        self._now: Position = 0
+        self._begun: Position = 0
+
+    def begin(self) -> None:
+        """The net begins to learn behind this position: what came before does not count."""
+        self._begun = self._now
 
     def update(self, at: Position) -> Position:
         """The age at the next position."""
+        self._now = self._reached(at)
+        return self._now - self._begun
+
+    def _reached(self, at: Position) -> Position:
         self._taken += 1
         if self._clock is Clock.EPOCH:
             return at

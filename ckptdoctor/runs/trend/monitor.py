@@ -17,6 +17,7 @@ from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.fall import Gained, is_fall, is_risen
 from ckptdoctor.runs.trend.noise import deviation
 from ckptdoctor.runs.trend.shift import ShiftDetector
+from ckptdoctor.runs.trend.witness import FLOATS, Witness, Word, is_guess, training_loss
 
 __all__ = ["Monitor", "is_loss", "is_norm", "is_rate", "is_watched", "rate_of"]
 
@@ -35,10 +36,6 @@ _SAME, _SAME_OF_FEW_DIGITS, _SAME_STEPS = 6, 15, 100
 _DIGITS = 4
 """So many of a value that does not change are no chance."""
 _RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE)
-_FLOATS = re.compile(
-    r"surrogate|policy|actor|entropy|advers|disc|critic|(?<![a-z])g?an_", re.IGNORECASE
-)
-"""Losses of a game: they float about without a direction, as those of agents and of GANs."""
 _LOSS = re.compile(r"(?:^|[/ ])loss[_/ ](?!scale|weight|fn|type|coef|ratio)\w+$", re.IGNORECASE)
 _LEAST_SCALE = 1.0
 _ENDS = frozenset({0.0, 1.0, 100.0})
@@ -74,6 +71,7 @@ class Monitor:
         self._decline_from = 0
         self._best: float | None = None
         self._gained = Gained(mode)
+        self._witness = Witness(metric, mode, clock)
         self._shift = ShiftDetector(mode)
         self._fallen = False
         self._finite: dict[str, bool] = {}
@@ -100,7 +98,8 @@ class Monitor:
         alarms = [*self.non_finite(at, values), *self._explosions(at, values)]
         value = values.get(self._metric)
         if value is not None and math.isfinite(value):
-            alarms += self._judge_metric(at, value, rate_of(values))
+            word = self._witness.update(at, value, training_loss(values, self._metric))
+            alarms += self._judge_metric(at, value, rate_of(values), word)
         alarms += self._frozen(at, values)
         alarms += self._scales(at, values)
         return alarms
@@ -130,9 +129,16 @@ class Monitor:
             elif value > _LEAST_SCALE:
                 self._scales_told.discard(name)
 
-    def _judge_metric(self, at: Position, value: float, rate: float | None) -> Iterator[Alarm]:
-        best, age = self._best, self._age.update(at)
-        fallen = best is not None and self._is_collapse(value, best, age)
+    def _judge_metric(
+        self, at: Position, value: float, rate: float | None, word: Word
+    ) -> Iterator[Alarm]:
+        age = self._age.update(at)
+        if self._best is not None and age < _FIRST_EPOCHS:
+            self._unguess(value, self._best, word)
+        best = self._best
+        fallen = best is not None and (
+            self._is_collapse(value, best, age) or word is Word.UNLEARNED
+        )
         if fallen and not self._fallen:
             self._fallen = True
             text = f"from {best:.4g} to {value:.4g} at {self._clock.say(at)}"
@@ -141,6 +147,8 @@ class Monitor:
             self._fallen = False
         if best is None or value * self._sign > best * self._sign:
             self._best = value
+        if self._best == 0.0 and self._mode is Mode.MAX:
+            self._age.begin()  # it has found nothing yet
         if self._fallen:
             return  # what declines on the floor is no news
         self._gained.update(value)
@@ -172,6 +180,14 @@ class Monitor:
             yield self._alarm(
                 AlarmKind.DECLINE, text, at=at, since=since, value=value, before=self._best
             )
+
+    def _unguess(self, value: float, best: float, word: Word) -> None:
+        """What was guessed before the net began to learn is no best to fall from."""
+        if is_guess(best, value, self._mode, word):
+            self._best, self._gained = value, Gained(self._mode)
+            self._recent.clear()
+            self._age.begin()
+            self._witness.guessed(value)
 
     def _is_collapse(self, value: float, best: float, age: Position) -> bool:
         """Half of the best is lost, and a young score near zero has not just jumped about."""
@@ -251,7 +267,7 @@ class Monitor:
 
     def _explosions(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
         for name, value in values.items():
-            if not is_loss(name) or not math.isfinite(value) or _FLOATS.search(name):
+            if not is_loss(name) or not math.isfinite(value) or FLOATS.search(name):
                 continue
             loss = self._losses.setdefault(name, _Loss())
             usual = loss.update(value)

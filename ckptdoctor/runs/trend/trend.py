@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ckptdoctor.history import Clock, History, Position, Shift
 from ckptdoctor.metadata import Mode
@@ -16,12 +16,28 @@ from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.fall import Gained, is_back, is_fall, is_risen
 from ckptdoctor.runs.trend.shift import ShiftDetector
+from ckptdoctor.runs.trend.witness import TrainingLoss, Witness, Word, is_guess
 
-__all__ = ["Trend", "trend_of"]
+__all__ = ["Beside", "Trend", "trend_of"]
 
 _FIRST_EPOCH, _FIRST_EPOCHS = 1, 5
 _FALLEN_BY_CHANCE = 0.5
 """An untrained net guesses, and may lose half of what it guessed while it begins to learn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a log tells beside the metric.
+
+    Attributes:
+        metric: its name.
+        rates: position -> learning rate, as far as it is known.
+        losses: position -> loss of the training, likewise.
+    """
+
+    metric: str = ""
+    rates: Mapping[Position, float] = field(default_factory=dict)
+    losses: Mapping[Position, TrainingLoss] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +48,8 @@ class Trend:
         best: the position of the best value; None without one.
         decline: the first and the last position of a decline after the best; None without one.
         collapse: the first position of a fall that the metric did not come back from: half of the
-            best lost at once (three quarters in the first epochs of a run), or NaN; None without
-            one.
+            best lost at once (three quarters in the first epochs of a run), NaN, or less than at
+            first where the loss of the training says the same; None without one.
         shift: the last fall to another level that the metric has not come back from.
     """
 
@@ -72,7 +88,7 @@ def trend_of(
     points: Mapping[int, float] | Mapping[Position, float],
     mode: Mode,
     clock: Clock = Clock.EPOCH,
-    rates: Mapping[Position, float] | None = None,
+    beside: Beside | None = None,
 ) -> Trend:
     """The trend of a metric.
 
@@ -80,11 +96,12 @@ def trend_of(
         points: position -> value.
         mode: which direction is better.
         clock: what the positions count.
-        rates: position -> learning rate, as far as it is known.
+        beside: what else is known of those positions.
     """
+    beside = beside or Beside()
     sign = 1.0 if mode is Mode.MAX else -1.0
     ordered: list[tuple[Position, float]] = sorted(points.items())
-    collapse = _collapse(ordered, mode, clock)
+    collapse = _collapse(ordered, mode, clock, beside)
     sound = [
         (at, sign * value)
         for at, value in ordered
@@ -92,7 +109,7 @@ def trend_of(
     ]
     if not sound:
         return Trend(collapse=collapse)
-    shift = _shift([(at, sign * value) for at, value in sound], mode, rates or {})
+    shift = _shift([(at, sign * value) for at, value in sound], mode, beside.rates)
     if shift is not None and is_risen(shift.after, shift.before, mode):
         collapse, shift = shift.at, None
         sound = [point for point in sound if point[0] < collapse]
@@ -105,25 +122,36 @@ def trend_of(
     return Trend(best=_best(sound), decline=decline, collapse=collapse, shift=shift)
 
 
-def _collapse(ordered: list[tuple[Position, float]], mode: Mode, clock: Clock) -> Position | None:
+def _collapse(
+    ordered: list[tuple[Position, float]], mode: Mode, clock: Clock, beside: Beside
+) -> Position | None:
     """The position from which on the metric never came back, after a fall."""
     fallen: _Fallen | None = None
     known: list[float] = []  # before the fall
     young, ages, gained = _is_young(ordered, clock), Age(clock), Gained(mode)
+    witness = Witness(beside.metric, mode, clock)
     best: float | None = None
     for at, value in ordered:
-        age = ages.update(at)
+        age, word = ages.update(at), witness.update(at, value, beside.losses.get(at))
         if fallen is not None and best is not None and fallen.ends(value, best, known, mode):
             fallen = None  # it came back: what lay between was no collapse
         if fallen is not None:
             continue
         is_young = young and age < _FIRST_EPOCHS
-        if best is not None and _has_fallen(value, best, gained, mode, young=is_young):
+        if is_young and best is not None and is_guess(best, value, mode, word):
+            witness.guessed(value)
+            ages.begin()
+            best, known, gained = value, [value], Gained(mode)
+            continue
+        has_fallen = best is not None and _has_fallen(value, best, gained, mode, young=is_young)
+        if has_fallen or word is Word.UNLEARNED:
             fallen = _Fallen(at=at, lowest=value)
         elif math.isfinite(value):
             gained.update(value)
             known.append(value)
             best = value if best is None else _better(mode)(best, value)
+            if best == 0.0 and mode is Mode.MAX:
+                ages.begin()  # it has found nothing yet
     return None if fallen is None else fallen.at
 
 
