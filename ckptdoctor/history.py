@@ -57,6 +57,7 @@ class AlarmKind(enum.Enum):
     FROZEN = "frozen"
     SHIFT = "shift"
     SCALE = "scale"
+    RATE = "rate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

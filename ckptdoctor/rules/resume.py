@@ -9,7 +9,7 @@ from ckptdoctor.history import AlarmKind, History, Position
 from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.optimizer_facts import ChangeKind
-from ckptdoctor.runs.trend.monitor import rate_of
+from ckptdoctor.runs.trend.named import rate_of
 from ckptdoctor.runs.trend.rates import rate_jumps
 from ckptdoctor.runs.trend.trend import trend_of
 
@@ -26,10 +26,13 @@ class ResumeChangedOptimizer(Rule):
     learning rate jumps to three times and more where no schedule lets it rise, the optimizer is of
     another kind, its groups hold other parameters, or a setting that never changed did. Told from
     the numbers that the files store. A warm-up is none of this, nor is a cyclic schedule, nor a
-    rate that rises while the counter of its schedule goes on. A note where groups were only added,
-    as unfreezing does, or a setting was changed, and where the score went on as well as before.
-    From a log alone it is told where the metric fell, or the loss exploded, as the learning rate
-    jumped.
+    rate that rises while the counter of its schedule goes on, unless it rises to three times all
+    that it was. A note where groups were only added, as unfreezing does, or a setting was changed,
+    and where the score went on as well as before. From a log alone it is told where the metric
+    fell, or the loss exploded, as the learning rate jumped; and at once, before anything is known
+    of the harm, where it jumped from one value to the next to three times all before, or back to
+    near the highest from a schedule that was not at its end. If nothing came of it within two
+    values more, that stays a note.
 
     What to do: go on from the checkpoint before it. Load the states of optimizer and schedule into
     what was built just as before the interruption, and compare the learning rate of the first step
@@ -54,21 +57,41 @@ class ResumeChangedOptimizer(Rule):
             )
 
     def check_history(self, history: History) -> Iterator[Finding]:
-        """One finding on the first jump of the log's learning rate that did harm."""
+        """One finding: on the first jump of the log's rate that did harm, else on the last one."""
         rates = {at: rate for at, values in history.values.items() if (rate := rate_of(values))}
-        harmed = list(_harmed(history))
-        for at, before, after in rate_jumps(rates):
-            soon = [position for position in sorted(rates) if position >= at][: _SOON + 1]
-            if any(soon[0] <= position <= soon[-1] for position in harmed):
-                yield self.finding(
-                    "run",
-                    f"the learning rate jumped from {before:.4g} to {after:.4g} at "
-                    f"{history.clock.say(at)}, times {after / before:.3g}, and the run got worse",
-                    epoch=history.epoch_at(at),
-                    before=before,
-                    after=after,
-                )
+        harmed, ordered = list(_harmed(history)), sorted(rates)
+        sure = [alarm for alarm in history.alarms if alarm.kind is AlarmKind.RATE]
+        jumps = {alarm.at: (alarm.before or 0.0, alarm.value) for alarm in sure}
+        jumps |= {at: (before, after) for at, before, after in rate_jumps(rates)}
+        for at, (before, after) in sorted(jumps.items()):
+            soon = [position for position in ordered if position >= at][: _SOON + 1]
+            if soon and any(soon[0] <= position <= soon[-1] for position in harmed):
+                yield self._jump(history, at, before, after, ", and the run got worse")
                 return
+        for alarm in sure[-1:]:
+            came = sum(position > alarm.at for position in ordered)
+            end = ", and the run went on as well as before" if came > _SOON else ""
+            severity = Severity.INFO if came > _SOON else None
+            yield self._jump(history, alarm.at, *jumps[alarm.at], end, severity)
+
+    def _jump(
+        self,
+        history: History,
+        at: Position,
+        before: float,
+        after: float,
+        end: str,
+        severity: Severity | None = None,
+    ) -> Finding:
+        return self.finding(
+            "run",
+            f"the learning rate jumped from {before:.4g} to {after:.4g} at "
+            f"{history.clock.say(at)}, times {after / before:.3g}{end}",
+            severity=severity,
+            epoch=history.epoch_at(at),
+            before=before,
+            after=after,
+        )
 
 
 def _did_no_harm(case: Case) -> bool:
@@ -92,5 +115,5 @@ def _harmed(history: History) -> Iterator[Position]:
         shift = None if trend.shift is None else trend.shift.at
         yield from (at for at in (trend.collapse, first, shift) if at is not None)
     for alarm in history.alarms:
-        if alarm.lasting and alarm.kind is not AlarmKind.FROZEN:
+        if alarm.lasting and alarm.kind not in (AlarmKind.FROZEN, AlarmKind.RATE):
             yield alarm.since

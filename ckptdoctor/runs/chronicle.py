@@ -16,7 +16,8 @@ from ckptdoctor.runs.logs import ByClock, LogReading
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back
-from ckptdoctor.runs.trend.monitor import Monitor, is_loss, is_norm, is_watched, rate_of
+from ckptdoctor.runs.trend.monitor import Monitor
+from ckptdoctor.runs.trend.named import is_loss, is_norm, is_telling, rate_of
 from ckptdoctor.runs.trend.trend import Beside, trend_of
 from ckptdoctor.runs.trend.witness import training_loss
 
@@ -198,7 +199,7 @@ def _alarms(
     monitor = Monitor(name, mode or Mode.MAX, clock, also=_turned(current))
     for epoch in sorted({*current, *own}):
         values = {
-            n: v for n, v in current.get(epoch, {}).items() if is_watched(n) or n in monitor.also
+            n: v for n, v in current.get(epoch, {}).items() if is_telling(n) or n in monitor.also
         }
         score = own.get(epoch)
         if mode is not None and score is not None and (math.isfinite(score) or epoch in current):
@@ -235,7 +236,7 @@ def _turned(current: Mapping[Position, Mapping[str, float]]) -> frozenset[str]:
     series: dict[str, list[bool]] = {}
     for at in sorted(current):
         for name, value in current[at].items():
-            if not is_watched(name):
+            if not is_telling(name):
                 series.setdefault(name, []).append(math.isfinite(value))
     return frozenset(
         name

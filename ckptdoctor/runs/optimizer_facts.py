@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
-from ckptdoctor.runs.trend.rates import RISE, rises
+from ckptdoctor.runs.trend.rates import RISE, is_above_all, rises
 
 __all__ = ["Change", "ChangeKind", "Group", "OptimizerFacts", "Schedule", "changes"]
 
@@ -228,9 +228,12 @@ def _rates(known: Sequence[tuple[int, OptimizerFacts]], restarted: set[int]) -> 
     """Learning rates that jump up, where the schedule does not explain it."""
     rated = [(at, facts, rate) for at, facts in known if (rate := facts.rate) is not None]
     explained = _explained([facts for _, facts, _ in rated])
-    for place in rises([rate for _, _, rate in rated]):
+    rates = [rate for _, _, rate in rated]
+    above = {place for place in range(len(rates)) if is_above_all(rates[: place + 1])}
+    for place in sorted({*rises(rates), *above}):
         (_, earlier, before), (at, later, after) = rated[place - 1], rated[place]
-        if at not in restarted and explained and not _disturbed(earlier, later):
+        told = place in above or at in restarted or _disturbed(earlier, later)
+        if explained and not told:
             continue
         yield Change(
             at=at,

@@ -14,7 +14,8 @@ from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.logs import LogReading, Row, epoch_of
 from ckptdoctor.runs.metric import choose_metric
-from ckptdoctor.runs.trend.monitor import Monitor, is_rate, is_watched
+from ckptdoctor.runs.trend.monitor import Monitor
+from ckptdoctor.runs.trend.named import is_rate, is_telling
 from ckptdoctor.runs.wish import Wish
 
 __all__ = ["EpochFeed", "SeenEpoch"]
@@ -237,7 +238,7 @@ class EpochFeed:
         return {
             name: value
             for name, value in self._epochs[epoch].items()
-            if name == self._metric or is_watched(name)
+            if name == self._metric or is_telling(name)
         }
 
     def _choose_metric(self) -> None:

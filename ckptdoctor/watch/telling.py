@@ -24,6 +24,7 @@ _CODES = {
     AlarmKind.FROZEN: "CD409",
     AlarmKind.SHIFT: "CD412",
     AlarmKind.SCALE: "CD304",
+    AlarmKind.RATE: "CD411",
 }
 _FIRST_AID = {
     AlarmKind.DECLINE: ("Stop, and plan with a smaller learning rate", "plan"),
@@ -32,6 +33,7 @@ _FIRST_AID = {
     AlarmKind.NON_FINITE: ("Stop now, it does not recover by itself", "scan"),
     AlarmKind.SHIFT: ("Look at what changed then, and plan from before it", "plan"),
     AlarmKind.SCALE: ("Every step overflows; look at what does, and plan", "plan"),
+    AlarmKind.RATE: ("If nobody meant it, stop, and plan from before it", "plan"),
     AlarmKind.FROZEN: ("Look whether anything is learned at all", ""),
 }
 _MOST_VALUES = 6

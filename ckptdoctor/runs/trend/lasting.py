@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from ckptdoctor.history import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.fall import is_back
-from ckptdoctor.runs.trend.monitor import is_loss
+from ckptdoctor.runs.trend.named import is_loss
+from ckptdoctor.runs.trend.rates import RISE
 from ckptdoctor.runs.trend.shift import is_regained
 
 __all__ = ["came_back"]
@@ -37,6 +38,8 @@ def came_back(alarm: Alarm, before: Sequence[float], later: Sequence[float], mod
             return later[-1] <= max(most, usual + 1e-12)
         case AlarmKind.SCALE:
             return later[-1] > alarm.value
+        case AlarmKind.RATE:
+            return alarm.before is not None and later[-1] < RISE * alarm.before
         case AlarmKind.FROZEN:
             return later[-1] != alarm.value
         case AlarmKind.DECLINE | AlarmKind.COLLAPSE:

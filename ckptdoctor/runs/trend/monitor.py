@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import statistics
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
@@ -15,11 +14,13 @@ from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, is_scale
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.fall import Gained, is_fall, is_risen
+from ckptdoctor.runs.trend.named import is_loss, is_norm, rate_of
 from ckptdoctor.runs.trend.noise import deviation
+from ckptdoctor.runs.trend.rate_watch import RateWatch
 from ckptdoctor.runs.trend.shift import ShiftDetector
 from ckptdoctor.runs.trend.witness import FLOATS, Witness, Word, is_guess, training_loss
 
-__all__ = ["Monitor", "is_loss", "is_norm", "is_rate", "is_watched", "rate_of"]
+__all__ = ["Monitor", "rate_of"]
 
 _RISEN_TO = 10.0
 _WORSE, _LASTING = 3.0, 3
@@ -35,8 +36,6 @@ _FLAT = 0.05
 _SAME, _SAME_OF_FEW_DIGITS, _SAME_STEPS = 6, 15, 100
 _DIGITS = 4
 """So many of a value that does not change are no chance."""
-_RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE)
-_LOSS = re.compile(r"(?:^|[/ ])loss[_/ ](?!scale|weight|fn|type|coef|ratio)\w+$", re.IGNORECASE)
 _LEAST_SCALE = 1.0
 _ENDS = frozenset({0.0, 1.0, 100.0})
 
@@ -73,6 +72,7 @@ class Monitor:
         self._gained = Gained(mode)
         self._witness = Witness(metric, mode, clock)
         self._shift = ShiftDetector(mode)
+        self._rate = RateWatch(clock)
         self._fallen = False
         self._finite: dict[str, bool] = {}
         self._losses: dict[str, _Loss] = {}
@@ -102,6 +102,7 @@ class Monitor:
             alarms += self._judge_metric(at, value, rate_of(values), word)
         alarms += self._frozen(at, values)
         alarms += self._scales(at, values)
+        alarms += self._rate.update(at, values)
         return alarms
 
     def _scales(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
@@ -356,29 +357,3 @@ class _Loss:
             return True
         spread = max(deviation(recent), (max(recent) - min(recent)) / 2, _FLAT * abs(usual))
         return len(recent) >= _FIRST_EPOCHS and value - usual > 2 * _EXPLOSION_SIGMAS * spread
-
-
-def is_loss(name: str) -> bool:
-    """Whether a value of a log is a loss."""
-    return name.lower().rstrip("0123456789_").endswith("loss") or _LOSS.search(name) is not None
-
-
-def is_rate(name: str) -> bool:
-    """Whether a value of a log is a learning rate."""
-    return _RATE.search(name) is not None
-
-
-def rate_of(values: Mapping[str, float]) -> float | None:
-    """The learning rate among the values of a position, the largest of several groups."""
-    rates = [value for name, value in values.items() if is_rate(name) and math.isfinite(value)]
-    return max(rates, default=None)
-
-
-def is_watched(name: str) -> bool:
-    """Whether a value of a log tells something of the run, whatever the metric is."""
-    return is_loss(name) or is_norm(name) or is_rate(name) or is_scale(name)
-
-
-def is_norm(name: str) -> bool:
-    """Whether a value of a log is the norm of the gradients."""
-    return "grad" in name.lower() and "norm" in name.lower()
