@@ -66,23 +66,23 @@ class ResumeChangedOptimizer(Rule):
         for at, (before, after) in sorted(jumps.items()):
             soon = [position for position in ordered if position >= at][: _SOON + 1]
             if soon and any(soon[0] <= position <= soon[-1] for position in harmed):
-                yield self._jump(history, at, before, after, ", and the run got worse")
+                yield self._jump(history, at, (before, after), ", and the run got worse")
                 return
         for alarm in sure[-1:]:
             came = sum(position > alarm.at for position in ordered)
             end = ", and the run went on as well as before" if came > _SOON else ""
             severity = Severity.INFO if came > _SOON else None
-            yield self._jump(history, alarm.at, *jumps[alarm.at], end, severity)
+            yield self._jump(history, alarm.at, jumps[alarm.at], end, severity)
 
     def _jump(
         self,
         history: History,
         at: Position,
-        before: float,
-        after: float,
+        rates: tuple[float, float],
         end: str,
         severity: Severity | None = None,
     ) -> Finding:
+        before, after = rates
         return self.finding(
             "run",
             f"the learning rate jumped from {before:.4g} to {after:.4g} at "
