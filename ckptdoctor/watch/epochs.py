@@ -78,6 +78,7 @@ class EpochFeed:
         self._before: dict[int, dict[str, float]] = {}
         self._told: set[_Told] = set()
         self._latest: int | None = None
+        self._in_brackets = False
         self._metric = ""
         self._mode: Mode | None = None
         self._monitor = Monitor("")
@@ -131,9 +132,10 @@ class EpochFeed:
     def _place(self, row: Row) -> int | None:
         """Where a row stands; from the first epoch that is named on, a row without one nowhere."""
         if row.epoch is not None:
-            if self._clock is Clock.STEP:
+            if self._clock is Clock.STEP or (self._in_brackets and row.is_first_epoch):
                 self._begin_epochs()
             self._clock = Clock.EPOCH
+            self._in_brackets = not row.in_words
             return epoch_of(row.epoch)
         if self._clock is Clock.EPOCH or row.step is None:
             return None
@@ -141,7 +143,7 @@ class EpochFeed:
         return row.step
 
     def _begin_epochs(self) -> None:
-        """What was counted in steps before the first epoch was named is let go."""
+        """What was counted in steps or batches before the first epoch was named is let go."""
         self._epochs, self._open, self._done = {}, {}, {}
         self._newest, self._latest = {}, None
         self._monitor = Monitor(self._metric if self._mode else "", self._mode or Mode.MAX)

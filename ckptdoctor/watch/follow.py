@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import IO
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.logs import LogPattern, Row, SlowLineError, read_logs
+from ckptdoctor.runs.logs.last_line import MOST_BEFORE, without_cut_number
 from ckptdoctor.runs.logs.reading import is_read_whole, row_reader
+from ckptdoctor.runs.logs.shapes import LINE_CHARS
 
 __all__ = ["Followed", "LogFollower"]
 
@@ -60,6 +63,7 @@ class LogFollower:
         self._rest = b""
         self._head = b""
         self._tail = b""
+        self._lines: deque[bytes] = deque(maxlen=MOST_BEFORE)
         self._reader = row_reader(pattern)
         self._known: dict[tuple[Position | None, int | None], dict[str, float]] = {}
         self._signature: tuple[int, int, int] | None = None
@@ -156,11 +160,13 @@ class LogFollower:
         return head == self._head and tail == self._tail
 
     def _last_line(self) -> list[Row]:
-        """Of a file that will not go on, the line that has no end."""
-        return [*self._read(self._rest), *self._reader.flush()]
+        """Of a file that will not go on, the line that has no end; a number may be cut there."""
+        line = without_cut_number(self._rest, list(self._lines))
+        return [*self._read(line), *self._reader.flush()]
 
     def _forget(self) -> None:
         self._offset, self._rest, self._head, self._tail = 0, b"", b"", b""
+        self._lines.clear()
         self._reader = row_reader(self._pattern)
 
     def _read_on(self) -> Iterator[Row]:
@@ -170,6 +176,7 @@ class LogFollower:
             if len(self._rest) > _LINE_NBYTES:
                 lines, self._rest = [*lines, self._rest], b""
             for line in lines:
+                self._lines.append(line[:LINE_CHARS])
                 yield from self._read(line)
         if b"\r" in self._rest:  # a bar that is being drawn
             drawn, _, self._rest = self._rest.rpartition(b"\r")

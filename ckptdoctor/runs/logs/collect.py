@@ -60,6 +60,7 @@ class Collector:
         self._reached: dict[_Place, None] = {}
         self._counters: dict[frozenset[str], deque[Position]] = {}
         self._last: int | None = None
+        self._in_brackets = False  # all epochs so far were numbers in brackets
 
     def begin(self, path: Path) -> None:
         """Another log: going back in epochs from the one before is no restart."""
@@ -85,6 +86,10 @@ class Collector:
 
     def add(self, row: Row) -> None:
         """What a log says next."""
+        if self._in_brackets and row.is_first_epoch:
+            self._forget_epochs()
+        if row.epoch is not None:
+            self._in_brackets = not row.in_words
         if self._falls_back(row):
             self._restarts += 1
             self._leave(row)
@@ -141,6 +146,12 @@ class Collector:
             commands=tuple(self._commands),
             logs=tuple(self._facts),
         )
+
+    def _forget_epochs(self) -> None:
+        """``[50/1000]`` counted batches: it stood above the first epoch that is named."""
+        for place in self._reached:
+            del self._kept[place]
+        self._reached, self._counters, self._last = {}, {}, None
 
     def _falls_back(self, row: Row) -> bool:
         """Whether a log goes back to where it was before."""

@@ -380,7 +380,8 @@ class LineReader:
         if values and self._epoch is not None:
             self._summaries.epoch_ends()
             values = of_all_classes(values, below)
-            yield Row(epoch=self._epoch, values=values, step=step_among(values), time_s=time_s)
+            step, words = step_among(values), self._in_words
+            yield Row(epoch=self._epoch, values=values, step=step, time_s=time_s, in_words=words)
 
     def _row(self, waiting: Waiting) -> Iterator[Row]:
         """The row of a line that knows its own moment, or that of the line above it."""

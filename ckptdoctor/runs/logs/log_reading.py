@@ -35,6 +35,7 @@ class Row:
         time_s: when it was written, in seconds since some fixed moment; None where it is not told.
         source: the log.
         superseded: whether a restart went back behind it and has not come there again.
+        in_words: whether the log names epochs in words by then, and not in brackets alone.
     """
 
     values: Mapping[str, float]
@@ -43,6 +44,12 @@ class Row:
     time_s: float | None = None
     source: Path | None = None
     superseded: bool = False
+    in_words: bool = field(default=True, compare=False)
+
+    @property
+    def is_first_epoch(self) -> bool:
+        """Whether the first epoch is named, in words: what stood in brackets before was none."""
+        return self.in_words and self.epoch is not None and self.epoch <= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
