@@ -8,6 +8,7 @@ from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.history import AlarmKind, History, Position
 from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.rules.base import Case, Rule
+from ckptdoctor.runs.clock import standing
 from ckptdoctor.runs.optimizer_facts import ChangeKind
 from ckptdoctor.runs.trend.named import rate_of
 from ckptdoctor.runs.trend.rates import rate_jumps
@@ -46,7 +47,7 @@ class ResumeChangedOptimizer(Rule):
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding for each thing that changed since the checkpoint before."""
         for change in case.run.optimizer_changes.get(case.checkpoint.path, ()):
-            is_note = change.kind in _NOTES or _did_no_harm(case)
+            is_note = change.kind in _NOTES or (_did_no_harm(case) and not _harm_follows(case))
             yield self.finding(
                 "optimizer",
                 change.message,
@@ -103,6 +104,14 @@ def _did_no_harm(case: Case) -> bool:
     if new.name != old.name or new.mode is None:
         return False
     return new.value >= old.value if new.mode is Mode.MAX else new.value <= old.value
+
+
+def _harm_follows(case: Case) -> bool:
+    """Whether the run got worse soon behind it: a file may store the rate of the next epoch."""
+    history = case.run.history
+    at = standing(case.metadata, history.clock)
+    later = [] if at is None else [point.at for point in history.points if point.at > at][:_SOON]
+    return bool(later) and any(later[0] <= place <= later[-1] for place in _harmed(history))
 
 
 def _harmed(history: History) -> Iterator[Position]:

@@ -207,6 +207,21 @@ def test_once_with_a_log_alone(tmp_path: Path) -> None:
     assert outcome.stdout.count("CD404") == 1
 
 
+@pytest.mark.parametrize("with_files", [True, False])
+def test_once_tells_a_decline_to_those_who_want_warnings(
+    folder: Path, tmp_path: Path, *, with_files: bool
+) -> None:
+    where = folder if with_files else tmp_path
+    scores = [0.40, 0.60, 0.62, 0.63, 0.6413, 0.630, 0.615, 0.598, 0.58]
+    lines = [f"Epoch {at}: Loss: 0.25 | IoU: {score}\n" for at, score in enumerate(scores, start=1)]
+    (where / "train.log").write_text("".join(lines))
+    outcome = run("watch", where, "--once", "--fail-on", "warning")
+    assert (outcome.code, outcome.stdout.count("CD401")) == (1, 1)
+    assert run("watch", where, "--once").code == 0
+    (where / "train.log").write_text("".join(lines[:5]))
+    assert run("watch", where, "--once", "--fail-on", "warning").code == 0
+
+
 def test_once_with_nothing_to_look_at(tmp_path: Path) -> None:
     empty = run("watch", tmp_path, "--once")
     assert empty.code == 3

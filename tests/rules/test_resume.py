@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from ckptdoctor import open_checkpoint
-from ckptdoctor.finding import Severity
-from ckptdoctor.history import History, Point, Position
+from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.history import Alarm, AlarmKind, History, Point, Position
 from ckptdoctor.metadata import Metadata, Mode, Source
 from ckptdoctor.rules.base import Case
 from ckptdoctor.rules.resume import ResumeChangedOptimizer
+from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.optimizer_facts import Change, ChangeKind
 from ckptdoctor.runs.run import Run
+from ckptdoctor.survey import survey
 
 FALLING = [2e-4 * 0.6**at for at in range(12)]
 LEVEL = [0.71 + at % 3 / 500 for at in range(12)]
@@ -68,3 +70,56 @@ def test_a_jump_in_a_log_that_did_harm() -> None:
     assert [*ResumeChangedOptimizer().check_history(sound)] == []
     long_before = history([*LEVEL, *LEVEL, 0.6, 0.6], [*FALLING, *[2e-4] * 14])
     assert [*ResumeChangedOptimizer().check_history(long_before)] == []
+
+
+def alarmed(scores: list[float], rates: list[float], at: int) -> list[Finding]:
+    """What is said of a log whose monitor told of the rate at a place."""
+    known = history(scores, rates)
+    alarm = Alarm(
+        kind=AlarmKind.RATE,
+        name="lr",
+        at=30 + at,
+        since=30 + at,
+        value=rates[at],
+        before=rates[at - 1],
+        message="",
+    )
+    return [*ResumeChangedOptimizer().check_history(replace(known, alarms=(alarm,)))]
+
+
+def test_a_sure_jump_is_told_at_once_and_stays_a_note_where_nothing_came_of_it() -> None:
+    (found,) = alarmed([*LEVEL, 0.72], [*[0.05] * 12, 1.5], 12)
+    assert (found.severity, found.evidence["epoch"]) == (Severity.WARNING, 42)
+    assert found.message == "the learning rate jumped from 0.05 to 1.5 at epoch 42, times 30"
+    (found,) = alarmed([*LEVEL, *[0.72] * 4], [*[0.05] * 12, *[1.5] * 4], 12)
+    assert found.severity is Severity.INFO
+    assert found.message.endswith("times 30, and the run went on as well as before")
+    (found,) = alarmed([*LEVEL, *[0.02] * 4], [*[0.05] * 12, *[1.5] * 4], 12)
+    assert found.severity is Severity.WARNING
+    assert found.message.endswith("times 30, and the run got worse")
+
+
+def saved_run(folder: Path, scores: list[float]) -> list[Severity]:
+    """What is said of files that store the rate of the next epoch, as schedules leave it."""
+    net = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 8, gamma=30)
+    for epoch, score in enumerate(scores, start=1):
+        optimizer.step()
+        schedule.step()
+        state = {"epoch": epoch, "model": net.state_dict(), "val_iou": score}
+        state |= {"optimizer": optimizer.state_dict(), "scheduler": schedule.state_dict()}
+        torch.save(state, folder / f"epoch_{epoch:02d}.pt")
+    report = survey(discover([folder]))
+    return [f.severity for row in report.checkpoints for f in row.findings if f.code == "CD411"]
+
+
+def test_a_file_with_the_rate_of_the_next_epoch_answers_for_it(tmp_path: Path) -> None:
+    well = [0.5 + at / 50 for at in range(9)]
+    for name, scores, severity in (
+        ("sound", [*well, 0.7, 0.72, 0.74], Severity.INFO),
+        ("dead", [*well[:-1], 0.01, 0.01, 0.01, 0.01], Severity.WARNING),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert saved_run(folder, scores) == [severity]

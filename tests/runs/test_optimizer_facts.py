@@ -110,6 +110,20 @@ def test_a_rate_that_jumps_without_a_schedule(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda optimizer: Schedules.StepLR(optimizer, 6, gamma=30),
+        lambda optimizer: Schedules.LambdaLR(optimizer, lambda step: 1.0 if step < 6 else 30.0),
+        lambda optimizer: Schedules.LambdaLR(  # a second cycle of twenty times the first
+            optimizer, lambda step: (1 - step / 6.01) if step < 6 else 20.0
+        ),
+    ],
+)
+def test_a_rate_far_above_all_before_whatever_the_schedule(make: Make, tmp_path: Path) -> None:
+    assert told(tmp_path, states(adamw(), make, 9)) == [(5, ChangeKind.RATE)]
+
+
 def test_another_optimizer(tmp_path: Path) -> None:
     sgd = torch.optim.SGD(parts(), lr=1e-3, momentum=0.9)
     assert told(tmp_path, states(adamw(), None, 3), states(sgd, None, 2)) == [

@@ -56,6 +56,23 @@ def test_an_epoch_is_complete_when_the_next_begins() -> None:
     assert run.feed.last_epoch == 2
 
 
+def test_batches_in_brackets_above_the_first_epoch_are_no_attempt() -> None:
+    run = Run()
+    batches = [Row(epoch=at, values={"loss": 0.5}, in_words=False) for at in (50, 100, 150)]
+    seen = run.tell(*batches, row(1, loss=0.5, iou=0.4), row(2, loss=0.4, iou=0.5))
+    assert (told(seen), run.feed.last_epoch) == ([1], 2)
+
+
+def test_a_rate_that_jumps_is_told_with_its_epoch() -> None:
+    run = Run()
+    seen = [
+        one
+        for at in range(1, 14)
+        for one in run.tell(row(at, iou=0.5 + at / 100, lr=0.1 if at < 11 else 3.0))
+    ]
+    assert alarms(seen) == [("rate", 11)]
+
+
 def test_or_when_its_metric_has_stood_for_a_while() -> None:
     run = Run()
     run.tell(row(1, loss=0.5, iou=0.4))

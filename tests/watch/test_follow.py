@@ -94,7 +94,7 @@ def test_values_below_their_epoch_come_as_they_are_written(
 
 def test_rotated_by_rename(log: Path, follower: LogFollower) -> None:
     add(log, line(3))
-    add(log, "Epoch 4: Loss: 0.3")  # it was never ended
+    add(log, "Epoch 4: Loss: 0.30")  # it was never ended
     log.rename(log.with_suffix(".log.1"))
     log.write_text(line(5) + line(6))
     followed = follower.poll()
@@ -102,6 +102,16 @@ def test_rotated_by_rename(log: Path, follower: LogFollower) -> None:
     assert (followed.note, followed.grew) == ("train.log was rotated", True)
     add(log, line(7))
     assert epochs(follower.poll()) == [7]
+
+
+def test_a_number_that_was_cut_as_the_log_was_rotated_is_not_believed(
+    log: Path, follower: LogFollower
+) -> None:
+    add(log, "Epoch 3: Loss: 0.25 | IoU: 0")  # of 0.6, and no collapse
+    log.rename(log.with_suffix(".log.1"))
+    log.write_text(line(5))
+    first, *_ = follower.poll().rows
+    assert (first.epoch, first.values) == (3, {"Loss": 0.25})
 
 
 def test_rotated_while_nobody_writes(log: Path, follower: LogFollower) -> None:

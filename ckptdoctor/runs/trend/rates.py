@@ -91,7 +91,8 @@ def is_above_all(rates: Sequence[float]) -> bool:
         return False
     *known, now = rates
     times = now / known[-1]
-    warm_up = len(known) <= _WARM_UP and times <= _WARM_UP_TIMES
+    signs = {b > a for a, b in itertools.pairwise(known) if a != b}  # one that is over did both
+    warm_up = len(signs) < 2 and len(known) <= _WARM_UP and times <= _WARM_UP_TIMES
     return now >= RISE * max(known) and not warm_up
 
 

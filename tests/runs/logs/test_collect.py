@@ -55,6 +55,18 @@ def test_what_the_next_attempt_reaches_again_is_its_own_and_the_old_values_are_g
     assert found.epochs[3] == {"loss": 0.3}
 
 
+def test_batches_in_brackets_above_the_first_epoch_are_neither_epochs_nor_a_restart(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "train.log"
+    batches = "".join(f"[{at}/1000] loss: 0.{at}\n" for at in (50, 60, 70))
+    log.write_text("".join(f"{batches}Epoch {at}: loss: 0.4 acc: 0.5\n" for at in (1, 2, 3)))
+    found = read_logs([log])
+    assert (found.restarts, [row.epoch for row in found.rows]) == (0, [1, 2, 3])
+    log.write_text("".join(f"[{at}/9] loss: 0.4\n" for at in range(1, 10)) + "Epoch 3: acc: 0.5\n")
+    assert len(read_logs([log]).rows) == 9, "where they are the epochs, they stay"
+
+
 def test_each_restart_counts() -> None:
     found = collected(epochs(1, 2, 3, 4, 1, 2, 3, 1, 2))
     assert (found.restarts, left(found)) == (2, [(3, None), (4, None)])
