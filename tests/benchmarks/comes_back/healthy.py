@@ -47,11 +47,14 @@ HEALTHY = tuple(
     """.strip().splitlines()
 )
 
+_FIRST = 8
+"""Epochs within which a hard task may score nothing."""
+
 
 def alarms(folder: Path, line: str, seed: int) -> list[int]:
     """The epochs at which ``history`` warned of a healthy run; each is a false alarm.
 
-    The log is looked at after every fifth epoch, and whole.
+    The log is looked at after each of the first epochs, after every fifth, and whole.
     """
     folder.mkdir()
     run_here(folder, f"{line} --epochs 20 --seed {seed} --save-dir checkpoints --save-every 100")
@@ -60,7 +63,7 @@ def alarms(folder: Path, line: str, seed: int) -> list[int]:
     last = oracle.read_log(log, TASKS[words[words.index("--task") + 1]].metric)[-1].epoch
     text = log.read_text(encoding="utf-8").splitlines()
     part, found = folder / "part.log", []
-    for epoch in [*range(5, last, 5), last]:
+    for epoch in sorted({*range(2, min(_FIRST, last)), *range(5, last, 5), last}):
         end = max(at for at, one in enumerate(text) if one.startswith(f"Epoch {epoch}:")) + 1
         part.write_text("\n".join(text[:end]) + "\n", encoding="utf-8")
         done = ckptdoctor(folder, "history", part.name, "--fail-on", "warning", "-q")

@@ -136,7 +136,8 @@ class Stage:
         sound = [one.score for one in files if -1 < one.epoch < outcome.died]
         outcome.best = max(sound, key=lambda score: oracle.higher(case.learns, score), default=0.0)
         outcome.within = oracle.noise(twin, outcome.died)
-        outcome.alarm = None if case.cuts else first_alarm(here, outcome.died)
+        begun = max(outcome.died, case.stage + 1)  # before the resume it was its healthy twin
+        outcome.alarm = None if case.cuts else first_alarm(here, begun)
         self.ask(outcome, here, hints)
         if outcome.command:
             self.restart(outcome, here, lines)

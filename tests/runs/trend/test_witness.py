@@ -10,7 +10,7 @@ from ckptdoctor.history import AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.trend import Beside, trend_of
-from ckptdoctor.runs.trend.witness import training_loss
+from ckptdoctor.runs.trend.witness import TrainingLoss, training_loss
 
 Pairs = Sequence[tuple[float, float]]
 """Of each epoch from the first one on: the loss of the training, and the metric."""
@@ -32,7 +32,7 @@ def told(
         if alarm.kind is AlarmKind.COLLAPSE
     ]
     scores = {at: score for at, (_, score) in enumerate(pairs, start=first)}
-    losses = {
+    losses: dict[Position, TrainingLoss] = {
         at: known
         for at, (train, score) in enumerate(pairs, start=first)
         if (known := training_loss({loss: train, metric: score}, metric)) is not None
@@ -73,7 +73,7 @@ def test_the_loss_of_an_agent_rises_with_its_reward() -> None:
 
 def test_it_ends_when_the_metric_is_back() -> None:
     back = [*DEAD, (0.9, 0.5), (0.8, 0.6)]
-    losses: dict[Position, tuple[str, float]] = {
+    losses: dict[Position, TrainingLoss] = {
         at: ("loss", loss) for at, (loss, _) in enumerate(back, start=1)
     }
     scores = {at: score for at, (_, score) in enumerate(back, start=1)}
