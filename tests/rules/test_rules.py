@@ -227,6 +227,7 @@ SILENT |= {
 SOUND = [f"IoU: {0.5 + at / 1000:.4f} Loss: {0.5 - at / 1000:.4f}" for at in range(12)]
 LEVEL = [f"IoU: {0.62 + at % 3 / 500:.4f}" for at in range(12)]
 RATED = [f"{row} lr: {2e-3 * 0.7**at:.3e}" for at, row in enumerate(LEVEL)]
+TWICE = 2 * 2e-3 * 0.7 ** (len(RATED) - 1)
 FIRES |= {
     "CD401": lambda folder: logged(folder, *SOUND, "IoU: 0.50", "IoU: 0.49", "IoU: 0.48"),
     "CD402": lambda folder: logged(folder, *SOUND, "IoU: 0.01"),
@@ -242,7 +243,7 @@ SILENT |= {
     "CD403": lambda folder: logged(folder, *SOUND, "IoU: 0.5 Loss: 0.9"),
     "CD404": lambda folder: logged(folder, *SOUND),
     "CD409": lambda folder: logged(folder, *SOUND, *["IoU: 0.4321 Loss: 0.2143"] * 4),
-    "CD411": lambda folder: logged(folder, *RATED, *["IoU: 0.62 lr: 2e-3"] * 2),
+    "CD411": lambda folder: logged(folder, *RATED, *[f"IoU: 0.62 lr: {TWICE:.3e}"] * 2),
     "CD412": lambda folder: logged(folder, *LEVEL, "IoU: 0.531", "IoU: 0.529", "IoU: 0.61"),
 }
 
