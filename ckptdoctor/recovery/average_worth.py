@@ -22,7 +22,7 @@ from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.recovery.average_choice import Averaging, Chosen, choose_average
 from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.report import CheckpointReport, RunReport
-from ckptdoctor.runs.trend.monitor import rate_of
+from ckptdoctor.runs.trend.named import rate_of
 from ckptdoctor.runs.trend.noise import noise_of
 from ckptdoctor.shell import command_line
 

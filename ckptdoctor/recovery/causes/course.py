@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.run import Run
-from ckptdoctor.runs.trend.monitor import rate_of
+from ckptdoctor.runs.trend.named import rate_of
 from ckptdoctor.runs.trend.rates import RISE, rate_jumps
 
 __all__ = ["Jump", "RateCourse"]

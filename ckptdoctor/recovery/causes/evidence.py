@@ -19,7 +19,7 @@ from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.stored_command import stored_arguments
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.optimizer_facts import Change
-from ckptdoctor.runs.trend.monitor import is_norm
+from ckptdoctor.runs.trend.named import is_norm
 
 __all__ = ["Evidence", "Rates", "evidence_of"]
 
@@ -35,7 +35,8 @@ class Rates:
     Attributes:
         well: the last one at which all was well; None where that is not known.
         bad: that of the position at which it went wrong; None where that is not known.
-        top_before, lowest_before: the highest and the lowest at which all was well.
+        top_before: the highest at which all was well, once the run had learned something.
+        lowest_before: the lowest before it went wrong.
         ahead: what lies behind the checkpoint to go on from.
         jump: a jump that the trouble followed; None without one.
         growth: a stored schedule that lets it grow without end; None without one.
@@ -153,12 +154,13 @@ def _rates(
     )
     bad = course.since(trouble.began)
     jump = next((jump for jump in course.jumps() if _is_followed(jump, trouble, course)), None)
-    healthy = well if jump is None else course.until(jump.at)
+    calm = well if jump is None else course.until(jump.at)
+    healthy = calm if trouble.learned is None else calm.since(trouble.learned)
     return Rates(
-        well=healthy.last,
+        well=calm.last,
         bad=bad.rates[0][1] if bad.rates else None,
         top_before=healthy.top,
-        lowest_before=healthy.lowest,
+        lowest_before=calm.lowest,
         ahead=ahead,
         jump=jump,
         growth=growth,

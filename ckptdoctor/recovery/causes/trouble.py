@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ckptdoctor.finding import Verdict
 from ckptdoctor.history import AlarmKind, History, Position
 from ckptdoctor.metadata import MetricKind, Mode
-from ckptdoctor.recovery.causes.unrest import Score, last_good, unrest_of
+from ckptdoctor.recovery.causes.unrest import Score, first_good, last_good, unrest_of
 from ckptdoctor.report import RunReport
 
 __all__ = ["Trouble", "TroubleKind", "trouble_of"]
@@ -34,6 +34,7 @@ class Trouble:
         at: where it was plain; None where only files tell, and not when.
         began: the first position at which all was not well; None where that is not known.
         well: the last one at which all was; None where that is not known.
+        learned: the first one with a score near the best before; None where no score is known.
         gradual: whether it got worse by and by before it fell.
         said: what happened, in words: ``the run collapsed at epoch 12``.
     """
@@ -42,6 +43,7 @@ class Trouble:
     at: Position | None
     began: Position | None
     well: Position | None
+    learned: Position | None = None
     gradual: bool
     said: str
 
@@ -71,11 +73,13 @@ def trouble_of(report: RunReport) -> Trouble | None:
         good = last_good([score for score in scores if score[0] < at])
         began = at if good is None else _behind(history, good, at)
         unrest = unrest_of([score for score in scores if score[0] < began])
+        well = _before(history, began) if unrest is None else unrest
         return Trouble(
             kind=TroubleKind.COLLAPSE,
             at=at,
             began=began,
-            well=_before(history, began) if unrest is None else unrest,
+            well=well,
+            learned=_learned(history, well),
             gradual=unrest is not None,
             said=f"{what} at {say(at)}",
         )
@@ -98,6 +102,11 @@ def trouble_of(report: RunReport) -> Trouble | None:
             said=f"the metric declined from {say(span.first)}",
         )
     return _of_files(report)
+
+
+def _learned(history: History, well: Position | None) -> Position | None:
+    """From where on the run had learned: the rates before may have been too high for it."""
+    return first_good([score for score in _scores(history) if well is None or score[0] <= well])
 
 
 def _deaths(history: History) -> Iterator[tuple[Position, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ckptdoctor.history import Position
 
-__all__ = ["Score", "last_good", "unrest_of"]
+__all__ = ["Score", "first_good", "last_good", "unrest_of"]
 
 Score = tuple[Position, float]
 """A position, and the metric there, its sign turned so that more is better."""
@@ -37,6 +37,16 @@ def last_good(scores: Sequence[Score]) -> Position | None:
         if score >= best - _NEAR * abs(best):
             good = place
     return good
+
+
+def first_good(scores: Sequence[Score]) -> Position | None:
+    """The first position with a score near the best of all; None where there is no score.
+
+    Args:
+        scores: in order, up to where all was well.
+    """
+    best = max((score for _, score in scores), default=0.0)
+    return next((at for at, score in scores if score >= best - _NEAR * abs(best)), None)
 
 
 def unrest_of(scores: Sequence[Score]) -> Position | None:

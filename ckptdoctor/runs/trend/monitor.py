@@ -18,9 +18,10 @@ from ckptdoctor.runs.trend.named import is_loss, is_norm, rate_of
 from ckptdoctor.runs.trend.noise import deviation
 from ckptdoctor.runs.trend.rate_watch import RateWatch
 from ckptdoctor.runs.trend.shift import ShiftDetector
+from ckptdoctor.runs.trend.unlearned import Unlearned
 from ckptdoctor.runs.trend.witness import FLOATS, Witness, Word, is_guess, training_loss
 
-__all__ = ["Monitor", "rate_of"]
+__all__ = ["Monitor"]
 
 _RISEN_TO = 10.0
 _WORSE, _LASTING = 3.0, 3
@@ -70,6 +71,7 @@ class Monitor:
         self._decline_from = 0
         self._best: float | None = None
         self._gained = Gained(mode)
+        self._unlearned = Unlearned(mode)
         self._witness = Witness(metric, mode, clock)
         self._shift = ShiftDetector(mode)
         self._rate = RateWatch(clock)
@@ -137,13 +139,16 @@ class Monitor:
         if self._best is not None and age < _FIRST_EPOCHS:
             self._unguess(value, self._best, word)
         best = self._best
+        lost = self._unlearned.update(at, value)
         fallen = best is not None and (
-            self._is_collapse(value, best, age) or word is Word.UNLEARNED
+            lost is not None or self._is_collapse(value, best, age) or word is Word.UNLEARNED
         )
         if fallen and not self._fallen:
             self._fallen = True
+            since = at if lost is None else lost
             text = f"from {best:.4g} to {value:.4g} at {self._clock.say(at)}"
-            yield self._alarm(AlarmKind.COLLAPSE, text, at=at, since=at, value=value, before=best)
+            kind = AlarmKind.COLLAPSE
+            yield self._alarm(kind, text, at=at, since=since, value=value, before=best)
         if not fallen:
             self._fallen = False
         if best is None or value * self._sign > best * self._sign:

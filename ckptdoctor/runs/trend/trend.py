@@ -16,6 +16,7 @@ from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.fall import Gained, is_back, is_fall, is_risen
 from ckptdoctor.runs.trend.shift import ShiftDetector
+from ckptdoctor.runs.trend.unlearned import Unlearned
 from ckptdoctor.runs.trend.witness import TrainingLoss, Witness, Word, is_guess
 
 __all__ = ["Beside", "Trend", "trend_of"]
@@ -129,7 +130,7 @@ def _collapse(
     fallen: _Fallen | None = None
     known: list[float] = []  # before the fall
     young, ages, gained = _is_young(ordered, clock), Age(clock), Gained(mode)
-    witness = Witness(beside.metric, mode, clock)
+    witness, unlearned = Witness(beside.metric, mode, clock), Unlearned(mode)
     best: float | None = None
     for at, value in ordered:
         age, word = ages.update(at), witness.update(at, value, beside.losses.get(at))
@@ -137,6 +138,7 @@ def _collapse(
             fallen = None  # it came back: what lay between was no collapse
         if fallen is not None:
             continue
+        lost = unlearned.update(at, value) if math.isfinite(value) else None
         is_young = young and age < _FIRST_EPOCHS
         if is_young and best is not None and is_guess(best, value, mode, word):
             witness.guessed(value)
@@ -144,8 +146,8 @@ def _collapse(
             best, known, gained = value, [value], Gained(mode)
             continue
         has_fallen = best is not None and _has_fallen(value, best, gained, mode, young=is_young)
-        if has_fallen or word is Word.UNLEARNED:
-            fallen = _Fallen(at=at, lowest=value)
+        if has_fallen or lost is not None or word is Word.UNLEARNED:
+            fallen = _Fallen(at=at if lost is None else lost, lowest=value)
         elif math.isfinite(value):
             gained.update(value)
             known.append(value)

@@ -1,0 +1,71 @@
+"""A loss that is at once as high as before anything was learned, and stays there."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+
+from ckptdoctor.history import Position
+from ckptdoctor.metadata import Mode
+from ckptdoctor.runs.trend.noise import noise_of
+
+__all__ = ["Unlearned"]
+
+_IN_A_ROW = 2
+"""A single one may be a bad batch."""
+_FEWEST_KNOWN = 4
+_FIRST_VALUES = 3
+_WINDOW = 25
+_LEAST_RISE = math.log(1.5)
+_SIGMAS, _FARTHER = 5.0, 1.5
+_LEARNED = math.log(1.5)
+_ALL_LOST, _AT_ONCE = 0.9, 0.5
+_WORSE_THAN_EVER = 1.5
+
+
+class Unlearned:
+    """Takes one value of a metric to minimise after the other, of those above zero.
+
+    A validation loss that overfits rises to where it began, too, but by and by.
+
+    Args:
+        mode: which direction is better; nothing is ever told of a metric to maximise.
+    """
+
+    def __init__(self, mode: Mode) -> None:
+        self._minimises = mode is Mode.MIN
+        self._known: list[float] = []
+        self._since: Position | None = None
+        self._count = 0
+
+    def update(self, at: Position, value: float) -> Position | None:
+        """From where on all that was learned is lost; None while it is not.
+
+        Args:
+            at: of the clock.
+            value: finite.
+        """
+        if not self._minimises or not self._is_lost(value):
+            self._since, self._count = None, 0
+            if value > 0.0:
+                self._known.append(value)
+            return None
+        self._since = at if self._since is None else self._since
+        self._count += 1
+        return self._since if self._count >= _IN_A_ROW else None
+
+    def _is_lost(self, value: float) -> bool:
+        known = self._known
+        if len(known) < _FEWEST_KNOWN or value <= 0.0:
+            return False
+        logs = [math.log(old) for old in known]
+        moves = [after - before for before, after in itertools.pairwise(logs)]
+        usual = max(_SIGMAS * (noise_of(logs[-_WINDOW:]) or 0.0), _FARTHER * max(0.0, *moves))
+        risen = math.log(value) - logs[-1]
+        if risen <= max(usual, _LEAST_RISE):
+            return False
+        start, best = statistics.median(known[:_FIRST_VALUES]), min(known)
+        learned = math.log(start) - math.log(best)
+        is_back = value >= _ALL_LOST * start and learned >= _LEARNED and risen > _AT_ONCE * learned
+        return is_back or value > _WORSE_THAN_EVER * max(known)
