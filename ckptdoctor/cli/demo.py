@@ -13,7 +13,6 @@ from ckptdoctor.cli.options import Format, NoColorOption
 __all__ = ["demo"]
 
 _EPOCH = 88
-_FACTOR = 0.75  # what deep supervision asks for
 _ADDED = "deep-supervision"
 _COMMAND = (
     "python train.py --checkpoint-dir checkpoints --resume-from checkpoints/best_model.pth "
@@ -34,6 +33,7 @@ def demo(
     collapsed at 98, NaN ever since, and a best_model.pth that was overwritten with NaN.
     """
     from ckptdoctor.cli.output import note, write_result
+    from ckptdoctor.cli.plan import stored_scalars
     from ckptdoctor.cli.work import examine_paths, screen_for, write_scan
     from ckptdoctor.demo import DemoFolderError, make_demo_run
     from ckptdoctor.recovery.choose import Moment, choose
@@ -72,13 +72,15 @@ def demo(
     write_result(f"\n$ {command_line('ckptdoctor', 'history', checkpoints)}\n{shown}", None)
     head = command_line("ckptdoctor", "rank", checkpoints)
     write_result(f"\n$ {head}\n{rank_text(report, screen)}", None)
-    made = make_plan(report.runs[0], Request(command=_COMMAND, added=parse_added([_ADDED])))
+    request = Request(command=_COMMAND, added=parse_added([_ADDED]))
+    made = make_plan(report.runs[0], request, stored=stored_scalars)
     words = ("--added", _ADDED, "--command", _COMMAND)
     head = command_line("ckptdoctor", "plan", checkpoints, *words)
     write_result(f"\n$ {head}\n{plan_text(made, screen)}", None)
     source = choose(report.runs[0], moment=Moment(number=_EPOCH), destination=None).report.path
-    done = restore(source, clean_name(source), Edits(scale_lr=_FACTOR), force=True)
-    words = ("--epoch", str(_EPOCH), "--scale-lr", str(_FACTOR))
+    factor = made.advice.factor
+    done = restore(source, clean_name(source), Edits(scale_lr=factor), force=True)
+    words = ("--epoch", str(_EPOCH), "--scale-lr", f"{factor:g}")
     command = command_line("ckptdoctor", "restore", checkpoints, *words)
     write_result(f"\n$ {command}\n{restore_text(done, screen)}", None)
     return Exit.OK

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ckptdoctor.checkpoint import Scalar
     from ckptdoctor.recovery.rewrite import Request
 
-__all__ = ["plan"]
+__all__ = ["plan", "stored_scalars"]
 
 
 class _Format(Enum):
@@ -162,7 +162,9 @@ def plan(
     if chosen is not None:
         words = [*same_question(chosen, asked, several=several), *_said(request, more)]
         request = replace(request, again=command_line("ckptdoctor", "plan", *words))
-    made = make_plan(chosen, request, earlier=before, stored=_stored, asked=asked, several=several)
+    made = make_plan(
+        chosen, request, earlier=before, stored=stored_scalars, asked=asked, several=several
+    )
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.plan import plan_json
 
@@ -193,7 +195,7 @@ def _leads_nowhere(paths: list[Path]) -> bool:
     return any(not path.exists() for path in paths)
 
 
-def _stored(path: Path) -> Mapping[str, Scalar] | None:
+def stored_scalars(path: Path) -> Mapping[str, Scalar] | None:
     """What a checkpoint stores; None where it cannot be read."""
     from ckptdoctor.errors import CheckpointError
     from ckptdoctor.layouts.describe import describe

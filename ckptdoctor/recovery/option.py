@@ -129,6 +129,7 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
             f"{source.name}: {place.reason}",
             *_about_cause(basis.advice),
             _about_rate(basis.advice),
+            *_beside_the_rate(basis.advice),
             *reasons,
         ),
         warnings=tuple(warnings),
@@ -210,10 +211,13 @@ def _copy_of(source: Path, basis: Basis) -> Path | None:
 
 
 def _about_cause(advice: Advice) -> list[str]:
-    """Why it went wrong, as far as that is known, and what to do beside."""
-    causes = advice.causes[:_MOST_CAUSES]
-    told = [f"cause: {cause.in_words()}" for cause in causes]
-    return [*told, *dict.fromkeys(todo for cause in causes for todo in cause.todo)]
+    """Why it went wrong, as far as that is known."""
+    return [f"cause: {cause.in_words()}" for cause in advice.causes[:_MOST_CAUSES]]
+
+
+def _beside_the_rate(advice: Advice) -> list[str]:
+    """What to do that no flag does."""
+    return list(dict.fromkeys(do for one in advice.causes[:_MOST_CAUSES] for do in one.todo))
 
 
 def _about_rate(advice: Advice) -> str:

@@ -24,7 +24,7 @@ def test_the_demo_finds_the_last_good_epoch_and_can_be_run_again(tmp_path: Path)
     clean = torch.load(
         tmp_path / "ckptdoctor-demo/checkpoints/best_model_clean.pth", weights_only=True
     )
-    assert clean["optimizer_state_dict"]["param_groups"][0]["initial_lr"] == 2e-4 * 0.75
+    assert clean["optimizer_state_dict"]["param_groups"][0]["initial_lr"] == 2e-4 * 0.375
     log = (tmp_path / "ckptdoctor-demo/training.log").read_text()
     assert "Epoch 88: " in log
     assert "IoU: 0.0022" in log

@@ -192,7 +192,8 @@ def _event(evidence: Evidence) -> Iterator[Cause]:
     rates, trouble = evidence.rates, evidence.trouble
     if rates.jump is not None or rates.bad is None or rates.top_before is None:
         return
-    if rates.bad >= _NEAR_TOP * rates.top_before or trouble.kind is TroubleKind.DECLINE:
+    by_and_by = trouble.gradual or trouble.kind is TroubleKind.DECLINE
+    if by_and_by or rates.bad >= _NEAR_TOP * rates.top_before:
         return
     told = (
         f"the learning rate was {rates.bad:.4g} then, and {rates.top_before:.4g} had done no harm "
@@ -232,6 +233,8 @@ def _half(reason: str) -> Remedy:
 
 def _unknown(evidence: Evidence) -> Cause:
     told = [evidence.trouble.said]
+    if evidence.trouble.gradual and evidence.trouble.is_death:
+        told.append("it got worse by and by before")
     if evidence.rates.bad is None:
         told.append("no learning rate is known from that time")
     told += [one.in_words() for one in evidence.settings[:_MOST_SETTINGS]]

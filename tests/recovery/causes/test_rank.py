@@ -94,6 +94,14 @@ def test_a_fall_at_a_lower_rate_than_was_healthy_is_an_event(tmp_path: Path) -> 
     assert "--scale-lr" not in kept.options[0].command
 
 
+def test_a_run_that_got_worse_by_and_by_was_killed_by_no_single_batch(tmp_path: Path) -> None:
+    scores = [*LEARNS, 0.6, 0.55, 0.5, 0.02, NAN]
+    rates = [0.1 * 0.95**epoch for epoch in range(15)]
+    run = dead_run(tmp_path / "run", scores, rates=rates)
+    kinds = {cause.kind for cause in planned(run).advice.causes}
+    assert CauseKind.BAD_BATCH not in kinds
+
+
 def test_where_the_rate_is_the_cause_it_is_not_offered_to_keep_it(tmp_path: Path) -> None:
     run = dead_run(tmp_path / "run", [*LEARNS[:4], NAN], rates=[0.1, 0.2, 0.3, 0.4, 0.5])
     assert not any("--scale-lr" in one for one in planned(run, again="again").notes)
