@@ -19,7 +19,7 @@ def test_the_demo_finds_the_last_good_epoch_and_can_be_run_again(tmp_path: Path)
         assert "in the decline 89–97" in outcome.stdout
         assert "CD401 IoU declined from 0.6413 at epoch 88 to 0.5742 at epoch 97" in outcome.stdout
         assert "A: go on from the last good checkpoint, epoch 88 (recommended)" in outcome.stdout
-        assert "--lr 0.00015 --deep-supervision" in outcome.stdout
+        assert "--lr 0.000075 --deep-supervision" in outcome.stdout
         assert "✓ wrote ckptdoctor-demo/checkpoints/best_model_clean.pth" in outcome.stdout
     clean = torch.load(
         tmp_path / "ckptdoctor-demo/checkpoints/best_model_clean.pth", weights_only=True
