@@ -11,12 +11,15 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ckptdoctor.cache.memory import Memory, Question
+from ckptdoctor.cache.result import Result, scanned_as
 from ckptdoctor.checkpoint import Checkpoint, Problem, TensorStats
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats import OpenFile, opened, read_checkpoint
 from ckptdoctor.formats.dcp.joined import Joined
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
+from ckptdoctor.layouts.describe import describe
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
 from ckptdoctor.layouts.reading import read_part, with_chunks_joined
 from ckptdoctor.layouts.weights.index_check import with_indexes
@@ -29,7 +32,7 @@ from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner
 
-__all__ = ["Examination", "measure"]
+__all__ = ["Examination", "described", "measure"]
 
 _AHEAD = 16  # headers read, and files open, ahead of the scan
 
@@ -44,6 +47,7 @@ class Examination:
         rules: those to run.
         progress: told of the bytes scanned, in batches, from several threads.
         expect: told of the bytes that a file will take, before they are scanned.
+        memory: asked before a file is read, and told after; None to read each.
     """
 
     jobs: int | None = None
@@ -51,6 +55,7 @@ class Examination:
     rules: tuple[type[Rule], ...] = ALL_RULES
     progress: Callable[[int], None] | None = None
     expect: Callable[[Path, int], None] | None = None
+    memory: Memory | None = None
 
 
 def measure(found: Sequence[CheckpointFiles], how: Examination) -> list[Case | CheckpointReport]:
@@ -73,6 +78,38 @@ def measure(found: Sequence[CheckpointFiles], how: Examination) -> list[Case | C
     return [reading.result() for reading in readings]
 
 
+def described(files: CheckpointFiles, memory: Memory | None) -> Checkpoint:
+    """What a checkpoint holds, without a look at its tensors; what cannot be read is left out.
+
+    Args:
+        files: the checkpoint.
+        memory: what is remembered of its files; they are opened unless it is all of them.
+
+    Raises:
+        CheckpointError: nothing could be read.
+        OSError: no file of it can be opened.
+    """
+    known = None if memory is None else _described_before(files, memory)
+    return describe(files) if known is None else known
+
+
+def _described_before(files: CheckpointFiles, memory: Memory) -> Checkpoint | None:
+    read: list[tuple[Part, Checkpoint]] = []
+    taken: set[str] = set()
+    for part in files.parts:
+        if part.form is Form.TEXT:
+            continue
+        own = None if files.is_single else part
+        found = _recalled(memory, memory.ask(part.path, own), own, taken)
+        if found is None:
+            return None
+        taken.update(name for name, _ in found[1].scanned)
+        read.append((part, found[0]))
+    if files.is_single:
+        return read[0][1]
+    return assembled(files, read) if read else None
+
+
 def _finish_first(waiting: deque[tuple[_Reading, Part]]) -> None:
     reading, part = waiting.popleft()
     reading.finish(part)
@@ -83,7 +120,7 @@ class _Reading:
 
     def __init__(self, files: CheckpointFiles) -> None:
         self._files = files
-        self._open: dict[Part, _Pending | CheckpointReport] = {}
+        self._open: dict[Part, _Pending | Case | CheckpointReport] = {}
         self._done: dict[Part, Case | CheckpointReport] = {}
         self._taken: set[str] = set()
         self.to_read = [part for part in dict.fromkeys(files.parts) if part.form is not Form.TEXT]
@@ -92,7 +129,7 @@ class _Reading:
         """Read the header of a part and start its scan."""
         own = None if self._files.is_single else part
         pending = _open(part.path, scanner, how, own, self._taken)
-        if isinstance(pending, _Pending) and own is not None:
+        if own is not None and not isinstance(pending, CheckpointReport):
             self._taken.update(tensor.fqn for tensor in pending.checkpoint.tensors)
         self._open[part] = pending
 
@@ -169,48 +206,93 @@ class _Pending:
     manifest: tuple[Problem, ...]
     closing: contextlib.ExitStack
     part: Part | None
+    read: Checkpoint
+    asked: Question | None
+    memory: Memory | None
 
 
-def _finish(pending: _Pending | CheckpointReport) -> Case | CheckpointReport:
+def _finish(pending: _Pending | Case | CheckpointReport) -> Case | CheckpointReport:
     """What is known of the file once it is scanned."""
-    if isinstance(pending, CheckpointReport):
+    if not isinstance(pending, _Pending):
         return pending
-    checkpoint = pending.checkpoint
     with pending.closing:
         try:
-            result = pending.scan.result()
+            found = pending.scan.result()
         except OSError as error:
-            return _failed(checkpoint.path, error, pending.file)
-        alone = pending.part is None
-        return Case(
-            checkpoint=checkpoint,
-            stats=result.stats,
-            problems=(*checkpoint.problems, *result.problems, *pending.manifest),
-            unchecked=result.unchecked,
-            metadata=read_metadata(checkpoint) if alone else Metadata(),
-            zero_tail=result.zero_tail,
+            return _failed(pending.checkpoint.path, error, pending.file)
+        result = Result(
+            checkpoint=pending.read,
+            scanned=scanned_as(pending.checkpoint),
+            stats=found.stats,
+            problems=found.problems,
+            unchecked=found.unchecked,
+            zero_tail=found.zero_tail,
         )
+        if pending.memory is not None and pending.asked is not None:
+            pending.memory.keep(pending.asked, result, pending.file.fd, pending.checkpoint)
+        return _case(pending.checkpoint, result, pending.part, pending.manifest)
     raise AssertionError("unreachable: the stack swallows no exception")
+
+
+def _case(
+    checkpoint: Checkpoint, result: Result, part: Part | None, manifest: tuple[Problem, ...] = ()
+) -> Case:
+    return Case(
+        checkpoint=checkpoint,
+        stats=result.stats,
+        problems=(*checkpoint.problems, *result.problems, *manifest),
+        unchecked=result.unchecked,
+        metadata=read_metadata(checkpoint) if part is None else Metadata(),
+        zero_tail=result.zero_tail,
+    )
+
+
+def _recalled(
+    memory: Memory | None, asked: Question | None, part: Part | None, taken: Container[str]
+) -> tuple[Checkpoint, Result] | None:
+    """What is remembered of a file, by the names of its checkpoint; None where it is to be read."""
+    if memory is None or asked is None or (result := memory.result(asked)) is None:
+        return None
+    if part is None:
+        return result.checkpoint, result
+    checkpoint = in_checkpoint(result.checkpoint, part, taken)
+    if scanned_as(checkpoint) != result.scanned:  # its neighbours gave it other names then
+        memory.forget(asked)
+        return None
+    return checkpoint, result
 
 
 def _open(
     path: Path, scanner: Scanner, how: Examination, part: Part | None, taken: Container[str]
-) -> _Pending | CheckpointReport:
+) -> _Pending | Case | CheckpointReport:
     """Read the header and start the scan; a report at once where nothing can be read."""
+    asked = None if how.memory is None else how.memory.ask(path, part)
+    recalled = _recalled(how.memory, asked, part, taken)
+    if recalled is not None:
+        return _case(*recalled, part)
     file = None
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(opened(path))
             if how.expect is not None:
                 how.expect(path, file.nbytes)
-            checkpoint = read_checkpoint(file) if part is None else read_part(part, file)
+            read = read_checkpoint(file) if part is None else read_part(part, file)
         except (CheckpointError, OSError) as error:
             return _failed(path, error, file)
-        if part is not None:
-            checkpoint = in_checkpoint(checkpoint, part, taken)
+        checkpoint = read if part is None else in_checkpoint(read, part, taken)
         scan = scanner.submit(checkpoint, file.fd)
         manifest = tuple(check_manifest(path, file.fd)) if part is None else ()
-        return _Pending(checkpoint, file, scan, manifest, stack.pop_all(), part)
+        return _Pending(
+            checkpoint=checkpoint,
+            file=file,
+            scan=scan,
+            manifest=manifest,
+            closing=stack.pop_all(),
+            part=part,
+            read=read,
+            asked=asked,
+            memory=how.memory,
+        )
     raise AssertionError("unreachable: the stack swallows no exception")
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ckptdoctor.cache.memory import Memory
 from ckptdoctor.diagnose import Examination, examine, judge_history
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding
 from ckptdoctor.history import History, LogFacts
-from ckptdoctor.layouts.describe import describe
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.manifest import restored_from
+from ckptdoctor.measure import described
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
 from ckptdoctor.recovery.next_step import Asked
@@ -72,12 +73,13 @@ class Chronicles:
         return tuple(run.history for run in self.runs)
 
 
-def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
+def chronicles(paths: Sequence[Path], wish: Wish, memory: Memory | None = None) -> Chronicles:
     """The metric over the time of every run that the paths name, without scanning a tensor.
 
     Args:
         paths: checkpoints, folders of checkpoints or of logs, logs; none for the usual places.
         wish: what the user says of the metric and of the logs.
+        memory: asked before a checkpoint is opened; None to open each.
 
     Raises:
         OSError: a log that the user named cannot be read.
@@ -88,7 +90,7 @@ def chronicles(paths: Sequence[Path], wish: Wish) -> Chronicles:
     wish = replace(wish, logs=(*wish.logs, *named))
     found = discover(others) if others or not wish.logs else Discovery()
     formed = form_runs(
-        _headers(found.checkpoints), wish, one_by_one=found.one_by_one, empty=found.empty
+        _headers(found.checkpoints, memory), wish, one_by_one=found.one_by_one, empty=found.empty
     )
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
     known = sorted(
@@ -117,13 +119,13 @@ def _longest_first(run: Run) -> int:
     return -len(run.history.points)
 
 
-def _headers(found: Sequence[CheckpointFiles]) -> list[Member]:
+def _headers(found: Sequence[CheckpointFiles], memory: Memory | None) -> list[Member]:
     """The checkpoints without a look at their tensors; those that cannot be read are left out."""
     members: list[Member] = []
     layouts: dict[Layout, Layout] = {}
     for files in found:
         with contextlib.suppress(CheckpointError, OSError):
-            checkpoint = describe(files)
+            checkpoint = described(files, memory)
             data = read_metadata(checkpoint)
             member = Member.of(checkpoint, {}, data, layouts, restored_from(files.path))
             members.append(replace(member, is_folder=files.is_folder))

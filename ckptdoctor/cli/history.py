@@ -15,6 +15,7 @@ from ckptdoctor.cli.options import (
     LogPatternOption,
     MetricOption,
     ModeOption,
+    NoCacheOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -50,6 +51,7 @@ def history(
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
     no_color: NoColorOption = False,
+    no_cache: NoCacheOption = False,
 ) -> int:
     """Show the metric over the epochs: the best, the decline, the collapse.
 
@@ -57,6 +59,7 @@ def history(
     be logs as well: lines of text, CSV, JSON lines, trainer_state.json, TensorBoard events.
     """
     from ckptdoctor.cli.output import note, write_result
+    from ckptdoctor.cli.remembering import remembering
     from ckptdoctor.cli.work import screen_for, wish_of
     from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.render.wording import reading_words
@@ -64,7 +67,8 @@ def history(
     from ckptdoctor.survey import chronicles
 
     wish = wish_of(log, log_pattern, metric, mode)
-    found = chronicles(paths or [], wish)
+    with remembering(wanted=not no_cache, quiet=quiet) as memory:
+        found = chronicles(paths or [], wish, memory)
     for crash in found.crashes:
         note(f"the rule {crash.rule} failed; please report this:\n{crash.error}")
     match fmt:

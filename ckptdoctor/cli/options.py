@@ -21,6 +21,7 @@ __all__ = [
     "MetricOption",
     "Mode",
     "ModeOption",
+    "NoCacheOption",
     "NoColorOption",
     "OutputOption",
     "PathsArgument",
@@ -148,6 +149,9 @@ RunOption = Annotated[
         help="The run that is meant, where several are here; scan names them.",
         show_default=False,
     ),
+]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Read every file again, and remember nothing of it.")
 ]
 NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text.")]
 JobsOption = Annotated[

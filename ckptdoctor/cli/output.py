@@ -23,10 +23,13 @@ __all__ = ["ProgressBar", "append_result", "has_reader", "note", "write_result"]
 _PATIENCE_S = 1.0
 
 
-def note(message: str) -> None:
-    """A line on standard error."""
+def note(message: str, *, dim: bool = False) -> None:
+    """A line on standard error; a dim one on a terminal with colours for what is said by the way."""
+    line = f"ckptdoctor: {printable(message)}"
+    if dim and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        line = f"\x1b[2m{line}\x1b[0m"
     try:
-        sys.stderr.write(f"ckptdoctor: {printable(message)}\n")
+        sys.stderr.write(f"{line}\n")
     except OSError:  # a full disk behind it; a note is no reason to fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 

@@ -16,6 +16,7 @@ from ckptdoctor.cli.options import (
     LogPatternOption,
     MetricOption,
     ModeOption,
+    NoCacheOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -112,6 +113,7 @@ def plan(
     verbose: VerboseOption = 0,
     no_color: NoColorOption = False,
     jobs: JobsOption = None,
+    no_cache: NoCacheOption = False,
 ) -> int:
     """Plan the restart: ready commands to resume safely, with the reason for every change.
 
@@ -142,9 +144,11 @@ def plan(
     if command:
         parse_command(command)  # what cannot be parsed is said before the work begins
     wish = wish_of(log, log_pattern, metric, mode)
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
     before = (
-        None if earlier is None else examine_paths([earlier], jobs=jobs, quiet=quiet, wish=None)
+        None if earlier is None else examine_paths(
+            [earlier], jobs=jobs, quiet=quiet, wish=None, cached=not no_cache
+        )
     )
     if report is None and (_leads_nowhere(paths or []) or (before is None and not command)):
         return Exit.NOTHING

@@ -16,6 +16,7 @@ from ckptdoctor.cli.options import (
     LogPatternOption,
     MetricOption,
     ModeOption,
+    NoCacheOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -48,6 +49,7 @@ def rank(
     quiet: QuietOption = False,
     no_color: NoColorOption = False,
     jobs: JobsOption = None,
+    no_cache: NoCacheOption = False,
 ) -> int:
     """Rank backups from best to worst, each with the reason for its place.
 
@@ -60,7 +62,7 @@ def rank(
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
     ranking = report or Report()
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.rank import rank_json

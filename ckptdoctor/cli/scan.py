@@ -13,6 +13,7 @@ from ckptdoctor.cli.options import (
     LogPatternOption,
     MetricOption,
     ModeOption,
+    NoCacheOption,
     NoColorOption,
     OutputOption,
     PathsArgument,
@@ -37,6 +38,7 @@ def scan(
     log: LogOption = None,
     log_pattern: LogPatternOption = "",
     jobs: JobsOption = None,
+    no_cache: NoCacheOption = False,
 ) -> int:
     """Examine checkpoints: which are still good, and which one to go on from.
 
@@ -47,7 +49,7 @@ def scan(
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
     code = Exit.NOTHING if report is None else exit_for(report, fail_on)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report
         write_scan(

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.options import FailOn, Format, Mode
 from ckptdoctor.cli.output import ProgressBar, note, write_result
+from ckptdoctor.cli.remembering import remembering
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
+    from ckptdoctor.cache.memory import Memory
     from ckptdoctor.diagnose import Examination
     from ckptdoctor.layouts.files import CheckpointFiles
     from ckptdoctor.render.console.screen import Screen
@@ -23,9 +25,22 @@ __all__ = ["examine_files", "examine_paths", "screen_for", "wish_of", "write_sca
 
 
 def examine_paths(
-    paths: Sequence[Path], *, jobs: int | None, quiet: bool, wish: Wish | None = None
+    paths: Sequence[Path],
+    *,
+    jobs: int | None,
+    quiet: bool,
+    wish: Wish | None = None,
+    cached: bool = False,
 ) -> Report | None:
-    """The report on what the paths name; None, with a note, where they name nothing."""
+    """The report on what the paths name; None, with a note, where they name nothing.
+
+    Args:
+        paths: those that the user named; none for the usual places.
+        jobs: threads.
+        quiet: whether to show no progress.
+        wish: what the user says of metric and logs.
+        cached: whether what is remembered of files that have not changed will do.
+    """
     found = discover(paths)
     if not found.checkpoints:
         from ckptdoctor.survey import why_nothing
@@ -41,7 +56,16 @@ def examine_paths(
 
         return survey(found, how, wish)
 
-    return _watched(whole_run, jobs=jobs, quiet=quiet, keep_details=False)
+    with remembering(wanted=cached, quiet=quiet) as memory:
+        is_known = memory is not None and memory.holds_all(found.checkpoints)
+        return _watched(
+            whole_run,
+            jobs=jobs,
+            quiet=quiet,
+            keep_details=False,
+            memory=memory,
+            will_scan=not is_known,
+        )
 
 
 def examine_files(
@@ -67,15 +91,22 @@ def _watched(
     jobs: int | None,
     quiet: bool,
     keep_details: bool,
+    memory: Memory | None = None,
+    will_scan: bool = True,
 ) -> Report:
     """The report, with a progress bar while it is made, and a note for every bug of ours."""
-    preload()  # before the imports that take their time
+    if will_scan:
+        preload()  # before the imports that take their time
     from ckptdoctor.diagnose import Examination
 
     with ProgressBar(quiet=quiet) as bar:
         report = examination(
             Examination(
-                jobs=jobs, keep_details=keep_details, progress=bar.advance, expect=bar.expect
+                jobs=jobs,
+                keep_details=keep_details,
+                progress=bar.advance,
+                expect=bar.expect,
+                memory=memory,
             )
         )
     for crash in report.crashes:

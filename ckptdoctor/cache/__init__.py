@@ -1,0 +1,1 @@
+"""Remembered results: what was read of a file that has not changed since need not be read again."""

@@ -1,0 +1,242 @@
+"""What a command remembers of files: asked before they are read, told after.
+
+A result is believed only for a file that is in every respect what it was, and for the very program
+that came to it. What reads a file to copy it, or to vouch for it, never asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ckptdoctor.cache.database import Database, Row
+from ckptdoctor.cache.packing import packed
+from ckptdoctor.cache.place import cache_folder, is_wanted
+from ckptdoctor.cache.program import fingerprint
+from ckptdoctor.cache.result import FileState, Result
+from ckptdoctor.cache.texts import figures_and_names, says_the_same, withholds
+from ckptdoctor.cache.unpacking import Structures
+from ckptdoctor.checkpoint import Checkpoint
+from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
+from ckptdoctor.manifest import manifest_path
+
+__all__ = ["Memory", "Question", "Recall", "memory_for"]
+
+_SETTLED_NS = 2_000_000_000
+"""Whoever wrote a file within this time may write again without a change of its times: those of
+FAT, and of old network folders, are that coarse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A file about which something is asked.
+
+    Attributes:
+        path: the file, as the user named it.
+        part: what it is of a checkpoint of several; None for a single file.
+        key: of the file and of what is asked.
+        state: what the file was just before.
+        settled: whether it had been left alone for long enough then.
+    """
+
+    path: Path
+    part: Part | None
+    key: bytes
+    state: FileState
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """How much was remembered.
+
+    Attributes:
+        files: of how many files.
+        of: how many were asked for.
+        oldest, newest: when they were read, in seconds since 1970; 0 where none was.
+    """
+
+    files: int
+    of: int
+    oldest: int = 0
+    newest: int = 0
+
+
+class Memory:
+    """What is remembered, for the time of one command.
+
+    Args:
+        folder: where it lies.
+        program: which program asks, and answers.
+    """
+
+    def __init__(self, folder: Path, program: bytes) -> None:
+        self._database = Database(folder)
+        self._program = program
+        self._structures = Structures()
+        self._asked: set[bytes] = set()
+        self._read_at: dict[bytes, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.close()
+
+    @property
+    def recall(self) -> Recall:
+        """How much was remembered so far."""
+        times = self._read_at.values()
+        return Recall(
+            files=len(times),
+            of=len(self._asked),
+            oldest=min(times, default=0),
+            newest=max(times, default=0),
+        )
+
+    @property
+    def aside(self) -> Path | None:
+        """Where a damaged or foreign database was put; None where there was none."""
+        return self._database.aside
+
+    def holds_all(self, found: Iterable[CheckpointFiles]) -> bool:
+        """Whether, as far as can be seen at once, no file of these checkpoints has to be read."""
+        for files in found:
+            for part in files.parts:
+                if part.form is Form.TEXT:
+                    continue
+                asked = _question(part.path, None if files.is_single else part)
+                if asked is None or not self._database.holds(
+                    asked.key, self._program, asked.state
+                ):
+                    return False
+        return True
+
+    def ask(self, path: Path, part: Part | None) -> Question | None:
+        """A question about a file; None about one that is read each time."""
+        asked = _question(path, part)
+        self._asked.add(asked.key if asked is not None else os.fsencode(path))
+        return asked
+
+    def result(self, asked: Question) -> Result | None:
+        """What was said of the file when it was read last; None where it has to be read."""
+        row = self._database.row(asked.key, self._program, asked.state)
+        if row is None:
+            return None
+        try:
+            result = self._structures.unpacked(row.found, asked.path, asked.state)
+        except ValueError:
+            return None
+        self._read_at[asked.key] = row.read_at
+        return result
+
+    def forget(self, asked: Question) -> None:
+        """Count a result as not remembered: it turned out not to be about this."""
+        self._read_at.pop(asked.key, None)
+
+    def keep(self, asked: Question, result: Result, fd: int, seen: Checkpoint) -> None:
+        """Remember what was said of a file, unless it must not be.
+
+        Args:
+            asked: what was asked before it was read.
+            result: what came of it.
+            fd: the file, still open.
+            seen: the checkpoint as the rules see it.
+        """
+        if not asked.settled or _is_never_kept(asked, result, seen):
+            return
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            if FileState.of(fd) != asked.state or FileState.of(asked.path) != asked.state:
+                return
+            scalars = figures_and_names(result.checkpoint.scalars)
+            plain = replace(result, checkpoint=replace(result.checkpoint, scalars=scalars))
+            self._database.keep(
+                Row(
+                    key=asked.key,
+                    program=self._program,
+                    state=asked.state,
+                    found=packed(plain),
+                    read_at=int(time.time()),
+                )
+            )
+
+
+def _question(path: Path, part: Part | None) -> Question | None:
+    """A question about a file; None about what is read each time.
+
+    That is what a manifest vouches for, what other files describe, and what is no plain file.
+    """
+    if part is not None and part.described is not None:
+        return None
+    now = time.time_ns()
+    try:
+        state = FileState.of(path)
+    except OSError:
+        return None
+    if part is None and os.path.lexists(manifest_path(path)):
+        return None
+    age = now - max(state.mtime_ns, state.ctime_ns)
+    return Question(
+        path=path, part=part, key=_key(path, part), state=state, settled=age >= _SETTLED_NS
+    )
+
+
+def _key(path: Path, part: Part | None) -> bytes:
+    asked = (
+        None
+        if part is None
+        else (part.form.value, part.role.value, part.prefix, part.name, repr(part.member))
+    )
+    text = repr((os.path.abspath(path), asked))  # noqa: PTH100  (absolute() keeps "..")
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+
+
+def _is_never_kept(asked: Question, result: Result, seen: Checkpoint) -> bool:
+    """Whether a result must not be remembered.
+
+    Not that on a file that would run code: it is looked at each time. Not that on one that changed
+    meanwhile, nor a sentence with the path as it was spelled this time. And not that on a file
+    whose texts tell what its figures do not, because texts are not kept.
+    """
+    checkpoint = result.checkpoint
+    if checkpoint.calls or any(use.runs_code for use in checkpoint.globals):
+        return True
+    problems = (*checkpoint.problems, *result.problems)
+    if problems and str(asked.path) in repr(problems):
+        return True
+    if any(problem.code == "CD109" for problem in problems):
+        return True
+    if not withholds(seen.scalars):
+        return False
+    if asked.part is not None and asked.part.role is PartRole.SCHEDULER:
+        return True  # two of them are compared by all that they hold
+    return not says_the_same(seen, replace(seen, scalars=figures_and_names(seen.scalars)))
+
+
+def memory_for(*, wanted: bool) -> Memory | None:
+    """What this user's commands remember; None where they do not.
+
+    Args:
+        wanted: whether the user lets it.
+    """
+    if not wanted or not is_wanted():
+        return None
+    folder = cache_folder()
+    if folder is None:
+        return None
+    try:
+        return Memory(folder, fingerprint())
+    except OSError:  # the program lies in an archive
+        return None
