@@ -22,7 +22,7 @@ from tests.runs.logs.not_yet import NOT_READ
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = (
     *("scan", "inspect", "diff", "rank", "history", "restore", "plan", "watch", "explain", "gpu"),
-    "demo",
+    *("cache", "demo"),
 )
 
 

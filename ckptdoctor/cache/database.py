@@ -96,7 +96,7 @@ class Database:
     def holds(self, key: bytes, program: bytes, state: FileState) -> bool:
         """Whether there seems to be a row for a file as it is now."""
         asked = "SELECT program, inode, nbytes, mtime_ns, ctime_ns FROM file WHERE key = ?"
-        return self._one(asked, key) == _stamp(program, state)
+        return bool(self._one(asked, key) == _stamp(program, state))
 
     def row(self, key: bytes, program: bytes, state: FileState) -> Row | None:
         """What is kept of a file as it is now; None where nothing is that is to be believed."""
@@ -192,8 +192,9 @@ class Database:
             found, cost = row.found, _cost(row)
             contents = (name, found.details, found.figures, _digest(row, name))
             values.append((row.key, *row.stamp, row.read_at, now, cost, *contents))
-        marks = ", ".join("?" * 13)
-        connection.executemany(f"INSERT OR REPLACE INTO file VALUES ({marks})", values)
+        connection.executemany(
+            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+        )
 
     def _drop_oldest(self, connection: sqlite3.Connection) -> bool:
         """Whether rows had to go, so that the file stays within its bound."""
@@ -208,9 +209,7 @@ class Database:
             gone.append((key,))
             over -= cost
         connection.executemany("DELETE FROM file WHERE key = ?", gone)
-        connection.execute(
-            "DELETE FROM structure WHERE name NOT IN (SELECT structure FROM file)"
-        )
+        connection.execute("DELETE FROM structure WHERE name NOT IN (SELECT structure FROM file)")
         return True
 
     @staticmethod

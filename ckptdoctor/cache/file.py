@@ -22,11 +22,23 @@ _BESIDE = ("-wal", "-shm", "-journal")
 _MOST_ASIDE = 9
 _PATIENCE_S = 1.0
 _APPLICATION_ID = 0x636B7074  # "ckpt"
+_FILE = """CREATE TABLE file (
+    key BLOB PRIMARY KEY,
+    program BLOB NOT NULL,
+    inode INTEGER NOT NULL,
+    nbytes INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    read_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    structure BLOB NOT NULL,
+    details BLOB NOT NULL,
+    figures BLOB NOT NULL,
+    digest BLOB NOT NULL
+)"""
 _TABLES = (
-    "CREATE TABLE file (key BLOB PRIMARY KEY, program BLOB NOT NULL, inode INTEGER NOT NULL, "
-    "nbytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, "
-    "read_at INTEGER NOT NULL, used_at INTEGER NOT NULL, cost INTEGER NOT NULL, "
-    "structure BLOB NOT NULL, details BLOB NOT NULL, figures BLOB NOT NULL, digest BLOB NOT NULL)",
+    _FILE,
     "CREATE INDEX file_used_at ON file (used_at)",
     "CREATE TABLE structure (name BLOB PRIMARY KEY, body BLOB NOT NULL)",
 )
@@ -200,7 +212,7 @@ def set_aside(path: Path) -> Path | None:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All that lies there of ours: the database, what SQLite keeps beside it, what was set aside."""
+    """All that lies there of ours: the database, what SQLite keeps by it, what was set aside."""
     names = (NAME, *(NAME + ending for ending in _BESIDE), _ASIDE)
     aside = (f"{_ASIDE}-{number}" for number in range(2, _MOST_ASIDE + 1))
     return [path for name in (*names, *aside) if os.path.lexists(path := folder / name)]

@@ -118,9 +118,7 @@ class Memory:
                 if part.form is Form.TEXT:
                     continue
                 asked = _question(part.path, None if files.is_single else part)
-                if asked is None or not self._database.holds(
-                    asked.key, self._program, asked.state
-                ):
+                if asked is None or not self._database.holds(asked.key, self._program, asked.state):
                     return False
         return True
 

@@ -58,7 +58,7 @@ def packed(result: Result) -> Packed:
     return Packed(
         structure=_text(_structure(result, refs, measured)),
         details=_text(_details(result, measured)),
-        figures=b"".join([*map(_little, columns), *(one.sample for one in found)]),
+        figures=b"".join([*(_little(one) for one in columns), *(one.sample for one in found)]),
     )
 
 

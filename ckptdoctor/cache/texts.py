@@ -46,7 +46,6 @@ def says_the_same(whole: Checkpoint, without: Checkpoint) -> bool:
     Where a framework hides a counter in a text of its own, it does not, and is read each time.
     """
     facts = OptimizerFacts.of
-    return (
-        read_metadata(whole) == read_metadata(without)
-        and facts(whole.scalars) == facts(without.scalars)
+    return read_metadata(whole) == read_metadata(without) and facts(whole.scalars) == facts(
+        without.scalars
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ckptdoctor.cli.cache import cache
 from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
@@ -67,4 +68,5 @@ app.command(cls=TakesCommand, short_help="How to go on: restart commands, ready 
 app.command(short_help="Watch a run: new checkpoints, the log, silence.")(watch)
 app.command(short_help="What a finding means, why, and what to do.")(explain)
 app.command(short_help="Who holds the GPU's memory, and how to free it.")(gpu)
+app.command(short_help="What is remembered of files, and how to clear it.")(cache)
 app.command(short_help="Make a small collapsed run and examine it.")(demo)

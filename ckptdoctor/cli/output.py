@@ -24,7 +24,7 @@ _PATIENCE_S = 1.0
 
 
 def note(message: str, *, dim: bool = False) -> None:
-    """A line on standard error; a dim one on a terminal with colours for what is said by the way."""
+    """A line on standard error; a dim one, where that is a terminal, for what is no news."""
     line = f"ckptdoctor: {printable(message)}"
     if dim and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         line = f"\x1b[2m{line}\x1b[0m"

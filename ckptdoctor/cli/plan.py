@@ -146,9 +146,9 @@ def plan(
     wish = wish_of(log, log_pattern, metric, mode)
     report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
     before = (
-        None if earlier is None else examine_paths(
-            [earlier], jobs=jobs, quiet=quiet, wish=None, cached=not no_cache
-        )
+        None
+        if earlier is None
+        else examine_paths([earlier], jobs=jobs, quiet=quiet, wish=None, cached=not no_cache)
     )
     if report is None and (_leads_nowhere(paths or []) or (before is None and not command)):
         return Exit.NOTHING

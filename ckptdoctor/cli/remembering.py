@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.output import note
+from ckptdoctor.render.text import plural
 
 if TYPE_CHECKING:
     from ckptdoctor.cache.memory import Memory, Recall
@@ -44,7 +45,7 @@ def recall_words(recall: Recall, now: float | None = None) -> str:
     now = time.time() if now is None else now
     first, last = _ago(now - recall.oldest), _ago(now - recall.newest)
     when = first if first == last else f"{last} to {first}"
-    files = f"{recall.files} of {recall.of} file{'s' if recall.of != 1 else ''}"
+    files = f"{recall.files} of {plural(recall.of, 'file')}"
     return f"{files} remembered, read {when} ago (--no-cache reads all again)"
 
 
@@ -52,5 +53,5 @@ def _ago(seconds: float) -> str:
     for unit, length in _UNITS:
         count = int(seconds // length)
         if count:
-            return f"{count} {unit}{'s' if count > 1 else ''}"
+            return plural(count, unit)
     return "a moment"
