@@ -107,7 +107,11 @@ def _described_before(files: CheckpointFiles, memory: Memory) -> Checkpoint | No
         read.append((part, found[0]))
     if files.is_single:
         return read[0][1]
-    return assembled(files, read) if read else None
+    if not read:
+        return None
+    whole = assembled(files, read)
+    joined = with_chunks_joined(files.parts, whole.tensors, {})
+    return whole if joined is None else replace(whole, tensors=joined.tensors)
 
 
 def _finish_first(waiting: deque[tuple[_Reading, Part]]) -> None:

@@ -149,7 +149,8 @@ class Database:
             return
         self._waiting.append(row)
         self._waiting_nbytes += nbytes
-        many = len(self._waiting) >= _MOST_WAITING or self._waiting_nbytes >= _MOST_WAITING_NBYTES
+        most = min(_MOST_WAITING_NBYTES, self._most_nbytes // 4)
+        many = len(self._waiting) >= _MOST_WAITING or self._waiting_nbytes >= most
         if many or time.monotonic() - self._flushed_at > _WAIT_S:
             self._flush()
 

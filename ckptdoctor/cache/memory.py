@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -24,7 +25,9 @@ from ckptdoctor.cache.result import FileState, Result
 from ckptdoctor.cache.texts import figures_and_names, says_the_same, withholds
 from ckptdoctor.cache.unpacking import Structures
 from ckptdoctor.checkpoint import Checkpoint
+from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
+from ckptdoctor.layouts.zero_shares import ZeroShare
 from ckptdoctor.manifest import manifest_path
 
 __all__ = ["Memory", "Question", "Recall", "memory_for"]
@@ -174,31 +177,58 @@ class Memory:
 def _question(path: Path, part: Part | None) -> Question | None:
     """A question about a file; None about what is read each time.
 
-    That is what a manifest vouches for, what other files describe, and what is no plain file.
+    That is what is no plain file, or cannot be opened, and what a manifest vouches for.
     """
-    if part is not None and part.described is not None:
-        return None
     now = time.time_ns()
     try:
-        state = FileState.of(path)
-    except OSError:
+        asked = None if part is None else _asked_of(part)
+        state = _state(path)
+    except (OSError, ValueError):
         return None
     if part is None and os.path.lexists(manifest_path(path)):
         return None
-    age = now - max(state.mtime_ns, state.ctime_ns)
-    return Question(
-        path=path, part=part, key=_key(path, part), state=state, settled=age >= _SETTLED_NS
-    )
-
-
-def _key(path: Path, part: Part | None) -> bytes:
-    asked = (
-        None
-        if part is None
-        else (part.form.value, part.role.value, part.prefix, part.name, repr(part.member))
-    )
     text = repr((os.path.abspath(path), asked))  # noqa: PTH100  (absolute() keeps "..")
-    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+    return Question(
+        path=path,
+        part=part,
+        key=hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest(),
+        state=state,
+        settled=now - max(state.mtime_ns, state.ctime_ns) >= _SETTLED_NS,
+    )
+
+
+def _state(path: Path) -> FileState:
+    """What a file is, asked of the file and not of its name: a network folder looks anew then.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is no plain file.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("a device, or a FIFO")
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        return FileState.of(fd)
+    finally:
+        os.close(fd)
+
+
+def _asked_of(part: Part) -> tuple[object, ...]:
+    """All that a result on a part depends on, beside the file.
+
+    Raises:
+        OSError: a file that describes it is not there.
+        ValueError: it is described in a way that is not known here.
+    """
+    described = part.described
+    told: object = None
+    if isinstance(described, FileSlices):
+        told = described.items
+    elif isinstance(described, ZeroShare):
+        told = described.rank, [(str(path), FileState.of(path)) for path in described.models]
+    elif described is not None and described.path != part.path:  # a .metadata describes itself
+        raise ValueError("another file")
+    return (part.form.value, part.role.value, part.prefix, part.name, part.member, told)
 
 
 def _is_never_kept(asked: Question, result: Result, seen: Checkpoint) -> bool:

@@ -28,5 +28,8 @@ def cache_folder() -> Path | None:
         return Path(told).absolute()
     from platformdirs import user_cache_path
 
-    folder = user_cache_path("ckptdoctor", appauthor=False)
-    return folder if folder.is_absolute() else None  # a user without a home: "~" stays as it is
+    try:
+        folder = user_cache_path("ckptdoctor", appauthor=False)
+    except (KeyError, OSError, RuntimeError):  # a user without a home
+        return None
+    return folder if folder.is_absolute() else None  # as older releases say the same: "~"
