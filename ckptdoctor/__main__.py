@@ -13,6 +13,8 @@ _INTERRUPTED = 130
 _USAGE = 2
 _NOTHING = 3
 _REFUSED = 4
+_ANSWERED_AGAIN = frozenset({"history", "rank", "scan"})
+"""Commands whose answers hold names and figures alone; a plan quotes the command of the run."""
 
 
 def main() -> NoReturn:
@@ -40,16 +42,25 @@ def run(arguments: list[str]) -> int:
     """Run one command; returns its exit code, whatever happens."""
     import gc
 
-    from ckptdoctor.cli.app import app
-
     gc.disable()  # a short life: collecting costs a tenth of reading 20,000 tensors
     try:
-        code = int(app(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
+        if arguments and arguments[0] in _ANSWERED_AGAIN:
+            from ckptdoctor.cli.answers import answered
+
+            code = answered(arguments, lambda: _work(arguments))
+        else:
+            code = _work(arguments)
         return _stopped() if code == _INTERRUPTED else code  # the parser catches Ctrl-C itself
     except KeyboardInterrupt:
         return _stopped()
     except Exception as error:  # noqa: BLE001  (the last line of defence)
         return _failed(error)
+
+
+def _work(arguments: list[str]) -> int:
+    from ckptdoctor.cli.app import app
+
+    return int(app(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
 
 
 def _stopped() -> int:

@@ -1,11 +1,32 @@
-"""Where a path leads, so that two paths of one file are known as such."""
+"""Where a path leads, so that two paths of one file are known as such; and who looked where."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["named", "place_of"]
+__all__ = ["looking", "looks_into", "named", "place_of"]
+
+_looks: set[str] | None = None
+
+
+@contextlib.contextmanager
+def looking() -> Iterator[set[str]]:
+    """The folders that are looked into meanwhile, whether they are there or not, made absolute."""
+    global _looks  # noqa: PLW0603  (who lists a folder knows nothing of who wants to know)
+    before, _looks = _looks, set()
+    try:
+        yield _looks
+    finally:
+        _looks = before
+
+
+def looks_into(folder: str | Path) -> None:
+    """Told of every folder whose contents an answer depends on, before it is listed."""
+    if _looks is not None:
+        _looks.add(os.path.abspath(folder))  # noqa: PTH100  (absolute() keeps "..")
 
 
 def place_of(path: Path) -> Path:

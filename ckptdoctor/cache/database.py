@@ -28,6 +28,10 @@ _MOST_WAITING = 64
 _WAIT_S = 2.0
 _USED_AGAIN_S = 3600  # that a row was used is written down once an hour
 _NAME_NBYTES = 16
+_OLDEST_FIRST = (
+    "SELECT key, cost FROM (SELECT key, cost, used_at, rowid AS at FROM file "
+    "UNION ALL SELECT key, cost, used_at, rowid AS at FROM answer) ORDER BY used_at, at"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,12 +208,13 @@ class Database:
             return False
         over += int((1 - _LEFT) * self._most_nbytes)
         gone: list[tuple[bytes]] = []
-        for key, cost in connection.execute("SELECT key, cost FROM file ORDER BY used_at, rowid"):
+        for key, cost in connection.execute(_OLDEST_FIRST):
             if over <= 0:
                 break
             gone.append((key,))
             over -= cost
         connection.executemany("DELETE FROM file WHERE key = ?", gone)
+        connection.executemany("DELETE FROM answer WHERE key = ?", gone)
         connection.execute("DELETE FROM structure WHERE name NOT IN (SELECT structure FROM file)")
         return True
 

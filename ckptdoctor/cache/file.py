@@ -13,7 +13,16 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["NAME", "Opened", "files_in", "is_damage", "opened", "set_aside"]
+__all__ = [
+    "NAME",
+    "Opened",
+    "files_in",
+    "is_damage",
+    "lies_on_a_network",
+    "opened",
+    "opened_as_it_is",
+    "set_aside",
+]
 
 _SCHEMA = 1
 NAME = f"results-{_SCHEMA}.sqlite"
@@ -37,10 +46,22 @@ _FILE = """CREATE TABLE file (
     figures BLOB NOT NULL,
     digest BLOB NOT NULL
 )"""
+_ANSWER = """CREATE TABLE answer (
+    key BLOB PRIMARY KEY,
+    program BLOB NOT NULL,
+    used_at INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    folders BLOB NOT NULL,
+    state BLOB NOT NULL,
+    said BLOB NOT NULL,
+    digest BLOB NOT NULL
+)"""
 _TABLES = (
     _FILE,
     "CREATE INDEX file_used_at ON file (used_at)",
     "CREATE TABLE structure (name BLOB PRIMARY KEY, body BLOB NOT NULL)",
+    _ANSWER,
+    "CREATE INDEX answer_used_at ON answer (used_at)",
 )
 _OF_SEVERAL_MACHINES = frozenset(
     "9p afs autofs beegfs ceph cifs fuse fuse.sshfs gpfs glusterfs lustre ncpfs nfs nfs4 smb3 "
@@ -78,6 +99,19 @@ def opened(folder: Path) -> Opened:
             if aside is None:
                 return Opened(why_not=f"{error}, and cannot be moved")
     return Opened(aside=aside, why_not="what is in its place comes back")
+
+
+def opened_as_it_is(folder: Path) -> sqlite3.Connection | None:
+    """The database, where it is there, whole and ours; nothing is made, and nothing moved."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        _own_folder(folder)
+        _own_file(path)
+        return _connected(path)
+    except (OSError, sqlite3.Error, _ForeignError):
+        return None
 
 
 class _ForeignError(Exception):
@@ -170,7 +204,7 @@ def _number(connection: sqlite3.Connection, setting: str) -> int:
 
 def _make(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    if not _lies_on_a_network(path):  # there, a write-ahead log is not seen by other machines
+    if not lies_on_a_network(path):  # there, a write-ahead log is not seen by other machines
         connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("BEGIN IMMEDIATE")
     if not _is_ours(connection):  # another process may have been first
@@ -181,7 +215,7 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
-def _lies_on_a_network(path: Path) -> bool:
+def lies_on_a_network(path: Path) -> bool:
     """Whether several machines may have the folder; False where the system does not tell."""
     try:
         mounts = Path("/proc/self/mounts").read_text("utf-8", "surrogateescape").splitlines()

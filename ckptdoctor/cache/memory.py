@@ -29,6 +29,7 @@ from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.zero_shares import ZeroShare
 from ckptdoctor.manifest import manifest_path
+from ckptdoctor.places import looks_into
 
 __all__ = ["Memory", "Question", "Recall", "memory_for"]
 
@@ -86,6 +87,7 @@ class Memory:
         self._structures = Structures()
         self._asked: set[bytes] = set()
         self._read_at: dict[bytes, int] = {}
+        self._kept: dict[bytes, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +104,17 @@ class Memory:
     def recall(self) -> Recall:
         """How much was remembered so far."""
         times = self._read_at.values()
+        return Recall(
+            files=len(times),
+            of=len(self._asked),
+            oldest=min(times, default=0),
+            newest=max(times, default=0),
+        )
+
+    @property
+    def known(self) -> Recall:
+        """How much is remembered now, what was read just now as well."""
+        times = (self._kept | self._read_at).values()
         return Recall(
             files=len(times),
             of=len(self._asked),
@@ -128,6 +141,7 @@ class Memory:
     def ask(self, path: Path, part: Part | None) -> Question | None:
         """A question about a file; None about one that is read each time."""
         asked = _question(path, part)
+        looks_into(path.parent)
         self._asked.add(asked.key if asked is not None else os.fsencode(path))
         return asked
 
@@ -163,15 +177,15 @@ class Memory:
                 return
             scalars = figures_and_names(result.checkpoint.scalars)
             plain = replace(result, checkpoint=replace(result.checkpoint, scalars=scalars))
-            self._database.keep(
-                Row(
-                    key=asked.key,
-                    program=self._program,
-                    state=asked.state,
-                    found=packed(plain),
-                    read_at=int(time.time()),
-                )
+            row = Row(
+                key=asked.key,
+                program=self._program,
+                state=asked.state,
+                found=packed(plain),
+                read_at=int(time.time()),
             )
+            self._database.keep(row)
+            self._kept[asked.key] = row.read_at
 
 
 def _question(path: Path, part: Part | None) -> Question | None:

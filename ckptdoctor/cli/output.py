@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ckptdoctor.cli.answers import spoil, wrote
 from ckptdoctor.destination import opened_for_writing
 from ckptdoctor.render.text import printable
 
@@ -23,10 +24,12 @@ __all__ = ["ProgressBar", "append_result", "has_reader", "note", "write_result"]
 _PATIENCE_S = 1.0
 
 
-def note(message: str, *, dim: bool = False) -> None:
-    """A line on standard error; a dim one, where that is a terminal, for what is no news."""
+def note(message: str, *, by_the_way: bool = False) -> None:
+    """A line on standard error; where that is a terminal, a dim one for what is no news."""
     line = f"ckptdoctor: {printable(message)}"
-    if dim and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+    if not by_the_way:
+        spoil()
+    elif sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         line = f"\x1b[2m{line}\x1b[0m"
     try:
         sys.stderr.write(f"{line}\n")
@@ -42,7 +45,9 @@ def write_result(text: str, destination: Path | None) -> None:
         OSError: the file cannot be written.
     """
     data = text.encode("utf-8", "replace")
+    wrote(text)
     if destination is not None:
+        spoil()
         with os.fdopen(opened_for_writing(destination), "wb") as file:
             file.write(data)
         return

@@ -1,21 +1,19 @@
-"""What commands remember of files, for the time of one command, and the line that says so."""
+"""What commands remember of files, for the time of one command."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ckptdoctor.cli.answers import rests_upon
 from ckptdoctor.cli.output import note
-from ckptdoctor.render.text import plural
+from ckptdoctor.cli.recall import say_recall
 
 if TYPE_CHECKING:
-    from ckptdoctor.cache.memory import Memory, Recall
+    from ckptdoctor.cache.memory import Memory
 
-__all__ = ["recall_words", "remembering"]
-
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+__all__ = ["remembering"]
 
 
 @contextlib.contextmanager
@@ -36,22 +34,7 @@ def remembering(*, wanted: bool, quiet: bool) -> Iterator[Memory | None]:
         yield memory
     if memory.aside is not None:
         note(f"what was remembered is damaged, or not ours: moved to {memory.aside}")
-    if memory.recall.files and not quiet:
-        note(recall_words(memory.recall), dim=True)
-
-
-def recall_words(recall: Recall, now: float | None = None) -> str:
-    """``13 of 14 files remembered, read 3 minutes ago (--no-cache reads all again)``."""
-    now = time.time() if now is None else now
-    first, last = _ago(now - recall.oldest), _ago(now - recall.newest)
-    when = first if first == last else f"{last} to {first}"
-    files = f"{recall.files} of {plural(recall.of, 'file')}"
-    return f"{files} remembered, read {when} ago (--no-cache reads all again)"
-
-
-def _ago(seconds: float) -> str:
-    for unit, length in _UNITS:
-        count = int(seconds // length)
-        if count:
-            return plural(count, unit)
-    return "a moment"
+    recall = memory.recall
+    if recall.files and not quiet:
+        say_recall(recall.files, recall.of, recall.oldest, recall.newest)
+    rests_upon(memory.known, quiet=quiet)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.formats.json_values import is_bloated
 from ckptdoctor.formats.open_file import opened
+from ckptdoctor.places import looks_into
 
 __all__ = ["Folder"]
 
@@ -31,6 +32,7 @@ class Folder:
     def _listing(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         files: list[str] = []
         folders: list[str] = []
+        looks_into(self.path)
         try:
             with os.scandir(self.path) as entries:
                 for entry in entries:
@@ -83,6 +85,7 @@ class Folder:
 
         What is no regular file is never waited for.
         """
+        looks_into((self.path / name).parent)
         try:
             with opened(self.path / name) as file:
                 if file.nbytes > _TEXT_NBYTES:
@@ -94,6 +97,7 @@ class Folder:
 
     def nbytes(self, name: str) -> int:
         """The size of a file in it; 0 where it is gone."""
+        looks_into((self.path / name).parent)
         try:
             return (self.path / name).stat().st_size
         except OSError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
-from ckptdoctor.places import place_of
+from ckptdoctor.places import looks_into, place_of
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
 from ckptdoctor.runs.logs.find import found_in
 
@@ -165,6 +165,7 @@ def _count(folder: Path) -> int:
 
 
 def _file_names(folder: Path) -> Iterator[str]:
+    looks_into(folder)
     try:
         with os.scandir(folder) as entries:
             yield from (entry.name for entry in entries if entry.is_file())
@@ -173,6 +174,7 @@ def _file_names(folder: Path) -> Iterator[str]:
 
 
 def _folders(folder: Path) -> Iterator[Path]:
+    looks_into(folder)
     try:
         with os.scandir(folder) as entries:
             found = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]

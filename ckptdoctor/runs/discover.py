@@ -15,7 +15,7 @@ from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks.archives import claim_file
 from ckptdoctor.layouts.siblings import with_siblings
 from ckptdoctor.natural import natural_key
-from ckptdoctor.places import named
+from ckptdoctor.places import looks_into, named
 
 __all__ = [
     "CHECKPOINT_SUFFIXES",
@@ -82,6 +82,7 @@ class Discovery:
 def default_paths() -> list[Path]:
     """Where to look without a path: ``$CKPTDOCTOR_DIR``, else ``checkpoints/``, else here."""
     configured = os.environ.get(DIRECTORY_VARIABLE)
+    looks_into(Path(configured).parent if configured else Path())
     if configured:
         return [Path(configured)]
     return [Path("checkpoints")] if Path("checkpoints").is_dir() else [Path()]

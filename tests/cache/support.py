@@ -1,4 +1,4 @@
-"""What the tests of the cache share: files that have settled, and commands that say what they read."""
+"""What the tests of the cache share: files that have settled, and a count of those opened."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from ckptdoctor.cache import memory
+from ckptdoctor.cache import answers, memory
 from ckptdoctor.formats import OpenFile, opened
 
-__all__ = ["counted", "settled"]
+__all__ = ["counted", "no_answers", "settled"]
 
 _LONG_AGO = -(10**18)
 
@@ -18,7 +18,17 @@ _LONG_AGO = -(10**18)
 @contextlib.contextmanager
 def settled() -> Iterator[None]:
     """Every file counts as one that nobody wrote for a while."""
-    with mock.patch.object(memory, "_SETTLED_NS", _LONG_AGO):
+    with (
+        mock.patch.object(memory, "_SETTLED_NS", _LONG_AGO),
+        mock.patch.object(answers, "_SETTLED_NS", _LONG_AGO),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def no_answers() -> Iterator[None]:
+    """No answer is given again as a whole: each is made of what is remembered of the files."""
+    with mock.patch("ckptdoctor.__main__._ANSWERED_AGAIN", frozenset()):
         yield
 
 

@@ -23,7 +23,7 @@ from ckptdoctor.cache.packing import Packed
 from ckptdoctor.cache.result import FileState
 from tests.bad_inputs.running import called
 from tests.builders import save
-from tests.cache.support import counted, settled
+from tests.cache.support import counted, no_answers, settled
 from tests.cli.support import make_run, run
 
 STATE = FileState(device=1, inode=2, nbytes=3, mtime_ns=4, ctime_ns=5)
@@ -142,7 +142,7 @@ def test_what_is_damaged_or_foreign_is_set_aside_and_said(
     damage: Callable[[Path], None], cache: Path, tmp_path: Path
 ) -> None:
     save(tmp_path / "model_1.pth", {"model": {"w": torch.ones(3)}})
-    with settled():
+    with settled(), no_answers():
         assert called("scan", tmp_path)[0] == 0
         path = cache / NAME
         damage(path)
@@ -161,7 +161,7 @@ def test_what_is_damaged_or_foreign_is_set_aside_and_said(
 
 def test_every_flipped_byte_is_noticed_or_does_not_matter(cache: Path, tmp_path: Path) -> None:
     save(tmp_path / "model_1.pth", {"epoch": 1, "model": {"w": torch.ones(3)}})
-    with settled():
+    with settled(), no_answers():
         assert called("scan", tmp_path)[0] == 0
         fresh = called("scan", tmp_path, "--format", "json")[1]
         path = cache / NAME
@@ -207,7 +207,7 @@ def test_a_hostile_result_leads_to_a_reading_and_to_nothing_else(
 ) -> None:
     """With a digest that fits, as somebody would write it who knows how."""
     save(tmp_path / "model_1.pth", {"epoch": 1, "model": {"w": torch.ones(3)}})
-    written = Database._insert  # type: ignore[attr-defined]
+    written = Database._insert
 
     def meddled(self: Database, connection: sqlite3.Connection, rows: list[Row], now: int) -> None:
         parts = {name: getattr(rows[0].found, name) for name in Packed.__slots__}
@@ -218,7 +218,7 @@ def test_a_hostile_result_leads_to_a_reading_and_to_nothing_else(
         )
         written(self, connection, [bad], now)
 
-    with settled():
+    with settled(), no_answers():
         with monkeypatch.context() as patch:
             patch.setattr(Database, "_insert", meddled)
             assert called("scan", tmp_path)[0] == 0
@@ -256,7 +256,7 @@ def test_a_folder_that_others_may_write_to_is_not_used(cache: Path, tmp_path: Pa
     cache.mkdir()
     cache.chmod(0o777)
     save(tmp_path / "model_1.pth", {"model": {"w": torch.ones(3)}})
-    with settled():
+    with settled(), no_answers():
         assert called("scan", tmp_path)[0::2] == (0, "")
     assert list(cache.iterdir()) == []
     assert "may be written by others" in called("cache")[1] or not list(cache.iterdir())
@@ -272,7 +272,7 @@ def test_a_locked_database_is_gone_without(
     holder.execute("PRAGMA locking_mode=EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
     holder.execute("DELETE FROM file")
-    with settled():
+    with settled(), no_answers():
         assert called("scan", tmp_path)[0::2] == (0, "")
     holder.execute("ROLLBACK")
     holder.close()

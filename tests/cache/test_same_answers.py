@@ -19,7 +19,7 @@ from tests.bad_inputs.each_format import EACH_FORMAT, Sample
 from tests.bad_inputs.kind import Kind
 from tests.bad_inputs.running import called, made
 from tests.builders import save
-from tests.cache.support import counted, settled
+from tests.cache.support import counted, no_answers, settled
 from tests.cli.support import make_run
 from tests.layouts.folders import TWINS
 from tests.layouts.folders.truth import Layout
@@ -32,7 +32,7 @@ def same_answers(
 ) -> tuple[int, int]:
     """How many files were read the first time, and how many the second; all answers are equal."""
     first, *rest = commands
-    with settled():
+    with settled(), no_answers():
         fresh = {command: called(*command, *paths, "--no-cache")[:2] for command in commands}
         with counted() as reads:
             assert called(*first, *paths)[:2] == fresh[first]
@@ -116,7 +116,7 @@ def test_of_whatever_a_script_saves(
 def test_scan_history_rank_and_plan_read_the_bytes_once(tmp_path: Path) -> None:
     make_run(tmp_path)
     (tmp_path / "download.pth").unlink()
-    with settled():
+    with settled(), no_answers():
         with counted() as reads:
             called("scan", tmp_path)
         assert len(reads) == len(set(reads)) == 4

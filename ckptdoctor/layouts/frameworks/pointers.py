@@ -17,6 +17,7 @@ from pathlib import Path
 from ckptdoctor.layouts.files import CheckpointFiles, Pointer
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.places import looks_into
 
 __all__ = ["LAYOUT"]
 
@@ -89,6 +90,8 @@ def _place(folder: Folder, name: str, target: str) -> Path | None:
 
 def _there(path: Path) -> Path | None:
     """A file, a folder that is not empty, or a file whose ending the pointer leaves out."""
+    looks_into(path.parent)
+    looks_into(path)
     with contextlib.suppress(OSError):
         if path.is_file() or (path.is_dir() and any(path.iterdir())):
             return path

@@ -21,6 +21,7 @@ from ckptdoctor.layouts.layout import Layout
 from ckptdoctor.layouts.side_files import SideFile, side_files
 from ckptdoctor.layouts.texts.kinds import CONFIGURATION, TEXTS, broken_texts
 from ckptdoctor.layouts.weights.shards import weights_in
+from ckptdoctor.places import looks_into
 
 __all__ = ["LAYOUT"]
 
@@ -42,6 +43,7 @@ def claim(folder: Folder) -> Iterator[CheckpointFiles]:
     if not _FOLDER.fullmatch(path.name):
         return
     of_run = path.parent / _OF_A_RUN / _RECIPE
+    looks_into(of_run.parent)
     own = _RECIPE in folder
     if not (own or _ADAPTER in folder or of_run.is_file()):
         return

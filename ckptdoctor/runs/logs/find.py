@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
-from ckptdoctor.places import place_of
+from ckptdoctor.places import looks_into, place_of
 from ckptdoctor.runs.logs.nested import Found, nested_logs
 from ckptdoctor.runs.logs.signs import shows_training
 from ckptdoctor.runs.logs.unpacking import PACKED_SUFFIXES
@@ -123,6 +123,7 @@ def _bare(name: str) -> str:
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
     names, folders = [], []
+    looks_into(folder)
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ckptdoctor.natural import natural_key
+from ckptdoctor.places import looks_into
 from ckptdoctor.runs.logs.pairs import is_watched
 
 __all__ = ["TRACKERS", "Found", "Takes", "Tracker", "nested_logs"]
@@ -156,6 +157,7 @@ def _has_checkpoints(place: Path) -> bool:
 def _is_folder(path: Path) -> bool:
     """Whether there is such a folder; False where it lies in one that we may not look into."""
     try:
+        looks_into(path)
         return path.is_dir()
     except OSError:
         return False
@@ -176,6 +178,7 @@ def _listed(place: Path) -> tuple[list[str], list[str]]:
     """The names of the files and of the folders in a folder; some of very many."""
     files: list[str] = []
     folders: list[str] = []
+    looks_into(place)
     try:
         with os.scandir(place) as entries:
             for entry in entries:
