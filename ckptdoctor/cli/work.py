@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ckptdoctor.layouts.files import CheckpointFiles
     from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.report import Report
+    from ckptdoctor.runs.logs import LogPattern
     from ckptdoctor.runs.wish import Wish
 
 __all__ = ["examine_files", "examine_paths", "screen_for", "wish_of", "write_scan"]
@@ -148,14 +149,18 @@ def wish_of(
         UsageError: the pattern is no regular expression, or lacks a group.
     """
     from ckptdoctor.metadata import Mode as Direction
-    from ckptdoctor.runs.logs import compile_pattern
     from ckptdoctor.runs.wish import Wish
 
+    compiled: LogPattern | None = None
+    if pattern:
+        from ckptdoctor.runs.logs import compile_pattern
+
+        compiled = compile_pattern(pattern, note)
     return Wish(
         metric=metric,
         mode=None if mode is None else Direction(mode.value),
         logs=tuple(logs or ()),
-        pattern=compile_pattern(pattern, note) if pattern else None,
+        pattern=compiled,
     )
 
 

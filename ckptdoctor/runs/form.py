@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ckptdoctor.history import LogFacts
 from ckptdoctor.layouts.files import Pointer
@@ -15,7 +16,7 @@ from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.chronicle import chronicle
 from ckptdoctor.runs.clock import counted, course_of, trainings
 from ckptdoctor.runs.kept import kept_by
-from ckptdoctor.runs.logs import LogPattern, LogReading, logs_in, merged, read_logs
+from ckptdoctor.runs.logs import LogReading, logs_in, merged
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.membership import Group, grouped
 from ckptdoctor.runs.metric import Choice, choose_metric
@@ -23,6 +24,9 @@ from ckptdoctor.runs.names import told_apart
 from ckptdoctor.runs.run import Formed, LogAside, Run
 from ckptdoctor.runs.trend.trend import Trend, trend_of
 from ckptdoctor.runs.wish import Wish
+
+if TYPE_CHECKING:
+    from ckptdoctor.runs.logs import LogPattern
 
 __all__ = ["form_runs"]
 
@@ -214,6 +218,8 @@ class _Shelf:
         key = place_of(path)
         if key not in self._known:
             try:
+                from ckptdoctor.runs.logs import read_logs  # with all readers, which take long
+
                 self._known[key] = read_logs([path], self._pattern)
             except OSError as error:
                 self._known[key], self._failed[key] = LogReading(), error

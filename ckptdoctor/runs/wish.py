@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.logs import LogPattern
+
+if TYPE_CHECKING:
+    from ckptdoctor.runs.logs import LogPattern
 
 __all__ = ["Wish"]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import looks_into, place_of
 from ckptdoctor.runs.logs.nested import Found, nested_logs
-from ckptdoctor.runs.logs.signs import shows_training
 from ckptdoctor.runs.logs.unpacking import PACKED_SUFFIXES
 
 __all__ = ["NAMES", "LogName", "found_in", "is_log", "logs_in"]
@@ -94,7 +93,13 @@ _BEGINS = "events.out.tfevents."
 def is_log(path: Path) -> bool:
     """Whether a file that somebody names is a log; of tables and JSON the content tells."""
     kind = _kind(path.name)
-    return kind is not None and (kind.text or (path.is_file() and shows_training(path)))
+    return kind is not None and (kind.text or (path.is_file() and _shows_training(path)))
+
+
+def _shows_training(path: Path) -> bool:
+    from ckptdoctor.runs.logs.signs import shows_training  # with all readers, which take long
+
+    return shows_training(path)
 
 
 def logs_in(folder: Path) -> list[Path]:
@@ -153,7 +158,7 @@ def _is_one(path: Path, kind: LogName) -> bool:
             return kind.may_be_empty
     except OSError:
         return False
-    return shows_training(path)
+    return _shows_training(path)
 
 
 # -- names ---------------------------------------------------------------------------------------
