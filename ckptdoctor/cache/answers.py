@@ -117,6 +117,8 @@ def _answer(said: object) -> Answer:
     """What is kept, checked: whatever is not exactly that is a ``ValueError``."""
     if not isinstance(said, list) or [type(one) for one in said] != _TYPES:
         raise ValueError("no answer")
+    if not all(0 <= one < 1 << 53 for one in said if isinstance(one, int)) or said[0] > 1:
+        raise ValueError("no answer")
     return Answer(**dict(zip(_FIELDS, said, strict=True)))
 
 

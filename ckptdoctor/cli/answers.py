@@ -1,7 +1,7 @@
 """A command that was answered before is answered again, before the program has imported itself.
 
-What the command prints is drafted meanwhile; a note beside it, a file written, or a checkpoint that
-is not remembered spoils the draft, and the command is worked through next time as well.
+Else what it prints is drafted; a note beside it, a file written, or a checkpoint that is not
+remembered spoils the draft, and the command is worked through next time as well.
 """
 
 from __future__ import annotations
@@ -11,31 +11,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ckptdoctor.cli.draft import drafting
+
 if TYPE_CHECKING:
     from ckptdoctor.cache.answers import Inquiry
-    from ckptdoctor.cache.memory import Recall
 
-__all__ = ["answered", "rests_upon", "spoil", "wrote"]
+__all__ = ["answered"]
 
-
-class _Draft:
-    """An answer in the making.
-
-    Attributes:
-        texts: what was printed.
-        known: the files that it rests upon; None where nobody said.
-        quiet: whether the user wants no word about what was remembered.
-        spoiled: whether it cannot be given again.
-    """
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.known: Recall | None = None
-        self.quiet = False
-        self.spoiled = False
-
-
-_draft: _Draft | None = None
+_ANSWERS = (0, 1)
+"""Exit codes of a command that came to its end: nothing to report, or something."""
 
 
 def answered(arguments: Sequence[str], work: Callable[[], int]) -> int:
@@ -63,22 +47,19 @@ def answered(arguments: Sequence[str], work: Callable[[], int]) -> int:
 
 
 def _drafted(asked: Inquiry, arguments: Sequence[str], work: Callable[[], int]) -> int:
-    global _draft  # noqa: PLW0603  (those who print know nothing of who listens)
+    """The exit code; the answer is kept, if it can be given again."""
+    from ckptdoctor.cache.answers import Answer, keep_answer
     from ckptdoctor.places import looking, looks_into
 
-    draft = _draft = _Draft()
-    try:
-        with looking() as folders:
-            for path in _paths(arguments):
-                looks_into(os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120
-            code = work()
-    finally:
-        _draft = None
+    with drafting() as draft, looking() as folders:
+        for path in _paths(arguments):
+            looks_into(os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120
+        code = work()
     known = draft.known
-    if known is None or draft.spoiled or not 0 < known.files == known.of:
+    if code not in _ANSWERS or draft.spoiled or known is None:
         return code
-    from ckptdoctor.cache.answers import Answer, keep_answer
-
+    if not 0 < known.files == known.of:
+        return code
     answer = Answer(
         code=code,
         text="".join(draft.texts),
@@ -102,22 +83,3 @@ def _cannot_be_followed(arguments: Sequence[str]) -> bool:
     return "--no-cache" in arguments or any(
         glob.has_magic(one) and not os.path.lexists(one) for one in arguments
     )
-
-
-def wrote(text: str) -> None:
-    """Told of what is printed."""
-    if _draft is not None:
-        _draft.texts.append(text)
-
-
-def spoil() -> None:
-    """Told of whatever a command does beside printing its answer."""
-    if _draft is not None:
-        _draft.spoiled = True
-
-
-def rests_upon(known: Recall, *, quiet: bool) -> None:
-    """Told of the files whose results an answer rests upon."""
-    if _draft is not None:
-        _draft.spoiled |= _draft.known is not None  # twice: two answers in one
-        _draft.known, _draft.quiet = known, quiet

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ckptdoctor.cli.answers import spoil, wrote
+from ckptdoctor.cli.draft import spoil, wrote
 from ckptdoctor.destination import opened_for_writing
 from ckptdoctor.render.text import printable
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ckptdoctor.cli.answers import rests_upon
+from ckptdoctor.cli.draft import rests_upon
 from ckptdoctor.cli.output import note
 from ckptdoctor.cli.recall import say_recall
 

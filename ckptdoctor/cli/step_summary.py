@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ckptdoctor.cli.answers import spoil
+from ckptdoctor.cli.draft import spoil
 from ckptdoctor.cli.output import note
 from ckptdoctor.destination import opened_for_writing
 

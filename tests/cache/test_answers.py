@@ -220,7 +220,16 @@ def test_nothing_is_kept_of_what_was_changed_just_now(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"{", b"null", b'[0, "x", 1, 1, 1]', b"[0, 5, 1, 1, 1, false]", b"[" * 10**5]
+    "said",
+    [
+        b"",
+        b"{",
+        b"null",
+        b'[0, "x", 1, 1, 1]',
+        b"[0, 5, 1, 1, 1, false]",
+        b"[" * 10**5,
+        b'[0, "x", 1, 1, 1%s, false]' % (b"0" * 400),
+    ],
 )
 def test_a_hostile_answer_is_none(said: bytes, cache: Path, tmp_path: Path) -> None:
     folder = a_run(tmp_path)
