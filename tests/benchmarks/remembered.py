@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few files, few rounds")
     options = parser.parse_args()
-    count, rounds = (50, 2) if options.quick else (500, 5)
+    count, rounds = (50, 2) if options.quick else (500, 3)
     with tempfile.TemporaryDirectory(prefix="ckptdoctor-bench-") as root:
         run, one = Path(root, "files", "run"), Path(root, "files", "one")
         _make(run, count)
