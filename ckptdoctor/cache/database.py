@@ -78,7 +78,6 @@ class Database:
         self._path = folder / NAME
         self._most_nbytes = most_nbytes
         self._structures: dict[bytes, bytes] = {}
-        self._written: set[bytes] = set()
         self._used: list[bytes] = []
         self._waiting: list[Row] = []
         self._waiting_nbytes = 0

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from ckptdoctor.cache.database import Database, Row
-from ckptdoctor.cache.packing import packed
+from ckptdoctor.cache.packing import Packer
 from ckptdoctor.cache.place import cache_folder, is_wanted
 from ckptdoctor.cache.program import fingerprint
 from ckptdoctor.cache.result import FileState, Result
@@ -84,7 +84,7 @@ class Memory:
     def __init__(self, folder: Path, program: bytes) -> None:
         self._database = Database(folder)
         self._program = program
-        self._structures = Structures()
+        self._structures, self._packer = Structures(), Packer()
         self._asked: set[bytes] = set()
         self._read_at: dict[bytes, int] = {}
         self._kept: dict[bytes, int] = {}
@@ -181,7 +181,7 @@ class Memory:
                 key=asked.key,
                 program=self._program,
                 state=asked.state,
-                found=packed(plain),
+                found=self._packer.packed(plain),
                 read_at=int(time.time()),
             )
             self._database.keep(row)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from ckptdoctor.cache.result import Result, scanned_as
 from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef, TensorStats
 
-__all__ = ["NONE", "Packed", "packed"]
+__all__ = ["NONE", "Packed", "Packer"]
 
 NONE = -1
 """No value, in a column of sizes or checksums, none of which is negative."""
@@ -37,33 +38,54 @@ class Packed:
     figures: bytes
 
 
-def packed(result: Result) -> Packed:
-    """A result as bytes.
+class Packer:
+    """From results to bytes; a structure that is that of the file before is written out once."""
 
-    Raises:
-        ValueError: it holds what is not remembered, such as the bytes of an array.
-    """
-    refs = _all_refs(result.checkpoint)
-    measured = [result.stats.get(name) for name, _ in result.scanned]
-    found = [one for one in measured if one is not None]
-    if len(found) != len(result.stats):
-        raise ValueError("statistics of a tensor that the file does not list")
-    columns = (
-        array("q", [ref.offset for ref in refs]),
-        array("q", [_number(ref.crc32) for ref in refs]),
-        array("q", [_number(ref.deflated_nbytes) for ref in refs]),
-        array("d", [_plain(one.min) for one in found]),
-        array("d", [_plain(one.max) for one in found]),
-    )
-    return Packed(
-        structure=_text(_structure(result, refs, measured)),
-        details=_text(_details(result, measured)),
-        figures=b"".join([*(_little(one) for one in columns), *(one.sample for one in found)]),
-    )
+    def __init__(self) -> None:
+        self._last: tuple[Mapping[str, Any], bytes] = ({}, b"")
+
+    def packed(self, result: Result) -> Packed:
+        """A result as bytes.
+
+        Raises:
+            ValueError: it holds what is not remembered, such as the bytes of an array.
+        """
+        refs = _all_refs(result.checkpoint)
+        folder = _folder_of(refs)
+        measured = [result.stats.get(name) for name, _ in result.scanned]
+        found = [one for one in measured if one is not None]
+        if len(found) != len(result.stats):
+            raise ValueError("statistics of a tensor that the file does not list")
+        columns = (
+            array("q", [ref.offset for ref in refs]),
+            array("q", [ref.nbytes for ref in refs]),
+            array("q", [_number(ref.crc32) for ref in refs]),
+            array("q", [_number(ref.deflated_nbytes) for ref in refs]),
+            array("d", [_plain(one.min) for one in found]),
+            array("d", [_plain(one.max) for one in found]),
+        )
+        structure = _structure(result, refs, measured, len(folder))
+        if structure != self._last[0]:
+            self._last = structure, _text(structure)
+        return Packed(
+            structure=self._last[1],
+            details=_text(_details(result, measured, folder)),
+            figures=b"".join([*(_little(one) for one in columns), *(one.sample for one in found)]),
+        )
+
+
+def _folder_of(refs: Sequence[StorageRef]) -> str:
+    """What all records lie in: the folder of a zip bears the name of its file."""
+    keys = [ref.key for ref in refs] or [""]
+    common = os.path.commonprefix([min(keys), max(keys)])  # noqa: RUF071  (names, not paths)
+    return common[: common.rfind("/") + 1]
 
 
 def _structure(
-    result: Result, refs: Sequence[StorageRef], measured: Sequence[TensorStats | None]
+    result: Result,
+    refs: Sequence[StorageRef],
+    measured: Sequence[TensorStats | None],
+    skipped: int,
 ) -> Mapping[str, Any]:
     checkpoint = result.checkpoint
     place = {id(ref): at for at, ref in enumerate(refs)}
@@ -82,19 +104,22 @@ def _structure(
             for tensor in checkpoint.tensors
         ],
         "scanned": _as_part(result),
-        "refs": [[ref.key, ref.nbytes, ref.text_nbytes] for ref in refs],
+        "refs": [[ref.key[skipped:], ref.text_nbytes] for ref in refs],
         "records": [place[id(ref)] for ref in checkpoint.records],
         "samples": [None if one is None else len(one.sample) for one in measured],
         "scalars": list(checkpoint.scalars),
     }
 
 
-def _details(result: Result, measured: Sequence[TensorStats | None]) -> Mapping[str, Any]:
+def _details(
+    result: Result, measured: Sequence[TensorStats | None], folder: str
+) -> Mapping[str, Any]:
     checkpoint, zeros = result.checkpoint, result.zero_tail
     return {
         "format": checkpoint.format,
         "byteorder": checkpoint.byteorder,
         "nbytes": checkpoint.nbytes,
+        "folder": folder,
         "scalars": list(checkpoint.scalars.values()),
         "globals": [
             [use.name, use.count, use.offset, use.runs_code, use.allowed, use.known]

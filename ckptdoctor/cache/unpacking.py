@@ -1,6 +1,6 @@
 """From bytes to a result. What comes from the disk is not trusted.
 
-Whatever is not exactly what :func:`~ckptdoctor.cache.packing.packed` writes is a ``ValueError``: a
+Whatever is not exactly what :class:`~ckptdoctor.cache.packing.Packer` writes is a ``ValueError``: a
 result that was tampered with may be wrong, as a file may lie about itself, and can do nothing else.
 """
 
@@ -43,7 +43,7 @@ class Structures:
         self._known: dict[bytes, _Structure] = {}
 
     def unpacked(self, found: Packed, path: Path, state: FileState) -> Result:
-        """The result that :func:`packed` was given.
+        """The result that a packer was given.
 
         Args:
             found: it as bytes.
@@ -51,7 +51,7 @@ class Structures:
             state: what it is now.
 
         Raises:
-            ValueError: the bytes are not what :func:`packed` writes.
+            ValueError: the bytes are not what a packer writes.
         """
         try:
             structure = self._known.get(found.structure)
@@ -67,8 +67,7 @@ class _Structure:
 
     def __init__(self, told: Any) -> None:
         self._refs = [
-            (_a(str, key), _size(nbytes), None if text is None else _size(text))
-            for key, nbytes, text in told["refs"]
+            (_a(str, key), None if text is None else _size(text)) for key, text in told["refs"]
         ]
         self._tensors = [self._tensor(row) for row in told["tensors"]]
         self._records = [self._ref(at) for at in told["records"]]
@@ -107,7 +106,7 @@ class _Structure:
     def result(self, told: Any, figures: bytes, path: Path, state: FileState) -> Result:
         """A file of this structure."""
         reader = _Columns(figures)
-        refs = list(self._storages(reader))
+        refs = list(self._storages(reader, _a(str, told["folder"])))
         stats = dict(self._stats(reader, told["odd"]))
         values = told["scalars"]
         if not all(value is None or isinstance(value, str | int | float) for value in values):
@@ -141,18 +140,18 @@ class _Structure:
             else ZeroTail(start=_size(zeros[0]), filled=_a(float, zeros[1])),
         )
 
-    def _storages(self, reader: _Columns) -> Iterator[StorageRef]:
+    def _storages(self, reader: _Columns, folder: str) -> Iterator[StorageRef]:
         count = len(self._refs)
-        offsets, crcs, deflated = (reader.numbers("q", count) for _ in range(3))
-        for (key, nbytes, text), offset, crc, packed_nbytes in zip(
-            self._refs, offsets, crcs, deflated, strict=True
-        ):
+        columns = [reader.numbers("q", count) for _ in range(4)]
+        if any(min(column, default=0) < NONE for column in columns):
+            raise ValueError("a place that is none")
+        for (key, text), offset, nbytes, crc, deflated in zip(self._refs, *columns, strict=True):
             yield StorageRef(
-                key=key,
+                key=folder + key,
                 offset=offset,
                 nbytes=nbytes,
                 crc32=None if crc == NONE else crc,
-                deflated_nbytes=None if packed_nbytes == NONE else packed_nbytes,
+                deflated_nbytes=None if deflated == NONE else deflated,
                 text_nbytes=text,
             )
 
