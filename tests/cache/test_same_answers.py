@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path) -> None
 
 def test_of_a_run_with_a_file_of_nan_and_a_page(tmp_path: Path) -> None:
     make_run(tmp_path)
-    read, again = same_answers([tmp_path])
+    read, again = same_answers([tmp_path], COMMANDS[:3])
     assert (read, again) == (5, 1)  # what is no checkpoint is looked at each time
 
 
@@ -126,7 +127,8 @@ def test_scan_history_rank_and_plan_read_the_bytes_once(tmp_path: Path) -> None:
                 assert out
                 assert "4 of 4 files remembered, read " in err
         assert more == []
-        with counted() as headers:
-            assert called("plan", tmp_path)[1]
-    # their stored arguments, which are not kept, of those that the plan may go on from
-    assert set(headers) == {tmp_path / f"checkpoint_epoch_{epoch}.pth" for epoch in (8, 9)}
+        # a plan looks into headers, for stored arguments, which are not kept; at no tensor
+        with mock.patch("ckptdoctor.measure.Scanner.submit", side_effect=AssertionError):
+            code, out, err = called("plan", tmp_path)
+    assert (code, "4 of 4 files remembered, read " in err) == (0, True)
+    assert out
