@@ -93,13 +93,14 @@ _BEGINS = "events.out.tfevents."
 def is_log(path: Path) -> bool:
     """Whether a file that somebody names is a log; of tables and JSON the content tells."""
     kind = _kind(path.name)
-    return kind is not None and (kind.text or (path.is_file() and _shows_training(path)))
+    return kind is not None and (kind.text or (path.is_file() and shows_training(path)))
 
 
-def _shows_training(path: Path) -> bool:
-    from ckptdoctor.runs.logs.signs import shows_training  # with all readers, which take long
+def shows_training(path: Path) -> bool:
+    """Whether the content of a file is that of a log."""
+    from ckptdoctor.runs.logs import signs  # with all readers, which take long to import
 
-    return shows_training(path)
+    return signs.shows_training(path)
 
 
 def logs_in(folder: Path) -> list[Path]:
@@ -158,7 +159,7 @@ def _is_one(path: Path, kind: LogName) -> bool:
             return kind.may_be_empty
     except OSError:
         return False
-    return _shows_training(path)
+    return shows_training(path)
 
 
 # -- names ---------------------------------------------------------------------------------------
