@@ -2,15 +2,17 @@
 
     python -m tests.benchmarks.scan            everything; makes 9 GB of files in a temporary folder
     python -m tests.benchmarks.scan --quick    a tenth of it, to see that it works
+    python -m tests.benchmarks.scan --shape vit            these of scan_shapes.py alone
+    python -m tests.benchmarks.scan --shape small --huge   50,000 files
 
 Every figure is a median over rounds in which the candidates take turns, with the files in the page
-cache. Ratios are within one run: absolute times say more about the machine than about us.
+cache; of shapes it is the least of few rounds. Ratios are within one run: absolute times say more
+about the machine than about us.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import mmap
 import os
 import platform
@@ -33,7 +35,10 @@ from ckptdoctor.checkpoint import Checkpoint, StorageRef
 from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Task, make_plan
 from ckptdoctor.scanning.scanner import Scanner, available_cores
+from tests.benchmarks.scan_processes import measure_shape, peak_anonymous
+from tests.benchmarks.scan_shapes import SHAPES
 
+_PARTS = ("memory", "inside", "whole", "headers", "shapes")
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 USUAL_SCRIPT = """
 import sys, torch
@@ -67,8 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small files, few rounds")
     parser.add_argument("--rounds", type=int, default=0, help="rounds of each comparison")
-    parser.add_argument("--only", choices=("memory", "inside", "whole", "headers"), default="")
+    parser.add_argument("--only", choices=_PARTS, default="")
+    parser.add_argument("--shape", choices=tuple(SHAPES), action="append", default=[])
+    parser.add_argument("--huge", action="store_true", help="the shapes of 50,000 files too")
     options = parser.parse_args()
+    if options.shape:
+        options.only = "shapes"
     scale = 10 if options.quick else 1
     rounds = options.rounds or (3 if options.quick else 9)
     print(f"{platform.machine()}, {available_cores()} cores, Python {platform.python_version()}, ")
@@ -91,6 +100,17 @@ def main() -> None:
             _headers(root, 10_000 // scale, rounds)
         if options.only in ("", "memory"):
             _memory(root, scale)
+        if options.only in ("", "shapes"):
+            _shapes(root, options, scale)
+
+
+def _shapes(root: Path, options: argparse.Namespace, scale: int) -> None:
+    for name, shape in SHAPES.items():
+        if name in (options.shape or SHAPES) and (options.huge or not shape.is_huge):
+            counts = [max(1, count // scale) for count in shape.counts]
+            if options.quick:
+                del counts[:-1]
+            measure_shape(root, shape, counts, options.rounds or (1 if options.quick else 3))
 
 
 # -- in one process ------------------------------------------------------------------------------
@@ -226,7 +246,7 @@ def _headers(root: Path, count: int, rounds: int) -> None:
 def _memory(root: Path, scale: int) -> None:
     empty = root / "empty"
     empty.mkdir()
-    base = _peak_anonymous([str(empty)])
+    base = peak_anonymous([str(empty)])
     print("peak anonymous memory of `ckptdoctor scan`, over a scan of an empty folder")
     print(f"  {'empty folder':<12} {base / 1e6:7.1f} MB")
     for megabytes in (100, 4000 // scale):
@@ -237,32 +257,10 @@ def _memory(root: Path, scale: int) -> None:
                 {"model": {str(i): torch.empty(megabytes * 12_500) for i in range(20)}},
                 folder / "sparse.pth",
             )
-        peak = _peak_anonymous([str(folder)])
+        peak = peak_anonymous([str(folder)])
         print(f"  {f'{megabytes} MB':<12} {peak / 1e6:7.1f} MB  +{(peak - base) / 1e6:.1f} MB")
         shutil.rmtree(folder)
     print(flush=True)
-
-
-def _peak_anonymous(arguments: Sequence[str]) -> int:
-    """The most ``RssAnon`` that was seen in the process, in bytes, over three runs."""
-    command = [sys.executable, "-m", "ckptdoctor", "scan", *arguments]
-    peak = 0
-    for _ in range(3):
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as child:
-            while child.poll() is None:
-                peak = max(peak, _anonymous(child.pid))
-                time.sleep(0.0005)
-    return peak
-
-
-def _anonymous(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 # -- the rest ------------------------------------------------------------------------------------
