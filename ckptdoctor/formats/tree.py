@@ -7,7 +7,7 @@ to the pickle: its cost is linear in the size of the pickle.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar, TensorRecord
@@ -47,6 +47,8 @@ _TEXT_CHARS = 4000
 _MAX_MALFORMED = 20
 _REPETITIONS = 20_000
 _SINGLE = ((), (1,))
+_FEW = 16  # numbers in a row that are listed one by one
+_NUMBERS = frozenset({int, float, bool, type(None)})
 Child = tuple[Node, Link]
 PLAIN = frozenset({str, int, float, bool, type(None), Located})
 """What is a value and no container."""
@@ -299,8 +301,34 @@ class _Walk:
         return self._members(members, link)
 
     def _members(self, members: Iterable[Node], link: Link) -> Iterator[Child]:
+        if type(members) in (list, tuple) and self._took_numbers(members, link):
+            return iter(())
         numbered = ((str(index), member) for index, member in enumerate(members))
         return self._below(numbered, link)
+
+    def _took_numbers(self, members: Sequence[Node], link: Link) -> bool:
+        """Whether these are numbers alone, which are listed now; not where a limit is near."""
+        count, limits = len(members), self._limits
+        if count <= _FEW or not _NUMBERS.issuperset(map(type, members)):
+            return False
+        last = Link(link, str(count - 1), None).path(limits.name_chars)
+        prefix = link.prefix or ""
+        names = [prefix + str(index) for index in range(count)]
+        chars = self._chars + sum(map(len, names))
+        if (
+            last != names[-1]
+            or not self._names.keys().isdisjoint(names)
+            or len(self._found.scalars) + count > limits.scalars
+            or self._count + count > limits.leaves
+            or chars > min(limits.names_nbytes, limits.metadata_nbytes)
+        ):
+            return False
+        self._found.scalars.update(zip(names, members, strict=True))
+        self._names.update(dict.fromkeys(names, 1))
+        self._count += count
+        self._steps += count
+        self._chars = chars
+        return True
 
     def _below(self, entries: Iterable[tuple[str, Node]], link: Link) -> Iterator[Child]:
         """The entries with their places; plain values only as long as there is room for them."""

@@ -36,15 +36,20 @@ def courses_in(
         return {}
     lists: dict[str, list[float]] = {}
     names: dict[str, str] = {}
+    passed: str | None = None
     for path, value in scalars.items():
+        above = path[: path.rfind(".")]
+        if above == passed or isinstance(value, bool) or not isinstance(value, int | float):
+            continue
         found = _INDEXED.fullmatch(path)
-        if found is None or isinstance(value, bool) or not isinstance(value, int | float):
+        if found is None:
             continue
         whole, key, at = found[1], found[2], int(found[3])
         if whole not in lists:
-            if at or metric_of(key, 0.0) is None or _NOT_COURSES.search(whole):
+            if not _may_be_course(whole, key):
+                passed = whole  # it may go on for very long
                 continue
-            if words_of(key) & BEST:
+            if at:
                 continue
             lists[whole], names[whole] = [], key
         if at == len(lists[whole]):
@@ -54,6 +59,14 @@ def courses_in(
         for whole, values in lists.items()
         if len(values) >= _FEWEST and 0 <= len(values) - epoch <= _OFF_BY_ONE
     }
+
+
+def _may_be_course(whole: str, key: str) -> bool:
+    return (
+        metric_of(key, 0.0) is not None
+        and not _NOT_COURSES.search(whole)
+        and not words_of(key) & BEST
+    )
 
 
 def scores_of_courses(courses: Mapping[str, tuple[float, ...]]) -> Iterator[Metric]:

@@ -44,8 +44,10 @@ def scores_in(scalars: Mapping[str, Scalar]) -> tuple[list[Metric], list[Metric]
     known: list[Metric] = []
     unknown: list[Metric] = []
     for place, stored in scalars.items():
+        key = place[place.rfind(".") + 1 :]
+        if key.isdecimal():  # an item of a list, of which there may be very many
+            continue
         path = _REGISTERED.sub("", place)
-        key = path[path.rfind(".") + 1 :]
         most = _MAX_DEPTH if key in MONITORED else _MAX_HOLDERS
         if path.count(".") > most or not may_name_a_score(key) or _NOT_METRICS.search(path):
             continue

@@ -27,17 +27,13 @@ from ckptdoctor.formats.pickle.nodes import (
 )
 from ckptdoctor.formats.pickle.opcodes import DISPATCH, STOP, TRACKING_DISPATCH
 from ckptdoctor.formats.pickle.scalars import Handler
-from ckptdoctor.formats.pickle.state import MachineState
+from ckptdoctor.formats.pickle.state import MachineState, OpcodesError
 from ckptdoctor.formats.pickle.window import LOOKAHEAD_NBYTES
 from ckptdoctor.formats.source import ByteSource, MemorySource
 
 __all__ = ["PickleMachine", "refuse_bytearrays"]
 
 _BUILD = ord("b")
-
-
-class _OpcodesError(PickleLimitError):
-    """More opcodes than allowed, here or in a file within the pickle."""
 
 
 class PickleMachine(MachineState):
@@ -115,7 +111,7 @@ class PickleMachine(MachineState):
         try:
             return self._run(start)
         except PickleError as error:
-            self.gave_up |= isinstance(error, _OpcodesError)  # or one in a file within the pickle
+            self.gave_up |= isinstance(error, OpcodesError)  # or one in a file within the pickle
             if self.may_be_read_otherwise(error):
                 self._read_as_others_do(start)
             if isinstance(error, PickleLimitError):
@@ -136,7 +132,7 @@ class PickleMachine(MachineState):
                 self.pos = pos + 1
                 count += 1
                 if count > budget:
-                    raise _OpcodesError(f"more than {budget} opcodes", self.at)
+                    raise OpcodesError(f"more than {budget} opcodes", self.at)
                 if opcode == STOP:
                     break
                 dispatch[opcode](self)
@@ -160,6 +156,8 @@ class PickleMachine(MachineState):
         except (ValueError, OverflowError) as error:  # UnicodeDecodeError is a ValueError
             raise PickleError(f"an argument makes no sense: {error}", self.at) from error
         finally:
+            count += self.spent
+            self.spent = 0
             self._opcodes += count
             self.loading.settle(count)
             self.settle_handed_on()

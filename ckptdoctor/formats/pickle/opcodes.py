@@ -19,6 +19,7 @@ from ckptdoctor.formats.pickle.nodes import (
 from ckptdoctor.formats.pickle.scalars import (
     INT32,
     OPCODES,
+    RUNS,
     SCALAR_OPCODES,
     UINT8,
     UINT16,
@@ -312,8 +313,9 @@ def _tracking(handler: Handler) -> Handler:
     return track
 
 
-DISPATCH: list[Handler] = [OPCODES.get(code, _unknown) for code in range(256)]
+_ONE_BY_ONE = [OPCODES.get(code, _unknown) for code in range(256)]
+DISPATCH: list[Handler] = [RUNS.get(code, handler) for code, handler in enumerate(_ONE_BY_ONE)]
 TRACKING_DISPATCH: list[Handler] = [
     _tracking(handler) if code in SCALAR_OPCODES else handler
-    for code, handler in enumerate(DISPATCH)
+    for code, handler in enumerate(_ONE_BY_ONE)
 ]

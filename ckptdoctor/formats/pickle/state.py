@@ -28,7 +28,7 @@ from ckptdoctor.formats.pickle.nodes import (
 from ckptdoctor.formats.pickle.stack import Stack
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["MachineState"]
+__all__ = ["MachineState", "OpcodesError"]
 
 _MAX_CALLS = 100
 _MAX_GLOBALS = 10_000  # a whole module names some tens, a large TorchScript archive some hundreds
@@ -37,6 +37,10 @@ _NAME_CHARS = 2_000  # the longest dotted name of a global
 _SPARE_WORK, _WORK_PER_BYTE = 200_000, 4
 _COMPUTED = (Instance, GlobalRef, PersistentId)
 _SEVERITY = {use: rank for rank, use in enumerate(Use)}
+
+
+class OpcodesError(PickleLimitError):
+    """More opcodes than allowed, here or in a file within the pickle."""
 
 
 class MachineState(Stack):
@@ -56,6 +60,7 @@ class MachineState(Stack):
         persistent_ids: every reference to something outside the pickle.
         loading: what the pickles do with ``torch.storage._load_from_bytes``.
         holds_bytearrays: whether a byte array of protocol 5 was read, which the tree has as bytes.
+        spent: opcodes that were done at once with the one before them.
     """
 
     __slots__ = (
@@ -68,6 +73,7 @@ class MachineState(Stack):
         "holds_bytearrays",
         "loading",
         "persistent_ids",
+        "spent",
     )
 
     handed_on: HandedOn
@@ -80,6 +86,7 @@ class MachineState(Stack):
         self.calls: list[RecordedCall] = []
         self.persistent_ids: list[Node] = []
         self.holds_bytearrays = False
+        self.spent = 0
         self._loaders: list[str] = []  # that are named
         self._work_left = _SPARE_WORK + _WORK_PER_BYTE * source.nbytes
 
@@ -92,6 +99,16 @@ class MachineState(Stack):
     def limits(self) -> Limits:
         """The bounds on the work."""
         return self._limits
+
+    def spend(self, opcodes: int) -> None:
+        """Count opcodes that are done at once with another one.
+
+        Raises:
+            OpcodesError: these alone are more than allowed.
+        """
+        self.spent += opcodes
+        if self.spent > self._limits.opcodes:
+            raise OpcodesError(f"more than {self._limits.opcodes} opcodes", self.at)
 
     def record_with(self, other: MachineState) -> None:
         """Record names and calls where another machine does."""

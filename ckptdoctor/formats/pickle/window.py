@@ -99,6 +99,11 @@ class Window:
         if self.complaint is None:
             self.complaint = error
 
+    @property
+    def edge(self) -> int:
+        """Where in ``data`` the next look at frames or at the source is due."""
+        return self._edge
+
     # -- frames ----------------------------------------------------------------------------------
 
     def open_frame(self, nbytes: int) -> None:
