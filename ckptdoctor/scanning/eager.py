@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
-from ckptdoctor.scanning.kernels import EMPTY, BackendUnavailableError, Measurement
+from ckptdoctor.scanning.kernels import EMPTY, BackendUnavailableError, Extremes, Measurement
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +70,12 @@ class EagerWorker:
         if math.isfinite(low) and math.isfinite(high):
             return Measurement(min=low, max=high)
         return self._count(values)
+
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes | None:
+        """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
+        values = self._tensor(buffer[: count * width * dtype.itemsize], dtype).view(count, width)
+        lows, highs = values.aminmax(dim=1)
+        return lows.tolist(), highs.tolist()
 
     def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:
         """See :class:`~ckptdoctor.scanning.kernels.Worker`."""

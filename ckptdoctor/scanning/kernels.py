@@ -7,7 +7,7 @@ what is used where the library, a symbol or the self-test is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from ckptdoctor.dtypes import DType
@@ -16,6 +16,7 @@ from ckptdoctor.errors import CkptDoctorError
 __all__ = [
     "EMPTY",
     "BackendUnavailableError",
+    "Extremes",
     "Kernels",
     "Measurement",
     "Worker",
@@ -36,6 +37,9 @@ class Measurement(NamedTuple):
 
 EMPTY = Measurement()
 
+Extremes = tuple[Sequence[float], Sequence[float]]
+"""The least and the largest of each row."""
+
 
 class BackendUnavailableError(CkptDoctorError):
     """A backend cannot be used here; the message says why."""
@@ -53,6 +57,20 @@ class Worker(Protocol):
 
         Returns:
             counts of components for complex types; ``first_bad`` as an index of an element.
+        """
+
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes | None:
+        """The extremes of each of many runs that lie side by side; destroys them.
+
+        Args:
+            buffer: starts with the runs.
+            dtype: a real float, a signed integer, or a type of one byte.
+            count: how many runs; at least one.
+            width: elements of each; at least one.
+
+        Returns:
+            something that is not finite for a row with any such element; None where this backend
+            cannot measure rows.
         """
 
     def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:

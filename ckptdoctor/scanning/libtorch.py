@@ -20,8 +20,9 @@ import mmap
 from typing import Any
 
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
-from ckptdoctor.scanning.kernels import EMPTY, BackendUnavailableError, Measurement
+from ckptdoctor.scanning.kernels import EMPTY, BackendUnavailableError, Extremes, Measurement
 from ckptdoctor.scanning.libtorch_bits import C_INTEGERS, INTEGERS, Bits, Handle
+from ckptdoctor.scanning.libtorch_rows import MOST_ROWS, Rows
 from ckptdoctor.scanning.preload import library_path
 
 __all__ = ["LibTorch", "load_libtorch"]
@@ -121,6 +122,9 @@ class LibTorchWorker:
         self._cpu = ctypes.c_int32(0)
         self._reductions: dict[str, _Reduction] = {}
         self._seen: dict[tuple[int, int, str], ctypes.c_void_p] = {}
+        self._rows: dict[str, Rows] = {}
+        self._sizes, self._steps = (ctypes.c_int64 * 2)(), (ctypes.c_int64 * 2)()
+        self.dispatch = torch.dispatch
 
     def __del__(self) -> None:
         for handle in self._seen.values():
@@ -147,6 +151,21 @@ class LibTorchWorker:
             return sum(bits.count(bits.equal(value)) for value in (magnitude, magnitude | sign))
         finally:
             bits.close()
+
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes | None:
+        """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
+        rows = self._rows.get(dtype.name)
+        if rows is None:
+            rows = self._rows[dtype.name] = Rows(self, dtype)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+        lows: list[float] = []
+        highs: list[float] = []
+        for done in range(0, count, MOST_ROWS):
+            at = address + done * width * dtype.itemsize
+            low, high = rows.extremes(at, min(MOST_ROWS, count - done), width)
+            lows += low
+            highs += high
+        return lows, highs
 
     def _measure(self, address: int, numel: int, dtype: DType) -> Measurement:
         match dtype.kind:
@@ -285,6 +304,29 @@ class LibTorchWorker:
         if keep or (numel > _LONG_NUMEL and len(self._seen) < _MAX_SEEN):
             self._seen[key] = ctypes.c_void_p(self.duplicate(handle))
         return handle
+
+    def matrix(self, address: int, sizes: tuple[int, ...], step: int, name: str) -> Handle:
+        """A tensor over memory that stays ours, with so many elements from row to row."""
+        self._sizes[0], self._steps[0] = sizes[0], step
+        self._sizes[1], self._steps[1] = sizes[-1], 1
+        self._address.value = address
+        status = self._torch.create(
+            self._address,
+            ctypes.c_int64(len(sizes)),
+            self._sizes,
+            self._steps,
+            self._zero64,
+            ctypes.c_int32(self._torch.dtypes[name]),
+            self._cpu,
+            self._cpu,
+            self._handle_at,
+        )
+        self._check(status, "create_tensor_from_blob")
+        return self._handle.value or 0
+
+    def flip_sign(self, address: int, numel: int, itemsize: int) -> None:
+        """Flip the top bit of every element in place."""
+        self.delete(self._flip_sign(address, numel, itemsize))
 
     def call(self, operator: bytes, *handles: Handle, overload: bytes = b"Tensor") -> Handle:
         """Call an operator of tensors alone; consumes the handles, returns that of the result."""

@@ -134,6 +134,5 @@ class Scanner:
                 state.measure_long(piece, fd, read.offset, byteorder, check=check)
                 continue
             state.fill(fd, read.offset, read.nbytes)
-            for piece, start, check in read.pieces:
-                state.measure(piece, start, byteorder, check=check)
+            state.measure_all(read.pieces, byteorder)
         self._progress(task.nbytes)

@@ -6,15 +6,16 @@ import mmap
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from zlib_ng import zlib_ng
 
 from ckptdoctor.dtypes import DType
-from ckptdoctor.scanning.kernels import EMPTY, Measurement, Worker, merge
+from ckptdoctor.scanning.kernels import EMPTY, Extremes, Measurement, Worker, merge
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan
 from ckptdoctor.scanning.reading import read_into
+from ckptdoctor.scanning.rows import RowKind, Rows, note_finite
 from ckptdoctor.scanning.spelled import spelled
 
 __all__ = ["SAMPLE_NUMEL", "InflateError", "ThreadState", "decode"]
@@ -42,6 +43,7 @@ class ThreadState:
         # Aligned to pages, private so that it counts as ours, and given back at once.
         self._buffer = mmap.mmap(-1, CHUNK_NBYTES, **_PRIVATE)
         self.view = memoryview(self._buffer)
+        self._rows = Rows()
 
     def fill(self, fd: int, offset: int, nbytes: int) -> None:
         """Read into the start of the buffer.
@@ -53,13 +55,50 @@ class ThreadState:
 
     def measure(self, piece: Piece, start: int, byteorder: str, *, check: bool) -> None:
         """Check and measure a piece that lies in the buffer; destroys it."""
+        view = self._checked(piece, start, byteorder, check=check)
+        if piece.dtype is not None:
+            self._measure(piece, view, byteorder)
+
+    def measure_all(self, pieces: Sequence[tuple[Piece, int, bool]], byteorder: str) -> None:
+        """As :meth:`measure`, the short ones of a kind together.
+
+        Args:
+            pieces: each with its place in the buffer, and whether to check it.
+            byteorder: of their elements.
+        """
+        if len(pieces) == 1 or byteorder == "big":
+            for piece, start, check in pieces:
+                self.measure(piece, start, byteorder, check=check)
+            return
+        for piece, start, check in pieces:
+            view = self._checked(piece, start, byteorder, check=check)
+            if piece.dtype is not None and not self._rows.take(piece, view):
+                self._measure(piece, view, byteorder)
+        for kind, rows in self._rows.batches():
+            matrix = self._rows.matrix(kind, rows)
+            found = None if matrix is None else self._ask_rows(matrix, kind, len(rows))
+            for piece, view in rows if found is None else note_finite(kind, rows, found):
+                self._measure(piece, view, byteorder)
+
+    def _checked(self, piece: Piece, start: int, byteorder: str, *, check: bool) -> memoryview:
+        """The bytes of a piece, once checksum and sample were taken of them."""
         view = self.view[start : start + piece.nbytes]
         if check:
             piece.crc32 = zlib_ng.crc32(view)
-        if piece.dtype is not None:
+        if piece.sampled:
             piece.sample = self._sample(view, piece, byteorder)
+        return view
+
+    def _measure(self, piece: Piece, view: memoryview, byteorder: str) -> None:
+        if piece.dtype is not None:
             piece.measurement = self.ask(view, piece.dtype, byteorder)
             piece.saturated = self._saturated(view, piece.dtype, piece.measurement)
+
+    def _ask_rows(self, matrix: memoryview, kind: RowKind, count: int) -> Extremes | None:
+        if self._serial is None:
+            return self._worker.rows(matrix, kind.dtype, count, kind.width)
+        with self._serial:
+            return self._worker.rows(matrix, kind.dtype, count, kind.width)
 
     @staticmethod
     def _sample(view: memoryview, piece: Piece, byteorder: str) -> bytes:
@@ -67,6 +106,8 @@ class ThreadState:
         if not piece.sampled or byteorder == "big" or piece.dtype is None:
             return b""
         step = -(-len(view) // (SAMPLE_NUMEL * piece.dtype.itemsize))
+        if step == 1:
+            return view.tobytes()
         return view.cast(_UNSIGNED[piece.dtype.itemsize])[::step].tobytes()
 
     def _saturated(self, view: memoryview, dtype: DType, found: Measurement) -> int:
