@@ -23,6 +23,7 @@ __all__ = [
     "Scalar",
     "ScalarSpan",
     "StorageRef",
+    "Structure",
     "TensorRecord",
     "TensorStats",
     "ZeroTail",
@@ -200,6 +201,14 @@ class FileIdentity:
         )
 
 
+class Structure:
+    """Marks checkpoints that hold the same but for numbers, checksums and places in their files.
+
+    Whatever follows from names, types, shapes and roles alone is the same for all that have one
+    object of it.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A checkpoint file, described.
@@ -218,6 +227,7 @@ class Checkpoint:
         records: every byte range that holds a storage or carries a checksum.
         byteorder: ``little`` or ``big``, of the storages.
         identity: of the file when it was opened.
+        structure: shared with the files that were found to be like it; None where none was.
     """
 
     path: Path
@@ -231,6 +241,7 @@ class Checkpoint:
     records: Sequence[StorageRef] = field(default=(), repr=False)
     byteorder: str = "little"
     identity: FileIdentity
+    structure: Structure | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from ckptdoctor.cache.result import Result, scanned_as
 from ckptdoctor.checkpoint import Checkpoint, Problem, TensorStats
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Severity, Verdict
-from ckptdoctor.formats import OpenFile, opened, read_checkpoint
+from ckptdoctor.formats import OpenFile, Repeats, opened, read_checkpoint
 from ckptdoctor.formats.dcp.joined import Joined
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.describe import describe
@@ -63,7 +63,8 @@ def measure(found: Sequence[CheckpointFiles], how: Examination) -> list[Case | C
 
     A checkpoint of several files is always a case, whatever can be read of it.
     """
-    readings = [_Reading(files) for files in found]
+    repeats = Repeats()
+    readings = [_Reading(files, repeats) for files in found]
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
         waiting: deque[tuple[_Reading, Part]] = deque()
@@ -122,8 +123,9 @@ def _finish_first(waiting: deque[tuple[_Reading, Part]]) -> None:
 class _Reading:
     """The files of one checkpoint, on the way from bytes to a case."""
 
-    def __init__(self, files: CheckpointFiles) -> None:
+    def __init__(self, files: CheckpointFiles, repeats: Repeats) -> None:
         self._files = files
+        self._repeats = repeats
         self._open: dict[Part, _Pending | Case | CheckpointReport] = {}
         self._done: dict[Part, Case | CheckpointReport] = {}
         self._taken: set[str] = set()
@@ -132,7 +134,7 @@ class _Reading:
     def open(self, part: Part, scanner: Scanner, how: Examination) -> None:
         """Read the header of a part and start its scan."""
         own = None if self._files.is_single else part
-        pending = _open(part.path, scanner, how, own, self._taken)
+        pending = _open(part.path, scanner, how, own, self._taken, repeats=self._repeats)
         if own is not None and not isinstance(pending, CheckpointReport):
             self._taken.update(tensor.fqn for tensor in pending.checkpoint.tensors)
         self._open[part] = pending
@@ -267,7 +269,13 @@ def _recalled(
 
 
 def _open(
-    path: Path, scanner: Scanner, how: Examination, part: Part | None, taken: Container[str]
+    path: Path,
+    scanner: Scanner,
+    how: Examination,
+    part: Part | None,
+    taken: Container[str],
+    *,
+    repeats: Repeats,
 ) -> _Pending | Case | CheckpointReport:
     """Read the header and start the scan; a report at once where nothing can be read."""
     asked = None if how.memory is None else how.memory.ask(path, part)
@@ -280,7 +288,9 @@ def _open(
             file = stack.enter_context(opened(path))
             if how.expect is not None:
                 how.expect(path, file.nbytes)
-            read = read_checkpoint(file) if part is None else read_part(part, file)
+            read = (
+                read_checkpoint(file, repeats=repeats) if part is None else read_part(part, file)
+            )
         except (CheckpointError, OSError) as error:
             return _failed(path, error, file)
         checkpoint = read if part is None else in_checkpoint(read, part, taken)

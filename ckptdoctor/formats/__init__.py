@@ -19,11 +19,13 @@ from ckptdoctor.formats.open_file import OpenFile, opened
 from ckptdoctor.formats.pickle.loading import LOADER
 from ckptdoctor.formats.pickle.packed import is_packed, unpacked
 from ckptdoctor.formats.pickle.stray import code_spelled, code_within
+from ckptdoctor.formats.repeats import Repeats
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
 
 __all__ = [
     "Limits",
     "OpenFile",
+    "Repeats",
     "locate_scalars",
     "looks_like_checkpoint",
     "names_tensors",
@@ -55,7 +57,11 @@ def open_checkpoint(path: str | Path, limits: Limits | None = None) -> Checkpoin
 
 
 def read_checkpoint(
-    file: OpenFile, limits: Limits | None = None, *, takes_value: bool = False
+    file: OpenFile,
+    limits: Limits | None = None,
+    *,
+    takes_value: bool = False,
+    repeats: Repeats | None = None,
 ) -> Checkpoint:
     """The checkpoint in an open file; see :func:`open_checkpoint`.
 
@@ -63,10 +69,16 @@ def read_checkpoint(
         file: the file.
         limits: bounds on the work.
         takes_value: whether it may be a file of ``torch.save`` that holds a single value.
+        repeats: the structures of files that were read before, where there are any.
     """
     limits = limits or Limits.for_file(file.nbytes)
+    if repeats is not None:
+        known = repeats.read(file, limits)
+        if known is not None:
+            return known
     try:
-        return _read(file, limits, takes_value=takes_value)
+        found = _read(file, limits, takes_value=takes_value)
+        return found if repeats is None else repeats.learn(file, limits, found)
     except CheckpointError as error:
         within = dict(code_spelled(code_within(file, limits)))
         error.runs = tuple((within | dict(error.runs)).items())

@@ -35,6 +35,7 @@ __all__ = [
     "globals_of",
     "misspelt_globals",
     "refuse_single_value",
+    "scalar_tensors",
 ]
 
 _MAX_SCALAR_TENSORS = 1000
@@ -86,7 +87,7 @@ def assemble(
     _check_reading(file, harvest.tensors, records)
     tensors, lost = check_extents(harvest.tensors)
     scalars = harvest.scalars
-    scalars.update(_scalar_tensors(file, tensors, byteorder))
+    scalars.update(scalar_tensors(file, tensors, byteorder))
     machines = list(machines)
     uses = globals_of(machines, is_expected=_own_types if kind == "torchscript" else None)
     return Checkpoint(
@@ -236,7 +237,7 @@ def check_extents(tensors: Sequence[TensorRecord]) -> tuple[list[TensorRecord], 
     return checked, problems
 
 
-def _scalar_tensors(
+def scalar_tensors(
     file: OpenFile, tensors: Iterable[TensorRecord], byteorder: str
 ) -> dict[str, Scalar]:
     """The values of one-element tensors beside weights and optimizer: an epoch, a best score."""

@@ -301,7 +301,7 @@ class _Walk:
         return self._members(members, link)
 
     def _members(self, members: Iterable[Node], link: Link) -> Iterator[Child]:
-        if type(members) in (list, tuple) and self._took_numbers(members, link):
+        if isinstance(members, list | tuple) and self._took_numbers(members, link):
             return iter(())
         numbered = ((str(index), member) for index, member in enumerate(members))
         return self._below(numbered, link)

@@ -266,7 +266,7 @@ _RECOVERED_STEPS = 1000  # half of torch's growth_interval
 def _scales(scalars: Mapping[str, Scalar]) -> Iterator[tuple[str, float, int]]:
     """Each loss scale and the clean steps since it changed: torch's GradScaler, and apex's."""
     for path, value in scalars.items():
-        if not path.endswith("scale") or type(value) not in (int, float):
+        if not path.endswith("scale") or isinstance(value, str | bool | None):
             continue
         holder, _, key = path.rpartition(".")
         beside = f"{holder}." if holder else ""

@@ -99,7 +99,7 @@ class Rows:
             highs[row] = decode(high) if high >= 0 else -decode(low + sign)
         return lows, highs
 
-    def _ask(self, what: bytes, address: int, sizes: tuple[int, int]) -> list[int | float]:
+    def _ask(self, what: bytes, address: int, sizes: tuple[int, int]) -> list[Any]:
         """The least, or the largest, of each row; leaves the rows as they are."""
         count, width = sizes
         step = width
@@ -113,7 +113,8 @@ class Rows:
         self._call(b"aten::" + what, b"dim_" + what)
         caller.delete(stack[0])
         caller.delete(stack[1])
-        return self._found[:count]
+        found: list[Any] = self._found[:count]
+        return found
 
     def _folded(self, what: bytes, address: int, sizes: tuple[int, int]) -> tuple[int, int, int]:
         """Rows of sixteen that have the same extremes: where they lie, their width, their step."""
