@@ -2,8 +2,8 @@
 
 What is taken over from a file that was read before is what the same bytes would give again. Every
 byte of the pickle but the arguments of plain numbers, every name and size in the directory, and
-every local header have to be equal; whatever else differs, the file is read as if it were the first.
-A file in which anything was wrong, or that names code, is never taken for a pattern.
+every local header have to be equal; whatever else differs, the file is read as if it were the
+first. A file in which anything was wrong, or that calls code, is never taken for a pattern.
 """
 
 from __future__ import annotations

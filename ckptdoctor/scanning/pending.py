@@ -12,6 +12,7 @@ from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, Tenso
 from ckptdoctor.finding import Severity
 from ckptdoctor.scanning.plan import StorageScan
 from ckptdoctor.scanning.reading import FileShrankError
+from ckptdoctor.scanning.singles import Singles
 from ckptdoctor.scanning.stats import collect_stats
 from ckptdoctor.scanning.thread import InflateError
 from ckptdoctor.scanning.zero_tail import find_zero_tail
@@ -49,6 +50,7 @@ class PendingScan:
     _scans: list[StorageScan]
     _futures: list[Future[None]]
     _nbytes: int
+    _singles: Singles
 
     def result(self) -> ScanResult:
         """What was found, once every byte was read.
@@ -60,10 +62,10 @@ class PendingScan:
         whole = [scan for scan in self._scans if scan.ref.key not in damaged]
         problems = [_inflate_problem(scan) for scan in self._scans if scan.ref.key in damaged]
         if not shrank:
-            problems += _bad_checksums(whole)
+            problems += _bad_checksums([*self._singles.damaged(), *whole])
         if shrank or self._changed():
             problems.append(_changed_problem(shrank=shrank))
-        stats: dict[str, TensorStats] = {}
+        stats: dict[str, TensorStats] = {} if shrank else self._singles.stats()
         for scan in () if shrank else whole:
             stats.update(collect_stats(scan))
         return ScanResult(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,17 @@ from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef, TensorRecord
 from ckptdoctor.dtypes import DType, Kind
 from ckptdoctor.scanning.kernels import EMPTY, Measurement
 
-__all__ = ["CHUNK_NBYTES", "Extent", "Piece", "Read", "StorageScan", "Task", "make_plan"]
+__all__ = [
+    "CHUNK_NBYTES",
+    "Extent",
+    "Piece",
+    "Read",
+    "StorageScan",
+    "Task",
+    "make_plan",
+    "make_scans",
+    "make_tasks",
+]
 
 CHUNK_NBYTES = 2 << 20
 """Bytes that one call reads, checks and measures.
@@ -148,16 +159,22 @@ class Extent:
 
 def make_plan(checkpoint: Checkpoint) -> tuple[list[StorageScan], list[Task]]:
     """Every storage of the checkpoint to measure or check, and the work in file order."""
-    scans = _storages(checkpoint)
+    scans = make_scans(checkpoint.tensors, checkpoint.records)
+    return scans, list(make_tasks(scans))
+
+
+def make_scans(tensors: Iterable[TensorRecord], records: Iterable[StorageRef]) -> list[StorageScan]:
+    """Every storage of these tensors, and every record with a checksum, cut into pieces."""
+    scans = _storages(tensors, records)
     for scan in scans:
         scan.pieces = _cut(scan)
-    return scans, list(_tasks(scans))
+    return scans
 
 
-def _storages(checkpoint: Checkpoint) -> list[StorageScan]:
+def _storages(tensors: Iterable[TensorRecord], records: Iterable[StorageRef]) -> list[StorageScan]:
     """One entry for each storage and element type; those without a tensor for their checksum."""
     by_ref: dict[tuple[str, int, int], list[StorageScan]] = {}
-    for tensor in checkpoint.tensors:
+    for tensor in tensors:
         ref = tensor.storage
         if ref is None or tensor.lost or 0 in tensor.shape:
             continue
@@ -169,7 +186,7 @@ def _storages(checkpoint: Checkpoint) -> list[StorageScan]:
             scan = StorageScan(ref, tensor.dtype_info, bool(ref.crc32) and not scans)
             scans.append(scan)
         scan.add(tensor)
-    for ref in checkpoint.records:
+    for ref in records:
         if ref.crc32 and ref.nbytes:
             by_ref.setdefault(
                 (ref.key, ref.offset, id(ref.inline)),
@@ -223,7 +240,17 @@ def _shared(extents: Sequence[Extent], cuts: Iterable[int]) -> int:
     )
 
 
-def _tasks(scans: Sequence[StorageScan]) -> Iterator[Task]:
+Placed = tuple[int, Piece, bool]
+"""A piece, where it lies in the file, and whether to check it."""
+
+
+def make_tasks(scans: Sequence[StorageScan], singles: Iterable[Placed] = ()) -> Iterator[Task]:
+    """The work that scans are, in the order of the file.
+
+    Args:
+        scans: storages that are cut into pieces.
+        singles: pieces beside those of the scans.
+    """
     plain: list[StorageScan] = []
     for scan in scans:
         if not scan.ref.is_plain:
@@ -235,7 +262,9 @@ def _tasks(scans: Sequence[StorageScan]) -> Iterator[Task]:
                     yield Task(view=(scan, tensor))
     plain.sort(key=lambda scan: scan.ref.offset)
     task = Task()
-    for read in _reads(plain):
+    placed = _placed(plain)
+    beside = list(singles)
+    for read in _reads(sorted([*placed, *beside], key=_OFFSET) if beside else placed):
         if task.reads and task.nbytes + read.nbytes > _TASK_NBYTES:
             yield task
             task = Task()
@@ -245,21 +274,32 @@ def _tasks(scans: Sequence[StorageScan]) -> Iterator[Task]:
         yield task
 
 
-def _reads(scans: Iterable[StorageScan]) -> Iterator[Read]:
-    """Neighbouring pieces together, as long as they fit one buffer."""
-    read: Read | None = None
+_OFFSET = operator.itemgetter(0)
+
+
+def _placed(scans: Iterable[StorageScan]) -> Iterator[Placed]:
     for scan in scans:
         base, check = scan.ref.offset, scan.check_crc
         for piece in scan.pieces:
-            offset = base + piece.start
-            if read is not None:
-                end = read.offset + read.nbytes
-                reach = offset + piece.nbytes - read.offset
-                if -1 < offset - end <= _GAP_NBYTES and reach <= CHUNK_NBYTES:
-                    read.pieces.append((piece, offset - read.offset, check))
-                    read.nbytes = reach
-                    continue
-                yield read
-            read = Read(offset, piece.nbytes, [(piece, 0, check)])
+            yield base + piece.start, piece, check
+
+
+def _reads(placed: Iterable[Placed]) -> Iterator[Read]:
+    """Neighbouring pieces together, as long as they fit one buffer."""
+    read: Read | None = None
+    start = end = 0
+    pieces: list[tuple[Piece, int, bool]] = []
+    for offset, piece, check in placed:
+        reach = offset + piece.nbytes
+        if read is not None:
+            if -1 < offset - end <= _GAP_NBYTES and reach - start <= CHUNK_NBYTES:
+                pieces.append((piece, offset - start, check))
+                end = reach
+                continue
+            read.nbytes = end - start
+            yield read
+        start, end, pieces = offset, reach, [(piece, 0, check)]
+        read = Read(offset, 0, pieces)
     if read is not None:
+        read.nbytes = end - start
         yield read

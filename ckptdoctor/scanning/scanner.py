@@ -12,12 +12,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
+from weakref import WeakKeyDictionary
 
-from ckptdoctor.checkpoint import Checkpoint
+from ckptdoctor.checkpoint import Checkpoint, Structure
 from ckptdoctor.scanning.backends import load_kernels
 from ckptdoctor.scanning.kernels import Kernels
 from ckptdoctor.scanning.pending import PendingScan
-from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, Task, make_plan
+from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
+from ckptdoctor.scanning.singles import Singles, Template
 from ckptdoctor.scanning.thread import ThreadState, decode
 from ckptdoctor.scanning.views import Budget, measure_view
 
@@ -59,6 +61,7 @@ class Scanner:
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="ckptdoctor-scan")
         self._stopped = threading.Event()
+        self._templates = WeakKeyDictionary[Structure, Template]()
 
     def __enter__(self) -> Self:
         return self
@@ -89,13 +92,24 @@ class Scanner:
             checkpoint: what a reader returned.
             fd: its file, open until the result was taken.
         """
-        scans, planned = make_plan(checkpoint)
+        singles, scans, planned = self._plan(checkpoint)
         budget = Budget(checkpoint.nbytes)
         tasks = [task for task in planned if task.view is None or budget.allows(task.view[1])]
         order = checkpoint.byteorder
         futures = [self._pool.submit(self._run, task, fd, order) for task in tasks]
         nbytes = sum(task.nbytes for task in tasks)
-        return PendingScan(checkpoint, fd, scans, futures, nbytes)
+        return PendingScan(checkpoint, fd, scans, futures, nbytes, singles)
+
+    def _plan(self, checkpoint: Checkpoint) -> tuple[Singles, list[StorageScan], list[Task]]:
+        """The plan of a checkpoint; from that of another of the same structure, where there is."""
+        structure = checkpoint.structure
+        template = None if structure is None else self._templates.get(structure)
+        if template is not None:
+            return template.plan(checkpoint)
+        scans, tasks = make_plan(checkpoint)
+        if structure is not None:
+            self._templates[structure] = Template.of(checkpoint, scans)
+        return Singles((), (), (), ()), scans, tasks
 
     # -- in the threads --------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.scanning.kernels import EMPTY, Measurement, merge
 from ckptdoctor.scanning.plan import Extent, Piece, StorageScan
 
-__all__ = ["collect_stats"]
+__all__ = ["collect_stats", "index_of"]
 
 
 def collect_stats(scan: StorageScan) -> Iterator[tuple[str, TensorStats]]:
@@ -56,7 +56,7 @@ def _stats(tensor: TensorRecord, pieces: list[Piece]) -> TensorStats:
         neginf=found.neginf * repeats,
         min=found.min,
         max=found.max,
-        first_bad_index=None if found.first_bad is None else _index(tensor, found.first_bad),
+        first_bad_index=None if found.first_bad is None else index_of(tensor, found.first_bad),
         saturated=sum(piece.saturated for piece in pieces) * repeats,
         sample=b"".join(piece.sample for piece in pieces),
     )
@@ -70,7 +70,7 @@ def _repeats(tensor: TensorRecord) -> int:
     return math.prod(size for size, step in dims if step == 0)
 
 
-def _index(tensor: TensorRecord, element: int) -> tuple[int, ...]:
+def index_of(tensor: TensorRecord, element: int) -> tuple[int, ...]:
     """The index of the element that lies ``element`` places behind the first, in memory."""
     index = [0] * len(tensor.shape)
     order = sorted(range(len(index)), key=lambda dim: tensor.stride[dim], reverse=True)

@@ -20,6 +20,8 @@ def find_zero_tail(checkpoint: Checkpoint, fd: int) -> ZeroTail | None:
         checkpoint: as the reader described it.
         fd: its file, open.
     """
+    if all(tensor.storage is None or tensor.storage.crc32 for tensor in checkpoint.tensors):
+        return None
     stored = [
         tensor.storage
         for tensor in checkpoint.tensors

@@ -1,8 +1,9 @@
 """Pickles that differ in numbers alone, and so build the same tree.
 
 Files of one run say the same with another epoch. A number that is nothing but a value in a dict or
-a list takes part in nothing: no name, no call, no size depends on it. So two pickles whose bytes are
-equal but for the arguments of such numbers name the same, call the same and hold the same tensors.
+a list takes part in nothing: no name, no call, no size depends on it. So two pickles whose bytes
+are equal but for the arguments of such numbers name the same, call the same and hold the same
+tensors.
 """
 
 from __future__ import annotations
