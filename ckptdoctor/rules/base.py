@@ -25,6 +25,9 @@ from ckptdoctor.runs.run import NO_RUN, Run
 
 __all__ = ["Case", "PartCase", "Rule"]
 
+Pair = tuple[TensorRecord, TensorStats]
+"""A tensor, and what its elements are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -51,6 +54,9 @@ class Case:
     run: Run = field(default=NO_RUN, repr=False)
     files: CheckpointFiles | None = field(default=None, repr=False)
     parts: tuple[PartCase, ...] = field(default=(), repr=False)
+    _pairs: dict[tuple[Role, ...] | None, Sequence[Pair]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def lacks_weights(self) -> bool:
@@ -59,16 +65,25 @@ class Case:
         lost += [absent.role for absent in (self.files.absent if self.files is not None else ())]
         return PartRole.MODEL in lost
 
-    def tensors(self, *roles: Role) -> Iterator[tuple[TensorRecord, TensorStats]]:
+    def tensors(self, *roles: Role) -> Iterator[Pair]:
         """The tensors that were measured, of these roles or of all."""
-        for tensor in self.checkpoint.tensors:
-            stats = self.stats.get(tensor.fqn)
-            if stats is not None and (not roles or tensor.role in roles):
-                yield tensor, stats
+        found = self._pairs.get(roles)
+        if found is None:  # every rule asks for them
+            found = self._pairs[roles] = self._measured(roles)
+        return iter(found)
 
-    def non_finite(self, *roles: Role) -> Iterator[tuple[TensorRecord, TensorStats]]:
+    def non_finite(self, *roles: Role) -> Iterator[Pair]:
         """The tensors with at least one NaN or Inf."""
-        return (pair for pair in self.tensors(*roles) if pair[1].non_finite)
+        bad = self._pairs.get(None)
+        if bad is None:
+            bad = self._pairs[None] = [pair for pair in self.tensors() if pair[1].non_finite]
+        return (pair for pair in bad if not roles or pair[0].role in roles)
+
+    def _measured(self, roles: tuple[Role, ...]) -> Sequence[Pair]:
+        if roles:
+            return [pair for pair in self.tensors() if pair[0].role in roles]
+        known = self.stats
+        return [(one, known[one.fqn]) for one in self.checkpoint.tensors if one.fqn in known]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

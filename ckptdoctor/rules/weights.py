@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Role, TensorRecord, TensorStats
-from ckptdoctor.dtypes import Kind
+from ckptdoctor.dtypes import BY_NAME, Kind
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design, is_named_by_design
@@ -33,7 +33,18 @@ def _largest(stats: TensorStats) -> float:
 
 def _is_wide_float(tensor: TensorRecord) -> bool:
     """Whether the elements are floats of 16 bits or more; 8 bits are scaled to their limit."""
-    return tensor.dtype_info.kind is Kind.FLOAT and tensor.dtype_info.itemsize > 1
+    return tensor.dtype in _WIDE_FLOATS
+
+
+_WIDE_FLOATS = frozenset(
+    name for name, dtype in BY_NAME.items() if dtype.kind is Kind.FLOAT and dtype.itemsize > 1
+)
+_NEAR_LIMIT = {
+    name: limit / 2 if name == "float16" else math.sqrt(limit)
+    for name in _WIDE_FLOATS
+    if (limit := BY_NAME[name].max_finite) is not None
+}
+"""Where the next step overflows, by type."""
 
 
 class _NonFinite(Rule):
@@ -155,12 +166,12 @@ class NearLimit(Rule):
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor."""
         for tensor, stats in case.tensors(Role.MODEL, Role.EMA):
-            limit = tensor.dtype_info.max_finite
-            if limit is None or not _is_wide_float(tensor) or stats.saturated:
+            threshold = _NEAR_LIMIT.get(tensor.dtype)
+            if threshold is None or stats.saturated:
                 continue
-            threshold = limit / 2 if tensor.dtype == "float16" else math.sqrt(limit)
             largest = _largest(stats)
             if largest >= threshold and not is_by_design(case, tensor, stats):
+                limit = tensor.dtype_info.max_finite or math.inf
                 yield self.finding(
                     tensor.fqn,
                     f"the largest magnitude is {largest:.4g}; {tensor.dtype} ends at {limit:.4g}",
@@ -255,7 +266,7 @@ class SanitisedWeights(Rule):
                     numel=stats.numel,
                     largest=largest,
                 )
-            elif self._was_zeroed(case, tensor, stats):
+            elif not stats.max and self._was_zeroed(case, tensor, stats):
                 yield self.finding(
                     tensor.fqn,
                     f"all {stats.numel} elements are zero; they were not in the checkpoint before",
@@ -309,14 +320,18 @@ class InvalidRunningVar(Rule):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """One finding a tensor."""
+        variances = [
+            (tensor, stats)
+            for tensor, stats in case.tensors(Role.MODEL, Role.EMA)
+            if tensor.fqn.endswith("running_var") and tensor.dtype_info.kind is Kind.FLOAT
+        ]
         sizes = {
             role: _Sizes.of(tensor for tensor, _ in case.tensors(role) if len(tensor.shape) > 1)
-            for role in (Role.MODEL, Role.EMA)
+            for role in ((Role.MODEL, Role.EMA) if variances else ())
         }
-        found = []
-        for tensor, stats in case.tensors(Role.MODEL, Role.EMA):
-            if tensor.fqn.endswith("running_var") and tensor.dtype_info.kind is Kind.FLOAT:
-                found.append((tensor, stats, self._problem(stats, sizes[tensor.role])))
+        found = [
+            (tensor, stats, self._problem(stats, sizes[tensor.role])) for tensor, stats in variances
+        ]
         rescue = Rescue.of(case) if any(problem for *_, problem in found) else Rescue()
         for tensor, stats, problem in found:
             if not problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 _BUFFER = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def is_trained(fqn: str) -> bool:
     """Whether a tensor is moved by the optimizer and not by the forward pass."""
     return _BUFFER.search(fqn) is None
@@ -125,13 +127,15 @@ def contents_id(tensors: Sequence[TensorRecord], stats: Mapping[str, TensorStats
     """Equal for equal tensors: by the checksums of all of them, else by figures and samples."""
     exact = _have_checksums(tensors)
     digest = hashlib.blake2b(digest_size=16)
+    layout = [(one.fqn, one.dtype, one.shape, one.stride, one.storage_offset) for one in tensors]
+    digest.update(repr(layout).encode("utf-8", "surrogatepass"))
+    if exact:
+        digest.update(repr([one.storage and one.storage.crc32 for one in tensors]).encode())
+        return digest.hexdigest()
     for tensor in tensors:
-        crc = tensor.storage.crc32 if tensor.storage is not None else 0
         figures = stats.get(tensor.fqn)
-        digest.update(repr((tensor.fqn, tensor.dtype, tensor.shape)).encode())
-        digest.update(repr((tensor.stride, tensor.storage_offset)).encode())
-        digest.update(repr(crc if exact else figures).encode())
-        if not exact and figures is not None:
+        digest.update(repr(figures).encode())
+        if figures is not None:
             digest.update(figures.sample)
     return digest.hexdigest()
 

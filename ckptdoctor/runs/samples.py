@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ckptdoctor.dtypes import BY_NAME
 
@@ -16,8 +17,7 @@ _CODES = {"float64": "d", "float32": "f", "float16": "e"}
 _MOST_VALUES = 20_000  # of all tensors together: what two of them cost is milliseconds
 
 
-@dataclass(frozen=True, slots=True)
-class SampledTensor:
+class SampledTensor(NamedTuple):
     """The samples of one tensor in two checkpoints."""
 
     fqn: str
@@ -44,9 +44,27 @@ class Distance:
     farthest_relative: float
 
 
-def _decode(raw: bytes, dtype: str) -> tuple[float, ...]:
+@functools.lru_cache(maxsize=256)
+def _layout(code: str, nbytes: int, most: int) -> struct.Struct:
+    """Every so many of the elements in so many bytes that there are no more than allowed."""
+    itemsize = struct.calcsize(code)
+    numel = nbytes // itemsize
+    step = -(-numel // most)
+    between = f"{(step - 1) * itemsize}x"
+    whole, rest = divmod(numel, step)
+    last = f"{code}{(rest - 1) * itemsize}x" if rest else ""
+    return struct.Struct("<" + f"{code}{between}" * whole + last)
+
+
+def _decode(raw: bytes, dtype: str, most: int) -> Sequence[float]:
+    """So many of the elements at most, evenly spaced."""
     if code := _CODES.get(dtype):
-        return struct.unpack(f"<{len(raw) // struct.calcsize(code)}{code}", raw)
+        return _layout(code, len(raw), most).unpack(raw)
+    values = _decoded(raw, dtype)
+    return values[:: -(-len(values) // most)]
+
+
+def _decoded(raw: bytes, dtype: str) -> tuple[float, ...]:
     if dtype == "bfloat16":  # the upper half of a float32
         wide = bytearray(2 * len(raw))
         wide[2::4], wide[3::4] = raw[0::2], raw[1::2]
@@ -72,10 +90,8 @@ def distance(pairs: Iterable[SampledTensor]) -> Distance | None:
     moved = norm_before = norm_after = 0.0
     farthest, farthest_relative = "", -1.0
     for pair in pairs:
-        before = _decode(pair.before, pair.dtype)
-        after = _decode(pair.after, pair.dtype)
-        step = -(-len(before) // most)
-        before, after = before[::step], after[::step]
+        before = _decode(pair.before, pair.dtype, most)
+        after = _decode(pair.after, pair.dtype, most)
         apart, length = math.dist(before, after), math.hypot(*before)
         if not math.isfinite(apart):
             continue
