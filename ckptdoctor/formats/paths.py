@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.formats.pickle.nodes import Node
 
-__all__ = ["Link", "joined"]
+__all__ = ["Link", "item_names", "joined"]
 
 
 _TOO_LONG = "…"
@@ -66,6 +66,14 @@ class Link:
             link = link.parent
         names.reverse()
         return names
+
+
+def item_names(parent: Link, count: int, limit: int) -> list[str]:
+    """The dotted names of the items of a list; none where one of them would be too long."""
+    last = Link(parent, str(count - 1), None).path(limit)
+    prefix = parent.prefix or ""
+    names = [prefix + str(index) for index in range(count)]
+    return names if names and names[-1] == last else []
 
 
 def joined(names: list[str], limit: int) -> str:

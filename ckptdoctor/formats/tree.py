@@ -8,15 +8,15 @@ to the pickle: its cost is linear in the size of the pickle.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Problem, Role, Scalar, TensorRecord
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import containers
 from ckptdoctor.formats.byte_strings import ByteStrings
+from ckptdoctor.formats.harvested import Harvest, Leaf, passed_over
 from ckptdoctor.formats.inner_storages import InnerStorages
 from ckptdoctor.formats.limits import Limits
-from ckptdoctor.formats.paths import Link
+from ckptdoctor.formats.paths import Link, item_names
 from ckptdoctor.formats.pickle.inner import InnerFile
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
@@ -40,7 +40,7 @@ from ckptdoctor.formats.rebuild import unfold
 from ckptdoctor.formats.roles import Unsettled, role_of_dict, role_of_key, settle_roles
 from ckptdoctor.formats.source import ByteSource
 
-__all__ = ["PLAIN", "Harvest", "Leaf", "harvest"]
+__all__ = ["PLAIN", "Harvest", "harvest"]
 
 _MODULE_PARTS = frozenset({"_modules", "_parameters", "_buffers"})
 _TEXT_CHARS = 4000
@@ -52,25 +52,6 @@ _NUMBERS = frozenset({int, float, bool, type(None)})
 Child = tuple[Node, Link]
 PLAIN = frozenset({str, int, float, bool, type(None), Located})
 """What is a value and no container."""
-
-
-@dataclass(slots=True)
-class Leaf:
-    """A tensor and where it was found."""
-
-    link: Link
-    name: str
-    tensor: RawTensor
-
-
-@dataclass(slots=True)
-class Harvest:
-    """What a walk found."""
-
-    tensors: list[TensorRecord] = field(default_factory=list)
-    scalars: dict[str, Scalar] = field(default_factory=dict)
-    located: dict[str, Located] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
 
 
 def harvest(
@@ -207,16 +188,7 @@ class _Walk:
                 )
             )
         if self._passed_over:
-            self._found.problems.append(
-                Problem(
-                    code="CD107",
-                    severity=Severity.INFO,
-                    subject="pickle",
-                    message=f"{self._passed_over} numbers and texts beyond the first "
-                    f"{self._limits.scalars} are not listed",
-                    evidence={"passed_over": self._passed_over},
-                )
-            )
+            self._found.problems.append(passed_over(self._passed_over, self._limits.scalars))
         if self._malformed > _MAX_MALFORMED:
             self._found.problems.append(
                 Problem(
@@ -311,12 +283,10 @@ class _Walk:
         count, limits = len(members), self._limits
         if count <= _FEW or not _NUMBERS.issuperset(map(type, members)):
             return False
-        last = Link(link, str(count - 1), None).path(limits.name_chars)
-        prefix = link.prefix or ""
-        names = [prefix + str(index) for index in range(count)]
+        names = item_names(link, count, limits.name_chars)
         chars = self._chars + sum(map(len, names))
         if (
-            last != names[-1]
+            not names
             or not self._names.keys().isdisjoint(names)
             or len(self._found.scalars) + count > limits.scalars
             or self._count + count > limits.leaves

@@ -12,6 +12,7 @@ from ckptdoctor.scanning.kernels import (
     BackendUnavailableError,
     Kernels,
     Measurement,
+    Worker,
     merge,
 )
 
@@ -73,6 +74,31 @@ def self_test(kernels: Kernels) -> None:
                 raise BackendUnavailableError(
                     f"{kernels.name} counts {count} largest {dtype.name}, not 2"
                 )
+    for count, width in _ROWS:
+        _test_rows(kernels.name, worker, count, width)
+
+
+_ROWS = ((3, 2), (256, 64))  # few short ones, and so many that they are folded
+_ROW_CODES = {"float32": "f", "bfloat16": "H", "int64": "q", "uint8": "B"}
+
+
+def _test_rows(name: str, worker: Worker, count: int, width: int) -> None:
+    """Measure rows, in each of which one element is the least, and one the largest."""
+    for kind, code in _ROW_CODES.items():
+        dtype, elements, rows = BY_NAME[kind], [1] * (count * width), range(count)
+        if kind == "bfloat16":  # 2.0 + row / 64 and more, by bits; and one Inf
+            elements = [0x3F80] * (count * width)
+            highs = [0x4000 + row % 100 for row in rows]
+            expected = [(1.0, dtype.decode(high)) for high in highs]
+        else:
+            highs = [2 + row % 100 for row in rows]
+            expected = [(0, high) for high in highs]
+            elements[width - 1 :: width] = [0] * count
+        elements[::width] = highs
+        buffer = bytearray(struct.pack(f"<{count * width}{code}", *elements))
+        lows, found = worker.rows(memoryview(buffer), dtype, count, width)
+        if list(zip(lows, found, strict=True)) != expected:
+            raise BackendUnavailableError(f"{name} gives wrong extremes of {width} {kind} in a row")
 
 
 def _known_answers(dtype: DType) -> list[tuple[bytes, Measurement]]:

@@ -71,7 +71,7 @@ class EagerWorker:
             return Measurement(min=low, max=high)
         return self._count(values)
 
-    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes | None:
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes:
         """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
         values = self._tensor(buffer[: count * width * dtype.itemsize], dtype).view(count, width)
         lows, highs = values.aminmax(dim=1)

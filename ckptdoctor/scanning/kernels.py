@@ -59,7 +59,7 @@ class Worker(Protocol):
             counts of components for complex types; ``first_bad`` as an index of an element.
         """
 
-    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes | None:
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes:
         """The extremes of each of many runs that lie side by side; destroys them.
 
         Args:
@@ -69,8 +69,7 @@ class Worker(Protocol):
             width: elements of each; at least one.
 
         Returns:
-            something that is not finite for a row with any such element; None where this backend
-            cannot measure rows.
+            something that is not finite for a row with any such element.
         """
 
     def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:

@@ -111,8 +111,6 @@ class LibTorchWorker:
 
     def __init__(self, torch: LibTorch) -> None:
         self._torch = torch
-        self._one = (ctypes.c_int64 * 1)(1)
-        self._size = (ctypes.c_int64 * 1)()
         self._address = ctypes.c_void_p()
         self._handle = ctypes.c_void_p()
         self._handle_at = ctypes.byref(self._handle)
@@ -152,7 +150,7 @@ class LibTorchWorker:
         finally:
             bits.close()
 
-    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes | None:
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes:
         """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
         rows = self._rows.get(dtype.name)
         if rows is None:
@@ -286,21 +284,8 @@ class LibTorchWorker:
         if known is not None:  # the buffer, again: a second handle is cheaper than a second tensor
             self._torch.duplicate(known, self._handle_at)
             return self._handle.value or 0
-        self._size[0] = numel
-        self._address.value = address
-        status = self._torch.create(
-            self._address,
-            ctypes.c_int64(ndim),
-            self._size,
-            self._one,
-            self._zero64,
-            ctypes.c_int32(self._torch.dtypes[name]),
-            self._cpu,
-            self._cpu,
-            self._handle_at,
-        )
-        self._check(status, "create_tensor_from_blob")
-        handle = self._handle.value or 0
+        self._sizes[0], self._steps[0] = numel, 1
+        handle = self._create(address, ndim, name)
         if keep or (numel > _LONG_NUMEL and len(self._seen) < _MAX_SEEN):
             self._seen[key] = ctypes.c_void_p(self.duplicate(handle))
         return handle
@@ -309,10 +294,13 @@ class LibTorchWorker:
         """A tensor over memory that stays ours, with so many elements from row to row."""
         self._sizes[0], self._steps[0] = sizes[0], step
         self._sizes[1], self._steps[1] = sizes[-1], 1
+        return self._create(address, len(sizes), name)
+
+    def _create(self, address: int, ndim: int, name: str) -> Handle:
         self._address.value = address
         status = self._torch.create(
             self._address,
-            ctypes.c_int64(len(sizes)),
+            ctypes.c_int64(ndim),
             self._sizes,
             self._steps,
             self._zero64,

@@ -94,7 +94,7 @@ class ThreadState:
             piece.measurement = self.ask(view, piece.dtype, byteorder)
             piece.saturated = self._saturated(view, piece.dtype, piece.measurement)
 
-    def _ask_rows(self, matrix: memoryview, kind: RowKind, count: int) -> Extremes | None:
+    def _ask_rows(self, matrix: memoryview, kind: RowKind, count: int) -> Extremes:
         if self._serial is None:
             return self._worker.rows(matrix, kind.dtype, count, kind.width)
         with self._serial:

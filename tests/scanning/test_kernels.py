@@ -20,12 +20,15 @@ from ckptdoctor.scanning.eager import Eager, load_eager
 from ckptdoctor.scanning.kernels import (
     EMPTY,
     BackendUnavailableError,
+    Extremes,
     Kernels,
     Measurement,
     Worker,
     merge,
 )
 from ckptdoctor.scanning.libtorch import load_libtorch
+from ckptdoctor.scanning.plan import Piece
+from ckptdoctor.scanning.rows import ROW_NBYTES, Rows, note_finite
 from tests.scanning.builders import (
     backends,
     bad_bits,
@@ -48,6 +51,60 @@ def ask(backend: str, raw: bytes, dtype: DType, offset: int = 0) -> Measurement:
     """One backend's answer on elements that start somewhere in a buffer."""
     buffer = memoryview(bytearray(offset) + bytearray(raw))[offset:]
     return WORKERS[backend].measure(buffer, dtype)
+
+
+# -- rows ---------------------------------------------------------------------------------------
+
+
+def in_rows(dtype: DType, raw: bytes, backend: str, copies: int) -> list[Measurement | None]:
+    """What a thread notes of pieces that are measured together; None where it asks again."""
+    rows, kept = Rows(), []
+    for turn in range(copies):
+        end = len(raw) - turn % max(1, len(raw) // dtype.itemsize) * dtype.itemsize
+        piece = Piece(0, end, dtype)
+        assert rows.take(piece, memoryview(bytearray(raw[:end])))
+        kept.append(piece)
+    again: set[int] = set()
+    for kind, batch in rows.batches():
+        matrix = rows.matrix(kind, batch)
+        if matrix is None:
+            again.update(id(piece) for piece, _ in batch)
+            continue
+        found = WORKERS[backend].rows(matrix, dtype, len(batch), kind.width)
+        again.update(id(piece) for piece, _ in note_finite(kind, batch, found))
+    return [None if id(piece) in again else piece.measurement for piece in kept]
+
+
+ROW_DTYPES = sorted(
+    name
+    for name, dtype in BY_NAME.items()
+    if dtype.kind in (Kind.FLOAT, Kind.SIGNED)
+    or (dtype.kind is Kind.UNSIGNED and dtype.itemsize == 1)
+)
+
+
+@pytest.mark.parametrize("backend", WORKERS)
+@pytest.mark.parametrize("name", ROW_DTYPES)
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_rows_are_measured_as_a_loop_measures_them(
+    name: str, backend: str, data: st.DataObject
+) -> None:
+    dtype = BY_NAME[name]
+    raw = data.draw(elements(dtype))[: ROW_NBYTES // 8 * 8]
+    copies = data.draw(st.sampled_from([3, 5, 40]))
+    measured_so = in_rows(dtype, raw, backend, copies)
+    asked_again = 0
+    for turn, found in enumerate(measured_so):
+        end = len(raw) - turn % max(1, len(raw) // dtype.itemsize) * dtype.itemsize
+        if found is None:
+            asked_again += 1
+            continue
+        assert found == naive(raw[:end], dtype)
+    truth = naive(raw, dtype)
+    largest = max(abs(truth.min or 0), abs(truth.max or 0))
+    if copies == 40 and truth.first_bad is None and largest < min(dtype.saturations, default=1e999):
+        assert asked_again < copies
 
 
 # -- the numbers ---------------------------------------------------------------------------------
@@ -191,6 +248,11 @@ class Sabotaged:
         found = self._worker.measure(buffer, dtype)
         return found._replace(nan=found.nan + 1) if dtype.name == self._dtype else found
 
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes:
+        """What the true backend finds, but for the last row."""
+        lows, highs = self._worker.rows(buffer, dtype, count, width)
+        return lows, [*highs[:-1], highs[-1] + (self._dtype == f"{dtype.name} rows")]
+
     def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:
         """What the true backend counts, and one more."""
         return self._worker.count_magnitude(buffer, dtype, magnitude) + (self._dtype == "largest")
@@ -211,6 +273,12 @@ def test_the_self_test_catches_a_wrong_answer_on_any_type(name: str) -> None:
 def test_the_self_test_catches_a_wrong_count() -> None:
     with pytest.raises(BackendUnavailableError, match="sabotaged counts 3 largest float64, not 2"):
         self_test(Sabotaged(load_eager(), "largest"))
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "int64", "uint8"])
+def test_the_self_test_catches_wrong_extremes_of_rows(name: str) -> None:
+    with pytest.raises(BackendUnavailableError, match=f"wrong extremes of 2 {name} in a row"):
+        self_test(Sabotaged(load_eager(), f"{name} rows"))
 
 
 def test_libtorch_is_taken_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.scanning import views
 from ckptdoctor.scanning.backends import BACKEND_VARIABLE
-from ckptdoctor.scanning.kernels import EMPTY, Kernels, Measurement
+from ckptdoctor.scanning.kernels import EMPTY, Extremes, Kernels, Measurement
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
 from ckptdoctor.scanning.scanner import Scanner, available_cores
 from tests.builders import data_span, patched, rezip, save, tensor_of
@@ -368,6 +368,9 @@ class Watched:
 
     def count_magnitude(self, buffer: memoryview, dtype: DType, magnitude: int) -> int:
         raise AssertionError("nothing here is as large as can be")
+
+    def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes:
+        raise AssertionError("nothing here is small")
 
     def measure(self, buffer: memoryview, dtype: DType) -> Measurement:
         with self._lock:

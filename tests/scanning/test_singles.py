@@ -23,7 +23,7 @@ def contents(epoch: int) -> dict[str, Any]:
     """Tensors of every type and kind of view, other numbers in each epoch."""
     torch.manual_seed(epoch)
     shared = torch.randn(40)
-    made = {
+    made: dict[str, Any] = {
         "epoch": epoch,
         "types": {f"{name}.{i}": tensor_of(name, 3, i + 1) for name in DTYPES for i in range(2)},
         "shared": shared,

@@ -95,13 +95,17 @@ def code_within(file: OpenFile, limits: Limits) -> list[PickleMachine]:
 def telling(machines: list[PickleMachine]) -> Iterator[None]:
     """An error that leaves this tells what the machines have seen that runs code.
 
-    They may have gone farther than a search does that starts anew.
+    They may have gone farther than a search does that starts anew. What the pickles built is let
+    go: a machine and those who watch it hold each other, and nobody may be collecting such circles.
     """
     try:
         yield
     except CheckpointError as error:
         error.runs = tuple((dict(code_spelled(machines)) | dict(error.runs)).items())
         raise
+    finally:
+        for machine in machines:
+            machine.let_go()
 
 
 def code_spelled(machines: list[PickleMachine]) -> tuple[tuple[str, str], ...]:

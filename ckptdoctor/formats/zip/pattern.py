@@ -31,7 +31,7 @@ _WIDE = 0xFFFF_FFFF
 _PLAIN_FOLDER = re.compile(rb"(?!__MACOSX)[A-Za-z0-9_=+ -][A-Za-z0-9_.=+ -]*/")
 _STORAGES = (b"data/", b"constants/", b"tensors/")  # names of folders that mean something
 _HEADERS_NBYTES = 1 << 18
-_LONGEST_HEADER = 1 << 10
+_NEAR_NBYTES = 1 << 12  # from header to header: less is read over, more is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +151,13 @@ class DirectoryPattern:
         found: list[int] = []
         data, start, layouts = b"", 0, dict[int, struct.Struct]()
         longest = LOCAL.size + max(columns[_NAME], default=0)
+        many = columns[_OFFSET][-1] < _NEAR_NBYTES * len(columns[_OFFSET])
         for offset, crc32, rest, expected in zip(
             columns[_OFFSET], columns[_CRC], self._rests, self._headers, strict=True
         ):
             at = offset - start
             if at < 0 or at + longest > len(data):
-                near = 0 <= at < _HEADERS_NBYTES
+                near = many and 0 <= at < _HEADERS_NBYTES
                 data = source.read(offset, _HEADERS_NBYTES if near else longest)
                 start, at = offset, 0
             name = folder + rest
