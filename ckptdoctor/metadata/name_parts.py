@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,7 +78,12 @@ def name_parts(path: Path) -> NameParts:
     ``unet-epoch2_val_iou=0.64.pth.tar`` has the words unet, epoch, val and iou, the numbers 2
     and 0.64, and is of the family unet.
     """
-    name = _without_endings(path.name)
+    return _parts_of(path.name)
+
+
+@functools.lru_cache(maxsize=1 << 13)  # each name is asked for by all who look at its file
+def _parts_of(full: str) -> NameParts:
+    name = _without_endings(full)
     words: list[str] = []
     numbers: list[NameNumber] = []
     family: list[str] = []
@@ -101,8 +107,8 @@ def name_parts(path: Path) -> NameParts:
 
 def _without_endings(name: str) -> str:
     """The name without ``.pth.tar``; ``.31`` in ``loss=0.31`` is no ending, nor ``.best``."""
-    while (suffix := Path(name).suffix) and suffix[1:].lower() in _ENDINGS:
-        name = name[: -len(suffix)]
+    while (dot := name.rfind(".")) > 0 and name[dot + 1 :].lower() in _ENDINGS:
+        name = name[:dot]
     return name
 
 

@@ -126,7 +126,7 @@ def _by_step(member: Member) -> tuple[object, ...]:
 
 def _last_of(others: Sequence[Member], placed: Sequence[Member]) -> list[Member]:
     """The one file without a place that is newer than all that have one."""
-    if not placed:
+    if not placed or not others:
         return []
     last = [member for member in others if name_of(member.path).is_last]
     if not last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Jump:
 def jumps_of(course: Sequence[Member]) -> Iterator[tuple[Path, Jump]]:
     """Each checkpoint against the last one that lay where it was expected."""
     anchor: Member | None = None
-    rates: list[float] = []  # how far an epoch moved the weights, so far
+    rates: list[float] = []  # how far an epoch moved the weights, so far; sorted
     limit, jumped = math.inf, False
     for member in course:
         if not member.is_finite or not member.weights_id:
@@ -68,23 +69,23 @@ def jumps_of(course: Sequence[Member]) -> Iterator[tuple[Path, Jump]]:
             jumped = True
             continue
         jumped = False
-        rates.append(moved.relative / gap)
+        bisect.insort(rates, moved.relative / gap)
         anchor = member
 
 
 def _limit(rates: Sequence[float], gap: float) -> float:
-    """How far the weights may move in this many epochs."""
+    """How far the weights may move in this many epochs, by sorted rates."""
     if not rates:
         return _LEAST_JUMP_AFTER_NONE
     if len(rates) == 1:
         return max(_LEAST_JUMP_AFTER_ONE, _JUMP_OVER_ONE * rates[0] * gap)
-    usual = max(_JUMP_OVER_MEDIAN * _median(rates), _JUMP_OVER_MOST * max(rates))
+    usual = max(_JUMP_OVER_MEDIAN * _median(rates), _JUMP_OVER_MOST * rates[-1])
     return max(_LEAST_JUMP, usual * gap)
 
 
 def _median(rates: Sequence[float]) -> float:
-    """The upper median; the statistics module takes longer to import than all of this to run."""
-    return sorted(rates)[len(rates) // 2]
+    """The upper median of sorted rates."""
+    return rates[len(rates) // 2]
 
 
 def _gap(before: Member, after: Member) -> float:
