@@ -79,19 +79,22 @@ def measure(found: Sequence[CheckpointFiles], how: Examination) -> list[Case | C
     return [reading.result() for reading in readings]
 
 
-def described(files: CheckpointFiles, memory: Memory | None) -> Checkpoint:
+def described(
+    files: CheckpointFiles, memory: Memory | None, repeats: Repeats | None = None
+) -> Checkpoint:
     """What a checkpoint holds, without a look at its tensors; what cannot be read is left out.
 
     Args:
         files: the checkpoint.
         memory: what is remembered of its files; they are opened unless it is all of them.
+        repeats: the structures of those that were read before, where there are any.
 
     Raises:
         CheckpointError: nothing could be read.
         OSError: no file of it can be opened.
     """
     known = None if memory is None else _described_before(files, memory)
-    return describe(files) if known is None else known
+    return describe(files, repeats) if known is None else known
 
 
 def _described_before(files: CheckpointFiles, memory: Memory) -> Checkpoint | None:

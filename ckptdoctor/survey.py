@@ -11,6 +11,7 @@ from ckptdoctor.cache.memory import Memory
 from ckptdoctor.diagnose import Examination, examine, judge_history
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding
+from ckptdoctor.formats import Repeats
 from ckptdoctor.history import History, LogFacts
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.manifest import restored_from
@@ -123,9 +124,10 @@ def _headers(found: Sequence[CheckpointFiles], memory: Memory | None) -> list[Me
     """The checkpoints without a look at their tensors; those that cannot be read are left out."""
     members: list[Member] = []
     layouts: dict[Layout, Layout] = {}
+    repeats = Repeats()
     for files in found:
         with contextlib.suppress(CheckpointError, OSError):
-            checkpoint = described(files, memory)
+            checkpoint = described(files, memory, repeats)
             data = read_metadata(checkpoint)
             member = Member.of(checkpoint, {}, data, layouts, restored_from(files.path))
             members.append(replace(member, is_folder=files.is_folder))

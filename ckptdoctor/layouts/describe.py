@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.errors import CheckpointError
-from ckptdoctor.formats import OpenFile, open_checkpoint, opened
+from ckptdoctor.formats import OpenFile, Repeats, opened, read_checkpoint
 from ckptdoctor.formats.dcp.joined import Joined
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
@@ -65,15 +65,20 @@ class Parts:
         return (whole if joined is None else replace(whole, tensors=joined.tensors)), joined
 
 
-def describe(files: CheckpointFiles) -> Checkpoint:
+def describe(files: CheckpointFiles, repeats: Repeats | None = None) -> Checkpoint:
     """What a checkpoint holds, without a look at its tensors; what cannot be read is left out.
+
+    Args:
+        files: the checkpoint.
+        repeats: the structures of those that were read before, where there are any.
 
     Raises:
         CheckpointError: nothing could be read.
         OSError: no file of it can be opened.
     """
     if files.is_single:
-        return open_checkpoint(files.path)
+        with opened(files.path) as file:
+            return read_checkpoint(file, repeats=repeats)
     parts = Parts(files)
     for _ in parts.read():  # one file open at a time: there may be thousands
         pass

@@ -104,7 +104,7 @@ class Scanner:
         """The plan of a checkpoint; from that of another of the same structure, where there is."""
         structure = checkpoint.structure
         template = None if structure is None else self._templates.get(structure)
-        if template is not None:
+        if template is not None and template.fits(checkpoint):
             return template.plan(checkpoint)
         scans, tasks = make_plan(checkpoint)
         if structure is not None:

@@ -97,6 +97,7 @@ class Template:
         dtypes: theirs.
         sampled: whether a few elements of them are kept.
         numels: how many elements they have.
+        listed: how many records there are.
     """
 
     singles: tuple[int, ...]
@@ -106,6 +107,7 @@ class Template:
     dtypes: tuple[DType | None, ...]
     sampled: tuple[bool, ...]
     numels: tuple[int, ...]
+    listed: int
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, scans: Sequence[StorageScan]) -> Self:
@@ -131,7 +133,13 @@ class Template:
             dtypes=tuple(scan.dtype for _, scan in single),
             sampled=tuple(scan.pieces[0].sampled for _, scan in single),
             numels=tuple(checkpoint.tensors[at].numel for at in places),
+            listed=len(checkpoint.records),
         )
+
+    def fits(self, checkpoint: Checkpoint) -> bool:
+        """Whether nobody has taken anything from the checkpoint, or added to it, since."""
+        count = len(self.singles) + len(self.others)
+        return len(checkpoint.tensors) == count and len(checkpoint.records) == self.listed
 
     def plan(self, checkpoint: Checkpoint) -> tuple[Singles, list[StorageScan], list[Task]]:
         """The plan of a checkpoint of this structure: as if it were made tensor by tensor."""
