@@ -269,8 +269,8 @@ def test_the_rule_stays_silent(rule: type[Rule], tmp_path: Path) -> None:
 def touch_while_scanning(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the file another time of modification once its header was read."""
 
-    def read_then_touch(*args: Any) -> Any:
-        found = read_checkpoint(*args)
+    def read_then_touch(*args: Any, **how: Any) -> Any:
+        found = read_checkpoint(*args, **how)
         os.utime(path, ns=(1, 1))
         return found
 
