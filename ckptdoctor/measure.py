@@ -291,9 +291,7 @@ def _open(
             file = stack.enter_context(opened(path))
             if how.expect is not None:
                 how.expect(path, file.nbytes)
-            read = (
-                read_checkpoint(file, repeats=repeats) if part is None else read_part(part, file)
-            )
+            read = read_checkpoint(file, repeats=repeats) if part is None else read_part(part, file)
         except (CheckpointError, OSError) as error:
             return _failed(path, error, file)
         checkpoint = read if part is None else in_checkpoint(read, part, taken)
