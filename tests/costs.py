@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import pytest
 
-__all__ = ["assert_linear", "calls", "ending", "growth", "processor_s"]
+__all__ = ["assert_linear", "calls", "ending", "growth", "processor_s", "until"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ _MOST = 24.0
 """Eight times the work takes eight times as long, and 64 times where it is the square."""
 _ROUNDS = 3
 _MOST_ROUNDS = 12
+_HOPELESS = 2.0
+"""Times what would be enough: no noise makes that of the least of three."""
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -46,28 +48,24 @@ def calls(work: Callable[[], object]) -> int:
     return count
 
 
-def growth(
-    work: Callable[[T], object], few: T, many: T, *, enough: float = 0.0, once: bool = False
-) -> float:
+def growth(work: Callable[[T], object], few: T, many: T, *, enough: float) -> float:
     """How many times the processor time of little work the time of much work is.
 
     Of each the least of several is taken, in turns. It is measured again while the answer is more
-    than ``enough``: what else runs here can make work look longer, and never shorter.
+    than ``enough`` and not hopeless: what else runs here makes work look longer, never shorter.
 
     Args:
         work: what is measured; it runs in this thread alone.
         few: what little work is done on.
         many: what much work is done on.
         enough: where measuring may end.
-        once: whether ``work`` needs no run before it is measured.
     """
     least, most = float("inf"), float("inf")
-    if not once:
-        work(few)
+    work(few)  # what it does once only
     for done in range(1, _MOST_ROUNDS + 1):
         least = min(least, processor_s(work, few))
         most = min(most, processor_s(work, many))
-        if done >= _ROUNDS and most <= enough * least:
+        if done >= _ROUNDS and not enough * least < most < _HOPELESS * enough * least:
             break
     return most / least
 
@@ -102,6 +100,15 @@ def ending(within_s: float = 60.0) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+def until(done: Callable[[], object], within_s: float = 60.0) -> None:
+    """Wait for what another thread or process does, and fail where it never does it."""
+    deadline = time.monotonic() + within_s
+    while not done():
+        if time.monotonic() > deadline:
+            pytest.fail(f"it has not come within {within_s:.0f} s")
+        time.sleep(0.01)
 
 
 def processor_s(work: Callable[[T], object], subject: T) -> float:

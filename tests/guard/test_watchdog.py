@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,9 +19,28 @@ import torch
 from ckptdoctor.errors import TrainingStalledError, UsageError
 from ckptdoctor.guard.last_value import LastValue
 from ckptdoctor.guard.watchdog import HangWatchdog
+from tests.costs import until
 
 NAN = float("nan")
 TIMEOUT_S = 0.3
+
+
+class Clock:
+    """A clock that goes when the test says so, and no thread that looks at it."""
+
+    now = 100.0
+
+    def beat(self, watchdog: HangWatchdog) -> None:
+        watchdog._thread = watchdog._thread or threading.Thread()
+        watchdog.beat()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    time_of_its_own = SimpleNamespace(monotonic=lambda: made.now)
+    monkeypatch.setattr("ckptdoctor.guard.watchdog.time", time_of_its_own)
+    return made
 
 
 def program(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
@@ -76,7 +96,7 @@ def test_raise_ends_the_wait(tmp_path: Path) -> None:
 
         for hang in (in_a_lock, in_a_sleep, in_a_queue, in_a_read, in_a_loop):
             try:
-                with HangWatchdog(timeout=0.3, action="raise", file=hang.__name__) as watchdog:
+                with HangWatchdog(timeout=1, action="raise", file=hang.__name__) as watchdog:
                     train(hang, watchdog)
             except TrainingStalledError as error:
                 assert isinstance(error.__cause__, KeyboardInterrupt)
@@ -125,29 +145,33 @@ def test_log_goes_on_and_says_it_once_a_hang(
     file = tmp_path / "hang.txt"
     with HangWatchdog(timeout=TIMEOUT_S, file=file) as watchdog:
         for _ in range(2):
+            beats = watchdog._beats
             watchdog.beat(grad_norm=float("inf"))
-            time.sleep(4 * TIMEOUT_S)
+            until(lambda beats=beats: len(watchdog.alarms) > beats)  # type: ignore[misc]
+            time.sleep(2 * TIMEOUT_S)
     assert [alarm.beats for alarm in watchdog.alarms] == [1, 2]
-    assert all(TIMEOUT_S < alarm.waited_s < 3 * TIMEOUT_S for alarm in watchdog.alarms)
+    assert all(alarm.waited_s > TIMEOUT_S for alarm in watchdog.alarms)
     assert caplog.text.count("training hangs") == 2
     assert file.read_text().count("broken already: gradient norm inf") == 2
     assert file.read_text().count("Current thread") == 2
     assert not [thread for thread in threading.enumerate() if "watchdog" in thread.name]
 
 
-def test_the_interval_is_learned(tmp_path: Path) -> None:
-    with HangWatchdog(minimum=0.2, factor=10, file=tmp_path / "hang.txt") as watchdog:
-        for _ in range(5):
-            watchdog.beat()
-            time.sleep(0.01)
-        unknown = watchdog.limit_s
-        assert unknown is None  # four intervals are not enough
-        watchdog.beat()
-        learned = watchdog.limit_s
-        assert learned is not None
-        assert 0.2 <= learned < 2
-        time.sleep(0.3 + learned)
-        assert [alarm.beats for alarm in watchdog.alarms] == [6]
+def test_the_interval_is_learned(tmp_path: Path, clock: Clock) -> None:
+    watchdog = HangWatchdog(minimum=0.2, factor=10, file=tmp_path / "hang.txt")
+    for _ in range(5):
+        clock.beat(watchdog)
+        clock.now += 0.03
+    unknown = watchdog.limit_s
+    assert unknown is None  # four intervals are not enough
+    clock.beat(watchdog)
+    assert watchdog.limit_s == pytest.approx(0.3)
+    clock.now += 0.29
+    assert watchdog._look() == pytest.approx(0.011)  # when it may be time
+    assert watchdog.alarms == []
+    clock.now += 0.011
+    watchdog._look()
+    assert [alarm.beats for alarm in watchdog.alarms] == [6]
 
 
 def test_a_loop_in_another_thread(tmp_path: Path) -> None:
@@ -165,7 +189,7 @@ def test_a_loop_in_another_thread(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=train)
     thread.start()
-    thread.join(30)
+    thread.join(60)
     assert len(caught) == 1
     assert "no sign of life" in str(caught[0])
 
@@ -199,7 +223,7 @@ def test_a_file_that_cannot_be_written_stops_nothing(
 ) -> None:
     with HangWatchdog(timeout=TIMEOUT_S, file=tmp_path / "missing" / "hang.txt") as watchdog:
         watchdog.beat(loss=0.5)
-        time.sleep(3 * TIMEOUT_S)
+        until(lambda: watchdog.alarms)
     assert [alarm.file for alarm in watchdog.alarms] == [None]
     assert "could not be written" in caplog.text
     assert "last loss 0.5" in caplog.text
@@ -227,11 +251,12 @@ def test_what_hangs_may_hold_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyP
 # -- a loop that does not ------------------------------------------------------------------------
 
 
-def test_uneven_steps_are_no_hang(tmp_path: Path) -> None:
-    with HangWatchdog(minimum=0.5, factor=10, file=tmp_path / "hang.txt") as watchdog:
-        for step in range(100):
-            watchdog.beat(loss=0.5)
-            time.sleep(0.3 if step % 33 == 20 else 0.001 + 0.002 * (step % 7))
+def test_uneven_steps_are_no_hang(tmp_path: Path, clock: Clock) -> None:
+    watchdog = HangWatchdog(minimum=0.5, factor=10, file=tmp_path / "hang.txt")
+    for step in range(100):
+        clock.beat(watchdog)
+        clock.now += 0.3 if step % 33 == 20 else 0.001 + 0.002 * (step % 7)
+        watchdog._look()
     assert watchdog.alarms == []
     assert not (tmp_path / "hang.txt").exists()
 
@@ -246,29 +271,39 @@ def test_what_is_slow_now_and_then_makes_it_patient() -> None:
     assert watchdog.limit_s == 20.0
 
 
-def test_no_alarm_in_a_pause(tmp_path: Path) -> None:
-    with HangWatchdog(timeout=TIMEOUT_S, file=tmp_path / "hang.txt") as watchdog:
-        watchdog.beat()
-        with watchdog.pause(), watchdog.pause():
-            time.sleep(3 * TIMEOUT_S)
-            watchdog.beat()  # validation that calls the same code
-            time.sleep(3 * TIMEOUT_S)
-        watchdog.beat()
-        assert watchdog.alarms == []
-        assert max(watchdog._intervals) < TIMEOUT_S
-        time.sleep(3 * TIMEOUT_S)
-        assert len(watchdog.alarms) == 1
+def test_no_alarm_in_a_pause(tmp_path: Path, clock: Clock) -> None:
+    watchdog = HangWatchdog(timeout=TIMEOUT_S, file=tmp_path / "hang.txt")
+    clock.beat(watchdog)
+    with watchdog.pause(), watchdog.pause():
+        clock.now += 3 * TIMEOUT_S
+        watchdog._look()
+        clock.beat(watchdog)  # validation that calls the same code
+        clock.now += 3 * TIMEOUT_S
+        watchdog._look()
+    watchdog._look()
+    clock.beat(watchdog)
+    watchdog._look()
+    assert watchdog.alarms == []
+    assert max(watchdog._intervals) < TIMEOUT_S
+    clock.now += 3 * TIMEOUT_S
+    watchdog._look()
+    assert len(watchdog.alarms) == 1
 
 
-def test_no_alarm_before_the_first_beat_or_after_the_end(tmp_path: Path) -> None:
+def test_no_alarm_before_the_first_beat_or_after_the_end(tmp_path: Path, clock: Clock) -> None:
     watchdog = HangWatchdog(timeout=TIMEOUT_S, file=tmp_path / "hang.txt")
     watchdog.start()
-    time.sleep(2 * TIMEOUT_S)
+    thread = watchdog._thread
+    assert thread is not None
+    clock.now += 2 * TIMEOUT_S
+    watchdog._look()
     watchdog.beat()
     watchdog.close()
-    time.sleep(2 * TIMEOUT_S)
+    clock.now += 2 * TIMEOUT_S
     watchdog.beat()
     watchdog.close()
+    assert watchdog._thread is thread
+    assert not thread.is_alive()
     assert watchdog.alarms == []
 
 
@@ -320,11 +355,11 @@ def test_workers_of_a_dataloader(tmp_path: Path) -> None:
                 assert "ckptdoctor-watchdog" not in names, names
                 watchdog.beat(loss=float("nan"))  # of no effect in a worker
                 if index == 31:
-                    time.sleep(4)
+                    time.sleep(600)
                 return torch.tensor([float(index)])
 
         seen = []
-        watchdog = HangWatchdog(timeout=1.5, action="raise")
+        watchdog = HangWatchdog(timeout=8, action="raise")
         try:
             with watchdog:
                 watchdog.beat()
@@ -400,6 +435,6 @@ def test_a_watchdog_that_fails_goes_on(
 
         monkeypatch.setattr(watchdog, "_look", look)
         watchdog.beat()
-        time.sleep(3 * TIMEOUT_S)
+        until(lambda: watchdog.alarms)
     assert "the watchdog failed" in caplog.text
     assert len(watchdog.alarms) == 1
