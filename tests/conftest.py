@@ -1,6 +1,12 @@
 """For all tests: torch uses one thread, and nothing is remembered beyond the session.
 
 The tests' tensors are too small to share out; and the user's own cache is none of theirs.
+
+
+"""For all tests: torch uses one thread, because the tests' tensors are too small to share out.
+
+Python's bytecode is kept for the many processes that tests start. Where the environment says that
+none is to be written, it is kept in pytest's cache, so that nothing is written beside the sources.
 """
 
 from __future__ import annotations
@@ -9,6 +15,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+
+import sys
 
 import pytest
 import torch
@@ -27,3 +36,12 @@ def _own_cache() -> Iterator[None]:
         os.environ.pop("CKPTDOCTOR_CACHE_DIR")
     else:
         os.environ["CKPTDOCTOR_CACHE_DIR"] = before
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not sys.dont_write_bytecode or not config.pluginmanager.has_plugin("cacheprovider"):
+        return
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(config.cache.mkdir("bytecode"))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
