@@ -1,23 +1,17 @@
 """For all tests: torch uses one thread, and nothing is remembered beyond the session.
 
-The tests' tensors are too small to share out; and the user's own cache is none of theirs.
-
-
-"""For all tests: torch uses one thread, because the tests' tensors are too small to share out.
-
-Python's bytecode is kept for the many processes that tests start. Where the environment says that
-none is to be written, it is kept in pytest's cache, so that nothing is written beside the sources.
+The tests' tensors are too small to share out; and the user's own cache is none of theirs. Python's
+bytecode is kept for the many processes that tests start: where the environment says that none is to
+be written, in pytest's cache, so that nothing is written beside the sources.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-
-import sys
 
 import pytest
 import torch
