@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-import re
+import string
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _DISK, _ATTRIBUTES, _OFFSET, _FOLDER, _REST = range(9, _FIELDS)
 _EQUAL = (_SIG, _FLAGS, _METHOD, _STORED, _NBYTES, _EXTRA, _COMMENT, _DISK, _ATTRIBUTES, _REST)
 _LOCAL_FIELDS = "<4s2xHH4xIIIHH"
 _WIDE = 0xFFFF_FFFF
-_PLAIN_FOLDER = re.compile(rb"(?!__MACOSX)[A-Za-z0-9_=+ -][A-Za-z0-9_.=+ -]*/")
+_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}_.=+ -".encode())
 _STORAGES = (b"data/", b"constants/", b"tensors/")  # names of folders that mean something
 _HEADERS_NBYTES = 1 << 18
 _NEAR_NBYTES = 1 << 12  # from header to header: less is read over, more is not
@@ -186,7 +186,14 @@ def _columns(flat: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
 
 def _is_plain(folder: bytes) -> bool:
     """Whether the name of a folder leads nowhere else and means nothing by itself."""
-    return _PLAIN_FOLDER.fullmatch(folder) is not None and folder.lower() not in _STORAGES
+    name = folder[:-1]
+    return (
+        folder.endswith(b"/")
+        and len(name) > 0
+        and not name.startswith((b".", b"__MACOSX"))
+        and _PLAIN.issuperset(name)
+        and folder.lower() not in _STORAGES
+    )
 
 
 def _entry_layouts(data: bytes, folder_nbytes: int) -> Iterator[str]:
