@@ -137,7 +137,7 @@ class Monitor:
     ) -> Iterator[Alarm]:
         age = self._age.update(at)
         if self._best is not None and age < _FIRST_EPOCHS:
-            self._unguess(value, self._best, word)
+            self._unguess(value, word)
         best = self._best
         lost = self._unlearned.update(at, value)
         fallen = best is not None and (
@@ -187,9 +187,9 @@ class Monitor:
                 AlarmKind.DECLINE, text, at=at, since=since, value=value, before=self._best
             )
 
-    def _unguess(self, value: float, best: float, word: Word) -> None:
+    def _unguess(self, value: float, word: Word) -> None:
         """What was guessed before the net began to learn is no best to fall from."""
-        if is_guess(best, value, self._mode, word):
+        if is_guess([*self._recent], value, self._mode, word):
             self._best, self._gained = value, Gained(self._mode)
             self._recent.clear()
             self._age.begin()

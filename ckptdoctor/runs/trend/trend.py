@@ -140,7 +140,7 @@ def _collapse(
             continue
         lost = unlearned.update(at, value) if math.isfinite(value) else None
         is_young = young and age < _FIRST_EPOCHS
-        if is_young and best is not None and is_guess(best, value, mode, word):
+        if is_young and best is not None and is_guess(known, value, mode, word):
             witness.guessed(value)
             ages.begin()
             best, known, gained = value, [value], Gained(mode)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ckptdoctor.history import Clock, Position
 from ckptdoctor.metadata import Mode, Split, is_loss, is_part_of_loss, split_of
@@ -30,6 +30,7 @@ _LEAST_RISE = 0.1  # of the loss
 _UNLEARNED = 0.2  # of what the loss had gained, where a score says the same
 _BELOW_FIRST = 0.05  # of the first score
 _NOTHING = 0.02  # of a score
+_ROSE = 1.05  # times the first score
 _AS_GOOD = 0.1  # of what the loss had gained
 
 TrainingLoss = tuple[str, float]
@@ -64,18 +65,23 @@ def training_loss(values: Mapping[str, float], metric: str) -> TrainingLoss | No
     return None if name is None else (name, values[name])
 
 
-def is_guess(best: float, value: float, mode: Mode, word: Word) -> bool:
+def is_guess(before: Sequence[float], value: float, mode: Mode, word: Word) -> bool:
     """Whether a score that fell to next to nothing had been guessed, since the net learns.
 
     An untrained net finds some of what is rare by chance, and then nothing for some epochs.
 
     Args:
-        best: of the values before, in the first epochs of a run.
+        before: the values up to then, in the first epochs of a run. Where they rose from the first
+            one, they were learned.
         value: now.
         mode: which direction is better.
         word: of the witness.
     """
-    return mode is Mode.MAX and word is Word.LEARNS and 0.0 <= value <= _NOTHING * best
+    if mode is not Mode.MAX or word is not Word.LEARNS or not before:
+        return False
+    best = max(before)
+    was_learned = 0.0 < before[0] * _ROSE < best
+    return not was_learned and 0.0 <= value <= _NOTHING * best
 
 
 class Witness:

@@ -97,6 +97,17 @@ def test_what_an_untrained_net_guessed_is_no_best_to_fall_from(scores: list[floa
     assert told(list(zip(LEARNS, scores, strict=True)), "val_f1") == []
 
 
+def test_a_score_that_rose_was_no_guess() -> None:
+    scores = [0.55, 0.6, 0.62, 0.001, 0.001]
+    losses: dict[Position, TrainingLoss] = {
+        at: ("loss", LEARNS[at - 1]) for at in range(1, len(scores) + 1)
+    }
+    found = trend_of(
+        dict(enumerate(scores, start=1)), Mode.MAX, beside=Beside(metric="val_iou", losses=losses)
+    )
+    assert found.collapse == 4
+
+
 def test_a_net_that_fell_to_nothing_and_does_not_learn_has_collapsed() -> None:
     scores = [0.18, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     stuck = [(0.34 + at / 10, score) for at, score in enumerate(scores)]
