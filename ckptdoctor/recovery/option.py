@@ -12,6 +12,7 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of
+from ckptdoctor.recovery.causes.cause import CauseKind, Sure
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, placed, taken_as
 from ckptdoctor.recovery.lr_rules import Advice
@@ -108,6 +109,8 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
         inside = None if files is None or resume == source else placed(files, resume).checkpoint
         rewrite.resume_from(resume, source, usual, inside)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
+        if _was_unread(basis.advice):
+            rewrite.load_optimizer()
         rewrite.scale_rates(fresh=False)
         rewrite.warm_up(facts)
         command = _after(first, rewrite)
@@ -208,6 +211,12 @@ def _copy_of(source: Path, basis: Basis) -> Path | None:
         if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
             return row.path
     return None
+
+
+def _was_unread(advice: Advice) -> bool:
+    """Whether it went wrong because the stored optimizer was not loaded, and now it can be."""
+    clear = [cause.kind for cause in advice.causes if cause.sure is Sure.CLEAR]
+    return CauseKind.OPTIMIZER_LOST in clear
 
 
 def _about_cause(advice: Advice) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from ckptdoctor.recovery.causes.settings import fresh_optimizer_flags
 from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.lr_rules import Addition, Advice
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
@@ -198,6 +199,11 @@ class Rewrite:
         for flag in (*self._resume.words(), *self._line.flags):
             if flag.name == "" or _SKIP.match(flag.name):
                 self._remove(flag, "from the beginning")
+
+    def load_optimizer(self) -> None:
+        """Leave out what keeps the script from reading the stored optimizer."""
+        for flag in fresh_optimizer_flags(self._line):
+            self._remove(flag, "the checkpoint holds the optimizer: this time it is loaded")
 
     def move_to_new_folder(self, suffix: str) -> None:
         """Let it write somewhere else, so that the old checkpoints are not overwritten."""

@@ -13,10 +13,16 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.history import AlarmKind, History, Position
 from ckptdoctor.recovery.causes.ahead import Ahead, Growth, ahead_of, growth_of
 from ckptdoctor.recovery.causes.course import Jump, RateCourse
-from ckptdoctor.recovery.causes.settings import Setting, changed, planned_epochs
+from ckptdoctor.recovery.causes.settings import (
+    Setting,
+    changed,
+    fresh_optimizer_flags,
+    planned_epochs,
+)
 from ckptdoctor.recovery.causes.trouble import Trouble, trouble_of
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.stored_command import stored_arguments
+from ckptdoctor.recovery.stored_rates import stores_rate
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.optimizer_facts import Change
 from ckptdoctor.runs.trend.named import is_norm
@@ -61,6 +67,8 @@ class Evidence:
         rates: around it.
         settings: that differ from those of the sound checkpoint.
         resumed: what a resume changed in the optimizer, behind the sound checkpoint.
+        unread: the switch that left the stored optimizer unread, where the checkpoint to go on from
+            stores one; "" else.
         overflowed: whether the loss scale fell to its end.
         usual_norm: of the gradients, while all was well; None where that is not told.
         state_alone: whether nothing but an average or running statistics is not finite.
@@ -71,6 +79,7 @@ class Evidence:
     rates: Rates = field(default_factory=Rates)
     settings: tuple[Setting, ...] = ()
     resumed: tuple[Change, ...] = ()
+    unread: str = ""
     overflowed: bool = False
     usual_norm: float | None = None
     state_alone: bool = False
@@ -105,12 +114,19 @@ def evidence_of(
         rates=_rates(RateCourse.of(run), trouble, scalars, at, planned_epochs(arguments, line)),
         settings=changed(arguments, later, line),
         resumed=tuple(_resumed(report, at)),
+        unread=_unread(line, scalars),
         overflowed=any(
             alarm.kind is AlarmKind.SCALE and alarm.lasting for alarm in run.history.alarms
         ),
         usual_norm=_usual_norm(run.history, trouble),
         state_alone=_is_state_alone(report),
     )
+
+
+def _unread(line: CommandLine | None, scalars: Mapping[str, Scalar]) -> str:
+    """The switch of a command that leaves the optimizer of a checkpoint unread; "" for none."""
+    flags = [] if line is None or not stores_rate(scalars) else fresh_optimizer_flags(line)
+    return flags[0].written if flags else ""
 
 
 def _usual_norm(history: History, trouble: Trouble) -> float | None:

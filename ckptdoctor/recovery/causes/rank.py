@@ -58,7 +58,7 @@ def _jumped(evidence: Evidence) -> Iterator[Cause]:
         kind = CauseKind.SCHEDULE_RESTARTED
     yield Cause(
         kind=kind,
-        sure=Sure.CLEAR if soon else Sure.LIKELY,
+        sure=Sure.CLEAR if soon and not evidence.unread else Sure.LIKELY,
         evidence=tuple(told),
         remedy=from_rates(evidence, jumped=True),
         todo=tuple(todo),
@@ -110,6 +110,9 @@ def _supporting(evidence: Evidence) -> Iterator[str]:
 
 def _lost_optimizer(evidence: Evidence) -> Iterator[Cause]:
     """The run was resumed without the optimizer, or with another."""
+    if evidence.unread:
+        yield _unread_optimizer(evidence)
+        return
     fresh = [one for one in evidence.settings if is_fresh_optimizer(one.name) and one.after]
     changes = [
         change
@@ -129,6 +132,24 @@ def _lost_optimizer(evidence: Evidence) -> Iterator[Cause]:
         evidence=tuple(told),
         remedy=from_rates(evidence, jumped=False) or _half("a fresh optimizer at the full rate"),
         todo=("load the states of optimizer and schedule when resuming",),
+    )
+
+
+def _unread_optimizer(evidence: Evidence) -> Cause:
+    """A switch of the command left unread what the checkpoint stores."""
+    told = [f"{evidence.unread} leaves the optimizer of the checkpoint unread"]
+    told += [change.message for change in evidence.resumed[:2]]
+    return Cause(
+        kind=CauseKind.OPTIMIZER_LOST,
+        sure=Sure.CLEAR,
+        evidence=tuple(told),
+        remedy=Remedy(
+            factor=1.0,
+            low=HALF,
+            high=1.0,
+            warmup_epochs=0,
+            reason="the stored optimizer and its schedule, which were healthy, are loaded now",
+        ),
     )
 
 

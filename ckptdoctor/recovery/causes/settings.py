@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
-from ckptdoctor.recovery.command_line import CommandLine
+from ckptdoctor.recovery.command_line import CommandLine, Flag
 
 __all__ = [
     "Setting",
     "changed",
+    "fresh_optimizer_flags",
     "is_batch_size",
     "is_fresh_optimizer",
     "number_in",
@@ -28,6 +29,8 @@ _BATCH = re.compile(
 )
 _FRESH = re.compile(r"^(?:fresh|reset|new|no_load|skip|drop|reinit)_(?:the_)?optim(?:izer)?\w*$")
 _EPOCHS = re.compile(r"^(?:n_|num_|max_|total_)?(?:train_)?(?:epochs?|nepochs?)$")
+
+_ON = frozenset({"1", "true", "yes", "on"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,16 @@ def is_batch_size(name: str) -> bool:
 def is_fresh_optimizer(name: str) -> bool:
     """Whether a switch leaves the stored state of the optimizer unread."""
     return _FRESH.match(name) is not None
+
+
+def fresh_optimizer_flags(line: CommandLine) -> list[Flag]:
+    """The switches of a command that leave the stored state of the optimizer unread."""
+    return [
+        flag
+        for flag in line.flags
+        if is_fresh_optimizer(flag.name.replace("-", "_"))
+        and (flag.value is None or flag.value.lower() in _ON)
+    ]
 
 
 def planned_epochs(stored: Mapping[str, Scalar], line: CommandLine | None) -> float | None:

@@ -22,6 +22,7 @@ _SIGMAS, _FARTHER = 5.0, 1.5
 _LEARNED = math.log(1.5)
 _ALL_LOST, _AT_ONCE = 0.9, 0.5
 _WORSE_THAN_EVER = 1.5
+_STAYS = 0.5
 
 
 class Unlearned:
@@ -38,6 +39,7 @@ class Unlearned:
         self._known: list[float] = []
         self._since: Position | None = None
         self._count = 0
+        self._rose = 0.0
 
     def update(self, at: Position, value: float) -> Position | None:
         """From where on all that was learned is lost; None while it is not.
@@ -46,7 +48,7 @@ class Unlearned:
             at: of the clock.
             value: finite.
         """
-        if not self._minimises or not self._is_lost(value):
+        if not self._minimises or not (self._stays(value) or self._is_lost(value)):
             self._since, self._count = None, 0
             if value > 0.0:
                 self._known.append(value)
@@ -54,6 +56,12 @@ class Unlearned:
         self._since = at if self._since is None else self._since
         self._count += 1
         return self._since if self._count >= _IN_A_ROW else None
+
+    def _stays(self, value: float) -> bool:
+        """Whether most of a rise that was seen is still there."""
+        if self._since is None or value <= 0.0:
+            return False
+        return math.log(value) - math.log(self._known[-1]) > _STAYS * self._rose
 
     def _is_lost(self, value: float) -> bool:
         known = self._known
@@ -67,5 +75,6 @@ class Unlearned:
             return False
         start, best = statistics.median(known[:_FIRST_VALUES]), min(known)
         learned = math.log(start) - math.log(best)
+        self._rose = risen
         is_back = value >= _ALL_LOST * start and learned >= _LEARNED and risen > _AT_ONCE * learned
         return is_back or value > _WORSE_THAN_EVER * max(known)

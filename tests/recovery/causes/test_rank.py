@@ -187,6 +187,25 @@ def test_a_fresh_optimizer_is_named(tmp_path: Path) -> None:
     assert {CauseKind.RATE_JUMPED, CauseKind.OPTIMIZER_LOST} <= kinds
 
 
+def test_an_optimizer_that_a_switch_left_unread_is_loaded_this_time(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, 0.02, 0.01],
+        rates=[*[0.02] * 10, 0.5],
+        arguments=lambda epoch: {"fresh_optimizer": epoch > 10},
+    )
+    command = "python t.py --lr 0.5 --resume run/checkpoint_epoch_10.pth --fresh-optimizer"
+    plan = planned(run, command=command)
+    assert plan.advice.factor == 1.0
+    assert plan.advice.causes[0].kind is CauseKind.OPTIMIZER_LOST
+    option = plan.options[0]
+    assert "--fresh-optimizer" not in option.command
+    assert "--scale-lr" not in option.command
+    assert "--lr 0.5" in option.command, "the stored rate wins over it"
+    kept = planned(run, command=command.replace("--fresh-optimizer", "--fresh-data"))
+    assert "--fresh-data" in kept.options[0].command
+
+
 def evidence(well: float, bad: float, top: float, *, gradual: bool, falls: bool) -> Evidence:
     trouble = Trouble(
         kind=TroubleKind.COLLAPSE, at=9, began=9, well=8, gradual=gradual, said="the run collapsed"
