@@ -160,10 +160,16 @@ class Rewrite:
         else:
             self._replace(flag, argument(target), _SOUND)
 
+    def _as_written(self, name: str) -> str:
+        """A name with underscores, where the other flags of the command have them."""
+        written = [flag.written.lstrip("-") for flag in self._line.flags]
+        underscores = any("_" in one for one in written) and not any("-" in one for one in written)
+        return name[:2] + name[2:].replace("-", "_") if underscores else name
+
     def _add_resume(self, target: Path, usual: str) -> None:
         """Add the flag that takes the checkpoint, where the command has none."""
         known = self._request.resume_flag or self._resume.usual()
-        name = known or usual or "--resume-from"
+        name = known or usual or self._as_written("--resume-from")
         name = name if name.startswith("-") else f"--{name}"
         name = self._add(name, argument(target), _SOUND)
         self.warnings += [

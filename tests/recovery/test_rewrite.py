@@ -258,3 +258,17 @@ def test_all_other_words_stay(before: str, after: str, rate: object, path: str) 
     assert words[7] == str(Path(f"./{path}/new.pth"))
     if float(str(rate)) > 0:
         assert float(words[5]) == pytest.approx(float(str(rate)) * 0.75, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("python t.py --lr 1 --work_dir out", "--resume_from"),
+        ("python t.py --lr 1 --save-dir out", "--resume-from"),
+        ("python t.py --lr 1", "--resume-from"),
+    ],
+)
+def test_a_flag_that_is_a_guess_is_written_as_the_others_are(command: str, flag: str) -> None:
+    found = rewrite(command)
+    found.resume_from(Path("a.pth"), Path("a.pth"), "", None)
+    assert f"{flag} a.pth" in found.text()
