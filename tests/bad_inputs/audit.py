@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import json
 import os
 import pickle
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -108,10 +110,14 @@ def watched(jobs: Sequence[Job], warm: Iterable[Path], timeout_s: float = 300.0)
         text=True,
         timeout=timeout_s,
         check=False,
-        env={**environment, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "100"},
+        env={**environment, **_WITHOUT_FILES, "COLUMNS": "100"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return [Watched(**one) for one in json.loads(done.stdout)]
+
+
+_WITHOUT_FILES = {"PYTHONDONTWRITEBYTECODE": "1", "CKPTDOCTOR_NO_CACHE": "1"}
+"""Neither bytecode nor what is remembered is written: what is, comes from the file."""
 
 
 def _is_own(arguments: tuple[Any, ...]) -> bool:
@@ -251,9 +257,13 @@ def _examine(job: Job, watch: _Watch) -> Watched:
     return told
 
 
+_ITS_OWN = ("ckptdoctor.guard.adapters.", "ckptdoctor.__main__")
+
+
 def _main() -> None:
     import typer.main
 
+    import ckptdoctor
     from tests.bad_inputs.running import called
 
     # typer evaluates the annotations of every command for every call: once, before it counts.
@@ -261,6 +271,9 @@ def _main() -> None:
     told = json.load(sys.stdin)
     watch = _Watch()
     sys.addaudithook(watch.hook)
+    for module in pkgutil.walk_packages(ckptdoctor.__path__, "ckptdoctor."):
+        if not module.name.startswith(_ITS_OWN):
+            importlib.import_module(module.name)  # what a file alone would have imported late
     for path in told["warm"]:
         with tempfile.TemporaryDirectory() as out:
             job = Job(name="", path=path, out=out, canary="")

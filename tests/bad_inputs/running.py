@@ -94,14 +94,14 @@ def meddling(kind: Kind, path: Path) -> Iterator[None]:
     meddle = kind.meddle
     done = False
 
-    def reading(file: Any, *arguments: Any) -> Any:
+    def reading(file: Any, *arguments: Any, **named: Any) -> Any:
         nonlocal done
         late = kind.meddles_late
         before = file.path == path and not done
         done = done or before
         if before and not late:
             meddle(path)
-        checkpoint = read_checkpoint(file, *arguments)
+        checkpoint = read_checkpoint(file, *arguments, **named)
         if before and late:
             meddle(path)
         return checkpoint
