@@ -7,6 +7,7 @@ worse several times in a row, or fell farther than ever before and made no headw
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -75,12 +76,14 @@ def _worsening(scores: Sequence[Score]) -> Position | None:
 def _first_large_fall(scores: Sequence[Score]) -> Position | None:
     """The position before the first fall that was larger than all before and ended the headway."""
     values = [score for _, score in scores]
+    later = list(itertools.accumulate(reversed(values), max))[::-1]  # the best from each on
+    best, before = -math.inf, 0.0
     for at in range(1, len(values)):
-        fall, best = values[at - 1] - values[at], max(values[:at])
-        before = max(_falls(values[:at]), default=0.0)
+        best, fall = max(best, values[at - 1]), values[at - 1] - values[at]
         is_large = fall > _PLAIN * abs(best) and fall > _FARTHER * before
-        if is_large and max(values[at:]) < best + _NO_HEADWAY * fall:
+        if is_large and later[at] < best + _NO_HEADWAY * fall:
             return scores[at - 1][0]
+        before = max(before, fall)
     return None
 
 

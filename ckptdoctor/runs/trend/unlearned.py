@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
+from collections import deque
 
 from ckptdoctor.history import Position
 from ckptdoctor.metadata import Mode
@@ -36,9 +36,12 @@ class Unlearned:
 
     def __init__(self, mode: Mode) -> None:
         self._minimises = mode is Mode.MIN
-        self._known: list[float] = []
-        self._since: Position | None = None
+        self._first: list[float] = []
+        self._recent: deque[float] = deque(maxlen=_WINDOW)  # logarithms
         self._count = 0
+        self._best, self._worst, self._steepest = math.inf, 0.0, 0.0
+        self._since: Position | None = None
+        self._row = 0
         self._rose = 0.0
 
     def update(self, at: Position, value: float) -> Position | None:
@@ -49,32 +52,40 @@ class Unlearned:
             value: finite.
         """
         if not self._minimises or not (self._stays(value) or self._is_lost(value)):
-            self._since, self._count = None, 0
+            self._since, self._row = None, 0
             if value > 0.0:
-                self._known.append(value)
+                self._learn(value)
             return None
         self._since = at if self._since is None else self._since
+        self._row += 1
+        return self._since if self._row >= _IN_A_ROW else None
+
+    def _learn(self, value: float) -> None:
+        now = math.log(value)
+        if self._recent:
+            self._steepest = max(self._steepest, now - self._recent[-1])
+        self._recent.append(now)
+        self._best, self._worst = min(self._best, value), max(self._worst, value)
         self._count += 1
-        return self._since if self._count >= _IN_A_ROW else None
+        if self._count <= _FIRST_VALUES:
+            self._first.append(value)
 
     def _stays(self, value: float) -> bool:
         """Whether most of a rise that was seen is still there."""
         if self._since is None or value <= 0.0:
             return False
-        return math.log(value) - math.log(self._known[-1]) > _STAYS * self._rose
+        return math.log(value) - self._recent[-1] > _STAYS * self._rose
 
     def _is_lost(self, value: float) -> bool:
-        known = self._known
-        if len(known) < _FEWEST_KNOWN or value <= 0.0:
+        if self._count < _FEWEST_KNOWN or value <= 0.0:
             return False
-        logs = [math.log(old) for old in known]
-        moves = [after - before for before, after in itertools.pairwise(logs)]
-        usual = max(_SIGMAS * (noise_of(logs[-_WINDOW:]) or 0.0), _FARTHER * max(0.0, *moves))
-        risen = math.log(value) - logs[-1]
-        if risen <= max(usual, _LEAST_RISE):
+        risen = math.log(value) - self._recent[-1]
+        if risen <= max(_LEAST_RISE, _FARTHER * self._steepest):
             return False
-        start, best = statistics.median(known[:_FIRST_VALUES]), min(known)
-        learned = math.log(start) - math.log(best)
+        if risen <= _SIGMAS * (noise_of([*self._recent]) or 0.0):
+            return False
+        start = statistics.median(self._first)
+        learned = math.log(start) - math.log(self._best)
         self._rose = risen
         is_back = value >= _ALL_LOST * start and learned >= _LEARNED and risen > _AT_ONCE * learned
-        return is_back or value > _WORSE_THAN_EVER * max(known)
+        return is_back or value > _WORSE_THAN_EVER * self._worst
