@@ -64,13 +64,14 @@ class MetricCollapse(Rule):
     """Metric collapsed.
 
     From one epoch to the next the metric lost half of its best or more (one to minimise: rose to
-    ten times it, or stayed at more than twice it), or became NaN, and has not come back since:
-    neither to within its noise, nor by nine tenths of what it lost. In the first five epochs of a
-    run, when scores are guesses still, three quarters have to be lost, unless the loss of the
-    training says the same: where both are worse than in the first epoch, and the loss has lost
-    twice what it had gained, or beside a score a fifth of it, the net is worse than untrained. The
-    other way round, a score that falls to nothing while that loss goes on falling was guessed, and
-    is no best to fall from. A metric below zero has no half: there half of what the run had gained
+    ten times it, stayed at more than twice it, or was for two values in a row back where it began,
+    or half as high again as ever), or became NaN, and has not come back since: neither to within
+    its noise, nor by nine tenths of what it lost. In the first five epochs of a run, when scores
+    are guesses still, three quarters have to be lost, unless the loss of the training says the
+    same: where both are worse than in the first epoch, and the loss has lost twice what it had
+    gained, or beside a score a fifth of it, the net is worse than untrained. The other way round, a
+    score that never rose and falls to nothing while that loss goes on falling was guessed, and is
+    no best to fall from. A metric below zero has no half: there half of what the run had gained
     since its first values has to be lost, and more than its noise explains.
     The weights may well be finite: a checkpoint from behind the collapse is worthless all the same.
 
