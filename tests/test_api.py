@@ -441,15 +441,15 @@ import os, signal, sys, threading, ckptdoctor
 
 def interrupt(done, expected):
     global seen
-    if not seen:
-        os.kill(os.getpid(), signal.SIGINT)
     seen = max(seen, done)
+    if done > 4e9 and once.acquire(blocking=False):  # in the middle of the first of five files
+        os.kill(os.getpid(), signal.SIGINT)
 
-seen = 0
+seen, once = 0, threading.Lock()
 try:
     ckptdoctor.scan(sys.argv[1], progress=interrupt)
 except KeyboardInterrupt:
-    print(0 < seen < 20e9, threading.active_count())
+    print(seen < 20e9, threading.active_count())
 print(len(ckptdoctor.scan(sys.argv[2]).checkpoints))
 """
 
