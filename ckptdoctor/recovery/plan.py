@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -70,6 +71,7 @@ def make_plan(
     Raises:
         UsageError: the command that the user gives is none.
     """
+    stored = functools.cache(stored)  # several ask it of the same file, and it reads
     place = None if run is None else _best(run)
     history = None if run is None else run.history
     line, where, notes = _command(request, history, place, stored)
@@ -199,9 +201,7 @@ def _on_the_rate(basis: Basis) -> list[str]:
     unsure = advice.causes and not advice.causes[0].is_rate and advice.factor < 1.0
     if not unsure or not again or basis.request.factor is not None:
         return []
-    return [
-        f"the rate may not be the cause. To keep it, once another is mended:  {again} --scale-lr 1"
-    ]
+    return [f"the rate may not be the cause. To keep it, once another is mended:  {again} {_KEEP}"]
 
 
 def _notes(basis: Basis, before: Place | None) -> list[str]:

@@ -13,6 +13,7 @@ import statistics
 
 from ckptdoctor.history import Clock
 from ckptdoctor.recovery.causes.trouble import trouble_of
+from ckptdoctor.recovery.timeline import duration
 from ckptdoctor.report import RunReport
 
 __all__ = ["best_interval_s", "save_advice"]
@@ -53,13 +54,8 @@ def save_advice(report: RunReport) -> str:
     best_s = best_interval_s(lasted_s, save_s)
     if now_s < _WORTH * best_s:
         return ""
+    best, now, lasted = duration(best_s), duration(now_s), duration(lasted_s)
     return (
-        f"save every {_time(best_s)}, not every {_time(now_s)}: the least is lost at the square "
-        f"root of 2 × {_time(lasted_s)} between failures × {save_s:.2g} s a save (at 200 MB/s)"
+        f"save every {best}, not every {now}: the least is lost at the square root of 2 × {lasted} "
+        f"between failures × {save_s:.2g} s a save (at 200 MB/s)"
     )
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ckptdoctor.history import History, Position
 from ckptdoctor.metadata import MetricKind, Mode
 
-__all__ = ["Timeline", "timeline_of"]
+__all__ = ["Timeline", "duration", "timeline_of"]
 
 _FEWEST_POINTS = 6
 _LATEST = 20
@@ -106,3 +106,10 @@ def _slopes(points: Sequence[tuple[Position, float]]) -> tuple[float, float]:
     ]
     lower, _, upper = statistics.quantiles(slopes, n=4)
     return lower, upper
+
+
+def duration(seconds: float) -> str:
+    """A time in words: ``45 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.runs.trend.rates import RISE, is_above_all, rises
 
-__all__ = ["Change", "ChangeKind", "Group", "OptimizerFacts", "Schedule", "changes"]
+__all__ = [
+    "Change",
+    "ChangeKind",
+    "Group",
+    "OptimizerFacts",
+    "Schedule",
+    "changes",
+    "plain_number",
+]
 
 _GROUPS = "param_groups."
 _LAST_EPOCH = re.compile(r"^(|.*\.)last_epoch$")
@@ -162,8 +170,8 @@ def changes(run: Sequence[OptimizerFacts]) -> Iterator[Change]:
 def _group(inside: Mapping[str, Scalar]) -> Group:
     family = next((name for key, name in _FAMILIES if key in inside), "")
     return Group(
-        rate=_number(inside.get("lr")),
-        initial_rate=_number(inside.get("initial_lr")),
+        rate=plain_number(inside.get("lr")),
+        initial_rate=plain_number(inside.get("initial_lr")),
         count=sum(key.startswith("params.") for key in inside),
         family=family,
         settings=tuple((name, inside[name]) for name in _SETTINGS if name in inside),
@@ -174,7 +182,7 @@ def _schedules(
     scalars: Mapping[str, Scalar], roots: Sequence[str]
 ) -> Iterator[tuple[str, Schedule]]:
     for root in roots:
-        count = _number(scalars[f"{root}last_epoch"])
+        count = plain_number(scalars[f"{root}last_epoch"])
         if count is None or not _is_schedule(scalars, root):
             continue
         base = [scalars.get(f"{root}base_lrs.{at}") for at in range(8)]
@@ -182,7 +190,7 @@ def _schedules(
             root,
             Schedule(
                 count=count,
-                base_rates=tuple(rate for one in base if (rate := _number(one)) is not None),
+                base_rates=tuple(rate for one in base if (rate := plain_number(one)) is not None),
                 cyclic=any(f"{root}{key}" in scalars for key in _CYCLIC),
                 falling=any(_has(scalars, f"{root}{key}") for key in _FALLING),
             ),
@@ -199,7 +207,8 @@ def _has(scalars: Mapping[str, Scalar], path: str) -> bool:
     return path in scalars or any(key.startswith(f"{path}.") for key in scalars)
 
 
-def _number(value: Scalar) -> float | None:
+def plain_number(value: Scalar) -> float | None:
+    """A number; None for anything else, a bool included."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 

@@ -11,7 +11,7 @@ from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.history import Position
 from ckptdoctor.recovery.causes.course import RateCourse
 from ckptdoctor.recovery.stored_rates import Kind, is_rate, kind_of, stores_schedule
-from ckptdoctor.runs.optimizer_facts import OptimizerFacts
+from ckptdoctor.runs.optimizer_facts import OptimizerFacts, plain_number
 
 __all__ = ["Ahead", "Growth", "ahead_of", "growth_of"]
 
@@ -106,8 +106,9 @@ def _comes_back(scalars: Mapping[str, Scalar]) -> bool:
 
 def _stored_tops(scalars: Mapping[str, Scalar], *, current: bool = True) -> Iterator[float]:
     """What the stored rates may rise to: initial ones, upper bounds, and the current one."""
-    for name, value in scalars.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not is_rate(name):
+    for name, scalar in scalars.items():
+        value = plain_number(scalar)
+        if value is None or not is_rate(name):
             continue
         kind = kind_of(name)
         key = name.rstrip("0123456789").rstrip(".").rpartition(".")[2]
@@ -120,9 +121,9 @@ def _stored_tops(scalars: Mapping[str, Scalar], *, current: bool = True) -> Iter
 
 def growth_of(scalars: Mapping[str, Scalar]) -> Growth | None:
     """A stored schedule that lets the rate grow without end; None where there is none."""
-    for name, value in scalars.items():
-        found = _GROWS.search(name)
-        if found is None or isinstance(value, bool) or not isinstance(value, int | float):
+    for name, scalar in scalars.items():
+        found, value = _GROWS.search(name), plain_number(scalar)
+        if found is None or value is None:
             continue
         root = name[: -len(found[1])]
         is_schedule = any(f"{root}{key}" in scalars for key in (_COUNT, "t_initial", "step_size"))
@@ -137,8 +138,8 @@ def growth_of(scalars: Mapping[str, Scalar]) -> Growth | None:
 
 def _number(scalars: Mapping[str, Scalar], root: str, *keys: str) -> float | None:
     for key in keys:
-        value = scalars.get(f"{root}{key}")
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        value = plain_number(scalars.get(f"{root}{key}"))
+        if value is not None and value > 0:
             return float(value)
     return None
 

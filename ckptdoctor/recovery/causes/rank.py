@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Remedy, Sure
 from ckptdoctor.recovery.causes.evidence import Evidence
-from ckptdoctor.recovery.causes.remedies import HALF, from_rates, rule_of_thumb
+from ckptdoctor.recovery.causes.remedies import HALF, from_rates, rule_of_thumb, unchanged
 from ckptdoctor.recovery.causes.settings import is_batch_size, is_fresh_optimizer
 from ckptdoctor.recovery.causes.trouble import TroubleKind
 from ckptdoctor.runs.optimizer_facts import ChangeKind
@@ -143,12 +143,8 @@ def _unread_optimizer(evidence: Evidence) -> Cause:
         kind=CauseKind.OPTIMIZER_LOST,
         sure=Sure.CLEAR,
         evidence=tuple(told),
-        remedy=Remedy(
-            factor=1.0,
-            low=HALF,
-            high=1.0,
-            warmup_epochs=0,
-            reason="the stored optimizer and its schedule, which were healthy, are loaded now",
+        remedy=unchanged(
+            "the stored optimizer and its schedule, which were healthy, are loaded now"
         ),
     )
 
@@ -198,13 +194,7 @@ def _poisoned(evidence: Evidence) -> Iterator[Cause]:
         evidence=(
             "the weights are finite in every file; the average or running statistics are not",
         ),
-        remedy=Remedy(
-            factor=1.0,
-            low=HALF,
-            high=1.0,
-            warmup_epochs=0,
-            reason="the weights themselves learned well at this rate",
-        ),
+        remedy=unchanged("the weights themselves learned well at this rate"),
     )
 
 

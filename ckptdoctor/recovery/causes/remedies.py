@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ckptdoctor.recovery.causes.cause import Remedy
 from ckptdoctor.recovery.causes.evidence import Evidence
 
-__all__ = ["HALF", "from_rates", "rule_of_thumb"]
+__all__ = ["HALF", "from_rates", "rule_of_thumb", "unchanged"]
 
 HALF = 0.5
 _WARMUP_EPOCHS = 5
@@ -72,6 +72,11 @@ def _edge(evidence: Evidence, *, jumped: bool) -> _Edge | None:
 def _rounded(value: float) -> float:
     """Two digits: nobody knows more."""
     return float(f"{value:.2g}")
+
+
+def unchanged(reason: str) -> Remedy:
+    """The rate as it was."""
+    return Remedy(factor=1.0, low=HALF, high=1.0, warmup_epochs=0, reason=reason)
 
 
 def rule_of_thumb(factor: float, low: float, high: float, reason: str) -> Remedy:

@@ -84,24 +84,24 @@ def trouble_of(report: RunReport) -> Trouble | None:
             said=f"{what} at {say(at)}",
         )
     if shift is not None:
-        return Trouble(
-            kind=TroubleKind.SHIFT,
-            at=shift.at,
-            began=shift.at,
-            well=_before(history, shift.at),
-            gradual=False,
-            said=f"the metric fell at {say(shift.at)}",
-        )
+        said = f"the metric fell at {say(shift.at)}"
+        return _survived(TroubleKind.SHIFT, shift.at, history, said)
     if span is not None:
-        return Trouble(
-            kind=TroubleKind.DECLINE,
-            at=span.first,
-            began=span.first,
-            well=_before(history, span.first),
-            gradual=True,
-            said=f"the metric declined from {say(span.first)}",
-        )
+        said = f"the metric declined from {say(span.first)}"
+        return _survived(TroubleKind.DECLINE, span.first, history, said)
     return _of_files(report)
+
+
+def _survived(kind: TroubleKind, at: Position, history: History, said: str) -> Trouble:
+    """A trouble that was plain from its first position on."""
+    return Trouble(
+        kind=kind,
+        at=at,
+        began=at,
+        well=_before(history, at),
+        gradual=kind is TroubleKind.DECLINE,
+        said=said,
+    )
 
 
 def _learned(history: History, well: Position | None) -> Position | None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from ckptdoctor.recovery.option import Option
 from ckptdoctor.recovery.plan import Plan
 from ckptdoctor.recovery.rewrite import Change
-from ckptdoctor.recovery.timeline import Timeline
+from ckptdoctor.recovery.timeline import Timeline, duration
 from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.text import number, printable
 
@@ -148,13 +148,7 @@ def _timeline(timeline: Timeline) -> str:
         many = f"{low} epochs or more, perhaps never"
     took = ""
     if timeline.epoch_s is not None:
-        least = _duration(low * timeline.epoch_s)
-        most = "" if high in (None, low) else f" to {_duration((high or 0) * timeline.epoch_s)}"
+        least = duration(low * timeline.epoch_s)
+        most = "" if high in (None, low) else f" to {duration((high or 0) * timeline.epoch_s)}"
         took = f", {least}{most}"
     return f"{what} in about {many}{took}. From {timeline.method}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
