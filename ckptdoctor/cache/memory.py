@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -103,18 +103,15 @@ class Memory:
     @property
     def recall(self) -> Recall:
         """How much was remembered so far."""
-        times = self._read_at.values()
-        return Recall(
-            files=len(times),
-            of=len(self._asked),
-            oldest=min(times, default=0),
-            newest=max(times, default=0),
-        )
+        return self._recall_of(self._read_at)
 
     @property
     def known(self) -> Recall:
         """How much is remembered now, what was read just now as well."""
-        times = (self._kept | self._read_at).values()
+        return self._recall_of(self._kept | self._read_at)
+
+    def _recall_of(self, read_at: Mapping[bytes, int]) -> Recall:
+        times = read_at.values()
         return Recall(
             files=len(times),
             of=len(self._asked),
