@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,6 +224,19 @@ class History:
 
     def _point(self, at: Position) -> Point | None:
         return next((point for point in self.points if point.at == at), None)
+
+    @property
+    def scores(self) -> list[tuple[Position, float]]:
+        """The metric's own values by position, their sign turned so that more is better.
+
+        Without what is no number, and without a running best.
+        """
+        sign = -1.0 if self.mode is Mode.MIN else 1.0
+        return [
+            (point.at, sign * point.value)
+            for point in self.points
+            if point.kind is MetricKind.SCORE and math.isfinite(point.value)
+        ]
 
     @property
     def last_at(self) -> Position | None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.history import Position
-from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.recovery.average_choice import Averaging, Chosen, choose_average
 from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.report import CheckpointReport, RunReport
@@ -184,14 +183,9 @@ def _scores(run: RunReport, chosen: Chosen) -> Sequence[float]:
     history = run.history
     if first is None or last is None or history.mode is None:
         return ()
-    sign = -1.0 if history.mode is Mode.MIN else 1.0
-    points = [
-        point
-        for point in history.points
-        if point.at <= last and point.kind is MetricKind.SCORE and math.isfinite(point.value)
-    ]
-    spanned = sum(point.at >= first for point in points)
-    return [sign * point.value for point in points[-max(_FEWEST_SCORES, spanned) :]]
+    scores = [(at, score) for at, score in history.scores if at <= last]
+    spanned = sum(at >= first for at, _ in scores)
+    return [score for _, score in scores[-max(_FEWEST_SCORES, spanned) :]]
 
 
 def _oldest(chosen: Chosen) -> CheckpointReport:

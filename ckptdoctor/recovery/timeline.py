@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.history import History, Position
-from ckptdoctor.metadata import MetricKind, Mode
+from ckptdoctor.metadata import Mode
 
 __all__ = ["Timeline", "duration", "timeline_of"]
 
@@ -49,11 +49,7 @@ def timeline_of(history: History | None, start_epoch: int | None, target: float)
     if history is None or history.mode is None or start_epoch is None:
         return Timeline(target=target, method="none: the metric over the epochs is not known")
     sign = 1.0 if history.mode is Mode.MAX else -1.0
-    points = [
-        (point.at, sign * point.value)
-        for point in history.points
-        if point.at <= start_epoch and point.kind is MetricKind.SCORE and math.isfinite(point.value)
-    ]
+    points = [(at, score) for at, score in history.scores if at <= start_epoch]
     if len(points) < _FEWEST_POINTS:
         few = f"none: {len(points)} scores up to epoch {start_epoch} are too few"
         return Timeline(target=target, start_epoch=start_epoch, method=few)

@@ -10,7 +10,7 @@ from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.clock import standing
 from ckptdoctor.runs.optimizer_facts import ChangeKind
-from ckptdoctor.runs.trend.named import rate_of
+from ckptdoctor.runs.trend.named import rates_of
 from ckptdoctor.runs.trend.rates import rate_jumps
 from ckptdoctor.runs.trend.trend import trend_of
 
@@ -59,7 +59,7 @@ class ResumeChangedOptimizer(Rule):
 
     def check_history(self, history: History) -> Iterator[Finding]:
         """One finding: on the first jump of the log's rate that did harm, else on the last one."""
-        rates = {at: rate for at, values in history.values.items() if (rate := rate_of(values))}
+        rates = rates_of(history)
         harmed, ordered = list(_harmed(history)), sorted(rates)
         sure = [alarm for alarm in history.alarms if alarm.kind is AlarmKind.RATE]
         jumps = {alarm.at: (alarm.before or 0.0, alarm.value) for alarm in sure}

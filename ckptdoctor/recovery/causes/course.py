@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.history import Position
 from ckptdoctor.runs.run import Run
-from ckptdoctor.runs.trend.named import rate_of
+from ckptdoctor.runs.trend.named import rates_of
 from ckptdoctor.runs.trend.rates import RISE, rate_jumps
 
 __all__ = ["Jump", "RateCourse"]
@@ -50,9 +50,7 @@ class RateCourse:
         A file stores the rate of the epoch that follows, where the schedule is stepped before it
         is saved; a log prints that of the epoch itself. So the two are never mixed.
         """
-        told: Mapping[Position, float] = {
-            at: rate for at, values in run.history.values.items() if (rate := rate_of(values))
-        }
+        told = rates_of(run.history)
         if len(told) >= _FEWEST:
             return cls(tuple(sorted(told.items())))
         stored: dict[Position, float] = {}

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.finding import Verdict
 from ckptdoctor.history import AlarmKind, History, Position
-from ckptdoctor.metadata import MetricKind, Mode
-from ckptdoctor.recovery.causes.unrest import Score, first_good, last_good, unrest_of
+from ckptdoctor.recovery.causes.unrest import first_good, last_good, unrest_of
 from ckptdoctor.report import RunReport
 
 __all__ = ["Trouble", "TroubleKind", "trouble_of"]
@@ -69,7 +68,7 @@ def trouble_of(report: RunReport) -> Trouble | None:
     span, shift = history.decline, history.shift
     if death is not None:
         at, what = death
-        scores = _scores(history)
+        scores = history.scores
         good = last_good([score for score in scores if score[0] < at])
         began = at if good is None else _behind(history, good, at)
         unrest = unrest_of([score for score in scores if score[0] < began])
@@ -106,7 +105,7 @@ def _survived(kind: TroubleKind, at: Position, history: History, said: str) -> T
 
 def _learned(history: History, well: Position | None) -> Position | None:
     """From where on the run had learned: the rates before may have been too high for it."""
-    return first_good([score for score in _scores(history) if well is None or score[0] <= well])
+    return first_good([score for score in history.scores if well is None or score[0] <= well])
 
 
 def _deaths(history: History) -> Iterator[tuple[Position, str]]:
@@ -123,16 +122,6 @@ _WHAT = {
     AlarmKind.NON_FINITE: "the run turned to NaN",
     AlarmKind.SCALE: "the loss scale fell to its end",
 }
-
-
-def _scores(history: History) -> list[Score]:
-    """The metric by position, more is better; without what is no number."""
-    sign = -1.0 if history.mode is Mode.MIN else 1.0
-    return [
-        (point.at, sign * point.value)
-        for point in history.points
-        if point.kind is MetricKind.SCORE and math.isfinite(point.value)
-    ]
 
 
 def _behind(history: History, good: Position, at: Position) -> Position:

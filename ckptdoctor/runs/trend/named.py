@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 
 from ckptdoctor import metadata
+from ckptdoctor.history import History, Position
 from ckptdoctor.runs.logs.pairs import is_scale
 
-__all__ = ["is_loss", "is_norm", "is_rate", "is_telling", "rate_of"]
+__all__ = ["is_loss", "is_norm", "is_rate", "is_telling", "rate_of", "rates_of"]
 
 _RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE)
 _LOSS = re.compile(r"(?:^|[/ ])loss[_/ ](?!scale|weight|fn|type|coef|ratio)\w+$", re.IGNORECASE)
@@ -43,3 +44,8 @@ def is_norm(name: str) -> bool:
 def is_telling(name: str) -> bool:
     """Whether a value of a log tells something of the run, whatever the metric is."""
     return is_loss(name) or is_norm(name) or is_rate(name) or is_scale(name)
+
+
+def rates_of(history: History) -> dict[Position, float]:
+    """The learning rates above 0 that the logs of a run tell of, by position."""
+    return {at: rate for at, values in history.values.items() if (rate := rate_of(values))}
