@@ -1,4 +1,7 @@
-"""Runs the command as a user would: another process, no standard input."""
+"""Runs the command as a user would: another process, no standard input.
+
+Most of them are forked, see :mod:`tests.cli.forking`; the others start anew.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,10 @@ from typing import Any
 import torch
 
 from tests.builders import save
+from tests.cli.forking import CAN_FORK, run_forked
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m|\x1b")
+_OF_A_START = re.compile("PYTHON|LANG|LC_|LD_|HOME|COVERAGE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +47,32 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     code: str | None = None,
+    anew: bool = False,
 ) -> Outcome:
-    """Run ``ckptdoctor`` with these arguments, or a piece of Python instead."""
+    """Run ``ckptdoctor`` with these arguments, or a piece of Python instead.
+
+    Args:
+        arguments: of the command.
+        cwd: its folder.
+        env: set in its environment.
+        code: a piece of Python to run with the arguments instead.
+        anew: whether Python is to start anew. It does for ``code``, and where ``env`` has a word
+            for Python's start.
+    """
     head = ["-c", code] if code is not None else ["-m", "ckptdoctor"]
     clean = {
         name: value
         for name, value in os.environ.items()
         if name not in ("FORCE_COLOR", "NO_COLOR", "CKPTDOCTOR_DIR", "COLUMNS", "TERM")
     }
+    whole = clean | dict(env or {})
+    if CAN_FORK and code is None and not anew and not any(map(_OF_A_START.match, env or {})):
+        ended, out, err = run_forked([*map(str, arguments)], cwd=cwd, env=whole, timeout_s=120)
+        return Outcome(ended, out.decode(), err.decode())
     finished = subprocess.run(
         [sys.executable, *head, *map(str, arguments)],
         cwd=cwd,
-        env=clean | dict(env or {}),
+        env=whole,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,
