@@ -27,6 +27,8 @@ _MOST = 24.0
 """Eight times the work takes eight times as long, and 64 times where it is the square."""
 _ROUNDS = 3
 _MOST_ROUNDS = 12
+_LONG_S = 0.5
+"""What takes so long is measured well by a single round."""
 _HOPELESS = 2.0
 """Times what would be enough: no noise makes that of the least of three."""
 
@@ -65,7 +67,8 @@ def growth(work: Callable[[T], object], few: T, many: T, *, enough: float) -> fl
     for done in range(1, _MOST_ROUNDS + 1):
         least = min(least, processor_s(work, few))
         most = min(most, processor_s(work, many))
-        if done >= _ROUNDS and not enough * least < most < _HOPELESS * enough * least:
+        is_measured = done >= _ROUNDS or most > _LONG_S
+        if is_measured and not enough * least < most < _HOPELESS * enough * least:
             break
     return most / least
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -20,17 +19,19 @@ from typing import Any
 import pytest
 
 import ckptdoctor
+from tests.costs import growth, processor_s
 
 ROOT = Path(ckptdoctor.__file__).parent
 ONLY_AT_A_PLACE = {"_REDIRECTION", "_NARROW"}  # matched where a word begins, never searched for
 ENDS = ("", "\0", "!x", "\n1")
-SMALL = (23, 100, 400)
+SMALL = (23, 100, 400, 1000)
 HOPELESS_S = 0.1
-"""For so few characters; what is linear needs a millisecond at most."""
+"""For so few characters; what is linear or a square needs some milliseconds at most."""
 FEW, MANY = 1000, 8000
 FACTOR = 24
 """Eight times the text takes eight times as long, or 64 times where it is the square."""
-TOO_SHORT_S = 0.002
+TOO_SHORT_S = 0.008
+"""The square of so many characters takes several times as long."""
 SPECIMENS = " a1.-_=:/\"'[](\n\t<>\\\x1b;Ag"
 
 
@@ -169,18 +170,6 @@ def member(kind: Any, value: Any) -> str:
     return re.escape(chr(value))
 
 
-def seconds(work: Callable[[Any], object], text: str | bytes) -> float:
-    """How long it takes, the better of three, as far as it takes long enough to be measured."""
-    best = float("inf")
-    for _ in range(3):
-        began = time.process_time()
-        work(text)
-        best = min(best, time.process_time() - began)
-        if best > HOPELESS_S:
-            break
-    return best
-
-
 def use_of(name: str, pattern: re.Pattern[Any]) -> Callable[[Any], object]:
     if any(f":{one}:" in name for one in ONLY_AT_A_PLACE):
         return pattern.match
@@ -191,6 +180,13 @@ def use_of(name: str, pattern: re.Pattern[Any]) -> Callable[[Any], object]:
         pattern.fullmatch(text)
 
     return all_of_it
+
+
+def hopeless(work: Callable[[Any], object], text: str | bytes) -> bool:
+    took_s = processor_s(work, text)
+    if not HOPELESS_S < took_s < 10 * HOPELESS_S:
+        return took_s > HOPELESS_S
+    return all(processor_s(work, text) > HOPELESS_S for _ in range(2))
 
 
 def super_linear(name: str, pattern: re.Pattern[Any]) -> tuple[str, str, str] | None:
@@ -204,11 +200,11 @@ def super_linear(name: str, pattern: re.Pattern[Any]) -> tuple[str, str, str] | 
     for before, one in dict.fromkeys(Parts(pattern).attacks()):
         for end in ENDS:
             attack = before, one, end
-            if any(seconds(work, text(size)) > HOPELESS_S for size in SMALL):
+            if any(hopeless(work, text(size)) for size in SMALL):
                 return attack
-            if seconds(work, text(MANY)) < TOO_SHORT_S:
+            if processor_s(work, text(MANY)) < TOO_SHORT_S:
                 continue
-            if seconds(work, text(MANY)) > FACTOR * seconds(work, text(FEW)):
+            if growth(work, text(FEW), text(MANY), enough=FACTOR) > FACTOR:
                 return attack
     return None
 

@@ -7,8 +7,6 @@ import json
 import math
 import pickle
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,14 +23,10 @@ from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.restore import restore
 from ckptdoctor.rules.rescue import rescue_command
 from tests.builders import save
+from tests.cli.support import run
 
 NAN = math.nan
 State = dict[str, Any]
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ckptdoctor", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def trained() -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -171,12 +165,12 @@ def test_scan_and_every_refusal_print_the_command_and_it_works(name: str, tmp_pa
     (report,) = examine([path]).checkpoints
     assert all(one.remedy.endswith(command) for one in report.findings if "rescue" in one.evidence)
     for refused in (run("restore", "--from", str(path)), run("restore", str(folder))):
-        assert refused.returncode == 4
+        assert refused.code == 4
         assert f"{command}\n" in refused.stderr
     elsewhere = run("restore", "--from", str(path), "-o", str(tmp_path / "x.pth"))
     assert f"{command} -o {tmp_path / 'x.pth'}\n" in elsewhere.stderr
     done = run(*shlex.split(command)[1:])
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     found = weights_of(torch.load(folder / "best_model_clean.pth", weights_only=True))
     assert all(tensor.isfinite().all() for tensor in found)
 

@@ -142,11 +142,8 @@ def test_no_line_makes_a_pattern_of_ours_search_for_long(name: str) -> None:
         text = start + unit * (nbytes // len(unit)) + end
         return text.encode() if isinstance(found.pattern, bytes) else text
 
-    slow = {}
     for unit, start, end in product(UNITS, STARTS, ENDS):
         if processor_s(found.search, line(8_000)) < TOO_SHORT_S:
             continue
         grown = growth(found.search, line(1_000), line(8_000), enough=24)
-        if grown > 24:
-            slow[start, unit, end] = grown
-    assert slow == {}
+        assert grown <= 24, (start, unit, end)
