@@ -19,14 +19,18 @@ _ANSWERED_AGAIN = frozenset({"history", "rank", "scan"})
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    from ckptdoctor.cli.interrupts import catch_interrupts
+
+    catch_interrupts()
     code = run(sys.argv[1:])
-    if "ckptdoctor.scanning.libtorch" in sys.modules:
+    # Python would end itself by the signal where one came in a class that was being made.
+    if code == _INTERRUPTED or "ckptdoctor.scanning.libtorch" in sys.modules:
         _leave(code)
     sys.exit(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit without tearing torch's library down, which takes longer than many a scan."""
+    """Exit at once: tearing torch's library down takes longer than many a scan."""
     import atexit
     import contextlib
     import os
