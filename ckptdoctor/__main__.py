@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import NoReturn
 
 __all__ = ["main"]
 
-_BUG = 70
 _INTERRUPTED = 130
-_USAGE = 2
-_NOTHING = 3
-_REFUSED = 4
 _ANSWERED_AGAIN = frozenset({"history", "rank", "scan"})
 """Commands whose answers hold names and figures alone; a plan quotes the command of the run."""
 
@@ -21,12 +16,24 @@ def main() -> NoReturn:
     """Run the command line and exit."""
     from ckptdoctor.cli.interrupts import catch_interrupts
 
+    _fill_closed_streams()
     catch_interrupts()
     code = run(sys.argv[1:])
     # Python would end itself by the signal where one came in a class that was being made.
     if code == _INTERRUPTED or "ckptdoctor.scanning.libtorch" in sys.modules:
         _leave(code)
     sys.exit(code)
+
+
+def _fill_closed_streams() -> None:
+    """Let no file that is opened become what others take for standard output."""
+    import os
+
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 def _leave(code: int) -> NoReturn:
@@ -36,6 +43,8 @@ def _leave(code: int) -> NoReturn:
     import os
 
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # closed by the caller
+            continue
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     atexit._run_exitfuncs()  # noqa: SLF001  (what sys.exit would have run)
@@ -58,7 +67,11 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _stopped()
     except Exception as error:  # noqa: BLE001  (the last line of defence)
-        return _failed(error)
+        if _is_abort(error):
+            return _stopped()
+        from ckptdoctor.cli.failures import failed
+
+        return failed(error)
 
 
 def _work(arguments: list[str]) -> int:
@@ -67,33 +80,15 @@ def _work(arguments: list[str]) -> int:
     return int(app(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
 
 
+def _is_abort(error: Exception) -> bool:
+    """Whether the parser gave up, as it does on Ctrl-C."""
+    return type(error).__name__ == "Abort" and type(error).__module__.startswith("typer")
+
+
 def _stopped() -> int:
-    sys.stderr.write("\nckptdoctor: interrupted\n")
+    if sys.stderr is not None:
+        sys.stderr.write("\nckptdoctor: interrupted\n")
     return _INTERRUPTED
-
-
-def _failed(error: Exception) -> int:
-    import typer
-
-    if isinstance(error, typer.Abort):
-        return _stopped()
-    show = getattr(error, "show", None)
-    if show is not None and hasattr(error, "exit_code"):  # a usage error of the parser
-        show()
-        return int(error.exit_code)
-    from ckptdoctor.cli.output import note
-    from ckptdoctor.errors import CkptDoctorError, DestinationError, UsageError
-
-    if isinstance(error, OSError):
-        note(str(error))
-        return _REFUSED if isinstance(error, DestinationError) else _NOTHING
-    if isinstance(error, CkptDoctorError):
-        for line in getattr(error, "lines", (str(error),)):  # a list, a line each
-            note(line)
-        return _USAGE if isinstance(error, UsageError) else _BUG
-    traceback.print_exc()
-    sys.stderr.write("ckptdoctor: this is our bug, not your checkpoint's; please report it\n")
-    return _BUG
 
 
 if __name__ == "__main__":

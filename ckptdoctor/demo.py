@@ -39,7 +39,7 @@ def make_demo_run(folder: Path) -> Path:
 
     Raises:
         DemoFolderError: it holds something else.
-        OSError: it cannot be written.
+        OSError: a file in it cannot be written.
     """
     marker = folder / _MARKER
     if folder.exists() and not marker.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -48,7 +48,11 @@ def make_demo_run(folder: Path) -> Path:
             + command_line("ckptdoctor", "demo", folder.with_name(f"{folder.name}-2"))
         )
     checkpoints = folder / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise DemoFolderError(f"{folder} cannot be made: {why}; name another folder") from error
     for place in (marker, log := folder / "training.log", *checkpoints.iterdir()):
         if kind := in_the_way(place):
             raise DemoFolderError(f"{place} is {kind}, which this demo did not make: move it away")

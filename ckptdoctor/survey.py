@@ -20,6 +20,7 @@ from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.report import Crash, Report, RunReport, findings_of
+from ckptdoctor.runs.absent import why_absent
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES, Discovery, discover
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.logs import is_log
@@ -113,7 +114,7 @@ def _is_named_log(path: Path) -> bool:
 
 
 def _missing(found: Discovery) -> Iterator[str]:
-    return (f"{path}: no such file or folder" for path in found.missing)
+    return map(why_absent, found.missing)
 
 
 def _longest_first(run: Run) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ckptdoctor.cli.cache import cache
+from ckptdoctor.cli.commands import Commands
 from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
@@ -25,6 +26,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="ckptdoctor",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # importing rich for the help text would double its time
@@ -46,6 +48,7 @@ def _main(
         bool,
         typer.Option(
             "--version",
+            "-V",
             callback=lambda value: _print_version(wanted=value),
             is_eager=True,
             help="Show the version and exit.",

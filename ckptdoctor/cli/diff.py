@@ -70,10 +70,11 @@ def diff(
     from ckptdoctor.cli.output import ProgressBar, note, write_result
     from ckptdoctor.compare import Comparison, compare
     from ckptdoctor.errors import CheckpointError
+    from ckptdoctor.runs.absent import why_absent
 
     missing = [path for path in (a, b) if not path.exists() and not path.is_symlink()]
     for path in missing:
-        note(f"{path}: no such file")
+        note(why_absent(path, "file"))
     if missing:
         return Exit.NOTHING
     with ProgressBar(quiet=quiet) as bar:

@@ -23,7 +23,10 @@ class _Format(Enum):
 def explain(
     codes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CODE]...", help="Codes such as CD201; none for the list of all."),
+        typer.Argument(
+            metavar="[CODE]...",
+            help="Codes such as CD201, or words such as NaN; none for the list of all.",
+        ),
     ] = None,
     *,
     fmt: Annotated[
@@ -34,18 +37,21 @@ def explain(
 ) -> int:
     """Explain a finding: what it means, how sure it is, and what to do.
 
-    With no code, every code on a line.
+    With no code, every code on a line; with a word, every code that speaks of it.
     """
     from ckptdoctor.cli.output import write_result
     from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.render.explain import explain_json, explain_text, list_text
-    from ckptdoctor.rules import ALL_RULES, find_rule
+    from ckptdoctor.rules import ALL_RULES, find_rules
 
-    chosen = [find_rule(code) for code in codes or []]
+    found = [find_rules(code) for code in codes or []]
+    chosen = list(dict.fromkeys(rule for rules in found for rule in rules))
+    is_list = any(len(rules) > 1 for rules in found)
     screen = Screen(colour=False if no_color or output is not None else None)
     if fmt is _Format.JSON:
         text = explain_json(chosen or ALL_RULES)
     else:
-        text = explain_text(chosen, screen) if chosen else list_text(ALL_RULES, screen)
+        whole = chosen and not is_list
+        text = explain_text(chosen, screen) if whole else list_text(chosen or ALL_RULES, screen)
     write_result(text, output)
     return Exit.OK

@@ -64,10 +64,12 @@ def inspect(
     from ckptdoctor.cli.documents import TENSOR_FORMATS, inspect_document
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_files, screen_for, write_scan
-    from ckptdoctor.render.select import select_tensors
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.render.select import none_called, select_tensors
+    from ckptdoctor.runs.absent import why_absent
 
     if not file.exists() and not file.is_symlink():
-        note(f"{file}: no such file")
+        note(why_absent(file))
         return Exit.NOTHING
     report = examine_files([_meant(file)], jobs=jobs, quiet=quiet, keep_details=True)
     (found,) = report.checkpoints
@@ -75,7 +77,7 @@ def inspect(
         found = _of_parts(found, part)
     shown = select_tensors(found, tensor or [])
     if tensor and not shown and found.checkpoint is not None:
-        note(f"{file}: no tensor is called {' or '.join(tensor)}")
+        raise UsageError(f"{file}: {none_called(found.checkpoint, tensor)}")
     code, verbosity = exit_for(report, fail_on), -1 if quiet else verbose
     if fmt in TENSOR_FORMATS:
         screen = partial(screen_for, output, verbosity=verbosity, no_color=no_color)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ckptdoctor.errors import DestinationError, UsageError
 from ckptdoctor.finding import Severity
 
 __all__ = [
@@ -70,19 +71,47 @@ def _place_for_a_file(path: Path | None) -> Path | None:
     """The path, before the work that would be lost.
 
     Raises:
-        DestinationError: what is there is no file.
+        DestinationError: what is there is no file, or a checkpoint; or there is no such folder.
     """
     if path is not None:
         from ckptdoctor.destination import refuse_what_is_no_file
 
+        if not path.parent.is_dir():
+            raise DestinationError(f"{path.parent} is no folder: make it first, or name another")
         refuse_what_is_no_file(path)
+        if path.exists() and _is_checkpoint(path):
+            raise DestinationError(
+                f"{path} is a checkpoint, which the result would replace: name another file"
+            )
     return path
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Whether a report must not replace a file, whatever is in it."""
+    from ckptdoctor.formats import looks_like_checkpoint, names_tensors
+    from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
+
+    if path.name.lower().endswith(CHECKPOINT_SUFFIXES):
+        return True
+    return looks_like_checkpoint(path) or names_tensors(path)
+
+
+def _named_path(text: str) -> Path:
+    """A path of the command line.
+
+    Raises:
+        UsageError: it is empty, as a variable of the shell is that nobody set.
+    """
+    if not text:
+        raise UsageError("a path is empty: a variable that is not set? name it, or leave it out")
+    return Path(text)
 
 
 PathsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="PATHS",
+        parser=_named_path,
         help="Files, folders (searched to the bottom) or globs. "
         "Default: $CKPTDOCTOR_DIR, else checkpoints/, else the current folder.",
         show_default=False,

@@ -10,10 +10,11 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TextIO
 
 from ckptdoctor.cli.draft import spoil, wrote
 from ckptdoctor.destination import opened_for_writing
+from ckptdoctor.errors import DestinationError
 from ckptdoctor.render.text import printable
 
 if TYPE_CHECKING:
@@ -29,27 +30,38 @@ def note(message: str, *, by_the_way: bool = False) -> None:
     line = f"ckptdoctor: {printable(message)}"
     if not by_the_way:
         spoil()
-    elif sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+    elif _is_terminal(sys.stderr) and "NO_COLOR" not in os.environ:
         line = f"\x1b[2m{line}\x1b[0m"
     try:
-        sys.stderr.write(f"{line}\n")
+        if sys.stderr is not None:
+            sys.stderr.write(f"{line}\n")
     except OSError:  # a full disk behind it; a note is no reason to fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def write_result(text: str, destination: Path | None) -> None:
     """The result of a command, as UTF-8, whatever the locale says.
 
     Raises:
-        DestinationError: what is there is no file.
-        OSError: the file cannot be written.
+        DestinationError: what is there is no file, or it cannot be written.
     """
     data = text.encode("utf-8", "replace")
     wrote(text)
     if destination is not None:
         spoil()
-        with os.fdopen(opened_for_writing(destination), "wb") as file:
-            file.write(data)
+        try:
+            with os.fdopen(opened_for_writing(destination), "wb") as file:
+                file.write(data)
+        except DestinationError:
+            raise
+        except OSError as error:
+            raise _not_written(str(destination), error) from error
+        return
+    if sys.stdout is None:  # closed by the caller, who wants the exit code alone
         return
     try:
         sys.stdout.flush()
@@ -57,6 +69,14 @@ def write_result(text: str, destination: Path | None) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # `| head` has seen enough; the exit code still tells the result
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise _not_written("standard output", error) from error
+
+
+def _not_written(where: str, error: OSError) -> DestinationError:
+    why = (error.strerror or str(error)).lower()
+    return DestinationError(f"{where}: {why}; the result was not written, or not all of it")
 
 
 def append_result(text: str, destination: Path | None) -> None:
@@ -100,7 +120,7 @@ class ProgressBar:
 
     def __init__(self, *, quiet: bool) -> None:
         in_notebook = "JPY_PARENT_PID" in os.environ  # its cells keep every redraw
-        self._enabled = sys.stderr.isatty() and not quiet and not in_notebook
+        self._enabled = _is_terminal(sys.stderr) and not quiet and not in_notebook
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._done = 0

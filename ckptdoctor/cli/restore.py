@@ -142,6 +142,7 @@ def restore(
     nothing is overwritten without --force. What is poisoned beside sound weights (optimizer, EMA,
     scaler) is reset or left out, and said.
     """
+    from ckptdoctor.cli.failures import plain
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_paths, wish_of
     from ckptdoctor.errors import RestoreError, SeveralRunsError
@@ -149,6 +150,7 @@ def restore(
     from ckptdoctor.recovery.named import checkpoint_named
     from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.recovery.restore import restore as restore_file
+    from ckptdoctor.runs.absent import why_absent
 
     moment = _moment(epoch=epoch, step=step, source=source)
     edits = Edits(
@@ -178,7 +180,7 @@ def restore(
             else:
                 files = _chosen(report, asked, run, moment, output, jobs=jobs, quiet=quiet)
         elif not source.exists():
-            note(f"{source}: no such file or folder")
+            note(why_absent(source))
             return Exit.NOTHING
         else:
             files = checkpoint_named(source)
@@ -195,7 +197,7 @@ def restore(
             note(line)
         return Exit.REFUSED
     except OSError as error:
-        note(f"nothing was written: {error}")
+        note(f"nothing was written: {plain(error)}")
         return Exit.REFUSED
     if fmt is _Format.JSON:
         from ckptdoctor.render.restored import restore_json

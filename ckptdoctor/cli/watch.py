@@ -113,13 +113,19 @@ def watch(
     from ckptdoctor.cli.alerts import Alerts
     from ckptdoctor.cli.output import has_reader, note
     from ckptdoctor.cli.work import wish_of
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.runs.absent import why_absent
     from ckptdoctor.runs.discover import default_paths
+    from ckptdoctor.shell import command_line
     from ckptdoctor.watch.watcher import Watcher, Watching
 
     gc.enable()  # off for commands that end soon
     where = folder or default_paths()[0]
     if not where.is_dir():
-        note(f"{where}: no such folder")
+        if where.exists():
+            folder_of = command_line("ckptdoctor", "watch", where.parent)
+            raise UsageError(f"{where} is a file; a watch is kept on its folder:  {folder_of}")
+        note(why_absent(where, "folder"))
         return Exit.NOTHING
     watcher = Watcher(
         Watching(

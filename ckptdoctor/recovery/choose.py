@@ -73,6 +73,10 @@ def choose(
     what = (
         f"no checkpoint of {moment} is sound" if wanted else f"there is no checkpoint of {moment}"
     )
+    if not wanted and all(moment.of(place) is None for place in places):
+        what = f"none of these checkpoints says its {moment.unit}: name one with --from"
+        sound = [place for place in places if place.usable]
+        raise RestoreError(what, *_alternatives(sound[:_MOST_ALTERNATIVES]))
     nearest = _nearest(places, moment)
     raise RestoreError(what, *_reasons(wanted), *_alternatives(nearest[:_MOST_ALTERNATIVES]))
 

@@ -50,6 +50,8 @@ def list_text(rules: Sequence[type[Rule]], screen: Screen) -> str:
     """A line for each rule, by family."""
     console = screen.console()
     for prefix, family in FAMILIES.items():
+        if not any(rule.code.startswith(prefix) for rule in rules):
+            continue
         console.print(Text(f"{prefix}xx  {family}", "bold"))
         for rule in rules:
             if rule.code.startswith(prefix):

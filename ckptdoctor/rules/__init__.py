@@ -53,7 +53,7 @@ from ckptdoctor.rules.weights import (
     SanitisedWeights,
 )
 
-__all__ = ["ALL_RULES", "FAMILIES", "Case", "Rule", "find_rule", "verdict_of"]
+__all__ = ["ALL_RULES", "FAMILIES", "Case", "Rule", "find_rule", "find_rules", "verdict_of"]
 
 ALL_RULES: tuple[type[Rule], ...] = (
     NotACheckpoint,
@@ -114,9 +114,28 @@ def find_rule(code: str) -> type[Rule]:
     close = difflib.get_close_matches(wanted, known, n=len(known), cutoff=0.0)
     nearest = min(close[:_CLOSE], key=lambda one: (one[:3] != wanted[:3], close.index(one)))
     raise UsageError(
-        f"{code!r} is no code of a finding; the nearest is {nearest} "
+        f"{code!r} is no code of a finding, and none speaks of it; the nearest is {nearest} "
         f"({known[nearest].title()}). All of them: ckptdoctor explain"
     )
+
+
+def find_rules(words: str) -> list[type[Rule]]:
+    """The rule with this code, or those that speak of a word; those whose title has it first.
+
+    Raises:
+        UsageError: there is none; the message names the nearest.
+    """
+    wanted = words.strip().upper()
+    if wanted.removeprefix("CD").isdecimal():
+        return [find_rule(words)]
+    found = [rule for rule in ALL_RULES if _speaks_of(rule, wanted)]
+    if not found:
+        return [find_rule(words)]
+    return sorted(found, key=lambda rule: wanted not in rule.title().upper())
+
+
+def _speaks_of(rule: type[Rule], words: str) -> bool:
+    return len(words) > 1 and words in f"{rule.title()} {rule.meaning()} {rule.remedy()}".upper()
 
 
 FAMILIES = {

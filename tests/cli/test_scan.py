@@ -171,7 +171,7 @@ def test_a_senseless_command_line_exits_with_2(arguments: list[str]) -> None:
     outcome = run("scan", *arguments)
     assert outcome.code == 2
     assert outcome.stdout == ""
-    assert "Error" in outcome.stderr
+    assert "its options:  ckptdoctor scan --help" in outcome.stderr
 
 
 def test_nothing_to_examine_exits_with_3(tmp_path: Path) -> None:

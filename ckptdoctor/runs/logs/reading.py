@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ckptdoctor.errors import NothingToExamineError
+from ckptdoctor.runs.absent import why_absent
 from ckptdoctor.runs.logs.collect import Collector
 from ckptdoctor.runs.logs.documents import WHOLE_NBYTES, Part, Unread, document_of
 from ckptdoctor.runs.logs.encoding import LogText
@@ -37,7 +38,7 @@ def read_logs(paths: Iterable[Path], pattern: LogPattern | None = None) -> LogRe
     collected = Collector()
     for path in paths:
         if not path.is_file():  # a FIFO would wait for ever
-            raise FileNotFoundError(errno.ENOENT, "no such log file", str(path))
+            raise NothingToExamineError(why_absent(path, "log file"))
         collected.begin(path)
         _read(path, collected, pattern)
     return collected.result()
