@@ -12,6 +12,7 @@ from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
 from ckptdoctor.cli.gpu import gpu
+from ckptdoctor.cli.help_text import Command
 from ckptdoctor.cli.history import history
 from ckptdoctor.cli.inspect import inspect
 from ckptdoctor.cli.plan import plan
@@ -28,7 +29,7 @@ app = typer.Typer(
     name="ckptdoctor",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,  # importing rich for the help text would double its time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -61,15 +62,17 @@ def _main(
     """
 
 
-app.command(short_help="Which checkpoints are still good, and which one to go on from.")(scan)
-app.command(short_help="One checkpoint, tensor by tensor.")(inspect)
-app.command(short_help="What moved between two checkpoints, layer by layer.")(diff)
-app.command(short_help="Backups from best to worst, and why.")(rank)
-app.command(short_help="The metric over the epochs: best, decline, collapse.")(history)
-app.command(short_help="Write a verified clean file to go on from.")(restore)
+app.command(
+    cls=Command, short_help="Which checkpoints are still good, and which one to go on from."
+)(scan)
+app.command(cls=Command, short_help="One checkpoint, tensor by tensor.")(inspect)
+app.command(cls=Command, short_help="What moved between two checkpoints, layer by layer.")(diff)
+app.command(cls=Command, short_help="Backups from best to worst, and why.")(rank)
+app.command(cls=Command, short_help="The metric over the epochs: best, decline, collapse.")(history)
+app.command(cls=Command, short_help="Write a verified clean file to go on from.")(restore)
 app.command(cls=TakesCommand, short_help="How to go on: restart commands, ready to run.")(plan)
-app.command(short_help="Watch a run: new checkpoints, the log, silence.")(watch)
-app.command(short_help="What a finding means, why, and what to do.")(explain)
-app.command(short_help="Who holds the GPU's memory, and how to free it.")(gpu)
-app.command(short_help="What is remembered of files, and how to clear it.")(cache)
-app.command(short_help="Make a small collapsed run and examine it.")(demo)
+app.command(cls=Command, short_help="Watch a run: new checkpoints, the log, silence.")(watch)
+app.command(cls=Command, short_help="What a finding means, why, and what to do.")(explain)
+app.command(cls=Command, short_help="Who holds the GPU's memory, and how to free it.")(gpu)
+app.command(cls=Command, short_help="What is remembered of files, and how to clear it.")(cache)
+app.command(cls=Command, short_help="Make a small collapsed run and examine it.")(demo)

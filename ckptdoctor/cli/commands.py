@@ -8,6 +8,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from ckptdoctor.cli.help_text import write_commands, write_epilog
+
 __all__ = ["Commands"]
 
 _MEANT = {
@@ -34,6 +36,14 @@ class Commands(TyperGroup):
         if args[:1] == ["help"]:
             args = [*args[1:2], "--help"]
         return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the commands by what they are for."""
+        write_commands(self.commands, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write examples and exit codes."""
+        write_epilog("", formatter)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names.

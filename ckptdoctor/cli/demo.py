@@ -21,7 +21,7 @@ _COMMAND = (
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to make the run.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to make the run.")] = Path(
         "ckptdoctor-demo"
     ),
     *,

@@ -24,7 +24,7 @@ def explain(
     codes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CODE]...",
+            metavar="CODE",
             help="Codes such as CD201, or words such as NaN; none for the list of all.",
         ),
     ] = None,

@@ -33,7 +33,10 @@ _SHOWN = 3
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="The checkpoint: a file, or a folder that is one.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The checkpoint: a file, or a folder that is one."),
+    ],
     *,
     part: Annotated[
         list[str] | None,

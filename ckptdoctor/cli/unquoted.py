@@ -6,14 +6,14 @@ import os
 import re
 from typing import Any
 
-from typer.core import TyperCommand
+from ckptdoctor.cli.help_text import Command
 
 __all__ = ["TakesCommand"]
 
 _STARTS = re.compile(r"(?:^|/)(?:python[\d.]*|torchrun|accelerate|deepspeed|srun|mpirun|uv)$")
 
 
-class TakesCommand(TyperCommand):
+class TakesCommand(Command):
     """A command of ours with an option ``--command``, whose value has to be in quotes."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

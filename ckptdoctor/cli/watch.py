@@ -47,7 +47,7 @@ def watch(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR]",
+            metavar="DIR",
             help="The folder that the run saves its checkpoints in. "
             "Default: $CKPTDOCTOR_DIR, else checkpoints/, else the current folder.",
             show_default=False,

@@ -31,6 +31,8 @@ sound file keeps its verdict. Codes are explained in [rules.md](rules.md), exit 
 Some files of this list are unusual, and nothing is wrong with them: they are `healthy`, and are
 here so that they stay it.
 """
+_WHAT_IS_THERE = re.compile("; |: no | in /")
+"""Where a message goes on with the names that lie there."""
 COLUMNS = "| kind | what is said | what to do | code | verdict | exit |\n|---|---|---|---|---|---|"
 
 
@@ -39,7 +41,7 @@ def row(kind: Kind, answer: Answer | None) -> str:
     finding = answer.finding(kind.code, kind.says) if answer and kind.code else {}
     said = finding.get("message", "")
     if not kind.verdict and answer:
-        said = answer.notes.strip().rpartition(": ")[2]
+        said = _WHAT_IS_THERE.split(answer.notes.strip().split(": ", 2)[2])[0]
     elif answer is None:
         said = kind.says
     cells = (
