@@ -31,7 +31,7 @@ def gpu(
 ) -> int:
     """Show GPU memory by process, what to free and how.
 
-    Asks the NVIDIA driver (pip install 'ckptdoctor[gpu]') which processes hold memory, and which of
+    Asks the NVIDIA driver (pip install nvidia-ml-py) which processes hold memory, and which of
     them compute nothing. Ends no process: it names the command that would. In the notebook that
     holds the memory, ckptdoctor.free_gpu_memory() gives back what is no longer needed.
     """

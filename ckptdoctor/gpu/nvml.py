@@ -19,7 +19,7 @@ from ckptdoctor.gpu.report import Activity, Gpu, GpuProcess, GpuReport, ProcessS
 
 __all__ = ["activity_of", "read_gpus"]
 
-_NO_PACKAGE = "the package that asks the NVIDIA driver is missing: pip install 'ckptdoctor[gpu]'"
+_NO_PACKAGE = "the package that asks the NVIDIA driver is missing: pip install nvidia-ml-py"
 _NO_DRIVER = "no NVIDIA driver on this machine, so no GPU to examine (only NVIDIA's can be)"
 _NOT_LOADED = "the NVIDIA driver is installed and not loaded; is there a GPU? Try nvidia-smi"
 _MISMATCH = "the NVIDIA driver was updated under way and no longer matches its library: reboot"

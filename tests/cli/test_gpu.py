@@ -43,11 +43,11 @@ def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
     missing = with_module(tmp_path, "raise ModuleNotFoundError('pynvml', name='pynvml')")
     outcome = run("gpu", env=missing)
     assert (outcome.code, outcome.stdout) == (3, "")
-    assert "pip install 'ckptdoctor[gpu]'" in outcome.stderr
+    assert "pip install nvidia-ml-py" in outcome.stderr
     outcome = run("gpu", "--format", "json", env=missing)
     assert outcome.code == 3
     assert outcome.json["gpus"] == []
-    assert "ckptdoctor[gpu]" in outcome.json["unavailable"]
+    assert "nvidia-ml-py" in outcome.json["unavailable"]
 
 
 def test_with_a_gpu_it_shows_who_holds_its_memory(tmp_path: Path) -> None:

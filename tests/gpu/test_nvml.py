@@ -56,7 +56,7 @@ def seen(**more: Any) -> Seen:
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     report = read_gpus()
-    assert "pip install 'ckptdoctor[gpu]'" in report.unavailable
+    assert "pip install nvidia-ml-py" in report.unavailable
     assert report.gpus == ()
 
 

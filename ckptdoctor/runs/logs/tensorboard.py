@@ -15,7 +15,7 @@ from ckptdoctor.runs.logs.scalars import Scalar, rows_of_scalars
 __all__ = ["EVENTS", "event_rows"]
 
 EVENTS = "events.out.tfevents"
-_NEEDS = "to read it, pip install ckptdoctor[tensorboard]"
+_NEEDS = "to read it, pip install tensorboard"
 
 
 def event_rows(path: Path) -> Iterator[Row | Unread]:
