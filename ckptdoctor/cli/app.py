@@ -7,12 +7,11 @@ from typing import Annotated
 import typer
 
 from ckptdoctor.cli.cache import cache
-from ckptdoctor.cli.commands import Commands
+from ckptdoctor.cli.commands import Command, Commands
 from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
 from ckptdoctor.cli.gpu import gpu
-from ckptdoctor.cli.help_text import Command
 from ckptdoctor.cli.history import history
 from ckptdoctor.cli.inspect import inspect
 from ckptdoctor.cli.plan import plan

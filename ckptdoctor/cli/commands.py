@@ -1,16 +1,19 @@
-"""The first word: a command, or what somebody meant by another word."""
+"""The words of a command line: a command, or what somebody meant by another word; its paths."""
 
 from __future__ import annotations
 
 import difflib
 import os
+import re
+from itertools import pairwise
 from typing import Any
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ckptdoctor.cli.help_text import write_commands, write_epilog
+from ckptdoctor.errors import UsageError
 
-__all__ = ["Commands"]
+__all__ = ["Command", "Commands"]
 
 _MEANT = {
     "scan": "check verify validate examine test doctor diagnose find lint",
@@ -26,6 +29,9 @@ _MEANT = {
     "demo": "example tutorial try",
 }
 """A command -> other words for what it does."""
+
+
+_TYPE = re.compile(r" <(?:list\[\w+\]|Path|str)>")
 
 
 class Commands(TyperGroup):
@@ -53,8 +59,6 @@ class Commands(TyperGroup):
         """
         word = args[0]
         if self.get_command(ctx, word) is None and not word.startswith("-"):
-            from ckptdoctor.errors import UsageError
-
             raise UsageError(self._meant(word, args))
         return super().resolve_command(ctx, args)
 
@@ -73,3 +77,28 @@ class Commands(TyperGroup):
             return f"{said}; all of them:  ckptdoctor --help"
         line = command_line("ckptdoctor", close[0], *args[1:])
         return f"{said}; did you mean:  {line}"
+
+
+class Command(TyperCommand):
+    """A command whose help ends with examples."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, without the types of Python."""
+        return _TYPE.sub(lambda found: " " * len(found[0]), super().get_help(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an empty path, which would be taken for the current folder.
+
+        Raises:
+            UsageError: one is, as a variable of the shell is that nobody set.
+        """
+        if any(not arg and not before.startswith("-") for before, arg in pairwise(["", *args])):
+            raise UsageError(
+                "a path is empty: a variable that is not set? name it, or leave it out"
+            )
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples."""
+        write_epilog(self.name or "", formatter)
+        super().format_epilog(ctx, formatter)

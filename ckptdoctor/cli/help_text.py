@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from typer.core import TyperCommand
-
-__all__ = ["EXAMPLES", "GROUPS", "Command", "write_commands", "write_epilog"]
+__all__ = ["EXAMPLES", "GROUPS", "write_commands", "write_epilog"]
 
 GROUPS = {
     "My run died": ("scan", "plan", "restore"),
@@ -68,20 +65,6 @@ _EXIT_CODES = (
     ("70", "our bug"),
     ("130", "interrupted"),
 )
-_TYPE = re.compile(r" <(?:list\[\w+\]|Path|str|_named_path)>")
-
-
-class Command(TyperCommand):
-    """A command whose help ends with examples."""
-
-    def get_help(self, ctx: Any) -> str:
-        """The help, without the types of Python."""
-        return _TYPE.sub(lambda found: " " * len(found[0]), super().get_help(ctx))
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples."""
-        write_epilog(self.name or "", formatter)
-        super().format_epilog(ctx, formatter)
 
 
 def write_commands(commands: Mapping[str, Any], formatter: Any) -> None:

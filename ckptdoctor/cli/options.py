@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ckptdoctor.errors import DestinationError, UsageError
+from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
 
 __all__ = [
@@ -96,22 +96,10 @@ def _is_checkpoint(path: Path) -> bool:
     return looks_like_checkpoint(path) or names_tensors(path)
 
 
-def _named_path(text: str) -> Path:
-    """A path of the command line.
-
-    Raises:
-        UsageError: it is empty, as a variable of the shell is that nobody set.
-    """
-    if not text:
-        raise UsageError("a path is empty: a variable that is not set? name it, or leave it out")
-    return Path(text)
-
-
 PathsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="PATHS",
-        parser=_named_path,
         help="Files, folders (searched to the bottom) or globs. "
         "Default: $CKPTDOCTOR_DIR, else checkpoints/, else the current folder.",
         show_default=False,

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from ckptdoctor.cli.help_text import Command
+from ckptdoctor.cli.commands import Command
 
 __all__ = ["TakesCommand"]
 
