@@ -307,19 +307,29 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
     assert finished.stderr == b""
 
 
+FROM_A_TERMINAL = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from ckptdoctor.__main__ import main; main()"
+)
+"""A shell lets what it starts in the background ignore interrupts."""
+
+
 @pytest.mark.slow
 def test_an_interrupt_exits_with_130(tmp_path: Path) -> None:
     make_sparse(tmp_path, 500)  # far more than a minute's reading
     with subprocess.Popen(
-        [sys.executable, "-m", "ckptdoctor", "scan", str(tmp_path)],
+        [sys.executable, "-c", FROM_A_TERMINAL, "scan", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as child:
-        process = psutil.Process(child.pid)
-        while not any(file.path.startswith(str(tmp_path)) for file in process.open_files()):
-            time.sleep(0.05)
-        os.kill(child.pid, signal.SIGINT)
-        _, stderr = child.communicate(timeout=60)
+        try:
+            process = psutil.Process(child.pid)
+            while not any(file.path.startswith(str(tmp_path)) for file in process.open_files()):
+                time.sleep(0.05)
+            os.kill(child.pid, signal.SIGINT)
+            _, stderr = child.communicate(timeout=60)
+        finally:
+            child.kill()  # it would read for hours
     assert child.returncode == 130
     assert b"interrupted" in stderr
     assert b"Traceback" not in stderr
