@@ -75,9 +75,14 @@ def run(arguments: list[str]) -> int:
 
 
 def _work(arguments: list[str]) -> int:
-    from ckptdoctor.cli.app import app
+    from typer.main import get_command
 
-    return int(app(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
+    from ckptdoctor.cli.app import app
+    from ckptdoctor.cli.values import take_plain_values
+
+    command = get_command(app)
+    take_plain_values(command)
+    return int(command(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
 
 
 def _is_abort(error: Exception) -> bool:

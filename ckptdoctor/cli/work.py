@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ckptdoctor.cli.options import FailOn, Format, Mode
 from ckptdoctor.cli.output import ProgressBar, note, write_result
 from ckptdoctor.cli.remembering import remembering
 from ckptdoctor.runs.discover import discover
+from ckptdoctor.scanning.gradual import FEW_NBYTES
 from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ def examine_paths(
             quiet=quiet,
             keep_details=False,
             memory=memory,
-            will_scan=not is_known,
+            has_much=not is_known
+            and _is_much(one.path for files in found.checkpoints for one in files.parts),
         )
 
 
@@ -83,7 +86,23 @@ def examine_files(
 
         return examine(files, how)
 
-    return _watched(these, jobs=jobs, quiet=quiet, keep_details=keep_details)
+    has_much = _is_much(
+        part
+        for one in files
+        for part in ([one] if isinstance(one, Path) else [part.path for part in one.parts])
+    )
+    return _watched(these, jobs=jobs, quiet=quiet, keep_details=keep_details, has_much=has_much)
+
+
+def _is_much(files: Iterable[Path]) -> bool:
+    """Whether so much lies in files that torch's library will be needed to measure it."""
+    left = FEW_NBYTES
+    for path in files:
+        with contextlib.suppress(OSError):
+            left -= path.stat().st_size
+        if left < 0:
+            return True
+    return False
 
 
 def _watched(
@@ -92,11 +111,11 @@ def _watched(
     jobs: int | None,
     quiet: bool,
     keep_details: bool,
+    has_much: bool,
     memory: Memory | None = None,
-    will_scan: bool = True,
 ) -> Report:
     """The report, with a progress bar while it is made, and a note for every bug of ours."""
-    if will_scan:
+    if has_much:
         preload()  # before the imports that take their time
     from ckptdoctor.diagnose import Examination
 

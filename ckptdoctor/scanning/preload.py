@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-__all__ = ["library_path", "preload"]
+__all__ = ["is_preloaded", "library_path", "preload"]
 
 # The dynamic loader does one thing at a time: an extension module that the program imports while
 # the library loads would wait until it has. So those that it will need come first.
@@ -30,15 +30,25 @@ def library_path() -> Path | None:
     return Path(spec.origin).parent / "lib" / _LIBRARIES.get(sys.platform, "libtorch_cpu.so")
 
 
+_preloaded = False
+
+
+def is_preloaded() -> bool:
+    """Whether the library is loaded, or on its way."""
+    return _preloaded
+
+
 def preload() -> None:
     """Start loading the library in a thread; nobody has to wait for it.
 
     ``ctypes.CDLL`` holds the GIL for the quarter of a second that loading takes; calling the
     system's ``dlopen`` as a foreign function gives it up.
     """
+    global _preloaded  # noqa: PLW0603  (a library is loaded once a process)
     path = library_path()
     if path is None or os.name != "posix" or not path.is_file():
         return
+    _preloaded = True
     with contextlib.suppress(AttributeError):  # glibc's alone
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)  # an arena a thread would waste half a megabyte
     for name in _EXTENSIONS:

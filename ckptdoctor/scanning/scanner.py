@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from ckptdoctor.checkpoint import Checkpoint, Structure
 from ckptdoctor.scanning.backends import load_kernels
+from ckptdoctor.scanning.gradual import kernels_for
 from ckptdoctor.scanning.kernels import Kernels
 from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
@@ -116,7 +117,7 @@ class Scanner:
     def _load(self) -> Kernels:
         with self._lock:
             if self._kernels is None:
-                self._kernels = load_kernels()
+                self._kernels = kernels_for(load_kernels)
             return self._kernels
 
     def _worker(self) -> ThreadState:
