@@ -34,6 +34,7 @@ from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
+from ckptdoctor.shelf import Folded, Shelf
 from ckptdoctor.weightless import has_weights
 
 __all__ = ["Examination", "examine", "judge_history"]
@@ -64,16 +65,16 @@ def examine(
     """
     how = how or Examination()
     crashes: list[Crash] = []
-    cases = measure([single(one) if isinstance(one, Path) else one for one in found], how)
-    layouts: dict[Layout, Layout] = {}
-    members = [_member_of(case, layouts) for case in cases]
+    files = [single(one) if isinstance(one, Path) else one for one in found]
+    waiting = measure(files, how, _Keeper(how).kept)
+    members = [member for member, _ in waiting]
     formed = form_runs(members, wish, one_by_one=one_by_one, pointers=pointers)
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
     rows = [
-        _diagnose(case, formed.run_of(member.path), member.restored, how, crashes)
-        if isinstance(case, Case)
-        else _placed(case, formed.run_of(case.path))
-        for case, member in zip(cases, members, strict=True)
+        _placed(case, formed.run_of(case.path))
+        if isinstance(case, CheckpointReport)
+        else _diagnose(_unfolded(case), formed.run_of(member.path), member.restored, how, crashes)
+        for member, case in waiting
     ]
     runs = [_judged(run, rows, how.rules, crashes) for run in formed.runs]
     return Report(
@@ -117,6 +118,31 @@ def _judged(
         checkpoints=tuple(own),
         findings=tuple(sorted(found, key=lambda finding: -finding.severity)),
     )
+
+
+_Kept = Case | Folded | CheckpointReport
+
+
+def _unfolded(case: Case | Folded) -> Case:
+    return case.unfolded() if isinstance(case, Folded) else case
+
+
+class _Keeper:
+    """What is kept of checkpoints until all of them are read."""
+
+    def __init__(self, how: Examination) -> None:
+        self._layouts: dict[Layout, Layout] = {}
+        self._shelf = Shelf()
+        self._in_full = how.keep_details
+
+    def kept(self, case: Case | CheckpointReport) -> tuple[Member, _Kept]:
+        """What the others of its run need to know of a checkpoint, and what it is judged by."""
+        member = _member_of(case, self._layouts)
+        if self._in_full or isinstance(case, CheckpointReport):
+            return member, case
+        folded = self._shelf.folded(case)
+        figures = self._shelf.figures_of(folded, member.stats, member.layout)
+        return replace(member, stats=figures), folded
 
 
 def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> Member:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from ckptdoctor.cache.memory import Memory, Question
 from ckptdoctor.cache.result import Result, scanned_as
@@ -33,6 +34,8 @@ from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner
 
 __all__ = ["Examination", "described", "measure"]
+
+T = TypeVar("T")
 
 _AHEAD = 16  # headers read, and files open, ahead of the scan
 
@@ -58,16 +61,24 @@ class Examination:
     memory: Memory | None = None
 
 
-def measure(found: Sequence[CheckpointFiles], how: Examination) -> list[Case | CheckpointReport]:
-    """Every checkpoint as the rules want it, or its report where nothing could be read.
+def measure(
+    found: Sequence[CheckpointFiles], how: Examination, kept: Callable[[Case | CheckpointReport], T]
+) -> list[T]:
+    """What is to be kept of every checkpoint, in order, once all of its files were read.
 
     A checkpoint of several files is always a case, whatever can be read of it.
+
+    Args:
+        found: the checkpoints.
+        how: options.
+        kept: given a checkpoint as the rules want it, or its report where nothing could be read,
+            returns what is kept of it. Many of the former do not fit into memory together.
     """
     repeats = Repeats()
-    readings = [_Reading(files, repeats) for files in found]
+    readings = [_Reading(files, repeats, kept) for files in found]
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
-        waiting: deque[tuple[_Reading, Part]] = deque()
+        waiting: deque[tuple[_Reading[T], Part]] = deque()
         for reading in readings:
             for part in reading.to_read:
                 reading.open(part, scanner, how)
@@ -118,21 +129,29 @@ def _described_before(files: CheckpointFiles, memory: Memory) -> Checkpoint | No
     return whole if joined is None else replace(whole, tensors=joined.tensors)
 
 
-def _finish_first(waiting: deque[tuple[_Reading, Part]]) -> None:
+def _finish_first(waiting: deque[tuple[_Reading[T], Part]]) -> None:
     reading, part = waiting.popleft()
     reading.finish(part)
 
 
-class _Reading:
-    """The files of one checkpoint, on the way from bytes to a case."""
+class _Reading(Generic[T]):
+    """The files of one checkpoint, on the way from bytes to what is kept of it."""
 
-    def __init__(self, files: CheckpointFiles, repeats: Repeats) -> None:
+    def __init__(
+        self,
+        files: CheckpointFiles,
+        repeats: Repeats,
+        kept: Callable[[Case | CheckpointReport], T],
+    ) -> None:
         self._files = files
         self._repeats = repeats
+        self._kept = kept
+        self._results: list[T] = []
         self._open: dict[Part, _Pending | Case | CheckpointReport] = {}
         self._done: dict[Part, Case | CheckpointReport] = {}
         self._taken: set[str] = set()
         self.to_read = [part for part in dict.fromkeys(files.parts) if part.form is not Form.TEXT]
+        self._count = len(self.to_read)
 
     def open(self, part: Part, scanner: Scanner, how: Examination) -> None:
         """Read the header of a part and start its scan."""
@@ -144,10 +163,23 @@ class _Reading:
 
     def finish(self, part: Part) -> None:
         """Wait for the scan of a part."""
-        self._done[part] = _finish(self._open.pop(part))
+        self._note(part, _finish(self._open.pop(part)))
 
-    def result(self) -> Case | CheckpointReport:
-        """What is known of the checkpoint."""
+    def _note(self, part: Part, found: Case | CheckpointReport) -> None:
+        """Take what came of a part; after the last one nothing but what is kept stays."""
+        self._done[part] = found
+        if len(self._done) == self._count:
+            self._results.append(self._kept(self._whole()))
+            self._done.clear()
+            self._taken.clear()
+
+    def result(self) -> T:
+        """What is kept of the checkpoint."""
+        if not self._results:  # nothing of it is read
+            self._results.append(self._kept(self._whole()))
+        return self._results[0]
+
+    def _whole(self) -> Case | CheckpointReport:
         if self._files.is_single:
             (found,) = self._done.values()
             return found

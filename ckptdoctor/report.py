@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
@@ -58,8 +59,8 @@ class TensorTotals:
             count=len(checkpoint.tensors),
             scanned=len(found),
             nbytes=sum(storages.values()),
-            nan=sum(stats.nan for stats in found),
-            inf=sum(stats.inf for stats in found),
+            nan=sum(map(attrgetter("nan"), found)),
+            inf=sum(map(attrgetter("posinf"), found)) + sum(map(attrgetter("neginf"), found)),
         )
 
 

@@ -40,8 +40,9 @@ def take_plain_values(command: Any) -> None:
 def _take_plain_values_of(parameter: Any) -> None:
     checking = getattr(parameter, "get_runtime_param", None)
     described = getattr(parameter, "type_descriptor", None)
-    is_known = checking is not None and hasattr(described, "annotation")
-    if is_known and not isinstance(getattr(checking, "__self__", None), _Plain):
+    if checking is None or not hasattr(described, "annotation"):
+        return
+    if not isinstance(getattr(checking, "__self__", None), _Plain):
         parameter.get_runtime_param = _Plain(described, checking).itself
 
 
@@ -87,7 +88,7 @@ class _Plain:
             return _UNKNOWN
         if annotation is int and value.isascii() and value.isdecimal():
             return self._within(int(value))
-        if annotation is Path and value and self._is_any_path(value):
+        if annotation is Path and value and self._is_any_path(Path(value)):
             return Path(value)
         if issubclass(annotation, Enum):
             return next((one for one in annotation if one.value == value), _UNKNOWN)
@@ -101,10 +102,10 @@ class _Plain:
         is_more = most is not None and not value <= most
         return _UNKNOWN if is_less or is_more else value
 
-    def _is_any_path(self, value: str) -> bool:
+    def _is_any_path(self, path: Path) -> bool:
         """Whether a path is what may stand there, wherever it leads."""
         info = self._info
         asks = info.exists or info.writable or info.resolve_path or info.allow_dash
         kinds = info.file_okay and info.dir_okay and info.path_type is None
-        readable = not info.readable or os.access(value, os.R_OK) or not os.path.exists(value)  # noqa: PTH110
+        readable = not info.readable or os.access(path, os.R_OK) or not os.path.exists(path)  # noqa: PTH110
         return bool(kinds and readable and not asks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -190,14 +191,22 @@ def _optimizers(checkpoint: Checkpoint) -> Mapping[str, _Optimizer]:
     """By the path in front of ``state`` and ``param_groups``, dot included."""
     found: dict[str, _Optimizer] = {}
     for tensor in checkpoint.tensors:
-        if tensor.role is Role.OPTIMIZER and (match := _STATE.match(tensor.fqn)):
-            root, key, name = match.groups()
-            if name in _LIKE_PARAMETER:
-                found.setdefault(root, _Optimizer()).shapes.setdefault(key, tensor.shape)
+        if tensor.role is Role.OPTIMIZER and (place := _place_of_moment(tensor.fqn)) is not None:
+            root, key = place
+            if root not in found:
+                found[root] = _Optimizer()
+            found[root].shapes.setdefault(key, tensor.shape)
     for path, value in checkpoint.scalars.items():
         if "param_groups" in path and (match := _LISTED.match(path)):
             found.setdefault(match[1], _Optimizer()).listed.append(str(value))
     return found
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _place_of_moment(fqn: str) -> tuple[str, str] | None:
+    """The optimizer and the parameter of a buffer as large as that; None of any other tensor."""
+    match = _STATE.match(fqn)
+    return (match[1], match[2]) if match and match[3] in _LIKE_PARAMETER else None
 
 
 class LossScaleCollapsed(Rule):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.figures import sample_of
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.member import Member, is_trained
 from ckptdoctor.runs.samples import Distance, SampledTensor, distance
@@ -104,9 +105,9 @@ def _is_better(after: Member, before: Member) -> bool:
 
 def _between(before: Member, after: Member) -> Distance | None:
     return distance(
-        SampledTensor(fqn, dtype, old.numel, old.sample, new.sample)
+        SampledTensor(fqn, dtype, old[0], old[1], new[1])
         for fqn, dtype, _ in before.layout or ()
         if is_trained(fqn)
-        and (old := before.stats.get(fqn)) is not None
-        and (new := after.stats.get(fqn)) is not None
+        and (old := sample_of(before.stats, fqn)) is not None
+        and (new := sample_of(after.stats, fqn)) is not None
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord, TensorStats
+from ckptdoctor.figures import are_finite
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.runs.optimizer_facts import OptimizerFacts
@@ -120,7 +121,7 @@ class Member:
     def is_finite(self) -> bool:
         """Whether all weights are there and finite."""
         whole = len(self.stats) == sum(0 not in shape for _, _, shape in self.layout or ())
-        return whole and not any(stats.non_finite for stats in self.stats.values())
+        return whole and are_finite(self.stats)
 
 
 def contents_id(tensors: Sequence[TensorRecord], stats: Mapping[str, TensorStats]) -> str:

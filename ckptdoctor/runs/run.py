@@ -114,11 +114,12 @@ class Run:
 
     def earlier(self, path: Path) -> Iterator[Member]:
         """Those before a checkpoint, the nearest first; none where its place is not known."""
-        return iter(self.course[: self._places.get(path, 0)][::-1])
+        return (self.members[at] for at in range(self._places.get(path, 0) - 1, -1, -1))
 
     def later(self, path: Path) -> Iterator[Member]:
         """Those behind a checkpoint, the nearest first; none where its place is not known."""
-        return iter(self.course[self._places.get(path, len(self.course)) + 1 :])
+        count = self.placed
+        return (self.members[at] for at in range(self._places.get(path, count) + 1, count))
 
     def same_weights(self, path: Path) -> Sequence[Member]:
         """Those with the very weights of a checkpoint, in order, itself included."""
@@ -176,9 +177,9 @@ class Run:
             (
                 at,
                 {
-                    fqn: stats.max
-                    for fqn, stats in member.stats.items()
-                    if fqn.endswith("running_var") and stats.max is not None
+                    fqn: most
+                    for fqn in member.stats
+                    if fqn.endswith("running_var") and (most := member.stats[fqn].max) is not None
                 },
             )
             for at, member in enumerate(self.course)
