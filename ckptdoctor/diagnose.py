@@ -12,7 +12,8 @@ from ckptdoctor.checkpoint import Role
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole, Pointer, single
 from ckptdoctor.layouts.folder import Folder
-from ckptdoctor.manifest import RestoredFrom, restored_from
+from ckptdoctor.manifest import RestoredFrom
+from ckptdoctor.manifests import Manifests
 from ckptdoctor.measure import Examination, measure
 from ckptdoctor.metadata import Metadata, Source
 from ckptdoctor.report import (
@@ -132,12 +133,13 @@ class _Keeper:
 
     def __init__(self, how: Examination) -> None:
         self._layouts: dict[Layout, Layout] = {}
+        self._manifests = Manifests()
         self._shelf = Shelf()
         self._in_full = how.keep_details
 
     def kept(self, case: Case | CheckpointReport) -> tuple[Member, _Kept]:
         """What the others of its run need to know of a checkpoint, and what it is judged by."""
-        member = _member_of(case, self._layouts)
+        member = _member_of(case, self._layouts, self._manifests)
         if self._in_full or isinstance(case, CheckpointReport):
             return member, case
         folded = self._shelf.folded(case)
@@ -145,9 +147,11 @@ class _Keeper:
         return replace(member, stats=figures), folded
 
 
-def _member_of(case: Case | CheckpointReport, layouts: dict[Layout, Layout]) -> Member:
+def _member_of(
+    case: Case | CheckpointReport, layouts: dict[Layout, Layout], manifests: Manifests
+) -> Member:
     if isinstance(case, Case):
-        restored = restored_from(case.checkpoint.path)
+        restored = manifests.restored_from(case.checkpoint.path)
         data = _with_kept_epoch(case.metadata, restored)
         member = Member.of(case.checkpoint, case.stats, data, layouts, restored)
         if case.files is None:

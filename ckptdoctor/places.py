@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["looking", "looks_into", "named", "place_of"]
+__all__ = ["Places", "looking", "looks_into", "named", "place_of"]
 
 _looks: set[str] | None = None
 
@@ -35,6 +35,29 @@ def place_of(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):
         return path.absolute()
+
+
+class Places:
+    """Where many paths lead: each folder is resolved once, not once for each of its files."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, Path] = {}
+        self._folders: dict[str, Path] = {}
+
+    def of(self, path: Path) -> Path:
+        """As :func:`place_of`."""
+        found = self._known.get(path)
+        if found is None:
+            found = self._known[path] = self._place_of(path)
+        return found
+
+    def _place_of(self, path: Path) -> Path:
+        folder, name = os.path.split(path)
+        if name in ("", ".", "..") or path.is_symlink():
+            return place_of(path)
+        if folder not in self._folders:
+            self._folders[folder] = place_of(Path(folder))
+        return self._folders[folder] / name
 
 
 def named(path: Path) -> Path:

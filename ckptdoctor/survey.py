@@ -14,7 +14,7 @@ from ckptdoctor.finding import Finding
 from ckptdoctor.formats import Repeats
 from ckptdoctor.history import History, LogFacts
 from ckptdoctor.layouts.files import CheckpointFiles
-from ckptdoctor.manifest import restored_from
+from ckptdoctor.manifests import Manifests
 from ckptdoctor.measure import described
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
@@ -125,12 +125,12 @@ def _headers(found: Sequence[CheckpointFiles], memory: Memory | None) -> list[Me
     """The checkpoints without a look at their tensors; those that cannot be read are left out."""
     members: list[Member] = []
     layouts: dict[Layout, Layout] = {}
-    repeats = Repeats()
+    repeats, manifests = Repeats(), Manifests()
     for files in found:
         with contextlib.suppress(CheckpointError, OSError):
             checkpoint = described(files, memory, repeats)
             data = read_metadata(checkpoint)
-            member = Member.of(checkpoint, {}, data, layouts, restored_from(files.path))
+            member = Member.of(checkpoint, {}, data, layouts, manifests.restored_from(files.path))
             members.append(replace(member, is_folder=files.is_folder))
     return members
 

@@ -15,7 +15,7 @@ from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks.archives import claim_file
 from ckptdoctor.layouts.siblings import with_siblings
 from ckptdoctor.natural import natural_key
-from ckptdoctor.places import looks_into, named
+from ckptdoctor.places import Places, looks_into, named
 
 __all__ = [
     "CHECKPOINT_SUFFIXES",
@@ -98,7 +98,8 @@ def discover(paths: Iterable[Path]) -> Discovery:
     claims = Claims()
     every = [one for path in found.paths or default_paths() for one in _expand(path, found)]
     together = _together([path for path in every if not path.is_dir()])
-    seen: set[str] = set()
+    seen: set[Path] = set()
+    places = Places()
     for path in every:
         if path.is_dir():
             inside = _inside(path, claims)
@@ -107,7 +108,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
         else:
             inside = [together.get(path) or checkpoint_in(path)]
         for files in inside:
-            identity = os.path.realpath(files.path)
+            identity = places.of(files.path)
             if identity not in seen:
                 seen.add(identity)
                 found.checkpoints.append(files)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ckptdoctor.places import place_of
+from ckptdoctor.places import Places, place_of
 from ckptdoctor.runs.families import Name, name_of, run_folder
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.models import Models
@@ -63,15 +63,15 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
         members: all that are examined.
         one_by_one: whether the user named each file, so that all of one model are meant.
     """
-    models = Models()
-    sources = {place_of(m.path) for m in members if m.restored is None}
-    known = {place_of(m.path) for m in members}
+    models, places = Models(), Places()
+    sources = {places.of(m.path) for m in members if m.restored is None}
+    known = {places.of(m.path) for m in members}
     copies, sides = [], []
     folders: dict[Path, list[_Named]] = {}
-    hosts = {place_of(run_folder(m.path)) for m in members}
+    hosts = {places.of(run_folder(m.path)) for m in members}
     for member in members:
         # A model saved at the root of its run is one of the run, whatever the folder is called.
-        is_root = place_of(member.path) in hosts
+        is_root = places.of(member.path) in hosts
         name = name_of(member.path / "model" if is_root else member.path)
         if _sources_of(member) & sources or _mean_of(member) & known:
             copies.append(member)
@@ -79,7 +79,7 @@ def grouped(members: Sequence[Member], *, one_by_one: bool = False) -> Membershi
             sides.append(member)
         else:
             home = member.path if is_root else run_folder(member.path)
-            folders.setdefault(place_of(home), []).append(_Named(member, name, home))
+            folders.setdefault(places.of(home), []).append(_Named(member, name, home))
     found = [group for inside in folders.values() for group in _in_folder(inside, models)]
     groups, strays = _without_strays(found, models, one_by_one=one_by_one)
     return _with_files_beside(groups, strays, sides, copies)
