@@ -257,30 +257,8 @@ def test_names_from_a_file_cannot_reach_the_terminal(tmp_path: Path) -> None:
         assert "[bold]x[/bold]" in shown.replace("\n", "") or "…" in shown
 
 
-def test_help_and_version_import_no_torch() -> None:
-    for option in ("--help", "--version"):
-        code = (
-            "import sys; from ckptdoctor.__main__ import run; "
-            f"assert run([{option!r}]) == 0; "
-            "assert not {'torch', 'numpy', 'rich', 'ckptdoctor.scanning.libtorch'}"
-            " & set(sys.modules)"
-        )
-        outcome = run(code=code)
-        assert outcome.code == 0, outcome.stderr
-
-
-def test_a_scan_imports_no_torch_either(folder: Path) -> None:
-    code = (
-        "import sys; from ckptdoctor.__main__ import run; "
-        f"assert run(['scan', {str(folder)!r}]) == 1; "
-        "assert 'torch' not in sys.modules; assert 'ckptdoctor.scanning.libtorch' in sys.modules"
-    )
-    outcome = run(code=code)
-    assert outcome.code == 0, outcome.stderr
-
-
 @pytest.mark.parametrize("backend", ["libtorch", "eager"])
-def test_both_backends_say_the_same(folder: Path, backend: str) -> None:
+def test_every_backend_says_what_python_alone_says(folder: Path, backend: str) -> None:
     reference = run("scan", folder, "--format", "json").stdout
     chosen = run("scan", folder, "--format", "json", env={"CKPTDOCTOR_BACKEND": backend})
     assert chosen.stdout == reference

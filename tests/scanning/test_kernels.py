@@ -1,4 +1,4 @@
-"""Both backends against a loop over the elements, and against each other."""
+"""Both backends, and Python alone, against a loop over the elements, and against each other."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from ckptdoctor.scanning.kernels import (
     merge,
 )
 from ckptdoctor.scanning.libtorch import load_libtorch
+from ckptdoctor.scanning.plain import PlainWorker
 from ckptdoctor.scanning.plan import Piece
 from ckptdoctor.scanning.rows import ROW_NBYTES, Rows, note_finite
 from tests.scanning.builders import (
@@ -41,6 +42,7 @@ from tests.scanning.builders import (
 )
 
 WORKERS: dict[str, Worker] = {kernels.name: kernels.worker() for kernels in backends()}
+WORKERS["plain"] = PlainWorker()
 ALL_DTYPES = sorted(BY_NAME)
 REAL_DTYPES = sorted(
     name for name, dtype in BY_NAME.items() if dtype.kind in (Kind.FLOAT, Kind.EXPONENT)
