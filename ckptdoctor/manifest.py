@@ -35,6 +35,7 @@ __all__ = [
     "manifest_path",
     "manifest_text",
     "restored_from",
+    "sha256_noted",
     "sha256_of",
 ]
 
@@ -332,6 +333,15 @@ _UNTRUSTED = Problem(
     message="its manifest says that NaN and Inf were replaced by 0",
     evidence={"trusted": False},
 )
+
+
+def sha256_noted(path: Path) -> str:
+    """The SHA-256 that a manifest of ours beside a file says it has; "" where none does."""
+    manifest = _read(manifest_path(path))
+    file = _part(manifest, "file")
+    sha256 = file.get("sha256")
+    known = manifest.get("schema_version") == SCHEMA_VERSION and file.get("name") == path.name
+    return sha256 if known and isinstance(sha256, str) and len(sha256) == _SHA256_CHARS else ""
 
 
 def check_folder(folder: Path) -> Iterator[Problem]:

@@ -47,7 +47,7 @@ class OpenFile:
         identity: FileIdentity | None = None,
         start: int = 0,
         nbytes: int | None = None,
-        held: MemorySource | None = None,
+        held: ByteSource | None = None,
     ) -> None:
         self.path = path
         self.fd = fd
@@ -86,6 +86,10 @@ class OpenFile:
             nbytes=len(data),
             held=MemorySource(data),
         )
+
+    def through(self, source: ByteSource) -> OpenFile:
+        """The same file as another source reads it, some of its bytes replaced."""
+        return OpenFile(self.path, self.fd, identity=self.identity, held=source)
 
     @property
     def is_packed(self) -> bool:
