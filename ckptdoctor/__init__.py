@@ -1,6 +1,7 @@
 """A doctor for PyTorch checkpoints: finds NaN and damage, and the file to go on from.
 
-``scan`` examines files and folders, ``open_checkpoint`` describes one file, ``diff`` compares two.
+``scan`` examines files and folders, ``open_checkpoint`` describes one file, ``diff`` compares two,
+``repair`` puts a flipped bit right.
 ``free_gpu_memory`` gives back what a dead run still holds; ``ckptdoctor.guard`` goes into the
 training loop. Nothing in a checkpoint is ever executed. Every name below is imported when it is
 first used.
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from ckptdoctor.version import __version__
 
 if TYPE_CHECKING:
-    from ckptdoctor.api import DiffReport, ScanReport, diff, open_checkpoint, scan
+    from ckptdoctor.api import DiffReport, ScanReport, diff, open_checkpoint, repair, scan
     from ckptdoctor.checkpoint import (
         Checkpoint,
         GlobalUse,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ckptdoctor.history import Alarm, AlarmKind, History, Point, Shift, Span
     from ckptdoctor.memory import DeviceMemory, FreedMemory, HeldName, free_gpu_memory
     from ckptdoctor.metadata import Metadata, Metric
+    from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn, Repaired, Span
     from ckptdoctor.report import (
         CheckpointReport,
         Crash,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Alarm",
     "AlarmKind",
+    "Certainty",
     "Change",
     "Checkpoint",
     "CheckpointError",
@@ -68,6 +71,8 @@ __all__ = [
     "DiffReport",
     "Difference",
     "Finding",
+    "Flip",
+    "FlipIn",
     "FreedMemory",
     "GlobalUse",
     "HeldName",
@@ -82,6 +87,7 @@ __all__ = [
     "Place",
     "Point",
     "Problem",
+    "Repaired",
     "Report",
     "Reshaped",
     "RestoreError",
@@ -106,11 +112,12 @@ __all__ = [
     "diff",
     "free_gpu_memory",
     "open_checkpoint",
+    "repair",
     "scan",
 ]
 
 _HOMES = {
-    "api": ("DiffReport", "ScanReport", "diff", "open_checkpoint", "scan"),
+    "api": ("DiffReport", "ScanReport", "diff", "open_checkpoint", "repair", "scan"),
     "checkpoint": (
         *("Checkpoint", "GlobalUse", "Problem", "Role"),
         *("StorageRef", "TensorRecord", "TensorStats"),
@@ -127,6 +134,7 @@ _HOMES = {
     "history": ("Alarm", "AlarmKind", "History", "Point", "Shift", "Span"),
     "memory": ("DeviceMemory", "FreedMemory", "HeldName", "free_gpu_memory"),
     "metadata": ("Metadata", "Metric"),
+    "recovery.repair.flip": ("Certainty", "Flip", "FlipIn", "Repaired", "Span"),
     "report": ("CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

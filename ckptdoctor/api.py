@@ -1,4 +1,4 @@
-"""The doctor from Python: ``ckptdoctor.scan(...)``, ``open_checkpoint(...)`` and ``diff(...)``.
+"""The doctor from Python: ``ckptdoctor.scan``, ``open_checkpoint``, ``diff`` and ``repair``.
 
 Nothing here prints, prompts or exits. What the command says by its exit code is an exception or
 stands in the report.
@@ -18,17 +18,19 @@ from ckptdoctor.checkpoint import Checkpoint, Role
 from ckptdoctor.compare import Comparison, compare
 from ckptdoctor.diagnose import Examination
 from ckptdoctor.difference import Difference
-from ckptdoctor.errors import NothingToExamineError, UsageError
+from ckptdoctor.errors import NothingToExamineError, RestoreError, UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import Limits
 from ckptdoctor.formats import open_checkpoint as _open_checkpoint
 from ckptdoctor.metadata import Mode
+from ckptdoctor.recovery.repair.flip import Repaired
+from ckptdoctor.recovery.repair.repair import repair_file
 from ckptdoctor.report import Report
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import survey, why_nothing
 
-__all__ = ["DiffReport", "ScanReport", "diff", "open_checkpoint", "scan"]
+__all__ = ["DiffReport", "ScanReport", "diff", "open_checkpoint", "repair", "scan"]
 
 Progress = Callable[[int, int], object]
 """Told of the bytes done and the bytes expected so far."""
@@ -220,6 +222,52 @@ def diff(
     )
     found = compare(Path(a), Path(b), how)
     return DiffReport(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+
+def repair(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    sha256: str = "",
+    accept_odds: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+) -> Repaired:
+    """A new file with a flipped bit put right: ``ckptdoctor repair``.
+
+    Args:
+        path: the damaged file; never changed.
+        output: the file to write; None for ``last_repaired.pth`` beside ``last.pth``.
+        sha256: of the whole file, where it is known: it decides.
+        accept_odds: whether to write what is only likely.
+        force: whether a file that is there may be replaced.
+        dry_run: say what is wrong, and write nothing; then nothing is raised either where it
+            cannot be put right: ``refused`` says why.
+        jobs: threads of the scan that verifies.
+
+    Returns:
+        What was wrong, how sure it is, and where the new file is; ``sound`` where nothing was.
+
+    Raises:
+        RestoreError: refused, and nothing was written: no single bit explains the damage, or other
+            damage could look the same, or the destination cannot be written.
+        UsageError: ``sha256`` is none.
+        OSError: the file cannot be read or written.
+    """
+    destination = None if output is None else Path(output)
+    done = repair_file(
+        Path(path),
+        destination,
+        sha256=sha256,
+        accept_odds=accept_odds,
+        force=force,
+        dry_run=dry_run,
+        jobs=jobs,
+    )
+    if done.refused and not dry_run:
+        raise RestoreError(*done.refused)
+    return done
 
 
 class _Meter:

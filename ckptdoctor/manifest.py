@@ -159,6 +159,8 @@ def _restored_from(path: Path) -> RestoredFrom | None:
         return None
     done = [action for action in _list(manifest, "actions") if isinstance(action, dict)]
     names = tuple(str(action.get("name")) for action in done)
+    if _REPAIR in names and not _part(manifest, "origin"):
+        return None  # the very file that was damaged, as training saved it
     unchanged = 1.0 if _CHANGES_RATES.isdisjoint(names) else None
     return RestoredFrom(
         source=_found(origin, path),
@@ -193,6 +195,7 @@ def _files(manifest: Mapping[str, Any]) -> Iterator[FileNote]:
             yield FileNote(name=name, nbytes=nbytes, sha256=sha256)
 
 
+_REPAIR = "repair"
 _CHANGES_RATES = frozenset({"scale-lr", "set-lr"})
 
 

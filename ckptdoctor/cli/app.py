@@ -16,6 +16,7 @@ from ckptdoctor.cli.history import history
 from ckptdoctor.cli.inspect import inspect
 from ckptdoctor.cli.plan import plan
 from ckptdoctor.cli.rank import rank
+from ckptdoctor.cli.repair import repair
 from ckptdoctor.cli.restore import restore
 from ckptdoctor.cli.scan import scan
 from ckptdoctor.cli.unquoted import TakesCommand
@@ -69,6 +70,7 @@ app.command(cls=Command, short_help="What moved between two checkpoints, layer b
 app.command(cls=Command, short_help="Backups from best to worst, and why.")(rank)
 app.command(cls=Command, short_help="The metric over the epochs: best, decline, collapse.")(history)
 app.command(cls=Command, short_help="Write a verified clean file to go on from.")(restore)
+app.command(cls=Command, short_help="Put a flipped bit right, into a new file.")(repair)
 app.command(cls=TakesCommand, short_help="How to go on: restart commands, ready to run.")(plan)
 app.command(cls=Command, short_help="Watch a run: new checkpoints, the log, silence.")(watch)
 app.command(cls=Command, short_help="What a finding means, why, and what to do.")(explain)

@@ -42,6 +42,7 @@ from ckptdoctor.formats.tree import PLAIN, Harvest, harvest
 from ckptdoctor.formats.zip.byteorder import byteorder_of
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.members import start_of
+from ckptdoctor.formats.zip.one_bit_off import remedy_of_headers, remedy_of_record
 from ckptdoctor.formats.zip.others import other_pickles
 from ckptdoctor.formats.zip.plain import plain_source
 from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
@@ -198,7 +199,8 @@ class _Archive:
             raise TruncatedCheckpointError(
                 self._file.path,
                 "the file ends inside its pickle, before the first tensor",
-                remedy="Copy it again from where it was written, or use an earlier checkpoint.",
+                remedy=remedy_of_headers(self._file)
+                or "Copy it again from where it was written, or use an earlier checkpoint.",
             )
         raise self._stranger()
 
@@ -208,7 +210,8 @@ class _Archive:
             hidden = problem.subject.endswith("data.pkl") or not self._directory.records
             if hidden or problem.remedy == DO_NOT_UNPACK:
                 says = f"{problem.subject}: {problem.message}"
-                return CorruptCheckpointError(self._file.path, says, remedy=problem.remedy)
+                remedy = problem.remedy or remedy_of_headers(self._file)
+                return CorruptCheckpointError(self._file.path, says, remedy=remedy)
         what, remedy = describe_zip([record.name for record in self._directory.records])
         return UnknownFormatError(self._file.path, f"not a checkpoint but {what}", remedy=remedy)
 
@@ -228,7 +231,7 @@ class _Archive:
         byteorder = byteorder_of(self._directory, self.record, self.source_of)
         strays, programs = self._other_pickles(), Programs(self._directory.records, self._prefix)
         self.machines += strays.code
-        problems = [*self._directory.problems, *strays.problems(), *programs.problems()]
+        problems = [*self._told(), *strays.problems(), *programs.problems()]
         if self.truncated:
             problems.insert(0, self._truncation(found))
         return assemble(
@@ -241,6 +244,15 @@ class _Archive:
             byteorder=byteorder,
             calls=programs.calls(self.source_of),
         )
+
+    def _told(self) -> list[Problem]:
+        """What is wrong with the directory, and what to do where that is one bit."""
+        problems = self._directory.problems
+        worst = next((p for p in problems if p.severity is Severity.ERROR and not p.remedy), None)
+        remedy = remedy_of_headers(self._file) if worst is not None else ""
+        if not remedy:
+            return problems
+        return [replace(one, remedy=remedy) if one is worst else one for one in problems]
 
     def _other_pickles(self) -> Strays:
         """What names code in records that another reader may take for the pickle."""
@@ -329,7 +341,8 @@ class _Archive:
             self._file.path,
             f"{record.name}: {error.message}",
             offset=offset,
-            remedy="Use an earlier checkpoint: ckptdoctor scan lists them.",
+            remedy=remedy_of_record(self._file, record)
+            or "Use an earlier checkpoint: ckptdoctor scan lists them.",
         )
 
     # -- salvage ---------------------------------------------------------------------------------
@@ -378,5 +391,6 @@ class _Archive:
             subject="file",
             message=f"the file is cut: {whole} of {len(found.tensors)} tensors are whole",
             evidence={"whole": whole, "lost": len(lost), "first_lost": lost[0] if lost else None},
-            remedy="Copy it again from where it was written; if that file is cut too, use another.",
+            remedy=remedy_of_headers(self._file)
+            or "Copy it again from where it was written; if that file is cut too, use another.",
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats.pickle.names import is_infamous
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.unwritten import unwritten_end
+from ckptdoctor.shell import command_line
 from ckptdoctor.weightless import instead_of_weights, lists_weights
 
 __all__ = [
@@ -134,10 +136,12 @@ class ChecksumMismatch(_Reported):
     """A record's bytes do not match its checksum.
 
     torch stores a CRC32 with every record of a zip checkpoint and does not look at it when
-    loading. A mismatch is certain: these are not the bytes that torch wrote. As an info finding:
-    the file stores no checksums, so nothing could be compared.
+    loading. A mismatch is certain: these are not the bytes that torch wrote. Where one flipped bit
+    explains it, the bit is named, with the tensor, the element, and whether it is in an exponent or
+    a mantissa. As an info finding: the file stores no checksums, so nothing could be compared.
 
-    What to do: copy the file again, or use another; check the disk if it happens twice.
+    What to do: where one bit is wrong, ``ckptdoctor repair FILE``. Else copy the file again, or use
+    another; check the disk if it happens twice.
     """
 
     code = "CD103"
@@ -146,7 +150,12 @@ class ChecksumMismatch(_Reported):
 
     def check(self, case: Case) -> Iterator[Finding]:
         """Mismatches, and a note where there was nothing to compare."""
-        yield from self.from_problems(case)
+        for finding in self.from_problems(case):
+            if "flipped_bit" in finding.evidence:
+                command = command_line("ckptdoctor", "repair", case.checkpoint.path)
+                yield replace(finding, remedy=f"Put the bit right, in a new file: {command}")
+            else:
+                yield finding
         if case.unchecked:
             yield self.finding(
                 "file",

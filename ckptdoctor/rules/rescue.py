@@ -68,7 +68,10 @@ def rescue_command(path: Path, findings: Iterable[Finding], *more: str | Path) -
         findings: what the rules said of it.
         more: words behind the option.
     """
-    option = rescue_option(findings)
+    known = list(findings)
+    if any("flipped_bit" in finding.evidence for finding in known):
+        return command_line("ckptdoctor", "repair", path, *more)
+    option = rescue_option(known)
     return command_line("ckptdoctor", "restore", "--from", path, option, *more) if option else ""
 
 

@@ -12,7 +12,7 @@ from ckptdoctor.dtypes import BY_NAME, DType, Kind
 from ckptdoctor.scanning.plan import Extent
 from ckptdoctor.scanning.stats import index_of
 
-__all__ = ["Element", "Part", "element_at", "part_of", "value_of"]
+__all__ = ["Element", "Part", "Value", "element_at", "part_of", "told_values", "value_of"]
 
 Value = float | int | None
 """Of one element; None where its bits are no number, as those of complex and packed types."""
@@ -26,6 +26,11 @@ class Part(enum.Enum):
     MANTISSA = "mantissa"
     INTEGER = "integer"
     BITS = "bits"  # of a type in which one bit is no part of one number
+
+    @property
+    def words(self) -> str:
+        """What follows "in its"."""
+        return {"integer": "value", "bits": "packed bits"}.get(self.value, self.value)
 
 
 _MANTISSA_NBITS = {
@@ -134,6 +139,19 @@ def value_of(dtype: DType, raw: bytes, byteorder: str) -> Value:
             return _float(dtype, bits, 1 << 8 * len(raw) - 1)
         case _:
             return None
+
+
+def told_values(old: Value, new: Value) -> str:
+    """What an element is and what it was; "" where it is no number."""
+    return "" if old is None or new is None else f"{_number(old)}, was {_number(new)}"
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Inf" if value > 0 else "-Inf"
+    return f"{value:.9g}"
 
 
 def _float(dtype: DType, bits: int, sign: int) -> float:

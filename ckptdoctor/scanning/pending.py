@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zlib_ng import zlib_ng
 
 from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats, ZeroTail
 from ckptdoctor.finding import Severity
+from ckptdoctor.scanning.one_bit import one_bit
 from ckptdoctor.scanning.plan import StorageScan
 from ckptdoctor.scanning.reading import FileShrankError
 from ckptdoctor.scanning.singles import Singles
@@ -20,6 +21,7 @@ from ckptdoctor.scanning.zero_tail import find_zero_tail
 __all__ = ["PendingScan", "ScanResult"]
 
 _PATIENCE_S = 0.2
+_COPY_AGAIN = "The bytes changed after torch wrote them: copy the file again, or use another."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class PendingScan:
         whole = [scan for scan in self._scans if scan.ref.key not in damaged]
         problems = [_inflate_problem(scan) for scan in self._scans if scan.ref.key in damaged]
         if not shrank:
-            problems += _bad_checksums([*self._singles.damaged(), *whole])
+            problems += self._bad_checksums([*self._singles.damaged(), *whole])
         if shrank or self._changed():
             problems.append(_changed_problem(shrank=shrank))
         stats: dict[str, TensorStats] = {} if shrank else self._singles.stats()
@@ -91,6 +93,22 @@ class PendingScan:
             except InflateError as error:
                 damaged.add(str(error))
         return shrank, damaged
+
+    def _bad_checksums(self, scans: Iterable[StorageScan]) -> list[Problem]:
+        """The records that do not match; of one alone, which bit of it is wrong."""
+        sums = [(scan, _crc32_of(scan)) for scan in scans if scan.check_crc]
+        bad = [(scan, found) for scan, found in sums if found != scan.ref.crc32]
+        problems = [_bad_checksum(scan, found) for scan, found in bad]
+        if len(bad) != 1:
+            return problems
+        ((scan, found),), (problem,) = bad, problems
+        byteorder = self._checkpoint.byteorder
+        told = one_bit(self._fd, scan.ref, found, scan.tensors, byteorder)
+        if told is None:
+            return problems
+        clause, evidence = told
+        message = f"{problem.message}: {clause}"
+        return [replace(problem, message=message, evidence={**problem.evidence, **evidence})]
 
     def _changed(self) -> bool:
         return FileIdentity.of(self._fd) != self._checkpoint.identity
@@ -125,27 +143,26 @@ def _names_on(scan: StorageScan) -> list[str]:
     return [tensor.fqn for tensor in sorted(scan.tensors, key=lambda t: t.role is not Role.MODEL)]
 
 
-def _bad_checksums(scans: Iterable[StorageScan]) -> Iterator[Problem]:
-    for scan in scans:
-        if not scan.check_crc:
-            continue
-        found = 0
-        for piece in scan.pieces:
-            found = zlib_ng.crc32_combine(found, piece.crc32, piece.nbytes)
-        if found != scan.ref.crc32:
-            names = _names_on(scan)
-            yield Problem(
-                code="CD103",
-                severity=Severity.ERROR,
-                subject=names[0] if names else scan.ref.key,
-                message=f"checksum mismatch in {scan.ref.key!r}: stored {scan.ref.crc32:#010x}, "
-                f"computed {found:#010x}",
-                evidence={
-                    "record": scan.ref.key,
-                    "stored": f"{scan.ref.crc32:08x}",
-                    "computed": f"{found:08x}",
-                    "tensors": names[:10],
-                },
-                remedy="The bytes changed after torch wrote them: copy the file again, "
-                "or use another.",
-            )
+def _crc32_of(scan: StorageScan) -> int:
+    found = 0
+    for piece in scan.pieces:
+        found = zlib_ng.crc32_combine(found, piece.crc32, piece.nbytes)
+    return found
+
+
+def _bad_checksum(scan: StorageScan, found: int) -> Problem:
+    names = _names_on(scan)
+    return Problem(
+        code="CD103",
+        severity=Severity.ERROR,
+        subject=names[0] if names else scan.ref.key,
+        message=f"checksum mismatch in {scan.ref.key!r}: stored {scan.ref.crc32:#010x}, "
+        f"computed {found:#010x}",
+        evidence={
+            "record": scan.ref.key,
+            "stored": f"{scan.ref.crc32:08x}",
+            "computed": f"{found:08x}",
+            "tensors": names[:10],
+        },
+        remedy=_COPY_AGAIN,
+    )

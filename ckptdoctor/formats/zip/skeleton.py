@@ -29,6 +29,7 @@ _CENTRAL_MAGIC, _DESCRIPTOR_MAGIC = b"PK\x01\x02", b"PK\x07\x08"
 _END, _END_MAGIC = struct.Struct("<4sHHHHIIH"), b"PK\x05\x06"
 _END64, _LOCATOR64 = struct.Struct("<4sQHHIIQQQQ"), struct.Struct("<4sIQI")
 _END64_NBYTES = 44  # what the size of the record does not count: its magic and itself
+_WRITERS = ((798, 45), (45, 45))  # miniz in torch, Python's zipfile
 _PADDING = b"FB"
 _SEARCH_NBYTES = 1 << 20
 _MOST_RECORDS = 200_000
@@ -285,15 +286,25 @@ def _padding(found: bytes) -> bytes:
 
 
 def _ends(source: ByteSource, count: int, start: int, nbytes: int) -> bytes:
-    """The end records behind a directory; versions, which nothing else tells, as they are."""
+    """The end records behind a directory."""
     end = start + nbytes
     last = _END.pack(
         *(_END_MAGIC, 0, 0, min(count, 0xFFFF), min(count, 0xFFFF)), nbytes, start, 0
     )
     if source.nbytes - end == _END.size:
         return last
-    made_by, needed = struct.unpack("<HH", source.read(end + 12, 4).ljust(4, b"\0"))
+    made_by, needed = _versions(source.read(end + 12, 4).ljust(4, b"\0"))
     wide = _END64.pack(
         *(b"PK\x06\x06", _END64_NBYTES, made_by, needed, 0, 0, count, count, nbytes, start)
     )
     return wide + _LOCATOR64.pack(b"PK\x06\x07", 0, end, 1) + last
+
+
+def _versions(found: bytes) -> tuple[int, int]:
+    """By which version the zip64 record was made and needs to be read, of one of two writers."""
+    for pair in _WRITERS:
+        known = struct.pack("<HH", *pair)
+        if sum((one ^ other).bit_count() for one, other in zip(found, known, strict=True)) <= 1:
+            return pair
+    made_by, needed = struct.unpack("<HH", found)
+    return made_by, needed

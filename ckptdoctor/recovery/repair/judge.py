@@ -243,7 +243,7 @@ def _beside_others(
         odds = (nbits * extreme + 32) / ORDER
         if odds < verdict.odds:
             numel = where.nbytes // element.dtype.itemsize
-            says = f"of {numel} elements only {extreme} are as extreme as this one is in the file"
+            says = f"as extreme as it is in the file: {extreme} of {numel} elements, it included"
             return replace(verdict, odds=odds, witnesses=(*verdict.witnesses, says))
     if wild := crowd.wild():
         says = f"{wild} other elements of the record are NaN, infinite or out of all proportion"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn, Repaired
-from ckptdoctor.scanning.flipped import Part
+from ckptdoctor.scanning.flipped import told_values as values_in_words
 from ckptdoctor.shell import command_line
 
 __all__ = [
@@ -39,7 +39,7 @@ def told_place(flip: Flip) -> str:
     """Where a bit lies."""
     where = f"bit {flip.bit} of byte {flip.byte}"
     if flip.tensor and flip.index is not None:
-        part = "" if flip.part is None else f", in its {_PART[flip.part]}"
+        part = "" if flip.part is None else f", in its {flip.part.words}"
         return f"{where}: {flip.tensor}{list(flip.index)}{part}"
     if flip.place is FlipIn.DATA:
         return f"{where}, in {flip.record}" if flip.record else where
@@ -49,28 +49,10 @@ def told_place(flip: Flip) -> str:
     )
 
 
-_PART = {
-    Part.SIGN: "sign",
-    Part.EXPONENT: "exponent",
-    Part.MANTISSA: "mantissa",
-    Part.INTEGER: "value",
-    Part.BITS: "packed bits",
-}
-
 
 def told_values(flip: Flip) -> str:
     """What an element is and was; "" where it is no number."""
-    if flip.old is None or flip.new is None:
-        return ""
-    return f"{_number(flip.old)}, was {_number(flip.new)}"
-
-
-def _number(value: float | int) -> str:
-    if isinstance(value, int):
-        return str(value)
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Inf" if value > 0 else "-Inf"
-    return f"{value:.9g}"
+    return values_in_words(flip.old, flip.new)
 
 
 def odds_text(odds: float) -> str:
@@ -109,8 +91,8 @@ def why_undecided(found: Repaired, doubts: Sequence[str]) -> tuple[str, ...]:
     return (
         f"{path}: nothing was written: one flipped bit explains the damage, and so may chance",
         *lines,
-        f"Any other damage to this record looks like one flipped bit in {odds_text(found.odds)} "
-        "cases, and nothing else in the file tells which it was.",
+        f"The odds that any other damage to this record looks like one flipped bit are "
+        f"{odds_text(found.odds)}, and nothing else in the file tells which it was.",
         f"If you know its SHA-256, it decides:  {proved} …",
         f"If you take the odds:  {likely}",
     )
