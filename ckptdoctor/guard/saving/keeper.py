@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, SupportsFloat
@@ -28,6 +29,7 @@ from ckptdoctor.guard.saving.saver import (
     save_snapshot,
 )
 from ckptdoctor.metadata import Mode
+from ckptdoctor.recovery.parity.form import is_parity, parity_path
 
 __all__ = ["CheckpointKeeper", "Kept"]
 
@@ -72,6 +74,7 @@ class CheckpointKeeper:
         rank: only rank 0 writes; None asks ``torch.distributed``.
         check: as for ``safe_save``; ``"all"``, since nobody can go on from a broken optimizer.
         allow: as for ``safe_save``.
+        parity: as for ``safe_save``: the share of each file that can be given back.
 
     Raises:
         FileExistsError: checkpoints of these names lie there that no keeper wrote.
@@ -92,6 +95,7 @@ class CheckpointKeeper:
         rank: int | None = None,
         check: Check | str = Check.ALL,
         allow: Sequence[str] = (),
+        parity: float = 0.0,
     ) -> None:
         if every < 1 or keep_last < 1:
             raise UsageError(f"every={every}, keep_last={keep_last}: both must be at least 1")
@@ -101,6 +105,7 @@ class CheckpointKeeper:
         self._mode = Mode(mode)
         self._check = Check(check)
         self._allow = tuple(allow)
+        self._parity = parity
         self._writes = (_rank() if rank is None else rank) == 0
         self._ledger = Ledger(
             self.folder, metric, self._mode.value, check=self._check, allow=self._allow
@@ -277,8 +282,10 @@ class CheckpointKeeper:
 
     def _save(self, state: object, path: Path, *, force: bool) -> SaveReport:
         if isinstance(state, Snapshot):
-            return save_snapshot(state, path, force=force, check=self._check, allow=self._allow)
-        return safe_save(state, path, force=force, check=self._check, allow=self._allow)
+            save = partial(save_snapshot, state)
+        else:
+            save = partial(safe_save, state)
+        return save(path, force=force, check=self._check, allow=self._allow, parity=self._parity)
 
     # -- keeping ---------------------------------------------------------------------------------
 
@@ -313,6 +320,8 @@ class CheckpointKeeper:
         if not self._ledger.is_ours(entry):
             return None
         path.unlink(missing_ok=True)
+        if is_parity(parity_path(path)):
+            parity_path(path).unlink(missing_ok=True)
         self._ledger.entries.remove(entry)
         self._ledger.store()
         return path

@@ -9,23 +9,29 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
-import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.destination import refuse_what_is_no_file
 from ckptdoctor.diagnose import Examination, examine
-from ckptdoctor.errors import NonFiniteError, RestoreError, SaveError
+from ckptdoctor.errors import NonFiniteError, RestoreError, SaveError, UsageError
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.guard.saving.contents import Contents
+from ckptdoctor.guard.saving.parity import (
+    ParityThread,
+    drop_stale_parity,
+    parity_beside,
+    refuse_stranger,
+)
 from ckptdoctor.guard.saving.sink import FileSink, MemorySink, Sink, torch_save
 from ckptdoctor.manifest import check_manifest, manifest_path
 from ckptdoctor.metadata import Metric, Source
+from ckptdoctor.recovery.parity.form import Description, digest_of_records, parity_path
 from ckptdoctor.recovery.publish import (
     PlacedError,
     mode_to_keep,
@@ -57,6 +63,7 @@ _RULES = {
 _DAMAGE = frozenset({"CD101", "CD102", "CD103", "CD104", "CD107", "CD108", "CD109"})
 _OF_NAMES = "CD406"  # the temporary file has no name that means anything
 _SHOWN = 3
+_MOST_PARITY = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,7 @@ class SaveReport:
         epoch: as the file tells it; None where it holds none.
         metric: as the file tells it, likewise.
         findings: what is odd and was no reason to refuse, worst first.
+        parity: the file beside it that gives lost bytes back; None where none was asked for.
         duration_s: from the call to the synced name.
     """
 
@@ -83,6 +91,7 @@ class SaveReport:
     epoch: int | float | None = None
     metric: Metric | None = None
     findings: tuple[Finding, ...] = field(default=(), repr=False)
+    parity: Path | None = None
     duration_s: float
 
 
@@ -94,6 +103,7 @@ def safe_save(
     check: Check | str = Check.MODEL,
     allow: Sequence[str] = (),
     jobs: int | None = None,
+    parity: float = 0.0,
 ) -> SaveReport:
     """Save a checkpoint so that the file is whole and finite, or is what it was before.
 
@@ -109,16 +119,20 @@ def safe_save(
             that are infinite by design never count.
         allow: globs of tensors in which NaN and Inf are meant: ``"*.alibi"``.
         jobs: threads of the scan that verifies; None for one a core.
+        parity: the share of the file that ``ckptdoctor repair`` can give back once it is lost, such
+            as 0.01; it takes as much space again, in a file ``.parity`` beside it. 0 for none.
 
     Raises:
         NonFiniteError: refused; nothing was written, or nothing was kept.
         SaveError: what was written could not be verified, and was not kept.
-        FileExistsError: without ``force``, something is there.
+        FileExistsError: without ``force``, something is there; or what is in the place of the
+            parity is none.
+        UsageError: ``parity`` is no share of a file, up to a half.
         DestinationError: what is there is no file: a FIFO, a socket, a device.
         OSError: the disk is full or broken; the old file stays, unless the message says that the
             new one is in its place.
     """
-    terms = _Terms(Check(check), tuple(allow), force=force, jobs=jobs)
+    terms = _Terms(Check(check), tuple(allow), force=force, jobs=jobs, parity=parity)
     started = time.perf_counter()
     destination = Path(path)
     nbytes = _admitted(obj, destination, terms).nbytes
@@ -133,6 +147,11 @@ class _Terms:
     allow: tuple[str, ...]
     force: bool = field(kw_only=True)
     jobs: int | None = field(kw_only=True)
+    parity: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.parity <= _MOST_PARITY:
+            raise UsageError(f"parity={self.parity}: a share of the file, from 0 to {_MOST_PARITY}")
 
 
 class Snapshot:
@@ -176,11 +195,12 @@ def save_snapshot(
     check: Check | str = Check.MODEL,
     allow: Sequence[str] = (),
     jobs: int | None = None,
+    parity: float = 0.0,
 ) -> SaveReport:
     """Write a snapshot as :func:`safe_save` writes an object; raises what that raises."""
-    terms = _Terms(Check(check), tuple(allow), force=force, jobs=jobs)
+    terms = _Terms(Check(check), tuple(allow), force=force, jobs=jobs, parity=parity)
     started = time.perf_counter()
-    _check_destination(path, force=force)
+    _check_destination(path, terms)
 
     def write(sink: Sink) -> None:
         for piece in snapshot.pieces:
@@ -194,18 +214,20 @@ def save_snapshot(
 
 def _admitted(obj: object, destination: Path, terms: _Terms) -> Contents:
     """What is to be written, if it may be."""
-    _check_destination(destination, force=terms.force)
+    _check_destination(destination, terms)
     contents = Contents.of(obj)
     _refuse_non_finite(contents, destination, terms)
     return contents
 
 
-def _check_destination(destination: Path, *, force: bool) -> None:
+def _check_destination(destination: Path, terms: _Terms) -> None:
     if destination.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder: name a file in it", str(destination))
     refuse_what_is_no_file(destination)
-    if not force and os.path.lexists(destination):
+    if not terms.force and os.path.lexists(destination):
         raise FileExistsError(errno.EEXIST, "exists, and force=False: it stays", str(destination))
+    if terms.parity:
+        refuse_stranger(parity_path(destination))
 
 
 def _refuse_non_finite(contents: Contents, destination: Path, terms: _Terms) -> None:
@@ -250,31 +272,49 @@ def _keep(
     write: Callable[[Sink], None], nbytes: int, destination: Path, terms: _Terms, started: float
 ) -> SaveReport:
     """Write beside the destination, verify, rename."""
-    _check_space(destination.parent, nbytes)
+    more = Description.for_share(nbytes, terms.parity).file_nbytes if terms.parity else 0
+    _check_space(destination.parent, nbytes + more)
     try:
         found = _written(write, destination, terms)
     except PlacedError as error:
         what = f"the new file is in its place, verified and whole, but: {error.strerror or error}"
         raise PlacedError(error.errno, what, str(destination)) from error
     _drop_stale_manifest(destination)
-    return _report(found, destination, time.perf_counter() - started)
+    report = _report(found, destination, time.perf_counter() - started)
+    if not terms.parity:
+        drop_stale_parity(destination, report.digest)
+        return report
+    return replace(report, parity=parity_path(destination))
 
 
 def _written(write: Callable[[Sink], None], destination: Path, terms: _Terms) -> CheckpointReport:
-    """The doctor's report on the file, which has its name by then."""
-    with temporary_beside(destination, mode_to_keep(destination)) as (temporary, file):
+    """The doctor's report on the file, which has its name by then, and its parity one."""
+    with contextlib.ExitStack() as stack:
+        temporary, file = stack.enter_context(
+            temporary_beside(destination, mode_to_keep(destination))
+        )
         sink = FileSink(file.fileno())
         try:
             write(sink)
         finally:
             if sink.error is not None:
                 raise sink.error
+        summing = None
+        if terms.parity:  # while the disk is at work
+            summing = ParityThread(file.fileno(), os.fstat(file.fileno()).st_size, terms.parity)
+            stack.callback(summing.wait)
         os.fsync(file.fileno())
         found = _verified(temporary, destination, terms)
+        placed = None
+        if summing is not None and found.checkpoint is not None:
+            parity = summing.parity(digest_of(found.checkpoint))
+            placed = stack.enter_context(parity_beside(destination, parity))
         try:
             publish(temporary, file, destination, force=terms.force)
         except RestoreError as error:
             raise FileExistsError(errno.EEXIST, str(error), str(destination)) from error
+        if placed is not None:
+            placed()
     return found
 
 
@@ -339,10 +379,7 @@ def digest_of(checkpoint: Checkpoint) -> str:
 
     Equal for equal contents wherever the file lies, and read without reading a tensor.
     """
-    digest = hashlib.sha256()
-    for record in sorted(checkpoint.records, key=lambda record: record.key):
-        digest.update(f"{record.key}\0{record.nbytes}\0{record.crc32}\n".encode())
-    return digest.hexdigest()
+    return digest_of_records((one.key, one.nbytes, one.crc32) for one in checkpoint.records)
 
 
 def _report(found: CheckpointReport, destination: Path, duration_s: float) -> SaveReport:

@@ -27,7 +27,8 @@ from ckptdoctor.recovery.publish import (
     temporary_beside,
 )
 from ckptdoctor.recovery.repair.flip import Repaired
-from ckptdoctor.recovery.repair.found import Found, find_flips
+from ckptdoctor.recovery.repair.found import Found
+from ckptdoctor.recovery.repair.lost import find_damage
 from ckptdoctor.recovery.repair.witness import digests_of, given_digest, sha256_of_source
 from ckptdoctor.recovery.repair.words import actions_of_repair
 from ckptdoctor.report import CheckpointReport
@@ -80,7 +81,7 @@ def repair_file(
     with opened(source) as file:
         digests = [*([given] if given is not None else []), *digests_of(source)]
         empty = Repaired(source=source, destination=destination)
-        found = find_flips(file, empty, digests, accept_odds=accept_odds)
+        found = find_damage(file, empty, digests, accept_odds=accept_odds)
         if found.view is None or dry_run:
             return found.result
         job = _Job(file, found.view, found, force=force, jobs=jobs)
