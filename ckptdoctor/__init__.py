@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ckptdoctor.history import Alarm, AlarmKind, History, Point, Shift, Span
     from ckptdoctor.memory import DeviceMemory, FreedMemory, HeldName, free_gpu_memory
     from ckptdoctor.metadata import Metadata, Metric
-    from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn, Repaired, Span
+    from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn, GivenBack, Repaired
     from ckptdoctor.report import (
         CheckpointReport,
         Crash,
@@ -74,6 +74,7 @@ __all__ = [
     "Flip",
     "FlipIn",
     "FreedMemory",
+    "GivenBack",
     "GlobalUse",
     "HeldName",
     "History",
@@ -134,7 +135,7 @@ _HOMES = {
     "history": ("Alarm", "AlarmKind", "History", "Point", "Shift", "Span"),
     "memory": ("DeviceMemory", "FreedMemory", "HeldName", "free_gpu_memory"),
     "metadata": ("Metadata", "Metric"),
-    "recovery.repair.flip": ("Certainty", "Flip", "FlipIn", "Repaired", "Span"),
+    "recovery.repair.flip": ("Certainty", "Flip", "FlipIn", "GivenBack", "Repaired"),
     "report": ("CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

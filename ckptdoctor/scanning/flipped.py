@@ -1,4 +1,4 @@
-"""What one flipped bit of a storage means: which element of which tensor, and how much it matters."""
+"""What one flipped bit of a storage means: which element it is in, and how much it matters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether one flipped bit explains why an archive does not read, and the command that puts it right."""
+"""Whether one flipped bit is why an archive does not read, and what puts it right."""
 
 from __future__ import annotations
 

@@ -123,7 +123,8 @@ def _behind(source: ByteSource, entry: tuple[bytes, int, int, int], end: int) ->
     local = source.read(header, LOCAL.size)
     if len(local) < LOCAL.size:
         return 0
-    return end - (header + LOCAL.size + sum(LOCAL.unpack(local)[9:11]) + nbytes)
+    name_nbytes, extra_nbytes = LOCAL.unpack(local)[9:11]
+    return end - (header + LOCAL.size + int(name_nbytes) + int(extra_nbytes) + nbytes)
 
 
 def _by_records(source: ByteSource) -> list[Bone]:
@@ -142,9 +143,7 @@ def _by_records(source: ByteSource) -> list[Bone]:
             if found is None:
                 return []
             crc32, nbytes, end = found
-        bones.append(
-            Bone(name=name, header=at, offset=offset, nbytes=nbytes, crc32=crc32, end=end)
-        )
+        bones.append(Bone(name=name, header=at, offset=offset, nbytes=nbytes, crc32=crc32, end=end))
         at = end
     return bones
 
@@ -183,7 +182,9 @@ def _differing(source: ByteSource, bones: Sequence[Bone]) -> Iterator[tuple[int,
             return
         if actual != expected:
             pairs = enumerate(zip(actual, expected, strict=True))
-            yield from ((offset + place, one ^ other) for place, (one, other) in pairs if one != other)
+            yield from (
+                (offset + place, one ^ other) for place, (one, other) in pairs if one != other
+            )
         at = offset + len(expected)
     if at != source.nbytes:
         yield at, 0xFF
@@ -207,7 +208,9 @@ def _written(source: ByteSource, bones: Sequence[Bone]) -> Iterator[tuple[int, b
 
 
 def _descriptor_of(bone: Bone) -> bytes:
-    form = "<4sIII" if bone.end - bone.offset - bone.nbytes == struct.calcsize("<4sIII") else "<4sIQQ"
+    form = (
+        "<4sIII" if bone.end - bone.offset - bone.nbytes == struct.calcsize("<4sIII") else "<4sIQQ"
+    )
     return struct.pack(form, _DESCRIPTOR_MAGIC, bone.crc32, bone.nbytes, bone.nbytes)
 
 
@@ -228,13 +231,17 @@ class _Style:
     told: bool
 
     @classmethod
-    def of(cls, bones: Sequence[Bone], locals_: Iterable[bytes], centrals: Iterable[bytes]) -> _Style:
+    def of(
+        cls, bones: Sequence[Bone], locals_: Iterable[bytes], centrals: Iterable[bytes]
+    ) -> _Style:
         """The style of an archive."""
         ours = [LOCAL.unpack(raw) for raw in locals_ if len(raw) == LOCAL.size]
         theirs = [_CENTRAL.unpack(raw) for raw in centrals if len(raw) == _CENTRAL.size]
         both = [(one[1], one[2], one[4], one[5]) for one in ours]
         both += [(one[2], one[3], one[5], one[6]) for one in theirs]
-        sizes = [one[8] == bone.nbytes for one, bone in zip(ours, bones, strict=False) if bone.nbytes]
+        sizes = [
+            one[8] == bone.nbytes for one, bone in zip(ours, bones, strict=False) if bone.nbytes
+        ]
         needed, flags, time, date = (_most(column) for column in zip(*both, strict=True))
         return cls(
             (needed, flags, time, date),
@@ -288,9 +295,7 @@ def _padding(found: bytes) -> bytes:
 def _ends(source: ByteSource, count: int, start: int, nbytes: int) -> bytes:
     """The end records behind a directory."""
     end = start + nbytes
-    last = _END.pack(
-        *(_END_MAGIC, 0, 0, min(count, 0xFFFF), min(count, 0xFFFF)), nbytes, start, 0
-    )
+    last = _END.pack(*(_END_MAGIC, 0, 0, min(count, 0xFFFF), min(count, 0xFFFF)), nbytes, start, 0)
     if source.nbytes - end == _END.size:
         return last
     made_by, needed = _versions(source.read(end + 12, 4).ljust(4, b"\0"))

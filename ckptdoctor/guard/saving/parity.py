@@ -117,7 +117,9 @@ def refuse_stranger(path: Path) -> None:
         FileExistsError: something else is there.
     """
     if os.path.lexists(path) and not is_parity(path):
-        raise FileExistsError(errno.EEXIST, "in the place of the parity, and none of ours", str(path))
+        raise FileExistsError(
+            errno.EEXIST, "in the place of the parity, and none of ours", str(path)
+        )
 
 
 @contextlib.contextmanager

@@ -128,9 +128,7 @@ class Parity:
             "columns": self.description.columns,
         }
         text = json.dumps(content).encode()
-        body = b"".join(
-            (MAGIC, _SIZE.pack(len(text)), text, _little(self.checksums).tobytes())
-        )
+        body = b"".join((MAGIC, _SIZE.pack(len(text)), text, _little(self.checksums).tobytes()))
         digest = hashlib.sha256(body)
         digest.update(self.column_bytes)
         return b"".join((body, self.column_bytes, digest.digest()))

@@ -16,7 +16,7 @@ __all__ = ["Gap", "Rebuilt", "lost_blocks", "rebuilt", "widened"]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A source that lost bytes, with zeros where they may have been, so that the rest is in place."""
+    """A source that lost bytes, with zeros in their place, so that the rest is where it was."""
 
     source: ByteSource
     at: int

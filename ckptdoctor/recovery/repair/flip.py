@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ckptdoctor.scanning.flipped import Part
 
-__all__ = ["Certainty", "Flip", "FlipIn", "Repaired", "Span"]
+__all__ = ["Certainty", "Flip", "FlipIn", "GivenBack", "Repaired"]
 
 
 class FlipIn(enum.Enum):
@@ -59,7 +59,7 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class GivenBack:
     """Bytes that the parity gave back."""
 
     start: int
@@ -87,7 +87,7 @@ class Repaired:
     source: Path
     destination: Path
     flips: tuple[Flip, ...] = ()
-    spans: tuple[Span, ...] = ()
+    spans: tuple[GivenBack, ...] = ()
     certainty: Certainty | None = None
     odds: float = 0.0
     witnesses: tuple[str, ...] = ()

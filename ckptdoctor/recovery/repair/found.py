@@ -19,6 +19,10 @@ from ckptdoctor.recovery.repair.words import no_checksum, told, why_undecided
 
 __all__ = ["Found", "find_flips"]
 
+_ANOTHER = (
+    "Copy it again from where it was written, or use an earlier checkpoint: ckptdoctor scan "
+    "lists them."
+)
 _NAMES = {"torch-legacy": "torch's format before 1.6", "torch-tar": "torch's format of 2016"}
 
 
@@ -97,14 +101,11 @@ def _several(path: Path, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 def _hopeless(path: Path, reason: str) -> tuple[str, ...]:
     return (
         f"{path}: nothing was written: no single flipped bit explains the damage: {reason}",
-        "Copy it again from where it was written, or use an earlier checkpoint: "
-        "ckptdoctor scan lists them.",
+        _ANOTHER,
     )
 
 
-def _sound(
-    file: OpenFile, empty: Repaired, digests: Sequence[Digest], unchecked: int
-) -> Repaired:
+def _sound(file: OpenFile, empty: Repaired, digests: Sequence[Digest], unchecked: int) -> Repaired:
     """Nothing is wrong, or there is nothing by which it could be seen."""
     whole = [one for one in digests if one.is_whole]
     if whole and not any(one.fits(sha256_of_source(file.source)) for one in whole):

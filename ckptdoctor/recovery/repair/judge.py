@@ -132,8 +132,10 @@ def _flips(
             record="" if record is None else record.name,
         )
         element = _element(checkpoint, record, suspicion.place, offset, bit)
-        yield flip if element is None or record is None else _explained(
-            flip, element, _values(file, view, record, element, checkpoint)
+        yield (
+            flip
+            if element is None or record is None
+            else _explained(flip, element, _values(file, view, record, element, checkpoint))
         )
 
 
@@ -211,9 +213,7 @@ def _witnessed(
         return verdict
     if verdict.odds > MOST_ODDS and _read(file)[1]:
         says = "the file cannot be read as it is, and is whole with this bit put right"
-        return replace(
-            verdict, odds=odds_of_chance(0), witnesses=(*verdict.witnesses, says)
-        )
+        return replace(verdict, odds=odds_of_chance(0), witnesses=(*verdict.witnesses, says))
     return _beside_others(file, view, suspicion, checkpoint, verdict)
 
 

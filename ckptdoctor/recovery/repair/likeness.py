@@ -1,4 +1,4 @@
-"""Whether an element is like all others of its record, and whether damage of another shape is there.
+"""Whether an element is like all others of its record, and whether other damage shows.
 
 Ranks, not distances: of n elements m are at least as extreme as one. Damage of another kind puts
 the suspected bit anywhere in the record, so it would hit one of these m by chance alone.

@@ -1,8 +1,8 @@
 """Bytes that a parity gives back, as long as it is the parity of this very checkpoint.
 
 A parity that is older or newer than the file is told by the checksums that the file stores: they
-are those of another save, and fit each other. Where the directory itself is lost, they tell nothing;
-then the damage must be one run, which two saves do not differ by.
+are those of another save, and fit each other. Where the directory itself is lost, they tell
+nothing; then the damage must be one run, which two saves do not differ by.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ckptdoctor.formats.zip.records import ZipDirectory
 from ckptdoctor.formats.zip.serialization_id import folded
 from ckptdoctor.recovery.parity.form import Parity, digest_of_records, parity_path, read_parity
 from ckptdoctor.recovery.parity.rebuilt import Rebuilt, lost_blocks, rebuilt, widened
-from ckptdoctor.recovery.repair.flip import Certainty, Repaired, Span
+from ckptdoctor.recovery.repair.flip import Certainty, GivenBack, Repaired
 from ckptdoctor.recovery.repair.found import Found, find_flips
 from ckptdoctor.recovery.repair.witness import Digest, sha256_of_source
 
@@ -62,9 +62,7 @@ def find_damage(
     return _given_back(file, view, empty, digests)
 
 
-def _given_back(
-    file: OpenFile, view: Rebuilt, empty: Repaired, digests: Sequence[Digest]
-) -> Found:
+def _given_back(file: OpenFile, view: Rebuilt, empty: Repaired, digests: Sequence[Digest]) -> Found:
     """The file as its parity knows it; where that is one bit, the bit."""
     sha256 = sha256_of_source(view)
     wrong = next((one for one in digests if one.is_whole and not one.fits(sha256)), None)
@@ -88,25 +86,23 @@ def _given_back(
     return Found(result, view)
 
 
-def _spans(view: Rebuilt) -> list[Span]:
+def _spans(view: Rebuilt) -> list[GivenBack]:
     """The blocks that are given back, neighbours together."""
-    spans: list[Span] = []
+    spans: list[GivenBack] = []
     size = view.description.block_nbytes
     for number in sorted(view.blocks):
         start, nbytes = number * size, len(view.blocks[number])
         if spans and spans[-1].start + spans[-1].nbytes == start:
             spans[-1] = replace(spans[-1], nbytes=spans[-1].nbytes + nbytes)
         else:
-            spans.append(Span(start=start, nbytes=nbytes))
+            spans.append(GivenBack(start=start, nbytes=nbytes))
     return spans
 
 
 # -- whose parity it is --------------------------------------------------------------------------
 
 
-def _why_not_used(
-    file: OpenFile, source: ByteSource, parity: Parity, lost: Sequence[int]
-) -> str:
+def _why_not_used(file: OpenFile, source: ByteSource, parity: Parity, lost: Sequence[int]) -> str:
     """Why a parity is not believed; "" where it is that of this checkpoint."""
     if source.nbytes != parity.description.nbytes:
         return "it is of a checkpoint of another size"
@@ -118,7 +114,9 @@ def _why_not_used(
         if _fits_itself(file.source, directory):
             return "it is of another save: the checkpoint has other checksums"
     run = lost[-1] - lost[0] + 1 == len(lost)
-    return "" if run else "what is damaged is no one run, and the directory does not tell whose it is"
+    return (
+        "" if run else "what is damaged is no one run, and the directory does not tell whose it is"
+    )
 
 
 def _fits_itself(source: ByteSource, directory: ZipDirectory) -> bool:

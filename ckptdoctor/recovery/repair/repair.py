@@ -91,9 +91,7 @@ def repair_file(
             raise RestoreError(
                 f"{destination} is written, verified and whole, but: {error.strerror or error}"
             ) from error
-    return replace(
-        found.result, written=True, sha256=written, manifest=manifest_path(destination)
-    )
+    return replace(found.result, written=True, sha256=written, manifest=manifest_path(destination))
 
 
 @dataclass(frozen=True, slots=True)

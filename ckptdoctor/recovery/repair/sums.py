@@ -1,4 +1,4 @@
-"""Checksums of records as their bytes have them now, each computed once; bytes with bits flipped."""
+"""The checksums that records have now, each computed once; sources with bits flipped."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _of_header(source: ByteSource, one: Skeleton) -> Suspicion:
     )
     bone = next((b for b in one.bones if of is not None and b.offset == of.offset), None)
     bone = bone or next((b for b in one.bones if b.header <= at < b.end), None)
-    records = ()
+    records: tuple[ZipRecord, ...] = ()
     if bone is not None:
         name = bone.name.decode("utf-8", "replace")
         records = (ZipRecord(name, 0, bone.crc32, bone.nbytes, bone.nbytes, bone.offset),)

@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 _NEVER = 1e-12
+_ELSE = (
+    "Copy it again from where it was written, or use an earlier checkpoint. Files of torch.save "
+    "since 1.6 hold checksums; safe_save(parity=0.01) keeps what gives lost bytes back."
+)
 _STANDS_IN = {
     FlipIn.DATA: "",
     FlipIn.CHECKSUM: "the stored checksum of ",
@@ -44,10 +48,7 @@ def told_place(flip: Flip) -> str:
     if flip.place is FlipIn.DATA:
         return f"{where}, in {flip.record}" if flip.record else where
     of = f"{_STANDS_IN[flip.place]}{flip.record}" if flip.record else "the end of the archive"
-    return f"{where}, in {of}" + (
-        ": the data is right" if flip.place is FlipIn.CHECKSUM else ""
-    )
-
+    return f"{where}, in {of}" + (": the data is right" if flip.place is FlipIn.CHECKSUM else "")
 
 
 def told_values(flip: Flip) -> str:
@@ -70,11 +71,7 @@ def _rounded(times: float) -> str:
 
 def no_checksum(path: Path, format_: str) -> tuple[str, ...]:
     """Why a file of another format cannot be repaired."""
-    return (
-        f"{path}: {format_} stores no checksum, so which bit is wrong cannot be found",
-        "Copy it again from where it was written, or use an earlier checkpoint. Files of "
-        "torch.save since 1.6 hold checksums; safe_save(parity=0.01) keeps what gives bytes back.",
-    )
+    return (f"{path}: {format_} stores no checksum, so which bit is wrong cannot be found", _ELSE)
 
 
 def why_undecided(found: Repaired, doubts: Sequence[str]) -> tuple[str, ...]:
@@ -88,11 +85,14 @@ def why_undecided(found: Repaired, doubts: Sequence[str]) -> tuple[str, ...]:
         return tuple(lines)
     likely = command_line("ckptdoctor", "repair", path, "--accept-odds")
     proved = command_line("ckptdoctor", "repair", path, "--sha256")
+    odds = (
+        "The odds that any other damage to this record looks like one flipped bit are "
+        f"{odds_text(found.odds)}, and nothing else in the file tells which it was."
+    )
     return (
         f"{path}: nothing was written: one flipped bit explains the damage, and so may chance",
         *lines,
-        f"The odds that any other damage to this record looks like one flipped bit are "
-        f"{odds_text(found.odds)}, and nothing else in the file tells which it was.",
+        odds,
         f"If you know its SHA-256, it decides:  {proved} …",
         f"If you take the odds:  {likely}",
     )
@@ -115,7 +115,7 @@ def flip_object(flip: Flip) -> dict[str, object]:
     }
 
 
-def _plain(value: float | int | None) -> float | int | str | None:
+def _plain(value: float | None) -> float | int | str | None:
     """A value that JSON can hold."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
