@@ -19,6 +19,7 @@ from tests.bad_inputs.running import Answer, answer_to
 __all__ = ["PAGE", "row", "without_numbers"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
+_FOLDER = re.compile(r"/[^ ]*/outputs/checkpoints/")
 HEAD = f"""# Bad inputs
 
 What `ckptdoctor scan` says of {len(ALL_KINDS)} kinds of file that are damaged, hostile, or
@@ -47,7 +48,7 @@ def row(kind: Kind, answer: Answer | None) -> str:
     cells = (
         kind.name,
         _code(said),
-        finding.get("remedy", ""),
+        _FOLDER.sub("", finding.get("remedy", "")),
         f"[{kind.code}](rules.md#{kind.code.lower()})" if kind.code else "",
         kind.verdict,
         str(kind.exit_code),

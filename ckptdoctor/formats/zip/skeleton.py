@@ -194,17 +194,46 @@ def _written(source: ByteSource, bones: Sequence[Bone]) -> Iterator[tuple[int, b
     """The pieces beside the records, in their order, with their place."""
     locals_ = [source.read(bone.header, LOCAL.size) for bone in bones]
     start = bones[-1].end
-    directory = source.read(start, sum(_CENTRAL.size + len(bone.name) for bone in bones))
-    places = itertools.accumulate((_CENTRAL.size + len(bone.name) for bone in bones), initial=0)
-    centrals = [directory[at : at + _CENTRAL.size] for at, _ in zip(places, bones, strict=False)]
-    style = _Style.of(bones, locals_, centrals)
-    for bone in bones:
-        yield bone.header, style.header(source, bone)
+    plain, padded = (_centrals(source, bones, start, padded=padded) for padded in (False, True))
+    both = sum(map(_is_entry, padded)) > sum(map(_is_entry, plain))
+    style = _Style.of(bones, locals_, padded if both else plain)
+    headers = [style.header(source, bone) for bone in bones]
+    for bone, header in zip(bones, headers, strict=True):
+        yield bone.header, header
         if bone.end > bone.offset + bone.nbytes:
             yield bone.offset + bone.nbytes, _descriptor_of(bone)
-    entries = b"".join(style.entry(bone) for bone in bones)
+    entries = b"".join(
+        style.entry(bone, header[LOCAL.size + len(bone.name) :] if both else b"")
+        for bone, header in zip(bones, headers, strict=True)
+    )
     yield start, entries
     yield start + len(entries), _ends(source, len(bones), start, len(entries))
+
+
+def _centrals(
+    source: ByteSource, bones: Sequence[Bone], start: int, *, padded: bool
+) -> list[bytes]:
+    """The entries of the directory, as if each were as long as it should be.
+
+    Args:
+        source: the archive.
+        bones: its records.
+        start: of the directory.
+        padded: whether entries have the padding of the headers, as Python's zipfile writes it.
+    """
+    sizes = [
+        _CENTRAL.size
+        + len(bone.name)
+        + (bone.offset - bone.header - LOCAL.size - len(bone.name) if padded else 0)
+        for bone in bones
+    ]
+    data = source.read(start, sum(sizes))
+    places = itertools.accumulate(sizes[:-1], initial=0)
+    return [data[at : at + _CENTRAL.size] for at in places]
+
+
+def _is_entry(raw: bytes) -> bool:
+    return raw[:4] == _CENTRAL_MAGIC
 
 
 def _descriptor_of(bone: Bone) -> bytes:
@@ -266,16 +295,17 @@ class _Style:
         )
         return fixed + bone.name + _padding(source.read(start, min(extra, 0xFFFF)))
 
-    def entry(self, bone: Bone) -> bytes:
+    def entry(self, bone: Bone, extra: bytes) -> bytes:
         """What stands in the directory."""
         needed, flags, time, date = self.shared
         disk, inner, outer = self.attributes
         fixed = _CENTRAL.pack(
             *(_CENTRAL_MAGIC, self.made_by, needed, flags, STORED, time, date, bone.crc32),
-            *(min(bone.nbytes, _ALL_ONES), min(bone.nbytes, _ALL_ONES), len(bone.name), 0, 0),
+            *(min(bone.nbytes, _ALL_ONES), min(bone.nbytes, _ALL_ONES), len(bone.name)),
+            *(len(extra), 0),
             *(disk, inner, outer, min(bone.header, _ALL_ONES)),
         )
-        return fixed + bone.name
+        return fixed + bone.name + extra
 
 
 def _most(values: Sequence[int]) -> int:

@@ -1,0 +1,346 @@
+"""Flips single bits of checkpoints and puts them right; damages others, and counts false repairs.
+
+    python -m tests.benchmarks.bit_repair            1,000 flips and 10,000 damages: half an hour
+    python -m tests.benchmarks.bit_repair --quick    a tenth of it
+    python -m tests.benchmarks.bit_repair --write    and puts the tables into docs/repair.md
+
+Records of 1 byte to 16 MB, as many of each size on a logarithmic scale, of weights, moments and
+integers. The exit code is 1 if a flip is not found, if what is written is not what was there
+before, or if anything is written that was damaged otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save as save_safetensors
+
+from ckptdoctor.formats import opened
+from ckptdoctor.recovery.repair.flip import Certainty, Repaired
+from ckptdoctor.recovery.repair.found import Found
+from ckptdoctor.recovery.repair.lost import find_damage
+from ckptdoctor.recovery.repair.repair import repair_file
+from ckptdoctor.recovery.repair.witness import Digest, sha256_of_source
+from tests.benchmarks.page import find_place, markdown, put
+from tests.builders import data_span, save
+
+PAGE = Path(__file__).parents[2] / "docs" / "repair.md"
+FLIPS, DAMAGES = 1_000, 10_000
+SMALLEST, LARGEST, SIZES = 0, 24, 49  # powers of two
+PAGE_NBYTES, SECTOR_NBYTES = 4096, 512
+KINDS = ("float32", "bfloat16", "float16", "moments", "integers")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A checkpoint with one record of a size.
+
+    Attributes:
+        kind: of the elements.
+        data: the file.
+        start: of the record.
+        nbytes: of it.
+        sha256: of the file.
+    """
+
+    kind: str
+    data: bytes
+    start: int
+    nbytes: int
+    sha256: str
+
+
+def sample(folder: Path, kind: str, nbytes: int) -> Sample:
+    """A checkpoint with one large record; the elements as training leaves them."""
+    size = {"float32": 4, "bfloat16": 2, "float16": 2, "moments": 4, "integers": 8}[kind]
+    numel = max(1, nbytes // size)
+    weights = torch.randn(numel) * 0.02
+    tensor = {
+        "float32": lambda: weights,
+        "bfloat16": weights.bfloat16,
+        "float16": weights.half,
+        "moments": lambda: weights.square() * 1e-4,
+        "integers": lambda: torch.randint(0, 50_000, (numel,)),
+    }[kind]()
+    state = {"model_state_dict": {"weight": tensor, "bias": torch.zeros(16)}, "epoch": 88}
+    path = save(folder / "sample.pth", state)
+    data = path.read_bytes()
+    start, found = data_span(path, "sample/data/0")
+    return Sample(kind, data, start, found, hashlib.sha256(data).hexdigest())
+
+
+def samples(folder: Path) -> list[Sample]:
+    """One of each size, the kinds in turn."""
+    torch.manual_seed(0)
+    sizes = [round(2 ** (LARGEST * step / (SIZES - 1))) for step in range(SIZES)]
+    return [sample(folder, KINDS[at % len(KINDS)], size) for at, size in enumerate(sizes)]
+
+
+def looked_at(path: Path, digests: tuple[Digest, ...] = (), *, accept: bool = False) -> Found:
+    """What repairing a file would do, and its bytes as they would be written."""
+    empty = Repaired(source=path, destination=path.with_name("repaired.pth"))
+    with opened(path) as file:
+        found = find_damage(file, empty, digests, accept_odds=accept)
+        if found.view is None:
+            return found
+        return Found(found.result, _Hashed(sha256_of_source(found.view)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    sha256: str
+
+
+def is_right(found: Found, one: Sample) -> bool:
+    """Whether what would be written is what was there before."""
+    return isinstance(found.view, _Hashed) and found.view.sha256 == one.sha256
+
+
+# -- single bits ---------------------------------------------------------------------------------
+
+
+def flip_place(one: Sample, chance: random.Random) -> tuple[str, int]:
+    """Where a bit is flipped: mostly in the large record, else anywhere in the file."""
+    if chance.random() < 0.8:
+        return "record", one.start + chance.randrange(one.nbytes)
+    outside = len(one.data) - one.nbytes
+    at = chance.randrange(outside)
+    return "elsewhere", at if at < one.start else at + one.nbytes
+
+
+def flips(
+    pool: list[Sample], folder: Path, count: int, chance: random.Random
+) -> Counter[tuple[str, str]]:
+    """Single bits flipped, by where and what became of them."""
+    tally: Counter[tuple[str, str]] = Counter()
+    path, out = folder / "flipped.pth", folder / "repaired.pth"
+    for _ in range(count):
+        one = chance.choice(pool)
+        where, at = flip_place(one, chance)
+        path.write_bytes(changed(one.data, {at: 1 << chance.randrange(8)}))
+        plain = looked_at(path)
+        known = looked_at(path, (Digest(one.sha256, "the bench"),))
+        tally[where, "all"] += 1
+        tally[where, "found"] += bool(plain.result.flips)
+        tally[where, "sha256"] += is_right(known, one)
+        accept = plain.result.certainty is Certainty.LIKELY
+        done = repair_file(path, out, accept_odds=accept, force=True)
+        tally[where, "odds" if accept else "alone"] += done.sha256 == one.sha256
+        tally[where, "wrong"] += done.written and done.sha256 != one.sha256
+        if not done.written:
+            print(f"refused: {where} {one.kind} {one.nbytes}: {done.refused}", file=sys.stderr)
+    return tally
+
+
+def changed(data: bytes, masks: dict[int, int]) -> bytes:
+    """The bytes with some bits the other way round."""
+    new = bytearray(data)
+    for at, mask in masks.items():
+        new[at] ^= mask
+    return bytes(new)
+
+
+# -- other damage --------------------------------------------------------------------------------
+
+
+def several_bits(one: Sample, chance: random.Random) -> bytes:
+    """2 to 64 bits of one record."""
+    most = 8 * one.nbytes
+    wanted = min(most, max(2, round(2 ** chance.uniform(1, 6))))
+    new = bytearray(one.data)
+    for number in chance.sample(range(most), wanted):
+        new[one.start + number // 8] ^= 1 << number % 8
+    return bytes(new)
+
+
+def two_bits(one: Sample, chance: random.Random) -> bytes:
+    """Two bits of one record."""
+    new = bytearray(one.data)
+    for number in chance.sample(range(8 * one.nbytes), 2):
+        new[one.start + number // 8] ^= 1 << number % 8
+    return bytes(new)
+
+
+def burst(one: Sample, chance: random.Random) -> bytes:
+    """2 to 4096 bytes of chance, anywhere in the file."""
+    size = min(len(one.data), round(2 ** chance.uniform(1, 12)))
+    at = chance.randrange(len(one.data) - size + 1)
+    return one.data[:at] + chance.randbytes(size) + one.data[at + size :]
+
+
+def burst_in_record(one: Sample, chance: random.Random) -> bytes:
+    """2 to 4096 bytes of chance in one record."""
+    size = min(one.nbytes, round(2 ** chance.uniform(1, 12)))
+    at = one.start + chance.randrange(one.nbytes - size + 1)
+    return one.data[:at] + chance.randbytes(size) + one.data[at + size :]
+
+
+def zero_page(one: Sample, chance: random.Random) -> bytes:
+    """A sector or a page of zeros, where the file system puts them."""
+    return _page(one, chance, lambda size: bytes(size))
+
+
+def other_page(one: Sample, chance: random.Random) -> bytes:
+    """A sector or a page of another place of the file."""
+    at = chance.randrange(len(one.data))
+    return _page(one, chance, lambda size: one.data[at : at + size].ljust(size, b"\xff"))
+
+
+def _page(one: Sample, chance: random.Random, filled: Callable[[int], bytes]) -> bytes:
+    size = chance.choice((SECTOR_NBYTES, PAGE_NBYTES))
+    at = chance.randrange(0, len(one.data), size)
+    end = min(len(one.data), at + size)
+    return one.data[:at] + filled(end - at)[: end - at] + one.data[end:]
+
+
+DAMAGE = {
+    "two bits of a record": two_bits,
+    "2 to 64 bits of a record": several_bits,
+    "a burst of 2 to 4096 bytes in a record": burst_in_record,
+    "a burst of 2 to 4096 bytes anywhere": burst,
+    "a page or a sector of zeros": zero_page,
+    "a page or a sector from elsewhere": other_page,
+}
+
+
+def damages(
+    pool: list[Sample], folder: Path, count: int, chance: random.Random
+) -> Counter[tuple[str, str]]:
+    """Other damage, by its kind and what became of it."""
+    tally: Counter[tuple[str, str]] = Counter()
+    path = folder / "damaged.pth"
+    large = [one for one in pool if one.nbytes > 1]
+    for number in range(count):
+        name = list(DAMAGE)[number % len(DAMAGE)]
+        one = chance.choice(large)
+        data = DAMAGE[name](one, chance)
+        if data == one.data:
+            tally[name, "none"] += 1
+            continue
+        path.write_bytes(data)
+        found = looked_at(path)
+        likely = found.result.certainty is Certainty.LIKELY
+        outcome = "refused" if found.view is None else "right" if is_right(found, one) else "false"
+        if outcome == "refused" and found.result.sound:
+            outcome = "unseen"
+        tally[name, outcome] += 1
+        if outcome == "refused" and likely and is_offered(found.result):
+            tally[name, "offered"] += not is_right(looked_at(path, accept=True), one)
+        if outcome in ("false", "unseen"):
+            print(f"{outcome}: {name}, {one.kind}, {one.nbytes}: {found.result}", file=sys.stderr)
+    return tally
+
+
+def is_offered(result: Repaired) -> bool:
+    """Whether it would be written with ``--accept-odds``."""
+    return any("--accept-odds" in line for line in result.refused)
+
+
+# -- other formats -------------------------------------------------------------------------------
+
+
+def without_checksums(folder: Path) -> list[list[str]]:
+    """What is said of a flipped bit where nothing is stored to see it by."""
+    state = {"weight": torch.randn(64, 64)}
+    legacy = save(folder / "legacy.pth", state, _use_new_zipfile_serialization=False)
+    plain = folder / "plain.safetensors"
+    plain.write_bytes(save_safetensors(state))
+    rows = []
+    for path in (legacy, plain):
+        data = path.read_bytes()
+        path.write_bytes(changed(data, {len(data) - 100: 64}))
+        rows.append([path.stem, looked_at(path).result.refused[0].partition(": ")[2]])
+    return rows
+
+
+# -- the page ------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a tenth of it")
+    parser.add_argument("--write", action="store_true", help="put the tables into the page")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.write:
+        find_place(PAGE, "flips")
+        find_place(PAGE, "damages")
+    share = 10 if options.quick else 1
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pool = samples(folder)
+        start = time.perf_counter()
+        single = flips(pool, folder, FLIPS // share, chance)
+        between = time.perf_counter()
+        other = damages(pool, folder, DAMAGES // share, chance)
+        end = time.perf_counter()
+        refusing = without_checksums(folder)
+    tables = flips_table(single), damages_table(other)
+    print(*tables, markdown(("format", "what is said"), refusing), sep="\n\n")
+    print(f"\n{between - start:.0f} s for the flips, {end - between:.0f} s for the damages")
+    if options.write:
+        put(PAGE, "flips", tables[0])
+        put(PAGE, "damages", tables[1])
+    lost = sum(single[where, "all"] - single[where, "sha256"] for where in ("record", "elsewhere"))
+    wrong = sum(many for (_, what), many in single.items() if what == "wrong")
+    return 1 if lost or wrong or sum(m for (_, what), m in other.items() if what == "false") else 0
+
+
+def flips_table(tally: Counter[tuple[str, str]]) -> str:
+    """Single bits."""
+    head = (
+        *("the bit is in", "flips", "found", "written by what the file tells"),
+        *("written with --accept-odds", "of either identical", "identical with --sha256"),
+    )
+    rows = []
+    for where, words in (
+        ("record", "a record of 1 B to 16 MB"),
+        ("elsewhere", "another record, a header"),
+    ):
+        count = {what: tally[where, what] for what in ("all", "found", "alone", "odds", "sha256")}
+        rows.append(
+            [
+                *(words, f"{count['all']:,}", f"{count['found']:,}", f"{count['alone']:,}"),
+                *(
+                    f"{count['odds']:,}",
+                    f"{count['alone'] + count['odds']:,}",
+                    f"{count['sha256']:,}",
+                ),
+            ]
+        )
+    return markdown(head, rows)
+
+
+def damages_table(tally: Counter[tuple[str, str]]) -> str:
+    """Other damage."""
+    head = (
+        *("damage", "files", "refused", "one bit in fact, put right", "written and wrong"),
+        "would be wrong with --accept-odds",
+    )
+    rows = []
+    for name in DAMAGE:
+        count = {w: tally[name, w] for w in ("refused", "right", "false", "unseen", "offered")}
+        files = sum(count[what] for what in ("refused", "right", "false", "unseen"))
+        rows.append(
+            [
+                *(name, f"{files:,}", f"{count['refused']:,}", f"{count['right']:,}"),
+                *(f"{count['false']:,}", f"{count['offered']:,}"),
+            ]
+        )
+    return markdown(head, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
