@@ -240,7 +240,7 @@ def _beside_others(
     extreme = crowd.as_extreme(old, new) if element.part is Part.EXPONENT else None
     if extreme is not None:
         nbits = _EXPONENT_NBITS.get(element.dtype.name, _USUAL_EXPONENT_NBITS)
-        odds = (nbits * extreme + 32) / ORDER
+        odds = (2 * nbits * extreme + 32) / ORDER
         if odds < verdict.odds:
             numel = where.nbytes // element.dtype.itemsize
             says = f"as extreme as it is in the file: {extreme} of {numel} elements, it included"

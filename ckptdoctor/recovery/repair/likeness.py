@@ -71,26 +71,22 @@ class Crowd:
         return (top & _MAGNITUDE) >> self.left_out
 
     def as_extreme(self, old: int, new: int) -> int | None:
-        """How many elements are as extreme as the old one; None if the new one is no more usual.
+        """How many elements are as extreme as the old one, it included; None if the new one is too.
+
+        On the side on which it is: as large or as small. These are at most twice as many.
 
         Args:
             old: the highest byte of the element as it is in the file.
             new: the same as it was.
         """
-        before, after = self.class_of(old), self.class_of(new)
-        if before == after:
-            return None
-        if before > after:
-            beyond = self._from(before), self._from(after)
-        else:
-            beyond = self._up_to(before), self._up_to(after)
-        return beyond[0] + 1 if beyond[1] > beyond[0] else None
+        before = self._beyond(self.class_of(old)) + 1
+        return before if self._beyond(self.class_of(new)) > before else None
 
-    def _from(self, lowest: int) -> int:
-        return sum(many for of, many in self.counts.items() if of >= lowest)
-
-    def _up_to(self, highest: int) -> int:
-        return sum(many for of, many in self.counts.items() if 0 < of <= highest)
+    def _beyond(self, own: int) -> int:
+        """How many elements are as large as one of a class, or as small, whichever are fewer."""
+        larger = sum(many for of, many in self.counts.items() if of >= own)
+        smaller = sum(many for of, many in self.counts.items() if 0 < of <= own)
+        return min(larger, smaller)
 
     def wild(self) -> int:
         """Elements that are NaN, infinite, or out of all proportion to the others."""

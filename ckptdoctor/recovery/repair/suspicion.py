@@ -143,7 +143,8 @@ def _of_header(source: ByteSource, one: Skeleton) -> Suspicion:
 
 def _is_torchs(directory: ZipDirectory) -> bool:
     """Whether torch wrote it, or we, so that its headers are known to fit."""
-    return any(record.name.endswith(_ID) for record in directory.records)
+    stored = all(record.method != DEFLATED for record in directory.records)
+    return stored and any(record.name.endswith(_ID) for record in directory.records)
 
 
 # -- in records ----------------------------------------------------------------------------------

@@ -69,7 +69,9 @@ def test_two_bits_of_headers_are_never_taken_for_one(of_torch: bytes) -> None:
 
 
 def _padding(data: bytes) -> set[int]:
-    return {at for at in range(len(data)) if data[at : at + 1] == b"Z" or data[at : at + 2] == b"FB"}
+    return {
+        at for at in range(len(data)) if data[at : at + 1] == b"Z" or data[at : at + 2] == b"FB"
+    }
 
 
 def test_an_archive_of_another_writer_has_no_single_wrong_bit(

@@ -1,0 +1,1 @@
+"""What gives lost bytes back."""
