@@ -2,9 +2,10 @@
 
 A checksum of 32 bits fits one flipped bit of n bytes by chance in 8n of 2^32 cases, whatever the
 damage was. So a small record is decided by it alone, a large one is not: there it takes a second
-witness. Of all bytes: a SHA-256. Of the one element: that it is among the most extreme of its
-record and is not with the bit as it was, which other damage brings about as rarely as there are
-such elements. Of the pickle: that it cannot be read, and can with the bit as it was.
+witness. Of all bytes: a SHA-256, or the same record in another file. Of the one element: that it is
+among the most extreme of its record and is not with the bit as it was, which other damage brings
+about as rarely as there are such elements. Of the pickle: that it cannot be read, and can with the
+bit as it was.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn
 from ckptdoctor.recovery.repair.likeness import Crowd, Range, odd_zeros
 from ckptdoctor.recovery.repair.sums import with_bits
 from ckptdoctor.recovery.repair.suspicion import Suspicion
+from ckptdoctor.recovery.repair.twin import twin_of
 from ckptdoctor.recovery.repair.witness import Digest, sha256_of_source
 from ckptdoctor.scanning.flipped import Element, Part, element_at, value_of
 
@@ -87,7 +89,21 @@ def judged(file: OpenFile, suspicion: Suspicion, digests: Iterable[Digest]) -> V
     if trouble:
         return replace(verdict, doubts=(*verdict.doubts, f"with it put right, {trouble}"))
     verdict = _witnessed(file, view, suspicion, checkpoint, verdict)
-    return _compared(view, verdict, tuple(digests))
+    return _compared(view, _beside_twin(view, suspicion, verdict), tuple(digests))
+
+
+def _beside_twin(view: OpenFile, suspicion: Suspicion, verdict: Verdict) -> Verdict:
+    """The same once a record that is only likely was held against a twin in another file."""
+    if verdict.odds <= MOST_ODDS or verdict.doubts or len(suspicion.records) != 1:
+        return verdict
+    twin = twin_of(view.path, suspicion.records[0], view.source)
+    if twin is None:
+        return verdict
+    where = f"{twin.name} of {twin.path.name}, which has the same checksum"
+    if not twin.equal:
+        return replace(verdict, doubts=(f"with it put right, it still differs from {where}",))
+    witnesses = (*verdict.witnesses, f"its bytes are those of {where}")
+    return replace(verdict, witnesses=witnesses, odds=0.0, proved=True)
 
 
 def _compared(view: OpenFile, verdict: Verdict, digests: Sequence[Digest]) -> Verdict:
