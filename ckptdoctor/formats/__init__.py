@@ -21,6 +21,7 @@ from ckptdoctor.formats.pickle.packed import is_packed, unpacked
 from ckptdoctor.formats.pickle.stray import code_spelled, code_within
 from ckptdoctor.formats.repeats import Repeats
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
+from ckptdoctor.formats.zip.one_bit_off import remedy_of_magic
 
 __all__ = [
     "Limits",
@@ -107,6 +108,7 @@ def _read(file: OpenFile, limits: Limits, *, takes_value: bool) -> Checkpoint:
         if checkpoint.tensors:
             return checkpoint
     what, remedy = describe_stranger(head, file.nbytes)
+    remedy = remedy_of_magic(file, head) or remedy
     stranger = UnknownFormatError(file.path, f"not a checkpoint but {what}", remedy=remedy)
     if what and what != TEXT:
         raise stranger

@@ -283,7 +283,8 @@ def parity_cost(folder: Path, rounds: int) -> list[str]:
     for number in range(rounds + 1):
         for share, times in taken.items():
             report = safe_save(state, path, parity=share)
-            times += [report.duration_s] if number else []  # the first opens the library
+            if number:  # the first opens the library
+                times.append(report.duration_s)
     size = parity_path(path).stat().st_size / path.stat().st_size
     without, with_it = (statistics.median(times) for times in taken.values())
     return [

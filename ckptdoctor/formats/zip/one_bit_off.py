@@ -6,11 +6,11 @@ import zlib
 
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.zip.flipped_bit import suspects_of
-from ckptdoctor.formats.zip.records import STORED, ZipRecord
+from ckptdoctor.formats.zip.records import LOCAL_MAGIC, STORED, ZipRecord
 from ckptdoctor.formats.zip.skeleton import skeletons
 from ckptdoctor.shell import command_line
 
-__all__ = ["remedy_of_headers", "remedy_of_record"]
+__all__ = ["remedy_of_headers", "remedy_of_magic", "remedy_of_record"]
 
 _MOST_NBYTES = 1 << 26
 _SKELETON_NBYTES = 1 << 31
@@ -35,6 +35,12 @@ def remedy_of_headers(file: OpenFile) -> str:
         if len(one.differing) == 1 and one.differing[0][1].bit_count() == 1:
             return _command(file, "One bit of its headers is wrong")
     return ""
+
+
+def remedy_of_magic(file: OpenFile, head: bytes) -> str:
+    """What to do where a file would be an archive but for one bit; "" where it would not."""
+    wrong = sum((one ^ other).bit_count() for one, other in zip(head, LOCAL_MAGIC, strict=False))
+    return remedy_of_headers(file) if wrong == 1 else ""
 
 
 def _is_alone(file: OpenFile) -> bool:
