@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
-from ckptdoctor.errors import CheckpointError, UnknownFormatError
+from ckptdoctor.errors import CheckpointError, CorruptCheckpointError, UnknownFormatError
 from ckptdoctor.formats import safetensors, torch_dcp, torch_legacy, torch_tar, torch_zip
 from ckptdoctor.formats.compressed import is_compressed_pickle, refuse_packed_archive
 from ckptdoctor.formats.limits import Limits
@@ -107,8 +107,10 @@ def _read(file: OpenFile, limits: Limits, *, takes_value: bool) -> Checkpoint:
         checkpoint = torch_legacy.read_pickle(file, limits)
         if checkpoint.tensors:
             return checkpoint
+    if remedy := remedy_of_magic(file, head):
+        what = "a zip archive but for one bit of its first bytes"
+        raise CorruptCheckpointError(file.path, what, remedy=remedy)
     what, remedy = describe_stranger(head, file.nbytes)
-    remedy = remedy_of_magic(file, head) or remedy
     stranger = UnknownFormatError(file.path, f"not a checkpoint but {what}", remedy=remedy)
     if what and what != TEXT:
         raise stranger

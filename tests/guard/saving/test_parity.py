@@ -10,8 +10,8 @@ import torch
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.guard import CheckpointKeeper, safe_save
-from ckptdoctor.guard.saving import saver
 from ckptdoctor.recovery.parity.form import parity_path, read_parity
+from ckptdoctor.recovery.publish import publish
 
 
 def state(fill: float = 0.5) -> dict[str, object]:
@@ -56,13 +56,12 @@ def test_killed_between_the_two_names_the_old_parity_is_of_another_save(
 ) -> None:
     path = tmp_path / "model.pth"
     before = safe_save(state(), path, parity=0.01)
-    publish = saver.publish
 
     def killed(*args: object, **kwargs: object) -> None:
         publish(*args, **kwargs)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saver, "publish", killed)
+    monkeypatch.setattr("ckptdoctor.guard.saving.saver.publish", killed)
     with pytest.raises(KeyboardInterrupt):
         safe_save(state(0.25), path, parity=0.01)
     assert torch.load(path, weights_only=True)["model_state_dict"]["w"][0, 0] == 0.25
