@@ -22,6 +22,7 @@ _MEANT = {
     "rank": "best list ls sort backups order",
     "history": "log logs metrics plot curve metric",
     "restore": "fix clean recover rescue heal salvage save copy average",
+    "repair": "bitflip flip unflip crc checksum parity",
     "plan": "resume restart continue retrain lr train",
     "watch": "monitor tail follow guard",
     "explain": "why code codes rule rules what",

@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["EXAMPLES", "GROUPS", "write_commands", "write_epilog"]
 
 GROUPS = {
-    "My run died": ("scan", "plan", "restore"),
+    "My run died": ("scan", "plan", "restore", "repair"),
     "Look closer": ("inspect", "diff", "rank", "history"),
     "While it trains": ("watch", "gpu"),
     "About ckptdoctor": ("explain", "cache", "demo"),
@@ -40,6 +40,10 @@ EXAMPLES = {
         "ckptdoctor restore --epoch 88 --scale-lr 0.5",
         "ckptdoctor restore --average 3 -o average.pth",
         "ckptdoctor restore --from checkpoints/checkpoint_epoch_88.pth --dry-run",
+    ),
+    "repair": (
+        "ckptdoctor repair checkpoints/best_model.pth --dry-run",
+        "ckptdoctor repair checkpoints/best_model.pth -o repaired.pth",
     ),
     "plan": (
         "ckptdoctor plan --command 'python train.py --resume checkpoints/last.pth'",
