@@ -41,7 +41,8 @@ class ParityThread:
         self._fd = fd
         self._description = Description.for_share(nbytes, share)
         self._sums = array.array("I")
-        self._columns = torch.zeros(self._description.parity_nbytes // 8, dtype=torch.int64)
+        self._total = bytearray(self._description.parity_nbytes)
+        self._columns = torch.frombuffer(self._total, dtype=torch.int64)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="ckptdoctor-parity", daemon=True)
         self._thread.start()
@@ -62,7 +63,7 @@ class ParityThread:
             description=self._description,
             digest=digest,
             checksums=self._sums,
-            column_bytes=bytes(self._columns.untyped_storage()),
+            column_bytes=bytes(self._total),
         )
 
     def wait(self) -> None:
