@@ -53,7 +53,7 @@ class Places:
 
     def _place_of(self, path: Path) -> Path:
         folder, name = os.path.split(path)
-        if name in ("", ".", "..") or path.is_symlink():
+        if name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114  (is_symlink may raise)
             return place_of(path)
         if folder not in self._folders:
             self._folders[folder] = place_of(Path(folder))

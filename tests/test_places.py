@@ -43,3 +43,13 @@ def test_a_folder_is_resolved_once(tree: Path, monkeypatch: pytest.MonkeyPatch) 
     found = {places.of(tree / "linked" / f"{at}.pth") for at in range(100)}
     assert len(found) == 100
     assert len(asked) == 1
+
+
+def test_a_folder_that_cannot_be_looked_into_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: object, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "lstat", refused)
+    assert Places().of(tmp_path / "a.pth").name == "a.pth"

@@ -119,6 +119,7 @@ def test_the_report_is_that_of_cases_in_full(
 ) -> None:
     how = Examination(jobs=1, keep_details=keep_details)
     found = discover([mixed])
+    monkeypatch.setattr("ckptdoctor.diagnose._TENSORS_IN_FULL", 0)
     report = examine(found.checkpoints, how)
     monkeypatch.setattr(Shelf, "folded", lambda self, case: _InFull(case))
     monkeypatch.setattr(Shelf, "figures_of", lambda self, folded, chosen, key: chosen)
