@@ -115,6 +115,7 @@ class RestoredFrom:
         scale: its learning rates over those of ``source``: 1.0 where they are the same, None where
             that is not known, as after ``--set-lr``, and of an average, which is a copy of nothing.
         set_lr: the rate that was set, or None.
+        decay: what a schedule that raised the rate multiplies it with since; None for no such.
         actions: the names of what was done to it.
         averaged: the checkpoints whose weights it is the mean of; () for a copy.
     """
@@ -125,6 +126,7 @@ class RestoredFrom:
     set_lr: float | None
     actions: tuple[str, ...]
     averaged: tuple[Path, ...] = ()
+    decay: float | None = None
 
 
 def restored_from(path: Path) -> RestoredFrom | None:
@@ -167,6 +169,7 @@ def _restored_from(path: Path) -> RestoredFrom | None:
         epoch=_number(manifest.get("epoch")),
         scale=_positive(manifest.get("scale")) if "scale" in manifest else unchanged,
         set_lr=next((v for a in done if (v := _positive(a.get("set_lr"))) is not None), None),
+        decay=next((v for a in done if (v := _positive(a.get("decay"))) is not None), None),
         actions=names,
         averaged=tuple(
             _found(one, path)

@@ -93,6 +93,14 @@ def restore(
         float | None,
         typer.Option(metavar="LR", help="Store this learning rate; groups keep their proportions."),
     ] = None,
+    lr_decay: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR",
+            help="Let a stored schedule that multiplies the rate by more than 1 (gamma, factor, "
+            "cycle_decay, decay_rate) multiply it by this instead, at most 1.",
+        ),
+    ] = None,
     reset_optimizer: Annotated[
         bool, typer.Option(help="Drop the optimizer's moments, keep its groups.")
     ] = False,
@@ -156,6 +164,7 @@ def restore(
     edits = Edits(
         scale_lr=scale_lr,
         set_lr=set_lr,
+        lr_decay=lr_decay,
         reset_optimizer=reset_optimizer,
         weights_only=weights_only,
         strip_prefix=strip_prefix,
@@ -349,8 +358,10 @@ def _check(edits: Edits, *, unsafe: bool) -> None:
         raise UsageError(
             "--zero-nonfinite makes a broken model look whole; if you want that, add --unsafe"
         )
-    if edits.weights_only and (scale_lr is not None or set_lr is not None):
+    if edits.weights_only and (scale_lr, set_lr, edits.lr_decay) != (None, None, None):
         raise UsageError("--weights-only keeps no learning rate that could be changed")
+    if edits.lr_decay is not None and not 0.0 < edits.lr_decay <= 1.0:
+        raise UsageError(f"--lr-decay {edits.lr_decay}: a factor above 0, and at most 1")
     if scale_lr is not None and set_lr is not None:
         raise UsageError("--scale-lr and --set-lr contradict each other: give one of them")
     for name, value in (("--scale-lr", scale_lr), ("--set-lr", set_lr)):

@@ -101,6 +101,17 @@ class CommandLine:
         """The flags with one of these names, in the order of the names."""
         return [flag for name in names for flag in self.flags if flag.name == name]
 
+    def spelled(self, name: str) -> str:
+        """A flag as most others of the command are spelled: with hyphens or with underscores.
+
+        Args:
+            name: with or without hyphens in front.
+        """
+        written = [flag.written.lstrip("-") for flag in self.flags]
+        underscores = sum("_" in one for one in written) > sum("-" in one for one in written)
+        plain = name.lstrip("-")
+        return f"--{plain.replace('-', '_') if underscores else plain.replace('_', '-')}"
+
     def replace(self, flag: Flag, value: str) -> None:
         """Give a flag another value."""
         word = quoted(_hydra(value) if flag.assigned else value)

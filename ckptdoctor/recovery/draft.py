@@ -34,6 +34,7 @@ class Action:
         notice: what the training script will notice when it resumes, or "".
         factor: of the learning rates over those of the original, where they were scaled.
         set_lr: the learning rate that was set.
+        decay: what a schedule that raised the rate multiplies it with now.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Action:
     notice: str = ""
     factor: float | None = None
     set_lr: float | None = None
+    decay: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import exchange, reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.rates import change_rates, set_rates
+from ckptdoctor.recovery.stored_growth import decay_action, stop_growth
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find, places, remove, rename
 from ckptdoctor.rules.averaged import twins
 
@@ -36,6 +37,7 @@ class Edits:
     Attributes:
         scale_lr: factor for every stored learning rate.
         set_lr: the largest learning rate is to be this, the others in proportion.
+        lr_decay: what schedules that raise the rate are to multiply it with, at most 1.
         reset_optimizer: forget the moments, keep the groups.
         weights_only: keep the model and the plain values alone.
         strip_prefix: taken from the names of the weights, such as ``module.``.
@@ -49,6 +51,7 @@ class Edits:
 
     scale_lr: float | None = None
     set_lr: float | None = None
+    lr_decay: float | None = None
     reset_optimizer: bool = False
     weights_only: bool = False
     strip_prefix: str = ""
@@ -90,6 +93,9 @@ def apply_edits(draft: Draft, edits: Edits) -> None:
         change_rates(draft, edits.scale_lr)
     if edits.set_lr is not None:
         set_rates(draft, edits.set_lr)
+    if edits.lr_decay is not None:
+        changed = stop_growth(draft, edits.lr_decay)
+        draft.actions.append(decay_action(changed, edits.lr_decay, draft.checkpoint.path))
     if edits.strip_prefix:
         _strip_prefix(draft, edits.strip_prefix)
 

@@ -57,6 +57,7 @@ class Advice:
         warmup_epochs: to add; 0 for none.
         reasons: why, a sentence each.
         causes: of what went wrong, the likeliest first; () where nothing did.
+        decay: what a stored schedule that raises the rate has to multiply it with, or None.
     """
 
     factor: float
@@ -65,6 +66,7 @@ class Advice:
     warmup_epochs: int
     reasons: tuple[str, ...]
     causes: tuple[Cause, ...] = ()
+    decay: float | None = None
 
     def in_words(self) -> str:
         """``0.75 (range 0.7 to 0.8)``."""
@@ -126,6 +128,7 @@ def advise(added: Sequence[Addition], causes: Sequence[Cause] = (), *, restarts:
         warmup_epochs=max(part.warmup_epochs for part in known),
         reasons=tuple(reason for part in known for reason in part.reasons),
         causes=tuple(causes),
+        decay=_decay(causes),
     )
 
 
@@ -141,13 +144,24 @@ def as_told(advice: Advice, factor: float) -> Advice:
     )
 
 
+def _likeliest(causes: Sequence[Cause]) -> list[Remedy]:
+    """Those of the likeliest cause, and of others that are as likely."""
+    return [
+        cause.remedy
+        for cause in causes
+        if cause.remedy is not None and cause.sure is causes[0].sure
+    ]
+
+
 def _remedy(causes: Sequence[Cause]) -> Remedy | None:
     """That of the likeliest cause; of several as likely ones the strongest."""
-    if not causes:
-        return None
-    equal = [cause for cause in causes if cause.sure is causes[0].sure]
-    remedies = [cause.remedy for cause in equal if cause.remedy is not None]
-    return min(remedies, key=lambda remedy: remedy.factor, default=None)
+    return min(_likeliest(causes), key=lambda remedy: remedy.factor, default=None)
+
+
+def _decay(causes: Sequence[Cause]) -> float | None:
+    """What a schedule that raises the rate has to multiply it with; None for no such."""
+    decays = [remedy.decay for remedy in _likeliest(causes) if remedy.decay is not None]
+    return min(decays, default=None)
 
 
 def _upon(remedy: Remedy, additions: Sequence[Advice], cause: Cause) -> Advice:

@@ -21,6 +21,7 @@ from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
 from ckptdoctor.recovery.resume_argument import flag_in
 from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_arguments
+from ckptdoctor.recovery.stored_growth import Growth, growth_of, growths_of
 from ckptdoctor.recovery.stored_rates import stores_rate, stores_schedule, what_stays
 from ckptdoctor.recovery.warm_up import Facts, epoch_steps_of
 from ckptdoctor.report import CheckpointReport, Place
@@ -32,7 +33,7 @@ __all__ = ["Basis", "Option", "Stored", "fresh", "moments", "resuming"]
 Stored = Callable[[Path], Mapping[str, Scalar] | None]
 """The scalars that a checkpoint stores, by path; None where that is not known."""
 
-_SCALED = frozenset({"scale-lr", "set-lr"})
+_SCALED = frozenset({"scale-lr", "set-lr", "lr-decay"})
 _MOST_CAUSES = 3
 
 
@@ -80,6 +81,12 @@ class Basis:
             return None
         return Rewrite(self.line, self.advice, self.request, OwnCheckpoints(self.rows))
 
+    def growths(self, source: Path | None) -> tuple[Growth, ...]:
+        """The schedules that a checkpoint stores and that are to lower the rate from now on."""
+        if source is None or self.advice.decay is None:
+            return ()
+        return tuple(growths_of(self.stored(source) or {}))
+
     def facts(self, source: Path | None) -> Facts:
         """What is known of the training, to go on from this checkpoint."""
         scalars = (None if source is None else self.stored(source)) or {}
@@ -94,7 +101,7 @@ class Basis:
 def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
     """Going on from a checkpoint."""
     source, epoch = place.report.path, place.report.metadata.epoch
-    rewrite = basis.rewrite()
+    rewrite, grown = basis.rewrite(), basis.growths(source)
     as_folder = rewrite is not None and rewrite.takes_folder(source)
     if as_folder:
         made: tuple[Path, str, list[str]] = (source, "", [])
@@ -105,13 +112,16 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
     command = first or command_line("ckptdoctor", "scan", source)
     if rewrite is not None:
         files, facts = place.report.files, basis.facts(source)
-        usual = flag_in(facts.arguments) or ("" if files is None else framework_of(files).flag)
+        stored = flag_in(facts.arguments)
+        theirs = "" if files is None else framework_of(files).flag
+        usual = rewrite.spelled(stored) if stored else theirs
         inside = None if files is None or resume == source else placed(files, resume).checkpoint
         rewrite.resume_from(resume, source, usual, inside)
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         if _was_unread(basis.advice):
             rewrite.load_optimizer()
         rewrite.scale_rates(fresh=False)
+        rewrite.stop_growth(grown)
         rewrite.warm_up(facts)
         command = _after(first, rewrite)
         warnings = rewrite.warnings
@@ -127,7 +137,10 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
         title=title + _when(place.report),
         recommended=False,
         command=command,
-        changes=() if rewrite is None else tuple(rewrite.changes),
+        changes=(
+            *(_stored_change(one, basis.advice) for one in grown),
+            *(() if rewrite is None else rewrite.changes),
+        ),
         reasons=(
             f"{source.name}: {place.reason}",
             *_about_cause(basis.advice),
@@ -137,6 +150,16 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
         ),
         warnings=tuple(warnings),
         epoch=epoch,
+    )
+
+
+def _stored_change(growth: Growth, advice: Advice) -> Change:
+    """What the copy stores in place of a factor that raises the rate."""
+    return Change(
+        flag=growth.path,
+        before=f"{growth.times:g}",
+        after=f"{advice.decay:g}",
+        reason="stored in the checkpoint: above 1 it raises the rate",
     )
 
 
@@ -157,7 +180,7 @@ def _after(first: str, rewrite: Rewrite) -> str:
 
 def _checkpoint_to_resume(place: Place, basis: Basis) -> tuple[Path, str, list[str]]:
     """The file to resume from, the command that makes it ("" if it is there), and why."""
-    source, factor, files = place.report.path, basis.advice.factor, place.report.files
+    source, files = place.report.path, place.report.files
     taken = source if files is None else taken_as(files, source)
     if taken is not None and _SCALED & set(actions_of(source)):
         return taken, "", ["its stored learning rate was changed when it was restored"]
@@ -165,16 +188,11 @@ def _checkpoint_to_resume(place: Place, basis: Basis) -> tuple[Path, str, list[s
     if copy is not None:
         copy = (files and taken_as(files, copy)) or copy
         return copy, "", [f"{copy.name} was restored from {source.name} with this rate already"]
-    reasons = []
-    scalars = basis.stored(source)
-    scale = factor != 1.0 and (scalars is None or stores_rate(scalars))
-    if factor != 1.0 and not scale:
-        reasons.append("it stores no learning rate: that of the flags holds")
-        reasons += what_stays(scalars or {})
+    edits, reasons = _edits_of_rates(basis.stored(source), basis.advice)
     rescue = "" if place.usable else rescue_option(place.report.findings)
     salvage = place.report.verdict is Verdict.SALVAGEABLE or bool(rescue)
     there = basis.line is not None or actions_of(source)
-    if taken is not None and there and not scale and not salvage:
+    if taken is not None and there and not edits and not salvage:
         return taken, "", reasons
     if taken is None:
         reasons.append(
@@ -184,13 +202,7 @@ def _checkpoint_to_resume(place: Place, basis: Basis) -> tuple[Path, str, list[s
     if rescue:
         words.append(rescue)
         reasons.append("its weights are broken, and what else is in the file makes them sound")
-    if scale:
-        words += ["--scale-lr", f"{factor:g}"]
-        reasons.append(
-            "resuming loads the learning rate that the checkpoint stores over that of the flags: "
-            "--scale-lr changes the stored one"
-        )
-        reasons += what_stays(scalars or {})
+    words += edits
     if salvage and not rescue:
         reasons.append("restore leaves out what is broken beside the weights")
     usual = clean_name(source, several=makes_folder(place.report.files))
@@ -201,13 +213,38 @@ def _checkpoint_to_resume(place: Place, basis: Basis) -> tuple[Path, str, list[s
     return destination, command_line(*words), reasons
 
 
+def _edits_of_rates(
+    scalars: Mapping[str, Scalar] | None, advice: Advice
+) -> tuple[list[str], list[str]]:
+    """What ``restore`` has to do to the stored rates and their schedule, as words, and why."""
+    words, reasons, factor = [], [], advice.factor
+    if factor != 1.0 and (scalars is None or stores_rate(scalars)):
+        words += ["--scale-lr", f"{factor:g}"]
+        reasons.append(
+            "resuming loads the learning rate that the checkpoint stores over that of the flags: "
+            "--scale-lr changes the stored one"
+        )
+    elif factor != 1.0:
+        reasons.append("it stores no learning rate: that of the flags holds")
+    if factor != 1.0:
+        reasons += what_stays(scalars or {})
+    grown = growth_of(scalars or {})
+    if advice.decay is not None and grown is not None:
+        words += ["--lr-decay", f"{advice.decay:g}"]
+        reasons.append(
+            f"resuming loads {grown.name} = {grown.times:g} that the checkpoint stores over that "
+            "of the flags: --lr-decay changes the stored one"
+        )
+    return words, reasons
+
+
 def _copy_of(source: Path, basis: Basis) -> Path | None:
     """A sound copy of a checkpoint whose rates were scaled as advised."""
     for row in basis.copies:
         made = row.restored
         if made is None or row.verdict is not Verdict.HEALTHY:
             continue
-        same = place_of(made.source) == place_of(source)
+        same = place_of(made.source) == place_of(source) and made.decay == basis.advice.decay
         if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
             return row.path
     return None
@@ -242,7 +279,8 @@ def fresh(basis: Basis, source: Path | None) -> Option | None:
         return None
     rewrite.resume_from_nothing()
     rewrite.move_to_new_folder("safe")
-    rewrite.scale_rates(fresh=True)
+    if not rewrite.stop_growth(basis.growths(source)):
+        rewrite.scale_rates(fresh=True)
     rewrite.warm_up(replace(basis.facts(source), resumes_schedule=False))
     return Option(
         name="C",

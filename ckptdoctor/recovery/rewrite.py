@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from ckptdoctor.recovery.causes.settings import fresh_optimizer_flags
+from ckptdoctor.recovery.causes.settings import fresh_optimizer_flags, number_in
 from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.lr_rules import Addition, Advice
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
@@ -17,6 +18,7 @@ from ckptdoctor.recovery.resume_argument import (
     alike,
     plain_flag,
 )
+from ckptdoctor.recovery.stored_growth import Growth
 from ckptdoctor.recovery.warm_up import Facts, warm_up_of
 from ckptdoctor.shell import argument
 
@@ -24,6 +26,7 @@ __all__ = ["Change", "Request", "Rewrite"]
 
 _RATE = re.compile(r"(?:lr0?|learning-rate)$")
 _NO_RATE = re.compile(r"(?:^|-)(?:min|end|final|lowest|scale)-?(?:lr|learning-rate)$")
+_FACTOR = re.compile(r"(?:^|-)(?:gamma|factor|decay|rate|mult|multiplier|growth|grow)(?:-|$)")
 _STAGE_LR = re.compile(r"^stage(\d+)-lr$")
 _SKIP = re.compile(r"^skip-stage(\d+)$")
 _SOUND = "a checkpoint that was read, scanned and found sound"
@@ -109,6 +112,10 @@ class Rewrite:
         """Whether it is more than one command, whatever becomes of the first."""
         return self._line.several
 
+    def spelled(self, name: str) -> str:
+        """A flag the way that the others of the command are spelled."""
+        return self._line.spelled(name)
+
     def takes_folder(self, source: Path) -> bool:
         """Whether it resumes from the folder of a checkpoint, as the Hugging Face Trainer does."""
         values = [flag.value or "" for flag in self._resume.chosen()]
@@ -160,16 +167,10 @@ class Rewrite:
         else:
             self._replace(flag, argument(target), _SOUND)
 
-    def _as_written(self, name: str) -> str:
-        """A name with underscores, where the other flags of the command have them."""
-        written = [flag.written.lstrip("-") for flag in self._line.flags]
-        underscores = any("_" in one for one in written) and not any("-" in one for one in written)
-        return name[:2] + name[2:].replace("-", "_") if underscores else name
-
     def _add_resume(self, target: Path, usual: str) -> None:
         """Add the flag that takes the checkpoint, where the command has none."""
         known = self._request.resume_flag or self._resume.usual()
-        name = known or usual or self._as_written("--resume-from")
+        name = known or usual or self._line.spelled("resume-from")
         name = name if name.startswith("-") else f"--{name}"
         name = self._add(name, argument(target), _SOUND)
         self.warnings += [
@@ -256,6 +257,16 @@ class Rewrite:
             else:
                 self._replace(flag, after, f"times {advice.in_words()}")
 
+    def stop_growth(self, grown: Sequence[Growth]) -> bool:
+        """Let the flags that set these factors lower the rate; whether there is one for each."""
+        decay, found = self._advice.decay, 0
+        for growth in grown:
+            flags = [flag for flag in self._line.flags if _sets(flag, growth)]
+            found += bool(flags)
+            for flag in flags:
+                self._replace(flag, f"{decay:g}", "above 1 it raises the rate")
+        return 0 < found == len(grown)
+
     def warm_up(self, facts: Facts | None = None) -> None:
         """Give it a warm-up where that is advised, or a longer one, if it knows how.
 
@@ -309,6 +320,12 @@ class Rewrite:
 
     def _note(self, flag: str, before: str | None, after: str | None, reason: str) -> None:
         self.changes.append(Change(flag=flag, before=before, after=after, reason=reason))
+
+
+def _sets(flag: Flag, growth: Growth) -> bool:
+    """Whether a flag sets the factor of a schedule: by its name, and by the very number."""
+    named = _FACTOR.search(flag.name) is not None
+    return named and flag.value is not None and number_in(flag.value) == growth.times
 
 
 def _scaled(text: str, factor: float) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ckptdoctor.checkpoint import Scalar
@@ -114,7 +114,7 @@ def warm_up_of(line: CommandLine, epochs: int, facts: Facts) -> WarmUp:
         unit = unit_of(name)
         now = None if unit is None or isinstance(held, bool) else _number(held)
         if unit is not None and now is not None:
-            written = _written(name, line.flags)
+            written = line.spelled(name)
             value, said = _value(unit, now, epochs, line, facts)
             return WarmUp(name=written, value=value, said=said and f"{written} {held} {said}")
     if facts.flag:
@@ -159,13 +159,6 @@ def _total(line: CommandLine) -> float | None:
         if total is not None and total > 0:
             return total
     return None
-
-
-def _written(name: str, flags: Sequence[Flag]) -> str:
-    """The flag of a stored argument, spelled as the others: with hyphens or underscores."""
-    underscores = any("_" in flag.written for flag in flags)
-    plain = name.replace("-", "_") if underscores else name.replace("_", "-")
-    return f"--{plain}"
 
 
 def _number(text: Scalar) -> float | None:

@@ -138,6 +138,8 @@ def restored_words(row: CheckpointReport) -> str:
         rates = f", rate {made.set_lr:g}"
     elif made.scale not in (None, 1.0):
         rates = f", rates × {made.scale:g}"
+    if made.decay is not None:
+        rates += f", decay {made.decay:g}"
     return f"restored from {brief(made.source.name, 80)}{rates}"
 
 

@@ -45,6 +45,7 @@ class Remedy:
         low, high: between which it may lie.
         warmup_epochs: to add; 0 for none.
         reason: why this factor, in words that stand alone.
+        decay: what a stored schedule that raises the rate has to multiply it with, or None.
     """
 
     factor: float
@@ -52,6 +53,7 @@ class Remedy:
     high: float
     warmup_epochs: int
     reason: str
+    decay: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Severity
 from ckptdoctor.history import AlarmKind, History, Position
-from ckptdoctor.recovery.causes.ahead import Ahead, Growth, ahead_of, growth_of
+from ckptdoctor.recovery.causes.ahead import Ahead, ahead_of
 from ckptdoctor.recovery.causes.course import Jump, RateCourse
 from ckptdoctor.recovery.causes.settings import (
     Setting,
@@ -22,6 +22,7 @@ from ckptdoctor.recovery.causes.settings import (
 from ckptdoctor.recovery.causes.trouble import Trouble, trouble_of
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.stored_command import stored_arguments
+from ckptdoctor.recovery.stored_growth import Growth, growth_of
 from ckptdoctor.recovery.stored_rates import stores_rate
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.optimizer_facts import Change
@@ -105,13 +106,15 @@ def evidence_of(
     run = report.run
     scalars = (None if place is None else stored(place.report.path)) or {}
     at = None if place is None else run.position(place.report.metadata)
-    arguments = stored_arguments(scalars)
+    arguments, course = stored_arguments(scalars), RateCourse.of(run)
     newest = _newest(report, place)
     later = {} if newest is None else stored_arguments(stored(newest.path) or {})
+    epoch = None if place is None else place.report.metadata.epoch
+    ahead = ahead_of(scalars, course, at, epoch=epoch, total=planned_epochs(arguments, line))
     return Evidence(
         history=run.history,
         trouble=trouble,
-        rates=_rates(RateCourse.of(run), trouble, scalars, at, planned_epochs(arguments, line)),
+        rates=_rates(course, trouble, ahead, growth_of(scalars)),
         settings=changed(arguments, later, line),
         resumed=tuple(_resumed(report, at)),
         unread=_unread(line, scalars),
@@ -151,15 +154,7 @@ def _newest(report: RunReport, place: Place | None) -> CheckpointReport | None:
     return None
 
 
-def _rates(
-    course: RateCourse,
-    trouble: Trouble,
-    scalars: Mapping[str, Scalar],
-    at: Position | None,
-    total: float | None,
-) -> Rates:
-    growth = growth_of(scalars)
-    ahead = ahead_of(scalars, course, at, total)
+def _rates(course: RateCourse, trouble: Trouble, ahead: Ahead, growth: Growth | None) -> Rates:
     if trouble.began is None:
         return Rates(ahead=ahead, growth=growth)
     before = course.until(trouble.began)

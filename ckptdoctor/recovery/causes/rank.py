@@ -42,13 +42,8 @@ def _jumped(evidence: Evidence) -> Iterator[Cause]:
     growth = evidence.rates.growth
     rose = f"rose from {jump.before:.4g} to {jump.after:.4g}, times {jump.times:.3g}"
     told = [f"the learning rate {rose}, at {say(jump.at)}, and {evidence.trouble.said}"]
-    todo = []
     if growth is not None:
         told.append(f"the stored schedule has {growth.name} = {growth.times:g}, which raises it")
-        todo.append(
-            f"{growth.name} = {growth.times:g} raises the rate; below 1 it would lower it. The "
-            "checkpoint stores it too: only a fresh start takes another"
-        )
     else:
         told += [f"a resume changed it: {change.message}" for change in evidence.resumed[:2]]
         told += [f"{one.in_words()}" for one in evidence.settings[:_MOST_SETTINGS]]
@@ -61,7 +56,6 @@ def _jumped(evidence: Evidence) -> Iterator[Cause]:
         sure=Sure.CLEAR if soon and not evidence.unread else Sure.LIKELY,
         evidence=tuple(told),
         remedy=from_rates(evidence, jumped=True),
-        todo=tuple(todo),
     )
 
 
@@ -100,6 +94,9 @@ def _clipping(evidence: Evidence) -> Iterator[str]:
 
 
 def _supporting(evidence: Evidence) -> Iterator[str]:
+    growth = evidence.rates.growth
+    if growth is not None:
+        yield f"the stored schedule has {growth.name} = {growth.times:g}, which raises it"
     if evidence.trouble.gradual:
         yield f"it got worse before {evidence.trouble.said}"
     if evidence.overflowed:

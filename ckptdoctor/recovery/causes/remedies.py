@@ -3,7 +3,9 @@
 The restart stays well below the rate at which it went wrong, with the highest rate that is ahead of
 it. Where the run got worse for epochs, it was over the edge before that showed: then the last rate
 at which all was well counts. Where the rate jumped, the one before the jump does. And a rate that
-does not fall later ends at its peak, where noise costs score: it asks for more room.
+does not fall later ends at its peak, where noise costs score: it asks for more room. A stored
+schedule that would raise the rate again is told to lower it: then the rate itself may stay as high
+as it was while all was well.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ _ROOM_WELL = 0.5  # of the last rate at which all was well, where it got worse b
 _ROOM_BACK = 0.8  # of the rate before a jump
 _ROOM_FLAT = 0.35
 _RANGE = 1.5
+_AS_GOOD_AS_ALL = 0.95
 
 
 def from_rates(evidence: Evidence, *, jumped: bool) -> Remedy | None:
@@ -35,14 +38,21 @@ def from_rates(evidence: Evidence, *, jumped: bool) -> Remedy | None:
     edge = _edge(evidence, jumped=jumped)
     if edge is None or top is None or not top > 0.0:
         return None
-    factor = _rounded(min(HALF, edge.room * edge.rate / top))
+    decay = evidence.rates.ahead.decay
+    most = 1.0 if decay is not None and jumped else HALF
+    factor = _rounded(min(most, edge.room * edge.rate / top))
+    if factor > _AS_GOOD_AS_ALL:
+        factor = 1.0
+    goes, stays = ("starts at", "it is") if decay is not None else ("rises to", "it stays at")
+    side = "no higher than" if factor * top >= edge.rate else "below"
     return Remedy(
         factor=factor,
         low=_rounded(factor / _RANGE),
-        high=_rounded(min(HALF, factor * _RANGE)),
+        high=_rounded(min(most, factor * _RANGE)),
         warmup_epochs=0 if jumped else _WARMUP_EPOCHS,
-        reason=f"the schedule rises to {top:.3g}; times {factor:g} it stays at {factor * top:.3g}, "
-        f"below {edge.what}, {edge.rate:.3g}",
+        reason=f"the schedule {goes} {top:.3g}; times {factor:g} {stays} {factor * top:.3g}, "
+        f"{side} {edge.what}, {edge.rate:.3g}",
+        decay=decay,
     )
 
 
@@ -62,7 +72,8 @@ def _edge(evidence: Evidence, *, jumped: bool) -> _Edge | None:
     rate = well if by_well else rates.bad
     if rate is None:
         return None
-    room = _ROOM_BACK if jumped else _ROOM_WELL if by_well else _ROOM
+    cured = jumped and rates.ahead.decay is not None
+    room = 1.0 if cured else _ROOM_BACK if jumped else _ROOM_WELL if by_well else _ROOM
     if not rates.ahead.falls:
         room = min(room, _ROOM_FLAT)
     what = "the last rate at which all was well" if by_well else "the rate at which it went wrong"

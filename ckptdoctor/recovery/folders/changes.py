@@ -23,7 +23,7 @@ from ckptdoctor.recovery.folders.donors import Donor
 from ckptdoctor.recovery.folders.means import Means
 from ckptdoctor.recovery.folders.moments import forgets_in_place, reset_moments
 from ckptdoctor.recovery.folders.part_draft import PartView
-from ckptdoctor.recovery.folders.slices import change_slice_rates, slices_of
+from ckptdoctor.recovery.folders.slices import change_slice_rates, put_slice_numbers, slices_of
 from ckptdoctor.recovery.patches import graft
 from ckptdoctor.recovery.rates import (
     Rate,
@@ -37,6 +37,7 @@ from ckptdoctor.recovery.rates import (
     standard_of,
     with_what_stays,
 )
+from ckptdoctor.recovery.stored_growth import decay_action, growth_of, growths_of, stop_growth
 from ckptdoctor.recovery.stored_rates import is_rate
 from ckptdoctor.report import CheckpointReport
 
@@ -100,6 +101,7 @@ class Changes:
         self._means = Means(report, edits.average)
         self._done: list[_Done] = []
         self._scaled: list[Rate] = []
+        self._decayed: list[tuple[str, float]] = []
         self._before = 1.0
         self._standard: Standard | None = None
         if edits.scale_lr is not None:
@@ -139,6 +141,8 @@ class Changes:
             return True
         if (edits.scale_lr, edits.set_lr) != (None, None) and _stores_rates(view):
             return True
+        if edits.lr_decay is not None and growth_of(view.checkpoint.scalars) is not None:
+            return True
         if edits.reset_optimizer and Role.OPTIMIZER in roles:
             return True
         if edits.reset_bn and any(t.fqn.endswith(_STATISTICS) for t in view.tensors):
@@ -176,6 +180,7 @@ class Changes:
             edits,
             scale_lr=None,
             set_lr=None,
+            lr_decay=None,
             weights_only=False,
             reset_optimizer=edits.reset_optimizer and Role.OPTIMIZER in view.roles(),
             reset_bn=mended.reset_bn,
@@ -190,6 +195,7 @@ class Changes:
         if not in_place and self._is_poisoned(view):
             salvage(draft)
         self._rates(draft, view)
+        self._stop_growth(draft, view)
         self._refuse_what_is_left(draft)
         self._done += [_Done(part=name, action=action) for action in draft.actions]
 
@@ -232,6 +238,17 @@ class Changes:
         if edits.set_lr is not None and self._standard is not None:
             put_rates(draft, edits.set_lr, self._standard)
 
+    def _stop_growth(self, draft: Draft, view: PartView) -> None:
+        decay, part = self._edits.lr_decay, view.report.part
+        if decay is None:
+            return
+        if part.form is Form.DCP:
+            names = {one.path for one in growths_of(view.checkpoint.scalars)}
+            changed = put_slice_numbers(draft, slices_of(part.described), names, decay)
+        else:
+            changed = stop_growth(draft, decay)
+        self._decayed += [(f"{part.name}: {name}", old) for name, old in changed]
+
     def _new_rate(self, name: str, old: float) -> float | None:
         """A stored rate as it is to be; None for one that stays."""
         edits = self._edits
@@ -269,6 +286,8 @@ class Changes:
             done.append(set_action(edits.set_lr, self._standard))
         if done and done[-1].name in _OF_RATES and any(map(_counts_alone, self._views.values())):
             done[-1] = replace(done[-1], notice=_IN_CONFIG)
+        if edits.lr_decay is not None:
+            done.append(decay_action(self._decayed, edits.lr_decay, self._report.path))
         names = {action.name for action in done}
         for wanted, name, lacking in (
             (edits.reset_optimizer, "reset-optimizer", "an optimizer to reset"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.errors import RestoreError
@@ -23,7 +23,7 @@ from ckptdoctor.recovery.draft import Draft, FilePatch
 from ckptdoctor.recovery.rates import Rate
 from ckptdoctor.recovery.stored_rates import is_rate
 
-__all__ = ["change_slice_rates", "reset_slices", "slices_of"]
+__all__ = ["change_slice_rates", "put_slice_numbers", "reset_slices", "slices_of"]
 
 _PICKLE = "data.pkl"
 _FLOAT, _FLOAT_NBYTES = b"G", 9
@@ -57,6 +57,29 @@ def change_slice_rates(
         elif is_rate(item.name):
             changed += _change_tensor(draft, item, new)
     return changed
+
+
+def put_slice_numbers(
+    draft: Draft, slices: FileSlices, names: Collection[str], value: float
+) -> list[tuple[str, float]]:
+    """Store one number under all of these names; which were there, with what they were.
+
+    Args:
+        draft: the file.
+        slices: what it holds.
+        names: of the numbers.
+        value: the new one.
+
+    Raises:
+        RestoreError: one is stored as an integer, or in a form that is not known.
+    """
+    changed: list[Rate] = []
+    for item in slices.items:
+        if item.shape is None and any(name in names for name in _names_in(draft, item)):
+            changed += _replace_numbers(
+                draft, item, lambda name, _: value if name in names else None
+            )
+    return [(one.name, one.old) for one in changed]
 
 
 def reset_slices(draft: Draft, slices: FileSlices) -> int:

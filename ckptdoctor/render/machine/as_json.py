@@ -228,6 +228,7 @@ def _restored(origin: RestoredFrom) -> dict[str, Any]:
         "source": str(origin.source),
         "scale": origin.scale,
         "set_lr": origin.set_lr,
+        **({} if origin.decay is None else {"lr_decay": origin.decay}),
         "epoch": origin.epoch,
         **({"averaged": [str(path) for path in origin.averaged]} if origin.averaged else {}),
     }

@@ -24,6 +24,7 @@ def plan_json(plan: Plan) -> str:
                 "factor": plan.advice.factor,
                 "range": [plan.advice.low, plan.advice.high],
                 "warmup_epochs": plan.advice.warmup_epochs,
+                "decay": plan.advice.decay,
                 "reasons": list(plan.advice.reasons),
                 "heuristic": True,
             },
