@@ -30,7 +30,9 @@ class MetricDeclining(Rule):
     is too large, epochs before the collapse. Three in a row happen by chance as well, so where
     enough epochs are known the fall has to be more than their usual noise, and more than what the
     metric came back from earlier in this run. A slow decline hidden in noise is found later, once
-    several epochs together lie below the level before them. Nothing is said once the metric is back
+    several epochs together lie below the level before them. A schedule that starts again is none,
+    as far as the log tells the rate: up to one at which the run had done well before, the metric
+    may get worse until the rate has come down again. Nothing is said once the metric is back
     within its noise, or has made up for nine tenths of what it lost.
 
     What to do: stop the run, go on from the epoch before the decline with the learning rate times
@@ -178,7 +180,9 @@ class LossExplosion(Rule):
 
     The loss is ten times what it was in the epochs before, and far outside of their noise; one
     below zero lost more than all that it had gained. A warning where it came back within the run:
-    one batch may have been bad, and the weights took the step all the same.
+    one batch may have been bad, and the weights took the step all the same. A loss of the training
+    that rises to less than thirty times while the metric and the losses on held-out data are as
+    good as before may have got another term: the next value tells.
 
     What to do: go on from the last good checkpoint with half of the learning rate and five epochs
     of warm-up; clip the gradients: ``ckptdoctor plan``.

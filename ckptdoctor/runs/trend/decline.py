@@ -4,7 +4,9 @@ The rule: worse three epochs in a row after the best. On a plateau that happens 
 epochs, so where enough epochs are known the fall has to be more than noise explains. A slow decline
 in noise is no three in a row; there the last epochs together have to lie below the level before
 them. And it has to be deeper than what the metric came back from before: a restarted schedule makes
-it dip every time. Right after a change (a resume) the rule stands alone.
+it dip every time. Where the learning rate is known, a schedule that started again is: up to a rate
+at which the run had done well before, the metric may get worse until it has come down again. Right
+after a change (a resume) the rule stands alone.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ _YOUNG_VALUES = 3
 _DEEPER = 1.3
 _DEEPER_UNKNOWN = 3.0
 _RETURN_SIGMAS = 4.0
+_RATE_ROSE, _SAME_PEAK = 1.2, 1.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +80,22 @@ class DeclineDetector:
         self._changed_at: int | None = None
         self._in_a_row = 0
         self._lowest = math.inf  # since the best
+        self._rate_at_best: float | None = None
+        self._top_rate = self._top_at_best = 0.0
 
     def changed(self) -> None:
         """The run goes on from here with other settings."""
         self._changed_at = len(self._values)
 
-    def update(self, value: float) -> Decline | None:
+    def update(self, value: float, rate: float | None = None) -> Decline | None:
         """The decline that this value makes sure, once each.
 
         Args:
             value: finite.
+            rate: the learning rate of that time; None where it is not known.
         """
         values = self._values
+        self._top_rate = max(self._top_rate, rate or 0.0)
         values.append(value)
         at = len(values) - 1
         self._in_a_row = self._in_a_row + 1 if at and value < values[at - 1] else 0
@@ -98,6 +105,7 @@ class DeclineDetector:
                 self._deepest_return = max(self._deepest_return, self._fallen)
             self._best, self._declining, self._fallen = at, False, 0.0
             self._lowest = value
+            self._rate_at_best, self._top_at_best = rate, self._top_rate
             return None
         self._fallen = max(self._fallen, values[self._best] - value)
         noise = self._noise(at)
@@ -105,10 +113,17 @@ class DeclineDetector:
             if noise is not None and value > values[self._best] - noise:
                 self._declining = False  # as good as back
             return None
-        if self._is_sure(at, noise):
+        if not self._has_restarted(rate) and self._is_sure(at, noise):
             self._declining = True
             return Decline(best=self._best, at=at, in_a_row=self._in_a_row)
         return None
+
+    def _has_restarted(self, rate: float | None) -> bool:
+        """Whether the rate is higher than at the best, and no higher than before that."""
+        then = self._rate_at_best
+        if rate is None or then is None:
+            return False
+        return _RATE_ROSE * then < rate <= _SAME_PEAK * self._top_at_best
 
     def _is_sure(self, at: int, noise: float | None) -> bool:
         values, in_a_row = self._values, self._in_a_row

@@ -13,6 +13,7 @@ from ckptdoctor.metadata import Mode, Split, is_best, split_of
 from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, is_scale
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
+from ckptdoctor.runs.trend.explosion import SIGMAS, LossWatch
 from ckptdoctor.runs.trend.fall import Gained, is_fall, is_risen
 from ckptdoctor.runs.trend.named import is_loss, is_norm, rate_of
 from ckptdoctor.runs.trend.noise import deviation
@@ -23,17 +24,14 @@ from ckptdoctor.runs.trend.witness import FLOATS, Witness, Word, is_guess, train
 
 __all__ = ["Monitor"]
 
-_RISEN_TO = 10.0
-_WORSE, _LASTING = 3.0, 3
 _FIRST_EPOCHS = 5
 """A young net may score 0.1 and then 0.01 without harm."""
 _WINDOW = 20
-_EXPLOSION_SIGMAS = 8.0
 _COLLAPSE_SIGMAS = 5.0
 _FARTHER = 1.5
 _YOUNG_EPOCHS = 20
-_FLAT = 0.05
-"""Values that scatter less, as a share, may scatter more at once: losses printed to four digits."""
+_CALM_SCORE, _CALM_LOSS = 0.75, 1.5
+"""Of the best, and of the usual: what still counts as no worse than before."""
 _SAME, _SAME_OF_FEW_DIGITS, _SAME_STEPS = 6, 15, 100
 _DIGITS = 4
 """So many of a value that does not change are no chance."""
@@ -77,7 +75,7 @@ class Monitor:
         self._rate = RateWatch(clock)
         self._fallen = False
         self._finite: dict[str, bool] = {}
-        self._losses: dict[str, _Loss] = {}
+        self._losses: dict[str, LossWatch] = {}
         self._recent: deque[float] = deque(maxlen=_WINDOW)
         self._same = 0
         self._held: dict[str, float] = {}
@@ -177,7 +175,7 @@ class Monitor:
             )
         if self._decline is None:
             self._decline = DeclineDetector(young=age < _FIRST_EPOCHS)
-        decline = self._decline.update(value * self._sign)
+        decline = self._decline.update(value * self._sign, rate)
         if decline is not None:
             since = self._places[self._decline_from + min(decline.best + 1, decline.at)]
             count = decline.in_a_row
@@ -224,7 +222,7 @@ class Monitor:
             return False
         logs = [math.log(old) for old in known]
         noise = deviation([after - old for old, after in itertools.pairwise(logs)])
-        return math.log(least / usual) > _EXPLOSION_SIGMAS * noise
+        return math.log(least / usual) > SIGMAS * noise
 
     def _alarm(
         self,
@@ -272,22 +270,39 @@ class Monitor:
         return name == self._metric and not is_loss(name)
 
     def _explosions(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
+        calm = self._is_calm(values)
         for name, value in values.items():
             if not is_loss(name) or not math.isfinite(value) or FLOATS.search(name):
                 continue
-            loss = self._losses.setdefault(name, _Loss())
-            usual = loss.update(value)
-            if usual is not None:
+            loss = self._losses.setdefault(name, LossWatch())
+            is_training = name != self._metric and split_of(name) is not Split.VALIDATION
+            found = loss.update(at, value, is_calm=calm and is_training)
+            if found is not None:
                 yield Alarm(
                     kind=AlarmKind.EXPLOSION,
                     name=name,
-                    at=at,
-                    since=at,
-                    value=value,
-                    before=usual,
-                    message=f"{name} exploded from {usual:.4g} to {value:.4g} "
-                    f"at {self._clock.say(at)}",
+                    at=found.at,
+                    since=found.at,
+                    value=found.value,
+                    before=found.usual,
+                    message=f"{name} exploded from {found.usual:.4g} to {found.value:.4g} "
+                    f"at {self._clock.say(found.at)}",
                 )
+
+    def _is_calm(self, values: Mapping[str, float]) -> bool:
+        """Whether the metric and the losses on held-out data are about as good as before."""
+        found = []
+        for name, value in values.items():
+            held_out = is_loss(name) and split_of(name) is Split.VALIDATION
+            if not (name == self._metric or held_out) or is_best(name):
+                continue
+            by_loss = is_loss(name) or self._mode is Mode.MIN
+            watch = self._losses.get(name)
+            usual = self._best if name == self._metric else None if watch is None else watch.usual
+            if usual is None or not usual > 0.0 or not math.isfinite(value):
+                return False
+            found.append(value <= _CALM_LOSS * usual if by_loss else value >= _CALM_SCORE * usual)
+        return bool(found) and all(found)
 
     def _frozen(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
         """The same digits epoch after epoch: nothing is learned, or nothing is computed."""
@@ -317,48 +332,3 @@ _VERBS = {
     AlarmKind.SHIFT: "fell",
     AlarmKind.FROZEN: "stands still",
 }
-
-
-class _Loss:
-    """What is usual of a loss."""
-
-    def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=_WINDOW)
-        self._gained = Gained(Mode.MIN)
-        self._exploded = False
-        self._most = -math.inf
-        self._above = 0
-
-    def update(self, value: float) -> float | None:
-        """What was usual before, if this is an explosion, once each.
-
-        A loss has exploded at once where it is many times what it was, and after a few values where
-        it is worse than at its start: that of a language model cannot rise by more.
-        """
-        usual = statistics.median(list(self._recent)[-5:]) if self._recent else None
-        at_once = usual is not None and self._is_explosion(value, usual, _RISEN_TO)
-        worse = usual is not None and value > self._most and self._is_worse(value, usual)
-        self._above = self._above + 1 if worse else 0
-        exploded = at_once or self._above >= _LASTING
-        news = exploded and not self._exploded
-        self._exploded = exploded
-        if not exploded and not worse:
-            self._recent.append(value)
-            self._gained.update(value)
-            self._most = max(self._most, value)
-        return usual if news else None
-
-    def _is_worse(self, value: float, usual: float) -> bool:
-        return len(self._recent) >= _FIRST_EPOCHS and self._is_explosion(value, usual, _WORSE)
-
-    def _is_explosion(self, value: float, usual: float, times: float) -> bool:
-        recent = list(self._recent)
-        if usual > 0 and min(recent) > 0:
-            if value < times * usual:
-                return False
-            logs = [math.log(known) for known in recent]
-            return math.log(value / usual) > _EXPLOSION_SIGMAS * deviation(logs)
-        if self._gained.signed and self._gained.is_blown(value):
-            return True
-        spread = max(deviation(recent), (max(recent) - min(recent)) / 2, _FLAT * abs(usual))
-        return len(recent) >= _FIRST_EPOCHS and value - usual > 2 * _EXPLOSION_SIGMAS * spread

@@ -115,11 +115,12 @@ def trend_of(
         collapse, shift = shift.at, None
         sound = [point for point in sound if point[0] < collapse]
     young = _is_young(sound, clock)
-    decline = _decline(sound, DeclineDetector(young=young))
+    decline = _decline(sound, DeclineDetector(young=young), beside.rates)
     if shift is not None and decline is not None:
         before = [point for point in sound if point[0] < shift.at]
-        if before and _decline(before, DeclineDetector(young=young)) is None:
-            decline = _decline(sound[len(before) :], DeclineDetector(after_shift=True))
+        if before and _decline(before, DeclineDetector(young=young), beside.rates) is None:
+            settling = DeclineDetector(after_shift=True)
+            decline = _decline(sound[len(before) :], settling, beside.rates)
     return Trend(best=_best(sound), decline=decline, collapse=collapse, shift=shift)
 
 
@@ -212,7 +213,9 @@ def _is_young(ordered: list[tuple[Position, float]], clock: Clock) -> bool:
 
 
 def _decline(
-    sound: list[tuple[Position, float]], detector: DeclineDetector
+    sound: list[tuple[Position, float]],
+    detector: DeclineDetector,
+    rates: Mapping[Position, float],
 ) -> tuple[Position, Position] | None:
     """From the position after the best to the lowest point that followed, if that is a decline."""
     best = _best(sound)
@@ -220,7 +223,7 @@ def _decline(
     lowest, down = math.inf, best
     before = [value for at, value in sound if at <= best]
     for at, value in sound:
-        found = detector.update(value)
+        found = detector.update(value, rates.get(at))
         if at <= best:
             continue
         if value < lowest:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend import decline, noise
 from ckptdoctor.runs.trend.decline import Decline, DeclineDetector
+from ckptdoctor.runs.trend.trend import Beside, trend_of
 
 
 def taken(values: Sequence[float]) -> list[Decline]:
@@ -48,3 +50,28 @@ def test_how_many_fell_in_a_row(count: int) -> None:
     (found,) = taken([*rise, *(rise[-1] - 0.05 * step for step in range(1, count + 1))])
     assert found.best == 29
     assert found.in_a_row == found.at - 29 == 3
+
+
+FIRST_CYCLE = [1.0, 0.52, 0.447, 0.372, 0.356, 0.349, 0.329, 0.296, 0.279, 0.270, 0.2701, 0.2682]
+SECOND_CYCLE = [0.335, 0.356, 0.411, 0.319]
+RATES = [0.03, 0.0295, 0.028, 0.0256, 0.0225, 0.019, 0.015, 0.011, 0.0075, 0.0044, 0.002, 0.0005]
+
+
+def declined(after: Sequence[float], rates: Sequence[float]) -> bool:
+    losses = dict(enumerate([*FIRST_CYCLE, *after], start=1))
+    beside = Beside(rates=dict(enumerate([*RATES, *rates], start=1)))
+    return trend_of(losses, Mode.MIN, beside=beside).decline is not None
+
+
+def test_a_schedule_that_starts_again_at_a_rate_that_was_well_is_no_decline() -> None:
+    assert not declined(SECOND_CYCLE[:3], RATES[:3])
+    assert not declined(SECOND_CYCLE, RATES[:4])
+
+
+def test_one_that_starts_again_higher_than_ever_is_one() -> None:
+    assert declined(SECOND_CYCLE[:3], [2 * rate for rate in RATES[:3]])
+
+
+def test_what_is_not_back_when_the_rate_has_come_down_is_one() -> None:
+    worse = [0.335, 0.356, 0.411, 0.42, 0.42, 0.43, 0.44, 0.45, 0.46, 0.47, 0.48, 0.49]
+    assert declined([*worse, 0.5], [*RATES, 0.0005])
