@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ckptdoctor.checkpoint import Scalar
-    from ckptdoctor.recovery.rewrite import Request
 
 __all__ = ["plan", "stored_scalars"]
 
@@ -152,20 +151,14 @@ def plan(
     )
     if report is None and (_leads_nowhere(paths or []) or (before is None and not command)):
         return Exit.NOTHING
-    from dataclasses import replace
-
-    from ckptdoctor.recovery.next_step import Asked, same_question
+    from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.recovery.one_run import one_run
     from ckptdoctor.report import Report
-    from ckptdoctor.shell import command_line
 
     asked = Asked(paths=tuple(paths or ()), wish=wish)
     more = ("--command", command) if command else ()
     chosen = one_run(report or Report(), run, "plan", asked, more)
     several = report is not None and len(report.runs) > 1
-    if chosen is not None:
-        words = [*same_question(chosen, asked, several=several), *_said(request, more)]
-        request = replace(request, again=command_line("ckptdoctor", "plan", *words))
     made = make_plan(
         chosen, request, earlier=before, stored=stored_scalars, asked=asked, several=several
     )
@@ -180,18 +173,6 @@ def plan(
         text = plan_text(made, screen_for(output, verbosity=verbosity, no_color=no_color))
     write_result(text, output)
     return Exit.OK
-
-
-def _said(request: Request, more: tuple[str, ...]) -> list[str]:
-    """The options that change what is planned, as words."""
-    words = list(more)
-    for one in request.added:
-        words += ["--added", one.in_words()]
-    for flag in request.lr_flags:
-        words += ["--lr-flag", flag]
-    if request.resume_flag:
-        words += ["--resume-flag", request.resume_flag]
-    return words
 
 
 def _leads_nowhere(paths: list[Path]) -> bool:

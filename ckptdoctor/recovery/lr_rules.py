@@ -116,7 +116,7 @@ def advise(added: Sequence[Addition], causes: Sequence[Cause] = (), *, restarts:
     known = [part for part in parts if part is not None]
     if remedy is not None:
         known = [_upon(remedy, known, causes[0])]
-        if restarts and not causes[0].is_rate:
+        if restarts and not causes[0].is_rate and remedy.factor < 1.0:
             known.append(_AGAIN)
     if not known:
         reasons = ("nothing asks for another",)

@@ -13,6 +13,7 @@ from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of
 from ckptdoctor.recovery.causes.cause import CauseKind, Sure
+from ckptdoctor.recovery.causes.settings import Setting
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, placed, taken_as
 from ckptdoctor.recovery.lr_rules import Advice
@@ -70,6 +71,7 @@ class Basis:
     advice: Advice
     request: Request
     stored: Stored
+    settings: tuple[Setting, ...] = ()  # that differ from those of the sound checkpoint
     warm_up: str = ""  # the flag of their framework
     copies: Sequence[CheckpointReport] = ()
     rows: Sequence[CheckpointReport] = ()
@@ -120,6 +122,7 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
         rewrite.move_to_new_folder("recovery" if name == "A" else "earlier")
         if _was_unread(basis.advice):
             rewrite.load_optimizer()
+            rewrite.schedule_as_before(basis.settings)
         rewrite.scale_rates(fresh=False)
         rewrite.stop_growth(grown)
         rewrite.warm_up(facts)
@@ -274,12 +277,18 @@ def _about_rate(advice: Advice) -> str:
 
 def fresh(basis: Basis, source: Path | None) -> Option | None:
     """From nothing, with settings that hold; None without a command to start."""
-    rewrite = basis.rewrite()
+    advice = _of_the_start(basis.advice)
+    rewrite = replace(basis, advice=advice).rewrite()
     if rewrite is None:
         return None
     rewrite.resume_from_nothing()
     rewrite.move_to_new_folder("safe")
-    if not rewrite.stop_growth(basis.growths(source)):
+    reason = _about_rate(advice)
+    if rewrite.stop_growth(basis.growths(source)):
+        reason = "learning rate unchanged: it was healthy until the schedule raised it"
+    elif _was_unread(basis.advice) and rewrite.schedule_as_before(basis.settings):
+        reason = "learning rate as it was before the resume"
+    else:
         rewrite.scale_rates(fresh=True)
     rewrite.warm_up(replace(basis.facts(source), resumes_schedule=False))
     return Option(
@@ -288,8 +297,24 @@ def fresh(basis: Basis, source: Path | None) -> Option | None:
         recommended=False,
         command=rewrite.text(),
         changes=tuple(rewrite.changes),
-        reasons=("for when no checkpoint can be trusted", _about_rate(basis.advice)),
+        reasons=("for when no checkpoint can be trusted", reason),
         warnings=tuple(rewrite.warnings),
+    )
+
+
+def _of_the_start(advice: Advice) -> Advice:
+    """The advice for a start at which no stored optimizer helps: the strongest of all causes."""
+    if not _was_unread(advice):
+        return advice
+    others = [cause.remedy for cause in advice.causes if cause.remedy is not None]
+    strongest = min(others, key=lambda remedy: remedy.factor)
+    return replace(
+        advice,
+        factor=strongest.factor,
+        low=strongest.low,
+        high=strongest.high,
+        warmup_epochs=strongest.warmup_epochs,
+        reasons=(strongest.reason,),
     )
 
 

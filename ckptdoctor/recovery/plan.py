@@ -6,16 +6,18 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.history import History
 from ckptdoctor.recovery.average_worth import worth_averaging
 from ckptdoctor.recovery.causes.evidence import evidence_of
 from ckptdoctor.recovery.causes.rank import causes_of
+from ckptdoctor.recovery.causes.trouble import Trouble
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.folders.frameworks import framework_of
 from ckptdoctor.recovery.lr_rules import Advice, advise, as_told
-from ckptdoctor.recovery.next_step import Asked
+from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.recovery.option import Basis, Option, Stored, fresh, moments, resuming
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.recovery.save_interval import save_advice
@@ -23,11 +25,12 @@ from ckptdoctor.recovery.stored_command import stored_command
 from ckptdoctor.recovery.timeline import Timeline, timeline_of
 from ckptdoctor.report import Place, Report, RunReport
 from ckptdoctor.rules.rescue import rescue_option
+from ckptdoctor.shell import command_line
 
 __all__ = ["Plan", "make_plan"]
 
 _STORED = "the arguments stored in the checkpoint"
-_KEEP = "--scale-lr 1"
+_KEEP = ("--scale-lr", "1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ def make_plan(
     line, where, notes = _command(request, history, place, stored)
     typed = None if where == _STORED else line
     evidence = None if run is None else evidence_of(run, place, typed, stored)
+    trouble = None if evidence is None else evidence.trouble
     advice = advise(
         request.added,
         () if evidence is None else causes_of(evidence),
@@ -91,6 +95,7 @@ def make_plan(
         advice=advice,
         request=request,
         stored=stored,
+        settings=() if evidence is None else evidence.settings,
         warm_up=next((framework_of(row.files).warm_up for row in rows if row.files), ""),
         copies=copies,
         rows=rows,
@@ -122,9 +127,8 @@ def make_plan(
         timeline=timeline,
         notes=(
             *notes,
-            *_on_the_rate(basis),
             *_notes(basis, before),
-            *([] if run is None else _beyond(run, asked, several=several)),
+            *([] if run is None else _beyond(run, basis, trouble, _Question(asked, several))),
         ),
     )
 
@@ -190,18 +194,39 @@ def _is_before(
     return False
 
 
-def _beyond(run: RunReport, asked: Asked | None, *, several: bool) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, so that a printed command asks the same."""
+
+    asked: Asked | None
+    several: bool
+
+    def words(self, run: RunReport) -> list[str | Path]:
+        """Of a command that means this run."""
+        return same_question(run, self.asked or Asked(), several=self.several)
+
+
+def _beyond(
+    run: RunReport, basis: Basis, trouble: Trouble | None, question: _Question
+) -> Iterator[str]:
     """What else may help this run."""
-    yield from filter(None, (save_advice(run), worth_averaging(run, asked, several=several)))
+    notes = (
+        _on_the_rate(run, basis, question),
+        save_advice(run, trouble),
+        worth_averaging(run, question.asked, several=question.several),
+    )
+    yield from filter(None, notes)
 
 
-def _on_the_rate(basis: Basis) -> list[str]:
-    """How to keep the rate, where something else may have been the cause."""
-    advice, again = basis.advice, basis.request.again
+def _on_the_rate(run: RunReport, basis: Basis, question: _Question) -> str:
+    """How to keep the rate, where something else may have been the cause; "" elsewhere."""
+    advice = basis.advice
     unsure = advice.causes and not advice.causes[0].is_rate and advice.factor < 1.0
-    if not unsure or not again or basis.request.factor is not None:
-        return []
-    return [f"the rate may not be the cause. To keep it, once another is mended:  {again} {_KEEP}"]
+    if not unsure or basis.request.factor is not None:
+        return ""
+    words = [*question.words(run), *basis.request.words(), *_KEEP]
+    again = command_line("ckptdoctor", "plan", *words)
+    return f"the rate may not be the cause. To keep it, once another is mended:  {again}"
 
 
 def _notes(basis: Basis, before: Place | None) -> list[str]:

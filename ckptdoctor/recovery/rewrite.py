@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from ckptdoctor.recovery.causes.settings import fresh_optimizer_flags, number_in
+from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.recovery.causes.settings import (
+    Setting,
+    fresh_optimizer_flags,
+    is_of_schedule,
+    number_in,
+)
 from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.lr_rules import Addition, Advice
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
@@ -29,6 +35,7 @@ _NO_RATE = re.compile(r"(?:^|-)(?:min|end|final|lowest|scale)-?(?:lr|learning-ra
 _FACTOR = re.compile(r"(?:^|-)(?:gamma|factor|decay|rate|mult|multiplier|growth|grow)(?:-|$)")
 _STAGE_LR = re.compile(r"^stage(\d+)-lr$")
 _SKIP = re.compile(r"^skip-stage(\d+)$")
+_AS_TRAINED = "as the checkpoint was trained"
 _SOUND = "a checkpoint that was read, scanned and found sound"
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar")
 
@@ -61,8 +68,6 @@ class Request:
         resume_flag: the flag that takes the checkpoint; "" for the one whose name says so.
         target: of the metric, for the timeline; None for no timeline.
         factor: for the learning rate, in place of what the rules say; None for that.
-        again: the command that makes this plan, to be printed with another option behind it; ""
-            where there is none.
     """
 
     command: str = ""
@@ -71,7 +76,15 @@ class Request:
     resume_flag: str = ""
     target: float | None = None
     factor: float | None = None
-    again: str = ""
+
+    def words(self) -> list[str]:
+        """The options of ``plan`` that say the same, but for target and factor."""
+        found = ["--command", self.command] if self.command else []
+        for one in self.added:
+            found += ["--added", one.in_words()]
+        for flag in self.lr_flags:
+            found += ["--lr-flag", flag]
+        return found + (["--resume-flag", self.resume_flag] if self.resume_flag else [])
 
 
 class Rewrite:
@@ -203,6 +216,8 @@ class Rewrite:
             self.warnings.append(
                 f"{flag.written} was left out: if the script needs it, name the model there"
             )
+        for flag in fresh_optimizer_flags(self._line):
+            self._remove(flag, "nothing is resumed")
         for flag in (*self._resume.words(), *self._line.flags):
             if flag.name == "" or _SKIP.match(flag.name):
                 self._remove(flag, "from the beginning")
@@ -211,6 +226,23 @@ class Rewrite:
         """Leave out what keeps the script from reading the stored optimizer."""
         for flag in fresh_optimizer_flags(self._line):
             self._remove(flag, "the checkpoint holds the optimizer: this time it is loaded")
+
+    def schedule_as_before(self, settings: Sequence[Setting]) -> bool:
+        """Set rate and schedule as the sound checkpoint was trained; whether a rate was set.
+
+        Args:
+            settings: that were changed since.
+        """
+        rate = False
+        for one in settings:
+            names = self._line.find(one.name.replace("_", "-")) if is_of_schedule(one.name) else []
+            for flag in names:
+                rate = rate or _RATE.search(flag.name) is not None
+                if one.before is None or one.before is False:
+                    self._remove(flag, _AS_TRAINED)
+                else:
+                    self._replace(flag, _plain(one.before), _AS_TRAINED)
+        return rate
 
     def move_to_new_folder(self, suffix: str) -> None:
         """Let it write somewhere else, so that the old checkpoints are not overwritten."""
@@ -278,6 +310,8 @@ class Rewrite:
             return
         reason = f"{epochs} epochs of warm-up, after what happened"
         found = warm_up_of(self._line, epochs, facts or Facts())
+        if found.off is not None:
+            self._remove(found.off, "a warm-up is wanted, after what happened")
         if found.value and found.flag is not None:
             self._replace(found.flag, found.value, reason)
         elif found.value:
@@ -326,6 +360,10 @@ def _sets(flag: Flag, growth: Growth) -> bool:
     """Whether a flag sets the factor of a schedule: by its name, and by the very number."""
     named = _FACTOR.search(flag.name) is not None
     return named and flag.value is not None and number_in(flag.value) == growth.times
+
+
+def _plain(value: Scalar) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _scaled(text: str, factor: float) -> str | None:

@@ -12,7 +12,7 @@ import math
 import statistics
 
 from ckptdoctor.history import Clock
-from ckptdoctor.recovery.causes.trouble import trouble_of
+from ckptdoctor.recovery.causes.trouble import Trouble
 from ckptdoctor.recovery.timeline import duration
 from ckptdoctor.report import RunReport
 
@@ -34,13 +34,14 @@ def best_interval_s(between_failures_s: float, save_s: float) -> float:
     return math.sqrt(2.0 * between_failures_s * save_s)
 
 
-def save_advice(report: RunReport) -> str:
+def save_advice(report: RunReport, trouble: Trouble | None) -> str:
     """A sentence where the run saved much less often than is best; "" else, or if nobody knows.
 
     Args:
-        report: of a run that went wrong.
+        report: of a run.
+        trouble: where it went wrong; None where it did not.
     """
-    history, trouble = report.run.history, trouble_of(report)
+    history = report.run.history
     epoch_s = history.epoch_s
     if trouble is None or trouble.at is None or epoch_s is None or history.clock is not Clock.EPOCH:
         return ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.recovery.command_line import CommandLine, Flag
@@ -15,6 +16,9 @@ __all__ = ["Facts", "Unit", "WarmUp", "epoch_steps_of", "unit_of", "warm_up_of"]
 _WORDS = frozenset(
     "lr learning rate scheduler sched num n number of warmup warm up linear optim optimizer".split()
 )
+
+
+_OFF = re.compile(r"^(?:no|skip|disable|without)-(?:lr-)?warm-?up(?:-(?:epochs|steps|iters))?$")
 
 
 class Unit(enum.Enum):
@@ -54,12 +58,14 @@ class WarmUp:
         name: of one that is added; "" for none.
         value: the new one; "" where nothing is changed.
         said: why nothing is changed; "" where there is nothing to say.
+        off: the switch that would keep it from warming up, to be left out; None for none.
     """
 
     flag: Flag | None = None
     name: str = ""
     value: str = ""
     said: str = ""
+    off: Flag | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +107,17 @@ def warm_up_of(line: CommandLine, epochs: int, facts: Facts) -> WarmUp:
         epochs: over which to warm up.
         facts: what is known beside it.
     """
+    off = next((flag for flag in line.flags if _OFF.match(flag.name)), None)
+    if off is not None and facts.resumes_schedule:
+        return WarmUp(said=f"{off.written} {_STAYS}")
+    return replace(_longer(line, epochs, facts), off=off)
+
+
+_STAYS = "stays: with a warm-up the script would not load the schedule that is stored"
+
+
+def _longer(line: CommandLine, epochs: int, facts: Facts) -> WarmUp:
+    """What sets the warm-up, and what it should be."""
     for flag in line.flags:
         unit = unit_of(flag.name)
         if unit is not None and flag.value is not None:
@@ -132,7 +149,7 @@ def _value(unit: Unit, now: float, epochs: int, line: CommandLine, facts: Facts)
     load the state of the other.
     """
     if now <= 0 and facts.resumes_schedule:
-        return "", "stays: with a warm-up the script would not load the schedule that is stored"
+        return "", _STAYS
     if unit is Unit.UNKNOWN:
         return "", f"does not say what it counts: make it as long as {epochs} epochs"
     if unit is Unit.EPOCHS:

@@ -117,6 +117,9 @@ class Watcher:
         for row in finished:
             if row.verdict not in (Verdict.HEALTHY, Verdict.SUSPECT):
                 yield of_checkpoint(row, self._how.clock(), known=True)
+        for row in report.checkpoints:
+            if row not in finished:
+                yield self._event(EventKind.NOTE, _not_judged(row))
 
     def _survey(self) -> _Survey:
         """The report on the checkpoints and logs; on the logs alone while there is nothing else."""
@@ -264,6 +267,14 @@ class Watcher:
     def _event(self, kind: EventKind, message: str, **details: object) -> Event:
         event = Event(kind=kind, time_s=self._how.clock(), message=message)
         return replace(event, **details)  # type: ignore[arg-type]
+
+
+def _not_judged(row: CheckpointReport) -> str:
+    """That a file that is not whole may still be written."""
+    return (
+        f"{row.path.name} is not whole, and changed less than {_RECENT_S:.0f} s ago: it may be "
+        "being written, and is not judged yet"
+    )
 
 
 _Series = tuple[Path, tuple[str, ...]]

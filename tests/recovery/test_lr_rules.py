@@ -85,6 +85,8 @@ def test_the_likeliest_cause_decides_and_the_strongest_of_several_as_likely() ->
 def test_again_after_a_restart_asks_for_less_unless_the_rates_told() -> None:
     assert advise((), (because(DECLINED),), restarts=2).factor == pytest.approx(0.64)
     assert advise((), (), restarts=2).factor == 1.0
+    poisoned = because(WELL, CauseKind.POISONED_STATE)
+    assert advise((), (poisoned,), restarts=2).factor == 1.0, "the rate has nothing to do with it"
     assert advise((), (because(SEEN, CauseKind.RATE_TOO_HIGH),), restarts=2).factor == 0.1
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ckptdoctor.recovery.causes.trouble import trouble_of
 from ckptdoctor.recovery.save_interval import best_interval_s, save_advice
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
@@ -40,15 +41,20 @@ def run_of(folder: Path, minutes: int, keep: int) -> Path:
     return run
 
 
+def advice_of(run: Path) -> str:
+    report = survey(discover([run])).runs[0]
+    return save_advice(report, trouble_of(report))
+
+
 def test_a_run_that_saves_too_seldom_is_told(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", minutes=30, keep=5)
-    note = save_advice(survey(discover([run])).runs[0])
+    note = advice_of(run)
     assert note.startswith("save every 4 min, not every 2.5 h")
     assert note in planned(run).notes
 
 
 def test_one_that_saves_often_enough_or_has_no_times_is_not(tmp_path: Path) -> None:
     often = run_of(tmp_path / "often", minutes=1, keep=1)
-    assert save_advice(survey(discover([often])).runs[0]) == ""
+    assert advice_of(often) == ""
     timeless = dead_run(tmp_path / "timeless", [0.2, 0.3, 0.4, 0.5, 0.55, 0.0, 0.0], rates=[0.1])
-    assert save_advice(survey(discover([timeless])).runs[0]) == ""
+    assert advice_of(timeless) == ""

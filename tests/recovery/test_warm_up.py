@@ -90,3 +90,24 @@ def test_the_steps_of_an_epoch() -> None:
 
     assert epoch_steps_of([row(2, 800), row(4, 1600)]) == 400.0  # type: ignore[list-item]
     assert epoch_steps_of([row(2, 800), row(4, None)]) is None  # type: ignore[list-item]
+
+
+def test_a_switch_against_warming_up_is_left_out_unless_a_schedule_is_stored() -> None:
+    line = parse_command("python t.py --lr 0.1 --no-warmup --warmup-epochs 2")
+    found = warm_up_of(line, 5, Facts())
+    assert (found.value, found.off and found.off.written) == ("5", "--no-warmup")
+    stored = warm_up_of(line, 5, Facts(resumes_schedule=True))
+    assert (stored.value, stored.off) == ("", None)
+    assert "--no-warmup stays" in stored.said
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("python t.py --work_dir a --batch_size 4", "--resume_from"),
+        ("python t.py --work-dir a --batch_size 4 --n-epochs 3", "--resume-from"),
+        ("python t.py --lr 0.1", "--resume-from"),
+    ],
+)
+def test_a_flag_is_spelled_as_most_others_are(command: str, flag: str) -> None:
+    assert parse_command(command).spelled("resume_from") == flag

@@ -173,6 +173,17 @@ def test_a_file_that_is_being_written_when_the_watch_begins(desk: Desk) -> None:
     assert told(desk.look(times=3)) == [("checkpoint", "")]
 
 
+def test_a_file_that_may_be_being_written_is_said_to_be_left_out(desk: Desk) -> None:
+    desk.save(1)
+    path = desk.save(2)
+    os.truncate(path, path.stat().st_size // 2)
+    desk.touch(path)
+    notes = [event.message for event in desk.start() if event.kind is EventKind.NOTE]
+    assert len(notes) == 1
+    assert path.name in notes[0]
+    assert "not judged yet" in notes[0]
+
+
 def test_an_old_file_that_is_cut_is_known(desk: Desk) -> None:
     path = desk.save(1)
     os.truncate(path, path.stat().st_size // 2)

@@ -17,9 +17,11 @@ class CauseKind(enum.Enum):
     OPTIMIZER_LOST = "resumed without the optimizer"
     BATCH_SIZE = "batch size changed, learning rate not"
     OVERFLOW = "half precision overflowed"
+    WEIGHTS_REPLACED = "weights were reset or overwritten"
     BAD_BATCH = "a bad batch, or a bug"
     DATA_CHANGED = "data, targets or loss changed"
     POISONED_STATE = "the average or running statistics were poisoned"
+    BROKEN_SAVING = "files were damaged as they were written, or since"
     UNKNOWN = "not known"
 
 

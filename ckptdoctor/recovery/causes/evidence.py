@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,14 +17,18 @@ from ckptdoctor.recovery.causes.settings import (
     Setting,
     changed,
     fresh_optimizer_flags,
+    is_batch_size,
     planned_epochs,
+    raised_by,
+    sums_loss,
 )
-from ckptdoctor.recovery.causes.trouble import Trouble, trouble_of
+from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind, trouble_of
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.stored_command import stored_arguments
 from ckptdoctor.recovery.stored_growth import Growth, growth_of
 from ckptdoctor.recovery.stored_rates import stores_rate
 from ckptdoctor.report import CheckpointReport, Place, RunReport
+from ckptdoctor.runs.jumps import Jump as WeightJump
 from ckptdoctor.runs.optimizer_facts import Change
 from ckptdoctor.runs.trend.named import is_norm
 
@@ -33,6 +37,8 @@ __all__ = ["Evidence", "Rates", "evidence_of"]
 _WEIGHTS = frozenset({"CD201", "CD202"})
 _SOON = 2
 _FEWEST_NORMS = 3
+_OTHERS, _NO_LARGER = 0.9, 1.1
+"""Of the norm before: weights of another net lie as far away; those that diverge are larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,10 @@ class Evidence:
         overflowed: whether the loss scale fell to its end.
         usual_norm: of the gradients, while all was well; None where that is not told.
         state_alone: whether nothing but an average or running statistics is not finite.
+        summed: whether the loss is summed over the batch.
+        raised_by: settings that may raise the rate where no schedule that is stored does.
+        replaced: how far the weights moved at once where it went wrong, if that is no divergence:
+            they are no larger than before; None else.
     """
 
     history: History
@@ -84,6 +94,9 @@ class Evidence:
     overflowed: bool = False
     usual_norm: float | None = None
     state_alone: bool = False
+    summed: bool = False
+    raised_by: tuple[str, ...] = ()
+    replaced: WeightJump | None = None
 
 
 def evidence_of(
@@ -100,30 +113,64 @@ def evidence_of(
         line: the command; None where it is not known.
         stored: the scalars that a checkpoint stores.
     """
-    trouble = trouble_of(report)
-    if trouble is None:
-        return None
     run = report.run
     scalars = (None if place is None else stored(place.report.path)) or {}
     at = None if place is None else run.position(place.report.metadata)
     arguments, course = stored_arguments(scalars), RateCourse.of(run)
     newest = _newest(report, place)
     later = {} if newest is None else stored_arguments(stored(newest.path) or {})
+    settings, summed = changed(arguments, later, line), sums_loss(later or arguments, line)
+    trouble = trouble_of(report) or _of_settings(settings, summed=summed)
+    if trouble is None:
+        return None
     epoch = None if place is None else place.report.metadata.epoch
     ahead = ahead_of(scalars, course, at, epoch=epoch, total=planned_epochs(arguments, line))
+    growth = growth_of(scalars)
     return Evidence(
         history=run.history,
         trouble=trouble,
-        rates=_rates(course, trouble, ahead, growth_of(scalars)),
-        settings=changed(arguments, later, line),
-        resumed=tuple(_resumed(report, at)),
+        rates=_rates(course, trouble, ahead, growth),
+        settings=settings,
+        resumed=tuple(_resumed(report, at, trouble)),
         unread=_unread(line, scalars),
         overflowed=any(
             alarm.kind is AlarmKind.SCALE and alarm.lasting for alarm in run.history.alarms
         ),
         usual_norm=_usual_norm(run.history, trouble),
         state_alone=_is_state_alone(report),
+        summed=summed,
+        raised_by=() if growth is not None else raised_by(later or arguments, line),
+        replaced=_replaced(report, trouble),
     )
+
+
+def _of_settings(settings: Sequence[Setting], *, summed: bool) -> Trouble | None:
+    """What the settings alone tell: a loss that is summed over more, at the same rate."""
+    for one in settings:
+        if summed and is_batch_size(one.name) and (one.times or 0.0) > 1.0:
+            said = f"{one.in_words()}, and the loss is summed over the batch"
+            return Trouble(
+                kind=TroubleKind.SETTINGS,
+                at=None,
+                began=None,
+                well=None,
+                gradual=False,
+                said=said,
+            )
+    return None
+
+
+def _replaced(report: RunReport, trouble: Trouble) -> WeightJump | None:
+    """The jump in the weights where it went wrong, if other weights took their place."""
+    run = report.run
+    for member in run.course:
+        jump, at = run.jumps.get(member.path), run.position(member.metadata)
+        if jump is None or not jump.first or trouble.began is None or at != trouble.began:
+            continue
+        apart = jump.distance
+        if apart.relative >= _OTHERS and apart.growth <= _NO_LARGER:
+            return jump
+    return None
 
 
 def _unread(line: CommandLine | None, scalars: Mapping[str, Scalar]) -> str:
@@ -186,13 +233,17 @@ def _is_followed(jump: Jump, trouble: Trouble, course: RateCourse) -> bool:
     return len(between.rates) <= _SOON
 
 
-def _resumed(report: RunReport, at: Position | None) -> list[Change]:
-    """What a resume changed in the optimizer behind the sound checkpoint."""
+def _resumed(report: RunReport, at: Position | None, trouble: Trouble) -> list[Change]:
+    """What a resume changed in the optimizer behind the sound checkpoint.
+
+    And where it is all that is known to be wrong, at that place.
+    """
     run = report.run
     found: list[Change] = []
     for member in run.course:
         position = run.position(member.metadata)
-        if at is None or position is None or position > at:
+        is_it = trouble.kind is TroubleKind.RESUME and position == trouble.at
+        if is_it or at is None or position is None or position > at:
             found += run.optimizer_changes.get(member.path, ())
     return found
 

@@ -56,6 +56,7 @@ def _jumped(evidence: Evidence) -> Iterator[Cause]:
         sure=Sure.CLEAR if soon and not evidence.unread else Sure.LIKELY,
         evidence=tuple(told),
         remedy=from_rates(evidence, jumped=True),
+        todo=tuple(_in_the_script(evidence)),
     )
 
 
@@ -79,8 +80,17 @@ def _too_high(evidence: Evidence) -> Iterator[Cause]:
         sure=Sure.LIKELY,
         evidence=(told, *_supporting(evidence)),
         remedy=from_rates(evidence, jumped=False),
-        todo=tuple(_clipping(evidence)),
+        todo=(*_in_the_script(evidence), *_clipping(evidence)),
     )
+
+
+def _in_the_script(evidence: Evidence) -> Iterator[str]:
+    """What raises the rate where no schedule that is stored does."""
+    for flag in evidence.raised_by:
+        yield (
+            f"no schedule that is stored raises the rate: {flag} of the script may, and no "
+            "checkpoint can hold another: change it in the command"
+        )
 
 
 def _clipping(evidence: Evidence) -> Iterator[str]:
@@ -147,25 +157,72 @@ def _unread_optimizer(evidence: Evidence) -> Cause:
 
 
 def _batch_size(evidence: Evidence) -> Iterator[Cause]:
-    """Smaller batches at the same rate are more steps, and noisier ones."""
+    """Smaller batches at the same rate are more steps, and noisier ones.
+
+    Larger ones are fewer steps, and none of them is longer, unless the loss is summed.
+    """
     for one in evidence.settings:
         times = one.times
-        if not is_batch_size(one.name) or times is None or times >= 1.0:
+        if not is_batch_size(one.name) or times is None or times == 1.0:
             continue
-        factor = min(HALF, times)
+        if times > 1.0 and not evidence.summed:
+            continue
+        summed = ", and the loss is summed over it" if times > 1.0 else ""
         yield Cause(
             kind=CauseKind.BATCH_SIZE,
             sure=Sure.LIKELY,
-            evidence=(f"{one.in_words()}, and the learning rate stayed",),
-            remedy=Remedy(
-                factor=factor,
-                low=factor / 2,
-                high=min(HALF, math.sqrt(times)),
-                warmup_epochs=0,
-                reason=f"the rate goes with the size of the batch, which is {times:.3g} of what it "
-                "was",
-            ),
+            evidence=(f"{one.in_words()}{summed}, and the learning rate stayed",),
+            remedy=_smaller(times) if times < 1.0 else _of_summed(times),
         )
+
+
+def _smaller(times: float) -> Remedy:
+    factor = min(HALF, times)
+    return Remedy(
+        factor=factor,
+        low=factor / 2,
+        high=min(HALF, math.sqrt(times)),
+        warmup_epochs=0,
+        reason=f"the rate goes with the size of the batch, which is {times:.3g} of what it was",
+    )
+
+
+def _of_summed(times: float) -> Remedy:
+    """A gradient that grew with the batch is a rate that grew with it; its square root holds."""
+    return Remedy(
+        factor=float(f"{min(HALF, 1.0 / math.sqrt(times)):.2g}"),
+        low=min(HALF, 1.0 / times),
+        high=HALF,
+        warmup_epochs=0,
+        reason=f"the gradient of a summed loss is {times:.3g} times what it was, as the batch is; "
+        "the square root of that is what steps may grow by",
+    )
+
+
+def _weights_replaced(evidence: Evidence) -> Iterator[Cause]:
+    """The weights are others at once, and no larger: those that diverge grow."""
+    jump = evidence.replaced
+    if jump is None or evidence.rates.jump is not None:
+        return
+    apart = jump.distance
+    told = (
+        f"behind {jump.since.path.name} the weights moved by {apart.relative:.3g} of their norm "
+        f"({apart.farthest} most), where an epoch moved them by {jump.usual:.2g} before, and are "
+        "no larger than they were"
+    )
+    yield Cause(
+        kind=CauseKind.WEIGHTS_REPLACED,
+        sure=Sure.LIKELY,
+        evidence=(told,),
+        remedy=_by_what_happened(evidence),
+        todo=(_WHAT_REPLACES,),
+    )
+
+
+_WHAT_REPLACES = (
+    "look for what resets or loads weights there: reset_parameters, load_state_dict with "
+    "strict=False, layers that are frozen from then on"
+)
 
 
 def _overflow(evidence: Evidence) -> Iterator[Cause]:
@@ -193,6 +250,24 @@ def _poisoned(evidence: Evidence) -> Iterator[Cause]:
         ),
         remedy=unchanged("the weights themselves learned well at this rate"),
     )
+
+
+def _broken_saving(evidence: Evidence) -> Iterator[Cause]:
+    """Nothing is wrong but the files."""
+    if evidence.trouble.kind is TroubleKind.DAMAGE:
+        yield Cause(
+            kind=CauseKind.BROKEN_SAVING,
+            sure=Sure.CLEAR,
+            evidence=(evidence.trouble.said,),
+            remedy=unchanged("the training itself went well"),
+            todo=(_SAVES_WHOLE,),
+        )
+
+
+_SAVES_WHOLE = (
+    "safe_save of ckptdoctor.guard, in place of torch.save, writes a file whole or leaves the old "
+    "one"
+)
 
 
 def _event(evidence: Evidence) -> Iterator[Cause]:
@@ -258,8 +333,10 @@ _JUDGES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     _jumped,
     _poisoned,
     _batch_size,
+    _weights_replaced,
     _too_high,
     _lost_optimizer,
     _overflow,
+    _broken_saving,
     _event,
 )

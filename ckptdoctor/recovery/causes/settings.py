@@ -15,8 +15,11 @@ __all__ = [
     "fresh_optimizer_flags",
     "is_batch_size",
     "is_fresh_optimizer",
+    "is_of_schedule",
     "number_in",
     "planned_epochs",
+    "raised_by",
+    "sums_loss",
 ]
 
 _NO_CAUSE = re.compile(
@@ -30,6 +33,15 @@ _BATCH = re.compile(
 _FRESH = re.compile(r"^(?:fresh|reset|new|no_load|skip|drop|reinit)_(?:the_)?optim(?:izer)?\w*$")
 _EPOCHS = re.compile(r"^(?:n_|num_|max_|total_)?(?:train_)?(?:epochs?|nepochs?)$")
 
+_SUMMED = re.compile(r"^(?:sum_loss(?:es)?|loss_sum|summed_loss|sum_reduction)$")
+_REDUCTION = re.compile(r"^(?:loss_)?reduction$")
+_RAISES = re.compile(
+    r"^(?:(?:lr|rate|sched|scheduler|schedule)_)?"
+    r"(?:gamma|growth|grow|factor|multiplier|mult|decay_rate|cycle_decay)(?:_factor|_rate|_by)?$"
+)
+_OF_SCHEDULE = re.compile(
+    r"^(?:lr|lr0|learning_rate|schedule|scheduler|sched|lr_schedule|lr_scheduler|lr_sched)$|warm_?up"
+)
 _ON = frozenset({"1", "true", "yes", "on"})
 
 
@@ -137,6 +149,46 @@ def fresh_optimizer_flags(line: CommandLine) -> list[Flag]:
         if is_fresh_optimizer(flag.name.replace("-", "_"))
         and (flag.value is None or flag.value.lower() in _ON)
     ]
+
+
+def is_of_schedule(name: str) -> bool:
+    """Whether a setting says what the rate is, or how it goes on."""
+    return _OF_SCHEDULE.search(name) is not None
+
+
+def sums_loss(stored: Mapping[str, Scalar], line: CommandLine | None) -> bool:
+    """Whether the loss is summed over the batch, and not its mean."""
+    for name, value in _every(stored, line):
+        if _SUMMED.match(name) and value not in (False, None, 0, "0", "false", "False"):
+            return True
+        if _REDUCTION.match(name) and value == "sum":
+            return True
+    return False
+
+
+def raised_by(stored: Mapping[str, Scalar], line: CommandLine | None) -> tuple[str, ...]:
+    """Settings that may multiply the rate by more than 1: ``--grow 10``.
+
+    Args:
+        stored: the arguments that the sound checkpoint stores.
+        line: the command.
+    """
+    found: dict[str, str] = {}
+    for name, value in _every(stored, line):
+        times = number_in(value)
+        if _RAISES.match(name) and times is not None and times > 1.0:
+            flag = f"--{name}" if line is None else line.spelled(name)
+            found[name] = f"{flag} {times:g}"
+    return tuple(found.values())
+
+
+def _every(stored: Mapping[str, Scalar], line: CommandLine | None) -> Iterator[tuple[str, Scalar]]:
+    """All settings: those stored, as the command has them, and those that it has alone."""
+    for name, value in _with_flags(stored, line).items():
+        yield name.lower().replace("-", "_"), value
+    for flag in () if line is None else line.flags:
+        if flag.name and not flag.live:
+            yield flag.name.replace("-", "_"), True if flag.value is None else flag.value
 
 
 def planned_epochs(stored: Mapping[str, Scalar], line: CommandLine | None) -> float | None:

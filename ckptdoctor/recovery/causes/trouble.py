@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ckptdoctor.finding import Verdict
-from ckptdoctor.history import AlarmKind, History, Position
+from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.history import AlarmKind, Clock, History, Position
 from ckptdoctor.recovery.causes.unrest import first_good, last_good, unrest_of
-from ckptdoctor.report import RunReport
+from ckptdoctor.report import CheckpointReport, RunReport
 
 __all__ = ["Trouble", "TroubleKind", "trouble_of"]
 
@@ -22,6 +22,9 @@ class TroubleKind(enum.Enum):
     SHIFT = "shift"
     DECLINE = "decline"
     FILES = "files"
+    RESUME = "resume"
+    SETTINGS = "settings"
+    DAMAGE = "damage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ def trouble_of(report: RunReport) -> Trouble | None:
     if span is not None:
         said = f"the metric declined from {say(span.first)}"
         return _survived(TroubleKind.DECLINE, span.first, history, said)
-    return _of_files(report)
+    return _of_files(report) or _of_resume(report) or _of_damage(report)
 
 
 def _survived(kind: TroubleKind, at: Position, history: History, said: str) -> Trouble:
@@ -145,7 +148,7 @@ def _of_files(report: RunReport) -> Trouble | None:
     for member in run.members:
         row = rows.get(member.path)
         at = run.position(member.metadata)
-        if row is None:
+        if row is None or _is_damaged(row):
             continue
         if row.verdict is Verdict.CORRUPT and row.tensors.nan + row.tensors.inf:
             where = "" if at is None else f" of {history.clock.say(at)}"
@@ -156,3 +159,51 @@ def _of_files(report: RunReport) -> Trouble | None:
         if at is not None and math.isfinite(at) and row.verdict is Verdict.HEALTHY:
             well = at
     return None
+
+
+def _of_resume(report: RunReport) -> Trouble | None:
+    """A resume that changed the optimizer (CD411), where nothing else is known to be wrong."""
+    run, history = report.run, report.run.history
+    for row in report.checkpoints:
+        at = run.position(row.metadata)
+        found = next((one for one in row.findings if _is_changed(one)), None)
+        if found is not None and at is not None:
+            return _survived(
+                TroubleKind.RESUME,
+                at,
+                history,
+                f"at {history.clock.say(at)} a resume changed the optimizer: {found.message}",
+            )
+    for found in report.findings:
+        epoch = found.evidence.get("epoch")
+        if _is_changed(found) and isinstance(epoch, int | float) and history.clock is Clock.EPOCH:
+            return _survived(TroubleKind.RESUME, epoch, history, found.message)
+    return None
+
+
+def _is_changed(finding: Finding) -> bool:
+    return finding.code == "CD411" and finding.severity >= Severity.WARNING
+
+
+def _of_damage(report: RunReport) -> Trouble | None:
+    """Files whose bytes are not those that were written, where the training itself was well."""
+    damaged = [row for row in report.checkpoints if _is_damaged(row)]
+    if not damaged:
+        return None
+    worst = next(one for one in damaged[0].findings if one.code in _DAMAGE)
+    more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+    return Trouble(
+        kind=TroubleKind.DAMAGE,
+        at=None,
+        began=None,
+        well=None,
+        gradual=False,
+        said=f"{damaged[0].path.name}{more}: {worst.code} {worst.message}",
+    )
+
+
+def _is_damaged(row: CheckpointReport) -> bool:
+    return any(one.code in _DAMAGE and one.severity is Severity.ERROR for one in row.findings)
+
+
+_DAMAGE = frozenset({"CD102", "CD103", "CD104"})  # cut, another checksum, a record that is missing

@@ -82,13 +82,13 @@ def test_a_fall_at_a_lower_rate_than_was_healthy_is_an_event(tmp_path: Path) -> 
         [*LEARNS, NAN, NAN],
         schedule=lambda o: lr_scheduler.CosineAnnealingLR(o, 12),
     )
-    plan = planned(run, again="ckptdoctor plan run")
+    plan = planned(run)
     cause = plan.advice.causes[0]
     assert cause.kind is CauseKind.BAD_BATCH
     assert not cause.is_rate
     assert any("guard.step" in todo for todo in cause.todo)
-    assert any("ckptdoctor plan run --scale-lr 1" in note for note in plan.notes)
-    kept = planned(run, again="ckptdoctor plan run", factor=1.0)
+    assert any("ckptdoctor plan --scale-lr 1" in note for note in plan.notes)
+    kept = planned(run, factor=1.0)
     assert kept.advice.factor == 1.0
     assert not any("--scale-lr" in note for note in kept.notes)
     assert "--scale-lr" not in kept.options[0].command
@@ -104,7 +104,7 @@ def test_a_run_that_got_worse_by_and_by_was_killed_by_no_single_batch(tmp_path: 
 
 def test_where_the_rate_is_the_cause_it_is_not_offered_to_keep_it(tmp_path: Path) -> None:
     run = dead_run(tmp_path / "run", [*LEARNS[:4], NAN], rates=[0.1, 0.2, 0.3, 0.4, 0.5])
-    assert not any("--scale-lr" in one for one in planned(run, again="again").notes)
+    assert not any("--scale-lr" in one for one in planned(run).notes)
 
 
 def test_the_norm_to_clip_at_is_twice_the_usual_one(tmp_path: Path) -> None:
@@ -141,6 +141,47 @@ def test_larger_batches_are_no_cause(tmp_path: Path, larger: int) -> None:
         arguments=lambda epoch: {"batch_size": 128 if epoch <= 10 else larger},
     )
     assert all(one.kind is not CauseKind.BATCH_SIZE for one in planned(run).advice.causes)
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_larger_batches_of_a_summed_loss_are_one(tmp_path: Path, *, dies: bool) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, *([NAN, NAN] if dies else [0.649, 0.648])],
+        rates=[0.1],
+        arguments=lambda epoch: {"bs": 16 if epoch <= 10 else 256, "sum_loss": True},
+    )
+    advice = planned(run).advice
+    assert advice.causes[0].kind is CauseKind.BATCH_SIZE
+    assert "bs 16 -> 256" in advice.causes[0].evidence[0]
+    assert advice.factor == 0.25, "one over the square root of 16"
+
+
+def test_what_raises_the_rate_in_the_script_is_named(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [0.3, 0.5, 0.6, 0.62, NAN, NAN],
+        schedule=lambda o: lr_scheduler.LambdaLR(o, lambda epoch: 1.0 + epoch),
+    )
+    told = first(run, command="python t.py --lr 0.1 --lr-growth 10 --decay-epochs 30").todo
+    assert any("--lr-growth 10 of the script may" in todo for todo in told)
+    assert not any("--decay-epochs" in todo for todo in told)
+
+
+def test_a_schedule_that_is_stored_is_told_to_fall_in_file_and_command(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, 0.02, 0.01, 0.01, 0.01],
+        schedule=lambda o: lr_scheduler.StepLR(o, 10, gamma=30),
+    )
+    plan = planned(run, command="python t.py --lr 0.1 --lr-gamma 30 --epochs 40")
+    option, start = plan.options[0], plan.options[-1]
+    assert "--lr-decay" in option.command
+    assert "--lr-gamma 30" not in option.command
+    changed = {change.flag: change.after for change in option.changes}
+    assert changed["scheduler.gamma"] == changed["--lr-gamma"] == f"{plan.advice.decay:g}"
+    assert "--lr 0.1 " in start.command, "it was healthy until the schedule raised it"
+    assert "--lr-gamma 30" not in start.command
 
 
 def test_a_poisoned_average_beside_sound_weights_keeps_the_rate(tmp_path: Path) -> None:
@@ -202,8 +243,25 @@ def test_an_optimizer_that_a_switch_left_unread_is_loaded_this_time(tmp_path: Pa
     assert "--fresh-optimizer" not in option.command
     assert "--scale-lr" not in option.command
     assert "--lr 0.5" in option.command, "the stored rate wins over it"
+    assert "--fresh-optimizer" not in plan.options[-1].command, "nothing is resumed there"
     kept = planned(run, command=command.replace("--fresh-optimizer", "--fresh-data"))
     assert "--fresh-data" in kept.options[0].command
+
+
+def test_what_builds_the_schedule_is_as_the_checkpoint_was_trained(tmp_path: Path) -> None:
+    def arguments(epoch: int) -> dict[str, Any]:
+        late = epoch > 10
+        return {"reset_optimizer": late, "no_warmup": late, "lr": 0.5 if late else 0.02, "bs": 8}
+
+    run = dead_run(
+        tmp_path / "run", [*LEARNS, 0.02, 0.01], rates=[*[0.02] * 10, 0.5], arguments=arguments
+    )
+    command = "python t.py --lr 0.5 --no-warmup --reset-optimizer --bs 8 --resume run/none.pth"
+    for option in planned(run, command=command).options:
+        assert "--no-warmup" not in option.command
+        assert "--reset-optimizer" not in option.command
+        assert "--lr 0.02 " in option.command
+        assert "--bs 8" in option.command
 
 
 def evidence(well: float, bad: float, top: float, *, gradual: bool, falls: bool) -> Evidence:
