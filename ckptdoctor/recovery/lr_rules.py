@@ -58,6 +58,7 @@ class Advice:
         reasons: why, a sentence each.
         causes: of what went wrong, the likeliest first; () where nothing did.
         decay: what a stored schedule that raises the rate has to multiply it with, or None.
+        forget: whether the optimizer is to begin with empty moments.
     """
 
     factor: float
@@ -67,6 +68,7 @@ class Advice:
     reasons: tuple[str, ...]
     causes: tuple[Cause, ...] = ()
     decay: float | None = None
+    forget: bool = False
 
     def in_words(self) -> str:
         """``0.75 (range 0.7 to 0.8)``."""
@@ -129,6 +131,7 @@ def advise(added: Sequence[Addition], causes: Sequence[Cause] = (), *, restarts:
         reasons=tuple(reason for part in known for reason in part.reasons),
         causes=tuple(causes),
         decay=_decay(causes),
+        forget=remedy is not None and remedy.forget,
     )
 
 

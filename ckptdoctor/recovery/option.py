@@ -238,6 +238,12 @@ def _edits_of_rates(
             f"resuming loads {grown.name} = {grown.times:g} that the checkpoint stores over that "
             "of the flags: --lr-decay changes the stored one"
         )
+    if advice.forget and scalars is not None and stores_rate(scalars):
+        words.append("--reset-optimizer")
+        reasons.append(
+            "the momentum that the checkpoint stores was gathered on the way over the edge: "
+            "--reset-optimizer lets it begin anew"
+        )
     return words, reasons
 
 
@@ -248,6 +254,7 @@ def _copy_of(source: Path, basis: Basis) -> Path | None:
         if made is None or row.verdict is not Verdict.HEALTHY:
             continue
         same = place_of(made.source) == place_of(source) and made.decay == basis.advice.decay
+        same = same and ("reset-optimizer" in made.actions) >= basis.advice.forget
         if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
             return row.path
     return None

@@ -48,6 +48,7 @@ class Remedy:
         warmup_epochs: to add; 0 for none.
         reason: why this factor, in words that stand alone.
         decay: what a stored schedule that raises the rate has to multiply it with, or None.
+        forget: whether the optimizer is to begin with empty moments.
     """
 
     factor: float
@@ -56,6 +57,7 @@ class Remedy:
     warmup_epochs: int
     reason: str
     decay: float | None = None
+    forget: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,10 @@ from ckptdoctor.recovery.stored_growth import Growth, growth_of
 from ckptdoctor.recovery.stored_rates import stores_rate
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.jumps import Jump as WeightJump
-from ckptdoctor.runs.optimizer_facts import Change
+from ckptdoctor.runs.optimizer_facts import Change, OptimizerFacts
 from ckptdoctor.runs.trend.named import is_norm
 
-__all__ = ["Evidence", "Rates", "evidence_of"]
+__all__ = ["Evidence", "Rates", "evidence_of", "has_momentum"]
 
 _WEIGHTS = frozenset({"CD201", "CD202"})
 _SOON = 2
@@ -83,6 +83,7 @@ class Evidence:
         raised_by: settings that may raise the rate where no schedule that is stored does.
         replaced: how far the weights moved at once where it went wrong, if that is no divergence:
             they are no larger than before; None else.
+        has_momentum: whether the checkpoint to go on from stores the momentum of SGD.
     """
 
     history: History
@@ -97,6 +98,7 @@ class Evidence:
     summed: bool = False
     raised_by: tuple[str, ...] = ()
     replaced: WeightJump | None = None
+    has_momentum: bool = False
 
 
 def evidence_of(
@@ -141,6 +143,7 @@ def evidence_of(
         summed=summed,
         raised_by=() if growth is not None else raised_by(later or arguments, line),
         replaced=_replaced(report, trouble),
+        has_momentum=has_momentum(scalars),
     )
 
 
@@ -158,6 +161,15 @@ def _of_settings(settings: Sequence[Setting], *, summed: bool) -> Trouble | None
                 said=said,
             )
     return None
+
+
+def has_momentum(scalars: Mapping[str, Scalar]) -> bool:
+    """Whether an optimizer is SGD with momentum: Adam's moments keep its steps small."""
+    return any(
+        group.family == "SGD" and bool(dict(group.settings).get("momentum"))
+        for _, groups in OptimizerFacts.of(scalars).optimizers
+        for group in groups
+    )
 
 
 def _replaced(report: RunReport, trouble: Trouble) -> WeightJump | None:

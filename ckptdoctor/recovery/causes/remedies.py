@@ -53,6 +53,7 @@ def from_rates(evidence: Evidence, *, jumped: bool) -> Remedy | None:
         reason=f"the schedule {goes} {top:.3g}; times {factor:g} {stays} {factor * top:.3g}, "
         f"{side} {edge.what}, {edge.rate:.3g}",
         decay=decay,
+        forget=evidence.has_momentum and not jumped,
     )
 
 

@@ -25,6 +25,7 @@ def plan_json(plan: Plan) -> str:
                 "range": [plan.advice.low, plan.advice.high],
                 "warmup_epochs": plan.advice.warmup_epochs,
                 "decay": plan.advice.decay,
+                "reset_optimizer": plan.advice.forget,
                 "reasons": list(plan.advice.reasons),
                 "heuristic": True,
             },

@@ -14,7 +14,7 @@ from torch.optim import lr_scheduler
 from ckptdoctor.history import History
 from ckptdoctor.recovery.causes.ahead import Ahead
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Sure
-from ckptdoctor.recovery.causes.evidence import Evidence, Rates
+from ckptdoctor.recovery.causes.evidence import Evidence, Rates, has_momentum
 from ckptdoctor.recovery.causes.rank import causes_of
 from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind
 from tests.recovery.causes.dead_runs import dead_run, planned
@@ -57,6 +57,32 @@ def test_a_rate_that_rises_past_the_edge_gets_a_peak_below_it(tmp_path: Path) ->
     died_at = float((run / "train.log").read_text().splitlines()[4].rpartition(" ")[2])
     assert advice.factor * 5.0 < died_at, "the whole schedule stays below where it died"
     assert advice.factor * 5.0 > died_at / 10, "and is not as good as nothing"
+
+
+def test_momentum_that_was_gathered_past_the_edge_is_forgotten(tmp_path: Path) -> None:
+    rising = dead_run(
+        tmp_path / "rising", [0.3, 0.5, 0.6, 0.62, NAN], rates=[0.1, 0.2, 0.3, 0.4, 0.5]
+    )
+    plan = planned(rising)
+    assert plan.advice.causes[0].kind is CauseKind.RATE_TOO_HIGH
+    assert "--reset-optimizer" in plan.options[0].command
+    jumped = dead_run(tmp_path / "jumped", [*LEARNS, 0.02, 0.01], rates=[*[0.1] * 10, 3.0])
+    plan = planned(jumped)
+    assert plan.advice.causes[0].kind is CauseKind.RATE_JUMPED
+    assert "--reset-optimizer" not in plan.options[0].command, "it was healthy before the jump"
+
+
+@pytest.mark.parametrize(
+    ("settings", "has"),
+    [
+        ({"dampening": 0, "momentum": 0.9}, True),
+        ({"dampening": 0, "momentum": 0.0}, False),
+        ({"betas.0": 0.9, "betas.1": 0.999}, False),
+    ],
+)
+def test_adam_keeps_its_moments(settings: dict[str, float], *, has: bool) -> None:
+    group = {f"optimizer.param_groups.0.{key}": value for key, value in settings.items()}
+    assert has_momentum({"optimizer.param_groups.0.lr": 0.1, **group}) is has
 
 
 def test_bad_news_that_comes_late_began_where_the_score_was_last_good(tmp_path: Path) -> None:
