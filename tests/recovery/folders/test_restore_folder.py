@@ -430,3 +430,16 @@ def test_files_side_by_side_become_a_folder_of_them(tmp_path: Path) -> None:
     assert list(check_folder(done.destination / source.name)) == []
     (done.destination / "optimizer_epoch_3.pth").unlink()
     assert [one.code for one in check_folder(done.destination / source.name)] == ["CD110"]
+
+
+def test_a_schedule_in_a_file_of_its_own_is_told_to_lower_the_rate(tmp_path: Path) -> None:
+    source = trainer_checkpoint(tmp_path / "checkpoint-3")
+    scheduler = source.path / "scheduler.pt"
+    save(scheduler, {"gamma": 8.0, "step_size": 3, "last_epoch": 3, "base_lrs": [LEARNING_RATE]})
+    done = restore(files_of(source.path), tmp_path / "clean", Edits(lr_decay=0.3))
+    assert [action.name for action in done.actions if action.name != "copy"] == ["lr-decay"]
+    assert any("scheduler.pt: gamma 8 is 0.3" in action.message for action in done.actions)
+    (after,) = (tmp_path / "clean").rglob("scheduler.pt")
+    assert load(after)["gamma"] == 0.3
+    with pytest.raises(RestoreError, match="no stored schedule multiplies the rate"):
+        restore(trainer_checkpoint(tmp_path / "checkpoint-6"), tmp_path / "no", Edits(lr_decay=0.3))

@@ -148,3 +148,12 @@ def test_nan_in_a_weight_is_refused(tmp_path: Path) -> None:
     folder = save(tmp_path / "step-3", {"model": {"w.weight": bad}})
     with pytest.raises(RestoreError, match="is corrupt"):
         restored(folder)
+
+
+def test_a_schedule_that_raises_the_rate_is_told_to_lower_it(tmp_path: Path) -> None:
+    grows = {"gamma": 8.0, "step_size": 3, "last_epoch": 3}
+    folder = saved(tmp_path / "run", later=grows, loss={"gamma": 2.0})
+    _, state = restored(folder, Edits(lr_decay=0.3))
+    assert state["later"]["gamma"] == 0.3
+    assert state["loss"]["gamma"] == 2.0
+    assert state["later"]["step_size"] == 3
