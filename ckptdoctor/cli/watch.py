@@ -143,6 +143,8 @@ def watch(
     teller = _Teller(_writer(fmt, output, no_color=no_color), alerts, fail_on, quiet=quiet)
     try:
         alarmed = teller.tell(watcher.start(), known_count=once)
+        for line in watcher.not_judged:
+            note(line)
         if once:
             alarmed = teller.tell(watcher.finish()) or alarmed
             if not watcher.found_anything:

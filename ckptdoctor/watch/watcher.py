@@ -74,7 +74,12 @@ class _Survey:
 
 
 class Watcher:
-    """Tells what happens in a run. Reads, and writes nothing."""
+    """Tells what happens in a run. Reads, and writes nothing.
+
+    Attributes:
+        found_anything: whether there was a checkpoint or a log at the beginning.
+        not_judged: a sentence for each file that may have been being written then.
+    """
 
     def __init__(self, how: Watching) -> None:
         self._how = how
@@ -88,6 +93,7 @@ class Watcher:
         self._was_there = True
         self._process_ended = False
         self.found_anything = False
+        self.not_judged: list[str] = []
 
     # -- the beginning ---------------------------------------------------------------------------
 
@@ -101,6 +107,7 @@ class Watcher:
         report = there.report
         finished = [row for row in report.checkpoints if not self._is_being_written(row)]
         self._folder.done(row.path for row in finished)
+        self.not_judged = [_not_judged(row) for row in report.checkpoints if row not in finished]
         good = [run.last_good.path for run in report.runs if run.last_good is not None]
         self._references = {_series_of(path): path for path in good}
         for path, follower in self._followers.items():
@@ -117,9 +124,6 @@ class Watcher:
         for row in finished:
             if row.verdict not in (Verdict.HEALTHY, Verdict.SUSPECT):
                 yield of_checkpoint(row, self._how.clock(), known=True)
-        for row in report.checkpoints:
-            if row not in finished:
-                yield self._event(EventKind.NOTE, _not_judged(row))
 
     def _survey(self) -> _Survey:
         """The report on the checkpoints and logs; on the logs alone while there is nothing else."""
