@@ -7,6 +7,7 @@ nothing; then the damage must be one run, which two saves do not differ by.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -72,9 +73,10 @@ def _given_back(file: OpenFile, view: Rebuilt, empty: Repaired, digests: Sequenc
         return Found(replace(empty, refused=refused))
     if file.nbytes == view.nbytes and len(view.blocks) == 1:
         known = [Digest(sha256, "what its parity gives back"), *digests]
-        flips = find_flips(file, empty, known, accept_odds=False)
-        if flips.result.certainty is Certainty.PROVED:
-            return flips
+        with contextlib.suppress(OSError):
+            flips = find_flips(file, empty, known, accept_odds=False)
+            if flips.result.certainty is Certainty.PROVED:
+                return flips
     blocks = len(view.blocks)
     says = f"the parity beside it: the checksums of {view.description.blocks} blocks fit"
     result = replace(
@@ -106,7 +108,9 @@ def _why_not_used(file: OpenFile, source: ByteSource, parity: Parity, lost: Sequ
     """Why a parity is not believed; "" where it is that of this checkpoint."""
     if source.nbytes != parity.description.nbytes:
         return "it is of a checkpoint of another size"
-    directory = read_directory(file.source, Limits.for_file(file.nbytes))
+    directory = None
+    with contextlib.suppress(OSError):  # where the disk no longer gives it, it is lost too
+        directory = read_directory(file.source, Limits.for_file(file.nbytes))
     if directory is not None:
         digest = digest_of_records((r.name, r.nbytes, r.crc32) for r in directory.records)
         if digest == parity.digest:

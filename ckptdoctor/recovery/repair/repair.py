@@ -6,6 +6,7 @@ scanned, and published with its manifest in one step.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -141,12 +142,18 @@ class _Job:
             raise RestoreError("what was written cannot be read, and was not kept")
         return report
 
+    def _source_sha256(self) -> str:
+        """That of the damaged file; "" where the disk no longer gives all of it."""
+        with contextlib.suppress(OSError):
+            return sha256_of_source(self.file.source)
+        return ""
+
     def _manifest(self, report: CheckpointReport, sha256: str) -> str:
         result = self.found.result
         copied = restored_from(result.source)
         return manifest_text(
             source=result.source,
-            source_sha256=sha256_of_source(self.file.source),
+            source_sha256=self._source_sha256(),
             destination=result.destination,
             sha256=sha256,
             nbytes=self.view.nbytes,

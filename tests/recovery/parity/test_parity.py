@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ckptdoctor.formats.source import MemorySource
+from ckptdoctor.formats.source import FileSource, MemorySource
 from ckptdoctor.guard import safe_save
 from ckptdoctor.guard.saving.parity import ParityThread
 from ckptdoctor.recovery.parity.form import Description, Parity, parity_path, read_parity
@@ -150,6 +150,24 @@ def test_a_sector_that_the_disk_no_longer_gives_counts_as_lost(saved: Whole) -> 
     assert view is not None
     start = lost[0] * parity.description.block_nbytes
     assert view.read(start, 100) == saved.data[start : start + 100]
+
+
+def test_a_file_with_such_a_sector_is_repaired(
+    saved: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = FileSource.read
+    source = os.stat(saved.path).st_ino
+
+    def failing(self: FileSource, offset: int, nbytes: int) -> bytes:
+        first = self.file_offset + offset
+        if first < 70_000 < first + nbytes and os.fstat(self.fd).st_ino == source:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(self, offset, nbytes)
+
+    monkeypatch.setattr(FileSource, "read", failing)
+    done = repair_file(saved.path)
+    assert done.certainty is Certainty.PROVED
+    assert done.destination.read_bytes() == saved.data
 
 
 @settings(deadline=None, max_examples=60)
