@@ -152,8 +152,13 @@ class ChecksumMismatch(_Reported):
         """Mismatches, and a note where there was nothing to compare."""
         for finding in self.from_problems(case):
             if "flipped_bit" in finding.evidence:
-                command = command_line("ckptdoctor", "repair", case.checkpoint.path)
-                yield replace(finding, remedy=f"Put the bit right, in a new file: {command}")
+                path = case.checkpoint.path
+                command = command_line("ckptdoctor", "repair", path)
+                yield replace(
+                    finding,
+                    evidence={**finding.evidence, "file": str(path)},
+                    remedy=f"Put the bit right, in a new file: {command}",
+                )
             else:
                 yield finding
         if case.unchecked:

@@ -69,8 +69,11 @@ def rescue_command(path: Path, findings: Iterable[Finding], *more: str | Path) -
         more: words behind the option.
     """
     known = list(findings)
-    if any("flipped_bit" in finding.evidence for finding in known):
-        return command_line("ckptdoctor", "repair", path, *more)
+    for finding in known:
+        file = finding.evidence.get("file")
+        if "flipped_bit" in finding.evidence and isinstance(file, str):
+            own = Path(file) == path  # of a folder it is one of its files
+            return command_line("ckptdoctor", "repair", Path(file), *(more if own else ()))
     option = rescue_option(known)
     return command_line("ckptdoctor", "restore", "--from", path, option, *more) if option else ""
 

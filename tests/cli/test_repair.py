@@ -158,3 +158,13 @@ def test_from_python(one: Whole, damaged: Path) -> None:
     assert json.loads(done.manifest.read_text())["file"]["sha256"] == one.sha256
     with pytest.raises(ckptdoctor.RestoreError, match="more than one bit"):
         ckptdoctor.repair(flipped(one, [(1500, 1), (1600, 2), (1700, 2)]))
+
+
+def test_of_a_folder_the_file_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint-10"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "trainer_state.json").write_text('{"global_step": 10, "epoch": 1.0}')
+    one = whole(folder, {"w": torch.randn(64, 3)}, "pytorch_model.bin")
+    path = flipped(one, [(one.element("data/0", 3) + 3, 6)], "pytorch_model.bin")
+    assert f"ckptdoctor repair {path}" in run("scan", tmp_path).stdout
