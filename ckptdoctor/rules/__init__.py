@@ -18,6 +18,7 @@ from ckptdoctor.rules.container import (
     Unreadable,
     UnsafeClass,
 )
+from ckptdoctor.rules.leaving import ModuleLeavesPast
 from ckptdoctor.rules.metrics import (
     LevelShift,
     LossExplosion,
@@ -92,6 +93,7 @@ ALL_RULES: tuple[type[Rule], ...] = (
     JumpInWeights,
     ResumeChangedOptimizer,
     LevelShift,
+    ModuleLeavesPast,
 )
 """Every rule, in the order of the codes."""
 

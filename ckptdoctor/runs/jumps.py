@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.figures import sample_of
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.member import Member, is_trained
-from ckptdoctor.runs.samples import Distance, SampledTensor, distance
+from ckptdoctor.runs.samples import Distance, Move, SampledTensor, moves, sum_of
 
-__all__ = ["Jump", "jumps_of"]
+__all__ = ["Jump", "Seen", "jumps_of", "moves_between"]
 
 # How far weights may move between two neighbours. They move fast at first and slower later, so
 # that a jump shows against what came before; from a single interval little can be said.
@@ -40,8 +40,17 @@ class Jump:
     first: bool
 
 
-def jumps_of(course: Sequence[Member]) -> Iterator[tuple[Path, Jump]]:
-    """Each checkpoint against the last one that lay where it was expected."""
+Seen = Callable[[Member, Member, Sequence[Move]], None]
+"""Is told how far each tensor moved from one checkpoint to another."""
+
+
+def jumps_of(course: Sequence[Member], seen: Seen | None = None) -> Iterator[tuple[Path, Jump]]:
+    """Each checkpoint against the last one that lay where it was expected.
+
+    Args:
+        course: the checkpoints of a run, in order.
+        seen: is told of what was looked at on the way.
+    """
     anchor: Member | None = None
     rates: list[float] = []  # how far an epoch moved the weights, so far; sorted
     limit, jumped = math.inf, False
@@ -51,7 +60,7 @@ def jumps_of(course: Sequence[Member]) -> Iterator[tuple[Path, Jump]]:
         if anchor is None:
             anchor = member
             continue
-        moved = _between(anchor, member)
+        moved = _between(anchor, member, seen)
         if moved is None:  # all zeros before: every distance from there is infinite
             anchor = member
             continue
@@ -103,11 +112,20 @@ def _is_better(after: Member, before: Member) -> bool:
     return new.value > old.value if new.mode is Mode.MAX else new.value < old.value
 
 
-def _between(before: Member, after: Member) -> Distance | None:
-    return distance(
-        SampledTensor(fqn, dtype, old[0], old[1], new[1])
-        for fqn, dtype, _ in before.layout or ()
-        if is_trained(fqn)
-        and (old := sample_of(before.stats, fqn)) is not None
-        and (new := sample_of(after.stats, fqn)) is not None
+def _between(before: Member, after: Member, seen: Seen | None) -> Distance | None:
+    found = moves_between(before, after)
+    if seen is not None:
+        seen(before, after, found)
+    return sum_of(move for move in found if is_trained(move.pair.fqn))
+
+
+def moves_between(before: Member, after: Member) -> list[Move]:
+    """How far each tensor of the model moved that both have samples of."""
+    return list(
+        moves(
+            SampledTensor(fqn, dtype, old[0], old[1], new[1])
+            for fqn, dtype, _ in before.layout or ()
+            if (old := sample_of(before.stats, fqn)) is not None
+            and (new := sample_of(after.stats, fqn)) is not None
+        )
     )

@@ -17,6 +17,9 @@ from ckptdoctor.history import History, Position
 from ckptdoctor.layouts.files import Pointer
 from ckptdoctor.metadata import Metadata, MetricKind
 from ckptdoctor.runs.clock import standing
+from ckptdoctor.runs.departure.course import Course
+from ckptdoctor.runs.departure.departures import Departure, departures
+from ckptdoctor.runs.departure.sampled import SampledCourse
 from ckptdoctor.runs.families import name_of
 from ckptdoctor.runs.foreign import StrangePart, strange_parts
 from ckptdoctor.runs.jumps import Jump, jumps_of
@@ -140,7 +143,23 @@ class Run:
     @functools.cached_property
     def jumps(self) -> Mapping[Path, Jump]:
         """By path, the checkpoints whose weights lie far from where they were before."""
-        return dict(jumps_of(self.course))
+        return self._movement[0]
+
+    @property
+    def figures(self) -> Course:
+        """What a scan tells of each tensor over the run."""
+        return self._movement[1]
+
+    @functools.cached_property
+    def departures(self) -> Sequence[Departure]:
+        """The tensors that left their own past, as far as a scan tells, the first ones first."""
+        return departures(self.figures)
+
+    @functools.cached_property
+    def _movement(self) -> tuple[Mapping[Path, Jump], Course]:
+        """Both, since both take the samples of all tensors apart."""
+        course = SampledCourse(self.course, self.history.clock, self.position)
+        return dict(jumps_of(self.course, course.see)), course.course()
 
     @functools.cached_property
     def strange_parts(self) -> Mapping[Path, Sequence[StrangePart]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ckptdoctor.dtypes import BY_NAME
 
-__all__ = ["Distance", "SampledTensor", "distance"]
+__all__ = ["Distance", "Move", "SampledTensor", "distance", "moves", "sum_of"]
 
 _CODES = {"float64": "d", "float32": "f", "float16": "e"}
 _MOST_VALUES = 20_000  # of all tensors together: what two of them cost is milliseconds
@@ -80,26 +80,56 @@ def _one_byte_floats(dtype: str) -> tuple[float, ...]:
     return (*positive, *(-value for value in positive))
 
 
+class Move(NamedTuple):
+    """How far the samples of one tensor moved; all by the root of their number.
+
+    Attributes:
+        pair: the tensor.
+        apart: the norm of the difference.
+        before, after: the norms.
+    """
+
+    pair: SampledTensor
+    apart: float
+    before: float
+    after: float
+
+
+def moves(pairs: Iterable[SampledTensor]) -> Iterator[Move]:
+    """How far each tensor moved; those whose samples do not match are left out."""
+    pairs = [pair for pair in pairs if pair.before and len(pair.before) == len(pair.after)]
+    most = max(1, _MOST_VALUES // max(1, len(pairs)))
+    for pair in pairs:
+        before = _decode(pair.before, pair.dtype, most)
+        after = _decode(pair.after, pair.dtype, most)
+        root = math.sqrt(len(before))
+        yield Move(
+            pair,
+            math.dist(before, after) / root,
+            math.hypot(*before) / root,
+            math.hypot(*after) / root,
+        )
+
+
 def distance(pairs: Iterable[SampledTensor]) -> Distance | None:
     """How far the tensors moved; None where there is nothing finite to compare.
 
     Each sample stands for its whole tensor, so that a large tensor weighs as much as it is large.
     """
-    pairs = [pair for pair in pairs if pair.before and len(pair.before) == len(pair.after)]
-    most = max(1, _MOST_VALUES // max(1, len(pairs)))
+    return sum_of(moves(pairs))
+
+
+def sum_of(found: Iterable[Move]) -> Distance | None:
+    """How far tensors moved, all together."""
     moved = norm_before = norm_after = 0.0
     farthest, farthest_relative = "", -1.0
-    for pair in pairs:
-        before = _decode(pair.before, pair.dtype, most)
-        after = _decode(pair.after, pair.dtype, most)
-        apart, length = math.dist(before, after), math.hypot(*before)
+    for pair, apart, before, after in found:
         if not math.isfinite(apart):
             continue
-        weight = pair.numel / len(before)
-        moved += weight * apart * apart
-        norm_before += weight * length * length
-        norm_after += weight * math.hypot(*after) ** 2
-        relative = apart / length if length else math.inf if apart else 0.0
+        moved += pair.numel * apart * apart
+        norm_before += pair.numel * before * before
+        norm_after += pair.numel * after * after
+        relative = apart / before if before else math.inf if apart else 0.0
         if relative > farthest_relative and pair.numel > 1:
             farthest, farthest_relative = pair.fqn, relative
     if not norm_before:

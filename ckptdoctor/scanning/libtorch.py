@@ -84,7 +84,8 @@ class LibTorch:
         )
         self.delete.argtypes = (ctypes.c_void_p,)  # a plain int will do, also at exit
         self.dtypes = {
-            name: int(getattr(library, f"aoti_torch_dtype_{name}")()) for name in _C_TYPES
+            name: int(getattr(library, f"aoti_torch_dtype_{name}")())
+            for name in (*_C_TYPES, "float16", "bfloat16")
         }
 
     def worker(self) -> LibTorchWorker:
@@ -276,9 +277,19 @@ class LibTorchWorker:
     # -- the C interface -------------------------------------------------------------------------
 
     def tensor(
-        self, address: int, numel: int, name: str, *, ndim: int = 1, keep: bool = False
+        self,
+        address: int,
+        numel: int,
+        name: str,
+        *,
+        ndim: int = 1,
+        keep: bool = False,
+        passing: bool = False,
     ) -> Handle:
-        """A tensor over memory that stays ours; one that comes often is kept to be had again."""
+        """A tensor over memory that stays ours; one that comes often is kept to be had again.
+
+        Unless it is passing: over memory that will be another's.
+        """
         key = (address, numel, name)
         known = self._seen.get(key)
         if known is not None:  # the buffer, again: a second handle is cheaper than a second tensor
@@ -286,7 +297,7 @@ class LibTorchWorker:
             return self._handle.value or 0
         self._sizes[0], self._steps[0] = numel, 1
         handle = self._create(address, ndim, name)
-        if keep or (numel > _LONG_NUMEL and len(self._seen) < _MAX_SEEN):
+        if keep or (numel > _LONG_NUMEL and len(self._seen) < _MAX_SEEN and not passing):
             self._seen[key] = ctypes.c_void_p(self.duplicate(handle))
         return handle
 
@@ -295,6 +306,14 @@ class LibTorchWorker:
         self._sizes[0], self._steps[0] = sizes[0], step
         self._sizes[1], self._steps[1] = sizes[-1], 1
         return self._create(address, len(sizes), name)
+
+    def strided(
+        self, address: int, sizes: tuple[int, int], steps: tuple[int, int], name: str
+    ) -> Handle:
+        """A matrix over memory that stays ours, with so many elements from index to index."""
+        self._sizes[0], self._sizes[1] = sizes
+        self._steps[0], self._steps[1] = steps
+        return self._create(address, 2, name)
 
     def _create(self, address: int, ndim: int, name: str) -> Handle:
         self._address.value = address

@@ -1,0 +1,1 @@
+"""Which tensor of a run left its own past first, and which followed."""

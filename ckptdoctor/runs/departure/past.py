@@ -1,0 +1,108 @@
+"""How far a figure lies outside its own past, and outside what its peers do; all in log space."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ckptdoctor.runs.trend.noise import deviation
+
+__all__ = ["FEWEST", "WINDOW", "Lead", "Peers", "lead_of", "peers_of", "usual_distance"]
+
+FEWEST = 5
+"""Known values before a figure is judged: what is young moves far."""
+WINDOW = 8
+_LAG = 3
+"""Checkpoints: what grows by and by is held against what was so long ago."""
+_FLOOR = 0.05
+_PEER_FLOOR = 0.1
+_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """How far a figure lies above what it was lately.
+
+    Attributes:
+        sudden: log of the ratio to the largest of the values before.
+        grown: the same to the largest of those that are some checkpoints old.
+        middle: the same to their median.
+        noise: standard deviation of the steps from one log to the next, until then.
+    """
+
+    sudden: float
+    grown: float
+    middle: float
+    noise: float
+
+
+def lead_of(logs: Sequence[float | None], place: int) -> Lead | None:
+    """How far ahead of its own past a figure is; None where it, or its past, is not known.
+
+    Args:
+        logs: of a tensor's trait, by checkpoint.
+        place: the checkpoint. Nothing behind it is looked at.
+    """
+    now = logs[place]
+    if now is None:
+        return None
+    past = [value for value in logs[:place] if value is not None]
+    if len(past) < FEWEST:
+        return None
+    recent = past[-WINDOW:]
+    steps = [abs(new - old) for old, new in itertools.pairwise(past)]
+    return Lead(
+        sudden=now - max(recent),
+        grown=now - max(past[-WINDOW - _LAG : 1 - _LAG]),
+        middle=now - statistics.median(recent),
+        noise=max(_FLOOR, _TO_SIGMA * statistics.median(steps)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """What the other tensors do at the same checkpoint.
+
+    Attributes:
+        sudden, grown, middle: the medians of their leads.
+        spread: how far their sudden leads lie apart, as a standard deviation.
+        around: and how far those to their medians.
+        count: how many they are.
+    """
+
+    sudden: float = 0.0
+    grown: float = 0.0
+    middle: float = 0.0
+    spread: float = _PEER_FLOOR
+    around: float = _PEER_FLOOR
+    count: int = 0
+
+
+def peers_of(leads: Sequence[Lead]) -> Peers:
+    """Those of all tensors that were measured alike."""
+    if not leads:
+        return Peers()
+    sudden = [lead.sudden for lead in leads]
+    middle = [lead.middle for lead in leads]
+    return Peers(
+        sudden=statistics.median(sudden),
+        grown=statistics.median(lead.grown for lead in leads),
+        middle=statistics.median(middle),
+        spread=max(_PEER_FLOOR, deviation(sudden)),
+        around=max(_PEER_FLOOR, deviation(middle)),
+        count=len(leads),
+    )
+
+
+def usual_distance(apart: Sequence[float], numel: int) -> float:
+    """How far a tensor usually lies from what its peers do, as a standard deviation.
+
+    Args:
+        apart: from their median, checkpoint by checkpoint.
+        numel: of the tensor. The way of a few elements is a matter of chance.
+    """
+    floor = 0.15 + 0.5 / math.sqrt(numel)
+    return max(floor, _TO_SIGMA * statistics.median(map(abs, apart)))
