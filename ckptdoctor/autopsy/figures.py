@@ -7,14 +7,14 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 import os
 
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.layouts.opened import OpenCheckpoint, Piece, open_files, overlap
-from ckptdoctor.autopsy.parameters import states_of
+from ckptdoctor.autopsy.parameters import States, states_of
 from ckptdoctor.rules.averaged import tails
 from ckptdoctor.runs.departure.course import Course, CourseBuilder, Moment, Trait
 from ckptdoctor.runs.departure.sampled import SampledCourse, gap_of
@@ -25,8 +25,9 @@ from ckptdoctor.scanning.norms import Norms, load_norms
 from ckptdoctor.scanning.pieces import Squares, is_measured, squares_of
 from ckptdoctor.scanning.reading import FileShrankError
 
-__all__ = ["Looking", "measured_course"]
+__all__ = ["Figures", "Looking", "Optimizers", "measure"]
 
+_FEWEST = 2
 _BATCH_NBYTES = 1 << 22
 _BATCH_TENSORS = 64
 
@@ -46,6 +47,34 @@ class Looking:
     progress: Callable[[int], None] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimizers:
+    """What the checkpoints store of the optimizer beside its states.
+
+    Attributes:
+        steps: that it took, by checkpoint; None where that is not stored.
+        beta2: by which its mean of squares decays a step; None where it is not known, or changes.
+    """
+
+    steps: tuple[float | None, ...] = ()
+    beta2: float | None = None
+
+    def steps_to(self, place: int) -> float | None:
+        """The steps from the checkpoint before; None where they are not known."""
+        if not 0 < place < len(self.steps):
+            return None
+        before, after = self.steps[place - 1], self.steps[place]
+        return None if before is None or after is None or after <= before else after - before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """All that was measured."""
+
+    course: Course
+    optimizers: Optimizers = field(default_factory=Optimizers)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """A tensor to measure: what it tells, of which parameter, and what it is held against."""
@@ -57,23 +86,24 @@ class _Work:
     before: tuple[Piece, ...] = ()
 
 
-def measured_course(run: Run, how: Looking) -> Course:
+def measure(run: Run, how: Looking) -> Figures:
     """The figures of a run. A file that cannot be read, or was cut meanwhile, leaves a gap.
 
     Args:
         run: with what a scan says of its members.
         how: options.
     """
-    sampled = SampledCourse(run.course, run.history.clock, run.position, whole=True).course()
-    if how.quick or len(run.course) < 2:
-        return sampled
-    builder = CourseBuilder(len(run.course))
+    sampled = SampledCourse(run.saved, run.history.clock, run.position, whole=True).course()
+    if how.quick or len(run.saved) < _FEWEST:
+        return Figures(course=sampled)
+    builder = CourseBuilder(len(run.saved))
     for trait in (Trait.LARGEST, Trait.NON_FINITE):
         if trait in sampled.series:
             builder.series[trait] = dict(sampled.series[trait])  # type: ignore[arg-type]
     with ThreadPoolExecutor(how.jobs or os.cpu_count() or 1) as pool:
-        _Measuring(builder, pool, how).run([one.path for one in run.course], sampled.moments)
-    return Course(
+        measuring = _Measuring(builder, pool, how)
+        measuring.run([one.path for one in run.saved], sampled.moments)
+    course = Course(
         moments=sampled.moments,
         clock=sampled.clock,
         series=builder.series,
@@ -81,6 +111,7 @@ def measured_course(run: Run, how: Looking) -> Course:
         buffers=sampled.buffers,
         exact=True,
     )
+    return Figures(course=course, optimizers=measuring.optimizers)
 
 
 class _Measuring:
@@ -91,9 +122,21 @@ class _Measuring:
         self._pool = pool
         self._how = how
         self._threads = threading.local()
+        self._steps: dict[int, float] = {}
+        self._betas: set[float] = set()
+        self._count = 0
+
+    @property
+    def optimizers(self) -> Optimizers:
+        """What was stored beside the states."""
+        return Optimizers(
+            steps=tuple(self._steps.get(place) for place in range(self._count)),
+            beta2=next(iter(self._betas)) if len(self._betas) == 1 else None,
+        )
 
     def run(self, paths: Sequence[Path], moments: Sequence[Moment]) -> None:
         """Measure all of them."""
+        self._count = len(paths)
         held = contextlib.ExitStack()
         before: OpenCheckpoint | None = None
         since = 0
@@ -112,9 +155,13 @@ class _Measuring:
     def _look(
         self, place: int, opened: OpenCheckpoint, before: OpenCheckpoint | None, gap: float
     ) -> None:
-        for name, rate in states_of(opened.checkpoint).rates.items():
+        states = states_of(opened.checkpoint)
+        for name, rate in states.rates.items():
             self._course.note(Trait.RATE, name, place, rate)
-        batches = list(_batches(_works(opened, before)))
+        if states.steps is not None:
+            self._steps[place] = states.steps
+        self._betas |= states.betas2
+        batches = list(_batches(_works(opened, before, states)))
         for batch, found in zip(batches, self._pool.map(self._measure, batches), strict=True):
             for work, squares in zip(batch, found, strict=True):
                 if squares is not None:
@@ -125,8 +172,8 @@ class _Measuring:
         norm = math.sqrt(squares.own * scale) if squares.own >= 0.0 else math.nan
         if not math.isfinite(norm):
             if work.trait is not Trait.EMA:
-                kind = Trait.NON_FINITE
-                note(kind, work.name if work.trait is Trait.NORM else work.tensor.fqn, place, 1.0)
+                is_weight = work.trait is Trait.NORM
+                note(Trait.NON_FINITE if is_weight else Trait.BAD_STATE, work.name, place, 1.0)
             return
         if work.trait is Trait.EMA:
             if squares.moved is not None and math.isfinite(squares.moved):
@@ -147,7 +194,9 @@ class _Measuring:
         return found
 
 
-def _works(opened: OpenCheckpoint, before: OpenCheckpoint | None) -> Iterator[_Work]:
+def _works(
+    opened: OpenCheckpoint, before: OpenCheckpoint | None, states: States
+) -> Iterator[_Work]:
     """What to measure of a checkpoint."""
     earlier = {} if before is None else before.pieces
     models: dict[str, TensorRecord] = {}
@@ -162,7 +211,7 @@ def _works(opened: OpenCheckpoint, before: OpenCheckpoint | None) -> Iterator[_W
             if twin is not None and twin.shape == tensor.shape:
                 other = opened.pieces[twin.fqn]
                 yield _Work(Trait.EMA, twin.fqn, tensor, opened.pieces[tensor.fqn], other)
-    for name, tensor in states_of(opened.checkpoint).tensors:
+    for name, tensor in states.tensors:
         if is_measured(tensor):
             is_momentum = tensor.fqn.endswith("momentum_buffer")
             trait = Trait.MOMENTUM if is_momentum else Trait.SQUARES
@@ -194,7 +243,9 @@ def _squares(norms: Norms, work: _Work) -> Squares | None:
                 continue
             other = work.before[0]
             parts.append(
-                squares_of(norms, side, piece.record, (Side(other.fd, other.byteorder), other.record))
+                squares_of(
+                    norms, side, piece.record, (Side(other.fd, other.byteorder), other.record)
+                )
             )
     except (FileShrankError, OSError, ValueError):
         return None

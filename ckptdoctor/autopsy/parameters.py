@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ _STATE = re.compile(r"^(|.*\.)state\.(.+)\.(exp_avg_sq|square_avg|momentum_buffe
 _LISTED = re.compile(r"^(|.*\.)param_groups\.(\d+)\.params\.(\d+)$")
 _NAMED = re.compile(r"^(|.*\.)param_groups\.(\d+)\.param_names\.(\d+)$")
 _RATE = "lr"
+_STEPS = re.compile(r"(^|\.)state\.[^.]+\.step$")
+_BETA2 = re.compile(r"(^|\.)param_groups\.\d+\.betas\.1$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +28,14 @@ class States:
         tensors: the running average of squares, or the momentum, with the parameter that it is of;
             the tensor's own name where that is not certain.
         rates: the learning rate of each parameter that is known.
+        steps: that the optimizer took; None where that is not stored.
+        betas2: by which means of squares decay a step.
     """
 
     tensors: tuple[tuple[str, TensorRecord], ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
+    steps: float | None = None
+    betas2: frozenset[float] = frozenset()
 
 
 def states_of(checkpoint: Checkpoint) -> States:
@@ -54,7 +61,24 @@ def states_of(checkpoint: Checkpoint) -> States:
             rate = checkpoint.scalars.get(f"{root}param_groups.{group}.{_RATE}")
             if key in names and isinstance(rate, float) and rate > 0.0:
                 rates[names[key]] = rate
-    return States(tensors=tuple(found), rates=rates)
+    return States(
+        tensors=tuple(found),
+        rates=rates,
+        steps=max(_numbers(checkpoint.scalars, _STEPS), default=None),
+        betas2=frozenset(_numbers(checkpoint.scalars, _BETA2)),
+    )
+
+
+def _numbers(scalars: Mapping[str, Scalar], pattern: re.Pattern[str]) -> list[float]:
+    """The numbers under the paths that match."""
+    return [
+        float(value)
+        for path, value in scalars.items()
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and pattern.search(path)
+    ]
 
 
 def _groups(scalars: Mapping[str, Scalar]) -> dict[str, list[tuple[str, int]]]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ckptdoctor.cli.autopsy import autopsy
 from ckptdoctor.cli.cache import cache
 from ckptdoctor.cli.commands import Command, Commands
 from ckptdoctor.cli.demo import demo
@@ -72,6 +73,9 @@ app.command(cls=Command, short_help="The metric over the epochs: best, decline, 
 app.command(cls=Command, short_help="Write a verified clean file to go on from.")(restore)
 app.command(cls=Command, short_help="Put a flipped bit right, into a new file.")(repair)
 app.command(cls=TakesCommand, short_help="How to go on: restart commands, ready to run.")(plan)
+app.command(
+    cls=Command, short_help="What went bad first, why, and the recovery guide of this run."
+)(autopsy)
 app.command(cls=Command, short_help="Watch a run: new checkpoints, the log, silence.")(watch)
 app.command(cls=Command, short_help="What a finding means, why, and what to do.")(explain)
 app.command(cls=Command, short_help="Who holds the GPU's memory, and how to free it.")(gpu)

@@ -158,7 +158,7 @@ class Run:
     @functools.cached_property
     def _movement(self) -> tuple[Mapping[Path, Jump], Course]:
         """Both, since both take the samples of all tensors apart."""
-        course = SampledCourse(self.course, self.history.clock, self.position)
+        course = SampledCourse(self.saved, self.history.clock, self.position)
         return dict(jumps_of(self.course, course.see)), course.course()
 
     @functools.cached_property
@@ -167,14 +167,18 @@ class Run:
         return dict(strange_parts(self.members))
 
     @functools.cached_property
-    def optimizer_changes(self) -> Mapping[Path, tuple[Change, ...]]:
-        """By path, what differs in a checkpoint's optimizer from the one before, as by a resume.
+    def saved(self) -> Sequence[Member]:
+        """The course without copies such as ``best.pth``, where there are files with numbers.
 
-        A ``best.pth`` among files with numbers is left out: scripts keep the epoch of the best in
-        it and overwrite the rest.
+        Scripts keep the epoch of the best in it and overwrite the rest.
         """
         numbered = [member for member in self.course if name_of(member.path).numbers]
-        course = numbered if len(numbered) > 1 else self.course
+        return numbered if len(numbered) > 1 else self.course
+
+    @functools.cached_property
+    def optimizer_changes(self) -> Mapping[Path, tuple[Change, ...]]:
+        """By path, what differs in a checkpoint's optimizer from the one before, as by a resume."""
+        course = self.saved
         found: dict[Path, tuple[Change, ...]] = {}
         for change in changes([member.optimizer for member in course]):
             path = course[change.at].path

@@ -106,7 +106,10 @@ class _LibTorchNorms:
         columns = len(raw) // dtype.itemsize // rows
         worker, name = self._worker, "float64" if dtype.name == "float64" else "float32"
         widened = self._widened(raw, rows * columns, dtype.name, wide=False)
-        matrix, kind = worker.address_of(widened), ctypes.c_double if dtype.itemsize == 8 else ctypes.c_float
+        matrix, kind = (
+            worker.address_of(widened),
+            ctypes.c_double if dtype.itemsize == 8 else ctypes.c_float,
+        )
         right = (kind * columns)(*([1.0 / math.sqrt(columns)] * columns))
         left = (kind * rows)()
         size = 0.0

@@ -29,6 +29,7 @@ class Trait(enum.Enum):
     DEAD = "dead_rows"
     EMA = "ema_distance"
     NON_FINITE = "non_finite"
+    BAD_STATE = "bad_state"
 
     @property
     def word(self) -> str:
@@ -38,7 +39,7 @@ class Trait(enum.Enum):
     @property
     def is_of_optimizer(self) -> bool:
         """Whether it is the state of the optimizer that tells it, and not the weights."""
-        return self in (Trait.SQUARES, Trait.MOMENTUM, Trait.RATE)
+        return self in (Trait.SQUARES, Trait.MOMENTUM, Trait.RATE, Trait.BAD_STATE)
 
 
 _WORDS = {
@@ -52,6 +53,7 @@ _WORDS = {
     Trait.DEAD: "dead rows",
     Trait.EMA: "distance of the average",
     Trait.NON_FINITE: "not finite",
+    Trait.BAD_STATE: "state not finite",
 }
 
 
@@ -93,6 +95,18 @@ class Course:
         """A checkpoint in words: ``epoch 12``; its name where its position is not known."""
         moment = self.moments[place]
         return moment.name if moment.at is None else self.clock.say(moment.at)
+
+    @property
+    def root(self) -> str:
+        """What the names of all tensors begin with, such as ``model_state_dict.``; or ""."""
+        roots = {name.partition(".")[0] for name in self.numel}
+        return (
+            f"{roots.pop()}." if len(roots) == 1 and all("." in name for name in self.numel) else ""
+        )
+
+    def short(self, name: str) -> str:
+        """A name without what all begin with."""
+        return name.removeprefix(self.root) or name
 
     def figures(self, name: str) -> Iterator[tuple[Trait, Sequence[float]]]:
         """All that was measured of a tensor."""

@@ -50,6 +50,7 @@ _LIMITS = {
 """In healthy trainings with restarts, thawed stages and raised rates nothing came near both the
 ratio and the deviations: the norm of a tensor lay 0.74 above its past at most, that of
 ``exp_avg_sq`` 1.3 (``python -m tests.benchmarks.first_bad``)."""
+_BAD = (Trait.NON_FINITE, Trait.BAD_STATE)
 _RISING = 0.1
 _HUGE = 10.0
 
@@ -111,9 +112,9 @@ def _in_order(found: Sequence[Departure], course: Course) -> list[Departure]:
         kind = 3
         if one.stands_still:
             kind = 0
-        elif not one.is_buffer and module >= _HUGE and one.trait is not Trait.NON_FINITE:
+        elif not one.is_buffer and module >= _HUGE and one.trait not in _BAD:
             kind = 1
-        elif one.trait is Trait.NON_FINITE:
+        elif one.trait in _BAD:
             kind = 2
         near = excess >= min(module - 1.0, _NEAR * module)
         size = course.numel.get(one.name, 0) if near else 0
@@ -183,12 +184,14 @@ def _outside(lead: Lead, peers: Peers, limits: _Limits) -> float | None:
 
 
 def _not_finite(course: Course) -> Iterator[Departure]:
-    for name, own in course.series.get(Trait.NON_FINITE, {}).items():
-        place = next((at for at, share in enumerate(own) if share > 0.0), 0)
-        if place > 0:
+    for trait in (Trait.NON_FINITE, Trait.BAD_STATE):
+        for name, own in course.series.get(trait, {}).items():
+            place = next((at for at, share in enumerate(own) if share > 0.0), 0)
+            if place == 0:
+                continue
             yield Departure(
                 name=name,
-                trait=Trait.NON_FINITE,
+                trait=trait,
                 place=place,
                 excess=math.inf,
                 deviations=math.inf,

@@ -54,8 +54,8 @@ class SampledCourse:
 
     def see(self, before: Member, after: Member, moves: Sequence[Move]) -> None:
         """Take what was reckoned already, where the two are neighbours."""
-        place = self._places[id(after)]
-        if self._places[id(before)] == place - 1:
+        since, place = self._places.get(id(before)), self._places.get(id(after))
+        if since is not None and place is not None and since == place - 1:
             self._note(place, moves)
 
     def course(self) -> Course:

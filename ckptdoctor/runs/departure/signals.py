@@ -33,7 +33,9 @@ def signals_of(course: Course) -> dict[Trait, Logs]:
     for trait, series in course.series.items():
         if trait in (Trait.MOVED, Trait.EMA):
             found[trait] = {
-                name: _relative(values, sizes.get(name, ()), floors[module_of(name)], course.numel[name])
+                name: _relative(
+                    values, sizes.get(name, ()), floors[module_of(name)], course.numel[name]
+                )
                 for name, values in series.items()
                 if name in sizes
             }

@@ -97,7 +97,9 @@ def in_words(course: Course, one: Departure) -> str:
         return "did not change at all, while the weights beside it and other norms went on"
     if one.trait is Trait.NON_FINITE:
         share = course.series[Trait.NON_FINITE][one.name][one.place]
-        return f"holds NaN or Inf in {share:.3g} of its elements"
+        return f"holds NaN or Inf in {100 * share:.3g} % of its elements"
+    if one.trait is Trait.BAD_STATE:
+        return "has NaN or Inf in what the optimizer keeps of it"
     told = told_of(course, one)
     beside = f", the others {told.others:.2g} times what is usual for them"
     beside = beside if math.isfinite(told.others) else ""

@@ -149,23 +149,23 @@ FAULTS: dict[str, tuple[_Make, bool]] = {
 """By kind, what makes it, and whether it grows from epoch to epoch."""
 
 
-def faulty_runs(each: int = 10) -> list[Faulty]:
-    """So many of each kind, over nets and optimizers in turns."""
+def faulty_runs(each: int = 10, seed: int = 0) -> list[Faulty]:
+    """So many of each kind, over nets and optimizers in turns; with another seed others."""
     found = []
     for kind, (make, slow) in FAULTS.items():
         nets = ("mlp", "conv") if kind == "frozen norm" else ("mlp", "conv", "transformer")
-        for seed in range(each):
-            chance = random.Random(f"{kind} {seed}")
-            net, optimizer = nets[seed % len(nets)], ("adamw", "sgd")[seed // len(nets) % 2]
+        for number in range(each):
+            chance = random.Random(f"{kind} {1000 * seed + number}")
+            net, optimizer = nets[number % len(nets)], ("adamw", "sgd")[number // len(nets) % 2]
             tensor, onset = _target(kind, net, chance), chance.randint(_FIRST, _LAST)
             plan = Plan(
                 net=net,
-                seed=seed,
+                seed=1000 * seed + number,
                 optimizer=optimizer,
-                schedule=(cosine, constant)[seed % 2],
+                schedule=(cosine, constant)[number % 2],
                 before=make(tensor, onset, chance),
             )
-            name = f"{kind} {net} {optimizer} {seed}"
+            name = f"{kind} {net} {optimizer} {number}"
             found.append(
                 Faulty(name=name, kind=kind, plan=plan, tensor=tensor, onset=onset, slow=slow)
             )

@@ -73,20 +73,20 @@ _KINDS = {
 }
 
 
-def healthy_runs(seeds: int = 3) -> list[tuple[str, Plan]]:
+def healthy_runs(times: int = 3, seed: int = 0) -> list[tuple[str, Plan]]:
     """Every kind with every net in turns, so many times; with their names."""
     nets, optimizers = ("mlp", "conv", "transformer"), ("adamw", "sgd", "adam")
     found = []
-    for seed in range(seeds):
+    for turn in range(times):
         for at, (kind, (schedule, before)) in enumerate(_KINDS.items()):
-            net, optimizer = nets[(at + seed) % 3], optimizers[(at // 3 + seed) % 3]
+            net, optimizer = nets[(at + turn) % 3], optimizers[(at // 3 + turn) % 3]
             plan = Plan(
                 net=net,
-                seed=100 + 10 * seed + at,
+                seed=1000 * seed + 100 + 10 * turn + at,
                 optimizer=optimizer,
                 schedule=schedule,
                 before=before,
                 average=at % 2 == 0,
             )
-            found.append((f"{kind} {net} {optimizer} {seed}", plan))
+            found.append((f"{kind} {net} {optimizer} {turn}", plan))
     return found

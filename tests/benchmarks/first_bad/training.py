@@ -134,7 +134,10 @@ def _step(bench: Bench, features: Tensor, labels: Tensor, goal: Tensor, before: 
 
 
 def _averaged(average: dict[str, Tensor], now: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: old.lerp(now[name], 0.3) if old.is_floating_point() else now[name] for name, old in average.items()}
+    return {
+        name: old.lerp(now[name], 0.3) if old.is_floating_point() else now[name]
+        for name, old in average.items()
+    }
 
 
 def _data() -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,162 @@
+"""``ckptdoctor autopsy``: what happened to a run, in order, and its recovery guide."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ckptdoctor.cli.exits import Exit, exit_for
+from ckptdoctor.cli.options import (
+    FailOn,
+    FailOnOption,
+    JobsOption,
+    LogOption,
+    LogPatternOption,
+    MetricOption,
+    ModeOption,
+    NoCacheOption,
+    NoColorOption,
+    OutputOption,
+    PathsArgument,
+    QuietOption,
+    RunOption,
+    VerboseOption,
+)
+
+if TYPE_CHECKING:
+    from ckptdoctor.autopsy.document import Autopsy
+
+__all__ = ["autopsy"]
+
+
+class _Format(Enum):
+    """How the autopsy is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+
+
+_BY_SUFFIX = {
+    ".html": _Format.HTML,
+    ".htm": _Format.HTML,
+    ".md": _Format.MARKDOWN,
+    ".json": _Format.JSON,
+}
+
+
+def autopsy(
+    paths: PathsArgument = None,
+    *,
+    run: RunOption = "",
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="From the few elements that a scan keeps; reads no file again."
+        ),
+    ] = False,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Estimate how long it takes until the metric gets there.",
+            show_default=False,
+        ),
+    ] = None,
+    command: Annotated[
+        str,
+        typer.Option(
+            metavar="COMMAND",
+            help="The command that the run was started with, in quotes. Without it, the one in "
+            "the log or in the checkpoint's stored arguments is taken.",
+            show_default=False,
+        ),
+    ] = "",
+    log: LogOption = None,
+    log_pattern: LogPatternOption = "",
+    metric: MetricOption = "",
+    mode: ModeOption = None,
+    fmt: Annotated[
+        _Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="How to write it. Default: what the suffix of -o says, else table.",
+            show_default=False,
+        ),
+    ] = None,
+    output: OutputOption = None,
+    fail_on: FailOnOption = FailOn.NEVER,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+    no_color: NoColorOption = False,
+    jobs: JobsOption = None,
+    no_cache: NoCacheOption = False,
+) -> int:
+    """Say what happened to a run: what went bad first, why, and what to do about it.
+
+    Over all checkpoints, tensor by tensor: which one left its own past first, which followed, and
+    whether the optimizer knew before. Then the recovery guide of this run, with the causes ranked,
+    the commands to restart, and thresholds from its own noise. Write it with -o report.html.
+    """
+    from ckptdoctor.autopsy.figures import Looking
+    from ckptdoctor.autopsy.perform import perform
+    from ckptdoctor.cli.output import write_result
+    from ckptdoctor.cli.plan import stored_scalars
+    from ckptdoctor.cli.work import examine_paths, wish_of
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.recovery.command_line import parse_command
+    from ckptdoctor.recovery.next_step import Asked
+    from ckptdoctor.recovery.one_run import one_run
+
+    if target is not None and not math.isfinite(target):
+        raise UsageError(f"--target {target}: a number is needed")
+    if command:
+        parse_command(command)  # what cannot be parsed is said before the work begins
+    wish = wish_of(log, log_pattern, metric, mode)
+    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
+    if report is None:
+        return Exit.NOTHING
+    chosen = one_run(report, run, "autopsy", Asked(paths=tuple(paths or ()), wish=wish))
+    if chosen is None:
+        return Exit.NOTHING
+    how = Looking(quick=quick, jobs=jobs)
+    found = perform(chosen, stored_scalars, how, target=target, command=command)
+    wanted = fmt or _by_suffix(output)
+    verbosity = -1 if quiet else verbose
+    write_result(_text(found, wanted, output, verbosity=verbosity, no_color=no_color), output)
+    return exit_for(report, fail_on)
+
+
+def _by_suffix(output: Path | None) -> _Format:
+    suffix = "" if output is None else output.suffix.lower()
+    return _BY_SUFFIX.get(suffix, _Format.TABLE)
+
+
+def _text(
+    found: Autopsy, fmt: _Format, output: Path | None, *, verbosity: int, no_color: bool
+) -> str:
+    match fmt:
+        case _Format.HTML:
+            from ckptdoctor.render.html.autopsy import autopsy_html
+
+            return autopsy_html(found)
+        case _Format.JSON:
+            from ckptdoctor.render.machine.autopsy import autopsy_json
+
+            return autopsy_json(found)
+        case _Format.MARKDOWN:
+            from ckptdoctor.render.machine.autopsy import autopsy_markdown
+
+            return autopsy_markdown(found)
+        case _Format.TABLE:
+            from ckptdoctor.cli.work import screen_for
+            from ckptdoctor.render.console.autopsy import autopsy_text
+
+            screen = screen_for(output, verbosity=verbosity, no_color=no_color)
+            return autopsy_text(found, screen)
