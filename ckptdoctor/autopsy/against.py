@@ -32,7 +32,8 @@ def against(cause: Cause, evidence: Evidence, course: Course, onset: Onset) -> l
 def _rate(evidence: Evidence, course: Course, onset: Onset) -> Iterator[str]:
     rates, first = evidence.rates, onset.first
     if rates.bad is not None and rates.top_before is not None and rates.bad < rates.top_before:
-        yield f"the rate was {rates.bad:.4g} then, and {rates.top_before:.4g} had done no harm before"
+        harmless = f"{rates.top_before:.4g} had done no harm before"
+        yield f"the rate was {rates.bad:.4g} then, and {harmless}"
     if first is None:
         if course.series:
             yield "no tensor moved farther than it ever did"

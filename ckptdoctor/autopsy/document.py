@@ -105,7 +105,8 @@ class Autopsy:
         name: of the run.
         headline: in one sentence.
         first: the sentence on what it began with.
-        next: the command to go on with; "" where all is well.
+        next: the command to go on with, in the folder of the run; "" where all is well.
+        next_here: the same where the user is.
         sections: of the report.
         worst: the ten tensors that are farthest outside their past, the first ones first.
         heat: the modules over the checkpoints.
@@ -121,6 +122,7 @@ class Autopsy:
     headline: str
     first: str
     next: str
+    next_here: str
     sections: tuple[Section, ...]
     worst: tuple[Worst, ...] = ()
     heat: Heat = field(default_factory=Heat)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-import os
 
+from ckptdoctor.autopsy.parameters import States, states_of
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.layouts.opened import OpenCheckpoint, Piece, open_files, overlap
-from ckptdoctor.autopsy.parameters import States, states_of
 from ckptdoctor.rules.averaged import tails
 from ckptdoctor.runs.departure.course import Course, CourseBuilder, Moment, Trait
 from ckptdoctor.runs.departure.sampled import SampledCourse, gap_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
 from pathlib import Path
 
 from ckptdoctor.autopsy.against import against
@@ -116,7 +115,7 @@ def _happened(of: Material) -> Iterator[Part]:
     logs = ", ".join(path.name for path in history.logs) or "none"
     yield f"{len(report.checkpoints)} checkpoints: {', '.join(counts)}. Logs: {logs}."
     for finding in report.findings:
-        if finding.severity >= Severity.WARNING:
+        if finding.severity >= Severity.WARNING and finding.code != "CD413":  # told below, exactly
             yield f"{finding.code}: {finding.message}."
 
 

@@ -172,7 +172,7 @@ def gradient_over_squares(
     steps = optimizers.steps_to(place)
     if values is None or beta2 is None or steps is None or place == 0:
         return None
-    old, new, kept = values[place - 1], values[place], beta2**steps
+    old, new, kept = values[place - 1], values[place], math.pow(beta2, steps)
     if not (0.0 < old < math.inf and math.isfinite(new)) or kept >= 1.0:
         return None
     return max(0.0, (new - kept * old) / (1.0 - kept)) / old

@@ -19,8 +19,8 @@ from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.history import History, Position
 from ckptdoctor.recovery.causes.course import RateCourse
 from ckptdoctor.recovery.causes.evidence import Evidence, evidence_of
-from ckptdoctor.recovery.plan import make_plan
 from ckptdoctor.recovery.next_step import Asked
+from ckptdoctor.recovery.plan import make_plan
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.report import RunReport
 from ckptdoctor.runs.departure.course import Course, Trait
@@ -82,6 +82,7 @@ def perform(
         headline=_headline(report, evidence),
         first=sentence(figures.course, onset),
         next=relative.command(report.next),
+        next_here=report.next,
         sections=guide(material),
         worst=_worst(figures.course, left),
         heat=heat_of(figures.course, left),

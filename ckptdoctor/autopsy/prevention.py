@@ -157,7 +157,8 @@ def timeline(of: Material) -> Iterator[Part]:
             took = "" if pace is None else f", {duration(back * pace)}"
             yield f"{back:g} epochs from the last good checkpoint to where the best was{took}."
         else:
-            yield f"The last good checkpoint is that of the best, {best.value:.4g}: nothing to regain."
+            scored = f"{best.value:.4g}"
+            yield f"The last good checkpoint is that of the best, {scored}: nothing to regain."
     if pace is not None:
         yield f"An epoch took {duration(pace)} at the median, by the times in the log."
     line = of.plan.timeline
@@ -166,7 +167,8 @@ def timeline(of: Material) -> Iterator[Part]:
             yield "To a target of your own: ckptdoctor autopsy . --target VALUE."
         return
     if line.low is None:
-        yield f"To {line.target:.4g}: no estimate. {line.method.removeprefix('none: ').capitalize()}."
+        why = line.method.removeprefix("none: ").capitalize()
+        yield f"To {line.target:.4g}: no estimate. {why}."
         return
     high = "perhaps never" if line.high is None else f"{line.high}"
     yield f"To {line.target:.4g}: {line.low} to {high} epochs. From {line.method}."

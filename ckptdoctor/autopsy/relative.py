@@ -1,4 +1,4 @@
-"""Paths and commands as they are in the folder of the run, so that a report is the same anywhere."""
+"""Paths and commands as they are in the folder of the run: a report is the same anywhere."""
 
 from __future__ import annotations
 

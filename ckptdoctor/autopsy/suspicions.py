@@ -1,4 +1,4 @@
-"""What the tensors say of the cause: a norm left behind, a flipped bit, a rate, a bad batch, growth.
+"""What the tensors say of the cause: a norm left behind, a flipped bit, a rate, a bad batch.
 
 :mod:`ckptdoctor.recovery.causes` judges by rates, losses and settings; this judges by the figures
 of the tensor that it began with. Each says what speaks for it and what speaks against it.
@@ -81,7 +81,7 @@ class _Seen:
     def grows(self) -> list[float]:
         """Factors of the norm, from checkpoint to checkpoint, of a growth through the onset."""
         norms = self.course.series.get(Trait.NORM, {}).get(self.first.name, ())
-        factors = []
+        factors: list[float] = []
         for place in range(max(1, self.first.place - 1), len(norms)):
             old, new = norms[place - 1], norms[place]
             if not (0.0 < old < math.inf and math.isfinite(new)) or new / old < 1.0 + _GROWTH:
@@ -105,8 +105,11 @@ def _left_behind(seen: _Seen) -> Iterator[Suspicion]:
             "its own weights and the statistics of other norms went on changing",
         ),
         todo=(
-            "call model.train() behind every evaluation, and see who calls .eval() on this module "
-            "or sets its momentum to 0; if it was meant, freeze all norms at once",
+            (
+                "call model.train() behind every evaluation, and see who calls .eval() "
+                "on this module "
+                "or sets its momentum to 0; if it was meant, freeze all norms at once"
+            ),
         ),
     )
 
@@ -127,8 +130,10 @@ def _rate(seen: _Seen) -> Iterator[Suspicion]:
         title=f"the learning rate of {seen.first.name} left that of the others",
         sure=Sure.CLEAR,
         reasons=(
-            f"its stored rate went from {before:.4g} to {now:.4g} at {seen.where}, times "
-            f"{own:.3g}; that of the others times {others:.3g} at the median",
+            (
+                f"its stored rate went from {before:.4g} to {now:.4g} at {seen.where}, times "
+                f"{own:.3g}; that of the others times {others:.3g} at the median"
+            ),
         ),
         todo=("look at the group of this parameter: its lr, and the schedule that sets it",),
     )
@@ -166,14 +171,21 @@ def _flipped(seen: _Seen) -> Iterator[Suspicion]:
         title=f"one element of {seen.first.name} was overwritten, as by a flipped bit",
         sure=Sure.POSSIBLE if against else Sure.LIKELY,
         reasons=(
-            f"its largest element went from {told.usual:.4g} to {told.value:.4g} at {seen.where}, "
-            f"and the norm grew from {before:.4g} to {norm:.4g}: as much as one such element adds "
-            f"among {numel}",
+            (
+                f"its largest element went from {told.usual:.4g} to {told.value:.4g} at "
+                f"{seen.where}, "
+                f"and the norm grew from {before:.4g} to {norm:.4g}: as much as one "
+                f"such element adds "
+                f"among {numel}"
+            ),
         ),
         against=tuple(against),
         todo=(
-            "take the tensor from the checkpoint before; test the memory of the machine where it "
-            "happens again",
+            (
+                "take the tensor from the checkpoint before; test the memory of the "
+                "machine where it "
+                "happens again"
+            ),
         ),
     )
 
@@ -186,8 +198,12 @@ def _batch(seen: _Seen) -> Iterator[Suspicion]:
     if told.times < _LEAPT:
         return
     reasons = [
-        f"the {state.trait.word} of {state.name} went from {told.usual:.3g} to {told.value:.3g} "
-        f"within one interval, at {seen.course.say(state.place)}: gradients far beyond all before"
+        (
+            f"the {state.trait.word} of {state.name} went from {told.usual:.3g} to "
+            f"{told.value:.3g} "
+            f"within one interval, at {seen.course.say(state.place)}: gradients far "
+            f"beyond all before"
+        )
     ]
     times = gradient_over_squares(seen.course, seen.optimizers, state.name, state.place)
     if times is not None:
@@ -202,8 +218,11 @@ def _batch(seen: _Seen) -> Iterator[Suspicion]:
         reasons=tuple(reasons),
         against=tuple(against),
         todo=(
-            "look at the batches of that interval, at the loss of this head above all; clip the "
-            "gradients, or let guard.step(loss) of ckptdoctor.guard drop such a step",
+            (
+                "look at the batches of that interval, at the loss of this head above "
+                "all; clip the "
+                "gradients, or let guard.step(loss) of ckptdoctor.guard drop such a step"
+            ),
         ),
     )
 
@@ -217,12 +236,18 @@ def _growth(seen: _Seen) -> Iterator[Suspicion]:
         title=f"{seen.first.name} grows without a bound",
         sure=Sure.LIKELY,
         reasons=(
-            f"its norm grew by a factor of {low:.3g} to {high:.3g} a checkpoint, {len(factors)} "
-            f"times in a row, around {seen.where}",
+            (
+                f"its norm grew by a factor of {low:.3g} to {high:.3g} a checkpoint, "
+                f"{len(factors)} "
+                f"times in a row, around {seen.where}"
+            ),
         ),
         todo=(
-            "look at the weight decay of this parameter (its sign), at a loss without a bound, and "
-            "at the rate of its group; in float16 what it gives overflows at 65504",
+            (
+                "look at the weight decay of this parameter (its sign), at a loss "
+                "without a bound, and "
+                "at the rate of its group; in float16 what it gives overflows at 65504"
+            ),
         ),
     )
 

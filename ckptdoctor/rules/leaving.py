@@ -19,11 +19,11 @@ class ModuleLeavesPast(Rule):
 
     From one checkpoint to the next the weights of one module moved much farther than they ever
     did, or their norm or largest element grew beyond all that it was, and the others did nothing
-    like it; or the running statistics of one norm stand still while its weights and the other norms
-    go on. A schedule, a warm restart or a raised learning rate moves all modules alike and is none
-    of that. It is what a rate of one group, a bad batch, a flipped bit or an overflow leaves behind,
-    often some epochs before the metric falls. Judged from the sixth checkpoint on, by a sample of
-    every tensor, each in units of what it and its neighbours did before.
+    like it; or the running statistics of one norm stand still while its weights and the other
+    norms go on. A schedule, a warm restart or a raised learning rate moves all modules alike and
+    is none of that. It is what a rate of one group, a bad batch, a flipped bit or an overflow
+    leaves behind, often some epochs before the metric falls. Judged from the sixth checkpoint on,
+    by a sample of every tensor, each in units of what it and its neighbours did before.
 
     What to do: look at this module with ``ckptdoctor autopsy``, which says in what order the others
     followed and whether the optimizer knew before; if the metric falls as well, go on from the

@@ -12,7 +12,7 @@ import ctypes
 import math
 import struct
 import warnings
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ckptdoctor.dtypes import BY_NAME, DType
 from ckptdoctor.scanning.backends import load_kernels
@@ -79,6 +79,15 @@ def _encoded(values: tuple[float, ...], name: str) -> bytes:
     return struct.pack(f"<{len(values)}{code}", *values)
 
 
+class _Matrix(NamedTuple):
+    """Where a matrix lies, its sizes, the steps from index to index, and torch's name of a type."""
+
+    address: int
+    sizes: tuple[int, int]
+    steps: tuple[int, int]
+    name: str
+
+
 class _LibTorchNorms:
     """Asks the library. ``mul`` with an element of a wider type is how a tensor is widened."""
 
@@ -114,29 +123,21 @@ class _LibTorchNorms:
         left = (kind * rows)()
         size = 0.0
         for _ in range(_STEPS):
-            self._product(matrix, (rows, columns), (columns, 1), right, left, name)
+            self._multiply(_Matrix(matrix, (rows, columns), (columns, 1), name), right, left)
             if not 0.0 < _normalise(left) < math.inf:
                 break
-            self._product(matrix, (columns, rows), (1, columns), left, right, name)
+            self._multiply(_Matrix(matrix, (columns, rows), (1, columns), name), left, right)
             size = _normalise(right)
             if not 0.0 < size < math.inf:
                 break
         worker.delete(widened)
         return size
 
-    def _product(
-        self,
-        matrix: int,
-        sizes: tuple[int, int],
-        steps: tuple[int, int],
-        vector: Any,
-        out: Any,
-        name: str,
-    ) -> None:
+    def _multiply(self, matrix: _Matrix, vector: Any, out: Any) -> None:
         """The product of a matrix and a vector, into another."""
         worker = self._worker
-        left = worker.strided(matrix, sizes, steps, name)
-        right = worker.tensor(ctypes.addressof(vector), sizes[1], name, passing=True)
+        left = worker.strided(*matrix)
+        right = worker.tensor(ctypes.addressof(vector), matrix.sizes[1], matrix.name, passing=True)
         found = worker.call(b"aten::mv", left, right, overload=b"")
         ctypes.memmove(out, worker.address_of(found), ctypes.sizeof(out))
         worker.delete(found)

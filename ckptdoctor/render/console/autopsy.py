@@ -17,8 +17,10 @@ __all__ = ["autopsy_text", "spark"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BAD, _UNKNOWN = "×", " "
-_SPARK = 24
-_NAME = 34
+_SPARK = 20
+_NAME = 27
+_WHEN = 10
+_FIGURE = 18
 _LABEL = 11
 
 
@@ -65,13 +67,14 @@ def _paragraph(label: str, words: str, width: int, style: str) -> Iterator[Text]
 
 def _print_worst(console: Console, found: Autopsy, shown: Sequence[Worst]) -> None:
     course = found.course
-    wide = max(_SPARK, min(40, console.width - _NAME - 30))
-    title = f"{'tensor':<{_NAME}} {'from':<14} {'over the run':<{wide}} figure"
+    spare = max(0, console.width - _NAME - _WHEN - _FIGURE - _SPARK - 4)
+    wide, names = _SPARK + min(20, spare // 3), _NAME + min(40, spare // 2)
+    title = f"{'tensor':<{names}} {'from':<{_WHEN}} {'over the run':<{wide}} figure"
     console.print(Text(title[: console.width], "dim"), no_wrap=True)
     for one in shown:
-        name = shorten_middle(printable(course.short(one.name)), _NAME)
-        when = shorten_middle(course.say(one.place), 13)
-        line = Text(f"{name:<{_NAME}} {when:<14} ")
+        name = shorten_middle(printable(course.short(one.name)), names)
+        when = shorten_middle(course.say(one.place), _WHEN)
+        line = Text(f"{name:<{names}} {when:<{_WHEN}} ")
         before, after = spark(one.values, wide, one.place)
         line.append(before, "dim")
         line.append(after, "bold red")
@@ -135,8 +138,8 @@ def _print_table(console: Console, table: Table) -> None:
 def _print_end(console: Console, found: Autopsy, screen: Screen) -> None:
     if screen.verbosity == 0:
         console.print()
-    if found.next:
-        console.print(Text.assemble("Next:      ", (found.next, "bold")), soft_wrap=True)
+    if found.next_here:
+        console.print(Text.assemble("Next:      ", (found.next_here, "bold")), soft_wrap=True)
     if screen.verbosity == 0:
         text = "-v shows the whole guide; -o report.html writes it with pictures"
         console.print(Text(text, "dim"))

@@ -48,7 +48,7 @@ class _Tokens(nn.Module):
         """Shape (n, width, tokens)."""
         padded = nn.functional.pad(features, (0, TOKENS * (FEATURES // TOKENS + 1) - FEATURES))
         tokens = self.embed(padded.view(len(features), TOKENS, -1)) + self.place
-        return tokens.transpose(1, 2)
+        return torch.transpose(tokens, 1, 2)
 
 
 class _Block(nn.Module):
@@ -67,7 +67,7 @@ class _Block(nn.Module):
         scores = self.q(seen) @ self.k(seen).transpose(1, 2) / seen.shape[-1] ** 0.5
         tokens = tokens + self.o(scores.softmax(-1) @ self.v(seen))
         tokens = tokens + self.down(nn.functional.gelu(self.up(self.norm2(tokens))))
-        return tokens.transpose(1, 2)
+        return torch.transpose(tokens, 1, 2)
 
 
 def _mlp() -> MultiTask:
@@ -82,7 +82,7 @@ def _conv() -> MultiTask:
         conv = nn.Conv2d(wide, narrow, 3, padding=1, bias=False)
         return nn.Sequential(conv, nn.BatchNorm2d(narrow), nn.ReLU())
 
-    first = nn.Sequential(nn.Unflatten(1, (1, 4, 4)), *stage(1, 8))
+    first = nn.Sequential(nn.Unflatten(1, (1, 4, 4)), *stage(1, 8).children())
     return MultiTask([first, stage(8, 12), stage(12, 12)], [8, 12, 12])
 
 
