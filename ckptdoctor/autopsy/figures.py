@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,9 @@ from ckptdoctor.runs.departure.sampled import SampledCourse, gap_of
 from ckptdoctor.runs.discover import checkpoint_at
 from ckptdoctor.runs.run import Run
 from ckptdoctor.scanning.difference import Side
+from ckptdoctor.scanning.elements import elements
 from ckptdoctor.scanning.norms import Norms, load_norms
-from ckptdoctor.scanning.pieces import Squares, is_measured, squares_of
+from ckptdoctor.scanning.pieces import Squares, is_measured, is_there, squares_of
 from ckptdoctor.scanning.reading import FileShrankError
 
 __all__ = ["Figures", "Looking", "Optimizers", "measure"]
@@ -158,8 +160,9 @@ class _Measuring:
         states = states_of(opened.checkpoint)
         for name, rate in states.rates.items():
             self._course.note(Trait.RATE, name, place, rate)
-        if states.steps is not None:
-            self._steps[place] = states.steps
+        steps = states.steps if states.counter is None else _counted(opened, states.counter)
+        if steps is not None:
+            self._steps[place] = steps
         self._betas |= states.betas2
         batches = list(_batches(_works(opened, before, states)))
         for batch, found in zip(batches, self._pool.map(self._measure, batches), strict=True):
@@ -192,6 +195,23 @@ class _Measuring:
         if self._how.progress is not None:
             self._how.progress(sum(work.tensor.nbytes for work in batch))
         return found
+
+
+def _counted(opened: OpenCheckpoint, counter: TensorRecord) -> float | None:
+    """What a tensor of one element counts; None where it cannot be read."""
+    code = _CODES.get(counter.dtype)
+    if code is None or not is_there(counter):
+        return None
+    try:
+        for piece in opened.pieces[counter.fqn]:
+            raw = b"".join(elements(piece.fd, piece.record, piece.byteorder, 1))
+            return float(struct.unpack(f"<{code}", raw)[0])
+    except (FileShrankError, OSError, ValueError, struct.error):
+        pass
+    return None
+
+
+_CODES = {"float32": "f", "float64": "d", "int64": "q", "int32": "i"}
 
 
 def _works(

@@ -28,12 +28,14 @@ class States:
         tensors: the running average of squares, or the momentum, with the parameter that it is of;
             the tensor's own name where that is not certain.
         rates: the learning rate of each parameter that is known.
-        steps: that the optimizer took; None where that is not stored.
+        counter: the tensor that counts its steps; None where there is none, or a number does.
+        steps: that such a number says; None where there is none.
         betas2: by which means of squares decay a step.
     """
 
     tensors: tuple[tuple[str, TensorRecord], ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
+    counter: TensorRecord | None = None
     steps: float | None = None
     betas2: frozenset[float] = frozenset()
 
@@ -64,8 +66,17 @@ def states_of(checkpoint: Checkpoint) -> States:
     return States(
         tensors=tuple(found),
         rates=rates,
+        counter=next(filter(_is_counter, checkpoint.tensors), None),
         steps=max(_numbers(checkpoint.scalars, _STEPS), default=None),
         betas2=frozenset(_numbers(checkpoint.scalars, _BETA2)),
+    )
+
+
+def _is_counter(tensor: TensorRecord) -> bool:
+    return (
+        tensor.role is Role.OPTIMIZER
+        and tensor.numel == 1
+        and _STEPS.search(tensor.fqn) is not None
     )
 
 

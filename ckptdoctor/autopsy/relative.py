@@ -41,13 +41,26 @@ class Relative:
         folder = str(self._folder)
         if folder in ("", "."):
             return text
-        for before in dict.fromkeys((quoted(folder), folder)):
-            text = text.replace(f"{before}/", "")
-            text = _replaced(text, before, ".")
-        return text
+        plain = quoted(folder)
+        if plain != folder:  # a path below it stands in quotes as a whole
+            opened = plain.removesuffix("'")
+            text = _unquoted(text, f"{opened}/")
+        text = text.replace(f"{folder}/", "")
+        return " ".join(_replaced(text, plain))
 
 
-def _replaced(text: str, word: str, by: str) -> str:
-    """The text, its words that are equal to one replaced."""
-    words = text.split(" ")
-    return " ".join(by if one == word else one for one in words)
+def _replaced(text: str, word: str) -> list[str]:
+    """The words of a text; in place of the folder itself a dot."""
+    if " " not in word:
+        return ["." if one == word else one for one in text.split(" ")]
+    return [text.replace(word, ".")]
+
+
+def _unquoted(text: str, before: str) -> str:
+    """The text, of each quoted path what follows the folder, in quotes where it needs them."""
+    done = ""
+    while before in text:
+        start, _, rest = text.partition(before)
+        name, _, text = rest.partition("'")
+        done += start + quoted(name)
+    return done + text

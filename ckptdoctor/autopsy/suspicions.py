@@ -162,8 +162,17 @@ def _flipped(seen: _Seen) -> Iterator[Suspicion]:
     norm = figure_at(seen.course, seen.first.name, Trait.NORM, seen.first.place)
     before = figure_at(seen.course, seen.first.name, Trait.NORM, seen.first.place - 1)
     alone = math.sqrt(max(0.0, norm * norm - before * before)) if norm < math.inf else norm
-    if numel < 2 or not math.isfinite(alone) or abs(alone / told.value - 1.0) > _ALIKE:
+    if numel < 2:
         return
+    whole = seen.course.exact  # a sample seldom holds the one element
+    if whole and (not math.isfinite(alone) or abs(alone / told.value - 1.0) > _ALIKE):
+        return
+    added = (
+        f", and the norm grew from {before:.4g} to {norm:.4g}: as much as one such element adds "
+        f"among {numel}"
+        if whole
+        else f"; the few others that were looked at, of {numel}, hardly moved"
+    )
     against = []
     if len(seen.at_once) > _FEW_MODULES:
         against.append(f"{len(seen.at_once)} modules left their past at the same checkpoint")
@@ -173,10 +182,7 @@ def _flipped(seen: _Seen) -> Iterator[Suspicion]:
         reasons=(
             (
                 f"its largest element went from {told.usual:.4g} to {told.value:.4g} at "
-                f"{seen.where}, "
-                f"and the norm grew from {before:.4g} to {norm:.4g}: as much as one "
-                f"such element adds "
-                f"among {numel}"
+                f"{seen.where}{added}"
             ),
         ),
         against=tuple(against),

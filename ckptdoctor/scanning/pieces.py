@@ -10,7 +10,7 @@ from ckptdoctor.scanning.difference import Side
 from ckptdoctor.scanning.elements import elements
 from ckptdoctor.scanning.norms import CHUNK_NUMEL, MEASURED, Norms
 
-__all__ = ["Squares", "is_measured", "squares_of"]
+__all__ = ["Squares", "is_measured", "is_there", "squares_of"]
 
 _MOST_CHUNKS = 4
 """Of a long tensor; a million elements tell its norm to a part in a thousand."""
@@ -34,8 +34,12 @@ class Squares:
 
 def is_measured(tensor: TensorRecord) -> bool:
     """Whether a tensor has a norm, and elements in its file."""
-    has_bytes = tensor.storage is not None and not tensor.lost and 0 not in tensor.shape
-    return has_bytes and 0 not in tensor.stride and tensor.dtype in MEASURED
+    return is_there(tensor) and 0 not in tensor.stride and tensor.dtype in MEASURED
+
+
+def is_there(tensor: TensorRecord) -> bool:
+    """Whether a tensor has elements in its file."""
+    return tensor.storage is not None and not tensor.lost and 0 not in tensor.shape
 
 
 def squares_of(

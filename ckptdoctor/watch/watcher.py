@@ -14,9 +14,9 @@ from ckptdoctor.history import History
 from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.discover import checkpoint_at, discover
-from ckptdoctor.runs.families import name_of, run_folder
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles, survey
+from ckptdoctor.watch.early import EarlyWarning, Series, series_of
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 from ckptdoctor.watch.events import Event, EventKind
 from ckptdoctor.watch.folder import FolderWatch, looks_unfinished
@@ -88,7 +88,8 @@ class Watcher:
         self._pace = Pace(how.stall_factor, how.stall_least_s)
         self._followers: dict[Path, LogFollower] = {}
         self._looked_for_logs_s = 0.0
-        self._references: dict[_Series, Path] = {}
+        self._references: dict[Series, Path] = {}
+        self._early = EarlyWarning()
         self._stalled = False
         self._was_there = True
         self._process_ended = False
@@ -109,7 +110,8 @@ class Watcher:
         self._folder.done(row.path for row in finished)
         self.not_judged = [_not_judged(row) for row in report.checkpoints if row not in finished]
         good = [run.last_good.path for run in report.runs if run.last_good is not None]
-        self._references = {_series_of(path): path for path in good}
+        self._references = {series_of(path): path for path in good}
+        self._early.begin(run.run for run in report.runs)
         for path, follower in self._followers.items():
             for _ in self._feed.feed(follower.poll().rows, now, path):  # told by the report
                 pass
@@ -226,7 +228,7 @@ class Watcher:
 
     def _examine(self, path: Path, now_s: float) -> Iterator[Event]:
         """A checkpoint that has come to rest, with the last good one for a neighbour."""
-        good = self._references.get(_series_of(path))
+        good = self._references.get(series_of(path))
         beside = good is not None and good != path and _is_there(good)
         pair = [good, path] if good is not None and beside else [path]
         report = examine([checkpoint_at(one) for one in pair], Examination(jobs=self._how.jobs))
@@ -236,8 +238,10 @@ class Watcher:
             return  # it was deleted, as scripts do that keep the last few, or it still grows
         self._folder.done([path])
         if row.verdict is Verdict.HEALTHY:
-            self._references[_series_of(path)] = path
+            self._references[series_of(path)] = path
         yield of_checkpoint(row, self._how.clock())
+        for finding in self._early.look(path, (run.run for run in report.runs)):
+            yield of_finding(finding, self._how.clock())
 
     def _silence(self, now_s: float, *, alive: bool) -> Iterator[Event]:
         if alive:
@@ -279,14 +283,6 @@ def _not_judged(row: CheckpointReport) -> str:
         f"{row.path.name} is not whole, and changed less than {_RECENT_S:.0f} s ago: it may be "
         "being written, and is not judged yet"
     )
-
-
-_Series = tuple[Path, tuple[str, ...]]
-"""A folder, and the words that the names of a run share in it."""
-
-
-def _series_of(path: Path) -> _Series:
-    return run_folder(path), name_of(path).series
 
 
 def _is_there(path: Path) -> bool:

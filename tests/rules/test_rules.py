@@ -23,6 +23,7 @@ from ckptdoctor.rules import ALL_RULES, Rule
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import survey
+from tests.autopsy.trained import flip, run_of
 from tests.builders import save
 
 NAN, INF = float("nan"), float("inf")
@@ -236,6 +237,7 @@ FIRES |= {
     "CD409": lambda folder: logged(folder, *SOUND, *["IoU: 0.4321 Loss: 0.2143"] * 7),
     "CD411": lambda folder: logged(folder, *RATED, *["IoU: 0.531 lr: 2e-3"] * 2),
     "CD412": lambda folder: logged(folder, *LEVEL, "IoU: 0.531", "IoU: 0.529"),
+    "CD413": lambda folder: run_of(folder, flip) / "epoch_9.pth",
 }
 SILENT |= {
     "CD401": lambda folder: logged(folder, *SOUND, "IoU: 0.510", "IoU: 0.509", "IoU: 0.512"),
@@ -245,6 +247,7 @@ SILENT |= {
     "CD409": lambda folder: logged(folder, *SOUND, *["IoU: 0.4321 Loss: 0.2143"] * 4),
     "CD411": lambda folder: logged(folder, *RATED, *[f"IoU: 0.62 lr: {TWICE:.3e}"] * 2),
     "CD412": lambda folder: logged(folder, *LEVEL, "IoU: 0.531", "IoU: 0.529", "IoU: 0.61"),
+    "CD413": lambda folder: run_of(folder) / "epoch_9.pth",
 }
 
 

@@ -23,6 +23,7 @@ from ckptdoctor.watch.events import Event, EventKind
 from ckptdoctor.watch.process import ProcessState
 from ckptdoctor.watch.telling import duration
 from ckptdoctor.watch.watcher import Watcher, Watching
+from tests.autopsy.trained import ONSET, flip, run_of
 from tests.builders import save
 
 DAY_S = 1_700_000_000.0
@@ -451,3 +452,26 @@ def test_a_bug_of_ours_is_a_note_and_the_watch_goes_on(
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_module_that_leaves_its_past_is_told_with_its_checkpoint(tmp_path: Path) -> None:
+    made = run_of(tmp_path / "made", flip, log=False)
+    desk = Desk(tmp_path)
+    for epoch in range(ONSET):
+        desk.touch(Path(shutil.copy(made / f"epoch_{epoch}.pth", desk.folder)))
+    desk.start()
+    desk.touch(Path(shutil.copy(made / f"epoch_{ONSET}.pth", desk.folder)))
+    found = desk.look(times=4)
+    assert [event.code for event in found if event.code == "CD413"] == ["CD413"]
+    desk.touch(Path(shutil.copy(made / f"epoch_{ONSET + 1}.pth", desk.folder)))
+    assert "CD413" not in {event.code for event in desk.look(times=4)}
+
+
+def test_a_healthy_run_has_no_module_that_leaves_its_past(tmp_path: Path) -> None:
+    made = run_of(tmp_path / "made", log=False)
+    desk = Desk(tmp_path)
+    desk.touch(Path(shutil.copy(made / "epoch_0.pth", desk.folder)))
+    desk.start()
+    for epoch in range(1, ONSET + 2):
+        desk.touch(Path(shutil.copy(made / f"epoch_{epoch}.pth", desk.folder)))
+        assert "CD413" not in {event.code for event in desk.look(times=4)}

@@ -1,0 +1,1 @@
+"""Courses that are made up, and what is judged of them."""
