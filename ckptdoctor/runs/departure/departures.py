@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.runs.departure.apart import LEAST_APART, Apart
 from ckptdoctor.runs.departure.course import Course, Trait, module_of
-from ckptdoctor.runs.departure.past import FEWEST, WINDOW, Lead, Peers, lead_of
+from ckptdoctor.runs.departure.past import FEWEST, WINDOW, Lead, Peers, lead_of, leaps
 from ckptdoctor.runs.departure.peers import Crowd
 from ckptdoctor.runs.departure.signals import Logs, signals_of
 from ckptdoctor.runs.departure.stopped import stopped
@@ -50,6 +50,7 @@ _LIMITS = {
 """In healthy trainings with restarts, thawed stages and raised rates nothing came near both the
 ratio and the deviations: the norm of a tensor lay 0.74 above its past at most, that of
 ``exp_avg_sq`` 1.3 (``python -m tests.benchmarks.first_bad``)."""
+_SIZES = (Trait.NORM, Trait.LARGEST)
 _BAD = (Trait.NON_FINITE, Trait.BAD_STATE)
 _RISING = 0.1
 _HUGE = 10.0
@@ -142,6 +143,8 @@ def _of_trait(course: Course, trait: Trait, logs: Logs) -> Iterator[Departure]:
             excess = _outside(lead, crowd.at(place), limits)
             if excess is None and apart is not None and middle:
                 excess = apart.look(name, own, place)
+            if trait in _SIZES and not leaps(course.series[trait][name], place):
+                continue
             if excess is not None:
                 yield Departure(
                     name=name,

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 
 from ckptdoctor.runs.trend.noise import deviation
 
-__all__ = ["FEWEST", "WINDOW", "Lead", "Peers", "lead_of", "peers_of", "usual_distance"]
+__all__ = ["FEWEST", "WINDOW", "Lead", "Peers", "lead_of", "leaps", "peers_of", "usual_distance"]
 
 FEWEST = 5
 """Known values before a figure is judged: what is young moves far."""
 WINDOW = 8
-_LAG = 3
+LAG = 3
 """Checkpoints: what grows by and by is held against what was so long ago."""
 _FLOOR = 0.05
 _PEER_FLOOR = 0.1
 _TO_SIGMA = 1.4826
+_LEAP = 3.0
+_GROWN, _FAR = 3.0, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +58,32 @@ def lead_of(logs: Sequence[float | None], place: int) -> Lead | None:
     steps = [abs(new - old) for old, new in itertools.pairwise(past)]
     return Lead(
         sudden=now - max(recent),
-        grown=now - max(past[-WINDOW - _LAG : 1 - _LAG]),
+        grown=now - max(past[-WINDOW - LAG : 1 - LAG]),
         middle=now - statistics.median(recent),
         noise=max(_FLOOR, _TO_SIGMA * statistics.median(steps)),
     )
+
+
+def leaps(values: Sequence[float], place: int) -> bool:
+    """Whether a size grew by a multiple of all that it ever changed by, and not from zero as usual.
+
+    What starts at zero grows by large factors while it is young, and by the same every time or a
+    little more: where it was many times larger already than it once was, it has to be many times
+    what it was.
+
+    Args:
+        values: by checkpoint, not logs; NaN where none is known.
+        place: the checkpoint.
+    """
+    known = [value for value in values[: place + 1] if math.isfinite(value)]
+    before = known[:-1]
+    if before and max(before) > _GROWN * min(before) and known[-1] < _FAR * max(before):
+        return False
+    for lag in (1, LAG):
+        changes = [abs(new - old) for old, new in zip(known, known[lag:], strict=False)]
+        if len(changes) > lag and known[-1] - known[-1 - lag] > _LEAP * max(changes[:-lag]):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
