@@ -21,7 +21,8 @@ from tests.runs.logs.not_yet import NOT_READ
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = (
-    *("scan", "inspect", "diff", "rank", "history", "restore", "repair", "plan", "watch"),
+    *("scan", "inspect", "diff", "rank", "history", "restore", "repair", "plan"),
+    *("autopsy", "watch"),
     *("explain", "gpu", "cache", "demo"),
 )
 
