@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["EXAMPLES", "GROUPS", "write_commands", "write_epilog"]
 
 GROUPS = {
-    "My run died": ("scan", "plan", "restore", "repair"),
+    "My run died": ("scan", "autopsy", "plan", "restore", "repair"),
     "Look closer": ("inspect", "diff", "rank", "history"),
     "While it trains": ("watch", "gpu"),
     "About ckptdoctor": ("explain", "cache", "demo"),
@@ -48,6 +48,10 @@ EXAMPLES = {
     "plan": (
         "ckptdoctor plan --command 'python train.py --resume checkpoints/last.pth'",
         "ckptdoctor plan --added deep-supervision",
+    ),
+    "autopsy": (
+        "ckptdoctor autopsy",
+        "ckptdoctor autopsy checkpoints/ -o report.html",
     ),
     "watch": (
         "ckptdoctor watch checkpoints/ --once",
