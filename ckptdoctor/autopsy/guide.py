@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.autopsy.against import against
-from ckptdoctor.autopsy.document import Command, Hashed, Part, Section, Table
-from ckptdoctor.autopsy.figures import Figures
-from ckptdoctor.autopsy.order import Onset, decays_of, sentence, who_knew
-from ckptdoctor.autopsy.relative import Relative
+from ckptdoctor.autopsy.document import Command, Part, Section, Table
+from ckptdoctor.autopsy.material import Material
+from ckptdoctor.autopsy.order import decays_of, sentence, who_knew
+from ckptdoctor.autopsy.prevention import for_good, timeline, to_watch
 from ckptdoctor.autopsy.suspicions import suspicions_of
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.metadata import count_text
-from ckptdoctor.recovery.causes.evidence import Evidence
-from ckptdoctor.recovery.plan import Plan
-from ckptdoctor.report import RunReport
 from ckptdoctor.runs.departure.course import Trait
-from ckptdoctor.runs.departure.departures import Departure
 from ckptdoctor.runs.departure.words import in_words
 
-__all__ = ["Material", "guide"]
+__all__ = ["guide"]
 
 _MOST_MODULES = 12
 _MOST_GOOD = 6
@@ -29,35 +24,8 @@ _MOST_DECAYS = 3
 _LAST = float("inf")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """All that a guide is made of.
-
-    Attributes:
-        report: of the run, ranked.
-        plan: the restart.
-        evidence: of the trouble; None where there is none.
-        figures: of the tensors.
-        left: what left its past.
-        onset: what it began with.
-        files: those that are spoken of, hashed.
-        relative: how paths and commands are told.
-    """
-
-    report: RunReport
-    plan: Plan
-    evidence: Evidence | None
-    figures: Figures
-    left: tuple[Departure, ...]
-    onset: Onset
-    files: tuple[Hashed, ...]
-    relative: Relative
-
-
 def guide(of: Material) -> tuple[Section, ...]:
     """The sections, in the order in which they are needed."""
-    from ckptdoctor.autopsy.prevention import for_good, timeline, to_watch
-
     made = (
         ("happened", "What happened", _happened(of)),
         ("first", "What went bad first", _first(of)),

@@ -12,7 +12,7 @@ from ckptdoctor.runs.member import is_trained
 
 __all__ = ["States", "states_of"]
 
-_STATE = re.compile(r"^(|.*\.)state\.(.+)\.(exp_avg_sq|square_avg|momentum_buffer)$")
+_STATES = ("exp_avg_sq", "square_avg", "momentum_buffer")
 _LISTED = re.compile(r"^(|.*\.)param_groups\.(\d+)\.params\.(\d+)$")
 _NAMED = re.compile(r"^(|.*\.)param_groups\.(\d+)\.param_names\.(\d+)$")
 _RATE = "lr"
@@ -48,8 +48,9 @@ def states_of(checkpoint: Checkpoint) -> States:
     """
     states: dict[str, dict[str, TensorRecord]] = {}
     for tensor in checkpoint.tensors:
-        if tensor.role is Role.OPTIMIZER and (match := _STATE.match(tensor.fqn)):
-            states.setdefault(match[1], {})[match[2]] = tensor
+        place = _place_of(tensor.fqn) if tensor.role is Role.OPTIMIZER else None
+        if place is not None:
+            states.setdefault(place[0], {})[place[1]] = tensor
     weights = [one for one in checkpoint.tensors if one.role is Role.MODEL and is_trained(one.fqn)]
     weights = [one for one in weights if one.dtype_info.kind.name == "FLOAT"]
     found: list[tuple[str, TensorRecord]] = []
@@ -70,6 +71,18 @@ def states_of(checkpoint: Checkpoint) -> States:
         steps=max(_numbers(checkpoint.scalars, _STEPS), default=None),
         betas2=frozenset(_numbers(checkpoint.scalars, _BETA2)),
     )
+
+
+def _place_of(fqn: str) -> tuple[str, str] | None:
+    """What stands before ``state.``, and the key behind it; None for what is no such state."""
+    path, _, word = fqn.rpartition(".")
+    if word not in _STATES:
+        return None
+    parts = path.split(".")
+    if "state" not in parts[:-1]:
+        return None
+    at = parts.index("state")
+    return "".join(f"{part}." for part in parts[:at]), ".".join(parts[at + 1 :])
 
 
 def _is_counter(tensor: TensorRecord) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 from ckptdoctor.autopsy.details import look_closer
 from ckptdoctor.autopsy.document import Autopsy, Worst
 from ckptdoctor.autopsy.figures import Figures, Looking, measure
-from ckptdoctor.autopsy.guide import Material, guide
+from ckptdoctor.autopsy.guide import guide
 from ckptdoctor.autopsy.hashing import hashed
 from ckptdoctor.autopsy.heat import heat_of
+from ckptdoctor.autopsy.material import Material
 from ckptdoctor.autopsy.order import Onset, onset_of, sentence
 from ckptdoctor.autopsy.relative import Relative
 from ckptdoctor.checkpoint import Scalar

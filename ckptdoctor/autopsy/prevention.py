@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator
 
 from ckptdoctor.autopsy.document import Command, Part, Table
-from ckptdoctor.autopsy.guide import Material
+from ckptdoctor.autopsy.material import Material
 from ckptdoctor.history import History
 from ckptdoctor.metadata import Mode
 from ckptdoctor.recovery.save_interval import save_advice

@@ -1,0 +1,41 @@
+"""All that the guide of a run is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ckptdoctor.autopsy.document import Hashed
+from ckptdoctor.autopsy.figures import Figures
+from ckptdoctor.autopsy.order import Onset
+from ckptdoctor.autopsy.relative import Relative
+from ckptdoctor.recovery.causes.evidence import Evidence
+from ckptdoctor.recovery.plan import Plan
+from ckptdoctor.report import RunReport
+from ckptdoctor.runs.departure.departures import Departure
+
+__all__ = ["Material"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """All that a guide is made of.
+
+    Attributes:
+        report: of the run, ranked.
+        plan: the restart.
+        evidence: of the trouble; None where there is none.
+        figures: of the tensors.
+        left: what left its past.
+        onset: what it began with.
+        files: those that are spoken of, hashed.
+        relative: how paths and commands are told.
+    """
+
+    report: RunReport
+    plan: Plan
+    evidence: Evidence | None
+    figures: Figures
+    left: tuple[Departure, ...]
+    onset: Onset
+    files: tuple[Hashed, ...]
+    relative: Relative
