@@ -3,6 +3,7 @@
     python -m tests.benchmarks.first_bad             50 with a fault, 30 healthy
     python -m tests.benchmarks.first_bad --quick     10 and 10 of them
     python -m tests.benchmarks.first_bad --seed 1    others of the same kinds, so many seeds on
+    python -m tests.benchmarks.first_bad --cost      what it costs beside a scan of the same run
     python -m tests.benchmarks.first_bad --write     and the table into docs/autopsy.md
 
 Real trainings on the processor, each of twenty epochs of a small net. The fault lies in one tensor
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import torch
 
+from tests.benchmarks.first_bad.cost import cost_lines
 from tests.benchmarks.first_bad.faults import FAULTS, faulty_runs
 from tests.benchmarks.first_bad.healthy import healthy_runs
 from tests.benchmarks.first_bad.score import Outcome, alarms, judge, share
@@ -59,12 +61,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--show", action="store_true", help="every run, not those alone that failed"
     )
+    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     if options.write:
         find_place(PAGE, MARK)
+    if options.cost:
+        with tempfile.TemporaryDirectory() as temporary:
+            for line in cost_lines(Path(temporary)):
+                print(line, flush=True)
+        return 0
     began = time.process_time()
     with tempfile.TemporaryDirectory() as temporary:
         outcomes = _faulty(Path(temporary), options)
