@@ -54,7 +54,7 @@ def for_good(of: Material) -> Iterator[Part]:
             text="from ckptdoctor.guard import CheckpointKeeper\n"
             f"keeper = CheckpointKeeper('checkpoints', metric={metric!r}, mode={mode.value!r})"
         )
-    advice = save_advice(of.report)
+    advice = "" if evidence is None else save_advice(of.report, evidence.trouble)
     if advice:
         yield f"{advice[:1].upper()}{advice[1:]}."
     yield "Have the run watched, so that the next time is told by the checkpoint and the epoch:"
