@@ -21,7 +21,6 @@ _WORDS = (
     (re.compile("takes a integer"), "takes an integer"),
     (re.compile("Input should be greater than or equal to "), "takes at least "),
     (re.compile("Input should be less than or equal to "), "takes at most "),
-    (re.compile(r" \(Possible options: (?P<options>[^)]*)\)$"), r"; did you mean \g<options>?"),
 )
 """What the parser says, and how we do."""
 
@@ -65,6 +64,9 @@ def _of_parser(error: Any) -> None:
     said = str(error.format_message()).strip().rstrip(".")
     for pattern, words in _WORDS:
         said = pattern.sub(words, said)
+    said, _, options = said.partition(" (Possible options: ")
+    if options:
+        said += f"; did you mean {options.removesuffix(')')}?"
     choices = said.partition(" is not one of ")[2]
     said = said.replace(choices, choices.replace("'", "")) if choices else said
     note(said[:1].lower() + said[1:])
