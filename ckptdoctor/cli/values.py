@@ -27,6 +27,8 @@ def take_plain_values(command: Any) -> None:
     for below in getattr(command, "commands", {}).values():
         take_plain_values(below)
     listed = command.get_params
+    if getattr(listed, "is_ours", False):  # the same command, worked through once more
+        return
 
     def get_params(ctx: Any) -> list[Any]:  # that of --help is made when it is asked for
         parameters: list[Any] = listed(ctx)
@@ -34,6 +36,7 @@ def take_plain_values(command: Any) -> None:
             _take_plain_values_of(parameter)
         return parameters
 
+    get_params.is_ours = True  # type: ignore[attr-defined]
     command.get_params = get_params
 
 

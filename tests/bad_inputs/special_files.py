@@ -29,7 +29,7 @@ def missing_path(path: Path) -> None:
     pass
 
 
-@SPECIAL_FILES.kind("", "no such file", "", _NOTHING)
+@SPECIAL_FILES.kind("", "nothing matches", "", _NOTHING)
 def glob_that_matches_nothing(path: Path) -> Path:
     return path.with_name("epoch_*.pth")
 

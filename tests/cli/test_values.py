@@ -104,3 +104,13 @@ def test_every_command_of_ours_takes_them() -> None:
             for parameter in one.get_params(ctx):
                 if hasattr(parameter, "get_runtime_param"):  # as newer releases have it
                     assert parameter.get_runtime_param().__class__.__name__ == "_Plain"
+
+
+def test_taking_them_again_changes_nothing() -> None:
+    """Programs call commands of ours many times in one process."""
+    made = get_command(ours)
+    take_plain_values(made)
+    before = made.get_params
+    for _ in range(3):
+        take_plain_values(made)
+    assert made.get_params is before

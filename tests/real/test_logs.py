@@ -104,6 +104,7 @@ def test_the_hugging_face_trainer(tmp_path: Path) -> None:
     found = chronicles([tmp_path], Wish())
     assert {finding.code for finding in found.findings} == {"CD404"}
     report = survey(discover([tmp_path]), wish=Wish())
-    weights = [row for row in report.checkpoints if row.path.name == "model.safetensors"]
-    assert [row.metadata.epoch for row in weights] == [1, 2, 3], "told by the log, by the step"
-    assert all(row.metadata.epoch_source is Source.LOG for row in weights)
+    rows = sorted(report.checkpoints, key=lambda row: natural_key(row.path))
+    assert [row.path.parent for row in rows] == [tmp_path] * 3, "a folder is a checkpoint"
+    assert [row.metadata.epoch for row in rows] == [1, 2, 3], "told by the log, by the step"
+    assert {row.metadata.epoch_source for row in rows} <= {Source.LOG, Source.CONTENTS}

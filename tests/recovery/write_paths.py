@@ -240,7 +240,7 @@ def _wrong_words(done: Struck, fault: Fault, target: str) -> str:
 
 
 def _reason_told(done: Struck, fault: Fault) -> bool:
-    return bool(fault.reason) and fault.reason in done.said
+    return bool(fault.reason) and fault.reason.lower() in done.said.lower()
 
 
 def _wrong_manifest(path: WritePath, folder: Path) -> str:

@@ -155,12 +155,16 @@ def pointer(path: str) -> Part:
     )
 
 
+BEST_OF_LIGHTNING = "checkpoints/best.ckpt"
+
+
 def lightning_meta(stage: Stage) -> dict[str, Any]:
     """A Lightning checkpoint without weights and optimizer."""
     callback = (
         "ModelCheckpoint{'monitor': 'val_acc', 'mode': 'max', 'every_n_train_steps': 0, "
         "'every_n_epochs': 1, 'train_time_interval': None}"
     )
+    kth_value = torch.tensor(stage.score)
     return {
         "epoch": stage.epoch - 1,
         "global_step": stage.step,
@@ -173,9 +177,9 @@ def lightning_meta(stage: Stage) -> dict[str, Any]:
                 "best_model_path": "",
                 "current_score": torch.tensor(stage.score),
                 "dirpath": "checkpoints",
-                "best_k_models": {},
-                "kth_best_model_path": "",
-                "kth_value": torch.tensor(stage.score),
+                "best_k_models": {BEST_OF_LIGHTNING: kth_value},
+                "kth_best_model_path": BEST_OF_LIGHTNING,
+                "kth_value": kth_value,  # the same tensor: the file lists it once
                 "last_model_path": "",
             }
         },

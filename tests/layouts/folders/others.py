@@ -170,6 +170,9 @@ def pairs(root: Path) -> Series:
     return Series(root=root, checkpoints=tuple(listed), parts=parts)
 
 
+UNSEEN_ALONE = "then the run has two checkpoints, and nothing says that it had three"
+
+
 def lightning_file(root: Path) -> Series:
     """Lightning's single file."""
     return _single_files(root, "epoch={last}-step={step}.ckpt", _lightning)
@@ -195,7 +198,7 @@ def _single_files(root: Path, pattern: str, document: Any) -> Series:
         kind=Kind.WEIGHTS,
         inside=ONE_FILE,
         whole=True,
-        unseen={"deleted": "then the run has two checkpoints, and nothing says that it had three"},
+        unseen={"deleted": UNSEEN_ALONE},
     )
     return Series(root=root, checkpoints=tuple((name,) for name in names), parts=(part,))
 

@@ -127,7 +127,7 @@ def _wrong(path: FolderPath, name: str, folder: Path, done: Struck, fault: Fault
 def _wrong_words(done: Struck, fault: Fault, state: str) -> str:
     if done.code == 0:
         return "said to be done, and it is not" if state == "old" else ""
-    if fault.reason not in done.said:
+    if fault.reason.lower() not in done.said.lower():
         return "refused, and the reason is lost"
     if ("whole" in done.said) != (state == "new"):
         return f"the target is {state}, and the words are others"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from tests.layouts.folders import TWINS, accelerated, deepspeeds, distributed, huggingface
-from tests.layouts.folders.others import ONE_FILE, SB3_MEMBERS, archives
+from tests.layouts.folders.others import ONE_FILE, SB3_MEMBERS, UNSEEN_ALONE, archives
 from tests.layouts.folders.truth import Kind, Part, Rules, Series, folder_series, rule
 
 __all__ = ["FRAMEWORKS", "Framework"]
@@ -44,9 +44,7 @@ class Framework:
             return folder_series(root, names, self.rules, *self.pointers)
         if self.rules.member:
             return archives(root, list(names), SB3_MEMBERS)
-        part = Part(
-            path=names[-1], sibling=names[-2], kind=Kind.WEIGHTS, inside=ONE_FILE, whole=True
-        )
+        part = replace(self.rules, path=names[-1], sibling=names[-2])
         listed = tuple((name,) for name in names)
         return Series(root=root, checkpoints=listed, parts=(part, *self.pointers))
 
@@ -116,7 +114,7 @@ FRAMEWORKS: tuple[Framework, ...] = (
         name="lightning",
         package="lightning",
         checkpoints=("epoch=0-step=4.ckpt", "epoch=1-step=8.ckpt", "epoch=2-step=12.ckpt"),
-        rules=_ONE,
+        rules=replace(_ONE, unseen={"deleted": UNSEEN_ALONE}),
     ),
     Framework(
         name="lightning-sharded",
