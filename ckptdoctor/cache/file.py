@@ -104,9 +104,9 @@ def opened(folder: Path) -> Opened:
 def opened_as_it_is(folder: Path) -> sqlite3.Connection | None:
     """The database, where it is there, whole and ours; nothing is made, and nothing moved."""
     path = folder / NAME
-    if not path.exists():
-        return None
     try:
+        if not path.exists():  # or nobody may look
+            return None
         _own_folder(folder)
         _own_file(path)
         return _connected(path)
