@@ -11,6 +11,7 @@ import typer
 
 from ckptdoctor.cli.exits import Exit, exit_for
 from ckptdoctor.cli.options import (
+    CommandOption,
     FailOn,
     FailOnOption,
     JobsOption,
@@ -24,6 +25,7 @@ from ckptdoctor.cli.options import (
     PathsArgument,
     QuietOption,
     RunOption,
+    TargetOption,
     VerboseOption,
 )
 
@@ -60,23 +62,8 @@ def autopsy(
             "--quick", help="From the few elements that a scan keeps; reads no file again."
         ),
     ] = False,
-    target: Annotated[
-        float | None,
-        typer.Option(
-            metavar="VALUE",
-            help="Estimate how long it takes until the metric gets there.",
-            show_default=False,
-        ),
-    ] = None,
-    command: Annotated[
-        str,
-        typer.Option(
-            metavar="COMMAND",
-            help="The command that the run was started with, in quotes. Without it, the one in "
-            "the log or in the checkpoint's stored arguments is taken.",
-            show_default=False,
-        ),
-    ] = "",
+    target: TargetOption = None,
+    command: CommandOption = "",
     log: LogOption = None,
     log_pattern: LogPatternOption = "",
     metric: MetricOption = "",

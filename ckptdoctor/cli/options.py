@@ -12,6 +12,7 @@ from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
 
 __all__ = [
+    "CommandOption",
     "FailOn",
     "FailOnOption",
     "Format",
@@ -28,6 +29,7 @@ __all__ = [
     "PathsArgument",
     "QuietOption",
     "RunOption",
+    "TargetOption",
     "VerboseOption",
 ]
 
@@ -175,5 +177,22 @@ JobsOption = Annotated[
     int | None,
     typer.Option(
         min=1, max=256, metavar="N", help="Threads. Default: one a core.", show_default=False
+    ),
+]
+TargetOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="VALUE",
+        help="Estimate how long it takes until the metric gets there.",
+        show_default=False,
+    ),
+]
+CommandOption = Annotated[
+    str,
+    typer.Option(
+        metavar="COMMAND",
+        help="The command that the run was started with, in quotes. Without it, the one in "
+        "the log or in the checkpoint's stored arguments is taken.",
+        show_default=False,
     ),
 ]

@@ -11,6 +11,7 @@ import typer
 
 from ckptdoctor.cli.exits import Exit
 from ckptdoctor.cli.options import (
+    CommandOption,
     JobsOption,
     LogOption,
     LogPatternOption,
@@ -22,6 +23,7 @@ from ckptdoctor.cli.options import (
     PathsArgument,
     QuietOption,
     RunOption,
+    TargetOption,
     VerboseOption,
 )
 
@@ -44,15 +46,7 @@ def plan(
     paths: PathsArgument = None,
     *,
     run: RunOption = "",
-    command: Annotated[
-        str,
-        typer.Option(
-            metavar="COMMAND",
-            help="The command that the run was started with, in quotes. Without it, the one in "
-            "the log or in the checkpoint's stored arguments is taken.",
-            show_default=False,
-        ),
-    ] = "",
+    command: CommandOption = "",
     added: Annotated[
         list[str] | None,
         typer.Option(
@@ -92,14 +86,7 @@ def plan(
             metavar="PATH", help="Checkpoints of an earlier run, for option B.", show_default=False
         ),
     ] = None,
-    target: Annotated[
-        float | None,
-        typer.Option(
-            metavar="VALUE",
-            help="Estimate how long it takes until the metric gets there.",
-            show_default=False,
-        ),
-    ] = None,
+    target: TargetOption = None,
     log: LogOption = None,
     log_pattern: LogPatternOption = "",
     metric: MetricOption = "",

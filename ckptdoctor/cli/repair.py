@@ -68,12 +68,14 @@ def repair(
     The source is never changed. Nothing is written where other damage could look the same, unless
     a SHA-256 decides.
     """
+    from ckptdoctor.cli.failures import plain
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.errors import CheckpointError, RestoreError
     from ckptdoctor.recovery.repair.repair import repair_file
+    from ckptdoctor.runs.absent import why_absent
 
     if not file.exists():
-        note(f"{file}: no such file")
+        note(why_absent(file, "file"))
         return Exit.NOTHING
     if file.is_dir():
         note(f"{file} is a folder: name the file in it that is damaged; scan says which")
@@ -96,7 +98,7 @@ def repair(
         note(str(error))
         return Exit.REFUSED
     except OSError as error:
-        note(f"nothing was written: {error}")
+        note(f"nothing was written: {plain(error)}")
         return Exit.REFUSED
     for line in done.refused:
         note(line)
