@@ -22,7 +22,8 @@ def imported(tmp_path: Path, *arguments: str | Path, code: int = 0) -> set[str]:
         code="import json, sys; from ckptdoctor.__main__ import run\n"
         f"assert run({[str(one) for one in arguments]!r}) == {code}\n"
         f"open({str(listed)!r}, 'w').write(json.dumps(sorted(sys.modules)))",
-        env={"CKPTDOCTOR_NO_CACHE": "1"},
+        # Coverage starts with the interpreter and imports modules of its own.
+        env={"CKPTDOCTOR_NO_CACHE": "1", "COVERAGE_PROCESS_CONFIG": ""},
     )
     assert outcome.code == 0, outcome.stderr
     return set(json.loads(listed.read_text()))
