@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ckptdoctor.finding import Finding, Severity, Verdict
-    from ckptdoctor.history import Alarm, AlarmKind, History, Point, Shift, Span
+    from ckptdoctor.histories import Alarm, AlarmKind, History, Point, Shift, Span
     from ckptdoctor.memory import DeviceMemory, FreedMemory, HeldName, free_gpu_memory
     from ckptdoctor.metadata import Metadata, Metric
     from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn, GivenBack, Repaired
@@ -132,7 +132,7 @@ _HOMES = {
         *("UnsupportedCheckpointError", "UsageError"),
     ),
     "finding": ("Finding", "Severity", "Verdict"),
-    "history": ("Alarm", "AlarmKind", "History", "Point", "Shift", "Span"),
+    "histories": ("Alarm", "AlarmKind", "History", "Point", "Shift", "Span"),
     "memory": ("DeviceMemory", "FreedMemory", "HeldName", "free_gpu_memory"),
     "metadata": ("Metadata", "Metric"),
     "recovery.repair.flip": ("Certainty", "Flip", "FlipIn", "GivenBack", "Repaired"),

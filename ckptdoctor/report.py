@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.history import History
+from ckptdoctor.histories import History
 from ckptdoctor.layouts.files import CheckpointFiles, Part
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata, Mode

@@ -12,7 +12,7 @@ from ckptdoctor.diagnose import Examination, examine, judge_history
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Finding
 from ckptdoctor.formats import Repeats
-from ckptdoctor.history import History, LogFacts
+from ckptdoctor.histories import History, LogFacts
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.manifests import Manifests
 from ckptdoctor.measure import described

@@ -17,7 +17,7 @@ from ckptdoctor.autopsy.material import Material
 from ckptdoctor.autopsy.order import Onset, onset_of, sentence
 from ckptdoctor.autopsy.relative import Relative
 from ckptdoctor.checkpoint import Scalar
-from ckptdoctor.history import History, Position
+from ckptdoctor.histories import History, Position
 from ckptdoctor.recovery.causes.course import RateCourse
 from ckptdoctor.recovery.causes.evidence import Evidence, evidence_of
 from ckptdoctor.recovery.next_step import Asked

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ckptdoctor.autopsy.document import Command, Part, Table
 from ckptdoctor.autopsy.material import Material
-from ckptdoctor.history import History
+from ckptdoctor.histories import History
 from ckptdoctor.metadata import Mode
 from ckptdoctor.recovery.save_interval import save_advice
 from ckptdoctor.recovery.timeline import duration

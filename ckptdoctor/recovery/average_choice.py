@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.errors import RestoreError, UsageError
 from ckptdoctor.finding import Severity
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 from ckptdoctor.metadata import count_text
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.families import name_of

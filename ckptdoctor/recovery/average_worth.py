@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.errors import RestoreError
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.recovery.average_choice import Averaging, Chosen, choose_average
 from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.report import CheckpointReport, RunReport

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptdoctor.errors import UsageError
-from ckptdoctor.history import History
+from ckptdoctor.histories import History
 from ckptdoctor.recovery.average_worth import worth_averaging
 from ckptdoctor.recovery.causes.evidence import evidence_of
 from ckptdoctor.recovery.causes.rank import causes_of

@@ -11,7 +11,7 @@ import itertools
 import math
 import statistics
 
-from ckptdoctor.history import Clock
+from ckptdoctor.histories import Clock
 from ckptdoctor.recovery.causes.trouble import Trouble
 from ckptdoctor.recovery.timeline import duration
 from ckptdoctor.report import RunReport

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.history import History, Position
+from ckptdoctor.histories import History, Position
 from ckptdoctor.metadata import Mode
 
 __all__ = ["Timeline", "duration", "timeline_of"]

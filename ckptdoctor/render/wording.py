@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.history import Clock, LogFacts
+from ckptdoctor.histories import Clock, LogFacts
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.text import bytes_text, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Place, Report

@@ -17,7 +17,7 @@ from ckptdoctor.checkpoint import (
     ZeroTail,
 )
 from ckptdoctor.finding import Evidence, Finding, Severity
-from ckptdoctor.history import History
+from ckptdoctor.histories import History
 from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.report import CheckpointReport

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Position
+from ckptdoctor.histories import Alarm, AlarmKind, Clock, History, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules.base import Case, Rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import AlarmKind, History, Position
+from ckptdoctor.histories import AlarmKind, History, Position
 from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.runs.clock import standing

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord, TensorStats
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import AlarmKind, History
+from ckptdoctor.histories import AlarmKind, History
 from ckptdoctor.rules.averaged import tails
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, AlarmKind, Clock, History, Point, Position, Span
+from ckptdoctor.histories import Alarm, AlarmKind, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import MetricKind, Mode, Source, named_metric
 from ckptdoctor.runs.clock import Course, standing
 from ckptdoctor.runs.logs import ByClock, LogReading

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 from ckptdoctor.metadata import Metadata, Source, position
 from ckptdoctor.runs.families import Name, name_of
 from ckptdoctor.runs.member import Member

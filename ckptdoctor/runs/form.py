@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ckptdoctor.history import LogFacts
+from ckptdoctor.histories import LogFacts
 from ckptdoctor.layouts.files import Pointer
 from ckptdoctor.metadata import Metadata, Metric, Source, split_of
 from ckptdoctor.places import place_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorStats
-from ckptdoctor.history import History, Position
+from ckptdoctor.histories import History, Position
 from ckptdoctor.layouts.files import Pointer
 from ckptdoctor.metadata import Metadata, MetricKind
 from ckptdoctor.runs.clock import standing

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
+from ckptdoctor.histories import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.logs import LogReading, Row, epoch_of
 from ckptdoctor.runs.metric import choose_metric

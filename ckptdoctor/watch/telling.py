@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import Alarm, AlarmKind, Clock
+from ckptdoctor.histories import Alarm, AlarmKind, Clock
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules import find_rule
 from ckptdoctor.shell import command_line

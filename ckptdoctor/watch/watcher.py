@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.history import History
+from ckptdoctor.histories import History
 from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.discover import checkpoint_at, discover

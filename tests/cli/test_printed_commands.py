@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ckptdoctor.diagnose import Examination
-from ckptdoctor.history import Alarm, AlarmKind, Clock
+from ckptdoctor.histories import Alarm, AlarmKind, Clock
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.events import event_json, event_text
 from ckptdoctor.render.html.notebook import report_fragment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ckptdoctor.history import History, Point
+from ckptdoctor.histories import History, Point
 from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.recovery.timeline import timeline_of
 

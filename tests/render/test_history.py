@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.diagnose import judge_history
-from ckptdoctor.history import History, LogFacts, Point
+from ckptdoctor.histories import History, LogFacts, Point
 from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.render.console.braille_plot import plot_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import LogFacts
+from ckptdoctor.histories import LogFacts
 from ckptdoctor.render.wording import NOTHING, headline, reading_words
 
 

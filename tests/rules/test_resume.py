@@ -10,7 +10,7 @@ import torch
 
 from ckptdoctor import open_checkpoint
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import Alarm, AlarmKind, History, Point, Position
+from ckptdoctor.histories import Alarm, AlarmKind, History, Point, Position
 from ckptdoctor.metadata import Metadata, Mode, Source
 from ckptdoctor.rules.base import Case
 from ckptdoctor.rules.resume import ResumeChangedOptimizer

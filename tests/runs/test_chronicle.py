@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.diagnose import judge_history
-from ckptdoctor.history import AlarmKind, Clock, History
+from ckptdoctor.histories import AlarmKind, Clock, History
 from ckptdoctor.metadata import Metric, MetricKind, Mode, Source, read_metadata
 from ckptdoctor.runs.chronicle import chronicle, clock_of
 from ckptdoctor.runs.clock import course_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ckptdoctor.history import AlarmKind
+from ckptdoctor.histories import AlarmKind
 from ckptdoctor.metadata import Source
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.kept import kept_by

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.logs import Row
 from ckptdoctor.runs.wish import Wish

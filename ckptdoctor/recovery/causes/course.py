@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.trend.named import rates_of
 from ckptdoctor.runs.trend.rates import RISE, rate_jumps

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Severity
-from ckptdoctor.history import AlarmKind, History, Position
+from ckptdoctor.histories import AlarmKind, History, Position
 from ckptdoctor.recovery.causes.ahead import Ahead, ahead_of
 from ckptdoctor.recovery.causes.course import Jump, RateCourse
 from ckptdoctor.recovery.causes.settings import (

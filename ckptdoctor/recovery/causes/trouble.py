@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.history import AlarmKind, Clock, History, Position
+from ckptdoctor.histories import AlarmKind, Clock, History, Position
 from ckptdoctor.recovery.causes.unrest import first_good, last_good, unrest_of
 from ckptdoctor.report import CheckpointReport, RunReport
 

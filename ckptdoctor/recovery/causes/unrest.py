@@ -11,7 +11,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 
 __all__ = ["Score", "first_good", "last_good", "unrest_of"]
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ckptdoctor.history import History
+from ckptdoctor.histories import History
 from ckptdoctor.render.html.plot import labels_of, padded, ticks
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from ckptdoctor.history import History, LogFacts
+from ckptdoctor.histories import History, LogFacts
 from ckptdoctor.metadata import MetricKind, Source
 from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.render.console.answer import print_notes, print_run_findings

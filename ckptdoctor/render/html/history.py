@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from ckptdoctor.history import History, Point
+from ckptdoctor.histories import History, Point
 from ckptdoctor.metadata import Source
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
 from ckptdoctor.render.text import number, plural

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ckptdoctor.autopsy.document import Autopsy, Command, Part, Section, Table
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.render.console.autopsy import spark
 from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, TOOL, dump
 from ckptdoctor.render.text import markdown_cell

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from ckptdoctor.history import Alarm, History, LogFacts, Point, Position, Shift, Span
+from ckptdoctor.histories import Alarm, History, LogFacts, Point, Position, Shift, Span
 from ckptdoctor.render.machine.as_json import (
     SCHEMA_VERSION,
     TOOL,

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 
 __all__ = ["Course", "CourseBuilder", "Moment", "Trait", "module_of"]
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.runs.departure.course import Course, CourseBuilder, Moment, Trait
 from ckptdoctor.runs.jumps import moves_between

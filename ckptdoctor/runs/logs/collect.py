@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.history import LogFacts, Position
+from ckptdoctor.histories import LogFacts, Position
 from ckptdoctor.runs.logs.log_reading import LogReading, Row, epoch_of
 
 __all__ = ["Collector"]

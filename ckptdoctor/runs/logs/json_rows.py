@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
 from ckptdoctor.runs.logs.settings import are_settings

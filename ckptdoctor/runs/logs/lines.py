@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs.ahead import LinesAhead
 from ckptdoctor.runs.logs.cleaning import Cleaning, without_colours
 from ckptdoctor.runs.logs.commands import with_command

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.history import Clock, LogFacts, Position
+from ckptdoctor.histories import Clock, LogFacts, Position
 from ckptdoctor.metadata import Source, Split, is_loss, named_metric, split_of
 
 __all__ = ["ByClock", "Epochs", "LogReading", "Row", "epoch_of", "merged"]

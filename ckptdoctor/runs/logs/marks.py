@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs.log_reading import epoch_of
 
 __all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in", "is_of_epoch"]

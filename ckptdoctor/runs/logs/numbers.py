@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.metadata import SPLIT_WORDS, Source, Split, named_metric, split_of
 from ckptdoctor.runs.logs.spelled import plain
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 
 __all__ = ["Age"]
 

@@ -7,7 +7,7 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.fall import Gained
 from ckptdoctor.runs.trend.noise import deviation

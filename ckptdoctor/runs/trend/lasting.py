@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.histories import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.fall import is_back
 from ckptdoctor.runs.trend.named import is_loss

@@ -8,7 +8,7 @@ import statistics
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 
-from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
+from ckptdoctor.histories import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode, Split, is_best, split_of
 from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, is_scale
 from ckptdoctor.runs.trend.age import Age

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from ckptdoctor import metadata
-from ckptdoctor.history import History, Position
+from ckptdoctor.histories import History, Position
 from ckptdoctor.runs.logs.pairs import is_scale
 
 __all__ = ["is_loss", "is_norm", "is_rate", "is_telling", "rate_of", "rates_of"]

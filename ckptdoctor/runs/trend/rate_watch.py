@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from ckptdoctor.history import Alarm, AlarmKind, Clock, Position
+from ckptdoctor.histories import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.runs.trend.named import is_rate
 from ckptdoctor.runs.trend.rates import is_sure
 

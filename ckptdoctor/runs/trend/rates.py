@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 
 __all__ = ["RISE", "is_above_all", "is_sure", "rate_jumps", "rises"]
 

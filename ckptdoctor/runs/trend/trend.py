@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ckptdoctor.history import Clock, History, Position, Shift
+from ckptdoctor.histories import Clock, History, Position, Shift
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import deque
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.noise import noise_of
 

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Mode
 
 __all__ = ["FrozenBest", "JumpedBuffer", "frozen_best", "jumped_buffers"]

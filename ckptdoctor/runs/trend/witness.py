@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from ckptdoctor.history import Clock, Position
+from ckptdoctor.histories import Clock, Position
 from ckptdoctor.metadata import Mode, Split, is_loss, is_part_of_loss, split_of
 
 __all__ = ["FLOATS", "TrainingLoss", "Witness", "Word", "is_guess", "training_loss"]

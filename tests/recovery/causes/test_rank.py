@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from ckptdoctor.history import History
+from ckptdoctor.histories import History
 from ckptdoctor.recovery.causes.ahead import Ahead
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Sure
 from ckptdoctor.recovery.causes.evidence import Evidence, Rates, has_momentum

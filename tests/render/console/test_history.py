@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ckptdoctor.diagnose import judge_history
-from ckptdoctor.history import History, LogFacts, Point
+from ckptdoctor.histories import History, LogFacts, Point
 from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.render.console.history import history_text

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptdoctor.diagnose import judge_history
-from ckptdoctor.history import History, LogFacts, Point
+from ckptdoctor.histories import History, LogFacts, Point
 from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.render.machine.history import history_json
 from ckptdoctor.render.wording import NOTHING

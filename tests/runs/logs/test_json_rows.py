@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs import LogReading, Row, read_logs
 from ckptdoctor.runs.logs.json_rows import JsonRows, message_in
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.history import Clock, LogFacts, Position
+from ckptdoctor.histories import Clock, LogFacts, Position
 from ckptdoctor.runs.logs import LogReading, Row, epoch_of, merged
 
 

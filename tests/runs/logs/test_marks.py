@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
 
 

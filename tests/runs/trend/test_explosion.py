@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from ckptdoctor.history import Alarm, AlarmKind
+from ckptdoctor.histories import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.monitor import Monitor
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.history import AlarmKind
+from ckptdoctor.histories import AlarmKind
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.fall import Gained, is_back
 from ckptdoctor.runs.trend.monitor import Monitor

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.history import AlarmKind, Clock
+from ckptdoctor.histories import AlarmKind, Clock
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.monitor import Monitor

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler as torch_lr
 
-from ckptdoctor.history import AlarmKind, Clock
+from ckptdoctor.histories import AlarmKind, Clock
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.rate_watch import RateWatch

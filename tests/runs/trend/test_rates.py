@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.trend.rates import rate_jumps, rises
 
 

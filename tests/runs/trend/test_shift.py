@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.history import AlarmKind, Shift
+from ckptdoctor.histories import AlarmKind, Shift
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.lasting import came_back
 from ckptdoctor.runs.trend.monitor import Monitor

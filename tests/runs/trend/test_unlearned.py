@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.trend import trend_of
 from ckptdoctor.runs.trend.unlearned import Unlearned

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ckptdoctor.history import AlarmKind, Clock, Position
+from ckptdoctor.histories import AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.trend import Beside, trend_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ckptdoctor.history import Position
+from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers, position

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity
-from ckptdoctor.history import History, Point
+from ckptdoctor.histories import History, Point
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles
 from tests.runs.logs.forms.courses import Course, CourseKind

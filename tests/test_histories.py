@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ckptdoctor.history import AlarmKind, Clock, History, Point, Position, Span
+from ckptdoctor.histories import AlarmKind, Clock, History, Point, Position, Span
 from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.render.machine.history import history_json
 from ckptdoctor.report import RunReport
