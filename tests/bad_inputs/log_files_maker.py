@@ -8,6 +8,7 @@ import json
 import lzma
 import random
 from collections.abc import Callable
+from functools import partial
 
 from tests.bad_inputs.archive_maker import shaken
 from tests.bad_inputs.log_maker import a_log
@@ -29,7 +30,11 @@ _NAMES = (
     "",
 )
 _ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "utf-32")
-_PACKERS: tuple[Callable[[bytes], bytes], ...] = (gzip.compress, bz2.compress, lzma.compress)
+_PACKERS: tuple[Callable[[bytes], bytes], ...] = (
+    partial(gzip.compress, mtime=0),  # else it writes the second in which it ran
+    bz2.compress,
+    lzma.compress,
+)
 
 
 def a_log_file(chance: random.Random) -> bytes:
