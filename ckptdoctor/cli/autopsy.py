@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -91,29 +90,23 @@ def autopsy(
     whether the optimizer knew before. Then the recovery guide of this run, with the causes ranked,
     the commands to restart, and thresholds from its own noise. Write it with -o report.html.
     """
-    from ckptdoctor.autopsy.figures import Looking
-    from ckptdoctor.autopsy.perform import perform
     from ckptdoctor.cli.output import write_result
-    from ckptdoctor.cli.plan import stored_scalars
-    from ckptdoctor.cli.work import examine_paths, wish_of
-    from ckptdoctor.errors import UsageError
-    from ckptdoctor.recovery.command_line import parse_command
-    from ckptdoctor.recovery.next_step import Asked
-    from ckptdoctor.recovery.one_run import one_run
+    from ckptdoctor.cli.work import examining, wish_of
+    from ckptdoctor.tasks.autopsy import autopsy as perform
 
-    if target is not None and not math.isfinite(target):
-        raise UsageError(f"--target {target}: a number is needed")
-    if command:
-        parse_command(command)  # what cannot be parsed is said before the work begins
-    wish = wish_of(log, log_pattern, metric, mode)
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
-    if report is None:
+    done = perform(
+        paths or [],
+        examining(jobs=jobs, quiet=quiet, cached=not no_cache),
+        wish=wish_of(log, log_pattern, metric, mode),
+        run=run,
+        quick=quick,
+        target=target,
+        command=command,
+        jobs=jobs,
+    )
+    if done is None:
         return Exit.NOTHING
-    chosen = one_run(report, run, "autopsy", Asked(paths=tuple(paths or ()), wish=wish))
-    if chosen is None:
-        return Exit.NOTHING
-    how = Looking(quick=quick, jobs=jobs)
-    found = perform(chosen, stored_scalars, how, target=target, command=command)
+    report, found = done
     wanted = fmt or _by_suffix(output)
     verbosity = -1 if quiet else verbose
     write_result(_text(found, wanted, output, verbosity=verbosity, no_color=no_color), output)

@@ -33,7 +33,6 @@ def demo(
     collapsed at 98, NaN ever since, and a best_model.pth that was overwritten with NaN.
     """
     from ckptdoctor.cli.output import note, write_result
-    from ckptdoctor.cli.plan import stored_scalars
     from ckptdoctor.cli.work import examine_paths, screen_for, write_scan
     from ckptdoctor.demo import DemoFolderError, make_demo_run
     from ckptdoctor.recovery.choose import Moment, choose
@@ -51,6 +50,7 @@ def demo(
     from ckptdoctor.runs.wish import Wish
     from ckptdoctor.shell import command_line
     from ckptdoctor.survey import chronicles
+    from ckptdoctor.tasks.stored import stored_scalars
 
     try:
         checkpoints = make_demo_run(folder)

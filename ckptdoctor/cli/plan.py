@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,12 +26,7 @@ from ckptdoctor.cli.options import (
     VerboseOption,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ckptdoctor.checkpoint import Scalar
-
-__all__ = ["plan", "stored_scalars"]
+__all__ = ["plan"]
 
 
 class _Format(Enum):
@@ -108,12 +102,10 @@ def plan(
     rules of thumb. Nothing is run and nothing is written.
     """
     from ckptdoctor.cli.output import write_result
-    from ckptdoctor.cli.work import examine_paths, screen_for, wish_of
-    from ckptdoctor.errors import UsageError
-    from ckptdoctor.recovery.command_line import parse_command
+    from ckptdoctor.cli.work import examining, screen_for, wish_of
     from ckptdoctor.recovery.lr_rules import parse_added
-    from ckptdoctor.recovery.plan import make_plan
     from ckptdoctor.recovery.rewrite import Request
+    from ckptdoctor.tasks.plan import plan as plan_restart
 
     request = Request(
         command=command,
@@ -123,32 +115,16 @@ def plan(
         target=target,
         factor=scale_lr,
     )
-    if scale_lr is not None and not 0.0 < scale_lr < math.inf:
-        raise UsageError(f"--scale-lr {scale_lr:g}: a factor above 0 is needed, such as 0.5")
-    if target is not None and not math.isfinite(target):
-        raise UsageError(f"--target {target}: a number is needed")
-    if command:
-        parse_command(command)  # what cannot be parsed is said before the work begins
-    wish = wish_of(log, log_pattern, metric, mode)
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
-    before = (
-        None
-        if earlier is None
-        else examine_paths([earlier], jobs=jobs, quiet=quiet, wish=None, cached=not no_cache)
+    made = plan_restart(
+        paths or [],
+        request,
+        examining(jobs=jobs, quiet=quiet, cached=not no_cache),
+        wish=wish_of(log, log_pattern, metric, mode),
+        run=run,
+        earlier=earlier,
     )
-    if report is None and (_leads_nowhere(paths or []) or (before is None and not command)):
+    if made is None:
         return Exit.NOTHING
-    from ckptdoctor.recovery.next_step import Asked
-    from ckptdoctor.recovery.one_run import one_run
-    from ckptdoctor.report import Report
-
-    asked = Asked(paths=tuple(paths or ()), wish=wish)
-    more = ("--command", command) if command else ()
-    chosen = one_run(report or Report(), run, "plan", asked, more)
-    several = report is not None and len(report.runs) > 1
-    made = make_plan(
-        chosen, request, earlier=before, stored=stored_scalars, asked=asked, several=several
-    )
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.plan import plan_json
 
@@ -160,20 +136,3 @@ def plan(
         text = plan_text(made, screen_for(output, verbosity=verbosity, no_color=no_color))
     write_result(text, output)
     return Exit.OK
-
-
-def _leads_nowhere(paths: list[Path]) -> bool:
-    """Whether one of the paths is not there: a plan for another run than was meant is none."""
-    return any(not path.exists() for path in paths)
-
-
-def stored_scalars(path: Path) -> Mapping[str, Scalar] | None:
-    """What a checkpoint stores; None where it cannot be read."""
-    from ckptdoctor.errors import CheckpointError
-    from ckptdoctor.layouts.describe import describe
-    from ckptdoctor.runs.discover import checkpoint_at
-
-    try:
-        return describe(checkpoint_at(path)).scalars
-    except (CheckpointError, OSError):
-        return None

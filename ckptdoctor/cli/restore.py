@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,14 +20,6 @@ from ckptdoctor.cli.options import (
     QuietOption,
     RunOption,
 )
-
-if TYPE_CHECKING:
-    from ckptdoctor.layouts.files import CheckpointFiles
-    from ckptdoctor.recovery.average_choice import Averaging
-    from ckptdoctor.recovery.choose import Moment
-    from ckptdoctor.recovery.edits import Edits
-    from ckptdoctor.recovery.next_step import Asked
-    from ckptdoctor.report import Report
 
 __all__ = ["restore"]
 
@@ -152,15 +143,12 @@ def restore(
     """
     from ckptdoctor.cli.failures import plain
     from ckptdoctor.cli.output import note, write_result
-    from ckptdoctor.cli.work import examine_paths, wish_of
-    from ckptdoctor.errors import RestoreError, SeveralRunsError
+    from ckptdoctor.cli.work import examining, wish_of
+    from ckptdoctor.errors import NothingToExamineError, RestoreError, SeveralRunsError
     from ckptdoctor.recovery.edits import Edits
-    from ckptdoctor.recovery.named import checkpoint_named
-    from ckptdoctor.recovery.next_step import Asked
-    from ckptdoctor.recovery.restore import restore as restore_file
-    from ckptdoctor.runs.absent import why_absent
+    from ckptdoctor.tasks.restore import Order
+    from ckptdoctor.tasks.restore import restore as restore_as_asked
 
-    moment = _moment(epoch=epoch, step=step, source=source)
     edits = Edits(
         scale_lr=scale_lr,
         set_lr=set_lr,
@@ -174,33 +162,25 @@ def restore(
         zero_nonfinite=zero_nonfinite,
         to_safetensors=to is _To.SAFETENSORS,
     )
-    _check(edits, unsafe=unsafe)
-    averaging = _averaging(average, edits, moment, source)
+    order = Order(
+        paths=tuple(paths or ()),
+        wish=wish_of(log, log_pattern, metric, mode),
+        run=run,
+        epoch=epoch,
+        step=step,
+        source=source,
+        average=average,
+        output=output,
+        edits=edits,
+        unsafe=unsafe,
+        force=force,
+        dry_run=dry_run,
+        jobs=jobs,
+    )
     try:
-        if source is None:
-            wish = wish_of(log, log_pattern, metric, mode)
-            report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish)
-            if report is None:
-                return Exit.NOTHING
-            asked = Asked(paths=tuple(paths or ()), wish=wish)
-            if averaging is not None:
-                files, others = _averaged(report, asked, run, averaging, average)
-                edits = replace(edits, average=others)
-            else:
-                files = _chosen(report, asked, run, moment, output, jobs=jobs, quiet=quiet)
-        elif not source.exists():
-            note(why_absent(source))
-            return Exit.NOTHING
-        else:
-            files = checkpoint_named(source)
-        done = restore_file(
-            files,
-            output or _default(files, edits),
-            edits,
-            force=force,
-            dry_run=dry_run,
-            jobs=jobs,
-        )
+        done = restore_as_asked(order, examining(jobs=jobs, quiet=quiet), note)
+    except NothingToExamineError:
+        raise
     except (RestoreError, SeveralRunsError) as error:
         for line in error.lines:
             note(line)
@@ -208,6 +188,8 @@ def restore(
     except OSError as error:
         note(f"nothing was written: {plain(error)}")
         return Exit.REFUSED
+    if done is None:
+        return Exit.NOTHING
     if fmt is _Format.JSON:
         from ckptdoctor.render.restored import restore_json
 
@@ -219,151 +201,3 @@ def restore(
         text = restore_text(done, Screen(colour=False if no_color else None))
     write_result(text, None)
     return Exit.OK
-
-
-def _default(files: CheckpointFiles, edits: Edits) -> Path:
-    """What is written where the user does not say."""
-    from ckptdoctor.recovery.next_step import average_name, clean_name, makes_folder
-
-    name = average_name if edits.average else clean_name
-    suffix = ".safetensors" if edits.to_safetensors else ""
-    return name(files.path, suffix, several=makes_folder(files))
-
-
-def _averaging(
-    text: str, edits: Edits, moment: Moment | None, source: Path | None
-) -> Averaging | None:
-    """What the user wants averaged; None for a copy.
-
-    Raises:
-        UsageError: that is no number and no range, or contradicts what else is asked for.
-    """
-    from ckptdoctor.errors import UsageError
-    from ckptdoctor.recovery.average_choice import read_averaging
-
-    if not text:
-        return None
-    other = {
-        "--from": source is not None,
-        "--use-ema": edits.use_ema,
-        "--graft": edits.graft is not None,
-        "--zero-nonfinite": edits.zero_nonfinite,
-    }
-    for option, given in other.items():
-        if given:
-            raise UsageError(f"--average and {option} both say which weights: give one of them")
-    if moment is None:
-        return read_averaging(text)
-    return read_averaging(text, until=moment.number, unit=moment.unit)
-
-
-def _averaged(
-    report: Report, asked: Asked, run: str, averaging: Averaging, text: str
-) -> tuple[CheckpointFiles, tuple[CheckpointFiles, ...]]:
-    """The newest of the checkpoints to average, and the others.
-
-    Raises:
-        RestoreError: fewer than two are good.
-        SeveralRunsError: several runs are here, and nothing chooses one.
-    """
-    from ckptdoctor.cli.output import note
-    from ckptdoctor.recovery.average_choice import choose_average
-    from ckptdoctor.recovery.average_worth import doubt_of
-    from ckptdoctor.recovery.named import checkpoint_named
-    from ckptdoctor.recovery.one_run import one_run
-
-    more = ["--average", text]
-    if averaging.until is not None:
-        more += [f"--{averaging.unit}", str(averaging.until)]
-    one = one_run(report, run, "restore", asked, more)
-    chosen = choose_average(one, averaging)
-    for line in (*chosen.notes, doubt_of(one, chosen) if one is not None else ""):
-        if line:
-            note(line)
-    newest, *others = (
-        row.files or checkpoint_named(row.path) for row in (chosen.newest, *chosen.others)
-    )
-    return newest, tuple(others)
-
-
-def _chosen(
-    report: Report,
-    asked: Asked,
-    run: str,
-    moment: Moment | None,
-    destination: Path | None,
-    *,
-    jobs: int | None,
-    quiet: bool,
-) -> CheckpointFiles:
-    """The checkpoint to restore from.
-
-    Raises:
-        RestoreError: none is sound; where the user named files, with the sound ones beside them.
-        SeveralRunsError: several runs are here, and nothing chooses one.
-    """
-    from ckptdoctor.cli.output import note
-    from ckptdoctor.cli.work import examine_paths
-    from ckptdoctor.errors import RestoreError
-    from ckptdoctor.recovery.choose import choose, sound_beside
-    from ckptdoctor.recovery.named import checkpoint_named
-    from ckptdoctor.recovery.one_run import one_run
-
-    more = () if moment is None else (f"--{moment.unit}", str(moment.number))
-    beside = [place for place in report.ranking if place.report.run is None]
-    try:
-        chosen = one_run(report, run, "restore", asked, more)
-        place = choose(chosen, moment=moment, destination=destination, beside=beside)
-    except RestoreError as error:
-        folders = {path.parent for path in asked.paths}
-        if moment is not None or len(folders) != 1 or any(path.is_dir() for path in asked.paths):
-            raise
-        near = examine_paths([*folders], jobs=jobs, quiet=quiet, wish=asked.wish)
-        raise RestoreError(
-            *error.lines, *(sound_beside(near) if near is not None else ())
-        ) from None
-    if place.caution:
-        note(f"{place.report.path}: {place.caution}")
-    return place.report.files or checkpoint_named(place.report.path)  # a part, named alone
-
-
-def _moment(*, epoch: int | None, step: int | None, source: Path | None) -> Moment | None:
-    """The epoch or the step that is asked for.
-
-    Raises:
-        UsageError: more than one thing says what to restore.
-    """
-    from ckptdoctor.errors import UsageError
-    from ckptdoctor.recovery.choose import Moment
-
-    asked = {"--epoch": epoch, "--step": step, "--from": source}
-    given = [option for option, value in asked.items() if value is not None]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} both say what to restore: give one of them")
-    if epoch is not None:
-        return Moment(number=epoch)
-    return None if step is None else Moment(number=step, unit="step")
-
-
-def _check(edits: Edits, *, unsafe: bool) -> None:
-    """Refuse what contradicts itself.
-
-    Raises:
-        UsageError: it does.
-    """
-    from ckptdoctor.errors import UsageError
-
-    scale_lr, set_lr = edits.scale_lr, edits.set_lr
-    if edits.zero_nonfinite and not unsafe:
-        raise UsageError(
-            "--zero-nonfinite makes a broken model look whole; if you want that, add --unsafe"
-        )
-    if edits.weights_only and (scale_lr, set_lr, edits.lr_decay) != (None, None, None):
-        raise UsageError("--weights-only keeps no learning rate that could be changed")
-    if edits.lr_decay is not None and not 0.0 < edits.lr_decay <= 1.0:
-        raise UsageError(f"--lr-decay {edits.lr_decay}: a factor above 0, and at most 1")
-    if scale_lr is not None and set_lr is not None:
-        raise UsageError("--scale-lr and --set-lr contradict each other: give one of them")
-    for name, value in (("--scale-lr", scale_lr), ("--set-lr", set_lr)):
-        if value is not None and not 0.0 < value < float("inf"):
-            raise UsageError(f"{name} {value}: a learning rate is a positive number")

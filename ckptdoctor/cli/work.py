@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ckptdoctor.report import Report
     from ckptdoctor.runs.logs import LogPattern
     from ckptdoctor.runs.wish import Wish
+    from ckptdoctor.tasks.examine import Examine
 
-__all__ = ["examine_files", "examine_paths", "screen_for", "wish_of", "write_scan"]
+__all__ = ["examine_files", "examine_paths", "examining", "screen_for", "wish_of", "write_scan"]
 
 
 def examine_paths(
@@ -70,6 +71,21 @@ def examine_paths(
             has_much=not is_known
             and _is_much(one.path for files in found.checkpoints for one in files.parts),
         )
+
+
+def examining(*, jobs: int | None, quiet: bool, cached: bool = False) -> Examine:
+    """``examine_paths`` with these options, for a task that asks for a ranking.
+
+    Args:
+        jobs: threads.
+        quiet: whether to show no progress.
+        cached: whether what is remembered of files that have not changed will do.
+    """
+
+    def examine(paths: Sequence[Path], wish: Wish | None) -> Report | None:
+        return examine_paths(paths, jobs=jobs, quiet=quiet, wish=wish, cached=cached)
+
+    return examine
 
 
 def examine_files(

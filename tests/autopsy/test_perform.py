@@ -13,12 +13,12 @@ import torch
 from ckptdoctor.autopsy.document import Autopsy, Command, Table
 from ckptdoctor.autopsy.figures import Looking
 from ckptdoctor.autopsy.perform import perform
-from ckptdoctor.cli.plan import stored_scalars
 from ckptdoctor.render.html.autopsy import autopsy_html
 from ckptdoctor.render.machine.autopsy import autopsy_json, autopsy_markdown
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
+from ckptdoctor.tasks.stored import stored_scalars
 from tests.autopsy.trained import ONSET, Fault, flip, freeze, poison, raise_rate, run_of
 
 

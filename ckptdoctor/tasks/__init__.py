@@ -1,0 +1,1 @@
+"""What a command does, without its terminal: what ``cli`` and ``api`` share."""

@@ -1,0 +1,62 @@
+"""What ``autopsy`` does: the run that is meant, and what happened to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from ckptdoctor.autopsy.document import Autopsy
+from ckptdoctor.autopsy.figures import Looking
+from ckptdoctor.autopsy.perform import perform
+from ckptdoctor.errors import UsageError
+from ckptdoctor.recovery.command_line import parse_command
+from ckptdoctor.recovery.next_step import Asked
+from ckptdoctor.recovery.one_run import one_run
+from ckptdoctor.report import Report
+from ckptdoctor.runs.wish import Wish
+from ckptdoctor.tasks.examine import Examine
+from ckptdoctor.tasks.stored import stored_scalars
+
+__all__ = ["autopsy"]
+
+
+def autopsy(
+    paths: Sequence[Path],
+    examine: Examine,
+    *,
+    wish: Wish | None = None,
+    run: str = "",
+    quick: bool = False,
+    target: float | None = None,
+    command: str = "",
+    jobs: int | None = None,
+) -> tuple[Report, Autopsy] | None:
+    """The report on what the paths name, and what happened to the run; None where there is none.
+
+    Args:
+        paths: where to look; none for the usual places.
+        examine: asked for the ranking.
+        wish: what the user says of metric and logs.
+        run: the run that is meant; "" for the only one.
+        quick: from the few elements that a scan keeps.
+        target: of the metric, to estimate the time to.
+        command: that the run was started with; "" for that in the log.
+        jobs: threads.
+
+    Raises:
+        SeveralRunsError: several runs are here, and nothing chooses one.
+        UsageError: the command or the target is none.
+    """
+    if target is not None and not math.isfinite(target):
+        raise UsageError(f"--target {target}: a number is needed")
+    if command:
+        parse_command(command)  # what cannot be parsed is said before the work begins
+    report = examine(paths, wish)
+    if report is None:
+        return None
+    chosen = one_run(report, run, "autopsy", Asked(paths=tuple(paths), wish=wish))
+    if chosen is None:
+        return None
+    how = Looking(quick=quick, jobs=jobs)
+    return report, perform(chosen, stored_scalars, how, target=target, command=command)
