@@ -1,7 +1,9 @@
 """A doctor for PyTorch checkpoints: finds NaN and damage, and the file to go on from.
 
-``scan`` examines files and folders, ``open_checkpoint`` describes one file, ``diff`` compares two,
-``repair`` puts a flipped bit right.
+``scan`` examines files and folders, ``rank`` puts them in order, ``inspect`` and
+``open_checkpoint`` look into one, ``diff`` compares two. ``history`` is the metric over the epochs,
+``plan`` says how to go on, ``restore`` writes the clean file to go on from, ``repair`` puts a
+flipped bit right.
 ``free_gpu_memory`` gives back what a dead run still holds; ``ckptdoctor.guard`` goes into the
 training loop. Nothing in a checkpoint is ever executed. Every name below is imported when it is
 first used.
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING
 from ckptdoctor.version import __version__
 
 if TYPE_CHECKING:
-    from ckptdoctor.api import DiffReport, ScanReport, diff, open_checkpoint, repair, scan
+    from ckptdoctor.api.looking import diff, history, inspect, open_checkpoint, rank, scan
+    from ckptdoctor.api.recovering import plan, repair, restore
     from ckptdoctor.checkpoint import (
         Checkpoint,
         GlobalUse,
@@ -45,15 +48,24 @@ if TYPE_CHECKING:
     from ckptdoctor.histories import Alarm, AlarmKind, History, Point, Shift, Span
     from ckptdoctor.memory import DeviceMemory, FreedMemory, HeldName, free_gpu_memory
     from ckptdoctor.metadata import Metadata, Metric
+    from ckptdoctor.recovery.option import Option
+    from ckptdoctor.recovery.plan import Plan
     from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn, GivenBack, Repaired
+    from ckptdoctor.recovery.restored import Restored
     from ckptdoctor.report import (
         CheckpointReport,
         Crash,
         LastGood,
         Place,
         Report,
+        RunReport,
         TensorTotals,
     )
+    from ckptdoctor.results.diff import DiffReport
+    from ckptdoctor.results.history import HistoryReport
+    from ckptdoctor.results.inspect import InspectReport, TensorReport
+    from ckptdoctor.results.scan import RankReport, ScanReport
+    from ckptdoctor.results.ways import PlanReport, RepairReport, RestoreReport
 
 __all__ = [
     "Alarm",
@@ -78,6 +90,8 @@ __all__ = [
     "GlobalUse",
     "HeldName",
     "History",
+    "HistoryReport",
+    "InspectReport",
     "LastGood",
     "LimitExceededError",
     "Metadata",
@@ -85,14 +99,22 @@ __all__ = [
     "Movement",
     "NonFiniteError",
     "NothingToExamineError",
+    "Option",
     "Place",
+    "Plan",
+    "PlanReport",
     "Point",
     "Problem",
+    "RankReport",
+    "RepairReport",
     "Repaired",
     "Report",
     "Reshaped",
     "RestoreError",
+    "RestoreReport",
+    "Restored",
     "Role",
+    "RunReport",
     "SaveError",
     "ScanReport",
     "Severity",
@@ -101,6 +123,7 @@ __all__ = [
     "StorageRef",
     "TensorDifference",
     "TensorRecord",
+    "TensorReport",
     "TensorStats",
     "TensorTotals",
     "TrainingStalledError",
@@ -112,13 +135,19 @@ __all__ = [
     "__version__",
     "diff",
     "free_gpu_memory",
+    "history",
+    "inspect",
     "open_checkpoint",
+    "plan",
+    "rank",
     "repair",
+    "restore",
     "scan",
 ]
 
 _HOMES = {
-    "api": ("DiffReport", "ScanReport", "diff", "open_checkpoint", "repair", "scan"),
+    "api.looking": ("diff", "history", "inspect", "open_checkpoint", "rank", "scan"),
+    "api.recovering": ("plan", "repair", "restore"),
     "checkpoint": (
         *("Checkpoint", "GlobalUse", "Problem", "Role"),
         *("StorageRef", "TensorRecord", "TensorStats"),
@@ -135,8 +164,18 @@ _HOMES = {
     "histories": ("Alarm", "AlarmKind", "History", "Point", "Shift", "Span"),
     "memory": ("DeviceMemory", "FreedMemory", "HeldName", "free_gpu_memory"),
     "metadata": ("Metadata", "Metric"),
+    "recovery.option": ("Option",),
+    "recovery.plan": ("Plan",),
     "recovery.repair.flip": ("Certainty", "Flip", "FlipIn", "GivenBack", "Repaired"),
-    "report": ("CheckpointReport", "Crash", "LastGood", "Place", "Report", "TensorTotals"),
+    "recovery.restored": ("Restored",),
+    "report": (
+        *("CheckpointReport", "Crash", "LastGood", "Place", "Report", "RunReport", "TensorTotals"),
+    ),
+    "results.diff": ("DiffReport",),
+    "results.history": ("HistoryReport",),
+    "results.inspect": ("InspectReport", "TensorReport"),
+    "results.scan": ("RankReport", "ScanReport"),
+    "results.ways": ("PlanReport", "RepairReport", "RestoreReport"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

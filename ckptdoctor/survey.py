@@ -18,7 +18,7 @@ from ckptdoctor.manifests import Manifests
 from ckptdoctor.measure import described
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.recovery import ranked
-from ckptdoctor.recovery.next_step import Asked
+from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.report import Crash, Report, RunReport, findings_of
 from ckptdoctor.runs.absent import why_absent
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES, Discovery, discover
@@ -29,8 +29,9 @@ from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
+from ckptdoctor.shell import command_line
 
-__all__ = ["Chronicles", "chronicles", "survey", "why_nothing"]
+__all__ = ["Chronicles", "chronicles", "survey", "why_nothing", "with_next"]
 
 
 def survey(found: Discovery, how: Examination | None = None, wish: Wish | None = None) -> Report:
@@ -87,6 +88,7 @@ def chronicles(paths: Sequence[Path], wish: Wish, memory: Memory | None = None) 
         OSError: a log that the user named cannot be read.
         UsageError: no run has the metric that the user names.
     """
+    asked = Asked(paths=tuple(paths), wish=wish)
     named = [path for path in paths if path.is_file() and _is_named_log(path)]
     others = [path for path in paths if path not in named]
     wish = replace(wish, logs=(*wish.logs, *named))
@@ -100,12 +102,20 @@ def chronicles(paths: Sequence[Path], wish: Wish, memory: Memory | None = None) 
     )
     reports, crashes = judge_history(known)
     return Chronicles(
-        runs=tuple(reports),
+        runs=tuple(with_next(run, asked, several=len(reports) > 1) for run in reports),
         findings=findings_of(reports),
         notes=(*_missing(found), *notes_of(formed)),
         readings=tuple(log for run in formed.runs for log in run.history.readings),
         crashes=tuple(crashes),
     )
+
+
+def with_next(run: RunReport, asked: Asked, *, several: bool) -> RunReport:
+    """The report with the command to go on with, where something went wrong."""
+    if not run.findings:
+        return run
+    words = same_question(run, asked, several=several)
+    return replace(run, next=command_line("ckptdoctor", "plan", *words))
 
 
 def _is_named_log(path: Path) -> bool:

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 import ckptdoctor
-from ckptdoctor import api, diagnose
+from ckptdoctor import diagnose
+from ckptdoctor.api import asking
 from ckptdoctor.rules import Case, Rule
 from tests.builders import save
 from tests.cli.support import make_run, make_sparse, run, training_state
@@ -187,7 +188,7 @@ def test_a_rule_that_fails_stands_in_the_report(
     def with_broken(**given: Any) -> diagnose.Examination:
         return diagnose.Examination(rules=(Broken,), **given)
 
-    monkeypatch.setattr(api, "Examination", with_broken)
+    monkeypatch.setattr(asking, "Examination", with_broken)
     report = ckptdoctor.scan(folder / "checkpoint_epoch_8.pth")
     assert [crash.rule for crash in report.crashes] == ["Broken"]
     assert "ZeroDivisionError" in report.crashes[0].error

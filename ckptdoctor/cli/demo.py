@@ -68,7 +68,7 @@ def demo(
     write_scan(report, Format.TABLE, None, verbosity=0, no_color=no_color)
     screen = screen_for(None, verbosity=0, no_color=no_color)
     found = chronicles([checkpoints], Wish())
-    shown = history_text(found, screen, Asked(paths=(checkpoints,)))
+    shown = history_text(found, screen)
     write_result(f"\n$ {command_line('ckptdoctor', 'history', checkpoints)}\n{shown}", None)
     head = command_line("ckptdoctor", "rank", checkpoints)
     write_result(f"\n$ {head}\n{rank_text(report, screen)}", None)

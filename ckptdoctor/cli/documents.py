@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TENSOR_FORMATS", "inspect_document", "scan_document"]
 
-TENSOR_FORMATS = (Format.TABLE, Format.JSON, Format.JSONL, Format.CSV, Format.MARKDOWN)
+TENSOR_FORMATS = (
+    *(Format.TABLE, Format.JSON, Format.JSONL, Format.CSV, Format.MARKDOWN, Format.HTML),
+)
 """Those in which ``inspect`` lists tensors; the others hold findings by file."""
 
 
@@ -87,6 +89,10 @@ def inspect_document(
             from ckptdoctor.render.machine.markdown import inspect_markdown
 
             return inspect_markdown(report, shown, everything=everything)
+        case Format.HTML:
+            from ckptdoctor.render.html.small import inspect_html
+
+            return inspect_html(report, shown)
         case _:
             from ckptdoctor.render.console.inspect import inspect_text
 

@@ -61,7 +61,6 @@ def history(
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.remembering import remembering
     from ckptdoctor.cli.work import screen_for, wish_of
-    from ckptdoctor.recovery.next_step import Asked
     from ckptdoctor.render.wording import reading_words
     from ckptdoctor.report import Report
     from ckptdoctor.survey import chronicles
@@ -93,7 +92,7 @@ def history(
             from ckptdoctor.render.console.history import history_text
 
             screen = screen_for(output, verbosity=-1 if quiet else verbose, no_color=no_color)
-            text = history_text(found, screen, Asked(paths=tuple(paths or []), wish=wish))
+            text = history_text(found, screen)
     write_result(text, output)
     if not found.histories:
         return Exit.NOTHING

@@ -19,7 +19,7 @@ import torch
 from torch.distributed.checkpoint.filesystem import _StorageInfo
 from torch.distributed.checkpoint.metadata import BytesStorageMetadata, Metadata, MetadataIndex
 
-from ckptdoctor.api import scan
+from ckptdoctor import scan
 from ckptdoctor.finding import Severity
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks import fairseq

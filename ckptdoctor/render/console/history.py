@@ -7,13 +7,11 @@ from rich.text import Text
 
 from ckptdoctor.histories import History, LogFacts
 from ckptdoctor.metadata import MetricKind, Source
-from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.render.console.answer import print_notes, print_run_findings
 from ckptdoctor.render.console.braille_plot import plot_lines
 from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
 from ckptdoctor.render.wording import NOTHING, form_words, values_words
-from ckptdoctor.shell import command_line
 from ckptdoctor.survey import Chronicles
 
 __all__ = ["history_text"]
@@ -25,13 +23,12 @@ _MOST_PLOTS = 8
 _STYLES = {"●": "bold green", "▼": "bold red", "✗": "red"}
 
 
-def history_text(found: Chronicles, screen: Screen, asked: Asked) -> str:
+def history_text(found: Chronicles, screen: Screen) -> str:
     """The result of ``history``: of each run a plot, the findings, and the command to go on with.
 
     Args:
         found: with at least one history.
         screen: where it is shown.
-        asked: what the user asked, so that the next command asks the same.
     """
     console = screen.console()
     several = len(found.runs) > 1
@@ -45,10 +42,8 @@ def history_text(found: Chronicles, screen: Screen, asked: Asked) -> str:
             console.print(Text(printable(run.name), "bold"), soft_wrap=True)
         _print_run(console, run.history, screen.verbosity, lines)
         print_run_findings(console, run.findings, None if screen.verbosity > 0 else _MOST_FINDINGS)
-        if run.findings:
-            words = same_question(run, asked, several=several)
-            command = command_line("ckptdoctor", "plan", *words)
-            console.print(Text.assemble("Next:      ", (command, "bold")), soft_wrap=True)
+        if run.next:
+            console.print(Text.assemble("Next:      ", (run.next, "bold")), soft_wrap=True)
     if screen.verbosity >= 0:
         print_notes(console, found.notes, all_of_them=screen.verbosity > 0)
     return drawn(console)

@@ -1,26 +1,30 @@
-"""The metric over the epochs as one HTML file that needs nothing else: no script, no network."""
+"""The metric over the epochs as one HTML file that needs nothing else: no link, no network."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from ckptdoctor.histories import History, Point
 from ckptdoctor.metadata import Source
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
+from ckptdoctor.render.html.template import rendered
 from ckptdoctor.render.text import number, plural
 from ckptdoctor.render.wording import brief, label
 from ckptdoctor.report import RunReport
 from ckptdoctor.survey import Chronicles
-from ckptdoctor.version import __version__
 
 __all__ = ["history_html"]
 
-_WIDTH, _HEIGHT = 960.0, 360.0
+_WIDE, _NARROW = (960.0, 360.0), (360.0, 280.0)
+"""Pixels of the drawing; there are two: its letters must not shrink with a phone's screen."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70.0, 18.0, 20.0, 40.0
+_LEFT_NARROW = 48.0
+_TICK_PX = 80.0
+_WORD_PX = 90.0
+"""Room that a word beside a mark takes."""
 _MOST_MARKS = 400
 
 
@@ -33,6 +37,7 @@ class _Chart:
         old: the line of the attempt that was left behind, or "".
         dots: x, y and the words of a point.
         best: x and y; None without one.
+        best_anchor, collapse_anchor: on which side of its mark the word stands.
         decline: x and width of the epochs of the decline; None without one.
         collapse: x; None without one.
         x_ticks, y_ticks: of the axes.
@@ -46,23 +51,18 @@ class _Chart:
     collapse: float | None
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    width: float = _WIDTH
-    height: float = _HEIGHT
-    left: float = _LEFT
-    right: float = _WIDTH - _RIGHT
-    top: float = _TOP
-    bottom: float = _HEIGHT - _BOTTOM
+    best_anchor: str
+    collapse_anchor: str
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
 
 
 def history_html(found: Chronicles) -> str:
     """The result of ``history``: a drawing a run, its points as a table, and the findings."""
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("ckptdoctor.render.html").joinpath("history.html.jinja")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(source.read_text(encoding="utf-8"))
     several = len(found.runs) > 1
     runs = [_run(run, named=several) for run in found.runs]
     findings = [
@@ -76,7 +76,7 @@ def history_html(found: Chronicles) -> str:
         for one in found.findings
     ]
     notes = [brief(note, 600) for note in found.notes]
-    return template.render(version=__version__, runs=runs, findings=findings, notes=notes) + "\n"
+    return rendered("history.html.jinja", runs=runs, findings=findings, notes=notes)
 
 
 def _run(run: RunReport, *, named: bool) -> dict[str, Any]:
@@ -88,7 +88,12 @@ def _run(run: RunReport, *, named: bool) -> dict[str, Any]:
         "title": f"{brief(run.name)}: {metric}" if named else metric,
         "word": one.clock.word,
         "summary": _summary(one),
-        "chart": _chart(one),
+        "next": run.next,
+        "charts": [
+            (kind, chart)
+            for kind, size in (("wide", _WIDE), ("narrow", _NARROW))
+            if (chart := _chart(one, *size)) is not None
+        ],
         "points": [_row(point) for point in (*one.points, *one.superseded)],
     }
 
@@ -115,7 +120,7 @@ def _row(point: Point) -> tuple[str, str, str, str]:
     return f"{point.at}", number(point.value), sources[point.source], path
 
 
-def _chart(history: History) -> _Chart | None:
+def _chart(history: History, width: float, height: float) -> _Chart | None:
     every = (*history.points, *history.superseded)
     finite = [point for point in every if math.isfinite(point.value)]
     if not finite:
@@ -123,11 +128,19 @@ def _chart(history: History) -> _Chart | None:
     low, high = padded([point.value for point in finite])
     epochs = [point.at for point in every]
     first, last = min(epochs), max(epochs)
-    bottom = _HEIGHT - _BOTTOM
-    x_of = scale(first, last, _LEFT + 8, _WIDTH - _RIGHT - 8)
+    left = _LEFT if width > _NARROW[0] else _LEFT_NARROW
+    right, bottom = width - _RIGHT, height - _BOTTOM
+    x_of = scale(first, last, left + 8, right - 8)
     y_of = scale(low, high, bottom, _TOP)
-    values, at = ticks(low, high, 6), [t for t in ticks(first, last, 10) if t == int(t)]
+    most = max(2, int((right - left) / _TICK_PX))
+    values, at = ticks(low, high, 6), [t for t in ticks(first, last, most) if t == int(t)]
     span, best = history.decline, history.best
+
+    def side(x: float | None) -> str:
+        return "start" if x is not None and x - left < _WORD_PX else "end"
+
+    best_at = None if best is None or not math.isfinite(best.value) else x_of(best.at)
+    collapse = None if history.collapse is None else x_of(history.collapse)
     shown = [point for point in history.points if math.isfinite(point.value)]
     return _Chart(
         path=_line(shown, x_of, y_of),
@@ -138,13 +151,19 @@ def _chart(history: History) -> _Chart | None:
             (x_of(p.at), y_of(p.value), f"{history.clock.say(p.at)}: {number(p.value)}")
             for p in shown[-_MOST_MARKS:]
         ),
-        best=None
-        if best is None or not math.isfinite(best.value)
-        else (x_of(best.at), y_of(best.value)),
+        best=None if best is None or best_at is None else (best_at, y_of(best.value)),
         decline=None
         if span is None
         else (x_of(span.first), max(2.0, x_of(span.last) - x_of(span.first))),
-        collapse=None if history.collapse is None else x_of(history.collapse),
+        collapse=collapse,
+        best_anchor=side(best_at),
+        collapse_anchor=side(collapse),
+        width=width,
+        height=height,
+        left=left,
+        right=right,
+        top=_TOP,
+        bottom=bottom,
         x_ticks=tuple(Tick(at=x_of(value), label=f"{value:g}") for value in at),
         y_ticks=tuple(
             Tick(at=y_of(value), label=text)

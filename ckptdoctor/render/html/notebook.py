@@ -7,10 +7,10 @@ on white and on black, and as a bare table where the notebook takes styles away.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 
 from ckptdoctor.finding import Finding
 from ckptdoctor.metadata import count_text
+from ckptdoctor.render.html.template import rendered
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
 from ckptdoctor.render.text import number, printable
@@ -39,16 +39,10 @@ _NAME_CHARS = 160
 
 def report_fragment(report: Report) -> str:
     """The summary; for each run its last good checkpoint, its next command, and its rows."""
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("ckptdoctor.render.html").joinpath("notebook.html.jinja")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(source.read_text(encoding="utf-8"))
     found = sections(report)
     most = max(_FEWEST_ROWS, _MAX_ROWS // max(1, len(found)))
-    return template.render(
+    return rendered(
+        "notebook.html.jinja",
         summary=summary(report),
         nothing_good=NOTHING_GOOD,
         parts=[_part(section, most) for section in found[:_MAX_PARTS]],

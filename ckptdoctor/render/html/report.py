@@ -1,4 +1,4 @@
-"""Reports as one HTML file that needs nothing else: no script, no link, no font, no network.
+"""Reports as one HTML file that needs nothing else: no link, no font, no network.
 
 It reads on a phone and on paper, in the dark and in the light. The words are chosen here; the page
 is ``report.html.jinja``, which escapes them all.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.metadata import MetricKind, count_text
 from ckptdoctor.render.html.curve import Curve, curve_of
 from ckptdoctor.render.html.plot import Drawing, draw
+from ckptdoctor.render.html.template import rendered
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections, what_is_wrong
 from ckptdoctor.render.text import number, printable
@@ -32,7 +32,6 @@ from ckptdoctor.render.wording import (
 )
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.rules import ALL_RULES
-from ckptdoctor.version import __version__
 
 __all__ = ["scan_html"]
 
@@ -132,34 +131,24 @@ class _Part:
 
 def scan_html(report: Report) -> str:
     """The answer, the next command, and for each run its plot, its ranking; findings by file."""
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("ckptdoctor.render.html").joinpath("report.html.jinja")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(source.read_text(encoding="utf-8"))
     found = sections(report)
     anchors = _anchors(report)
     most = max(_FEWEST_ROWS, _MAX_ROWS // max(1, len(found)))
     files = [row for row in report.checkpoints if row.findings]
     parts = [_part(section, f"run-{at}", anchors, most) for at, section in enumerate(found, 1)]
-    return (
-        template.render(
-            version=__version__,
-            title=summary(report),
-            answer=_answer(report),
-            counts=[(verdict.value, n) for verdict in Verdict if (n := report.count(verdict))],
-            crashes=len(report.crashes),
-            notes=[brief(note, 600) for note in report.notes[:_MAX_NOTES]],
-            notes_hidden=max(0, len(report.notes) - _MAX_NOTES),
-            parts=parts,
-            runs=[part for part in parts if not part.is_beside],
-            files=[_file(row, anchors[row.path]) for row in files if row.path in anchors],
-            files_hidden=len(files) - len(anchors),
-            codes=_codes(report),
-        )
-        + "\n"
+    return rendered(
+        "report.html.jinja",
+        title=summary(report),
+        answer=_answer(report),
+        counts=[(verdict.value, n) for verdict in Verdict if (n := report.count(verdict))],
+        crashes=len(report.crashes),
+        notes=[brief(note, 600) for note in report.notes[:_MAX_NOTES]],
+        notes_hidden=max(0, len(report.notes) - _MAX_NOTES),
+        parts=parts,
+        runs=[part for part in parts if not part.is_beside],
+        files=[_file(row, anchors[row.path]) for row in files if row.path in anchors],
+        files_hidden=len(files) - len(anchors),
+        codes=_codes(report),
     )
 
 
@@ -319,7 +308,7 @@ def _codes(report: Report) -> list[tuple[str, str, str]]:
     """Code, title and meaning of every rule that noticed something."""
     found = sorted({finding.code for finding in report.all_findings()} & set(_RULES))
     rules = [_RULES[code] for code in found]
-    return [(rule.code, rule.title(), rule.meaning().replace("``", "")) for rule in rules]
+    return [(rule.code, rule.title(), rule.meaning()) for rule in rules]
 
 
 def _curve_words(curve: Curve | None) -> str:

@@ -45,6 +45,7 @@ def history_json(found: Chronicles) -> str:
             **_run(main),
             "findings": [finding_object(finding) for finding in found.findings],
             "notes": list(found.notes),
+            "next": (found.runs[0].next or None) if len(found.runs) == 1 else None,
             "runs": [_of_run(run) for run in found.runs],
             "errors": [
                 {"rule": crash.rule, "path": str(crash.path), "error": crash.error}
@@ -61,6 +62,7 @@ def _of_run(run: RunReport) -> dict[str, Any]:
         "folder": str(run.history.folder),
         **_run(run.history),
         "logs_aside": aside_objects(run),
+        "next": run.next or None,
         "findings": [finding_object(finding) for finding in run.findings],
     }
 

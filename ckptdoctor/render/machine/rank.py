@@ -22,6 +22,7 @@ def rank_json(report: Report) -> str:
             "schema_version": SCHEMA_VERSION,
             "ranking": [_place(place) for place in report.ranking],
             "notes": list(report.notes),
+            "next": report.next or None,
         }
     )
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from ckptdoctor.diagnose import judge_history
 from ckptdoctor.histories import History, LogFacts, Point
 from ckptdoctor.metadata import Mode, Source
-from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.render.console.history import history_text
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.wording import NOTHING
@@ -40,7 +39,7 @@ def shown(*logs: LogFacts, verbosity: int = 1, width: int = 100) -> list[str]:
     run = Run(name="a", folder=Path("a"), choice=Choice(name="iou"), history=history)
     reports, _ = judge_history([run])
     screen = Screen(width=width, colour=False, verbosity=verbosity)
-    return history_text(Chronicles(runs=tuple(reports)), screen, Asked()).splitlines()
+    return history_text(Chronicles(runs=tuple(reports)), screen).splitlines()
 
 
 def test_form_encoding_lines_places_and_values() -> None:

@@ -1,0 +1,1 @@
+"""What the functions of the package return, held against the commands."""
