@@ -343,6 +343,17 @@ def test_the_action_installs_from_its_own_repository(folder: Path) -> None:
     assert steps()[0]["if"] == "inputs.install == 'true'"
 
 
+# -- our own -------------------------------------------------------------------------------------
+
+
+@needs_bash
+def test_a_part_of_ci_that_there_is_not_is_told_before_anything_is_installed() -> None:
+    command = ["bash", str(ROOT / ".ci" / "run"), "checks", "lint"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "no part 'lint', but demo tests checks benchmarks others" in finished.stderr
+
+
 # -- the page ------------------------------------------------------------------------------------
 
 
