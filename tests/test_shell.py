@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ckptdoctor.render.text import printable
 from ckptdoctor.shell import argument, command_line, quoted, unescaped
 from tests.bash import words_of
+from tests.each import assert_each
 from tests.odd_names import ODD_NAMES, SEEN_BY_EVERY_SHELL
 
 texts = st.text(
@@ -47,14 +48,16 @@ def test_any_shell_takes_what_can_be_seen() -> None:
     assert words_of(text, shell="sh") == ["python", *seen]
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_command_is_one_line_that_shows_all_it_says(name: str) -> None:
-    text = command_line("ckptdoctor", "scan", Path(name))
-    assert printable(text) == text
-    assert text.isprintable()
-    assert text == text.strip()
-    assert "##[" not in text
-    assert text.startswith("ckptdoctor scan ")
+def test_a_command_is_one_line_that_shows_all_it_says() -> None:
+    def is_shown(name: str) -> None:
+        text = command_line("ckptdoctor", "scan", Path(name))
+        assert printable(text) == text
+        assert text.isprintable()
+        assert text == text.strip()
+        assert "##[" not in text
+        assert text.startswith("ckptdoctor scan ")
+
+    assert_each(ODD_NAMES, is_shown)
 
 
 @settings(deadline=None, max_examples=100)

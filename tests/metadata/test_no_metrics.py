@@ -22,9 +22,8 @@ from tests.metadata.settings_of_scripts import (
 EVERY = sorted({*DETR, *TIMM, *ULTRALYTICS, *NNUNET, *TRANSFORMERS, *OTHERS})
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_the_setting_of_a_training_script_is_no_score(name: str) -> None:
-    assert named_metric(name, 0.5, Source.LOG) is None
+def test_the_setting_of_a_training_script_is_no_score() -> None:
+    assert [name for name in EVERY if named_metric(name, 0.5, Source.LOG) is not None] == []
 
 
 def test_a_number_among_the_settings_of_the_trainer_is_no_score_that_nobody_knows() -> None:
