@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["Evidence", "Finding", "Severity", "Verdict"]
+__all__ = ["Aside", "Evidence", "Finding", "SetAside", "Severity", "Verdict"]
 
 Evidence = object
 """A value that JSON can hold once non-finite floats are spelled out."""
@@ -60,3 +60,26 @@ class Finding:
     message: str
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     remedy: str = ""
+
+
+class Aside(enum.Enum):
+    """Why a finding does not count."""
+
+    NOT_SELECTED = "not selected"
+    IGNORED = "ignored"
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A finding that the user wants neither shown nor counted; the verdict rests upon it still.
+
+    Attributes:
+        finding: as the rule made it.
+        why: what was done with it.
+        by: who wants so: an option, a variable, a file.
+    """
+
+    finding: Finding
+    why: Aside
+    by: str

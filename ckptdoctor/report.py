@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, TensorStats
-from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.finding import Finding, SetAside, Severity, Verdict
 from ckptdoctor.histories import History
 from ckptdoctor.layouts.files import CheckpointFiles, Part
 from ckptdoctor.manifest import RestoredFrom
@@ -99,6 +99,7 @@ class CheckpointReport:
         tensors: sums over its tensors.
         has_weights: whether the weights of a model are in it, sound or not.
         findings: worst first.
+        set_aside: findings that the user wants neither shown nor counted.
         run: the name of the run that it belongs to; None for a file that lies beside.
         restored: what it was made from by ``ckptdoctor restore``; None for a file that was not.
         checkpoint: what the reader returned; None where nothing could be read, or if not kept.
@@ -115,6 +116,7 @@ class CheckpointReport:
     tensors: TensorTotals = field(default_factory=TensorTotals)
     has_weights: bool = False
     findings: tuple[Finding, ...] = field(default=(), repr=False)
+    set_aside: tuple[SetAside, ...] = field(default=(), repr=False)
     run: str | None = None
     restored: RestoredFrom | None = None
     checkpoint: Checkpoint | None = field(default=None, repr=False)
@@ -170,6 +172,7 @@ class RunReport:
         ranking: its checkpoints from best to worst, with the reason.
         last_good: the checkpoint to go on from; None where none is sound.
         findings: about the run as a whole, worst first.
+        set_aside: findings about it that the user wants neither shown nor counted.
         next: the command to go on with; "" where all is well.
     """
 
@@ -178,6 +181,7 @@ class RunReport:
     ranking: tuple[Place, ...] = field(default=(), repr=False)
     last_good: LastGood | None = None
     findings: tuple[Finding, ...] = ()
+    set_aside: tuple[SetAside, ...] = field(default=(), repr=False)
     next: str = ""
 
     @property
@@ -239,6 +243,7 @@ class Report:
         findings: about the runs as a whole.
         notes: what was not understood, or not believed, a sentence each.
         crashes: our own bugs.
+        settings: the file that the user's settings were read from; "" where there is none.
     """
 
     checkpoints: tuple[CheckpointReport, ...] = ()
@@ -248,6 +253,13 @@ class Report:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     crashes: tuple[Crash, ...] = ()
+    settings: str = ""
+
+    @property
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """The findings that the user wants neither shown nor counted: of runs, then of files."""
+        of_runs = (one for run in self.runs for one in run.set_aside)
+        return (*of_runs, *(one for row in self.checkpoints for one in row.set_aside))
 
     @property
     def histories(self) -> tuple[History, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ckptdoctor.cache.memory import Memory
 from ckptdoctor.diagnose import Examination, examine, judge_history
 from ckptdoctor.errors import CheckpointError
-from ckptdoctor.finding import Finding
+from ckptdoctor.finding import Finding, SetAside
 from ckptdoctor.formats import Repeats
 from ckptdoctor.histories import History, LogFacts
 from ckptdoctor.layouts.files import CheckpointFiles
@@ -62,6 +62,7 @@ class Chronicles:
         notes: what was not understood, or not believed, a sentence each.
         readings: how the logs were read, those of runs of which nothing is known among them.
         crashes: our own bugs.
+        settings: the file that the user's settings were read from; "" where there is none.
     """
 
     runs: tuple[RunReport, ...] = ()
@@ -69,6 +70,12 @@ class Chronicles:
     notes: tuple[str, ...] = ()
     readings: tuple[LogFacts, ...] = ()
     crashes: tuple[Crash, ...] = ()
+    settings: str = ""
+
+    @property
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """The findings that the user wants neither shown nor counted."""
+        return tuple(one for run in self.runs for one in run.set_aside)
 
     @property
     def histories(self) -> tuple[History, ...]:

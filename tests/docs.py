@@ -23,7 +23,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = (
     *("scan", "inspect", "diff", "rank", "history", "restore", "repair", "plan"),
     *("autopsy", "watch"),
-    *("explain", "gpu", "cache", "demo"),
+    *("explain", "gpu", "config", "cache", "demo"),
 )
 
 

@@ -12,6 +12,8 @@ import stat
 import sys
 from collections.abc import Iterable, Sequence
 
+from ckptdoctor.settings.files import candidates_now
+
 __all__ = ["TooManyError", "asked_how", "folders_now"]
 
 _MOST_ENTRIES = 20_000
@@ -33,7 +35,9 @@ def asked_how(arguments: Sequence[str]) -> bytes:
     """
     environment = sorted(one for one in os.environ.items() if one[0] not in _VOLATILE)
     user = os.geteuid() if hasattr(os, "geteuid") else 0
-    told = (list(arguments), os.getcwd(), environment, _screens(), user, sys.flags)  # noqa: PTH109
+    settings = candidates_now()  # the folders above change all the time, these files do not
+    shell = os.getcwd(), environment, _screens(), user, sys.flags  # noqa: PTH109
+    told = list(arguments), *shell, settings
     return hashlib.blake2b(repr(told).encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 

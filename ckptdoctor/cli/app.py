@@ -9,6 +9,8 @@ import typer
 from ckptdoctor.cli.autopsy import autopsy
 from ckptdoctor.cli.cache import cache
 from ckptdoctor.cli.commands import Command, Commands
+from ckptdoctor.cli.config import config
+from ckptdoctor.cli.configured import Chooses, configured
 from ckptdoctor.cli.demo import demo
 from ckptdoctor.cli.diff import diff
 from ckptdoctor.cli.explain import explain
@@ -65,19 +67,32 @@ def _main(
 
 app.command(
     cls=Command, short_help="Which checkpoints are still good, and which one to go on from."
-)(scan)
-app.command(cls=Command, short_help="One checkpoint, tensor by tensor.")(inspect)
+)(configured(scan, Chooses.ACCEPTS))
+app.command(cls=Command, short_help="One checkpoint, tensor by tensor.")(configured(inspect))
 app.command(cls=Command, short_help="What moved between two checkpoints, layer by layer.")(diff)
-app.command(cls=Command, short_help="Backups from best to worst, and why.")(rank)
-app.command(cls=Command, short_help="The metric over the epochs: best, decline, collapse.")(history)
-app.command(cls=Command, short_help="Write a verified clean file to go on from.")(restore)
+app.command(cls=Command, short_help="Backups from best to worst, and why.")(
+    configured(rank, Chooses.COUNTS)
+)
+app.command(cls=Command, short_help="The metric over the epochs: best, decline, collapse.")(
+    configured(history, Chooses.COUNTS)
+)
+app.command(cls=Command, short_help="Write a verified clean file to go on from.")(
+    configured(restore)
+)
 app.command(cls=Command, short_help="Put a flipped bit right, into a new file.")(repair)
-app.command(cls=TakesCommand, short_help="How to go on: restart commands, ready to run.")(plan)
+app.command(cls=TakesCommand, short_help="How to go on: restart commands, ready to run.")(
+    configured(plan)
+)
 app.command(
     cls=Command, short_help="What went bad first, why, and the recovery guide of this run."
-)(autopsy)
-app.command(cls=Command, short_help="Watch a run: new checkpoints, the log, silence.")(watch)
+)(configured(autopsy))
+app.command(cls=Command, short_help="Watch a run: new checkpoints, the log, silence.")(
+    configured(watch)
+)
 app.command(cls=Command, short_help="What a finding means, why, and what to do.")(explain)
 app.command(cls=Command, short_help="Who holds the GPU's memory, and how to free it.")(gpu)
 app.command(cls=Command, short_help="What is remembered of files, and how to clear it.")(cache)
+app.command(cls=Command, short_help="The settings that count, and where each comes from.")(
+    configured(config, Chooses.COUNTS)
+)
 app.command(cls=Command, short_help="Make a small collapsed run and examine it.")(demo)

@@ -11,7 +11,7 @@ GROUPS = {
     "My run died": ("scan", "autopsy", "plan", "restore", "repair"),
     "Look closer": ("inspect", "diff", "rank", "history"),
     "While it trains": ("watch", "gpu"),
-    "About ckptdoctor": ("explain", "cache", "demo"),
+    "About ckptdoctor": ("explain", "config", "cache", "demo"),
 }
 """A question -> the commands that answer it, in the order in which a person needs them."""
 
@@ -25,6 +25,7 @@ EXAMPLES = {
         "ckptdoctor scan",
         "ckptdoctor scan checkpoints/ -f json -o report.json",
         "ckptdoctor scan 'checkpoints/*_9*.pth' --fail-on warning",
+        "ckptdoctor scan --write-baseline accepted.json",
     ),
     "inspect": (
         "ckptdoctor inspect checkpoints/best_model.pth",
@@ -59,6 +60,7 @@ EXAMPLES = {
     ),
     "explain": ("ckptdoctor explain CD201", "ckptdoctor explain NaN"),
     "gpu": ("ckptdoctor gpu",),
+    "config": ("ckptdoctor config", "ckptdoctor config checkpoints/ --ignore CD407"),
     "cache": ("ckptdoctor cache", "ckptdoctor cache --clear"),
     "demo": ("ckptdoctor demo", "ckptdoctor demo my-folder"),
 }

@@ -58,6 +58,7 @@ def history(
     From logs, from the contents of checkpoints and from their names. No tensor is read. PATHS may
     be logs as well: lines of text, CSV, JSON lines, trainer_state.json, TensorBoard events.
     """
+    from ckptdoctor.cli.configured import chronicles_settled
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.remembering import remembering
     from ckptdoctor.cli.work import screen_for, wish_of
@@ -67,7 +68,7 @@ def history(
 
     wish = wish_of(log, log_pattern, metric, mode)
     with remembering(wanted=not no_cache, quiet=quiet) as memory:
-        found = chronicles(paths or [], wish, memory)
+        found = chronicles_settled(chronicles(paths or [], wish, memory))
     for crash in found.crashes:
         note(f"the rule {crash.rule} failed; please report this:\n{crash.error}")
     match fmt:

@@ -57,12 +57,14 @@ def rank(
     by epoch. A best score that is only carried along counts for the first file that holds it; a
     score inside a decline or after a collapse never wins.
     """
+    from ckptdoctor.cli.configured import report_settled
     from ckptdoctor.cli.output import write_result
     from ckptdoctor.cli.work import examine_paths, wish_of
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
     report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
+    report = None if report is None else report_settled(report)
     ranking = report or Report()
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.rank import rank_json

@@ -45,11 +45,13 @@ def scan(
     Every tensor is looked at, in the weights and in the optimizer, and every checksum. Nothing in
     the files is executed, and nothing is changed.
     """
+    from ckptdoctor.cli.configured import report_settled
     from ckptdoctor.cli.work import examine_paths, wish_of, write_scan
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
     report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
+    report = None if report is None else report_settled(report)
     code = Exit.NOTHING if report is None else exit_for(report, fail_on)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report
         write_scan(

@@ -12,9 +12,12 @@ from rich.text import Text
 from ckptdoctor.finding import Finding
 from ckptdoctor.render.console.screen import SEVERITY_STYLE
 from ckptdoctor.render.sections import Section, logs_words
+from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.text import printable
+from ckptdoctor.report import Report
+from ckptdoctor.survey import Chronicles
 
-__all__ = ["print_last_good", "print_next", "print_notes", "print_run_findings"]
+__all__ = ["print_last_good", "print_next", "print_notes", "print_run_findings", "print_set_aside"]
 
 _INDENT = 11
 _MAX_NOTES = 3
@@ -56,6 +59,12 @@ def print_run_findings(
     if most is not None and len(findings) > most:
         rest = f"{'':<{_INDENT}}… and {len(findings) - most} more (-v)"
         console.print(Text(rest, "dim"))
+
+
+def print_set_aside(console: Console, found: Report | Chronicles) -> None:
+    """What the user wants neither shown nor counted, and by which file."""
+    if words := settings_words(found.set_aside, found.settings):
+        console.print(Text(words[:1].upper() + words[1:], "dim"))
 
 
 def print_notes(console: Console, notes: Sequence[str], *, all_of_them: bool) -> None:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from ckptdoctor.histories import History, LogFacts
 from ckptdoctor.metadata import MetricKind, Source
-from ckptdoctor.render.console.answer import print_notes, print_run_findings
+from ckptdoctor.render.console.answer import print_notes, print_run_findings, print_set_aside
 from ckptdoctor.render.console.braille_plot import plot_lines
 from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
@@ -44,6 +44,7 @@ def history_text(found: Chronicles, screen: Screen) -> str:
         print_run_findings(console, run.findings, None if screen.verbosity > 0 else _MOST_FINDINGS)
         if run.next:
             console.print(Text.assemble("Next:      ", (run.next, "bold")), soft_wrap=True)
+    print_set_aside(console, found)
     if screen.verbosity >= 0:
         print_notes(console, found.notes, all_of_them=screen.verbosity > 0)
     return drawn(console)

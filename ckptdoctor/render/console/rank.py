@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ckptdoctor.render.console.answer import print_notes
+from ckptdoctor.render.console.answer import print_notes, print_set_aside
 from ckptdoctor.render.console.screen import LOOK, Screen, drawn
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
@@ -30,6 +30,7 @@ def rank_text(report: Report, screen: Screen) -> str:
         _print_heading(console, section)
         shown = section.ranking[: 1 if screen.verbosity < 0 else None]
         console.print(_table(shown, console.width))
+    print_set_aside(console, report)
     if screen.verbosity >= 0:
         print_notes(console, report.notes, all_of_them=True)
     return drawn(console)

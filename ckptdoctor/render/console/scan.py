@@ -14,6 +14,7 @@ from ckptdoctor.render.console.answer import (
     print_next,
     print_notes,
     print_run_findings,
+    print_set_aside,
 )
 from ckptdoctor.render.console.rows import print_hidden, rows_table, selected
 from ckptdoctor.render.console.screen import Screen, drawn, height, print_finding, summary_line
@@ -37,7 +38,7 @@ def scan_text(report: Report, screen: Screen) -> str:
     """The result of ``scan``: what to go on from first, then the table; it fits 24 lines."""
     if len(report.runs) > 1:
         return several_text(report, screen) + _findings_text(report, screen)
-    room = _MAX_ROWS - len(report.findings) - len(report.notes)
+    room = _MAX_ROWS - len(report.findings) - len(report.notes) - bool(report.set_aside)
     while True:
         text = _one_run(report, screen, room)
         too_many = height(text, screen) - _MAX_LINES
@@ -49,6 +50,7 @@ def scan_text(report: Report, screen: Screen) -> str:
 def _one_run(report: Report, screen: Screen, room: int) -> str:
     console = screen.console()
     console.print(summary_line(report))
+    print_set_aside(console, report)
     every = sections(report)
     run = next((one for one in every if not one.is_beside), Section())
     beside = next((one for one in every if one.is_beside), Section())

@@ -10,7 +10,12 @@ from rich.text import Text
 
 from ckptdoctor.finding import Verdict
 from ckptdoctor.metadata import count_text
-from ckptdoctor.render.console.answer import print_next, print_notes, print_run_findings
+from ckptdoctor.render.console.answer import (
+    print_next,
+    print_notes,
+    print_run_findings,
+    print_set_aside,
+)
 from ckptdoctor.render.console.rows import print_hidden, rows_table, selected
 from ckptdoctor.render.console.screen import Screen, drawn, height, summary_line
 from ckptdoctor.render.paths import relative, shorten_apart
@@ -64,6 +69,7 @@ def _drawing_runs(report: Report, runs: Sequence[Section], screen: Screen) -> It
 def _head(report: Report, screen: Screen) -> str:
     console = screen.console()
     console.print(summary_line(report))
+    print_set_aside(console, report)
     return drawn(console)
 
 
@@ -85,6 +91,7 @@ def _quiet(report: Report, runs: Sequence[Section], screen: Screen) -> str:
     """The sum, and a line a run."""
     console = screen.console()
     console.print(summary_line(report))
+    print_set_aside(console, report)
     for run in runs:
         line = Text.assemble((brief(run.name, 80), "bold"), ": ")
         if run.last_good is None:
@@ -143,6 +150,7 @@ def _runs(report: Report, runs: Sequence[Section], screen: Screen, room: int | N
     """
     console = screen.console()
     console.print(summary_line(report))
+    print_set_aside(console, report)
     console.print()
     shown = list(runs)
     if room is not None and len(runs) > room:

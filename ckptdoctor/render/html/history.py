@@ -11,6 +11,7 @@ from ckptdoctor.histories import History, Point
 from ckptdoctor.metadata import Source
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
 from ckptdoctor.render.html.template import rendered
+from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.text import number, plural
 from ckptdoctor.render.wording import brief, label
 from ckptdoctor.report import RunReport
@@ -76,7 +77,10 @@ def history_html(found: Chronicles) -> str:
         for one in found.findings
     ]
     notes = [brief(note, 600) for note in found.notes]
-    return rendered("history.html.jinja", runs=runs, findings=findings, notes=notes)
+    set_aside = settings_words(found.set_aside, found.settings)
+    return rendered(
+        "history.html.jinja", runs=runs, findings=findings, notes=notes, set_aside=set_aside
+    )
 
 
 def _run(run: RunReport, *, named: bool) -> dict[str, Any]:

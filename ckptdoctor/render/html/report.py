@@ -17,6 +17,7 @@ from ckptdoctor.render.html.plot import Drawing, draw
 from ckptdoctor.render.html.template import rendered
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections, what_is_wrong
+from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.text import number, printable
 from ckptdoctor.render.wording import (
     NOTHING_GOOD,
@@ -142,6 +143,7 @@ def scan_html(report: Report) -> str:
         answer=_answer(report),
         counts=[(verdict.value, n) for verdict in Verdict if (n := report.count(verdict))],
         crashes=len(report.crashes),
+        set_aside=_capital(settings_words(report.set_aside, report.settings)),
         notes=[brief(note, 600) for note in report.notes[:_MAX_NOTES]],
         notes_hidden=max(0, len(report.notes) - _MAX_NOTES),
         parts=parts,
@@ -150,6 +152,10 @@ def scan_html(report: Report) -> str:
         files_hidden=len(files) - len(anchors),
         codes=_codes(report),
     )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _answer(report: Report) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
-from ckptdoctor.finding import Finding, Verdict
+from ckptdoctor.finding import Aside, Finding, SetAside, Verdict
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metric
 from ckptdoctor.report import CheckpointReport, LastGood, PartReport, Report, RunReport
@@ -23,6 +24,7 @@ __all__ = [
     "dump",
     "dump_line",
     "finding_object",
+    "ignored_sum",
     "inspect_json",
     "metric_object",
     "run_object",
@@ -48,6 +50,8 @@ def scan_json(report: Report) -> str:
             "runs": [run_object(run) for run in report.runs],
             "notes": total["notes"],
             "findings": [finding_object(finding) for finding in report.findings],
+            "ignored": total["ignored"],
+            "settings": total["settings"],
             "summary": total["summary"],
             "errors": total["errors"],
         }
@@ -130,6 +134,8 @@ def sum_object(report: Report) -> dict[str, Any]:
         "last_good": _last_good(report.last_good),
         "next": report.next or None,
         "notes": list(report.notes),
+        "ignored": ignored_sum(report.set_aside),
+        "settings": {"file": report.settings or None},
         "summary": {
             "checkpoints": len(report.checkpoints),
             **{verdict.value: report.count(verdict) for verdict in Verdict},
@@ -154,6 +160,7 @@ def run_object(run: RunReport) -> dict[str, Any]:
         "metric": run.metric or None,
         "mode": None if run.mode is None else run.mode.value,
         "findings": [finding_object(finding) for finding in run.findings],
+        "ignored": [_set_aside(one) for one in run.set_aside],
     }
 
 
@@ -209,7 +216,23 @@ def checkpoint_object(report: CheckpointReport) -> dict[str, Any]:
         "run": report.run,
         "restored_from": None if report.restored is None else _restored(report.restored),
         "findings": [finding_object(finding) for finding in report.findings],
+        "ignored": [_set_aside(one) for one in report.set_aside],
     }
+
+
+def ignored_sum(found: Iterable[SetAside]) -> dict[str, Any]:
+    """How many findings do not count, by code and by reason; which, their owners say."""
+    every = list(found)
+    codes = Counter(one.finding.code for one in every)
+    return {
+        "count": len(every),
+        "codes": dict(sorted(codes.items())),
+        "why": {why.value: sum(one.why is why for one in every) for why in Aside},
+    }
+
+
+def _set_aside(one: SetAside) -> dict[str, Any]:
+    return {**finding_object(one.finding), "why": one.why.value, "by": one.by}
 
 
 def _part(part: PartReport) -> dict[str, Any]:

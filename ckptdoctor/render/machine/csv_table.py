@@ -26,7 +26,7 @@ CHECKPOINT_COLUMNS = (
     *("path", "format", "nbytes", "verdict", "epoch", "global_step"),
     *("metric", "value", "mode", "kind"),
     *("tensors", "scanned", "nan", "inf", "errors", "warnings", "codes"),
-    *("rank", "last_good", "reason", "run"),
+    *("rank", "last_good", "reason", "run", "ignored"),
 )
 TENSOR_COLUMNS = (
     *("fqn", "role", "dtype", "shape", "numel", "nbytes", "lost"),
@@ -40,7 +40,11 @@ def scan_csv(report: Report) -> str:
     return _written(
         CHECKPOINT_COLUMNS,
         (
-            (*_facts(row), *_standing(row, good, places.get(row.path)), csv_cell(row.run or ""))
+            (
+                *_facts(row),
+                *_standing(row, good, places.get(row.path)),
+                *(csv_cell(row.run or ""), len(row.set_aside)),
+            )
             for row in report.checkpoints
         ),
     )

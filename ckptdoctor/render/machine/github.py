@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.render.sections import last_good_words, prefix_of
+from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.wording import Folded, brief, folded, label, summary
 from ckptdoctor.report import Report
 
@@ -75,6 +76,8 @@ def _last_line(report: Report, hidden: int) -> str:
     line = f"ckptdoctor: {summary(report)}."
     if good := last_good_words(report, _MOST_RUNS):
         line += f" {good}"
+    if words := settings_words(report.set_aside, report.settings):
+        line += f" {words[:1].upper()}{words[1:]}."
     if hidden:
         line += f" {hidden} more not shown: GitHub takes ten of a kind."
     return line.replace("##[", "## [")

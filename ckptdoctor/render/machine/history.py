@@ -13,6 +13,7 @@ from ckptdoctor.render.machine.as_json import (
     aside_objects,
     dump,
     finding_object,
+    ignored_sum,
 )
 from ckptdoctor.render.text import csv_cell
 from ckptdoctor.render.wording import NOTHING
@@ -46,6 +47,8 @@ def history_json(found: Chronicles) -> str:
             "findings": [finding_object(finding) for finding in found.findings],
             "notes": list(found.notes),
             "next": (found.runs[0].next or None) if len(found.runs) == 1 else None,
+            "ignored": ignored_sum(found.set_aside),
+            "settings": {"file": found.settings or None},
             "runs": [_of_run(run) for run in found.runs],
             "errors": [
                 {"rule": crash.rule, "path": str(crash.path), "error": crash.error}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.sections import Section, sections
+from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.text import number
 from ckptdoctor.render.wording import (
     brief,
@@ -48,7 +49,10 @@ def scan_junit(report: Report, *, threshold: Severity | None) -> str:
     if len(report.runs) > 1:
         for section in sections(report):
             says = verdicts(section.rows)
-            xml.add_testsuite(_suite(section, says, _cases(section, threshold)))
+            own = section.run.set_aside if section.run is not None else ()
+            own += tuple(one for row in section.rows for one in row.set_aside)
+            cases = _cases(section, threshold)
+            xml.add_testsuite(_suite(section, says, cases, settings_words(own, report.settings)))
         if crashes:
             xml.add_testsuite(_suite(Section(name=_OURS), "", crashes))
     else:
@@ -60,19 +64,22 @@ def scan_junit(report: Report, *, threshold: Severity | None) -> str:
             next=report.next,
         )
         cases = [*_cases(whole, threshold), *crashes]
-        xml.add_testsuite(_suite(whole, summary(report), cases))
+        ignored = settings_words(report.set_aside, report.settings)
+        xml.add_testsuite(_suite(whole, summary(report), cases, ignored))
     xml.update_statistics()  # type: ignore[no-untyped-call]
     written = io.BytesIO()
     xml.write(written, pretty=True)
     return written.getvalue().decode("utf-8")
 
 
-def _suite(section: Section, says: str, cases: list[TestCase]) -> TestSuite:
+def _suite(section: Section, says: str, cases: list[TestCase], ignored: str = "") -> TestSuite:
     from junitparser import TestSuite
 
     suite = TestSuite(brief(section.name, _MAX_NAME))
     if says:
         suite.add_property("summary", says)
+    if ignored:
+        suite.add_property("ignored", ignored)
     if section.last_good is not None:
         suite.add_property("last_good", brief(section.last_good.path, _MAX_NAME))
     suite.add_testcases(cases)  # at once: one by one counts all of them anew each time

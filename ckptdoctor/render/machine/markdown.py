@@ -9,6 +9,7 @@ from ckptdoctor.finding import Finding
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.paths import shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
+from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.text import bytes_text, markdown_cell, number, plural, printable
 from ckptdoctor.render.wording import (
     MARK,
@@ -122,6 +123,8 @@ def _notes(report: Report) -> str:
     lines = [f"- Note: {markdown_cell(brief(note, 500))}\n" for note in report.notes[:_MAX_NOTES]]
     if len(report.notes) > _MAX_NOTES:
         lines.append(f"- … and {len(report.notes) - _MAX_NOTES} more notes\n")
+    if words := settings_words(report.set_aside, report.settings):
+        lines.append(f"- {markdown_cell(words[:1].upper() + words[1:])}\n")
     if report.crashes:
         checks = plural(len(report.crashes), "check")
         lines.append(f"- **{checks} of our own failed**: the result is not complete\n")

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump, metric_object
+from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump, ignored_sum, metric_object
 from ckptdoctor.render.text import csv_cell
 from ckptdoctor.report import Place, Report
 
@@ -23,6 +23,8 @@ def rank_json(report: Report) -> str:
             "ranking": [_place(place) for place in report.ranking],
             "notes": list(report.notes),
             "next": report.next or None,
+            "ignored": ignored_sum(report.set_aside),
+            "settings": {"file": report.settings or None},
         }
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.finding import Finding, SetAside, Severity
 from ckptdoctor.render.machine.as_json import TOOL, dump
 from ckptdoctor.render.paths import common_folder
 from ckptdoctor.render.sections import folder_of_run
@@ -43,7 +43,8 @@ def scan_sarif(report: Report, *, exit_code: int) -> str:
         report: what was found.
         exit_code: what the process tells its caller.
     """
-    codes = sorted({finding.code for finding in report.all_findings()})
+    aside = [one.finding for one in report.set_aside]
+    codes = sorted({finding.code for finding in (*report.all_findings(), *aside)})
     run = {
         "tool": {"driver": {**TOOL, "rules": [_rule(code) for code in codes]}},
         "invocations": [_invocation(report, exit_code)],
@@ -116,10 +117,40 @@ def _artifact(row: CheckpointReport) -> dict[str, Any]:
 def _results(report: Report, codes: Sequence[str]) -> list[dict[str, Any]]:
     index_of = {code: index for index, code in enumerate(codes)}
     seen: Counter[str] = Counter()
-    return [
+    results = [
         _result(finding, location, run, index_of[finding.code], seen)
         for finding, location, run in _located(report)
     ]
+    if report.set_aside:  # then every result says whether it is
+        results = [{**result, "suppressions": []} for result in results]
+    return results + [
+        {
+            **_result(one.finding, location, run, index_of[one.finding.code], seen),
+            "suppressions": [_suppression(one)],
+        }
+        for one, location, run in _located_aside(report)
+    ]
+
+
+def _suppression(one: SetAside) -> dict[str, Any]:
+    return {
+        "kind": "external",
+        "status": "accepted",
+        "justification": brief(f"{one.why.value}: {one.by}", _MAX_TEXT),
+    }
+
+
+def _located_aside(report: Report) -> Iterator[tuple[SetAside, dict[str, Any], str]]:
+    """What does not count, with its artifact and its run."""
+    several = len(report.runs) > 1
+    places = {path: index for index, path in enumerate(_files(report))}
+    for run in report.runs:
+        for one in run.set_aside:
+            yield one, {"uri": _folder_uri(run.path)}, run.name if several else ""
+    for row in report.checkpoints:
+        for one in row.set_aside:
+            at = {"uri": _uri(row.path), "index": places[row.path]}
+            yield one, at, row.run or "" if several else ""
 
 
 def _located(report: Report) -> Iterator[tuple[Finding, dict[str, Any], str]]:
