@@ -44,6 +44,13 @@ def folder(demo: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo, tmp_path / "run"))
 
 
+def test_the_readme_shows_what_is_said_of_a_dead_run(folder: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = text.partition("<!-- scan -->\n```console\n$ ckptdoctor scan\n")[2].partition("```")[0]
+    told = run("scan", cwd=folder, env={"CKPTDOCTOR_NO_CACHE": "1", "COLUMNS": "80"})
+    assert told.stdout == shown
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_every_example_works(line: str, folder: Path) -> None:
     home = {"XDG_CACHE_HOME": str(folder / "cache"), "CKPTDOCTOR_CACHE_DIR": str(folder / "cache")}
