@@ -99,5 +99,11 @@ def test_exit_codes(tmp_path: Path) -> None:
         "schema_version": 1,
         "ranking": [],
         "notes": [],
+        "ignored": {
+            "count": 0,
+            "codes": {},
+            "why": {"not selected": 0, "ignored": 0, "accepted": 0},
+        },
+        "settings": {"file": None},
     }
     assert run("rank", folder, "--mode", "best").code == 2

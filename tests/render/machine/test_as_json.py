@@ -62,7 +62,7 @@ def test_runs_have_the_keys_of_the_contract() -> None:
     odd, plain = content["runs"]
     assert set(odd) == {
         *("path", "name", "last_good", "next", "checkpoints", "logs", "logs_aside"),
-        *("metric", "mode", "findings"),
+        *("metric", "mode", "findings", "ignored"),
     }
     assert (odd["name"], odd["path"]) == (ODD_RUN, f"runs/{ODD_RUN}")
     assert odd["next"] == "ckptdoctor plan runs"
