@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import tomllib
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import ckptdoctor
 from ckptdoctor.version import __version__
 from tests.address import MENTION, NAMES_IT, ROOT, address
 from tests.release import mistakes
@@ -142,3 +144,16 @@ def test_links_in_the_pages_of_github_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
         for name in re.findall(r"docs/[\w-]+\.md", text):
             assert (ROOT / name).exists(), name
+
+
+def test_every_public_function_and_error_stands_in_the_reference() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"auto(?:function|exception):: ckptdoctor\.(\w+)", text))
+    public = {name: getattr(ckptdoctor, name) for name in ckptdoctor.__all__}
+    functions = {name for name, what in public.items() if inspect.isfunction(what)}
+    errors = {name for name, what in public.items() if _is_error(what)}
+    assert shown == functions | errors
+
+
+def _is_error(what: object) -> bool:
+    return isinstance(what, type) and issubclass(what, Exception)
