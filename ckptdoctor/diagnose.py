@@ -16,6 +16,7 @@ from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.manifests import Manifests
 from ckptdoctor.measure import Examination, measure
 from ckptdoctor.metadata import Metadata, Source
+from ckptdoctor.plugins import failed
 from ckptdoctor.report import (
     CheckpointReport,
     Crash,
@@ -25,7 +26,8 @@ from ckptdoctor.report import (
     TensorTotals,
     findings_of,
 )
-from ckptdoctor.rules import ALL_RULES, Case, Rule, verdict_of
+from ckptdoctor.rules import Case, Rule, all_rules, verdict_of
+from ckptdoctor.rules.added import package_of
 from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.parts import is_needed, of_part
 from ckptdoctor.rules.verdict import DECISIVE, verdict_of_part, verdict_of_parts
@@ -65,7 +67,7 @@ def examine(
         UsageError: no run has the metric that the user names.
     """
     how = how or Examination()
-    crashes: list[Crash] = []
+    crashes = _failed_plugins()
     files = [single(one) if isinstance(one, Path) else one for one in found]
     waiting = measure(files, how, _Keeper(how).kept)
     members = [member for member, _ in waiting]
@@ -88,16 +90,22 @@ def examine(
 
 
 def judge_history(
-    runs: Sequence[Run], rules: Sequence[type[Rule]] = ALL_RULES
+    runs: Sequence[Run], rules: Sequence[type[Rule]] | None = None
 ) -> tuple[list[RunReport], list[Crash]]:
     """What the rules say of runs over their time, and our own bugs.
 
     Args:
         runs: with their histories.
-        rules: those to ask.
+        rules: those to ask; None for all.
     """
-    crashes: list[Crash] = []
+    rules = all_rules() if rules is None else rules
+    crashes = _failed_plugins()
     return [_judged(run, (), rules, crashes) for run in runs], crashes
+
+
+def _failed_plugins() -> list[Crash]:
+    """The rules and layouts of other packages that could not be had, or failed."""
+    return [Crash(rule=str(one), path=Path(one.where), error=one.error) for one in failed()]
 
 
 def _judged(
@@ -364,4 +372,6 @@ def _apply(
         try:
             yield from list(check(rule()))
         except Exception:  # noqa: BLE001  (whatever it is, it is ours, and it is reported)
-            crashes.append(Crash(rule=rule.__name__, path=path, error=traceback.format_exc()))
+            package = package_of(rule)
+            name = f"{rule.__name__} of the package {package}" if package else rule.__name__
+            crashes.append(Crash(rule=name, path=path, error=traceback.format_exc()))

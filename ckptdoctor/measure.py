@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -27,7 +27,7 @@ from ckptdoctor.layouts.weights.index_check import with_indexes
 from ckptdoctor.manifest import check_folder, check_manifest
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.report import CheckpointReport
-from ckptdoctor.rules import ALL_RULES, Case, Rule
+from ckptdoctor.rules import ALL_RULES, Case, Rule, all_rules
 from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.scanning.pending import PendingScan
@@ -55,7 +55,7 @@ class Examination:
 
     jobs: int | None = None
     keep_details: bool = False
-    rules: tuple[type[Rule], ...] = ALL_RULES
+    rules: tuple[type[Rule], ...] = field(default_factory=all_rules)
     progress: Callable[[int], None] | None = None
     expect: Callable[[Path, int], None] | None = None
     memory: Memory | None = None

@@ -19,6 +19,7 @@ from ckptdoctor.cache.file import lies_on_a_network, opened_as_it_is
 from ckptdoctor.cache.place import cache_folder, is_wanted
 from ckptdoctor.cache.program import fingerprint
 from ckptdoctor.cache.surroundings import TooManyError, asked_how, folders_now
+from ckptdoctor.plugins import offered
 
 __all__ = ["Answer", "Inquiry", "answer_to", "inquiry", "keep_answer"]
 
@@ -70,8 +71,8 @@ class Answer:
 
 def inquiry(arguments: Sequence[str]) -> Inquiry | None:
     """The command as one that may have been answered before; None where nothing is remembered."""
-    folder = cache_folder() if is_wanted() else None
-    if folder is None:
+    folder = cache_folder() if is_wanted() and not offered() else None
+    if folder is None:  # a rule of another package may ask whatever it likes
         return None
     try:
         key, program = asked_how(arguments), fingerprint()

@@ -42,16 +42,16 @@ def explain(
     from ckptdoctor.cli.output import write_result
     from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.render.explain import explain_json, explain_text, list_text
-    from ckptdoctor.rules import ALL_RULES, find_rules
+    from ckptdoctor.rules import all_rules, find_rules
 
     found = [find_rules(code) for code in codes or []]
     chosen = list(dict.fromkeys(rule for rules in found for rule in rules))
     is_list = any(len(rules) > 1 for rules in found)
     screen = Screen(colour=False if no_color or output is not None else None)
     if fmt is _Format.JSON:
-        text = explain_json(chosen or ALL_RULES)
+        text = explain_json(chosen or all_rules())
     else:
         whole = chosen and not is_list
-        text = explain_text(chosen, screen) if whole else list_text(chosen or ALL_RULES, screen)
+        text = explain_text(chosen, screen) if whole else list_text(chosen or all_rules(), screen)
     write_result(text, output)
     return Exit.OK

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, Pointer
 from ckptdoctor.layouts.folder import Folder
-from ckptdoctor.layouts.registry import LAYOUTS
+from ckptdoctor.layouts.registry import all_layouts
 
 __all__ = ["Claims", "claims_in"]
 
@@ -35,7 +35,7 @@ def claims_in(folder: Folder, claims: Claims) -> Iterator[CheckpointFiles]:
         folder: itself, not what lies in folders below it, but for the parts of its checkpoints.
         claims: what is taken already; added to.
     """
-    for layout in LAYOUTS:
+    for layout in all_layouts():
         for files in map(_each_once, layout.claim(folder)):
             paths = {part.path for part in files.parts}
             if paths & claims.taken:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.numbered import renumbered
-from ckptdoctor.layouts.registry import LAYOUTS
+from ckptdoctor.layouts.registry import all_layouts
 
 __all__ = ["with_siblings"]
 
@@ -49,7 +49,7 @@ def _family(files: CheckpointFiles) -> Family:
 def _on_disk(family: Family, path: Path) -> Iterable[CheckpointFiles]:
     """The other checkpoints of a family, as their folder lists them."""
     parent, name, kind = family
-    layout = next((layout for layout in LAYOUTS if layout.name == name), None)
+    layout = next((layout for layout in all_layouts() if layout.name == name), None)
     if layout is None:
         return
     for other in Folder(parent).folders:

@@ -13,6 +13,7 @@ from ckptdoctor.metadata import count_text
 from ckptdoctor.render.text import bytes_text, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Place, Report
 from ckptdoctor.rules import ALL_RULES
+from ckptdoctor.rules.added import added_rules
 
 __all__ = [
     "MARK",
@@ -145,7 +146,8 @@ def restored_words(row: CheckpointReport) -> str:
 
 def label(code: str) -> str:
     """A code with its name in two or three words: ``CD201 NaN in weights``."""
-    return f"{code} {_LABELS.get(code, '')}".rstrip()
+    said = _LABELS.get(code) or next((r.label for r in added_rules() if r.code == code), "")
+    return f"{code} {brief(said, 40)}".rstrip()
 
 
 def worst(findings: Iterable[Finding]) -> Severity | None:

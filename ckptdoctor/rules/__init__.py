@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.rules.added import added_rules
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.container import (
     ChangedWhileRead,
@@ -54,7 +55,16 @@ from ckptdoctor.rules.weights import (
     SanitisedWeights,
 )
 
-__all__ = ["ALL_RULES", "FAMILIES", "Case", "Rule", "find_rule", "find_rules", "verdict_of"]
+__all__ = [
+    "ALL_RULES",
+    "FAMILIES",
+    "Case",
+    "Rule",
+    "all_rules",
+    "find_rule",
+    "find_rules",
+    "verdict_of",
+]
 
 ALL_RULES: tuple[type[Rule], ...] = (
     NotACheckpoint,
@@ -95,7 +105,12 @@ ALL_RULES: tuple[type[Rule], ...] = (
     LevelShift,
     ModuleLeavesPast,
 )
-"""Every rule, in the order of the codes."""
+"""Every rule of ours, in the order of the codes."""
+
+
+def all_rules() -> tuple[type[Rule], ...]:
+    """Ours, then those that installed packages add."""
+    return (*ALL_RULES, *added_rules())
 
 
 _CLOSE = 3
@@ -110,7 +125,7 @@ def find_rule(code: str) -> type[Rule]:
     """
     wanted = code.strip().upper()
     wanted = f"CD{wanted}" if wanted.isdecimal() else wanted
-    known = {rule.code: rule for rule in ALL_RULES}
+    known = {rule.code: rule for rule in all_rules()}
     if wanted in known:
         return known[wanted]
     close = difflib.get_close_matches(wanted, known, n=len(known), cutoff=0.0)
@@ -130,7 +145,7 @@ def find_rules(words: str) -> list[type[Rule]]:
     wanted = words.strip().upper()
     if wanted.removeprefix("CD").isdecimal():
         return [find_rule(words)]
-    found = [rule for rule in ALL_RULES if _speaks_of(rule, wanted)]
+    found = [rule for rule in all_rules() if _speaks_of(rule, wanted)]
     if not found:
         return [find_rule(words)]
     return sorted(found, key=lambda rule: wanted not in rule.title().upper())

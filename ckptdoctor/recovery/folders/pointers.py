@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole
 from ckptdoctor.layouts.folder import Folder
-from ckptdoctor.layouts.registry import LAYOUTS
+from ckptdoctor.layouts.registry import all_layouts
 from ckptdoctor.recovery.draft import Action
 
 __all__ = ["mended_pointers"]
@@ -28,7 +28,7 @@ def mended_pointers(files: CheckpointFiles) -> dict[str, tuple[str, Action]]:
     folder = Folder(files.path)
     wrong = [
         pointer
-        for layout in LAYOUTS
+        for layout in all_layouts()
         for pointer in layout.pointers(folder)
         if pointer.leads_to is None and pointer.path.name == _LATEST
     ]

@@ -32,7 +32,7 @@ from ckptdoctor.render.wording import (
     verdicts,
 )
 from ckptdoctor.report import CheckpointReport, Report
-from ckptdoctor.rules import ALL_RULES
+from ckptdoctor.rules import all_rules
 
 __all__ = ["scan_html"]
 
@@ -46,7 +46,6 @@ _MAX_FINDINGS = 50
 """Findings shown of one file."""
 _WIDE, _NARROW = (960, 320), (360, 260)
 """Pixels of the plot; there are two, because its letters must not shrink with a phone's screen."""
-_RULES = {rule.code: rule for rule in ALL_RULES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,8 +311,8 @@ def _subject(finding: Finding) -> str:
 
 def _codes(report: Report) -> list[tuple[str, str, str]]:
     """Code, title and meaning of every rule that noticed something."""
-    found = sorted({finding.code for finding in report.all_findings()} & set(_RULES))
-    rules = [_RULES[code] for code in found]
+    found = {finding.code for finding in report.all_findings()}
+    rules = sorted((r for r in all_rules() if r.code in found), key=lambda rule: rule.code)
     return [(rule.code, rule.title(), rule.meaning()) for rule in rules]
 
 

@@ -22,13 +22,12 @@ from ckptdoctor.render.paths import common_folder
 from ckptdoctor.render.sections import folder_of_run
 from ckptdoctor.render.wording import brief
 from ckptdoctor.report import CheckpointReport, Crash, Report
-from ckptdoctor.rules import ALL_RULES, Rule
+from ckptdoctor.rules import all_rules
 
 __all__ = ["scan_sarif"]
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVEL = {Severity.INFO: "note", Severity.WARNING: "warning", Severity.ERROR: "error"}
-_RULES: Mapping[str, type[Rule]] = {rule.code: rule for rule in ALL_RULES}
 _REGION = {"startLine": 1}
 """Code scanning at GitHub wants a line of every result; a checkpoint has none: the first."""
 _MAX_TEXT = 1000
@@ -57,7 +56,7 @@ def scan_sarif(report: Report, *, exit_code: int) -> str:
 
 def _rule(code: str) -> dict[str, Any]:
     """What the rule means, from its docstring; nothing but the code where it is not ours."""
-    rule = _RULES.get(code)
+    rule = next((rule for rule in all_rules() if rule.code == code), None)
     if rule is None:
         return {"id": code}
     described: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""The rules and the layout of one team, for their own checkpoints."""
