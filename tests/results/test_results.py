@@ -20,10 +20,8 @@ from tests.render.html.own_script import without_our_script
 LOG = {8: 0.55, 9: 0.61, 10: 0.6, 11: 0.58, 12: 0.55, 13: 0.02, 14: 0.01}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def collapsed(made: Path) -> Path:
     """A run that declines and collapses, with its log; its last file holds NaN."""
-    made = tmp_path_factory.mktemp("results") / "checkpoints"
     made.mkdir()
     for epoch in (8, 9, 10, 14):
         fill = float("nan") if epoch == 14 else 0.25 + epoch / 1000
@@ -31,6 +29,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"Epoch {epoch}: val_iou: {value}\n" for epoch, value in LOG.items()]
     (made / "train.log").write_text("".join(lines))
     return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return collapsed(tmp_path_factory.mktemp("results") / "checkpoints")
 
 
 CALLS: Mapping[str, Callable[[Path], Result]] = {
