@@ -13,7 +13,6 @@ from ckptdoctor.shell import command_line
 __all__ = ["remedy_of_headers", "remedy_of_magic", "remedy_of_record"]
 
 _MOST_NBYTES = 1 << 26
-_SKELETON_NBYTES = 1 << 31
 
 
 def remedy_of_record(file: OpenFile, record: ZipRecord) -> str:
@@ -29,7 +28,7 @@ def remedy_of_record(file: OpenFile, record: ZipRecord) -> str:
 
 def remedy_of_headers(file: OpenFile) -> str:
     """What to do where one bit of an archive's headers is wrong; "" where it is not one."""
-    if not _is_alone(file) or file.nbytes > _SKELETON_NBYTES:
+    if not _is_alone(file):
         return ""
     for one in skeletons(file.source):
         if len(one.differing) == 1 and one.differing[0][1].bit_count() == 1:

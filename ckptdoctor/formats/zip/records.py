@@ -19,6 +19,7 @@ __all__ = [
     "LOCAL",
     "LOCAL_MAGIC",
     "STORED",
+    "Bone",
     "ZipDirectory",
     "ZipRecord",
     "wide_sizes",
@@ -53,6 +54,31 @@ class ZipRecord:
     stored_nbytes: int
     nbytes: int
     offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bone:
+    """One record with what belongs to it, as one side of the archive tells it.
+
+    Attributes:
+        name: its bytes.
+        header: where its header begins.
+        offset: its first byte.
+        method: 0 stored, 8 deflated.
+        stored_nbytes: size in the archive.
+        nbytes: size of the plain bytes.
+        crc32: of them.
+        end: where what belongs to it ends.
+    """
+
+    name: bytes
+    header: int
+    offset: int
+    method: int
+    stored_nbytes: int
+    nbytes: int
+    crc32: int
+    end: int
 
 
 @dataclass(slots=True)

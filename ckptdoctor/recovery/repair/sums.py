@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from zlib_ng import zlib_ng
 
 from ckptdoctor.formats.source import ByteSource
-from ckptdoctor.formats.zip.records import DEFLATED, ZipRecord
-from ckptdoctor.formats.zip.skeleton import Bone
+from ckptdoctor.formats.zip.records import DEFLATED, Bone, ZipRecord
 from ckptdoctor.recovery.draft import FilePatch
 from ckptdoctor.recovery.patched import PatchedSource
 
@@ -36,7 +35,7 @@ class Sums:
             self._known[where] = found
         return self._known[where]
 
-    def fits(self, record: ZipRecord) -> bool:
+    def fits(self, record: ZipRecord | Bone) -> bool:
         """Whether a record has its checksum, or none is stored."""
         if not record.crc32:
             return True
@@ -46,9 +45,9 @@ class Sums:
 
     def fit_all(self, bones: Iterable[Bone]) -> bool:
         """Whether all records have the checksums that one side of the archive tells."""
-        return all(not b.crc32 or self.of(b.offset, b.nbytes) == b.crc32 for b in bones)
+        return all(map(self.fits, bones))
 
-    def _inflated(self, record: ZipRecord) -> int | None:
+    def _inflated(self, record: ZipRecord | Bone) -> int | None:
         """The CRC32 of what a record inflates to; None where it does not."""
         inflater, found, left = zlib.decompressobj(-15), 0, record.nbytes
         try:

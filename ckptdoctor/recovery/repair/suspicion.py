@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,6 @@ from ckptdoctor.recovery.repair.sums import Sums, with_bits
 
 __all__ = ["Inquiry", "Suspicion", "inquire"]
 
-_SKELETON_NBYTES = 1 << 31  # beyond, records tell their sizes elsewhere
 _MOST_CANDIDATES = 64
 _ID, _ID_NBYTES, _FOLD_NBYTES = "serialization_id", 40, 20
 _CRC_NBYTES = 4
@@ -78,15 +78,14 @@ def inquire(file: OpenFile) -> Inquiry:
     source = file.source
     sums = Sums(source)
     directory = read_directory(source, Limits.for_file(source.nbytes))
-    found = list(skeletons(source)) if source.nbytes < _SKELETON_NBYTES else []
+    found = list(skeletons(source))
     fitting = [one for one in found if _is_one_bit(one) and sums.fit_all(one.bones)]
     if fitting:
         return Inquiry(suspicions=tuple(_of_header(source, one) for one in _named_well(fitting)))
     if directory is None:
         return Inquiry(reason="the archive has no end: it is cut, or more than one bit is wrong")
     broken = [one for one in directory.problems if one.severity is Severity.ERROR]
-    headers_fit = not found or any(not one.differing for one in found)
-    if broken or (not headers_fit and _is_torchs(directory)):
+    if broken or (found and all(one.by_program and one.differing for one in found)):
         what = f": {broken[0].subject}: {broken[0].message}" if broken else ""
         return Inquiry(reason=f"more than one bit of its headers is wrong{what}")
     return _in_records(source, directory, sums)
@@ -141,12 +140,6 @@ def _of_header(source: ByteSource, one: Skeleton) -> Suspicion:
     )
 
 
-def _is_torchs(directory: ZipDirectory) -> bool:
-    """Whether torch wrote it, or we, so that its headers are known to fit."""
-    stored = all(record.method != DEFLATED for record in directory.records)
-    return stored and any(record.name.endswith(_ID) for record in directory.records)
-
-
 # -- in records ----------------------------------------------------------------------------------
 
 
@@ -190,8 +183,10 @@ def _of_record(source: ByteSource, record: ZipRecord, sums: Sums) -> Iterator[Su
     at, bit = divmod(suspects.checksum_bit, 8)
     for placed in placed_records(source):
         if placed.offset == record.offset:
+            stored = struct.pack("<I", record.crc32)
+            hit = [one for one in placed.places if source.read(one, len(stored)) == stored]
             yield Suspicion(
-                bits=tuple((place + at, 1 << bit) for place in placed.places),
+                bits=tuple((place + at, 1 << bit) for place in hit),
                 place=FlipIn.CHECKSUM,
                 records=(record,),
                 odds=odds_of_chance(0),

@@ -17,6 +17,7 @@ from ckptdoctor.formats.torch_zip import MAGIC
 from ckptdoctor.formats.zip.patching import PlacedRecord, placed_records
 from ckptdoctor.formats.zip.records import ZipRecord
 from ckptdoctor.manifest import actions_of
+from ckptdoctor.recovery.repair.sums import Sums
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
 
 __all__ = ["Twin", "twin_of"]
@@ -43,7 +44,8 @@ class Twin:
 def twin_of(path: Path, record: ZipRecord, view: ByteSource) -> Twin | None:
     """A twin of a record in a file beside it; None where none is found.
 
-    One that has the bytes is preferred to one that has others, which may be damaged itself.
+    One that has the bytes is preferred to one that has others, and one whose bytes do not have
+    their checksum is none: it is damaged itself, as a copy or a hard link of the file is.
 
     Args:
         path: the file.
@@ -61,8 +63,11 @@ def _twins(path: Path, record: ZipRecord, view: ByteSource) -> Iterator[Twin]:
                 if file.source.read(0, len(MAGIC)) != MAGIC:
                     continue
                 for one in placed_records(file.source):
-                    if (one.nbytes, one.crc32) == (record.nbytes, record.crc32):
-                        yield Twin(other, one.name, _are_equal(view, record, file.source, one))
+                    if (one.nbytes, one.crc32) != (record.nbytes, record.crc32):
+                        continue
+                    equal = _are_equal(view, record, file.source, one)
+                    if equal or _is_whole(file.source, one):
+                        yield Twin(other, one.name, equal)
         except (CheckpointError, OSError):
             continue
 
@@ -77,6 +82,10 @@ def _beside(path: Path) -> Iterator[Path]:
             continue
         if "repair" not in actions_of(other):  # what was only likely must not prove itself
             yield other
+
+
+def _is_whole(source: ByteSource, record: PlacedRecord) -> bool:
+    return Sums(source).of(record.offset, record.nbytes) == record.crc32
 
 
 def _are_equal(
