@@ -26,7 +26,7 @@ class Ahead:
 
     Attributes:
         top: the highest of them; None where nothing is known of them.
-        falls: whether they end well below it, as far as a schedule is known.
+        falls: whether they end well below it, as far as a schedule is known, and do not return.
         decay: what the stored schedule has to multiply with, where it multiplies with more than 1:
             the others are those that follow then. None where it does not.
     """
@@ -60,11 +60,12 @@ def ahead_of(
         return Ahead(top=max(tops, default=None), falls=decay < 1.0 or growth.is_cycle, decay=decay)
     seen = RateCourse() if at is None else course.since(at)
     tops = [] if seen.top is None else [seen.top]
-    if not tops or seen.is_rising or _comes_back(scalars):
+    returns = _comes_back(scalars)
+    if not tops or seen.is_rising or returns:
         tops += _stored_tops(scalars)
     top = max(tops, default=None)
     fell = top is not None and seen.last is not None and seen.last < _DECAYED * top
-    falls = growth is None and (fell or stores_schedule(scalars))
+    falls = growth is None and not returns and (fell or stores_schedule(scalars))
     return Ahead(top=top, falls=falls)
 
 

@@ -15,6 +15,7 @@ class CauseKind(enum.Enum):
     RATE_TOO_HIGH = "learning rate too high"
     SCHEDULE_RESTARTED = "schedule started again"
     OPTIMIZER_LOST = "resumed without the optimizer"
+    GRADIENTS_GREW = "gradients made larger, learning rate not lower"
     BATCH_SIZE = "batch size changed, learning rate not"
     OVERFLOW = "half precision overflowed"
     WEIGHTS_REPLACED = "weights were reset or overwritten"
@@ -94,6 +95,7 @@ _OF_THE_RATE = frozenset(
         CauseKind.RATE_TOO_HIGH,
         CauseKind.SCHEDULE_RESTARTED,
         CauseKind.OPTIMIZER_LOST,
+        CauseKind.GRADIENTS_GREW,
         CauseKind.BATCH_SIZE,
         CauseKind.OVERFLOW,
     }

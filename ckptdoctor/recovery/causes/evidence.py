@@ -13,6 +13,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.histories import AlarmKind, History, Position
 from ckptdoctor.recovery.causes.ahead import Ahead, ahead_of
 from ckptdoctor.recovery.causes.course import Jump, RateCourse
+from ckptdoctor.recovery.causes.grown import Grown, grown_of
 from ckptdoctor.recovery.causes.settings import (
     Setting,
     changed,
@@ -84,6 +85,7 @@ class Evidence:
         replaced: how far the weights moved at once where it went wrong, if that is no divergence:
             they are no larger than before; None else.
         has_momentum: whether the checkpoint to go on from stores the momentum of SGD.
+        grown: the setting with which a resume made the gradients larger; None for no such.
     """
 
     history: History
@@ -99,6 +101,7 @@ class Evidence:
     raised_by: tuple[str, ...] = ()
     replaced: WeightJump | None = None
     has_momentum: bool = False
+    grown: Grown | None = None
 
 
 def evidence_of(
@@ -144,6 +147,7 @@ def evidence_of(
         raised_by=() if growth is not None else raised_by(later or arguments, line),
         replaced=_replaced(report, trouble),
         has_momentum=has_momentum(scalars),
+        grown=grown_of(settings, run, trouble, scalars, stored),
     )
 
 

@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterator
 
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Remedy, Sure
 from ckptdoctor.recovery.causes.evidence import Evidence
-from ckptdoctor.recovery.causes.remedies import HALF, from_rates, rule_of_thumb, unchanged
-from ckptdoctor.recovery.causes.settings import is_batch_size, is_fresh_optimizer
+from ckptdoctor.recovery.causes.remedies import (
+    HALF,
+    from_rates,
+    rule_of_thumb,
+    unchanged,
+    undone,
+)
+from ckptdoctor.recovery.causes.settings import Setting, is_batch_size, is_fresh_optimizer
 from ckptdoctor.recovery.causes.trouble import TroubleKind
 from ckptdoctor.runs.optimizer_facts import ChangeKind
 
@@ -63,7 +69,7 @@ def _jumped(evidence: Evidence) -> Iterator[Cause]:
 def _too_high(evidence: Evidence) -> Iterator[Cause]:
     """It went wrong at the highest rate so far, or near it."""
     rates = evidence.rates
-    if rates.jump is not None or rates.bad is None or rates.well is None:
+    if rates.jump is not None or rates.bad is None or rates.well is None or evidence.grown:
         return
     say, at = evidence.history.clock.say, evidence.trouble.began
     where = "" if at is None else f" at {say(at)}"
@@ -81,6 +87,24 @@ def _too_high(evidence: Evidence) -> Iterator[Cause]:
         evidence=(told, *_supporting(evidence)),
         remedy=from_rates(evidence, jumped=False),
         todo=(*_in_the_script(evidence), *_clipping(evidence)),
+    )
+
+
+def _gradients_grew(evidence: Evidence) -> Iterator[Cause]:
+    """A resume made the gradients larger, and the rate stayed."""
+    grown, rates = evidence.grown, evidence.rates
+    if grown is None or rates.jump is not None:
+        return
+    told = [f"{grown.in_words()}, and the learning rate stayed"]
+    if evidence.trouble.began is not None and rates.bad is not None:
+        at = evidence.history.clock.say(evidence.trouble.began)
+        told.append(f"it was {rates.bad:.4g} at {at}")
+    yield Cause(
+        kind=CauseKind.GRADIENTS_GREW,
+        sure=Sure.LIKELY,
+        evidence=(*told, *_supporting(evidence)),
+        remedy=undone(evidence) or from_rates(evidence, jumped=False),
+        todo=tuple(_clipping(evidence)),
     )
 
 
@@ -111,8 +135,13 @@ def _supporting(evidence: Evidence) -> Iterator[str]:
         yield f"it got worse before {evidence.trouble.said}"
     if evidence.overflowed:
         yield "the loss scale fell to its end"
-    for one in evidence.settings[:_MOST_SETTINGS]:
+    others = [one for one in evidence.settings if not _is_grown(one, evidence)]
+    for one in others[:_MOST_SETTINGS]:
         yield one.in_words()
+
+
+def _is_grown(setting: Setting, evidence: Evidence) -> bool:
+    return evidence.grown is not None and setting == evidence.grown.setting
 
 
 def _lost_optimizer(evidence: Evidence) -> Iterator[Cause]:
@@ -273,7 +302,7 @@ _SAVES_WHOLE = (
 def _event(evidence: Evidence) -> Iterator[Cause]:
     """It went wrong while the rate was lower than it had been without harm."""
     rates, trouble = evidence.rates, evidence.trouble
-    if rates.jump is not None or rates.bad is None or rates.top_before is None:
+    if rates.jump is not None or rates.bad is None or rates.top_before is None or evidence.grown:
         return
     by_and_by = trouble.gradual or trouble.kind is TroubleKind.DECLINE
     if by_and_by or rates.bad >= _NEAR_TOP * rates.top_before:
@@ -331,6 +360,7 @@ def _unknown(evidence: Evidence) -> Cause:
 
 _JUDGES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     _jumped,
+    _gradients_grew,
     _poisoned,
     _batch_size,
     _weights_replaced,

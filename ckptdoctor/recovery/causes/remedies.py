@@ -10,12 +10,13 @@ as it was while all was well.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ckptdoctor.recovery.causes.cause import Remedy
 from ckptdoctor.recovery.causes.evidence import Evidence
 
-__all__ = ["HALF", "from_rates", "rule_of_thumb", "unchanged"]
+__all__ = ["HALF", "from_rates", "rule_of_thumb", "unchanged", "undone"]
 
 HALF = 0.5
 _WARMUP_EPOCHS = 5
@@ -79,6 +80,28 @@ def _edge(evidence: Evidence, *, jumped: bool) -> _Edge | None:
         room = min(room, _ROOM_FLAT)
     what = "the last rate at which all was well" if by_well else "the rate at which it went wrong"
     return _Edge(rate, room, what)
+
+
+def undone(evidence: Evidence) -> Remedy | None:
+    """The factor that makes up for larger gradients; None where the rates tell enough.
+
+    They do where the run went wrong at once with further heads: at which rate is known then.
+    """
+    grown, trouble = evidence.grown, evidence.trouble
+    known = evidence.rates.bad is not None and not trouble.gradual
+    if grown is None or (known and not grown.exact):
+        return None
+    seen = from_rates(evidence, jumped=False)
+    factor = _rounded(min(HALF, 1.0 / grown.times, HALF if seen is None else seen.factor))
+    return Remedy(
+        factor=factor,
+        low=_rounded(min(factor, 1.0 / grown.times)),
+        high=_rounded(min(HALF, 1.0 / math.sqrt(grown.times))),
+        warmup_epochs=_WARMUP_EPOCHS,
+        reason=f"the rate was healthy with gradients as they were: one over {grown.times:.3g} "
+        "makes up for larger ones",
+        forget=evidence.has_momentum,
+    )
 
 
 def _rounded(value: float) -> float:

@@ -11,14 +11,17 @@ from ckptdoctor.recovery.command_line import CommandLine, Flag
 
 __all__ = [
     "Setting",
+    "adds_losses",
     "changed",
     "fresh_optimizer_flags",
     "is_batch_size",
     "is_fresh_optimizer",
     "is_of_schedule",
+    "multiplies_gradients",
     "number_in",
     "planned_epochs",
     "raised_by",
+    "same",
     "sums_loss",
 ]
 
@@ -42,6 +45,8 @@ _RAISES = re.compile(
 _OF_SCHEDULE = re.compile(
     r"^(?:lr|lr0|learning_rate|schedule|scheduler|sched|lr_schedule|lr_scheduler|lr_sched)$|warm_?up"
 )
+_MULTIPLIES = re.compile(r"^(?:grad(?:ient)?s?_)?accum\w*$|_(?:weight|coef|coeff|coefficient)$")
+_ADDS_LOSSES = re.compile(r"^(?:deep_?sup\w*|(?:n_|num_)?(?:aux|deep)(?:iliary)?_heads)$")
 _ON = frozenset({"1", "true", "yes", "on"})
 
 
@@ -84,7 +89,7 @@ def changed(
     return tuple(
         Setting(name=name, before=before, after=after)
         for name, before, after in _pairs(old, _with_flags(new or old, line))
-        if not _same(before, after) and _NO_CAUSE.search(name) is None and not _EPOCHS.match(name)
+        if not same(before, after) and _NO_CAUSE.search(name) is None and not _EPOCHS.match(name)
     )
 
 
@@ -110,7 +115,8 @@ def _with_flags(stored: Mapping[str, Scalar], line: CommandLine | None) -> dict[
     return found
 
 
-def _same(before: Scalar, after: Scalar) -> bool:
+def same(before: Scalar, after: Scalar) -> bool:
+    """Whether two values are one, a number or the text of it."""
     old, new = number_in(before), number_in(after)
     if old is not None and new is not None:
         return old == new
@@ -134,6 +140,16 @@ def _shown(value: Scalar) -> str:
 def is_batch_size(name: str) -> bool:
     """Whether a setting is the number of samples of a step."""
     return _BATCH.match(name) is not None
+
+
+def multiplies_gradients(name: str) -> bool:
+    """Whether gradients are as many times larger: a loss's weight, or how many are added up."""
+    return _MULTIPLIES.search(name) is not None
+
+
+def adds_losses(name: str) -> bool:
+    """Whether a setting is how many losses are added up, those of further heads."""
+    return _ADDS_LOSSES.match(name) is not None
 
 
 def is_fresh_optimizer(name: str) -> bool:
