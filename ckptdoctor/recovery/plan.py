@@ -11,6 +11,7 @@ from pathlib import Path
 from ckptdoctor.errors import UsageError
 from ckptdoctor.histories import History
 from ckptdoctor.recovery.average_worth import worth_averaging
+from ckptdoctor.recovery.causes.cause import CauseKind
 from ckptdoctor.recovery.causes.evidence import evidence_of
 from ckptdoctor.recovery.causes.rank import causes_of
 from ckptdoctor.recovery.causes.trouble import Trouble
@@ -238,7 +239,8 @@ def _notes(basis: Basis, before: Place | None) -> list[str]:
         )
     if before is None:
         notes.append("option B needs another checkpoint: --earlier FOLDER names an earlier run")
-    if line is not None and not basis.request.added:
+    told = any(cause.kind is CauseKind.GRADIENTS_GREW for cause in basis.advice.causes)
+    if line is not None and not basis.request.added and not told:
         switches = [name for name in ("deep-supervision", "ema") if line.find(name)]
         notes += [f"if --{name} is what you added, say --added {name}" for name in switches]
     return notes

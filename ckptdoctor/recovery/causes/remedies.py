@@ -83,19 +83,23 @@ def _edge(evidence: Evidence, *, jumped: bool) -> _Edge | None:
 
 
 def undone(evidence: Evidence) -> Remedy | None:
-    """The factor that makes up for larger gradients; None where the rates tell enough.
+    """The factor that makes up for larger gradients; None where the rates tell more.
 
-    They do where the run went wrong at once with further heads: at which rate is known then.
+    They do where they ask for a smaller one, and where the run went wrong at once with further
+    heads: at which rate is known then.
     """
     grown, trouble = evidence.grown, evidence.trouble
     known = evidence.rates.bad is not None and not trouble.gradual
     if grown is None or (known and not grown.exact):
         return None
     seen = from_rates(evidence, jumped=False)
-    factor = _rounded(min(HALF, 1.0 / grown.times, HALF if seen is None else seen.factor))
+    over = float(f"{1.0 / grown.times:.3g}")
+    if seen is not None and seen.factor < over:
+        return None
+    factor = min(HALF, over)
     return Remedy(
         factor=factor,
-        low=_rounded(min(factor, 1.0 / grown.times)),
+        low=factor,
         high=_rounded(min(HALF, 1.0 / math.sqrt(grown.times))),
         warmup_epochs=_WARMUP_EPOCHS,
         reason=f"the rate was healthy with gradients as they were: one over {grown.times:.3g} "

@@ -164,7 +164,7 @@ def fresh_optimizer_shapes() -> Told:
 def missing_warmup_sorting() -> Told:
     """A warm-up of one epoch in place of six: what the first one learns, the second forgets."""
     return Told(
-        healthy=f"{SORTING} --scheduler sequential --warmup-epochs 6 --lr 0.07",
+        healthy=f"{SORTING} --scheduler sequential --warmup-epochs 6 --lr 0.08",
         cause="--warmup-epochs 1",
     )
 

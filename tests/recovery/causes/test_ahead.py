@@ -85,14 +85,14 @@ def test_where_all_rates_were_seen_they_tell(name: str, tmp_path: Path) -> None:
 
 def test_a_rate_that_falls_later_is_told_from_one_that_stays(tmp_path: Path) -> None:
     falls = {}
-    for name in ("cosine", "one cycle", "none"):
+    for name in ("cosine", "one cycle", "none", "cyclic"):
         (tmp_path / name).mkdir()
         rates, files = trained(SCHEDULES[name], tmp_path / name)
         course = RateCourse(tuple(enumerate(rates, start=1)))
         falls[name] = ahead_of(
             open_checkpoint(files[4]).scalars, course, 5, epoch=5, total=EPOCHS
         ).falls
-    assert falls == {"cosine": True, "one cycle": True, "none": False}
+    assert falls == {"cosine": True, "one cycle": True, "none": False, "cyclic": False}
 
 
 @pytest.mark.parametrize("name", ["growing step", "growing exponential"])
