@@ -169,6 +169,9 @@ def _member_of(
         restored = manifests.restored_from(case.checkpoint.path)
         data = _with_kept_epoch(case.metadata, restored)
         member = Member.of(case.checkpoint, case.stats, data, layouts, restored)
+        if any(p.code == "CD103" and p.severity is Severity.ERROR for p in case.problems):
+            # What a flipped bit made of the weights says nothing about those that were saved.
+            member = replace(member, stats={}, weights_id="")
         if case.files is None:
             return member
         is_known = member.has_weights or not case.lacks_weights

@@ -11,7 +11,7 @@ from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.places import named
 from ckptdoctor.report import CheckpointReport, RunReport
-from ckptdoctor.rules.rescue import rescue_command
+from ckptdoctor.rules.rescue import repair_command, rescue_command
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
 
@@ -24,6 +24,7 @@ __all__ = [
     "is_in_trouble",
     "makes_folder",
     "next_command",
+    "repaired_name",
     "same_question",
 ]
 
@@ -53,8 +54,13 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     beside = {member.path for member in (*run.run.sides, *run.run.copies)}
     candidates = [row for row in run.checkpoints if row.path not in beside]
     in_trouble = is_in_trouble(run)
-    if not in_trouble and all(row.verdict is Verdict.HEALTHY for row in candidates):
+    sound = {row.path for row in candidates if row.verdict is Verdict.HEALTHY}
+    broken = [r for r in candidates if r.path not in sound and repaired_name(r.path) not in sound]
+    if not in_trouble and not broken:
         return ""
+    mending = [_mending(row, last=row.path == good.path) for row in reversed(broken)]
+    if not in_trouble and any(mending):
+        return next(filter(None, mending))
     copied = any(one.restored is None or not one.restored.averaged for one in run.run.copies)
     if in_trouble or copied:  # a copy is there: how to resume
         return command_line("ckptdoctor", "plan", *same_question(run, asked, several=several))
@@ -65,13 +71,19 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     return command_line(*words, *(("-o", free) if free != wanted else ()))
 
 
+def _mending(row: CheckpointReport, *, last: bool = False) -> str:
+    """The repair of a file, if it is sure to be written, or nothing better is there."""
+    return repair_command(row.path, row.findings, decided=not last)
+
+
 def _rescue(row: CheckpointReport) -> str:
     return rescue_command(row.path, row.findings)
 
 
 def is_in_trouble(run: RunReport) -> bool:
     """Whether the run collapsed, exploded, declined, or holds NaN."""
-    every = [*run.findings, *(finding for row in run.checkpoints for finding in row.findings)]
+    rows = [row for row in run.checkpoints if not _mending(row)]  # one bit is no collapse
+    every = [*run.findings, *(finding for row in rows for finding in row.findings)]
     codes = {finding.code for finding in every if finding.severity >= Severity.WARNING}
     return bool(codes & (_TROUBLE | _HOLDS_NAN))
 
@@ -93,6 +105,11 @@ def same_question(run: RunReport, asked: Asked, *, several: bool) -> list[str | 
         words += ["--metric", wish.metric] if wish.metric else []
         words += ["--mode", wish.mode.value] if wish.mode is not None else []
     return words
+
+
+def repaired_name(source: Path) -> Path:
+    """Where a repaired file goes by default: ``last.pth`` -> ``last_repaired.pth``."""
+    return source.with_name(f"{source.stem}_repaired{source.suffix}")
 
 
 def is_archive(files: CheckpointFiles | None) -> bool:

@@ -10,12 +10,13 @@ from typing import Any
 from ckptdoctor.checkpoint import Role, TensorRecord, TensorStats
 from ckptdoctor.dtypes import Kind
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.formats.zip.flipped_bit import MOST_ODDS
 from ckptdoctor.rules.averaged import twins
 from ckptdoctor.rules.base import Case
 from ckptdoctor.rules.by_design import is_by_design
 from ckptdoctor.shell import command_line
 
-__all__ = ["Rescue", "rescue_command", "rescue_option"]
+__all__ = ["Rescue", "repair_command", "rescue_command", "rescue_option"]
 
 _USE_EMA = "--use-ema"
 _RESET_BN = "--reset-bn"
@@ -69,13 +70,41 @@ def rescue_command(path: Path, findings: Iterable[Finding], *more: str | Path) -
         more: words behind the option.
     """
     known = list(findings)
-    for finding in known:
-        file = finding.evidence.get("file")
-        if "flipped_bit" in finding.evidence and isinstance(file, str):
-            own = Path(file) == path  # of a folder it is one of its files
-            return command_line("ckptdoctor", "repair", Path(file), *(more if own else ()))
+    if command := repair_command(path, known, *more):
+        return command
     option = rescue_option(known)
     return command_line("ckptdoctor", "restore", "--from", path, option, *more) if option else ""
+
+
+def repair_command(
+    path: Path, findings: Iterable[Finding], *more: str | Path, decided: bool = False
+) -> str:
+    """The command that puts a checkpoint's one wrong bit right; "" where there is none.
+
+    Args:
+        path: the checkpoint.
+        findings: what the rules said of it.
+        more: words behind the file.
+        decided: whether it must be sure that a file is written, and nothing else has to be known.
+    """
+    unread = command_line("ckptdoctor", "repair", path)
+    for finding in findings:
+        file = finding.evidence.get("file")
+        if "flipped_bit" in finding.evidence and isinstance(file, str):
+            if decided and not _is_decided(finding):
+                continue
+            own = Path(file) == path  # of a folder it is one of its files
+            return command_line("ckptdoctor", "repair", Path(file), *(more if own else ()))
+        if finding.remedy.endswith(f": {unread}"):  # no tensor can be named, nor a bit of it
+            return command_line("ckptdoctor", "repair", path, *more)
+    return ""
+
+
+def _is_decided(finding: Finding) -> bool:
+    """Whether the checksum, or where the bit is, leaves no other damage to be thought of."""
+    odds = finding.evidence.get("odds", 0.0)
+    exponent = finding.evidence.get("flipped_part") == "exponent"
+    return exponent or (isinstance(odds, float) and odds <= MOST_ODDS)
 
 
 def rescue_option(findings: Iterable[Finding]) -> str:

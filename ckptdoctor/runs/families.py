@@ -51,6 +51,8 @@ _ONE_EACH = re.compile(
 )
 _SAYS_WHICH = re.compile(r"[-_. ](?:best|last|latest|final|current|newest|top)$", re.IGNORECASE)
 _SHARD = re.compile(r"[-_.]?\d{2,6}[-_]of[-_]\d{2,6}")
+_REPAIRED = re.compile(r"[-_.]repaired(?=\.[^.]+\Z|\Z)")
+"""What ``ckptdoctor repair`` adds: the file is in the place of the damaged one."""
 _AGAIN = re.compile(r"-v(\d+)$")  # what Lightning adds where the name was taken
 
 
@@ -85,7 +87,7 @@ class Name:
 
 def name_of(path: Path) -> Name:
     """The name of a file, taken apart; of a file in a folder of its own, that of the folder too."""
-    stem, shards = _SHARD.subn("", path.name)
+    stem, shards = _SHARD.subn("", _REPAIRED.sub("", path.name) or path.name)
     found = _AGAIN.search(name_parts(Path(stem)).stem)
     again = int(found[1]) if found else 0
     bare = stem if found is None else stem.replace(found[0], "", 1)

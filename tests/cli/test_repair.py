@@ -149,6 +149,75 @@ def test_a_repaired_file_is_no_copy_and_a_candidate_in_its_place(tmp_path: Path)
     assert Path(found["last_good"]["path"]).name == "epoch_2.pth"
 
 
+def three_epochs(folder: Path) -> Whole:
+    """The last of three."""
+    for epoch in (1, 2, 3):
+        save(folder / f"epoch_{epoch}.pth", training_state(epoch, best=0.5 + epoch / 100))
+    return Whole(folder / "epoch_3.pth")
+
+
+@pytest.mark.parametrize("hit", [b"epoch", b"torch._utils", b"\x80\x02"])
+def test_next_is_repair_though_an_older_file_is_sound(tmp_path: Path, hit: bytes) -> None:
+    """A name of the state, one of torch's, which leaves no tensor, and the first of all opcodes."""
+    one = three_epochs(tmp_path)
+    at = one.data.index(hit, one.span("data.pkl")[0])
+    path = flipped(one, [(at, 1)], "epoch_3.pth")
+    command = f"ckptdoctor repair {path}"
+    found = run("scan", tmp_path, "--format", "json").json
+    assert [run_["next"] for run_ in found["runs"]] == [command]
+    for form in ("table", "markdown", "html"):
+        assert command in run("scan", tmp_path, "--format", form).stdout
+    assert run("repair", path).code == 0
+    assert path.with_name("epoch_3_repaired.pth").read_bytes() == one.data
+
+
+def test_next_is_no_repair_that_would_be_refused(tmp_path: Path) -> None:
+    for epoch in (1, 2):
+        state = {"model_state_dict": {"w": torch.randn(40_000)}, "epoch": epoch, "best_iou": 0.5}
+        save(tmp_path / f"epoch_{epoch}.pth", state)
+    one = Whole(tmp_path / "epoch_2.pth")
+    path = flipped(one, [(one.element("data/0", 7), 4)], "epoch_2.pth")
+    assert run("repair", path).code == 4
+    (of_run,) = run("scan", tmp_path, "--format", "json").json["runs"]
+    assert of_run["next"] == f"ckptdoctor restore --from {tmp_path / 'epoch_1.pth'}"
+
+
+def test_a_nan_by_one_bit_is_no_collapse(tmp_path: Path) -> None:
+    weight = torch.full((64,), 1.25)
+    for epoch in (1, 2):
+        state = {"model_state_dict": {"w": weight}, "epoch": epoch, "best_iou": 0.5 + epoch / 10}
+        save(tmp_path / f"epoch_{epoch}.pth", state)
+    one = Whole(tmp_path / "epoch_2.pth")
+    path = flipped(one, [(one.element("data/0", 3) + 3, 6)], "epoch_2.pth")
+    (of_run,) = run("scan", tmp_path, "--format", "json").json["runs"]
+    assert of_run["next"] == f"ckptdoctor repair {path}"
+
+
+def test_what_was_repaired_stands_in_its_run_and_is_recommended(tmp_path: Path) -> None:
+    one = three_epochs(tmp_path)
+    path = flipped(one, [(one.element("data/0", 3) + 3, 6)], "epoch_3.pth")
+    assert run("repair", path).code == 0
+    new = tmp_path / "epoch_3_repaired.pth"
+    found = run("scan", tmp_path, "--format", "json").json
+    (of_run,) = found["runs"]
+    assert str(new) in of_run["checkpoints"]
+    assert (found["last_good"]["path"], of_run["next"]) == (str(new), None)
+    ranking = run("rank", tmp_path, "--format", "json").json["ranking"]
+    assert [Path(place["path"]).name for place in ranking[:2]] == [new.name, "epoch_2.pth"]
+    assert run("restore", tmp_path).code == 0
+    (of_run,) = run("scan", tmp_path, "--format", "json").json["runs"]
+    assert of_run["last_good"]["path"] == str(new)  # the clean copy of it is a copy
+
+
+def test_the_best_that_was_repaired_is_the_best(tmp_path: Path) -> None:
+    three_epochs(tmp_path)
+    one = Whole(save(tmp_path / "best.pth", training_state(3, best=0.53)))
+    path = flipped(one, [(one.element("data/0", 3) + 3, 6)], "best.pth")
+    assert run("repair", path).code == 0
+    (of_run,) = run("scan", tmp_path, "--format", "json").json["runs"]
+    assert str(tmp_path / "best_repaired.pth") in of_run["checkpoints"]
+
+
 def test_from_python(one: Whole, damaged: Path) -> None:
     seen = ckptdoctor.repair(damaged, dry_run=True)
     assert not seen.written

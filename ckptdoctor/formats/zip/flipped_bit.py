@@ -17,10 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["ORDER", "Suspects", "exponent_of", "odds_of_chance", "suspects_of"]
+__all__ = ["MOST_ODDS", "ORDER", "Suspects", "exponent_of", "odds_of_chance", "suspects_of"]
 
 ORDER = (1 << 32) - 1
 """How many powers of x there are: so many bits are told apart."""
+MOST_ODDS = 1e-4
+"""So rarely may other damage look like one flipped bit where that is called decided."""
 
 _POLYNOMIAL = 0xEDB8_8320  # x^32 itself, as all others here with the coefficient of x^0 highest
 _ONE, _X = 1 << 31, 1 << 30

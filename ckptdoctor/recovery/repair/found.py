@@ -10,8 +10,9 @@ from ckptdoctor.errors import CheckpointError
 from ckptdoctor.formats import OpenFile, read_checkpoint
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.torch_zip import MAGIC
+from ckptdoctor.formats.zip.flipped_bit import MOST_ODDS
 from ckptdoctor.recovery.repair.flip import Certainty, Repaired
-from ckptdoctor.recovery.repair.judge import MOST_ODDS, Verdict, judged
+from ckptdoctor.recovery.repair.judge import Verdict, judged
 from ckptdoctor.recovery.repair.sums import with_bits
 from ckptdoctor.recovery.repair.suspicion import inquire
 from ckptdoctor.recovery.repair.witness import Digest, sha256_of_source

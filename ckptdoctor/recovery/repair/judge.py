@@ -17,7 +17,7 @@ from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import OpenFile, read_checkpoint
-from ckptdoctor.formats.zip.flipped_bit import ORDER, odds_of_chance
+from ckptdoctor.formats.zip.flipped_bit import MOST_ODDS, ORDER, odds_of_chance
 from ckptdoctor.formats.zip.records import ZipRecord
 from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn
 from ckptdoctor.recovery.repair.likeness import Crowd, Range, odd_zeros
@@ -27,10 +27,7 @@ from ckptdoctor.recovery.repair.twin import twin_of
 from ckptdoctor.recovery.repair.witness import Digest, sha256_of_source
 from ckptdoctor.scanning.flipped import Element, Part, element_at, value_of
 
-__all__ = ["MOST_ODDS", "Verdict", "judged"]
-
-MOST_ODDS = 1e-4
-"""So rarely may other damage look like one flipped bit where that is called decided."""
+__all__ = ["Verdict", "judged"]
 
 _EXPONENT_NBITS = {"float64": 11, "float16": 5, "float8_e5m2": 5, "float8_e5m2fnuz": 5}
 _EXPONENT_NBITS |= {"float8_e4m3fn": 4, "float8_e4m3fnuz": 4}

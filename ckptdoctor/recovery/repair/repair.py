@@ -20,6 +20,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats import OpenFile, opened
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.manifest import manifest_path, manifest_text, restored_from, sha256_of
+from ckptdoctor.recovery.next_step import repaired_name
 from ckptdoctor.recovery.notes import check_note, publish_noted
 from ckptdoctor.recovery.publish import (
     PlacedError,
@@ -39,11 +40,6 @@ __all__ = ["repair_file", "repaired_name"]
 _CHUNK_NBYTES = 1 << 22
 _BROKEN = frozenset({"CD101", "CD102", "CD103", "CD104", "CD107", "CD108", "CD109"})
 _HOSTILE = frozenset({"CD106", "CD107"})
-
-
-def repaired_name(source: Path) -> Path:
-    """Where the repaired file goes by default: ``last.pth`` -> ``last_repaired.pth``."""
-    return source.with_name(f"{source.stem}_repaired{source.suffix}")
 
 
 def repair_file(
