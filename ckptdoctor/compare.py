@@ -20,6 +20,7 @@ from ckptdoctor.metadata import read_metadata
 from ckptdoctor.runs.discover import checkpoint_at
 from ckptdoctor.scanning.difference import Side, compare_tensors
 from ckptdoctor.scanning.reading import FileShrankError
+from ckptdoctor.sources import path_of
 
 __all__ = ["Comparison", "compare"]
 
@@ -65,7 +66,7 @@ def compare(a: str | Path, b: str | Path, how: Comparison | None = None) -> Diff
     """
     how = how or Comparison()
     with ExitStack() as stack:
-        sides = [stack.enter_context(open_files(checkpoint_at(Path(path)))) for path in (a, b)]
+        sides = [stack.enter_context(open_files(checkpoint_at(path_of(path)))) for path in (a, b)]
         first, second = sides[0].checkpoint, sides[1].checkpoint
         matching = _match(first, second, how)
         if how.expect is not None:

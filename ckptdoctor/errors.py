@@ -66,7 +66,7 @@ class CheckpointError(CkptDoctorError):
     def __init__(
         self, path: str | Path, message: str, *, offset: int | None = None, remedy: str = ""
     ) -> None:
-        self.path = Path(path)
+        self.path = path if isinstance(path, Path) else Path(path)
         self.message = message
         self.offset = offset
         self.remedy = remedy

@@ -21,6 +21,8 @@ from ckptdoctor.destination import opened_for_reading
 from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
 from ckptdoctor.places import named
+from ckptdoctor.sources import is_url
+from ckptdoctor.sources.descriptors import is_far, pread
 from ckptdoctor.version import __version__
 
 __all__ = [
@@ -226,6 +228,8 @@ def _positive(value: object) -> float | None:
 def _found(origin: Mapping[str, Any], path: Path) -> Path:
     """The original as seen from here: the manifest may have been written in another folder."""
     told = Path(origin["path"])
+    if is_url(origin["path"]):
+        return told
     relative = origin.get("relative")
     near = path.parent / (relative if isinstance(relative, str) else told.name)
     near = Path(os.path.normpath(near))
@@ -293,13 +297,15 @@ def manifest_text(
 
 def _place(source: Path, destination: Path) -> dict[str, str]:
     """A path as it was named, and from the folder of the file, which may be moved together."""
+    if is_far(source):
+        return {"path": str(source)}
     return {"path": str(source), "relative": os.path.relpath(source, destination.parent)}
 
 
 def sha256_of(fd: int) -> str:
     """The SHA-256 of an open file, in hexadecimal."""
     digest, offset = hashlib.sha256(), 0
-    while data := os.pread(fd, _CHUNK_NBYTES, offset):
+    while data := pread(fd, _CHUNK_NBYTES, offset):
         digest.update(data)
         offset += len(data)
     return digest.hexdigest()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["Places", "looking", "looks_into", "named", "place_of"]
+__all__ = ["Places", "looking", "looks_elsewhere", "looks_into", "named", "place_of"]
 
 _looks: set[str] | None = None
+_elsewhere: list[Callable[[str | Path], None]] = []
 
 
 @contextlib.contextmanager
@@ -27,6 +28,13 @@ def looks_into(folder: str | Path) -> None:
     """Told of every folder whose contents an answer depends on, before it is listed."""
     if _looks is not None:
         _looks.add(os.path.abspath(folder))  # noqa: PTH100  (absolute() keeps "..")
+    for look in _elsewhere:
+        look(folder)
+
+
+def looks_elsewhere(look: Callable[[str | Path], None]) -> None:
+    """Have somebody told of every folder before it is listed, who fills those that are his."""
+    _elsewhere.append(look)
 
 
 def place_of(path: Path) -> Path:
@@ -62,4 +70,4 @@ class Places:
 
 def named(path: Path) -> Path:
     """The path with a name of its own: ``.`` and ``..`` as the folder that they mean."""
-    return Path(os.path.abspath(path)) if path.name in ("", "..") else path  # noqa: PTH100
+    return type(path)(os.path.abspath(path)) if path.name in ("", "..") else path  # noqa: PTH100

@@ -17,6 +17,7 @@ from ckptdoctor.progress import Meter
 from ckptdoctor.report import Report
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.wish import Wish
+from ckptdoctor.sources import path_of
 from ckptdoctor.survey import survey, why_nothing
 
 __all__ = ["AnyPath", "Examiner", "as_result", "examination", "surveyed", "warn", "wish_of"]
@@ -47,7 +48,7 @@ def surveyed(paths: Sequence[AnyPath], how: Examination, wish: Wish | None) -> R
     Raises:
         NothingToExamineError: they name nothing.
     """
-    found = discover(Path(path) for path in paths)
+    found = discover(path_of(path) for path in paths)
     if not found.checkpoints:
         raise NothingToExamineError("; ".join(why_nothing(found)))
     for folder in found.empty:
@@ -90,7 +91,7 @@ def wish_of(logs: Sequence[AnyPath], pattern: str, metric: str, mode: str | None
     wish = Wish(
         metric=metric,
         mode=None if mode is None else Mode(mode),
-        logs=tuple(Path(log) for log in logs),
+        logs=tuple(path_of(log) for log in logs),
         pattern=compiled,
     )
     for log in wish.logs:

@@ -18,6 +18,7 @@ from ckptdoctor.results.diff import DiffReport
 from ckptdoctor.results.history import HistoryReport
 from ckptdoctor.results.inspect import InspectReport
 from ckptdoctor.results.scan import RankReport, ScanReport
+from ckptdoctor.sources import path_of
 from ckptdoctor.survey import chronicles
 
 __all__ = ["diff", "history", "inspect", "open_checkpoint", "rank", "scan"]
@@ -120,7 +121,7 @@ def history(
         OSError: one of ``logs`` cannot be read.
         UsageError: no run has that metric, or the mode is neither.
     """
-    found = chronicles([Path(path) for path in paths], wish_of(logs, log_pattern, metric, mode))
+    found = chronicles([path_of(path) for path in paths], wish_of(logs, log_pattern, metric, mode))
     return as_result(HistoryReport, found)
 
 
@@ -153,7 +154,7 @@ def inspect(
         def examined(files: Sequence[Path | CheckpointFiles]) -> Report:
             return examine(files, how)
 
-        done = look_into(Path(path), examined, parts=parts, tensors=tensors)
+        done = look_into(path_of(path), examined, parts=parts, tensors=tensors)
     return as_result(InspectReport, done.checkpoint, tensors_shown=done.shown)
 
 
@@ -170,7 +171,7 @@ def open_checkpoint(path: AnyPath, limits: Limits | None = None) -> Checkpoint:
         CheckpointError: nothing could be read; the subclass tells why.
         OSError: the file cannot be opened or read.
     """
-    return _open_checkpoint(Path(path), limits)
+    return _open_checkpoint(path_of(path), limits)
 
 
 def diff(
@@ -206,5 +207,5 @@ def diff(
             progress=None if meter is None else meter.advance,
             expect=None if meter is None else meter.expect,
         )
-        found = compare(Path(a), Path(b), how)
+        found = compare(path_of(a), path_of(b), how)
     return as_result(DiffReport, found)

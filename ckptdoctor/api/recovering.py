@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ckptdoctor.api.asking import AnyPath, Examiner, as_result, warn, wish_of
 from ckptdoctor.errors import NothingToExamineError, RestoreError
@@ -13,6 +12,7 @@ from ckptdoctor.recovery.lr_rules import parse_added
 from ckptdoctor.recovery.repair.repair import repair_file
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.results.ways import AutopsyReport, PlanReport, RepairReport, RestoreReport
+from ckptdoctor.sources import path_of
 from ckptdoctor.tasks.autopsy import autopsy as perform
 from ckptdoctor.tasks.plan import plan as planned
 from ckptdoctor.tasks.restore import Order
@@ -52,9 +52,9 @@ def repair(
         UsageError: ``sha256`` is none.
         OSError: the file cannot be read or written.
     """
-    destination = None if output is None else Path(output)
+    destination = None if output is None else path_of(output)
     done = repair_file(
-        Path(path),
+        path_of(path),
         destination,
         sha256=sha256,
         accept_odds=accept_odds,
@@ -144,20 +144,20 @@ def restore(
         weights_only=weights_only,
         strip_prefix=strip_prefix,
         use_ema=use_ema,
-        graft=None if graft is None else Path(graft),
+        graft=None if graft is None else path_of(graft),
         reset_bn=reset_bn,
         zero_nonfinite=zero_nonfinite,
         to_safetensors=to_safetensors,
     )
     order = Order(
-        paths=tuple(Path(path) for path in paths),
+        paths=tuple(path_of(path) for path in paths),
         wish=wish_of(logs, log_pattern, metric, mode),
         run=run,
         epoch=epoch,
         step=step,
-        source=None if source is None else Path(source),
+        source=None if source is None else path_of(source),
         average=str(average),
-        output=None if output is None else Path(output),
+        output=None if output is None else path_of(output),
         edits=edits,
         unsafe=unsafe,
         force=force,
@@ -223,12 +223,12 @@ def plan(
     )
     with metered(progress) as meter:
         made = planned(
-            [Path(path) for path in paths],
+            [path_of(path) for path in paths],
             request,
             Examiner(jobs, meter),
             wish=wish_of(logs, log_pattern, metric, mode),
             run=run,
-            earlier=None if earlier is None else Path(earlier),
+            earlier=None if earlier is None else path_of(earlier),
         )
     if made is None:  # the examiner raises before
         raise NothingToExamineError("there is nothing to plan from")
@@ -269,7 +269,7 @@ def autopsy(
     """
     with metered(progress) as meter:
         done = perform(
-            [Path(path) for path in paths],
+            [path_of(path) for path in paths],
             Examiner(jobs, meter),
             wish=wish_of(logs, log_pattern, metric, mode),
             run=run,

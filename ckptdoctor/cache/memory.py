@@ -30,6 +30,7 @@ from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.zero_shares import ZeroShare
 from ckptdoctor.manifest import manifest_path
 from ckptdoctor.places import looks_into
+from ckptdoctor.sources.descriptors import is_far, key_of, mark_of
 
 __all__ = ["Memory", "Question", "Recall", "memory_for"]
 
@@ -198,7 +199,8 @@ def _question(path: Path, part: Part | None) -> Question | None:
         return None
     if part is None and os.path.lexists(manifest_path(path)):
         return None
-    text = repr((os.path.abspath(path), asked))  # noqa: PTH100  (absolute() keeps "..")
+    place = key_of(path) or os.path.abspath(path)  # noqa: PTH100  (absolute() keeps "..")
+    text = repr((place, asked))
     return Question(
         path=path,
         part=part,
@@ -217,6 +219,10 @@ def _state(path: Path) -> FileState:
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("a device, or a FIFO")
+    if is_far(path):
+        if not mark_of(path):
+            raise ValueError("nothing tells when it changes")
+        return FileState.of(path)
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         return FileState.of(fd)

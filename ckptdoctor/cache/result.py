@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorStats, ZeroTail
+from ckptdoctor.sources.descriptors import mark_of
 
 __all__ = ["FileState", "Result", "scanned_as"]
 
@@ -38,6 +40,13 @@ class FileState:
         Raises:
             OSError: it is not there.
         """
+        mark = mark_of(file)
+        if mark is not None:  # its place in the mirror is made anew by each command
+            digest = hashlib.blake2b(mark, digest_size=7).digest()
+            nbytes = os.stat(file).st_size  # noqa: PTH116
+            return cls(
+                device=0, inode=int.from_bytes(digest), nbytes=nbytes, mtime_ns=0, ctime_ns=0
+            )
         status = os.stat(file)  # noqa: PTH116  (a descriptor has no Path)
         return cls(
             device=status.st_dev,

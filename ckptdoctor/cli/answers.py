@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.draft import drafting
+from ckptdoctor.sources import is_url
 
 if TYPE_CHECKING:
     from ckptdoctor.cache.answers import Inquiry
@@ -79,7 +80,11 @@ def _paths(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _cannot_be_followed(arguments: Sequence[str]) -> bool:
-    """Whether the user wants all read again, or names paths by a pattern of ours to expand."""
+    """Whether the user wants all read again, or names what cannot be looked at in passing.
+
+    That is a pattern of ours to expand, or a URL.
+    """
     return "--no-cache" in arguments or any(
-        glob.has_magic(one) and not os.path.lexists(one) for one in arguments
+        (glob.has_magic(one) or is_url(one)) and not os.path.lexists(one)
+        for one in (*arguments, os.environ.get("CKPTDOCTOR_DIR", ""))
     )

@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from ckptdoctor.sources import path_of
+
 __all__ = ["take_plain_values"]
 
 _UNKNOWN = object()
@@ -91,8 +93,10 @@ class _Plain:
             return _UNKNOWN
         if annotation is int and value.isascii() and value.isdecimal():
             return self._within(int(value))
-        if annotation is Path and value and self._is_any_path(Path(value)):
-            return Path(value)
+        if annotation is Path and value:
+            path = path_of(value)
+            if self._is_any_path(path):
+                return path
         if issubclass(annotation, Enum):
             return next((one for one in annotation if one.value == value), _UNKNOWN)
         return _UNKNOWN

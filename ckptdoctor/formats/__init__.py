@@ -6,7 +6,6 @@ file names.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint
@@ -22,6 +21,7 @@ from ckptdoctor.formats.pickle.stray import code_spelled, code_within
 from ckptdoctor.formats.repeats import Repeats
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
 from ckptdoctor.formats.zip.one_bit_off import remedy_of_magic
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = [
     "Limits",
@@ -89,7 +89,7 @@ def read_checkpoint(
 def _read(file: OpenFile, limits: Limits, *, takes_value: bool) -> Checkpoint:
     head = file.source.read(0, _HEAD_NBYTES)
     if not head:
-        os.pread(file.fd, 1, 0)  # a file that says it is empty may be one that cannot be read
+        pread(file.fd, 1, 0)  # a file that says it is empty may be one that cannot be read
         raise UnknownFormatError(
             file.path,
             "an empty file",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from ckptdoctor.formats.pickle.names import is_allowed, misspelt
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, PersistentId
 from ckptdoctor.formats.pickle.stray import BESIDE, not_looked_through
 from ckptdoctor.formats.tree import Harvest
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = [
     "assemble",
@@ -260,7 +260,7 @@ def scalar_tensors(
         if tensor.storage.inline is not None:
             raw = tensor.storage.inline[at : at + nbytes]
         else:
-            raw = os.pread(file.fd, nbytes, tensor.storage.offset + at)
+            raw = pread(file.fd, nbytes, tensor.storage.offset + at)
         if len(raw) == nbytes:
             if tensor.dtype == "bfloat16":
                 raw = bytes(2) + raw if order == "<" else raw + bytes(2)

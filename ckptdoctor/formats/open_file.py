@@ -11,6 +11,8 @@ from pathlib import Path
 from ckptdoctor.checkpoint import FileIdentity
 from ckptdoctor.errors import UnknownFormatError
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
+from ckptdoctor.sources import path_of
+from ckptdoctor.sources.descriptors import close, open_readable, refresh
 
 __all__ = ["OpenFile", "opened"]
 
@@ -103,6 +105,7 @@ class OpenFile:
 
     def changed(self) -> bool:
         """Whether the file is another than when it was opened."""
+        refresh(self.fd)
         return FileIdentity.of(self.fd) != self.identity
 
 
@@ -114,7 +117,7 @@ def opened(path: str | Path) -> Iterator[OpenFile]:
         UnknownFormatError: the path is no regular file.
         OSError: it cannot be opened.
     """
-    path = Path(path)
+    path = path_of(path)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     fd = _open(path, flags)
     try:
@@ -123,12 +126,12 @@ def opened(path: str | Path) -> Iterator[OpenFile]:
             raise _not_regular(path, status)
         yield OpenFile(path, fd)
     finally:
-        os.close(fd)
+        close(fd)
 
 
 def _open(path: Path, flags: int) -> int:
     try:
-        return os.open(path, flags)
+        return open_readable(path, flags)
     except OSError as error:
         with contextlib.suppress(OSError):
             status = path.stat()

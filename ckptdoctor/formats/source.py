@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Protocol
+
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["ByteSource", "FileSource", "MemorySource", "PartSource"]
 
@@ -37,9 +38,9 @@ class FileSource:
         wanted = min(nbytes, self.nbytes - offset)
         if wanted <= 0 or offset < 0:
             return b""
-        data = os.pread(self.fd, wanted, self.file_offset + offset)
+        data = pread(self.fd, wanted, self.file_offset + offset)
         while data and len(data) < wanted:  # Linux caps one pread at 2 GiB; network folders at less
-            more = os.pread(self.fd, wanted - len(data), self.file_offset + offset + len(data))
+            more = pread(self.fd, wanted - len(data), self.file_offset + offset + len(data))
             if not more:
                 break
             data += more

@@ -8,7 +8,6 @@ files at once, so that memory does not grow with the model, nor with the number 
 from __future__ import annotations
 
 import itertools
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ckptdoctor.recovery.draft import Action, Draft, FilePatch, Mean, Patch, sto
 from ckptdoctor.scanning.elements import elements
 from ckptdoctor.scanning.mean import AVERAGED, mean_of, off_mean
 from ckptdoctor.scanning.plan import Extent
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["Averaged", "average_actions", "average_weights", "compare_means"]
 
@@ -175,7 +175,7 @@ def _reader(mean: Mean) -> Callable[[int, int], bytes]:
     def read(offset: int, nbytes: int) -> bytes:
         first = offset - offset % itemsize
         last = offset + nbytes + -(offset + nbytes) % itemsize
-        pieces = [os.pread(fd, last - first, start + first) for fd, start in places]
+        pieces = [pread(fd, last - first, start + first) for fd, start in places]
         if any(len(piece) < last - first for piece in pieces):
             raise RestoreError("one of the files was cut while it was read: try again")
         return mean_of(pieces, dtype)[offset - first : offset - first + nbytes]

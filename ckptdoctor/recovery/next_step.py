@@ -14,6 +14,7 @@ from ckptdoctor.report import CheckpointReport, RunReport
 from ckptdoctor.rules.rescue import repair_command, rescue_command
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = [
     "Asked",
@@ -148,8 +149,12 @@ def _beside(source: Path, stem: str, suffix: str, *, several: bool) -> Path:
     source = named(source)
     own = source.suffix if source.suffix in _SUFFIXES else ""
     if suffix or (several and not source.is_dir()):
-        return source.with_name(f"{stem}{suffix}")
-    return source.with_name(f"{stem}{own or ('' if source.is_dir() else '.pth')}")
+        name = f"{stem}{suffix}"
+    else:
+        name = f"{stem}{own or ('' if source.is_dir() else '.pth')}"
+    if is_far(source):  # nothing is written there unless it is asked for
+        return Path(name)
+    return source.with_name(name)
 
 
 def free_name(path: Path, taken: frozenset[Path] | set[Path] = frozenset()) -> Path:

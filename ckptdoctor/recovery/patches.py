@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from ckptdoctor.recovery.draft import Draft, Patch, storage_key
 from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.plan import Extent
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = [
     "exchange",
@@ -70,7 +70,7 @@ def _transplant(draft: Draft, tensor: TensorRecord, file: OpenFile, other: Tenso
     start = source.offset + extent.start
 
     def read(offset: int, nbytes: int) -> bytes:
-        return os.pread(file.fd, nbytes, start + offset)
+        return pread(file.fd, nbytes, start + offset)
 
     if tensor.lost:
         if tensor.storage_offset or extent.start or extent.nbytes != source.nbytes:
@@ -111,7 +111,7 @@ def stored_number(draft: Draft, fqn: str) -> float | None:
     ref, extent = tensor.storage, Extent.of(tensor)
     if ref is None or not ref.is_plain or extent.nbytes != struct.calcsize(code):
         return None
-    raw = os.pread(draft.file.fd, extent.nbytes, ref.offset + extent.start)
+    raw = pread(draft.file.fd, extent.nbytes, ref.offset + extent.start)
     (value,) = struct.unpack(code, raw)
     return float(value)
 
@@ -143,7 +143,7 @@ def exchange(draft: Draft, tensor: TensorRecord, twin: TensorRecord) -> None:
             f"{twin.fqn}, which is {twin.dtype}, cannot be put there"
         )
     start, fd = ref.offset + extent.start, draft.file.fd
-    _patch(draft, tensor, lambda offset, nbytes: os.pread(fd, nbytes, start + offset))
+    _patch(draft, tensor, lambda offset, nbytes: pread(fd, nbytes, start + offset))
 
 
 def reset_batch_norm(draft: Draft) -> None:
@@ -230,7 +230,7 @@ def zero_non_finite(draft: Draft) -> None:
         def read(
             offset: int, nbytes: int, fd: int = fd, start: int = start, name: str = dtype.name
         ) -> bytes:
-            return zeroed(os.pread(fd, nbytes, start + offset), name)
+            return zeroed(pread(fd, nbytes, start + offset), name)
 
         _patch(draft, tensor, read)
         draft.touched.add(tensor.fqn)

@@ -21,6 +21,7 @@ from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.weights.of_parts import PIECE_NUMEL, only_dict
 from ckptdoctor.recovery.weights.weight import Weight
 from ckptdoctor.scanning.elements import elements
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["WEIGHTS_ALONE", "write_named", "write_weights"]
 
@@ -114,7 +115,7 @@ def _compare(weights: Sequence[Weight], fd: int, offset: int) -> None:
     for weight in weights:
         end = offset + weight.nbytes
         for piece in weight.pieces():
-            if os.pread(fd, len(piece), offset) != piece:
+            if pread(fd, len(piece), offset) != piece:
                 raise RestoreError(f"verification failed: the bytes of {weight.name} differ")
             offset += len(piece)
         if offset != end:

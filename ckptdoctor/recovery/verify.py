@@ -16,6 +16,7 @@ from ckptdoctor.recovery.draft import Draft, storage_key
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.scanning.elements import storage_bytes
 from ckptdoctor.scanning.plan import Extent
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["compare_draft", "verify_copy", "verify_draft"]
 
@@ -158,6 +159,6 @@ def _is_encoded(ref: StorageRef) -> bool:
 def _equal(fd: int, offset: int, other_fd: int, other_offset: int, nbytes: int) -> bool:
     for start in range(0, nbytes, _CHUNK_NBYTES):
         size = min(_CHUNK_NBYTES, nbytes - start)
-        if os.pread(fd, size, offset + start) != os.pread(other_fd, size, other_offset + start):
+        if pread(fd, size, offset + start) != pread(other_fd, size, other_offset + start):
             return False
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -15,6 +14,7 @@ from ckptdoctor.recovery.draft import Draft, Patch
 from ckptdoctor.recovery.patched import PatchedSource, patches_of
 from ckptdoctor.recovery.storages import storages_of
 from ckptdoctor.scanning.elements import storage_bytes
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["copy_file", "write_draft"]
 
@@ -24,7 +24,7 @@ _CHUNK_NBYTES = 1 << 22
 def copy_file(file: OpenFile, out: IO[bytes]) -> None:
     """Copy a file byte by byte."""
     offset = 0
-    while data := os.pread(file.fd, _CHUNK_NBYTES, offset):
+    while data := pread(file.fd, _CHUNK_NBYTES, offset):
         out.write(data)
         offset += len(data)
 
@@ -68,7 +68,7 @@ def _bytes_of(fd: int, ref: StorageRef, patches: Sequence[Patch]) -> Iterator[by
         return
     for start in range(0, ref.nbytes, _CHUNK_NBYTES):
         nbytes = min(_CHUNK_NBYTES, ref.nbytes - start)
-        piece = bytearray(os.pread(fd, nbytes, ref.offset + start))
+        piece = bytearray(pread(fd, nbytes, ref.offset + start))
         if len(piece) < nbytes:
             raise RestoreError("the source was cut while it was read: try again")
         for patch in patches:

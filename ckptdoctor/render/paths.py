@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ckptdoctor.render.text import shorten_middle
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = ["common_folder", "names_apart", "relative", "shorten_apart"]
 
@@ -16,12 +17,20 @@ _Words = Sequence[str]
 
 
 def common_folder(paths: Sequence[Path]) -> str:
-    """The deepest folder that holds all of them; "" where there is none."""
-    folders = {str(path.parent) for path in paths}
+    """The deepest folder that holds all of them, as the system knows it; "" where there is none."""
+    if len({is_far(path) for path in paths}) > 1:
+        return ""
+    folders = {os.fspath(path.parent) for path in paths}
     try:
-        return os.path.commonpath(folders) if folders else ""
+        shared = os.path.commonpath(folders) if folders else ""
+        return shared if not shared or _is_shown(paths[0], shared) else ""
     except ValueError:  # absolute and relative paths, or two drives
         return ""
+
+
+def _is_shown(path: Path, folder: str) -> bool:
+    """Whether a folder above a path has a name of its own: not that above two stores."""
+    return not is_far(path) or str(type(path)(folder)) != folder
 
 
 def relative(path: Path, root: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ckptdoctor.natural import natural_key
 from ckptdoctor.shell import command_line
+from ckptdoctor.sources.descriptors import trouble_of
 
 __all__ = ["why_absent"]
 
@@ -29,6 +30,9 @@ def why_absent(path: Path, what: str = "file or folder") -> str:
         path: as the user gave it.
         what: what it would have to be.
     """
+    trouble = trouble_of(path)
+    if trouble is not None:
+        return f"{path}: {trouble.strerror or trouble}"
     said = f"{path}: no such {what}"
     if _WINDOWS.match(str(path)) and os.sep == "/":
         return f"{said}; this is no Windows: {_without_backslashes(str(path))}"

@@ -177,7 +177,7 @@ def _folders(folder: Path) -> Iterator[Path]:
     looks_into(folder)
     try:
         with os.scandir(folder) as entries:
-            found = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return
-    yield from (Path(path) for path in sorted(found)[:_MOST_FOLDERS])
+    yield from (folder / name for name in sorted(found)[:_MOST_FOLDERS])

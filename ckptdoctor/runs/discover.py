@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,8 @@ from ckptdoctor.layouts.frameworks.archives import claim_file
 from ckptdoctor.layouts.siblings import with_siblings
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import Places, looks_into, named
+from ckptdoctor.sources import path_of
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = [
     "CHECKPOINT_SUFFIXES",
@@ -82,9 +85,9 @@ class Discovery:
 def default_paths() -> list[Path]:
     """Where to look without a path: ``$CKPTDOCTOR_DIR``, else ``checkpoints/``, else here."""
     configured = os.environ.get(DIRECTORY_VARIABLE)
-    looks_into(Path(configured).parent if configured else Path())
+    looks_into(path_of(configured).parent if configured else Path())
     if configured:
-        return [Path(configured)]
+        return [path_of(configured)]
     return [Path("checkpoints")] if Path("checkpoints").is_dir() else [Path()]
 
 
@@ -164,14 +167,35 @@ def _together(named: Sequence[Path]) -> dict[Path, CheckpointFiles]:
 
 
 def _expand(path: Path, found: Discovery) -> list[Path]:
+    looks_into(path.parent)
     if os.path.lexists(path):
         return [path]
-    if glob.has_magic(str(path)):
-        matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-        if matches:
-            return sorted(matches, key=natural_key)
+    if glob.has_magic(os.fspath(path)):
+        _look_below(path)
+        found_there = glob.glob(os.fspath(path), recursive=True)  # noqa: PTH207
+        if found_there:
+            return sorted((type(path)(match) for match in found_there), key=natural_key)
     found.missing.append(path)
     return []
+
+
+def _look_below(pattern: Path) -> None:
+    """Tell of the folders that a pattern looks into; the system is asked by no path of ours."""
+    if not is_far(pattern):
+        return
+    parts = pattern.parts
+    first = next(at for at, part in enumerate(parts) if glob.has_magic(part))
+    waiting = [(type(pattern)(*parts[:first]), first)]
+    while waiting:
+        folder, at = waiting.pop()
+        looks_into(folder)
+        if at == len(parts) - 1 and parts[at] != "**":
+            continue
+        for name in Folder(folder).folders:
+            if parts[at] == "**":
+                waiting.append((folder / name, at))
+            elif fnmatch.fnmatchcase(name, parts[at]):
+                waiting.append((folder / name, at + 1))
 
 
 def named_checkpoints(root: Path) -> Iterator[CheckpointFiles]:

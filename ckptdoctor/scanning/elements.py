@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ from ckptdoctor.scanning.contiguous import contiguous
 from ckptdoctor.scanning.plan import Extent
 from ckptdoctor.scanning.reading import FileShrankError
 from ckptdoctor.scanning.spelled import spelled
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["elements", "storage_bytes"]
 
@@ -72,7 +72,7 @@ def storage_bytes(fd: int, ref: StorageRef) -> bytes:
     if ref.text_nbytes is not None:
         return b"".join(spelled(fd, ref))
     if ref.deflated_nbytes is not None:
-        return zlib.decompressobj(-15).decompress(os.pread(fd, ref.deflated_nbytes, ref.offset))
+        return zlib.decompressobj(-15).decompress(pread(fd, ref.deflated_nbytes, ref.offset))
     return _read(fd, ref.offset, ref.nbytes)
 
 
@@ -87,9 +87,9 @@ def _is_in_order(tensor: TensorRecord) -> bool:
 
 
 def _read(fd: int, offset: int, nbytes: int) -> bytes:
-    data = os.pread(fd, nbytes, offset)
+    data = pread(fd, nbytes, offset)
     while len(data) < nbytes:
-        more = os.pread(fd, nbytes - len(data), offset + len(data))
+        more = pread(fd, nbytes - len(data), offset + len(data))
         if not more:
             raise FileShrankError
         data += more

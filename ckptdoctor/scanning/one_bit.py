@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from ckptdoctor.checkpoint import StorageRef, TensorRecord
 from ckptdoctor.formats.zip.flipped_bit import odds_of_chance, suspects_of
 from ckptdoctor.scanning.flipped import Element, element_at, told_values, value_of
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["one_bit"]
 
@@ -59,7 +59,7 @@ def _explained(
 ) -> tuple[str, dict[str, object]]:
     """Which element it is, and what the bit did to it."""
     byte, bit = where
-    raw = bytearray(os.pread(fd, element.dtype.itemsize, ref.offset + element.start))
+    raw = bytearray(pread(fd, element.dtype.itemsize, ref.offset + element.start))
     old = value_of(element.dtype, bytes(raw), byteorder)
     raw[byte - element.start] ^= 1 << bit
     values = told_values(old, value_of(element.dtype, bytes(raw), byteorder))

@@ -17,6 +17,7 @@ from ckptdoctor.scanning.singles import Singles
 from ckptdoctor.scanning.stats import collect_stats
 from ckptdoctor.scanning.thread import InflateError
 from ckptdoctor.scanning.zero_tail import find_zero_tail
+from ckptdoctor.sources.descriptors import refresh
 
 __all__ = ["PendingScan", "ScanResult"]
 
@@ -111,6 +112,7 @@ class PendingScan:
         return [replace(problem, message=message, evidence={**problem.evidence, **evidence})]
 
     def _changed(self) -> bool:
+        refresh(self._fd)
         return FileIdentity.of(self._fd) != self._checkpoint.identity
 
 

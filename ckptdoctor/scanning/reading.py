@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from ckptdoctor.sources import descriptors
 
 __all__ = ["FileShrankError", "read_into"]
 
@@ -18,9 +18,9 @@ def read_into(buffer: memoryview, fd: int, offset: int) -> None:
         FileShrankError: the file ends first.
         OSError: it cannot be read.
     """
-    done, nbytes = os.preadv(fd, [buffer], offset), len(buffer)
+    done, nbytes = descriptors.read_into(fd, buffer, offset), len(buffer)
     while done < nbytes:
-        more = os.preadv(fd, [buffer[done:]], offset + done)
+        more = descriptors.read_into(fd, buffer[done:], offset + done)
         if more == 0:
             raise FileShrankError
         done += more

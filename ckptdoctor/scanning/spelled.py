@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import os
 from collections.abc import Iterator
 
 from ckptdoctor.checkpoint import StorageRef
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["spelled"]
 
@@ -24,7 +24,7 @@ def spelled(fd: int, ref: StorageRef) -> Iterator[bytes]:
     at, end = ref.offset, ref.offset + (ref.text_nbytes or 0)
     left = ref.nbytes
     while left > 0 and at < end:
-        raw = os.pread(fd, min(_CHUNK_NBYTES, end - at), at)
+        raw = pread(fd, min(_CHUNK_NBYTES, end - at), at)
         if not raw:
             break
         at += len(raw)

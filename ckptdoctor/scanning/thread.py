@@ -17,6 +17,7 @@ from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan
 from ckptdoctor.scanning.reading import read_into
 from ckptdoctor.scanning.rows import RowKind, Rows, note_finite
 from ckptdoctor.scanning.spelled import spelled
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["SAMPLE_NUMEL", "InflateError", "ThreadState", "decode"]
 
@@ -211,7 +212,7 @@ def _decoded(scan: StorageScan, fd: int) -> Iterator[bytes]:
     packed = b""
     while not inflate.eof:
         if not packed and at < end:
-            packed = os.pread(fd, min(CHUNK_NBYTES // 4, end - at), at)
+            packed = pread(fd, min(CHUNK_NBYTES // 4, end - at), at)
             at += len(packed)
         try:
             plain = inflate.decompress(packed, CHUNK_NBYTES)

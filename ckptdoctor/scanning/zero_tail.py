@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ckptdoctor.checkpoint import Checkpoint, ZeroTail
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["find_zero_tail"]
 
@@ -34,7 +33,7 @@ def find_zero_tail(checkpoint: Checkpoint, fd: int) -> ZeroTail | None:
     start = _last_other(fd, least, checkpoint.nbytes)
     if start == checkpoint.nbytes:
         return None
-    before = os.pread(fd, min(_BEFORE_NBYTES, start - least), max(least, start - _BEFORE_NBYTES))
+    before = pread(fd, min(_BEFORE_NBYTES, start - least), max(least, start - _BEFORE_NBYTES))
     filled = len(before) - before.count(0)
     return ZeroTail(start=start, filled=filled / len(before) if before else 0.0)
 
@@ -44,7 +43,7 @@ def _last_other(fd: int, least: int, end: int) -> int:
     nbytes = _FIRST_NBYTES
     while end > least:
         begin = max(least, end - nbytes)
-        kept = len(os.pread(fd, end - begin, begin).rstrip(b"\0"))
+        kept = len(pread(fd, end - begin, begin).rstrip(b"\0"))
         if kept:
             return begin + kept
         end, nbytes = begin, min(nbytes * 8, _MOST_NBYTES)

@@ -11,7 +11,9 @@ import torch
 from tests.builders import save
 from tests.cli.support import run
 
-NEVER = frozenset("torch numpy ctypes pydantic jinja2 junitparser plotille regex psutil".split())
+NEVER = frozenset(
+    "torch numpy ctypes pydantic jinja2 junitparser plotille regex psutil fsspec asyncio".split()
+)
 """What a scan of a small file, with a table for its result, needs none of."""
 
 

@@ -23,6 +23,7 @@ from ckptdoctor.recovery.folders.part_draft import PartView, is_patched, part_dr
 from ckptdoctor.recovery.patched import write_patched
 from ckptdoctor.recovery.verify import compare_draft
 from ckptdoctor.recovery.writing import write_draft
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["Copying"]
 
@@ -155,7 +156,7 @@ class Copying:
 
 def _copied(source: OpenFile, out: IO[bytes]) -> str:
     digest, offset = hashlib.sha256(), 0
-    while data := os.pread(source.fd, _CHUNK_NBYTES, offset):
+    while data := pread(source.fd, _CHUNK_NBYTES, offset):
         out.write(data)
         digest.update(data)
         offset += len(data)

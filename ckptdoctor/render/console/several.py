@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -188,7 +189,9 @@ def _runs_table(runs: Sequence[Section], width: int) -> Table:
     table.add_column("what is wrong", overflow="fold")
     called = shorten_apart([printable(run.name) for run in runs], max(16, width // 5))
     files = [
-        "" if run.run is None or row is None else printable(relative(row.path, str(run.run.path)))
+        ""
+        if run.run is None or row is None
+        else printable(relative(row.path, os.fspath(run.run.path)))
         for run, row in zip(runs, goods, strict=True)
     ]
     cells = zip(

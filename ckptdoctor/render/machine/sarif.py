@@ -158,7 +158,9 @@ def _located(report: Report) -> Iterator[tuple[Finding, dict[str, Any], str]]:
     What concerns a run as a whole lies in the folder of its checkpoints.
     """
     several = len(report.runs) > 1
-    shared = _folder_uri(Path(common_folder([row.path for row in report.checkpoints])))
+    paths = [row.path for row in report.checkpoints]
+    kind = type(paths[0]) if paths else Path
+    shared = _folder_uri(kind(common_folder(paths)))
     places = {
         str(path): {"uri": _uri(path), "index": index} for index, path in enumerate(_files(report))
     }

@@ -6,7 +6,6 @@ What is asked is what the readers themselves would make of the bytes.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -21,6 +20,7 @@ from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.reading import RowReader, row_reader
 from ckptdoctor.runs.logs.settings import length_of_settings
+from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["shows_training"]
 
@@ -64,7 +64,7 @@ def _shows(path: Path, nbytes: int, mtime_ns: int) -> bool:  # noqa: ARG001
 
 def _ends_with_training(file: IO[bytes], nbytes: int) -> bool:
     """Whether it does below a long beginning, of installations and settings."""
-    tail = os.pread(file.fileno(), _NBYTES, max(_NBYTES, nbytes - _NBYTES))
+    tail = pread(file.fileno(), _NBYTES, max(_NBYTES, nbytes - _NBYTES))
     return _are_of_training(_rows(tail.split(b"\n")[1:]), strict=False)
 
 

@@ -1,0 +1,116 @@
+"""Ranges fetched ahead by several connections, as many as may lie in memory at a time.
+
+Whoever knows what will be read says so; the ranges are fetched in that order, and dropped once they
+were read. Who wants one that is not under way has it fetched at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+__all__ = ["CONNECTIONS", "SEGMENT_NBYTES", "Segment", "Window", "window"]
+
+CONNECTIONS = 8
+SEGMENT_NBYTES = 8 << 20
+_HELD_NBYTES = 64 << 20
+"""What lies in memory fetched ahead of the scan. While it is under way, a range may take twice its
+size: libraries join the pieces of an answer."""
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """A range that is to be read once.
+
+    Attributes:
+        fetch: brings its bytes.
+        start, end: where it lies in its file.
+        expected: how many of its bytes will be read; the rest lies between.
+        read: how many were.
+        bytes: once it is under way.
+        dropped: whether nobody needs it any more.
+    """
+
+    fetch: Callable[[int, int], bytes]
+    start: int
+    end: int
+    expected: int
+    read: int = 0
+    bytes: Future[bytes] | None = None
+    dropped: bool = False
+
+
+class Window:
+    """The ranges of all files that are fetched ahead."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self._waiting: deque[Segment] = deque()
+        self._held = 0
+
+    def submit(self, ask: Callable[[], bytes]) -> Future[bytes]:
+        """Have something fetched meanwhile."""
+        with self._lock:
+            return self._connections().submit(ask)
+
+    def _connections(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="ckptdoctor-fetch")
+        return self._pool
+
+    def add(self, segments: Sequence[Segment]) -> None:
+        """Have ranges fetched when their turn comes."""
+        with self._lock:
+            self._waiting.extend(segments)
+            self._pump()
+
+    def take(self, segment: Segment) -> bytes:
+        """The bytes of a range, waited for.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        with self._lock:
+            coming = segment.bytes or self._start(segment)
+        return coming.result()
+
+    def note_read(self, segment: Segment, nbytes: int) -> bool:
+        """Count bytes of a range that were read; whether these were the last."""
+        with self._lock:
+            segment.read += nbytes
+            return segment.read >= segment.expected
+
+    def drop(self, segment: Segment) -> None:
+        """Free a range, and let the next one be fetched."""
+        with self._lock:
+            if segment.dropped:
+                return
+            segment.dropped = True
+            if segment.bytes is not None:
+                segment.bytes.cancel()
+                self._held -= segment.end - segment.start
+                segment.bytes = None
+            self._pump()
+
+    def _pump(self) -> None:
+        while self._waiting:
+            first = self._waiting[0]
+            if first.dropped or first.bytes is not None:
+                self._waiting.popleft()
+            elif self._held and self._held + first.end - first.start > _HELD_NBYTES:
+                return
+            else:
+                self._start(self._waiting.popleft())
+
+    def _start(self, segment: Segment) -> Future[bytes]:
+        self._held += segment.end - segment.start
+        segment.bytes = self._connections().submit(segment.fetch, segment.start, segment.end)
+        return segment.bytes
+
+
+window = Window()
+"""That of this process."""

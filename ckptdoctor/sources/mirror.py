@@ -1,0 +1,244 @@
+"""Far folders as local ones: a folder in the temporary folder, filled as it is looked into.
+
+A file of it is empty, and as long as the one that it stands for; whoever lists, sorts, joins or
+asks for sizes does it as with any other folder. What is listed costs a name each, and no byte of a
+file lies here unless a server gives files only whole. It is gone when the program ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ckptdoctor import places
+from ckptdoctor.sources.store import Entry, Store
+from ckptdoctor.sources.urls import redacted
+
+__all__ = ["Mirror", "Mount", "mirror"]
+
+_LONGEST_NAME = 255
+_AT_ONCE = 8
+_TOPS = {"s3": 1, "s3a": 1, "gs": 1, "gcs": 1, "az": 1, "abfs": 1, "abfss": 1, "adl": 1, "hf": 2}
+"""How many names of a path are no folder that may be listed: buckets, users and their models."""
+
+
+@dataclass(slots=True)
+class Mount:
+    """One store in the mirror.
+
+    Attributes:
+        store: it.
+        folder: where it lies in the mirror.
+        prefix, suffix: what stands before and behind a path in its URL.
+        lead: what stands before a path where the store is asked.
+        query: of the only file in it, where its URL has one.
+        named: paths that the user named.
+        folders: those of them that a web server is to list.
+        filled: folders that were looked into.
+        trouble: why something cannot be looked at, by path.
+    """
+
+    store: Store
+    folder: str
+    prefix: str
+    suffix: str
+    lead: str
+    query: str = ""
+    named: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
+    trouble: dict[str, OSError] = field(default_factory=dict)
+
+    def url(self, below: str) -> str:
+        """What a path is shown as: no key is in it."""
+        return redacted(f"{self.prefix}{below}{self.query}{self.suffix}")
+
+    def full_url(self, below: str) -> str:
+        """What opens a path; it may hold keys, and is never shown."""
+        return f"{self.prefix}{below}{self.query}{self.suffix}"
+
+    def at(self, below: str) -> str:
+        """A path as the store is asked for it."""
+        return f"{self.lead}{below}{self.query}"
+
+    def is_listable(self, below: str) -> bool:
+        """Whether a folder may be listed: of a web server only those that the user named so."""
+        if self.store.is_http:
+            return any(below == one or below.startswith(f"{one}/") for one in self.folders)
+        if self.lead or self.suffix:
+            return True
+        return bool(below) * (below.count("/") + 1) >= _TOPS.get(self.store.protocol, 0)
+
+
+class Mirror:
+    """The mirror of one process."""
+
+    def __init__(self) -> None:
+        self._root = ""
+        self._mounts: list[Mount] = []
+        self._marks: dict[str, bytes] = {}
+        self._lock = threading.RLock()
+
+    def _made(self) -> str:
+        """The folder, made when the first store is mounted."""
+        if not self._root:
+            self._root = os.path.realpath(tempfile.mkdtemp(prefix="ckptdoctor-"))
+            atexit.register(shutil.rmtree, self._root, ignore_errors=True)
+            places.looks_elsewhere(self.fill)
+        return self._root
+
+    def mount(
+        self, store: Store, *, prefix: str, suffix: str = "", lead: str = "", query: str = ""
+    ) -> Mount:
+        """A store, mounted once; what is told of it is as in :class:`Mount`."""
+        with self._lock:
+            for mount in self._mounts:
+                told = (mount.prefix, mount.suffix, mount.lead, mount.query)
+                if told == (prefix, suffix, lead, query):
+                    return mount
+            folder = f"{self._made()}/{store.protocol}"
+            if suffix or query or prefix != f"{store.protocol}://":
+                told_by = hashlib.blake2b(f"{prefix} {query} {suffix}".encode(), digest_size=6)
+                folder += f"-{told_by.hexdigest()}"
+                last = PurePosixPath(suffix.partition("?")[0]).name
+                folder += f"/{last}" if last and len(os.fsencode(last)) <= _LONGEST_NAME else ""
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            mount = Mount(store, folder, prefix, suffix, lead, query)
+            self._mounts.append(mount)
+            self._mounts.sort(key=lambda one: -len(one.folder))
+            return mount
+
+    def of(self, place: str) -> tuple[Mount, str] | None:
+        """The store that a place in the mirror is of, and the path in it."""
+        if not self._root or not place.startswith(self._root):
+            return None
+        for mount in self._mounts:
+            if place == mount.folder:
+                return mount, ""
+            if place.startswith(f"{mount.folder}/"):
+                return mount, place[len(mount.folder) + 1 :]
+        return None
+
+    def mark(self, place: str) -> bytes:
+        """What tells the version of a file from others; b"" where nothing does."""
+        return self._marks.get(place, b"")
+
+    def trouble(self, place: str) -> OSError | None:
+        """Why a place cannot be looked at."""
+        found = self.of(place)
+        return None if found is None else found[0].trouble.get(found[1])
+
+    def fill(self, folder: str | os.PathLike[str]) -> None:
+        """Make what lies in a folder, once; nothing where it is not there."""
+        found = self.of(os.path.normpath(os.fspath(folder)))
+        if found is None:
+            return
+        mount, below = found
+        with self._lock:
+            if below in mount.filled:
+                return
+            mount.filled.add(below)
+            if below:  # whether it is there at all
+                self.fill(os.path.dirname(f"{mount.folder}/{below}"))  # noqa: PTH120
+            listed = mount.is_listable(below) and self._list(mount, below)
+            if not listed:
+                own = f"{below}/" if below else ""
+                met = mount.trouble.get(below)
+                for name in sorted(mount.named):
+                    if not name.startswith(own) or name == below:
+                        continue
+                    if met is None or isinstance(met, PermissionError):
+                        self._probe(mount, own + name[len(own) :].partition("/")[0])
+                    else:
+                        mount.trouble[name] = met
+
+    def _list(self, mount: Mount, below: str) -> bool:
+        """Whether a folder could be listed; one that is not there could."""
+        try:
+            entries = mount.store.listed(mount.at(below) + "/" * mount.store.is_http)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            mount.trouble[below] = error
+            return False
+        place = f"{mount.folder}/{below}" if below else mount.folder
+        if not entries or os.path.isfile(place):  # noqa: PTH113
+            return True
+        os.makedirs(place, exist_ok=True)  # noqa: PTH103
+        self._make(mount, below, entries)
+        return True
+
+    def _make(self, mount: Mount, below: str, entries: Iterable[Entry]) -> None:
+        own = f"{below}/" if below else ""
+        known = [one for one in entries if _fits(one.name)]
+        unsized = [one for one in known if not one.is_folder and one.nbytes < 0]
+        if unsized:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                list(pool.map(lambda one: self._probe(mount, own + one.name), unsized))
+        for one in known:
+            if one.is_folder or one.nbytes >= 0:
+                self._make_one(mount, own + one.name, one)
+
+    def _probe(self, mount: Mount, below: str) -> None:
+        """Ask for a file or a folder by its name alone."""
+        if mount.store.is_http and (
+            below in mount.folders or any(one.startswith(f"{below}/") for one in mount.named)
+        ):
+            os.makedirs(f"{mount.folder}/{below}", exist_ok=True)  # noqa: PTH103
+            return
+        try:
+            entry = mount.store.described(mount.at(below))
+        except FileNotFoundError:
+            if any(one.startswith(f"{below}/") for one in mount.named):
+                os.makedirs(f"{mount.folder}/{below}", exist_ok=True)  # noqa: PTH103
+            return
+        except OSError as error:
+            mount.trouble[below] = error
+            return
+        if not entry.is_folder and entry.nbytes < 0:
+            mount.trouble[below] = OSError(errno.EIO, "the server does not tell its size")
+            return
+        self._make_one(mount, below, entry)
+
+    def _make_one(self, mount: Mount, below: str, entry: Entry) -> None:
+        place = f"{mount.folder}/{below}"
+        if entry.is_folder:
+            with contextlib.suppress(FileExistsError):  # an object may have the name of a folder
+                os.makedirs(place, exist_ok=True)  # noqa: PTH103
+            return
+        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+        try:
+            fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return
+        try:
+            os.ftruncate(fd, entry.nbytes)
+            if entry.modified_ns:
+                os.utime(fd, ns=(entry.modified_ns, entry.modified_ns))
+        except OSError as error:
+            os.unlink(place)  # noqa: PTH108
+            mount.trouble[below] = error
+        finally:
+            os.close(fd)
+        self._marks[place] = entry.mark
+
+
+def _fits(name: str) -> bool:
+    """Whether a name can be that of a file here."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        return False
+    return len(name.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
+
+
+mirror = Mirror()
+"""That of this process."""

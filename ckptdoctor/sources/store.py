@@ -1,0 +1,251 @@
+"""A place where files lie, asked through fsspec: listings, sizes, and ranges of bytes.
+
+What goes over a network fails now and then. Whoever is too busy, or breaks off, is asked again, a
+few times and ever later; what stays unreadable is an ``OSError`` with a message that holds no key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from ckptdoctor.sources.urls import without_secrets
+
+__all__ = ["Entry", "NoRangesError", "Store", "told"]
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+_FIRST_PAUSE_S = 0.25
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MARKS = (
+    "ETag", "etag", "e_tag", "Content-MD5", "Digest", "Last-Modified", "LastModified",
+    "last_modified", "last-modified", "generation", "md5Hash", "updated", "version_id",
+    "VersionId", "blob_id", "mtime", "modified", "created", "CRC", "date_time",
+)  # fmt: skip
+"""What stores call that which changes with an object."""
+_TIMES = (
+    "LastModified",
+    "last_modified",
+    "Last-Modified",
+    "updated",
+    "mtime",
+    "modified",
+    "created",
+)
+_LIBRARIES = (
+    "aiohttp", "botocore", "aiobotocore", "httpx", "requests", "urllib3", "azure", "gcsfs",
+)  # fmt: skip
+_FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+
+
+class NoRangesError(Exception):
+    """The server gives files whole or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or a folder, as its store tells.
+
+    Attributes:
+        name: within its folder.
+        is_folder: whether it is one.
+        nbytes: its size; -1 where the store does not say.
+        mark: what changes when it does; b"" where the store tells nothing.
+        modified_ns: when it was written, in nanoseconds since 1970; 0 where nothing tells.
+    """
+
+    name: str
+    is_folder: bool
+    nbytes: int
+    mark: bytes
+    modified_ns: int
+
+
+class Store:
+    """Files of one place.
+
+    Args:
+        system: of fsspec's.
+        protocol: what its URLs begin with.
+    """
+
+    def __init__(self, system: Any, protocol: str) -> None:
+        self._system = system
+        self.protocol = protocol
+        self.requests = 0
+        self._lock = threading.Lock()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it is a web server, which tells sizes by asking for each file."""
+        return self.protocol in ("http", "https")
+
+    def listed(self, path: str) -> list[Entry]:
+        """What lies in a folder.
+
+        Raises:
+            OSError: it cannot be listed, or is not there.
+        """
+        found = self._asked(lambda: self._system.ls(path, detail=True))
+        own = path.strip("/")
+        return [_entry(one) for one in found if str(one["name"]).strip("/") != own or not own]
+
+    def described(self, path: str, *, fresh: bool = False) -> Entry:
+        """A file or a folder.
+
+        Args:
+            path: within the store.
+            fresh: ask anew, whatever was told before.
+
+        Raises:
+            OSError: it is not there, or cannot be asked for.
+        """
+        if fresh:
+            with contextlib.suppress(Exception):  # a cache that cannot be emptied is none
+                self._system.invalidate_cache(path.rpartition("/")[0])
+                self._system.invalidate_cache(path)
+        return _entry(self._asked(lambda: self._system.info(path)))
+
+    def read(self, path: str, start: int, end: int) -> bytes:
+        """A range of a file, all of it.
+
+        Raises:
+            NoRangesError: the server gives files whole.
+            OSError: it cannot be read, or ends before.
+        """
+
+        def once() -> bytes:
+            data = self._range(path, start, end)
+            if len(data) > end - start:
+                raise NoRangesError
+            if len(data) < end - start:
+                raise ConnectionError(f"the answer ends after {len(data)} of {end - start} bytes")
+            return data
+
+        return self._asked(once)
+
+    def _range(self, path: str, start: int, end: int) -> bytes:
+        if not self.is_http:
+            return bytes(self._system.cat_file(path, start=start, end=end))
+        from fsspec.implementations.http import HTTPFile, sync  # stops where a server sends all
+
+        session = sync(self._system.loop, self._system.set_session)
+        file = HTTPFile(
+            self._system,
+            path,
+            session=session,
+            size=end,
+            block_size=end - start,
+            cache_type="none",
+            loop=self._system.loop,
+            **self._system.kwargs,
+        )
+        try:
+            return bytes(file._fetch_range(start, end))  # noqa: SLF001  (what its reads come to)
+        except ValueError as error:
+            raise NoRangesError from error
+
+    def download(self, path: str, into: str) -> None:
+        """Copy a whole file to a local path.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        self._asked(lambda: self._system.get_file(path, into))
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        for attempt in range(ATTEMPTS):
+            with self._lock:
+                self.requests += 1
+            try:
+                return ask()
+            except NoRangesError:
+                raise
+            except Exception as error:  # noqa: BLE001  (each library has errors of its own)
+                last = attempt == ATTEMPTS - 1
+                if last or not _may_pass(error):
+                    raise told(error, attempt + 1) from None  # the first one may hold a key
+            time.sleep(_FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same question may be answered a little later."""
+    if isinstance(error, _FINAL):
+        return False
+    status = getattr(error, "status", None)
+    if isinstance(status, int) and status:
+        return status in _BUSY
+    of_a_library = type(error).__module__.startswith(_LIBRARIES)
+    return of_a_library or isinstance(error, OSError | TimeoutError | EOFError)
+
+
+def told(error: Exception, attempts: int = 1) -> OSError:
+    """As an error of the system, on one line and without keys.
+
+    Args:
+        error: of any library.
+        attempts: how often it was tried.
+    """
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(errno.ENOENT, "no such file")
+    status = getattr(error, "status", None)
+    said = without_secrets(str(getattr(error, "strerror", None) or error))
+    if isinstance(status, int) and status:
+        why = without_secrets(str(getattr(error, "message", "")))
+        said = f"the server answers {status} {why}".rstrip()
+    said = said or type(error).__name__
+    if isinstance(error, PermissionError) or status in (401, 403):
+        return PermissionError(errno.EACCES, f"access denied: {said}")
+    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        return PermissionError(errno.EACCES, f"{said}; fsspec found no credentials")
+    tried = f" ({attempts} attempts)" if attempts > 1 else ""
+    return OSError(errno.EIO, f"{said}{tried}")
+
+
+def _entry(one: Mapping[str, Any]) -> Entry:
+    name = str(one["name"]).rstrip("/").rpartition("/")[2]
+    size = one.get("size")
+    marks = [f"{key}={_plain(one[key])}" for key in _MARKS if one.get(key)]
+    return Entry(
+        name=name,
+        is_folder=one.get("type") == "directory",
+        nbytes=-1 if size is None else int(size),
+        mark=f"size={size};{';'.join(marks)}".encode("utf-8", "surrogateescape") if marks else b"",
+        modified_ns=_modified_ns(one),
+    )
+
+
+def _plain(value: object) -> object:
+    """A time as a number: one store tells it as either."""
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
+def _modified_ns(one: Mapping[str, Any]) -> int:
+    """When it was written, in nanoseconds since 1970; 0 where nothing is told."""
+    for key in _TIMES:
+        value = one.get(key)
+        with contextlib.suppress(ValueError, OverflowError):
+            if isinstance(value, str):
+                value = _date(value)
+            if isinstance(value, datetime):
+                return int(value.timestamp()) * 1_000_000_000
+            if isinstance(value, int | float) and value > 0:
+                return int(value * 1_000_000_000)
+    return 0
+
+
+def _date(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return parsedate_to_datetime(text)

@@ -1,0 +1,121 @@
+"""What is said of far files is what is said of the same files here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+import ckptdoctor
+from ckptdoctor.api import ScanReport
+from ckptdoctor.render.machine.as_json import scan_json
+from tests.cli.support import run
+from tests.layouts.folders import TWINS
+from tests.sources.servers import Site
+
+_numbers = itertools.count()
+
+SEVERAL_FILES = ("transformers-shards", "transformers-fsdp", "deepspeed-zero3", "nemo", "pairs")
+"""A layout of each kind: an index, a DCP, shares of ranks, an archive, and names alone."""
+
+
+def uploaded(folder: Path) -> str:
+    """A folder in fsspec's memory, by its URL."""
+    url = f"memory://bucket{next(_numbers)}/{folder.name}"
+    fsspec.filesystem("memory").put(str(folder), url, recursive=True)
+    return url
+
+
+def told(report: ScanReport, root: str) -> Any:
+    """A report as JSON, its folder left out."""
+    return json.loads(scan_json(report).replace(root, "ROOT"))
+
+
+@pytest.mark.parametrize("name", SEVERAL_FILES)
+def test_a_folder_of_several_parts_is_judged_as_it_is_here(tmp_path: Path, name: str) -> None:
+    layout = next(one for one in TWINS if one.name == name)
+    root = tmp_path / "run"
+    root.mkdir()
+    layout.build(root)
+    url = uploaded(root)
+    here, there = ckptdoctor.scan(root), ckptdoctor.scan(url)
+    assert told(there, url) == told(here, str(root))
+    assert [str(one.path) for one in there.checkpoints]
+
+
+def test_a_run_with_its_log_is_judged_as_it_is_here(run_folder: Path) -> None:
+    url = uploaded(run_folder)
+    here, there = ckptdoctor.scan(run_folder), ckptdoctor.scan(url)
+    assert told(there, url) == told(here, str(run_folder))
+    assert str(there.runs[0].logs[0]) == f"{url}/train.log"
+
+
+def test_a_pattern_means_the_files_that_it_means_here(run_folder: Path) -> None:
+    url = uploaded(run_folder)
+    found = ckptdoctor.scan(f"{url}/*_[01].pth")
+    assert [str(one.path) for one in found.checkpoints] == [
+        f"{url}/unet_epoch_{epoch}.pth" for epoch in (0, 1)
+    ]
+    deep = ckptdoctor.scan(f"{url.rpartition('/')[0]}/**/unet_epoch_2.pth")
+    assert [str(one.path) for one in deep.checkpoints] == [f"{url}/unet_epoch_2.pth"]
+
+
+def test_files_in_a_zip_file_are_judged_where_they_lie(tmp_path: Path, run_folder: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for file in run_folder.iterdir():
+            archive.write(file, f"run/{file.name}")
+    url = f"zip://run::file://{tmp_path}/all.zip"
+    there = ckptdoctor.scan(url)
+    verdicts = [one.verdict.value for one in there.checkpoints]
+    assert verdicts == [one.verdict.value for one in ckptdoctor.scan(run_folder).checkpoints]
+    assert str(there.checkpoints[0].path) == (
+        f"zip://run/unet_epoch_0.pth::file://{tmp_path}/all.zip"
+    )
+
+
+def test_a_web_server_is_asked_for_a_file_and_for_a_folder(site: Site, run_folder: Path) -> None:
+    here = ckptdoctor.scan(run_folder)
+    there = ckptdoctor.scan(f"{site.url}/run/")
+    assert told(there, f"{site.url}/run") == told(here, str(run_folder))
+    one = ckptdoctor.scan(f"{site.url}/run/unet_epoch_2.pth")
+    assert [finding.code for finding in one.checkpoints[0].findings] == ["CD201"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["scan", "rank", "history", "plan", "inspect", "diff"],
+)
+def test_every_command_shows_urls_and_no_mirror(command: str, site: Site) -> None:
+    paths = {
+        "inspect": [f"{site.url}/run/unet_epoch_0.pth"],
+        "diff": [f"{site.url}/run/unet_epoch_{epoch}.pth" for epoch in (0, 1)],
+    }.get(command, [f"{site.url}/run/"])
+    for form in ([], ["--format", "json"]):
+        outcome = run(command, *paths, *form, env={"CKPTDOCTOR_NO_CACHE": "1"})
+        assert outcome.code in (0, 1), outcome.stderr
+        assert not form or site.url in outcome.stdout
+        assert "ckptdoctor-" not in outcome.stdout + outcome.stderr
+
+
+def test_what_is_not_there_is_said_by_its_url(site: Site) -> None:
+    outcome = run("scan", f"{site.url}/run/none.pth")
+    assert (outcome.code, outcome.stdout) == (3, "")
+    assert f"{site.url}/run/none.pth: no such file or folder" in outcome.stderr
+
+
+def test_a_second_scan_reads_no_tensor_again(site: Site, tmp_path: Path) -> None:
+    env = {"CKPTDOCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    first = run("scan", f"{site.url}/run/", "--format", "json", env=env)
+    sent = site.sent
+    again = run("scan", f"{site.url}/run/", "--format", "json", env=env)
+    assert again.json == first.json
+    assert site.sent - sent < 1000, "the log is read, and no checkpoint"
+    site.etag = '"two"'
+    run("scan", f"{site.url}/run/", env=env)
+    assert site.sent > 2 * sent - 1000
