@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ckptdoctor.believed import scanned_anew
 from ckptdoctor.cache.memory import Memory, Question
 from ckptdoctor.cache.result import Result, scanned_as
 from ckptdoctor.checkpoint import Checkpoint, Problem, TensorStats
@@ -259,19 +260,21 @@ def _finish(pending: _Pending | Case | CheckpointReport) -> Case | CheckpointRep
     with pending.closing:
         try:
             found = pending.scan.result()
-        except OSError as error:
+            anew = scanned_anew(pending.file, pending.part, pending.read)
+            read, checkpoint, found = anew or (pending.read, pending.checkpoint, found)
+        except (CheckpointError, OSError) as error:
             return _failed(pending.checkpoint.path, error, pending.file)
         result = Result(
-            checkpoint=pending.read,
-            scanned=scanned_as(pending.checkpoint),
+            checkpoint=read,
+            scanned=scanned_as(checkpoint),
             stats=found.stats,
             problems=found.problems,
             unchecked=found.unchecked,
             zero_tail=found.zero_tail,
         )
         if pending.memory is not None and pending.asked is not None:
-            pending.memory.keep(pending.asked, result, pending.file.fd, pending.checkpoint)
-        return _case(pending.checkpoint, result, pending.part, pending.manifest)
+            pending.memory.keep(pending.asked, result, pending.file.fd, checkpoint)
+        return _case(checkpoint, result, pending.part, pending.manifest)
     raise AssertionError("unreachable: the stack swallows no exception")
 
 

@@ -21,7 +21,7 @@ from ckptdoctor.formats.pickle.stray import code_spelled, code_within
 from ckptdoctor.formats.repeats import Repeats
 from ckptdoctor.formats.sniff import TEXT, describe_stranger
 from ckptdoctor.formats.zip.one_bit_off import remedy_of_magic
-from ckptdoctor.sources.descriptors import pread
+from ckptdoctor.sources.descriptors import is_far, pread
 
 __all__ = [
     "Limits",
@@ -73,6 +73,7 @@ def read_checkpoint(
         repeats: the structures of files that were read before, where there are any.
     """
     limits = limits or Limits.for_file(file.nbytes)
+    repeats = None if is_far(file.fd) else repeats  # it reads every local header of a file
     if repeats is not None:
         known = repeats.read(file, limits)
         if known is not None:

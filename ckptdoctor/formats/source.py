@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ckptdoctor.sources import descriptors
 from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["ByteSource", "FileSource", "MemorySource", "PartSource"]
@@ -45,6 +46,10 @@ class FileSource:
                 break
             data += more
         return data
+
+    def is_at_hand(self, offset: int, nbytes: int) -> bool:
+        """Whether bytes can be had without a request to another machine."""
+        return descriptors.is_at_hand(self.fd, self.file_offset + offset, nbytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -19,10 +19,11 @@ from ckptdoctor.scanning.backends import load_kernels
 from ckptdoctor.scanning.gradual import kernels_for
 from ckptdoctor.scanning.kernels import Kernels
 from ckptdoctor.scanning.pending import PendingScan
-from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, Task, make_plan
+from ckptdoctor.scanning.plan import CHUNK_NBYTES, Extent, Piece, StorageScan, Task, make_plan
 from ckptdoctor.scanning.singles import Singles, Template
 from ckptdoctor.scanning.thread import ThreadState, decode
 from ckptdoctor.scanning.views import Budget, measure_view
+from ckptdoctor.sources.descriptors import expect
 
 __all__ = ["Scanner", "available_cores"]
 
@@ -97,6 +98,7 @@ class Scanner:
         budget = Budget(checkpoint.nbytes)
         tasks = [task for task in planned if task.view is None or budget.allows(task.view[1])]
         order = checkpoint.byteorder
+        expect(fd, _ranges(tasks))
         futures = [self._pool.submit(self._run, task, fd, order) for task in tasks]
         nbytes = sum(task.nbytes for task in tasks)
         return PendingScan(checkpoint, fd, scans, futures, nbytes, singles)
@@ -151,3 +153,16 @@ class Scanner:
             state.fill(fd, read.offset, read.nbytes)
             state.measure_all(read.pieces, byteorder)
         self._progress(task.nbytes)
+
+
+def _ranges(tasks: Iterable[Task]) -> Iterator[tuple[int, int]]:
+    """What the threads will read: offset and size of each range, in the order of the tasks."""
+    for task in tasks:
+        yield from ((read.offset, read.nbytes) for read in task.reads)
+        if task.decode is not None and task.decode.ref.inline is None:
+            ref = task.decode.ref
+            yield ref.offset, ref.deflated_nbytes or ref.text_nbytes or 0
+        if task.view is not None:
+            scan, tensor = task.view
+            extent = Extent.of(tensor)
+            yield scan.ref.offset + extent.start, extent.nbytes

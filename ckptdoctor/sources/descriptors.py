@@ -23,6 +23,7 @@ __all__ = [
     "read_into",
     "refresh",
     "register",
+    "settle",
     "trouble_of",
 ]
 
@@ -39,6 +40,9 @@ class FarBytes(Protocol):
 
     def is_at_hand(self, offset: int, nbytes: int) -> bool:
         """Whether bytes can be had without a request; those that cannot are kept as they pass."""
+
+    def settle(self) -> bool:
+        """Whether bytes were not at hand that somebody asked for; from now on all are fetched."""
 
     def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Told of the ranges (offset, size) that will be read, in their order, each once."""
@@ -64,14 +68,11 @@ def open_readable(path: str | os.PathLike[str], flags: int) -> int:
     Raises:
         OSError: it cannot be opened.
     """
-    fd = os.open(path, flags)
     opened = getattr(path, "far_bytes", None)
-    if opened is not None:
-        try:
-            register(fd, opened())
-        except BaseException:
-            os.close(fd)
-            raise
+    source = None if opened is None else opened()  # its folder is looked into, if it was not
+    fd = os.open(path, flags)
+    if source is not None:
+        register(fd, source)
     return fd
 
 
@@ -115,6 +116,12 @@ def is_at_hand(fd: int, offset: int, nbytes: int) -> bool:
     """Whether bytes of a file can be had without a request to another machine."""
     source = _far.get(fd) if _far else None
     return source is None or source.is_at_hand(offset, nbytes)
+
+
+def settle(fd: int) -> bool:
+    """Whether a reader went without bytes that were not at hand; from now on it gets them."""
+    source = _far.get(fd) if _far else None
+    return source is not None and source.settle()
 
 
 def expect(fd: int, ranges: Iterable[tuple[int, int]]) -> None:

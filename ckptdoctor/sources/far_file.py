@@ -53,6 +53,7 @@ class FarFile:
         self._step = _STEP_NBYTES
         self._next = 0
         self._whole: int | None = None
+        self._settled = False
 
     # -- what readers ask ------------------------------------------------------------------------
 
@@ -81,14 +82,20 @@ class FarFile:
     def is_at_hand(self, offset: int, nbytes: int) -> bool:
         """Whether bytes can be had without a request; those that cannot are kept as they pass."""
         end = min(offset + nbytes, self._nbytes)
-        if self._whole is not None or not self._wants_ends() or offset >= end:
+        if self._settled or self._whole is not None or offset >= end:
             return True
-        with contextlib.suppress(NoRangesError):
-            self._fetch_ends()
+        if self._wants_ends():
+            with contextlib.suppress(NoRangesError):
+                self._fetch_ends()
         if self._held(offset, end):
             return True
         self._wanted.append((offset, end))
         return False
+
+    def settle(self) -> bool:
+        """Whether bytes were not at hand that somebody asked for; from now on all are fetched."""
+        self._settled = True
+        return bool(self._wanted)
 
     def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Have ranges fetched ahead, in the order in which they lie in the file.
@@ -268,17 +275,27 @@ def _fields(mark: bytes) -> dict[bytes, bytes]:
 
 
 def _joined(ranges: Iterable[tuple[int, int]], nbytes: int) -> list[tuple[int, int, int]]:
-    """Ranges put together where little lies between, and cut to what one request brings."""
+    """Ranges put together where little lies between, and cut to what one request brings.
+
+    Returns:
+        Start and end of each, and how many of its bytes will be read.
+    """
+    asked = sorted((at, min(at + size, nbytes)) for at, size in ranges if size > 0)
     runs: list[list[int]] = []
-    for start, size in sorted(ranges):
-        end = min(start + size, nbytes)
-        if end <= start:
-            continue
-        if runs and start - runs[-1][1] < _JOINED_NBYTES and end - runs[-1][0] <= SEGMENT_NBYTES:
+    for start, end in asked:
+        if runs and start - runs[-1][1] < _JOINED_NBYTES:
             runs[-1][1] = max(end, runs[-1][1])
-            runs[-1][2] += end - start
-            continue
-        for at in range(start, end, SEGMENT_NBYTES):
-            last = min(at + SEGMENT_NBYTES, end)
-            runs.append([at, last, last - at])
-    return [(start, end, expected) for start, end, expected in runs]
+        elif start < end:
+            runs.append([start, end])
+    cut = [
+        [at, min(at + SEGMENT_NBYTES, end), 0]
+        for start, end in runs
+        for at in range(start, end, SEGMENT_NBYTES)
+    ]
+    starts = [one[0] for one in cut]
+    for start, end in asked:
+        at = max(0, bisect.bisect_right(starts, start) - 1)
+        while at < len(cut) and cut[at][0] < end:
+            cut[at][2] += max(0, min(end, cut[at][1]) - max(start, cut[at][0]))
+            at += 1
+    return [(start, end, expected) for start, end, expected in cut]

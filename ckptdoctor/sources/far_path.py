@@ -56,9 +56,17 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
     # -- what is asked of a file -----------------------------------------------------------------
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """As of the mirror, its folder looked into before."""
+        """As of the mirror, its folder looked into before.
+
+        Raises:
+            OSError: it is not there, or cannot be looked at.
+        """
         mirror.fill(os.path.dirname(os.fspath(self)))  # noqa: PTH120
-        return Path(os.fspath(self)).stat(follow_symlinks=follow_symlinks)
+        try:
+            return Path(os.fspath(self)).stat(follow_symlinks=follow_symlinks)
+        except OSError as error:
+            met = mirror.trouble(os.fspath(self)) or error
+            raise type(met)(met.errno, met.strerror, str(self)) from None
 
     def exists(self, **_: Any) -> bool:
         """Whether there is such a file or folder."""

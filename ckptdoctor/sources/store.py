@@ -170,12 +170,21 @@ class Store:
                 return ask()
             except NoRangesError:
                 raise
-            except Exception as error:  # noqa: BLE001  (each library has errors of its own)
+            except Exception as raised:  # noqa: BLE001  (each library has errors of its own)
+                error = _behind(raised)
                 last = attempt == ATTEMPTS - 1
                 if last or not _may_pass(error):
                     raise told(error, attempt + 1) from None  # the first one may hold a key
             time.sleep(_FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _behind(error: Exception) -> Exception:
+    """What happened: fsspec's says of a server that is busy that there is no such file."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    return error if getattr(cause, "status", None) in (404, 410) else cause
 
 
 def _may_pass(error: Exception) -> bool:

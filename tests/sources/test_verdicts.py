@@ -11,8 +11,8 @@ import fsspec
 import pytest
 
 import ckptdoctor
-from ckptdoctor.api import ScanReport
 from ckptdoctor.render.machine.as_json import scan_json
+from ckptdoctor.report import Report
 from tests.cli.support import run
 from tests.layouts.folders import TWINS
 from tests.sources.servers import Site
@@ -30,7 +30,7 @@ def uploaded(folder: Path) -> str:
     return url
 
 
-def told(report: ScanReport, root: str) -> Any:
+def told(report: Report, root: str) -> Any:
     """A report as JSON, its folder left out."""
     return json.loads(scan_json(report).replace(root, "ROOT"))
 

@@ -23,7 +23,7 @@ _HELD_NBYTES = 1 << 26  # so do all but short texts and byte strings, once there
 _SHORT_NBYTES = 255
 _LINE_NBYTES = 1 << 20  # that of a protocol 0 opcode is seldom longer
 _MOST_LINE_NBYTES = 1 << 26
-_WINDOW_NBYTES = 1 << 18
+_WINDOW_NBYTES = 1 << 17
 
 
 class Window:

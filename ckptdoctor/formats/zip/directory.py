@@ -9,15 +9,16 @@ Source: PKWARE APPNOTE 6.3.10, sections 4.3 (structures) and 4.4.4 (flags).
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.member_names import odd_names
-from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.formats.source import ByteSource, FileSource
 from ckptdoctor.formats.zip.end import find_directory
 from ckptdoctor.formats.zip.records import (
     DEFLATED,
@@ -31,6 +32,7 @@ from ckptdoctor.formats.zip.records import (
     ZipRecord,
     wide_sizes,
 )
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = ["read_directory"]
 
@@ -39,6 +41,10 @@ _PATCHED = 1 << 5
 _UNREADABLE_FLAGS = ENCRYPTED | _PATCHED | 1 << 6 | 1 << 13  # strong encryption, masked headers
 _FOLDER = 1 << 4  # of the DOS attributes
 _HEADERS_NBYTES = 1 << 18
+_DESCRIPTORS_NBYTES = (16, 24)
+_ALIGNMENT = 64
+_PADDING = 2 * _ALIGNMENT + 20
+"""The most that stands between a name and its data: the sizes of zip64, and what aligns."""
 
 
 def read_directory(source: ByteSource, limits: Limits) -> ZipDirectory | None:
@@ -68,8 +74,13 @@ def read_directory(source: ByteSource, limits: Limits) -> ZipDirectory | None:
             "CD104", "file", f"{place.behind} bytes follow the archive", Severity.WARNING
         )
     headers = _Headers(source)
+    starts = sorted(entry.header_offset for entry in entries)
     for entry in entries:
-        _check_entry(headers, entry, place.offset, directory)
+        believed = _believed(source, entry, starts, place.offset)
+        if believed is not None:
+            directory.records.append(believed)
+        else:
+            _check_entry(headers, entry, place.offset, directory)
     _check_names(directory)
     directory.problems += odd_names(entry.name for entry in entries)
     _check_overlaps(directory)
@@ -77,11 +88,44 @@ def read_directory(source: ByteSource, limits: Limits) -> ZipDirectory | None:
     return directory
 
 
+def _believed(
+    source: ByteSource, entry: _Entry, starts: Sequence[int], end: int
+) -> ZipRecord | None:
+    """A record whose local header lies far away, where torch must have put its data.
+
+    torch begins each record's data at a multiple of 64 bytes, and behind it stand 16 or 24 bytes of
+    descriptor, then the next record: one place alone fits. Who scans the file holds all that is
+    believed against its headers afterwards, as they pass.
+
+    Args:
+        source: the archive.
+        entry: what the directory says.
+        starts: where all local headers begin, in order.
+        end: where the directory begins.
+    """
+    if not isinstance(source, FileSource) or _unusable(entry) or entry.attributes & _FOLDER:
+        return None
+    if entry.method != STORED or source.is_at_hand(entry.header_offset, HEADER_GUESS_NBYTES):
+        return None
+    at = bisect.bisect_right(starts, entry.header_offset)
+    behind = starts[at] if at < len(starts) else end
+    least = entry.header_offset + LOCAL.size + len(entry.raw_name)
+    places = [
+        behind - nbytes - entry.stored_nbytes
+        for nbytes in (_DESCRIPTORS_NBYTES if entry.flags & HAS_DESCRIPTOR else (0,))
+    ]
+    fitting = [one for one in places if one % _ALIGNMENT == 0 and least <= one < least + _PADDING]
+    if len(fitting) != 1:
+        return None
+    return ZipRecord(entry.name, STORED, entry.crc32, entry.stored_nbytes, entry.nbytes, fitting[0])
+
+
 class _Headers:
     """Reads local headers, many at once where the records between them are small."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
+        self._is_far = isinstance(source, FileSource) and is_far(source.fd)
         self._start = 0
         self._data = b""
 
@@ -89,7 +133,7 @@ class _Headers:
         """Up to ``nbytes`` from ``offset``."""
         at = offset - self._start
         if at < 0 or at + nbytes > len(self._data):
-            near = 0 <= at < _HEADERS_NBYTES
+            near = 0 <= at < _HEADERS_NBYTES and not self._is_far
             self._data = self._source.read(offset, max(nbytes, _HEADERS_NBYTES if near else 0))
             self._start, at = offset, 0
         return self._data[at : at + nbytes]
