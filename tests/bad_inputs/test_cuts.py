@@ -25,7 +25,7 @@ def hold(sample: Sample, folder: Path, lengths: list[int]) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_a_cut_file_gives_back_what_it_holds(sample: Sample, tmp_path: Path) -> None:
-    hold(sample, tmp_path, every_length(sample, most=200, seed=1))
+    hold(sample, tmp_path, every_length(sample, most=50, seed=1))
 
 
 @pytest.mark.slow

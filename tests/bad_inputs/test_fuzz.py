@@ -8,7 +8,7 @@ import pytest
 
 from tests.bad_inputs.execution import LIMIT_MB, LIMIT_S, TARGETS, Tally, run_target
 
-FEW, MANY = 400, 3000
+FEW, MANY = 150, 3000
 
 
 def check(tally: Tally, executions: int) -> None:
