@@ -50,7 +50,7 @@ def run_forked(
     Raises:
         TimeoutError: it takes longer, or somebody kills it.
     """
-    server = _server(with_torch="diff" in arguments[:1])
+    server = _server(with_torch=arguments[0] in ("diff", "demo") if arguments else False)
     out, err = os.pipe(), os.pipe()
     request = json.dumps([list(arguments), os.fspath(cwd or Path.cwd()), dict(env)]).encode()
     _send(server, request, [out[1], err[1]])
@@ -82,7 +82,7 @@ def _server(*, with_torch: bool) -> socket.socket:
     """The end of a pair of sockets at whose other end commands are forked.
 
     Args:
-        with_torch: whether torch is imported there, as ``diff`` does.
+        with_torch: whether torch is imported there, as ``diff`` and ``demo`` do.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(

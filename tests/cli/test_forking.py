@@ -16,32 +16,34 @@ def without_times(told: Outcome) -> Outcome:
     return replace(told, stdout=re.sub(r"(?m)^\d\d:\d\d:\d\d ", "", told.stdout))
 
 
+COMMANDS = (
+    "scan --format json .",
+    "nonsense",
+    "diff checkpoint_epoch_9.pth checkpoint_epoch_11.pth",
+    "restore . --output ../restored.pth --force",
+    "watch . --once",
+)
+MORE_COMMANDS = (
+    *("scan .", "scan nowhere", "--help", "restore --help", "inspect checkpoint_epoch_11.pth"),
+    *("rank .", "history .", "plan .", "explain CD201", "gpu --format json"),
+)
+
+
 @pytest.mark.skipif(not CAN_FORK, reason="there every command starts anew")
-def test_each_command_says_the_same_as_where_python_starts_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "commands",
+    [COMMANDS, pytest.param(MORE_COMMANDS, marks=pytest.mark.slow)],
+    ids=["some", "more"],
+)
+def test_each_command_says_the_same_as_where_python_starts_anew(
+    commands: tuple[str, ...], tmp_path: Path
+) -> None:
     folder = make_run(tmp_path / "run")
-    good, bad = folder / "checkpoint_epoch_9.pth", folder / "checkpoint_epoch_11.pth"
-    restored = tmp_path / "restored.pth"
     env = {"CKPTDOCTOR_DIR": str(tmp_path), "CKPTDOCTOR_NO_CACHE": "1"}
-    for arguments in (
-        ("scan", "."),
-        ("scan", "--format", "json", "."),
-        ("scan", "nowhere"),
-        ("nonsense",),
-        ("--help",),
-        ("restore", "--help"),
-        ("diff", good, bad),
-        ("inspect", bad),
-        ("rank", "."),
-        ("history", "."),
-        ("plan", "."),
-        ("restore", ".", "--output", restored, "--force"),
-        ("watch", ".", "--once"),
-        ("explain", "CD201"),
-        ("gpu", "--format", "json"),
-    ):
-        forked = run(*arguments, cwd=folder, env=env)
-        anew = run(*arguments, cwd=folder, env=env, anew=True)
-        assert without_times(forked) == without_times(anew), arguments
+    for command in commands:
+        forked = run(*command.split(), cwd=folder, env=env)
+        anew = run(*command.split(), cwd=folder, env=env, anew=True)
+        assert without_times(forked) == without_times(anew), command
 
 
 @pytest.mark.skipif(not CAN_FORK, reason="there every command starts anew")

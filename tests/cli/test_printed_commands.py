@@ -213,11 +213,19 @@ def test_no_output_is_a_command_of_github(
         no_command_of_github(said)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {*ODD_NAMES[5::_FEW], *(name for name in ODD_NAMES if "::" in name or "##[" in name)},
+        pytest.param({*ODD_NAMES}, marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
 def test_annotations_are_the_only_commands_of_github(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    names: set[str], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ODD_NAMES:
+    for name in sorted(names):
         shutil.copy(made / "bad", name)
         _, text, said = called("scan", argument(Path(name)), "-f", "github")
         *annotations, last = text.splitlines()
@@ -292,7 +300,11 @@ def program(tmp_path: Path) -> Program:
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "it's", "a\n::error::x", "-x", "\udcff $(id)`", "x" * 200]
+    "name",
+    [
+        *("a\n::error::x", "-x", "\udcff $(id)`"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("plain", "it's", "x" * 200)),
+    ],
 )
 def test_copied_from_a_terminal_and_run(
     name: str,
