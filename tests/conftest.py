@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that tests start: before torch
+
 import pytest
 import torch
 

@@ -414,7 +414,7 @@ def test_no_thread_of_the_library_stays_either(folder: Path) -> None:
         "    time.sleep(0.01)\n"
         "print(len(os.listdir('/proc/self/task')))"
     )
-    assert run(folder, code=code).stdout == "1\n"
+    assert run(folder, code=code, env={"OMP_NUM_THREADS": "4"}).stdout == "1\n"
 
 
 def test_it_works_from_a_thread(folder: Path) -> None:
