@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that tests start: before torch
 
@@ -32,6 +33,20 @@ def _own_cache() -> Iterator[None]:
         os.environ.pop("CKPTDOCTOR_CACHE_DIR")
     else:
         os.environ["CKPTDOCTOR_CACHE_DIR"] = before
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Workers that take a stretch each, and of another's when done.
+
+    Handed out a few at a time, the tests of one module go to every worker, and each of them makes
+    what its fixtures make, and starts the processes that commands are forked of.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
