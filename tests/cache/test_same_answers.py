@@ -43,7 +43,13 @@ def same_answers(
     return len(reads), len(again) // len(commands)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=kind.name, marks=() if number % 4 == 0 else pytest.mark.slow)
+        for number, kind in enumerate(ALL_KINDS)
+    ],
+)
 def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
     if why := kind.why_not():
         pytest.skip(why)

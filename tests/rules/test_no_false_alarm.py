@@ -135,7 +135,17 @@ def assert_no_alarm(report: Report) -> None:
     assert report.crashes == ()
 
 
-@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+KIN = ("nesterov", "amsgrad", "nadam", "radam", "asgd")
+"""Their steps and their state are nearly those of another."""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=name, marks=pytest.mark.slow if name in KIN else ())
+        for name, make in OPTIMIZERS.items()
+    ],
+)
 def test_a_residual_net(make: Make, tmp_path: Path) -> None:
     torch.manual_seed(0)
     assert_no_alarm(train(tmp_path, residual_net(), make))

@@ -46,9 +46,15 @@ _ENCODERS: dict[str, Callable[[str], bytes]] = {
 _ENCODED = ("bars", "hugging-face", "json-lines", "lightning-csv", "keras-csv-logger")
 
 
+_SOME = 4
+"""Of how many forms one has every course read by default: how it is read, two of them tell."""
+
+
 def _cases() -> Iterator[object]:
-    for form, kind in itertools.product(FORMS, CourseKind):
+    for (number, form), kind in itertools.product(enumerate(FORMS), CourseKind):
         marks = _expected_to_fail(form.name, NOT_READ[kind])
+        if number % _SOME and kind in (CourseKind.FINITE, CourseKind.EXPLOSION):
+            marks.append(pytest.mark.slow)
         yield pytest.param(form, kind, id=f"{form.name} {kind.value}", marks=marks)
 
 
