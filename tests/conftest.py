@@ -1,4 +1,4 @@
-"""For all tests: torch uses one thread, and nothing is remembered beyond the session.
+"""For all tests: torch uses one thread, few examples are tried, and nothing is remembered.
 
 The tests' tensors are too small to share out; and the user's own cache is none of theirs. Python's
 bytecode is kept for the many processes that tests start: where the environment says that none is to
@@ -18,8 +18,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that tests start:
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)
+
+# The same few examples each time for whoever waits; CI asks for the profile of many, at random.
+# Neither holds a clock against an example: beside others, it takes as long as it gets.
+settings.register_profile(
+    "many", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("few", settings.get_profile("many"), derandomize=True, max_examples=25)
+settings.load_profile("few")
 
 
 @pytest.fixture(scope="session", autouse=True)

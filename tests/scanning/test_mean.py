@@ -68,9 +68,7 @@ def test_nan_is_never_the_mean() -> None:
 
 @given(
     st.lists(
-        st.lists(
-            st.floats(width=16, allow_nan=False, allow_infinity=False), min_size=3, max_size=3
-        ),
+        st.lists(st.floats(-65504.0, 65504.0, width=16), min_size=3, max_size=3),
         min_size=2,
         max_size=6,
     )
