@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ckptdoctor.autopsy.causes.suspicion import Suspicion
 from ckptdoctor.histories import History, Position
 from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure
@@ -107,6 +108,8 @@ class Autopsy:
         first: the sentence on what it began with.
         next: the command to go on with, in the folder of the run; "" where all is well.
         next_here: the same where the user is.
+        stands_out: whether one tensor was first, and not nearly all at once.
+        causes: the likeliest first.
         sections: of the report.
         worst: the ten tensors that are farthest outside their past, the first ones first.
         heat: the modules over the checkpoints.
@@ -124,6 +127,8 @@ class Autopsy:
     next: str
     next_here: str
     sections: tuple[Section, ...]
+    stands_out: bool = True
+    causes: tuple[Suspicion, ...] = ()
     worst: tuple[Worst, ...] = ()
     heat: Heat = field(default_factory=Heat)
     course: Course = field(default_factory=Course, repr=False)

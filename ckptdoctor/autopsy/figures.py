@@ -174,9 +174,9 @@ class _Measuring:
         note, scale = self._course.note, work.tensor.numel / squares.numel
         norm = math.sqrt(squares.own * scale) if squares.own >= 0.0 else math.nan
         if not math.isfinite(norm):
-            if work.trait is not Trait.EMA:
-                is_weight = work.trait is Trait.NORM
-                note(Trait.NON_FINITE if is_weight else Trait.BAD_STATE, work.name, place, 1.0)
+            if work.trait is not Trait.NORM:  # of weights the scan counted them
+                is_average = work.trait is Trait.EMA
+                note(Trait.BAD_AVERAGE if is_average else Trait.BAD_STATE, work.name, place, 1.0)
             return
         if work.trait is Trait.EMA:
             if squares.moved is not None and math.isfinite(squares.moved):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ckptdoctor.autopsy.against import against
 from ckptdoctor.autopsy.document import Command, Part, Section, Table
+from ckptdoctor.autopsy.happened import happened
 from ckptdoctor.autopsy.material import Material
 from ckptdoctor.autopsy.order import decays_of, sentence, who_knew
 from ckptdoctor.autopsy.prevention import for_good, timeline, to_watch
-from ckptdoctor.autopsy.suspicions import suspicions_of
-from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.metadata import count_text
+from ckptdoctor.recovery.next_step import clean_name, free_name
 from ckptdoctor.runs.departure.course import Trait
+from ckptdoctor.runs.departure.past import FEWEST
 from ckptdoctor.runs.departure.words import in_words
 
 __all__ = ["guide"]
@@ -21,13 +21,12 @@ __all__ = ["guide"]
 _MOST_MODULES = 12
 _MOST_GOOD = 6
 _MOST_DECAYS = 3
-_LAST = float("inf")
 
 
 def guide(of: Material) -> tuple[Section, ...]:
     """The sections, in the order in which they are needed."""
     made = (
-        ("happened", "What happened", _happened(of)),
+        ("happened", "What happened", happened(of)),
         ("first", "What went bad first", _first(of)),
         ("causes", "Why", _causes(of)),
         ("now", "What to do now", _now(of)),
@@ -43,60 +42,13 @@ def guide(of: Material) -> tuple[Section, ...]:
     return tuple(section for section in sections if section.parts)
 
 
-def _happened(of: Material) -> Iterator[Part]:
-    history, report = of.report.history, of.report
-    say = history.clock.say
-    told: list[tuple[float, str, str]] = []
-    best = history.best
-    if best is not None:
-        told.append((best.at, say(best.at), f"best {history.metric}: {best.value:.4g}"))
-    span = history.decline
-    if span is not None:
-        low = history.value_at(span.last)
-        fell = "" if low is None else f", down to {low:.4g}"
-        when = f"{say(span.first)} to {span.last:g}"
-        told.append((span.first, when, f"{history.metric} declines{fell}"))
-    if history.shift is not None:
-        shift = history.shift
-        words = f"{history.metric} falls from {shift.before:.4g} to {shift.after:.4g}"
-        told.append((shift.at, say(shift.at), words))
-    if history.collapse is not None:
-        value = history.value_at(history.collapse)
-        now = "" if value is None else f": {history.metric} is {value:.4g}"
-        told.append((history.collapse, say(history.collapse), f"collapse{now}"))
-    told += [(one.since, say(one.since), one.message) for one in history.alarms if one.lasting]
-    first = of.onset.first
-    if first is not None and of.onset.stands_out:
-        words = f"{first.module} is the first module outside its own past"
-        at = of.figures.course.moments[first.place].at
-        told.append((_LAST if at is None else at, of.figures.course.say(first.place), words))
-    if history.last_at is not None:
-        told.append((history.last_at, say(history.last_at), "the last that is known of the run"))
-    rows = dict.fromkeys((when, what) for _, when, what in sorted(told, key=lambda one: one[0]))
-    if rows:
-        yield Table(head=("when", "what"), rows=tuple(rows))
-    counts = [
-        f"{count} {verdict.value}"
-        for verdict in Verdict
-        if (count := sum(row.verdict is verdict for row in report.checkpoints))
-    ]
-    logs = ", ".join(path.name for path in history.logs) or "none"
-    yield f"{len(report.checkpoints)} checkpoints: {', '.join(counts)}. Logs: {logs}."
-    for finding in report.findings:
-        if finding.severity >= Severity.WARNING and finding.code != "CD413":  # told below, exactly
-            yield f"{finding.code}: {finding.message}."
-
-
 def _first(of: Material) -> Iterator[Part]:
     course, onset = of.figures.course, of.onset
-    if len(course.moments) < 2:
-        yield "One checkpoint has no past: at least six are needed to judge by."
-        return
     yield sentence(course, onset)
     if onset.first is None:
         return
     yield who_knew(course, onset)
-    if onset.modules:
+    if onset.modules and onset.stands_out:
         rows = [
             (
                 str(number),
@@ -107,7 +59,7 @@ def _first(of: Material) -> Iterator[Part]:
             for number, one in enumerate(onset.modules[:_MOST_MODULES], start=1)
         ]
         yield Table(head=("", "when", "module", "what it did"), rows=tuple(rows))
-    if len(onset.modules) > _MOST_MODULES:
+    if onset.stands_out and len(onset.modules) > _MOST_MODULES:
         yield f"{len(onset.modules) - _MOST_MODULES} more modules followed."
     for decay in decays_of(course, of.figures.optimizers)[:_MOST_DECAYS]:
         yield (
@@ -119,37 +71,29 @@ def _first(of: Material) -> Iterator[Part]:
 
 
 def _causes(of: Material) -> Iterator[Part]:
-    ranked: list[tuple[int, str, list[str], list[str], list[str]]] = [
-        (
-            -one.sure,
-            f"{one.title} ({one.sure.word})",
-            list(one.reasons),
-            list(one.against),
-            list(one.todo),
-        )
-        for one in suspicions_of(of.figures, of.onset, of.left)
-    ]
-    for cause in of.plan.advice.causes:
-        told = (
-            [] if of.evidence is None else against(cause, of.evidence, of.figures.course, of.onset)
-        )
-        title = f"{cause.kind.value} ({cause.sure.word})"
-        ranked.append((-cause.sure, title, list(cause.evidence), told, list(cause.todo)))
-    ranked.sort(key=lambda one: one[0])
-    for number, (_, title, reasons, counter, todo) in enumerate(ranked, start=1):
-        rows = [("for", reason) for reason in reasons]
-        rows += [("against", reason) for reason in counter or ["nothing that the files tell"]]
-        rows += [("to do", words) for words in todo]
-        yield Table(head=(f"{number}.", title), rows=tuple(rows))
-    if not ranked:
+    for number, one in enumerate(of.causes, start=1):
+        rows = [("for", reason) for reason in one.reasons or ["nothing that the files tell"]]
+        rows += [("against", words) for words in one.against or ["nothing that the files tell"]]
+        rows += [("to do", words) for words in one.todo if not one.is_unlikely]
+        yield Table(head=(f"{number}.", f"{one.title} ({one.word})"), rows=tuple(rows))
+    if of.causes:
+        return
+    if of.evidence is None and of.onset.first is None:
         yield "Nothing went wrong that rates, losses, settings or tensors tell of."
+    else:
+        yield "Not known: rates, losses, settings and tensors speak for no cause."
 
 
 def _now(of: Material) -> Iterator[Part]:
     history, report = of.report.history, of.report
     trouble = None if of.evidence is None else of.evidence.trouble
     if trouble is None and of.onset.first is None:
-        yield "Nothing: let it go on."
+        little = len(of.figures.course.moments) <= FEWEST and not history.metric
+        yield (
+            "Nothing is known to be wrong; but neither a metric nor enough of a past is known."
+            if little
+            else "Nothing: let it go on."
+        )
         return
     if trouble is not None:
         yield f"Stop the training if it still runs: {trouble.said}, and it has not come back."
@@ -183,8 +127,10 @@ def _good(of: Material) -> Iterator[Part]:
         yield Table(head=("", "checkpoint", "epoch", "verdict", "why"), rows=tuple(rows))
     else:
         yield "No checkpoint of this run could be read."
-    usable = sum(place.usable for place in of.report.ranking)
-    yield f"{usable} of {len(of.report.ranking)} can be gone on from."
+    usable = [place for place in of.report.ranking if place.usable]
+    doubtful = sum(bool(place.caution) for place in usable)
+    but = f"; of {doubtful} of them the score speaks against it" if doubtful else ""
+    yield f"{len(usable)} of {len(of.report.ranking)} can be gone on from{but}."
 
 
 def _behind(of: Material, path: Path) -> str:
@@ -196,7 +142,32 @@ def _behind(of: Material, path: Path) -> str:
     return f"; {of.figures.course.short(first.module)} is outside its past in it"
 
 
+def _before_it_began(of: Material) -> Iterator[Part]:
+    """The newest sound checkpoint ahead of the first departure, where A goes on from behind it."""
+    first, option = of.onset.first, next(iter(of.plan.options), None)
+    chosen = next((one for one in of.report.ranking if one.usable), None)
+    if first is None or option is None or chosen is None or not of.onset.stands_out:
+        return
+    places = {one.path: place for place, one in enumerate(of.report.run.saved)}
+    if option.name != "A" or places.get(chosen.report.path, -1) < first.place:
+        return
+    usable = {one.report.path for one in of.report.ranking if one.usable}
+    sound = [path for path, place in places.items() if place < first.place and path in usable]
+    if not sound:
+        return
+    yield (
+        f"Mind: {of.figures.course.short(first.module)} is outside its past in the checkpoint of "
+        f"A. The newest one that is sound and was saved before is {of.relative.path(sound[-1])}:"
+    )
+    clean = clean_name(sound[-1])  # options A and B take this name
+    target = free_name(clean.with_name(f"{clean.stem}_before{clean.suffix}"))
+    yield Command(
+        text=of.relative.words("ckptdoctor", "restore", "--from", sound[-1], "-o", target)
+    )
+
+
 def _restart(of: Material) -> Iterator[Part]:
+    yield from _before_it_began(of)
     for option in of.plan.options:
         mark = ", recommended" if option.recommended else ""
         yield f"{option.name}{mark}: {option.title}."
@@ -209,7 +180,8 @@ def _restart(of: Material) -> Iterator[Part]:
             for change in option.changes
         ]
         if option.recommended:
-            rows += [("why", of.relative.command(reason)) for reason in option.reasons]
+            reasons = (one for one in option.reasons if not one.startswith("cause: "))  # told above
+            rows += [("why", of.relative.command(reason)) for reason in reasons]
         rows += [("mind", of.relative.command(warning)) for warning in option.warnings]
         if rows:
             yield Table(head=("", "what is changed, and why"), rows=tuple(rows))
@@ -230,6 +202,14 @@ def _unknown(of: Material) -> Iterator[Part]:
         )
     if course.exact and not any(Trait(one) in course.series for one in ("squares", "momentum")):
         yield "The files hold no state of the optimizer that could be assigned to its parameters."
+    span, first = history.decline, of.onset.first
+    began = None if first is None else course.moments[first.place].at
+    if span is not None and (began is None or began > span.last):
+        yield (
+            f"Why {history.metric} declined from {history.clock.say(span.first)} to "
+            f"{span.last:g} is not known: no tensor left its past by then, as far as the "
+            "checkpoints tell."
+        )
     if course.exact and Trait.SQUARES in course.series and of.figures.optimizers.beta2 is None:
         yield "Which beta2 the optimizer had is not stored, so decays could not be told apart."
     if of.plan.command_from == "":
@@ -240,7 +220,8 @@ def _unknown(of: Material) -> Iterator[Part]:
 def _proof(of: Material) -> Iterator[Part]:
     course, relative = of.figures.course, of.relative
     yield "All commands are to be run in the folder of the run; paths are told from there."
-    yield Command(text="ckptdoctor autopsy ." + ("" if course.exact else " --quick"))
+    quick = () if course.exact or len(course.moments) < 2 else ("--quick",)
+    yield Command(text=relative.words("ckptdoctor", "autopsy", *of.question, *quick))
     first = of.onset.first
     paths = [one.path for one in of.report.run.saved]
     if first is not None and first.place > 0:
@@ -252,7 +233,7 @@ def _proof(of: Material) -> Iterator[Part]:
             text=f"ckptdoctor inspect {relative.quoted(paths[first.place])} --tensor {tensor}"
         )
     if of.report.history.points:
-        yield Command(text="ckptdoctor history .")
+        yield Command(text=relative.words("ckptdoctor", "history", *of.question))
     if of.files:
         rows = [(one.name, f"{one.nbytes}", one.sha256) for one in of.files]
         yield Table(head=("file", "bytes", "sha256"), rows=tuple(rows))

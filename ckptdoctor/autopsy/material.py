@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from ckptdoctor.autopsy.causes.suspicion import Suspicion
 from ckptdoctor.autopsy.document import Hashed
 from ckptdoctor.autopsy.figures import Figures
 from ckptdoctor.autopsy.order import Onset
@@ -27,8 +29,10 @@ class Material:
         figures: of the tensors.
         left: what left its past.
         onset: what it began with.
+        causes: the likeliest first.
         files: those that are spoken of, hashed.
         relative: how paths and commands are told.
+        question: the words of a command that asks the same.
     """
 
     report: RunReport
@@ -37,5 +41,7 @@ class Material:
     figures: Figures
     left: tuple[Departure, ...]
     onset: Onset
+    causes: tuple[Suspicion, ...]
     files: tuple[Hashed, ...]
     relative: Relative
+    question: tuple[str | Path, ...]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ckptdoctor.autopsy.figures import Optimizers
 from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure
+from ckptdoctor.runs.departure.past import FEWEST
 from ckptdoctor.runs.departure.words import in_words
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "gradient_over_squares",
     "onset_of",
     "sentence",
+    "share_of_all",
     "who_knew",
 ]
 
@@ -35,6 +37,8 @@ class Onset:
         stands_out: whether it is one among many, and not one of nearly all that went at once.
         modules: by module, in the order in which they left their past, its first departure.
         weights, optimizer: the first that weights tell, and that the optimizer's state tells.
+        at_once: how many parameters left their past at the same checkpoint as the first.
+        total: how many parameters there are.
     """
 
     first: Departure | None
@@ -42,6 +46,18 @@ class Onset:
     modules: tuple[Departure, ...]
     weights: Departure | None
     optimizer: Departure | None
+    at_once: int = 0
+    total: int = 0
+
+
+def _parameters(course: Course) -> set[str]:
+    return {name for name in course.numel if name not in course.buffers}
+
+
+def share_of_all(course: Course, left: Sequence[Departure]) -> float:
+    """The share of the parameters that are among so many departures."""
+    names = _parameters(course)
+    return len({one.name for one in left} & names) / max(1, len(names))
 
 
 def onset_of(course: Course, left: Sequence[Departure]) -> Onset:
@@ -55,13 +71,14 @@ def onset_of(course: Course, left: Sequence[Departure]) -> Onset:
     modules: dict[str, Departure] = {}
     for one in left:
         modules.setdefault(one.module, one)
-    names = {name for name in course.numel if name not in course.buffers}
-    at_once = {one.name for one in left if first is not None and one.place == first.place} & names
-    all_at_once = len(at_once) >= _MOST_AT_ONCE * max(1, len(names))
+    here = [one for one in left if first is not None and one.place == first.place]
+    all_at_once = share_of_all(course, here) >= _MOST_AT_ONCE
     same = first is not None and first.trait is Trait.NON_FINITE and all_at_once
     return Onset(
         first=first,
         stands_out=first is not None and not same,
+        at_once=len({one.name for one in here if one.name in _parameters(course)}),
+        total=len(_parameters(course)),
         modules=tuple(modules.values()),
         weights=next((one for one in left if not one.trait.is_of_optimizer), None),
         optimizer=next((one for one in left if one.trait.is_of_optimizer), None),
@@ -72,14 +89,40 @@ def sentence(course: Course, onset: Onset) -> str:
     """What it began with, in a sentence."""
     first = onset.first
     if first is None:
-        return "No tensor left its own past."
+        return _without_first(course)
     at = course.say(first.place)
     if not onset.stands_out:
+        when = f"by {at}" if not first.place else f"between {course.say(first.place - 1)} and {at}"
         return (
-            f"At {at} nearly all tensors turned to NaN or Inf within one interval between two "
-            "checkpoints: which was the first is not known. More frequent checkpoints would tell."
+            f"{onset.at_once} of {onset.total} parameters turned to NaN or Inf {when}: which was "
+            "the first is not known. More frequent checkpoints would tell."
         )
-    return f"At {at} {first.name} {in_words(course, first)}."
+    words = in_words(course, first)
+    if onset.at_once >= max(2.0, _MOST_AT_ONCE * onset.total):
+        return (
+            f"At {at} {onset.at_once} of {onset.total} parameters left their past at once; "
+            f"farthest out, {first.name} {words}."
+        )
+    return f"At {at} {first.name} {words}."
+
+
+def _without_first(course: Course) -> str:
+    """Why nothing is said to be first: all was well, or too little is known."""
+    count = len(course.moments)
+    bad = course.series.get(Trait.NON_FINITE, {})
+    if count and (held := sum(own[0] > 0.0 for own in bad.values())):
+        return (
+            f"{held} tensors hold NaN or Inf in {course.say(0)}, the first checkpoint that is "
+            "here, already: what went bad first lies before it, and is not known."
+        )
+    if count < 2:
+        return "One checkpoint has no past: at least six are needed to judge by."
+    if count <= FEWEST:
+        return (
+            f"No tensor turned to NaN or Inf; whether one left its own past cannot be told from "
+            f"{count} checkpoints: at least six are needed to judge by."
+        )
+    return "No tensor left its own past."
 
 
 def who_knew(course: Course, onset: Onset) -> str:
@@ -91,6 +134,9 @@ def who_knew(course: Course, onset: Onset) -> str:
             "that could be assigned"
             + (", or only samples were looked at (--quick)." if not course.exact else ".")
         )
+    known = state is not None and (weights is None or state.place >= weights.place)
+    if onset.first is not None and not onset.stands_out and known:
+        return "The optimizer did not know before: its state was within its past until then."
     if state is None:
         return "The optimizer's state stayed within its past: it did not know before the weights."
     word, at = state.trait.word, course.say(state.place)

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ckptdoctor.autopsy.causes.seen import Scene
+from ckptdoctor.autopsy.causes.weigh import weighed
 from ckptdoctor.autopsy.details import look_closer
 from ckptdoctor.autopsy.document import Autopsy, Worst
 from ckptdoctor.autopsy.figures import Figures, Looking, measure
 from ckptdoctor.autopsy.guide import guide
+from ckptdoctor.autopsy.happened import headline
 from ckptdoctor.autopsy.hashing import hashed
 from ckptdoctor.autopsy.heat import heat_of
 from ckptdoctor.autopsy.material import Material
@@ -18,21 +21,30 @@ from ckptdoctor.autopsy.order import Onset, onset_of, sentence
 from ckptdoctor.autopsy.relative import Relative
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.histories import History, Position
+from ckptdoctor.layouts.describe import Parts
 from ckptdoctor.recovery.causes.course import RateCourse
-from ckptdoctor.recovery.causes.evidence import Evidence, evidence_of
-from ckptdoctor.recovery.next_step import Asked
+from ckptdoctor.recovery.causes.evidence import evidence_of
+from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.recovery.plan import make_plan
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.report import RunReport
 from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure, departures
 from ckptdoctor.runs.departure.words import figure_at, in_words
+from ckptdoctor.runs.discover import checkpoint_at
 from ckptdoctor.runs.logs.pairs import is_scale
+from ckptdoctor.shell import command_line
 
 __all__ = ["perform"]
 
 _MOST_WORST = 10
 _CLOSER = 3
+_SHOWN = {
+    Trait.NON_FINITE: Trait.NORM,
+    Trait.BAD_STATE: Trait.NORM,
+    Trait.BAD_AVERAGE: Trait.EMA,
+}
+"""What is drawn of a tensor that is not finite: what it was before."""
 Stored = Callable[[Path], Mapping[str, Scalar] | None]
 
 
@@ -43,6 +55,8 @@ def perform(
     *,
     target: float | None = None,
     command: str = "",
+    asked: Asked | None = None,
+    several: bool = False,
 ) -> Autopsy:
     """What happened to a run.
 
@@ -52,6 +66,9 @@ def perform(
         how: options.
         target: of the metric, to estimate the time to.
         command: that the run was started with; "" for that in the log.
+        asked: what the user asked, so that the commands of the report ask the same; None for the
+            folder of the run.
+        several: whether there are other runs among it.
 
     Raises:
         UsageError: the command is none.
@@ -63,10 +80,22 @@ def perform(
     onset = onset_of(figures.course, left)
     if not how.quick:
         figures = _closer(report, figures, left)
-    asked = Asked(paths=(report.path,))
-    plan = make_plan(report, Request(target=target, command=command), stored=stored, asked=asked)
+    asked = asked or Asked(paths=(report.path,))
+    question = same_question(report, asked, several=several)
+    request = Request(target=target, command=command)
+    plan = make_plan(report, request, stored=stored, asked=asked, several=several)
     place = next((one for one in report.ranking if one.usable), None)
     evidence = evidence_of(report, place, None, stored)
+    rates = RateCourse.of(report.run).rates
+    scene = Scene(
+        figures=figures,
+        onset=onset,
+        left=left,
+        evidence=evidence,
+        rates=rates,
+        files=_files_of(report, onset),
+    )
+    causes = tuple(weighed(plan.advice.causes, scene))
     files = hashed(_spoken_of(report, onset), relative)
     material = Material(
         report=report,
@@ -75,22 +104,27 @@ def perform(
         figures=figures,
         left=left,
         onset=onset,
+        causes=causes,
         files=files,
         relative=relative,
+        question=tuple(question),
     )
+    going_on = report.next or _closer_look(report, onset)
     return Autopsy(
         name=report.name,
-        headline=_headline(report, evidence),
+        headline=headline(material),
         first=sentence(figures.course, onset),
-        next=relative.command(report.next),
-        next_here=report.next,
+        next=relative.command(going_on),
+        next_here=going_on,
+        stands_out=onset.stands_out,
+        causes=causes,
         sections=guide(material),
         worst=_worst(figures.course, left),
         heat=heat_of(figures.course, left),
         course=figures.course,
         departures=left,
         history=report.history,
-        rates=RateCourse.of(report.run).rates,
+        rates=rates,
         scales=_scales(report.history),
         files=files,
     )
@@ -106,21 +140,13 @@ def _closer(report: RunReport, figures: Figures, left: Sequence[Departure]) -> F
     return replace(figures, course=course)
 
 
-def _headline(report: RunReport, evidence: Evidence | None) -> str:
-    history = report.history
-    best = history.best
-    parts = []
-    if best is not None:
-        parts.append(
-            f"{history.metric} was best at {history.clock.say(best.at)} ({best.value:.4g})"
-        )
-    if evidence is not None:
-        parts.append(evidence.trouble.said)
-    elif not parts:
-        parts.append(f"{len(report.checkpoints)} checkpoints, and no metric is known")
-    if evidence is None:
-        parts.append("nothing went wrong that the metric or the files tell of")
-    return "; ".join(parts) + "."
+def _closer_look(report: RunReport, onset: Onset) -> str:
+    """The command that shows what the first tensor did, where nothing else is to be done."""
+    first = onset.first
+    if first is None or first.place == 0 or not onset.stands_out:
+        return ""
+    before, after = report.run.saved[first.place - 1 : first.place + 1]
+    return command_line("ckptdoctor", "diff", before.path, after.path, "--tensor", first.name)
 
 
 def _worst(course: Course, left: Sequence[Departure]) -> tuple[Worst, ...]:
@@ -129,8 +155,7 @@ def _worst(course: Course, left: Sequence[Departure]) -> tuple[Worst, ...]:
     for one in left:
         if one.name in found or len(found) == _MOST_WORST:
             continue
-        is_bad = one.trait in (Trait.NON_FINITE, Trait.BAD_STATE)
-        trait = Trait.NORM if is_bad else one.trait
+        trait = _SHOWN.get(one.trait, one.trait)
         count = len(course.moments)
         found[one.name] = Worst(
             name=one.name,
@@ -140,6 +165,20 @@ def _worst(course: Course, left: Sequence[Departure]) -> tuple[Worst, ...]:
             words=in_words(course, one),
         )
     return tuple(found.values())
+
+
+def _files_of(report: RunReport, onset: Onset) -> dict[str, str]:
+    """The file of each tensor of the first checkpoint outside, where it is one of several."""
+    if onset.first is None:
+        return {}
+    files = checkpoint_at(report.run.saved[onset.first.place].path)
+    if files.is_single:
+        return {}
+    return {
+        tensor.fqn: checkpoint.path.name
+        for checkpoint, _ in Parts(files).read()
+        for tensor in checkpoint.tensors
+    }
 
 
 def _spoken_of(report: RunReport, onset: Onset) -> list[Path]:

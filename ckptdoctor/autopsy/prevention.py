@@ -131,7 +131,7 @@ def _logged(of: Material) -> Iterator[tuple[str, str, str]]:
 def _module(of: Material) -> Iterator[tuple[str, str, str]]:
     """How far the tensor may move that it began with."""
     first, course = of.onset.first, of.figures.course
-    if first is None or first.is_buffer:
+    if first is None or first.is_buffer or not of.onset.stands_out:
         return
     known = [
         value
@@ -164,7 +164,8 @@ def timeline(of: Material) -> Iterator[Part]:
     line = of.plan.timeline
     if line is None:
         if best is not None:
-            yield "To a target of your own: ckptdoctor autopsy . --target VALUE."
+            words = of.relative.words("ckptdoctor", "autopsy", *of.question)
+            yield f"To a target of your own: {words} --target VALUE."
         return
     if line.low is None:
         why = line.method.removeprefix("none: ").capitalize()

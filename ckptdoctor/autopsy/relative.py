@@ -31,6 +31,11 @@ class Relative:
         """The same as a word of a command."""
         return command_line(Path(self.path(path)))
 
+    def words(self, *words: str | Path) -> str:
+        """A command whose paths are told from there."""
+        told = [Path(self.path(one)) if isinstance(one, Path) else one for one in words]
+        return command_line(*told)
+
     @staticmethod
     def word(text: str) -> str:
         """Any word of a command."""

@@ -58,5 +58,15 @@ def autopsy(
     chosen = one_run(report, run, "autopsy", Asked(paths=tuple(paths), wish=wish))
     if chosen is None:
         return None
-    how = Looking(quick=quick, jobs=jobs)
-    return report, perform(chosen, stored_scalars, how, target=target, command=command)
+    files = [one for one in paths if not one.is_dir()]
+    asked = Asked(paths=tuple(files) or (chosen.path,), wish=wish)
+    found = perform(
+        chosen,
+        stored_scalars,
+        Looking(quick=quick, jobs=jobs),
+        target=target,
+        command=command,
+        asked=asked,
+        several=sum(one.path == chosen.path for one in report.runs) > 1,
+    )
+    return report, found

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ckptdoctor.autopsy.document import Autopsy, Command, Table
 from ckptdoctor.autopsy.figures import Looking
 from ckptdoctor.autopsy.perform import perform
+from ckptdoctor.demo import make_demo_run
 from ckptdoctor.render.html.autopsy import autopsy_html
 from ckptdoctor.render.machine.autopsy import autopsy_json, autopsy_markdown
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
 from ckptdoctor.tasks.stored import stored_scalars
-from tests.autopsy.trained import ONSET, Fault, flip, freeze, poison, raise_rate, run_of
+from tests.autopsy.trained import (
+    EPOCHS,
+    ONSET,
+    STEPS,
+    Fault,
+    flip,
+    freeze,
+    poison,
+    raise_rate,
+    run_of,
+)
 
 
 def autopsy_of(folder: Path, *, quick: bool = False, target: float | None = None) -> Autopsy:
@@ -68,7 +81,7 @@ def test_nothing_is_said_of_a_healthy_run(tmp_path: Path) -> None:
 
 def test_what_turned_to_nan_all_at_once_has_no_first(tmp_path: Path) -> None:
     found = autopsy_of(run_of(tmp_path / "run", poison))
-    assert "nearly all tensors turned to NaN" in found.first
+    assert f"turned to NaN or Inf between epoch {ONSET - 1} and epoch {ONSET}" in found.first
     assert "first module outside" not in texts(found, "happened")
 
 
@@ -165,3 +178,134 @@ def raise_and(other: Fault) -> Fault:
         other(epoch, net, optimizer)
 
     return both
+
+
+def causes(found: Autopsy) -> list[tuple[str, str]]:
+    """The title of each cause, and its rows as text."""
+    section = next(one for one in found.sections if one.key == "causes")
+    tables = [part for part in section.parts if isinstance(part, Table)]
+    return [(one.head[1], "\n".join(": ".join(row) for row in one.rows)) for one in tables]
+
+
+def test_all_at_once_is_one_bad_step_and_no_rate(tmp_path: Path) -> None:
+    found = autopsy_of(run_of(tmp_path / "run", poison))
+    (first, why), *others = causes(found)
+    assert "not finite reached the optimizer" in first
+    assert "14 of 14 parameters" in why
+    assert f"at epoch {ONSET - 1}, the last checkpoint before, the median weight" in why
+    (rate,) = [rows for title, rows in others if title.startswith("learning rate too high")]
+    assert "nothing grew ahead of it" in rate.split("against: ", 1)[1]
+    assert all(title.endswith("(unlikely)") for title, _ in others)
+
+
+def test_what_no_step_of_adam_reaches_was_written_by_something_else(tmp_path: Path) -> None:
+    found = autopsy_of(run_of(tmp_path / "run", flip))
+    first, why = causes(found)[0]
+    assert first.endswith("flipped bit (clear)")
+    most = 2e-3 * (STEPS // 10 + 1 / math.sqrt(1 - 0.999))
+    assert f"move an element by {most:.3g} at most" in why
+    found = autopsy_of(run_of(tmp_path / "other", reset))
+    first, why = causes(found)[0]
+    assert first.startswith("model_state_dict.3: weights were reset")
+    assert "something else wrote it" in why
+
+
+def test_a_rate_that_rises_for_all_is_told_ahead_of_what_follows_from_it(tmp_path: Path) -> None:
+    found = autopsy_of(run_of(tmp_path / "run", raise_all))
+    first, why = causes(found)[0]
+    assert first.startswith("learning rate")
+    assert "the median weight moved" in why
+    assert "grows without a bound (likely)" not in texts(found, "causes")
+
+
+def test_an_average_that_is_not_finite_is_told(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run")
+    for path in folder.glob("epoch_*.pth"):
+        state = torch.load(path)
+        average = {name: one.clone() for name, one in state["model_state_dict"].items()}
+        if state["epoch"] >= ONSET:
+            average["3.weight"].fill_(math.nan)
+        torch.save(state | {"ema_state_dict": average}, path)
+    found = autopsy_of(folder)
+    assert found.first == (
+        f"At epoch {ONSET} model_state_dict.3.weight has NaN or Inf in its average (EMA)."
+    )
+    assert causes(found)[0][0].startswith("the average (EMA) was poisoned")
+    assert "nothing went wrong" not in found.headline
+
+
+def test_a_shard_that_alone_is_not_finite_is_named(tmp_path: Path) -> None:
+    for epoch in range(1, 9):
+        shards_of(tmp_path / "run" / f"checkpoint-{epoch}", bad=epoch > 6)
+    found = autopsy_of(tmp_path / "run")
+    first, why = causes(found)[0]
+    assert first.startswith("model-00002-of-00003.safetensors alone was written with NaN")
+    assert "all 2 parameters that are not finite lie in model-00002-of-00003.safetensors" in why
+    assert "which has 2 of 6" in why
+
+
+def test_a_share_of_bad_elements_is_that_of_the_tensor(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run")
+    path = folder / f"epoch_{EPOCHS - 1}.pth"
+    state = torch.load(path)
+    state["model_state_dict"]["1.0.weight"][0, :4] = math.nan
+    torch.save(state, path)
+    assert "holds NaN or Inf in 6.25 % of its elements" in autopsy_of(folder).first
+
+
+def test_what_was_bad_from_the_first_checkpoint_on_is_not_said_to_be_well(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run", poison)
+    for path in folder.glob("epoch_*.pth"):
+        if int(path.stem.partition("_")[2]) < ONSET:
+            path.unlink()
+    found = autopsy_of(folder)
+    assert f"hold NaN or Inf in epoch {ONSET}, the first checkpoint that is here" in found.first
+
+
+def test_few_checkpoints_are_said_to_tell_little(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run")
+    for path in folder.glob("epoch_*.pth"):
+        if int(path.stem.partition("_")[2]) > 3:
+            path.unlink()
+    assert "cannot be told from 4 checkpoints" in autopsy_of(folder).first
+
+
+def test_what_happened_is_told_once(tmp_path: Path) -> None:
+    told = texts(autopsy_of(make_demo_run(tmp_path / "demo")), "happened")
+    assert told.count("0.5742") == 1
+    assert told.count("0.0022") == 1
+    assert told.count("Loss is NaN") == 1
+
+
+def shards_of(folder: Path, *, bad: bool) -> None:
+    """A model in three files, the second of which turns to NaN."""
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    where: dict[str, str] = {}
+    for shard in range(3):
+        name = f"model-{shard + 1:05d}-of-00003.safetensors"
+        weights = {f"layers.{2 * shard + at}.weight": torch.randn(8, 8) for at in range(2)}
+        step = int(folder.name.partition("-")[2])
+        for weight in weights.values():
+            weight.add_(0.01 * step * torch.randn(8, 8))
+            if bad and shard == 1:
+                weight.fill_(math.nan)
+        save_file(weights, folder / name, metadata={"format": "pt"})
+        where |= dict.fromkeys(weights, name)
+    index = {"metadata": {"total_size": 6 * 256}, "weight_map": where}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def reset(epoch: int, net: torch.nn.Module, _: torch.optim.Optimizer) -> None:
+    """The head begins anew."""
+    if epoch == ONSET:
+        net[3].reset_parameters()  # type: ignore[index]
+        with torch.no_grad():
+            net[3].weight.mul_(-1.5)  # type: ignore[index]
+
+
+def raise_all(epoch: int, _: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """The rate of all is many times what it was."""
+    if epoch >= ONSET - 1:
+        for group in optimizer.param_groups:
+            group["lr"] *= 8.0

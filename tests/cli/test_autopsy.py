@@ -26,7 +26,8 @@ def test_one_screen_tells_what_was_first_and_why(folder: Path) -> None:
     assert f"At epoch {ONSET}" in told.stdout
     assert "flipped bit" in told.stdout
     assert len(lines) < ROWS
-    assert max(map(len, lines)) <= COLUMNS
+    words = [line for line in lines if not line.startswith("Next:")]  # a command is never cut
+    assert max(map(len, words)) <= COLUMNS
 
 
 def test_verbose_has_the_whole_guide(folder: Path) -> None:

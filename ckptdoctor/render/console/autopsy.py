@@ -22,6 +22,8 @@ _NAME = 27
 _WHEN = 10
 _FIGURE = 18
 _LABEL = 11
+_NOTHING = "nothing that the files tell"
+_MOST_FOR, _MOST_AGAINST = 1, 1
 
 
 def autopsy_text(found: Autopsy, screen: Screen) -> str:
@@ -34,7 +36,7 @@ def autopsy_text(found: Autopsy, screen: Screen) -> str:
     console = screen.console()
     for line in _summary(found, console.width):
         console.print(line, soft_wrap=True)
-    room = screen.rows() - 4 - height(drawn(console), screen)
+    room = screen.rows() - 6 - height(drawn(console), screen)
     shown = found.worst if screen.verbosity > 0 else found.worst[: max(3, room)]
     if screen.verbosity >= 0 and shown:
         console.print()
@@ -53,9 +55,17 @@ def _summary(found: Autopsy, width: int) -> Iterator[Text]:
     tables = [part for part in causes.parts if isinstance(part, Table)] if causes else []
     for table in tables[:2]:
         yield from _paragraph("Cause:" if table is tables[0] else "", table.head[1], width, "")
-        for kind, words in table.rows:
-            if kind in ("for", "against") and table is tables[0]:
-                yield from _paragraph("", f"{kind}: {words}", width, "dim")
+        for kind, words in _shown(table) if table is tables[0] else ():
+            yield from _paragraph("", f"{kind}: {words}", width, "dim")
+
+
+def _shown(table: Table) -> Iterator[tuple[str, str]]:
+    """What speaks for and against a cause, so much of it that the screen has room for the rest."""
+    for kind, most in (("for", _MOST_FOR), ("against", _MOST_AGAINST)):
+        told = [words for one, words in table.rows if one == kind and words != _NOTHING]
+        more = f" (and {len(told) - most} more)" if len(told) > most else ""
+        for number, words in enumerate(told[:most], start=1):
+            yield kind, words + (more if number == most else "")
 
 
 def _paragraph(label: str, words: str, width: int, style: str) -> Iterator[Text]:

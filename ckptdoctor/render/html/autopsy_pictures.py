@@ -178,7 +178,7 @@ def _chart(
     is_log = logs and min(every_value) > 0.0 and max(every_value) > _WIDE * min(every_value)
     shown = [(at, math.log10(value) if is_log else value) for at, value in points]
     low, high = padded([value for _, value in shown])
-    values = ticks(low, high, max(2, height // 60))
+    values = ticks(low, high, max(3, height // 60))
     labels = [f"{10**value:.3g}" for value in values] if is_log else labels_of(values)
     left = 14.0 + 7.0 * max(map(len, labels))
     right, top, bottom = width - _RIGHT, _TOP if events else 12.0, height - _LOW
@@ -225,7 +225,9 @@ def _events(found: Autopsy, x_of: Callable[[float], float], right: float) -> lis
     if found.departures:
         at = found.course.moments[found.departures[0].place].at
         if at is not None:
-            told.append((at, "warn", "first outside its past"))
+            told.append(
+                (at, "warn", "first outside its past" if found.stands_out else "NaN in all")
+            )
     if history.collapse is not None:
         told.append((history.collapse, "bad", "collapse"))
     made = []

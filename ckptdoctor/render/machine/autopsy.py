@@ -70,6 +70,18 @@ def autopsy_json(found: Autopsy) -> str:
             },
             "rates": _pairs(found.rates),
             "loss_scales": _pairs(found.scales),
+            "causes": [
+                {
+                    "kind": one.kind.value,
+                    "title": one.title,
+                    "sure": one.word,
+                    "score": _short(one.score),
+                    "for": list(one.reasons),
+                    "against": list(one.against),
+                    "todo": list(one.todo),
+                }
+                for one in found.causes
+            ],
             "sections": [_section(section) for section in found.sections],
             "files": [
                 {"path": one.name, "nbytes": one.nbytes, "sha256": one.sha256}

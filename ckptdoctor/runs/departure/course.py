@@ -30,6 +30,7 @@ class Trait(enum.Enum):
     EMA = "ema_distance"
     NON_FINITE = "non_finite"
     BAD_STATE = "bad_state"
+    BAD_AVERAGE = "bad_average"
 
     @property
     def word(self) -> str:
@@ -54,6 +55,7 @@ _WORDS = {
     Trait.EMA: "distance of the average",
     Trait.NON_FINITE: "not finite",
     Trait.BAD_STATE: "state not finite",
+    Trait.BAD_AVERAGE: "average not finite",
 }
 
 

@@ -51,7 +51,7 @@ _LIMITS = {
 ratio and the deviations: the norm of a tensor lay 0.74 above its past at most, that of
 ``exp_avg_sq`` 1.3 (``python -m tests.benchmarks.first_bad``)."""
 _SIZES = (Trait.NORM, Trait.LARGEST)
-_BAD = (Trait.NON_FINITE, Trait.BAD_STATE)
+_BAD = (Trait.NON_FINITE, Trait.BAD_STATE, Trait.BAD_AVERAGE)
 _RISING = 0.1
 _HUGE = 10.0
 
@@ -187,7 +187,7 @@ def _outside(lead: Lead, peers: Peers, limits: _Limits) -> float | None:
 
 
 def _not_finite(course: Course) -> Iterator[Departure]:
-    for trait in (Trait.NON_FINITE, Trait.BAD_STATE):
+    for trait in _BAD:
         for name, own in course.series.get(trait, {}).items():
             place = next((at for at, share in enumerate(own) if share > 0.0), 0)
             if place == 0:

@@ -10,7 +10,7 @@ from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure
 from ckptdoctor.runs.departure.sampled import gap_of
 
-__all__ = ["Told", "figure_at", "in_words", "told_of"]
+__all__ = ["Told", "figure_at", "in_words", "many", "told_of", "usual_times"]
 
 _WINDOW = 8
 
@@ -55,7 +55,7 @@ def figure_at(course: Course, name: str, trait: Trait, place: int) -> float:
 def told_of(course: Course, one: Departure) -> Told:
     """The figures of a departure, in relation to what was usual."""
     others = [
-        _usual_times(course, name, one.trait, one.place)
+        usual_times(course, name, one.trait, one.place)
         for name in sorted(course.series.get(one.trait, {}))[:: max(1, len(course.numel) // 200)]
         if name != one.name and (name in course.buffers) == one.is_buffer
     ]
@@ -76,9 +76,20 @@ def _usual(course: Course, name: str, trait: Trait, place: int) -> float:
     return statistics.median(before) if before else math.nan
 
 
-def _usual_times(course: Course, name: str, trait: Trait, place: int) -> float:
+def usual_times(course: Course, name: str, trait: Trait, place: int) -> float:
+    """How many times what was usual for it a tensor has; NaN where that is not known."""
     usual = _usual(course, name, trait, place)
     return figure_at(course, name, trait, place) / usual if usual > 0.0 else math.nan
+
+
+_DIGITS, _THOUSAND, _TEN_MILLION = 3, 1e3, 1e7
+
+
+def many(value: float) -> str:
+    """A factor as a person reads it: ``12.5``, ``203,000``, ``8.3e+08``."""
+    if not _THOUSAND <= value < _TEN_MILLION:
+        return f"{value:.{_DIGITS}g}"
+    return f"{float(f'{value:.{_DIGITS}g}'):,.0f}"
 
 
 _SUBJECTS = {
@@ -100,10 +111,15 @@ def in_words(course: Course, one: Departure) -> str:
         return f"holds NaN or Inf in {100 * share:.3g} % of its elements"
     if one.trait is Trait.BAD_STATE:
         return "has NaN or Inf in what the optimizer keeps of it"
+    if one.trait is Trait.BAD_AVERAGE:
+        return "has NaN or Inf in its average (EMA)"
     told = told_of(course, one)
-    beside = f", the others {told.others:.2g} times what is usual for them"
-    beside = beside if math.isfinite(told.others) else ""
-    times = f"{told.times:.3g} times what was usual for it{beside}"
+    if not told.usual > 0.0:
+        times = "which was nothing before" if told.usual == 0.0 else "what was usual is not known"
+    else:
+        times = f"{many(told.times)} times what was usual for it"
+        if math.isfinite(told.others):
+            times += f", the others {many(told.others)} times what is usual for them"
     if one.trait is Trait.MOVED:
-        return f"moved by {told.value:.3g} of its norm, {times}"
+        return f"moved by {many(told.value)} of its norm, {times}"
     return f"had {_SUBJECTS[one.trait]} of {told.value:.4g}, {times}"

@@ -44,6 +44,7 @@ _HEAD = (
     "runs",
     "right module",
     "right tensor",
+    "right cause",
     "by samples",
     "collapsed",
     "warned before",
@@ -91,10 +92,14 @@ def _faulty(folder: Path, options: argparse.Namespace) -> list[Outcome]:
         scores = train(folder / f"faulty-{number}", run.plan)
         outcome = judge(folder / f"faulty-{number}", run, scores)
         outcomes.append(outcome)
-        if options.show or not outcome.is_right_tensor(outcome.first):
+        is_right = outcome.is_right_tensor(outcome.first) and outcome.is_right_cause
+        if options.show or not is_right:
             first = outcome.first
+            cause = "no cause" if outcome.cause is None else outcome.cause.value
             told = "nothing" if first is None else f"{first.name} ({first.trait.value})"
-            print(f"{run.name}: {run.tensor} in epoch {run.onset}; told: {told}", flush=True)
+            print(
+                f"{run.name}: {run.tensor} in epoch {run.onset}; told: {told}, {cause}", flush=True
+            )
     return outcomes
 
 
@@ -128,6 +133,7 @@ def _cells(own: Sequence[Outcome]) -> tuple[str, ...]:
         str(len(own)),
         str(sum(one.is_right_module(one.first) for one in own)),
         str(sum(one.is_right_tensor(one.first) for one in own)),
+        str(sum(one.is_right_cause for one in own)),
         str(sum(one.is_right_module(one.sampled) for one in own)),
         str(sum(one.collapse is not None for one in own)),
         early,

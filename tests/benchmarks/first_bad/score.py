@@ -7,18 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.autopsy.causes.suspicion import Kind
 from ckptdoctor.autopsy.figures import Looking, measure
+from ckptdoctor.autopsy.perform import perform
 from ckptdoctor.diagnose import Examination
 from ckptdoctor.finding import Severity
 from ckptdoctor.runs.departure.departures import Departure, departures
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
+from ckptdoctor.tasks.stored import stored_scalars
 from tests.benchmarks.first_bad.faults import Faulty
 from tests.benchmarks.first_bad.nets import CLASSES
 
 __all__ = ["Outcome", "alarms", "collapse_of", "judge", "share"]
 
 _KEY = "model_state_dict."
+_CAUSES = {
+    "rate": {Kind.OWN_RATE},
+    "bad batch": {Kind.BATCH, Kind.BAD_STEP},
+    "bit flip": {Kind.ELEMENT},
+    "frozen norm": {Kind.FROZEN},
+    "overflow": {Kind.GROWTH, Kind.OVERFLOW},
+}
+"""The causes that are true of a fault. A bad batch may leave nothing but NaN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +42,7 @@ class Outcome:
         sampled: the same by what a scan keeps alone, which is what CD413 goes by.
         collapse: the epoch from which on nothing was left of what was learned; None without one.
         warned: the epoch of CD413; None where there is none.
+        cause: what sort of cause the autopsy ranks first; None where it knows none.
     """
 
     run: Faulty
@@ -38,6 +50,12 @@ class Outcome:
     sampled: Departure | None
     collapse: int | None
     warned: int | None
+    cause: Kind | None
+
+    @property
+    def is_right_cause(self) -> bool:
+        """Whether the cause that is ranked first is the one that was made."""
+        return self.cause in _CAUSES[self.run.kind]
 
     @property
     def is_early(self) -> bool:
@@ -70,7 +88,8 @@ def judge(folder: Path, run: Faulty, scores: Sequence[float]) -> Outcome:
     """Look at what the training left behind."""
     report = survey(discover([folder]), Examination(jobs=1))
     (one,) = report.runs
-    found = departures(measure(one.run, Looking(jobs=1)).course)
+    autopsy = perform(one, stored_scalars, Looking(jobs=1))
+    found = autopsy.departures
     warned = [finding for finding in one.findings if finding.code == "CD413"]
     at = warned[0].evidence["position"] if warned else None
     sampled = one.run.departures
@@ -80,6 +99,7 @@ def judge(folder: Path, run: Faulty, scores: Sequence[float]) -> Outcome:
         sampled=sampled[0] if sampled else None,
         collapse=collapse_of(scores),
         warned=at if isinstance(at, int) else None,
+        cause=autopsy.causes[0].kind if autopsy.causes else None,
     )
 
 
