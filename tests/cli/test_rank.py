@@ -99,6 +99,7 @@ def test_exit_codes(tmp_path: Path) -> None:
         "schema_version": 1,
         "ranking": [],
         "notes": [],
+        "next": None,
         "ignored": {
             "count": 0,
             "codes": {},
