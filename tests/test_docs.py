@@ -21,6 +21,13 @@ def test_links_in_the_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_page_has_its_place_on_the_site() -> None:
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    trees = "".join(re.findall(r"```{toctree}\n(.*?)```", text, re.DOTALL)).splitlines()
+    listed = [line for line in trees if line and not line.startswith(":")]
+    assert sorted(listed) == sorted({page.stem for page in DOCS.glob("*.md")} - {"index"})
+
+
 def test_modules_named_in_the_architecture_exist() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     for name in re.findall(r"`((?:\w+/)*\w+\.py)`", text):
