@@ -407,3 +407,13 @@ def test_no_code_block_of_the_page_goes_untried() -> None:
     text = PAGE.read_text(encoding="utf-8")
     tried = sum(len(blocks(mark)) for mark in ("run: 0", "test", "workflow", "pre-commit"))
     assert tried == text.count("```") // 2
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [('ignore = ["CD"]\n', 0), ('fail-on = "info"\n[severity]\nCD = "info"\n', 1)],
+)
+def test_the_action_leaves_settings_their_say(folder: Path, settings: str, code: int) -> None:
+    (folder / "ckptdoctor.toml").write_text(settings)
+    assert run_step(1, folder, paths="tests/broken/nan.pth").code == code
