@@ -77,7 +77,10 @@ def _place_for_a_file(path: Path | None) -> Path | None:
     """
     if path is not None:
         from ckptdoctor.destination import refuse_what_is_no_file
+        from ckptdoctor.sources.descriptors import is_far
 
+        if is_far(path):
+            raise DestinationError(f"{path}: nothing is written by URL: name a file here")
         if not path.parent.is_dir():
             raise DestinationError(f"{path.parent} is no folder: make it first, or name another")
         refuse_what_is_no_file(path)
@@ -102,7 +105,7 @@ PathsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="PATHS",
-        help="Files, folders (searched to the bottom) or globs. "
+        help="Files, folders (searched to the bottom) or globs; URLs as well. "
         "Default: $CKPTDOCTOR_DIR, else checkpoints/, else the current folder.",
         show_default=False,
     ),

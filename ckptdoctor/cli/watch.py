@@ -117,10 +117,13 @@ def watch(
     from ckptdoctor.runs.absent import why_absent
     from ckptdoctor.runs.discover import default_paths
     from ckptdoctor.shell import command_line
+    from ckptdoctor.sources.descriptors import is_far
     from ckptdoctor.watch.watcher import Watcher, Watching
 
     gc.enable()  # off for commands that end soon
     where = folder or default_paths()[0]
+    if is_far(where):
+        raise UsageError(f"{where}: a URL is not watched: scan it from time to time")
     if not where.is_dir():
         if where.exists():
             folder_of = command_line("ckptdoctor", "watch", where.parent)

@@ -21,6 +21,7 @@ from typing import IO
 from ckptdoctor.destination import in_the_way
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.shell import command_line
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = [
     "RENAME_EXCHANGE",
@@ -30,6 +31,7 @@ __all__ = [
     "check_space",
     "mode_to_keep",
     "publish",
+    "refuse_far",
     "rename_with",
     "space_missing",
     "sync_folder",
@@ -57,6 +59,7 @@ def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bo
         RestoreError: it is a source under this or another name, is no file, exists without
             ``force``, or lies in a folder that cannot be written.
     """
+    refuse_far(destination)
     folder = destination.parent
     if not folder.is_dir():
         raise RestoreError(f"{folder} is no folder: make it first, or choose another with -o")
@@ -76,6 +79,19 @@ def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bo
     if not os.access(folder, os.W_OK | os.X_OK):
         elsewhere = command_line("-o", Path(destination.name))
         raise RestoreError(f"{folder} cannot be written: choose another place, {elsewhere}")
+
+
+def refuse_far(destination: Path) -> None:
+    """Refuse a destination that lies elsewhere.
+
+    Raises:
+        RestoreError: it does.
+    """
+    if is_far(destination):
+        elsewhere = command_line("-o", Path(destination.name))
+        raise RestoreError(
+            f"{destination}: nothing is written by URL: write it here, {elsewhere}, and upload that"
+        )
 
 
 def check_space(folder: Path, nbytes: int) -> None:

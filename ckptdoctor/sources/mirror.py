@@ -148,8 +148,6 @@ class Mirror:
             if below in mount.filled:
                 return
             mount.filled.add(below)
-            if below:  # whether it is there at all
-                self.fill(os.path.dirname(f"{mount.folder}/{below}"))  # noqa: PTH120
             listed = mount.is_listable(below) and self._list(mount, below)
             if not listed:
                 own = f"{below}/" if below else ""

@@ -23,6 +23,7 @@ from ckptdoctor.recovery.publish import (
     RENAME_EXCHANGE,
     RENAME_NOREPLACE,
     PlacedError,
+    refuse_far,
     rename_with,
     sync_folder,
 )
@@ -52,6 +53,7 @@ def check_place(destination: Path, sources: tuple[Path, ...], *, force: bool) ->
             ``force``, or lies in a folder that cannot be written.
     """
     parent = destination.parent
+    refuse_far(destination)
     if not parent.is_dir():
         raise RestoreError(f"{parent} is no folder: make it first, or choose another with -o")
     where = Path(os.path.realpath(destination))

@@ -1,0 +1,126 @@
+"""What far files cost: requests and bytes to describe one, and a scan against the download alone.
+
+    python -m tests.benchmarks.remote [--files N] [--mb N]
+
+A real S3 protocol on this machine (moto's server, a process of its own), asked by s3fs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ckptdoctor
+from tests.builders import save
+
+_TENSOR_NUMEL = 250_000
+
+
+@contextlib.contextmanager
+def bucket() -> Iterator[Any]:
+    """A file system of s3fs on a server of its own, with an empty bucket ``bkt``."""
+    import s3fs
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    try:
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        system = s3fs.S3FileSystem()
+        system.mkdir("bkt")
+        yield system
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def checkpoint(path: Path, mb: int) -> Path:
+    """A zip of about so many megabytes."""
+    count = max(1, mb * 1_000_000 // (4 * _TENSOR_NUMEL))
+    return save(
+        path, {"model": {f"l{at}.weight": torch.rand(_TENSOR_NUMEL) for at in range(count)}}
+    )
+
+
+@contextlib.contextmanager
+def counted() -> Iterator[list[tuple[str, int]]]:
+    """The requests made meanwhile: the method, and the bytes of objects that came."""
+    import s3fs
+
+    whole, asked = s3fs.S3FileSystem._call_s3, []
+
+    async def counting(self: Any, method: str, *arguments: Any, **options: Any) -> Any:
+        answer = await whole(self, method, *arguments, **options)
+        asked.append((method, answer["ContentLength"] if method == "get_object" else 0))
+        return answer
+
+    s3fs.S3FileSystem._call_s3 = counting
+    try:
+        yield asked
+    finally:
+        s3fs.S3FileSystem._call_s3 = whole
+
+
+def main() -> None:
+    """Print the figures."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--files", type=int, default=100)
+    options.add_argument("--mb", type=int, default=20)
+    chosen = options.parse_args()
+    os.environ["CKPTDOCTOR_NO_CACHE"] = "1"
+    with tempfile.TemporaryDirectory() as folder, bucket() as system:
+        root = Path(folder)
+        system.put(str(checkpoint(root / "one.pth", 100)), "bkt/one/one.pth")
+        with counted() as asked:
+            ckptdoctor.open_checkpoint("s3://bkt/one/one.pth")
+        came = sum(nbytes for _, nbytes in asked)
+        print(f"describe a zip of 100 MB: {len(asked)} requests, {came / 1000:.0f} kB")
+        small = checkpoint(root / "small.pth", chosen.mb)
+        for at in range(chosen.files):
+            system.put(str(small), f"bkt/run/u_{at}.pth")
+        (root / "got").mkdir()
+        start = time.perf_counter()
+        system.get("bkt/run", str(root / "got"), recursive=True)
+        download = time.perf_counter() - start
+        start = time.perf_counter()
+        with counted() as asked:
+            ckptdoctor.scan("s3://bkt/run")
+        scan = time.perf_counter() - start
+        start = time.perf_counter()
+        ckptdoctor.scan(root / "got")
+        here = time.perf_counter() - start
+        came = sum(nbytes for _, nbytes in asked)
+        print(
+            f"{chosen.files} files of {chosen.mb} MB: scan {scan / download:.2f} of the download "
+            f"alone ({scan:.1f} s, {download:.1f} s; here {here:.1f} s), "
+            f"{len(asked)} requests, {came / 1e6:.0f} MB"
+        )
+
+
+if __name__ == "__main__":
+    main()
