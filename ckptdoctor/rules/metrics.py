@@ -254,9 +254,11 @@ class Stalled(Rule):
 
     Nothing new for much longer than usual: no line in the log, no checkpoint (``ckptdoctor watch``
     learns what is usual from the run itself). Or every value of the log stands still to the last
-    digit for six epochs. With NaN in the log it is mostly the NaN: batch normalisation, a loss with
-    a logarithm, a loop that waits for a tolerance, with one core or the GPU at 100 % and no
-    progress. Otherwise look at the data loader, at the disk, and at a rank that waits for another.
+    digit for six epochs, or for more where the log prints so few digits that its values may well
+    come again; where they hide how the values usually move, nothing is said. With NaN in the log it
+    is mostly the NaN: batch normalisation, a loss with a logarithm, a loop that waits for a
+    tolerance, with one core or the GPU at 100 % and no progress. Otherwise look at the data loader,
+    at the disk, and at a rank that waits for another.
 
     What to do: interrupt it, do not wait it out; free the GPU (``ckptdoctor gpu``), and go on from
     the last good checkpoint with a smaller learning rate. ``ckptdoctor watch --pid PID`` shows

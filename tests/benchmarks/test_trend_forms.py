@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ckptdoctor.metadata import Mode
 from tests.benchmarks.trend_forms import as_text, healthy_courses, tally
+from tests.benchmarks.trend_prints import PRINTS, alarms
 from tests.runs.logs.forms import FORMS, Form
 
 
@@ -35,3 +37,12 @@ def test_what_is_not_read_is_counted_apart() -> None:
     found = tally(replace(form("json-lines"), write=lambda course: ""), healthy_courses(2))
     assert (found.unread, found.alarms) == (2, {})
     assert "forms of which nothing is read: 1" in as_text([found])
+
+
+def test_few_digits_alone_raise_no_alarm() -> None:
+    courses = healthy_courses(14)
+    assert {
+        (name, code) for name, how in PRINTS.items() for one in courses for code in alarms(one, how)
+    } == set()
+    fallen = [*courses[0], *[replace(courses[0][-1], score=0.1, val=9.0, train=9.0)] * 3]
+    assert all("CD402" in alarms(fallen, how) for how in PRINTS.values() if how[0] is Mode.MAX)

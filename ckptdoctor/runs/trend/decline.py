@@ -6,7 +6,7 @@ in noise is no three in a row; there the last epochs together have to lie below 
 them. And it has to be deeper than what the metric came back from before: a restarted schedule makes
 it dip every time. Where the learning rate is known, a schedule that started again is: up to a rate
 at which the run had done well before, the metric may get worse until it has come down again. Right
-after a change (a resume) the rule stands alone.
+after a change (a resume) the rule stands alone. What rounding adds to a fall is none of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.runs.trend.resolution import resolution_of
 
 __all__ = ["Decline", "DeclineDetector"]
 
@@ -136,13 +137,16 @@ class DeclineDetector:
         if noise is None or fresh:
             young = self._young and self._best < _YOUNG_VALUES and not fresh
             return in_a_row >= _IN_A_ROW and not young
-        if values[at] > self._lowest or self._is_step(at, noise):
+        rounded = self._resolution(at)
+        if values[at] > self._lowest or self._is_step(at, noise, rounded):
             return False
-        if in_a_row >= _IN_A_ROW and (values[at - in_a_row] - values[at] >= _RUN_SIGMAS * noise):
+        fallen = values[at - in_a_row] - values[at] - rounded
+        if in_a_row >= _IN_A_ROW and fallen >= _RUN_SIGMAS * noise:
             return True
-        return max(_score(values, length, noise) for length in _LENGTHS) >= _LEVEL_SCORE
+        scores = (_score(values, length, noise, rounded) for length in _LENGTHS)
+        return max(scores) >= _LEVEL_SCORE
 
-    def _is_step(self, at: int, noise: float) -> bool:
+    def _is_step(self, at: int, noise: float, rounded: float) -> bool:
         """Whether most was lost at once and little since: what a restarted schedule does."""
         values = self._values
         big = [
@@ -150,20 +154,26 @@ class DeclineDetector:
             for position in range(max(self._best, at - _FAR) + 1, at + 1)
             if values[position - 1] - values[position] >= _BIG_STEP * noise
         ]
-        return 0 < len(big) < _IN_A_ROW and values[big[-1]] - values[at] < _STILL_FALLING * noise
+        if not 0 < len(big) < _IN_A_ROW:
+            return False
+        return values[big[-1]] - values[at] - rounded < _STILL_FALLING * noise
 
     def _noise(self, at: int) -> float | None:
         """What chance does, as the epochs before tell; not those of the fall itself."""
-        noise = noise_of(self._values[max(0, self._best - _WINDOW, at - 2 - _FAR) : at - 2])
+        known = self._values[max(0, self._best - _WINDOW, at - 2 - _FAR) : at - 2]
+        noise = noise_of(known, self._resolution(at))
         least = max(_SMALLEST * abs(self._values[self._best]), _ABOVE_ZERO)
         return None if noise is None else max(noise, least)
 
+    def _resolution(self, at: int) -> float:
+        return resolution_of(self._values[max(0, at - _WINDOW) : at + 1])
 
-def _score(values: Sequence[float], length: int, noise: float) -> float:
+
+def _score(values: Sequence[float], length: int, noise: float, rounded: float) -> float:
     """How far the last values lie below the level before them, in standard deviations."""
     before = values[max(0, len(values) - length - _LEVELS[-1]) : -length]
     if len(before) < _LEVELS[0]:
         return 0.0
-    level = max(statistics.median(before[-count:]) for count in _LEVELS)
+    level = max(statistics.median(before[-count:]) for count in _LEVELS) - rounded / 2
     below = [max(-_FARTHEST, min(_FARTHEST, (level - v) / noise)) for v in values[-length:]]
     return float(sum(below) / (length + length**2 * _LEVEL_VARIANCE) ** 0.5)

@@ -11,6 +11,7 @@ from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.fall import Gained
 from ckptdoctor.runs.trend.noise import deviation
+from ckptdoctor.runs.trend.resolution import ROUNDED, resolution_of
 
 __all__ = ["RISEN_TO", "SIGMAS", "ExplodedLoss", "LossWatch"]
 
@@ -129,8 +130,12 @@ class LossWatch:
         if usual > 0 and min(recent) > 0:
             if value < times * usual:
                 return False
+            finest = resolution_of([*recent, value])  # 0.01 may be 0.015, and 0.05 less
+            if value - finest / 2 < times * (usual + finest / 2):
+                return False
             logs = [math.log(known) for known in recent]
-            return math.log(value / usual) > SIGMAS * deviation(logs)
+            spread = max(deviation(logs), ROUNDED * finest / usual)
+            return math.log(value / usual) > SIGMAS * spread
         if self._gained.signed and self._gained.is_blown(value):
             return True
         spread = max(deviation(recent), (max(recent) - min(recent)) / 2, _FLAT * abs(usual))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.runs.trend.resolution import resolution_of
 from ckptdoctor.runs.trend.scale import Scale
 
 __all__ = ["Gained", "is_back", "is_fall", "is_risen"]
@@ -56,10 +57,12 @@ def is_back(
     """
     recent = before[-_WINDOW:]
     scale = Scale([value, lowest, best, *recent], mode)
-    noise = noise_of([scale.of(one) for one in recent]) or 0.0
+    finest = resolution_of([*recent, value])
+    finest = finest / abs(best) if scale.by_factor else finest
+    noise = noise_of([scale.of(one) for one in recent], finest) or 0.0
     top, now = scale.of(best), scale.of(value)
     lost = top - min(now, scale.of(lowest))
-    return now >= top - max(_BACK_SIGMAS * noise, _BACK_SHARE * lost)
+    return now >= top - max(_BACK_SIGMAS * noise, _BACK_SHARE * lost, finest)
 
 
 class Gained:
@@ -119,7 +122,7 @@ class Gained:
     def _noise(self) -> float:
         """What a value may be off by; as much as it usually moves, where too few are known."""
         recent = self._values[-_WINDOW:]
-        known = noise_of(recent)
+        known = noise_of(recent, resolution_of(recent))
         moves = [abs(after - before) for before, after in itertools.pairwise(recent)]
         return statistics.median(moves or [0.0]) if known is None else known
 

@@ -19,6 +19,7 @@ from ckptdoctor.runs.trend.named import is_loss, is_norm, rate_of
 from ckptdoctor.runs.trend.noise import deviation
 from ckptdoctor.runs.trend.rate_watch import RateWatch
 from ckptdoctor.runs.trend.shift import ShiftDetector
+from ckptdoctor.runs.trend.standstill import Standstill
 from ckptdoctor.runs.trend.unlearned import Unlearned
 from ckptdoctor.runs.trend.witness import FLOATS, Witness, Word, is_guess, training_loss
 
@@ -32,11 +33,7 @@ _FARTHER = 1.5
 _YOUNG_EPOCHS = 20
 _CALM_SCORE, _CALM_LOSS = 0.75, 1.5
 """Of the best, and of the usual: what still counts as no worse than before."""
-_SAME, _SAME_OF_FEW_DIGITS, _SAME_STEPS = 6, 15, 100
-_DIGITS = 4
-"""So many of a value that does not change are no chance."""
 _LEAST_SCALE = 1.0
-_ENDS = frozenset({0.0, 1.0, 100.0})
 
 
 class Monitor:
@@ -77,8 +74,7 @@ class Monitor:
         self._finite: dict[str, bool] = {}
         self._losses: dict[str, LossWatch] = {}
         self._recent: deque[float] = deque(maxlen=_WINDOW)
-        self._same = 0
-        self._held: dict[str, float] = {}
+        self._standstill = Standstill(metric, clock)
         self._scale_from: dict[str, float] = {}
         self._scales_told: set[str] = set()
 
@@ -306,24 +302,12 @@ class Monitor:
 
     def _frozen(self, at: Position, values: Mapping[str, float]) -> Iterator[Alarm]:
         """The same digits epoch after epoch: nothing is learned, or nothing is computed."""
-        watched = {n: v for n, v in values.items() if n == self._metric or is_loss(n)}
-        same = bool(watched) and watched == self._held and not set(watched.values()) & _ENDS
-        self._same = self._same + 1 if same else 1
-        self._held = watched
-        value = watched.get(self._metric)
-        count = self._most_same(value)
-        if self._same == count and value is not None:
+        count = self._standstill.update(values)
+        if count is not None:
+            value = values[self._metric]
             text = f"at {value:.6g} for {count} {self._clock.values}"
             since = self._places[-count] if len(self._places) >= count else at
             yield self._alarm(AlarmKind.FROZEN, text, at=at, since=since, value=value, before=value)
-
-    def _most_same(self, value: float | None) -> int:
-        """How often the same value may come: more often with few digits, or as a step's loss."""
-        by_step = self._clock is Clock.STEP and is_loss(self._metric)
-        if by_step and split_of(self._metric) is not Split.VALIDATION:
-            return _SAME_STEPS
-        digits = 0 if value is None else len(f"{value:.6g}".replace(".", "").strip("-0"))
-        return _SAME if digits >= _DIGITS else _SAME_OF_FEW_DIGITS
 
 
 _VERBS = {

@@ -3,12 +3,17 @@
 Medians of second differences: a slope leaves them alone, and so does one bad epoch, which would
 widen a standard deviation for all that follow. The MAD of first differences is 0 for a metric that
 alternates between two values, and finds fewer declines at as many false alarms.
+
+Of values that were printed to few digits the median is that of grouped data, and the noise no less
+than what rounding has.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+
+from ckptdoctor.runs.trend.resolution import ROUNDED
 
 __all__ = ["deviation", "noise_of"]
 
@@ -24,11 +29,12 @@ def deviation(values: Sequence[float]) -> float:
     return _TO_SIGMA * statistics.median(abs(value - middle) for value in values)
 
 
-def noise_of(values: Sequence[float]) -> float | None:
+def noise_of(values: Sequence[float], resolution: float = 0.0) -> float | None:
     """The standard deviation of one value around the curve; None where too few are known.
 
     Args:
         values: in the order of the epochs, all finite.
+        resolution: with which they were printed, as far as it is known.
     """
     bends = [
         abs(after - 2 * value + before)
@@ -36,4 +42,18 @@ def noise_of(values: Sequence[float]) -> float | None:
     ]
     if len(bends) < _FEWEST:
         return None
-    return float(_TO_SIGMA * statistics.median(bends) / 6**0.5)
+    noise = _TO_SIGMA * _middle(bends, resolution) / 6**0.5
+    return float(max(noise, ROUNDED * resolution))
+
+
+def _middle(bends: Sequence[float], resolution: float) -> float:
+    """The median; where many are the same, each may be anything that is printed so."""
+    middle = statistics.median_high(bends)
+    within = [abs(bend - middle) < resolution / 2 for bend in bends]
+    apart = middle - statistics.median_low(bends) > resolution / 2
+    if apart or sum(within) < 2:
+        return statistics.median(bends)
+    least = max(0.0, middle - resolution / 2)
+    below = sum(bend < middle and not same for bend, same in zip(bends, within, strict=True))
+    width = middle + resolution / 2 - least
+    return least + width * (len(bends) / 2 - below) / sum(within)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.runs.trend.resolution import ROUNDED, resolution_of
 from ckptdoctor.runs.trend.scale import Scale
 
 __all__ = ["FoundShift", "ShiftDetector", "is_regained"]
@@ -84,6 +85,7 @@ class _Before:
     gained: float
     known: int
     by_factor: bool
+    resolution: float
 
     @property
     def least(self) -> float:
@@ -195,10 +197,13 @@ class ShiftDetector:
         if len(earlier) < _FEWEST:
             return None
         one, two = self._values[-2:]
+        better = max if self._mode is Mode.MAX else min
+        if better(one, two, _middle(earlier)) in (one, two):
+            return None  # as most values are, which asks for no more
         scale = Scale([*self._values, *self._first], self._mode)
         before = self._before(earlier, scale)
         high, low = sorted((scale.of(one), scale.of(two)), reverse=True)
-        lost = before.level - high
+        lost = before.level - high - before.resolution / 2
         if lost < before.least or before.last < before.level - _AT_LEVEL * lost:
             return None
         is_large = lost >= before.large and high - low <= _AGREE_LARGE * lost
@@ -213,7 +218,9 @@ class ShiftDetector:
 
     def _before(self, earlier: Sequence[float], scale: Scale) -> _Before:
         known = [scale.of(value) for value in earlier]
-        noise = noise_of(known[-_WINDOW:])
+        finest = resolution_of(self._values[-_WINDOW:])
+        finest = finest / abs(_middle(earlier)) if scale.by_factor else finest
+        noise = noise_of(known[-_WINDOW:], finest)
         if noise is None or len(known) < _FEWEST_FOR_NOISE:
             moves = [abs(after - before) for before, after in itertools.pairwise(known)]
             noise = statistics.median(moves)
@@ -224,10 +231,11 @@ class ShiftDetector:
         return _Before(
             level=level,
             last=known[-1],
-            noise=max(noise, smallest),
+            noise=max(noise, smallest, ROUNDED * finest),
             gained=max(0.0, best - first),
             known=len(known),
             by_factor=scale.by_factor,
+            resolution=finest,
         )
 
     def _risen_rate(self, fallen: int) -> float | None:

@@ -27,9 +27,9 @@ def plateau(count: int) -> list[float]:
 def test_what_is_looked_at_does_not_grow_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
 
-    def measured(values: Sequence[float]) -> float | None:
+    def measured(values: Sequence[float], resolution: float) -> float | None:
         lengths.append(len(values))
-        return noise.noise_of(values)
+        return noise.noise_of(values, resolution)
 
     monkeypatch.setattr(decline, "noise_of", measured)
     taken(plateau(1000))
