@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ _TAKES = {
 
 
 def history_page() -> str:
-    """``docs/history.md``, with the table of the places of logs as the code has them."""
+    """``docs/history.md``, with the places of logs and the number of forms as the code has them."""
     text = (DOCS / "history.md").read_text(encoding="utf-8")
     before, _, rest = text.partition(_PLACES)
     _, end, after = rest.partition("<!-- end -->")
@@ -88,6 +89,7 @@ def history_page() -> str:
         places = ", ".join(f"`{tracker.folder}/`" for tracker in own)
         files = ", ".join(f"`{name}`" for name in dict.fromkeys(f for t in own for f in t.files))
         rows.append(f"| {files} in {places} | {what} | of several: {_TAKES[own[0].takes]} |")
+    after = re.sub(r"\d+(?= forms, from the sources)", str(len(FORMS)), after)
     return before + _PLACES + "\n".join(rows) + "\n" + end + after
 
 
@@ -108,13 +110,15 @@ def forms_page() -> str:
             "| form | taken from |",
             "|---|---|",
             *rows,
-            f"\n## {len(missing)} that are not, or not in every course\n",
-            "| form | taken from |",
-            "|---|---|",
-            *missing,
+            *(_not_read(missing) if missing else ()),
             "",
         ]
     )
+
+
+def _not_read(rows: list[str]) -> list[str]:
+    head = f"\n## {len(rows)} that are not, or not in every course\n"
+    return [head, "| form | taken from |", "|---|---|", *rows]
 
 
 def _cell(text: str) -> str:

@@ -42,6 +42,7 @@ from ckptdoctor.runs.series import (
     unknown_in,
     values_of,
 )
+from ckptdoctor.runs.trend.witness import FLOATS
 from ckptdoctor.runs.wish import Wish
 
 __all__ = ["Choice", "choose_metric", "refuse_what_is_not_there"]
@@ -193,6 +194,7 @@ def _preference(one: Series) -> tuple[object, ...]:
         is_smoothed(one.name),
         one.metric.mode is not Mode.MAX,
         is_part_of_loss(one.name),
+        FLOATS.search(one.name) is not None,
         -one.count,
         weight_of(one.plain),
         one.in_log,

@@ -18,6 +18,7 @@ from ckptdoctor.runs.logs.pairs import (
     values_in,
 )
 from ckptdoctor.runs.logs.pattern import LogPattern
+from ckptdoctor.runs.logs.sections import Sections
 from ckptdoctor.runs.logs.settings import tells_settings
 from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
@@ -34,6 +35,15 @@ _NOT_HERE = re.compile(
 _ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
 _RATES = ("lr", "rate")
 _PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
+_STAMP = re.compile(
+    rb"\W{0,2}\d{4}[-/]\d\d[-/]\d\d[T\s]\d\d:\d\d:\d\d\S{0,10}\s{1,8}"
+    rb"(?:\W?(?:DEBUG|INFO|WARNING)\W{0,10})?"
+    rb"|(?:DEBUG|INFO|WARNING):[\w.]{1,40}:"
+    rb"|[DIW]\d{4}\s[\d:.]{8,15}\s{1,9}\d{1,9}\s[\w./-]{1,60}:\d{1,6}\]\s"
+)
+"""What loggers print in front."""
+_OF_A_BATCH = re.compile(rb"\bcount:\s?\d", re.IGNORECASE)
+"""So many objects of one batch a mean is of: darknet's `Region 82 Avg (IOU: 0.66), count: 3`."""
 _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
 _BEST_METRIC = re.compile(
     rb"(?<!new )\bbest (?:metric|score|result|epoch|val)\w{0,10}\b", re.IGNORECASE
@@ -41,11 +51,17 @@ _BEST_METRIC = re.compile(
 
 
 class LineValues:
-    """The values of lines of one log, whose decimals and sections one line tells of another."""
+    """The values of lines of one log, whose decimals and sections one line tells of another.
 
-    def __init__(self) -> None:
+    Args:
+        sections: what its headings say.
+    """
+
+    def __init__(self, sections: Sections | None = None) -> None:
+        self._sections = sections or Sections()
         self._commas = False
         self._said = ""
+        self._counts_steps = False
 
     def of(self, waiting: Waiting) -> dict[str, float]:
         """Those of a line of which it is known how such lines are read."""
@@ -61,7 +77,18 @@ class LineValues:
         split = mark.phase.decode() or begins_with_split(line.decode("utf-8", "replace"))
         line = line[: mark.cut[0]] + line[mark.cut[1] :]
         text = line[mark.values_from :].decode("utf-8", "replace")
+        if self._sections.of_losses:
+            return self._losses_in(text, split)
         return self.of_text(text, split, is_bare=mark.is_bare)
+
+    def _losses_in(self, text: str, split: str) -> dict[str, float]:
+        """Those of a log that says above them all that they are losses: ``cycle_A`` is one."""
+        before, bracket, behind = text.partition(")")
+        text = behind if bracket and "(" not in before else text  # beside the epoch in brackets
+        found = self.of_text(text, split)
+        if len(found) < _SEVERAL - 1:  # `End of epoch 3 / 200 Time Taken: 67 sec`
+            return found
+        return {n if is_watched(n) else f"{n} loss": value for n, value in found.items()}
 
     def watched(self, raw: bytes, section: str = "") -> dict[str, float]:
         """The metrics and losses of a line that names no epoch.
@@ -108,13 +135,23 @@ class LineValues:
 
     def count_step(self, raw: bytes) -> bool:
         """Whether the step that a line names counts: with values beside it, or alone there."""
-        return len(raw.strip()) <= _SHORT or self.are_told_in(raw)
+        counts = len(_STAMP.sub(b"", raw.strip(), count=1)) <= _SHORT or self.are_told_in(raw)
+        self._counts_steps = self._counts_steps or counts
+        return counts
+
+    def are_told_at(self, raw: bytes, mark: Mark) -> bool:
+        """Whether a line whose epoch is only a number in front of it tells of one.
+
+        In a log that names its steps, `90 | loss 2.31` is of another step.
+        """
+        is_bare = mark.text[-1:] == b" "
+        return not (is_bare and self._counts_steps) and self.are_told_in(raw)
 
     def are_told_in(self, raw: bytes) -> bool:
         """Whether a line tells of how training went."""
         if _NOT_HERE.search(raw.partition(b":")[0]) is not None:
             return False
-        if _BEST_METRIC.search(raw) is not None:
+        if _BEST_METRIC.search(raw) is not None or _OF_A_BATCH.search(raw) is not None:
             return False
         return any(is_watched(name) for name in self.of_text(raw.decode("utf-8", "replace")))
 

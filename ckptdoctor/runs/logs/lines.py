@@ -38,11 +38,8 @@ from ckptdoctor.runs.logs.shapes import (
     Waiting,
     shape_of,
 )
-from ckptdoctor.runs.logs.text_tables import (
-    TextTable,
-    UprightTable,
-    bare_table_of,
-)
+from ckptdoctor.runs.logs.text_tables import TextTable, UprightTable, bare_table_of
+from ckptdoctor.runs.logs.within import EpochsWithin
 
 __all__ = ["LineReader"]
 
@@ -71,7 +68,9 @@ class LineReader:
         self._pattern = pattern
         self._epoch: int | None = None
         self._in_words = False
-        self._values = LineValues()
+        self._within = EpochsWithin()
+        self.sections = Sections()
+        self._values = LineValues(self.sections)
         self._shapes: dict[bytes, Shape] = {}
         self._samples = Samples()
         self._habits = Habits()
@@ -80,7 +79,6 @@ class LineReader:
         self._table: TextTable | None = None
         self._upright = UprightTable()
         self._cleaning = Cleaning()
-        self.sections = Sections()
         self._is_calm = False
         self._summaries = Summaries()
         self._ahead = LinesAhead()
@@ -254,7 +252,7 @@ class LineReader:
             known = Shape(mark=mark, holds=True)
             self._remember(shape, known)
             yield from self._keep(raw, shape, known)
-        elif not mark.in_words and not self._values.are_told_in(raw):
+        elif not mark.in_words and not self._values.are_told_at(raw, mark):
             yield from self._feed_below(raw, shape)
         else:
             self.sections.begins(raw)
@@ -264,6 +262,7 @@ class LineReader:
         """A line that names an epoch."""
         if epoch_of(epoch) != self._epoch:
             yield from self._flush()
+            self._within.begins(self._epoch, epoch_of(epoch), self._above)
             self._epoch = epoch_of(epoch)
             self._shapes = {}
         self._in_words = self._in_words or mark.in_words
@@ -385,7 +384,8 @@ class LineReader:
 
     def _row(self, waiting: Waiting) -> Iterator[Row]:
         """The row of a line that knows its own moment, or that of the line above it."""
-        epoch: Position | None = self._epoch if waiting.of_epoch else None
+        is_told = waiting.of_epoch and not self._within.are_there
+        epoch: Position | None = self._epoch if is_told else None
         step = None
         named = waiting.raw if waiting.above is None else waiting.above
         mark = find_mark(named[:LINE_CHARS], in_words=True)

@@ -35,6 +35,7 @@ _EPOCH = re.compile(
         r"(?:(?P<timm>\d{1,7})\s++\[|\((?P<paren>\d{1,7})/\d{1,7}\))"
         r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])]|/\d)"
         r"|^\W{0,4}(?P<barred>\d{1,7})\|\d{1,10}\|"
+        r"|^\s{0,4}(?P<round>\d{1,7}):\s(?=(?:learn|train|val|valid|test|eval):\s)"
         r"|\bepochs?:?\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,7})/\d"
         r"|(?<![\w./])(?P<before>\d{1,7})(?:/\d{1,7})?epoch(?=[\s:])"
         rf"|{_BEGINS}(?P<ordinal>\d{{1,7}})(?:\.|st|nd|rd|th|º|ª|ème)\s?(?:{_WORDS})(?=[\s:,|-])"
@@ -50,6 +51,7 @@ _GROUPS = (
     "paren",
     "short",
     "barred",
+    "round",
     "before",
     "bar",
     "ordinal",
@@ -85,6 +87,7 @@ _STEP = re.compile(
     rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,12}(?=[-+]?(?:\d++\.\d|nan|inf))"
     rb"|^\s*(?P<first>\d{1,9})\s(?=(?:train|val|valid|test|eval)\w{0,7}\s[-+]?(?:\d|nan|inf))"
     rb"|^\W{0,4}\d{1,7}\|(?P<barred>\d{1,10})\|"
+    rb"|^\s{0,4}(?P<counted>\d{1,9}):\s[-+]?(?:\d{1,9}\.\d{1,12}|nan|inf),\s(?=[-+]?(?:\d|nan|inf))"
     rb"|\bsteps?:\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,9})/\d",
     re.IGNORECASE,
 )
@@ -141,7 +144,7 @@ class Mark:
     is_bare: bool = False
 
 
-_STEPS = ("n", "bare", "first", "barred", "bar")
+_STEPS = ("n", "bare", "first", "barred", "counted", "bar")
 
 ELSEWHERE = Mark(None, None)
 """That of a line which speaks of another epoch than the one that is running."""
@@ -205,6 +208,7 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
         cut=found.span() if ends else (0, 0),
         phase=phase,
         moves=bool(fraction) or step is not None,
+        is_bare=which == "round",
     )
 
 

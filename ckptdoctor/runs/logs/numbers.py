@@ -26,6 +26,7 @@ EPOCH_NAMES = ("epoch", "current_epoch", "epochs")
 STEP_NAMES = (
     *("global_step", "step", "trainer/global_step", "_step", "iter", "iteration", "steps"),
     *("num_updates", "iterations", "total_timesteps", "time/total_timesteps", "Progress/kimg"),
+    *("training_iteration", "timesteps_total"),
 )
 _DEEPEST = 3
 _COCO_STATS = (6, 10, 12)

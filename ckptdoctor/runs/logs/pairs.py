@@ -32,9 +32,13 @@ _PAIR = re.compile(
 )
 _SPACED = re.compile(
     rf"(?P<name>{_WORD})(?:\s?\((?P<of>[^()\d]{{1,16}})\))?(?P<at>(?!))?(?P<whole>(?!))?"
-    rf"(?:\s++(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?![-+])(?P<mean>{NUMBER})\))?"
+    rf"(?:\s++['\"]?(?:(?P<value>{NUMBER})(?:\s?\(\s*+(?![-+])(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+)\]))?"
 )
+_BEHIND_NUMBER = re.compile(
+    rf"(?<![^\s,:])(?P<value>{NUMBER})\s(?P<name>(?:avg|average|mean)(?:\s[A-Za-z_]{{1,20}})?|rate)(?=,)"
+)
+"""`0.451 avg loss, 0.001 rate`: a number before its name."""
 _DASHED = re.compile(
     rf"(?<![\w-])(?P<name>[A-Za-z_]++)(?P<of>(?!))?(?P<at>(?!))?(?P<whole>(?!))?"
     rf"(?:-|\s-\s)(?P<value>{NUMBER})"
@@ -79,6 +83,8 @@ _OF_WHAT = re.compile(
     r"\b(?P<name>accuracy|acc|loss|error|iou|dice|f1|score)(?P<what>\s(?:of|on)\s[^:=|,]{1,80})(?=[:=])",
     re.IGNORECASE,
 )
+_OPENS = re.compile(r"[^\w\s-]")
+"""What a name begins behind."""
 _IS_MEAN = re.compile(r"(?:avg|mean|average)_", re.IGNORECASE)
 """Of such a name what stands in brackets is something else, as a difference."""
 _GENERIC = frozenset({"score", "coefficient", "coef", "index", "metric", "value", "error"})
@@ -110,6 +116,7 @@ def is_watched(name: str) -> bool:
     return (
         lower.endswith(_LABELS)
         or lower.startswith(_LABELS)
+        or lower.rpartition("/")[2].startswith(_LABELS)
         or named_metric(name, 0.0, Source.LOG) is not None
         or is_scale(name)
     )
@@ -160,6 +167,8 @@ def values_in(
         loose = [pair for pair in _pairs(_SPACED, text) if is_watched(pair[0]["name"])]
         found = found + loose
     values = dict(_named(text, found, split, is_bare=is_bare))
+    if " avg" in text or " mean" in text or " average" in text:
+        values |= _behind_numbers(text)
     return values or dict(_tuples(text)) or dict(_dashed(text, split))
 
 
@@ -182,6 +191,13 @@ def _apart(found: re.Match[str]) -> str:
         return found[0]
     first, second = found["first"], found["second"]
     return f", {found['train']} {name}: {first}, {found['val']} {name}: {second}"
+
+
+def _behind_numbers(text: str) -> dict[str, float]:
+    """`0.370, 0.451 avg loss, 0.001 rate`; a mean of nothing that is named is that of the loss."""
+    told = {found["name"]: float(found["value"]) for found in _BEHIND_NUMBER.finditer(text)}
+    short = {"rate": "lr", "avg": "avg loss", "mean": "mean loss", "average": "average loss"}
+    return {} if told.keys() <= {"rate"} else {short.get(n, n): v for n, v in told.items()}
 
 
 def _is_told(name: str) -> bool:
@@ -252,6 +268,7 @@ def _named(
             name = qualified
         elif not _SPLIT.search(name):
             own = current if (counts[lower] > 1 or of_section) and current else split
+            name = _told_apart(name, between) if counts[lower] > 1 else name
             name = f"{own} {name}" if own and is_watched(name) and not _is_rate(lower) else name
         elif lower in SPLIT_WORDS and is_bare:
             name = f"{name} loss"  # `250 val 2.03` is short for that
@@ -275,6 +292,12 @@ def _qualified(name: str, words: Sequence[str]) -> str:
             break
         name = f"{word} {name}"
     return name
+
+
+def _told_apart(name: str, between: str) -> str:
+    """The name with the words in front of it: `Total Loss: 2.4, Mel Loss: 1.1` are two losses."""
+    words = _OPENS.split(between)[-1].split()
+    return f"{' '.join(words[-3:])} {name}" if all(map(str.isalpha, words)) and words else name
 
 
 def _is_rate(lower: str) -> bool:

@@ -25,6 +25,12 @@ _FOLD = re.compile(
     rb"fold[\s:=#\[]{0,3}(\d{1,3})(?![\d.])",
     re.IGNORECASE,
 )
+_LOSSES = re.compile(
+    rb"[=*#~-]{2,60}\s(?:train(?:ing)?|val(?:id(?:ation)?)?|test)\sloss(?:es)?(?:\s\([^()]{1,60}\))?"
+    rb"\s[=*#~-]{2,60}",
+    re.IGNORECASE,
+)
+"""`==== Training Loss (Thu Jan  2 03:04:05 2025) ====`: all that stands below it are losses."""
 _MOST_FOLDS = 100
 _LONGEST = 80
 _TRAINING = (b"train", b"trn")
@@ -37,12 +43,14 @@ class Sections:
         current: the part of the data, as the heading names it; nothing in one of the training.
         are_there: whether the log has any of other data.
         folds: those of a cross-validation that were named.
+        of_losses: whether a heading says that the values of the log are losses.
     """
 
     def __init__(self) -> None:
         self.current = b""
         self.are_there = False
         self.folds: set[bytes] = set()
+        self.of_losses = False
 
     def heads(self, raw: bytes) -> bool:
         """Whether a line is a heading; the lines below it are of its section."""
@@ -54,7 +62,9 @@ class Sections:
         return True
 
     def sees(self, raw: bytes) -> None:
-        """A line that may name the fold of a cross-validation: each trains anew."""
+        """A line that may name the fold of a cross-validation, or say what the values are."""
+        if (b"oss" in raw or b"OSS" in raw) and len(raw) <= 2 * _LONGEST:
+            self.of_losses = self.of_losses or _LOSSES.fullmatch(raw.strip()) is not None
         if (
             (b"old" in raw or b"OLD" in raw)
             and len(self.folds) < _MOST_FOLDS

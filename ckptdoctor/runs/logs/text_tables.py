@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ckptdoctor.metadata import is_loss
+from ckptdoctor.metadata import SPLIT_WORDS, is_loss
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, position
 from ckptdoctor.runs.logs.pairs import is_watched
@@ -152,6 +152,21 @@ class TextTable:
         )
 
 
+class SplitTable(TextTable):
+    """A table with a column for each part of the data, and a row for each metric, as of Ludwig."""
+
+    def row(self, line: str) -> TableRow | None:
+        """The row that a line is; None if it is none, without values if it is of no metric."""
+        for text in _readings(line):
+            label, *cells = _cells(text, self._separator)
+            numbers = [_number(plain(cell)) for cell in cells]
+            if len(cells) != len(self._names) or _number(label) is not None or not any(numbers):
+                continue
+            told = zip(self._names, numbers, strict=True) if is_watched(label) else ()
+            return TableRow({f"{of} {label}": n for of, n in told if n is not None})
+        return None
+
+
 class UprightTable:
     """A table of two columns: a name and its number a line, up to the next rule."""
 
@@ -215,6 +230,8 @@ def head_of(line: str) -> TextTable | None:
         bare = _BAR.sub("", text).rstrip(": \t")
         for separator in _separators(bare):
             names = _named(_cells(bare, separator))
+            if separator == "|" and not names[0] and _are_splits(names[1:]):
+                return SplitTable(names[1:], separator)
             if _is_head(names):
                 return TextTable(names, separator)
         if bare.startswith("epoch "):
@@ -281,6 +298,10 @@ def _named(cells: list[str]) -> list[str]:
         if closes:
             group = ""
     return names
+
+
+def _are_splits(names: list[str]) -> bool:
+    return len(names) >= _LEAST and all(name.lower() in SPLIT_WORDS for name in names)
 
 
 def _is_head(names: list[str]) -> bool:

@@ -20,7 +20,10 @@ from ckptdoctor.metadata import Mode, Split, is_loss, is_part_of_loss, split_of
 __all__ = ["FLOATS", "TrainingLoss", "Witness", "Word", "is_guess", "training_loss"]
 
 FLOATS = re.compile(
-    r"surrogate|policy|actor|entropy|advers|disc|critic|(?<![a-z])g?an_", re.IGNORECASE
+    r"surrogate|policy|actor|entropy|advers|disc|critic|(?<![a-z])g?an_"
+    r"|(?<![a-z])[dg][_ ](?:gan|real|fake|loss|[ab])(?![a-z])"
+    r"|loss_(?:d|g|gan|real|fake|gp|adv)(?![a-z])",
+    re.IGNORECASE,
 )
 """Losses of a game: they float about without a direction, as those of agents and of GANs."""
 _OF_AN_AGENT = re.compile(r"rew|return|episode|(?<![a-z])ep_", re.IGNORECASE)

@@ -10,14 +10,7 @@ from tests.runs.logs.forms import CourseKind
 
 __all__ = ["NOT_ALONE", "NOT_DECODED", "NOT_FOUND", "NOT_READ", "NOT_SPELLED"]
 
-_NEVER = frozenset(
-    """
-    catboost
-    cyclegan
-    darknet
-    epochs-within-iterations
-    """.split()
-)
+_NEVER: frozenset[str] = frozenset()
 _AT_TIMES: dict[CourseKind, tuple[str, ...]] = {
     CourseKind.STORY: (),
     CourseKind.HEALTHY: (),
@@ -35,10 +28,5 @@ NOT_ALONE: frozenset[str] = frozenset()
 """Forms that are not read while they are being written."""
 NOT_DECODED: frozenset[str] = frozenset()
 """Encodings in which a form is not read."""
-NOT_SPELLED: frozenset[str] = frozenset(
-    (
-        "NaN: quoted, of JSON libraries that have no NaN",
-        "NaN: quoted, in a dictionary of Python",
-    )
-)
+NOT_SPELLED: frozenset[str] = frozenset()
 """Spellings of what is no number that are not read in every line."""

@@ -217,3 +217,16 @@ def test_what_is_watched_is_what_tells_of_the_training() -> None:
 def test_the_data_that_a_line_begins_with() -> None:
     lines = ("val Loss: 0.4", "  [Valid] loss", "training loss", "Epoch val", "trainer: 3")
     assert [begins_with_split(line) for line in lines] == ["val", "val", "train", "", "train"]
+
+
+def test_losses_are_told_apart_by_the_words_in_front_of_them() -> None:
+    line = "Total Loss: 2.9, Mel Loss: 1.1, Mel PostNet Loss: 0.9"
+    assert values_in(line) == {"Total Loss": 2.9, "Mel Loss": 1.1, "Mel PostNet Loss": 0.9}
+    assert values_in("[D loss: 0.6] [G loss: 0.7]") == {"D loss": 0.6, "G loss": 0.7}
+
+
+def test_a_number_may_stand_before_its_name() -> None:
+    told = {"avg loss": 0.451929, "lr": 0.001}
+    assert values_in("0.370096, 0.451929 avg loss, 0.001000 rate, 3.3 seconds") == told
+    assert values_in("0.370096, 0.451929 avg, 0.001000 rate, 3.3 seconds") == told
+    assert values_in("3 images, 0.001 rate, 2.5 seconds") == {}

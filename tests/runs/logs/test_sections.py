@@ -96,3 +96,16 @@ def test_the_folds_that_are_named(lines: list[str], count: int) -> None:
     for line in lines:
         sections.sees(line.encode())
     assert len(sections.folds) == count
+
+
+def test_what_stands_below_a_heading_of_losses_is_one() -> None:
+    """No word of ``cycle_A`` says so; what stands in brackets with the epoch is none."""
+    heading = "================ Training Loss (Thu Jan  2 03:04:05 2025) ================"
+    line = "(epoch: 1, iters: 100, time: 0.342, data: 0.214) D_A: 0.271 cycle_A: 1.932 "
+    assert by_epoch(f"{heading}\n{line}") == {1: {"D_A loss": 0.271, "cycle_A loss": 1.932}}
+    assert "cycle_A loss" not in by_epoch(line).get(1, {})
+
+
+@pytest.mark.parametrize("line", ["train loss: 0.3", "=== loss ===", "=== Train Loss 0.3 ==="])
+def test_a_line_with_a_loss_is_no_heading_of_losses(line: str) -> None:
+    assert by_epoch(f"{line}\nEpoch 3 speed: 12.3 loss: 0.4 size: 7")[3].keys() >= {"speed"}

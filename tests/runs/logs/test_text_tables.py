@@ -204,3 +204,18 @@ def test_what_is_no_row_of_two_columns(line: str) -> None:
     found, took = upright(line)
     assert took == [False]
     assert found.done() is None
+
+
+def test_a_column_may_be_a_part_of_the_data() -> None:
+    head = "│            │   train │   validation │   test │"
+    told = row(head, "│ accuracy   │  0.7123 │       0.6832 │ 0.6711 │").values
+    assert told == {
+        "train accuracy": 0.7123,
+        "validation accuracy": 0.6832,
+        "test accuracy": 0.6711,
+    }
+    assert row(head, "│ loss       │  nan    │       0.6832 │        │").values.keys() == {
+        *("train loss", "validation loss")
+    }
+    assert row(head, "│ seconds    │  12.3   │       3.2    │  3.1   │").values == {}
+    assert table(head).row("╞════════════╪═════════╪══════════════╪════════╡") is None

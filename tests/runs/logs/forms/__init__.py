@@ -20,6 +20,7 @@ from tests.runs.logs.forms import (
     scripts,
     segmentation,
     speech,
+    trainers,
     words,
 )
 from tests.runs.logs.forms.courses import Course, CourseKind, make_course
@@ -39,7 +40,7 @@ _MODULES = (
         notebooks,
         loggers,
     ),
-    *(scripts, habits, kin, places),
+    *(scripts, habits, kin, places, trainers),
 )
 
 FORMS: tuple[Form, ...] = (
