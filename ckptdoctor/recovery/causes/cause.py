@@ -22,6 +22,7 @@ class CauseKind(enum.Enum):
     BAD_BATCH = "a bad batch, or a bug"
     DATA_CHANGED = "data, targets or loss changed"
     POISONED_STATE = "the average or running statistics were poisoned"
+    POISONED_MOMENTS = "the moments of the optimizer were poisoned"
     BROKEN_SAVING = "files were damaged as they were written, or since"
     UNKNOWN = "not known"
 

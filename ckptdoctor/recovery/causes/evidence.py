@@ -80,6 +80,7 @@ class Evidence:
         overflowed: whether the loss scale fell to its end.
         usual_norm: of the gradients, while all was well; None where that is not told.
         state_alone: whether nothing but an average or running statistics is not finite.
+        moments_first: the first file that holds NaN, if it does so in the optimizer alone; "" else.
         summed: whether the loss is summed over the batch.
         raised_by: settings that may raise the rate where no schedule that is stored does.
         replaced: how far the weights moved at once where it went wrong, if that is no divergence:
@@ -97,6 +98,7 @@ class Evidence:
     overflowed: bool = False
     usual_norm: float | None = None
     state_alone: bool = False
+    moments_first: str = ""
     summed: bool = False
     raised_by: tuple[str, ...] = ()
     replaced: WeightJump | None = None
@@ -143,6 +145,7 @@ def evidence_of(
         ),
         usual_norm=_usual_norm(run.history, trouble),
         state_alone=_is_state_alone(report),
+        moments_first=_moments_first(report),
         summed=summed,
         raised_by=() if growth is not None else raised_by(later or arguments, line),
         replaced=_replaced(report, trouble),
@@ -262,6 +265,25 @@ def _resumed(report: RunReport, at: Position | None, trouble: Trouble) -> list[C
         if is_it or at is None or position is None or position > at:
             found += run.optimizer_changes.get(member.path, ())
     return found
+
+
+def _moments_first(report: RunReport) -> str:
+    """The first file that is not finite, if its weights are and it is NaN in the optimizer.
+
+    A gradient that is NaN turns moments and weights to NaN in one step, and one that overflows
+    leaves Inf: only what wrote the moments alone leaves a file like that.
+    """
+    rows = {row.path: row for row in report.checkpoints}
+    for member in report.run.course:
+        found = rows[member.path].findings if member.path in rows else ()
+        moments = [one for one in found if one.code == "CD301"]
+        if any(one.code in _WEIGHTS for one in found):
+            return ""
+        if moments:
+            inf = any(one.evidence.get(key) for one in moments for key in ("posinf", "neginf"))
+            nan = any(one.evidence.get("nan") for one in moments)
+            return member.path.name if nan and not inf else ""
+    return ""
 
 
 def _is_state_alone(report: RunReport) -> bool:

@@ -268,7 +268,15 @@ def _overflow(evidence: Evidence) -> Iterator[Cause]:
 
 
 def _poisoned(evidence: Evidence) -> Iterator[Cause]:
-    """An average or running statistics hold NaN, and the weights never did."""
+    """What stands beside the weights holds NaN, and they did not, or not yet."""
+    if evidence.moments_first:
+        told = f"{evidence.moments_first} holds NaN in the optimizer, and none in its weights"
+        yield Cause(
+            kind=CauseKind.POISONED_MOMENTS,
+            sure=Sure.CLEAR,
+            evidence=(f"{told}: gradients that are NaN leave both",),
+            remedy=unchanged("the weights themselves learned well at this rate"),
+        )
     if not evidence.state_alone:
         return
     yield Cause(

@@ -222,6 +222,23 @@ def test_a_poisoned_average_beside_sound_weights_keeps_the_rate(tmp_path: Path) 
     assert advice.factor == 1.0
 
 
+@pytest.mark.parametrize(
+    ("value", "kept"), [(NAN, True), (math.inf, False)], ids=["NaN", "an overflow"]
+)
+def test_moments_that_are_nan_before_the_weights_keep_the_rate(
+    tmp_path: Path, value: float, *, kept: bool
+) -> None:
+    def poison(epoch: int, state: dict[str, Any]) -> None:
+        if epoch == 10:
+            buffer = state["optimizer"]["state"][0]["momentum_buffer"]
+            state["optimizer"]["state"] = {0: {"momentum_buffer": buffer * value}}
+
+    run = dead_run(tmp_path / "run", [*LEARNS, NAN, NAN], rates=[0.1], poison=poison)
+    advice = planned(run).advice
+    assert (advice.causes[0].kind is CauseKind.POISONED_MOMENTS) is kept
+    assert (advice.factor == 1.0) is kept
+
+
 def test_nan_weights_without_a_log_get_half_of_the_rate(tmp_path: Path) -> None:
     run = dead_run(tmp_path / "run", [*LEARNS[:4], NAN, NAN], rates=[0.1], log=False)
     advice = planned(run).advice
