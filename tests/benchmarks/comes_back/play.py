@@ -22,7 +22,7 @@ from tests.benchmarks.comes_back import oracle, training
 from tests.benchmarks.comes_back.case import Case
 from tests.benchmarks.comes_back.faults import VARIABLE
 
-__all__ = ["Outcome", "Stage", "run_here"]
+__all__ = ["TWIN_DIED", "Outcome", "Stage", "run_here"]
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """import sys
@@ -32,6 +32,7 @@ from tests.benchmarks.comes_back.training import main
 main(sys.argv[1:])
 """
 _PATIENCE = 6
+TWIN_DIED = "its healthy twin died"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +127,9 @@ class Stage:
         (here / "train.py").write_text(SCRIPT, encoding="utf-8")
         twin = self.twin(case, seed)
         outcome.healthy = oracle.end_score(case.learns, twin)
+        if not math.isfinite(outcome.healthy):
+            outcome.notes.append(TWIN_DIED)
+            return outcome
         lines = self.die(case, seed, here)
         onset = oracle.onset(case.learns, lines, outcome.healthy)
         outcome.died = case.struck or onset

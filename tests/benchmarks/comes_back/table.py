@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tests.benchmarks.comes_back.case import Kind
-from tests.benchmarks.comes_back.play import Outcome
+from tests.benchmarks.comes_back.play import TWIN_DIED, Outcome
 from tests.benchmarks.page import markdown
 
 __all__ = ["HEAD", "cases_table", "row", "summary", "summary_table"]
@@ -80,8 +80,8 @@ def _share(count: Callable[[Outcome], bool], of: Sequence[Outcome]) -> str:
 
 
 def summary(outcomes: Sequence[Outcome], kind: Kind) -> tuple[str, ...]:
-    """What those of one kind add up to."""
-    those = [one for one in outcomes if one.case.kind is kind]
+    """What those of one kind add up to; a case whose healthy twin died too shows nothing."""
+    those = [one for one in outcomes if one.case.kind is kind and TWIN_DIED not in one.notes]
     alarmed = [one for one in those if not one.case.cuts]
     return (
         kind.value,
