@@ -98,7 +98,6 @@ def test_exit_codes(tmp_path: Path) -> None:
     assert run("rank", empty, "-f", "json").json == {
         "schema_version": 1,
         "ranking": [],
-        "next": None,
         "notes": [],
         "next": None,
         "ignored": {
