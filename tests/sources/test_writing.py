@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ckptdoctor.manifest import manifest_path
 from tests.builders import load
 from tests.cli.support import run
 from tests.sources.servers import Site
@@ -18,7 +19,7 @@ def test_a_copy_of_a_far_checkpoint_is_written_here(
     copy, source = tmp_path / "best_model_clean.pth", run_folder / "unet_epoch_1.pth"
     assert copy.read_bytes() == source.read_bytes()
     assert load(copy)["epoch"] == 1
-    noted = (tmp_path / "best_model_clean.pth.ckptdoctor.json").read_text()
+    noted = manifest_path(copy).read_text()
     assert "/ckptdoctor-" not in noted
     assert {method for method, *_ in site.asked} == {"HEAD", "GET"}
 
