@@ -29,7 +29,7 @@ from ckptdoctor.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ckptdoctor.autopsy.document import Autopsy
+    from ckptdoctor.postmortem.document import Autopsy
 
 __all__ = ["autopsy"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ckptdoctor.autopsy.document import Autopsy, Section
+from ckptdoctor.postmortem.document import Autopsy, Section
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.option import Option
 from ckptdoctor.recovery.plan import Plan

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ckptdoctor.autopsy.document import Autopsy
-from ckptdoctor.autopsy.figures import Looking
-from ckptdoctor.autopsy.perform import perform
 from ckptdoctor.errors import UsageError
+from ckptdoctor.postmortem.document import Autopsy
+from ckptdoctor.postmortem.figures import Looking
+from ckptdoctor.postmortem.perform import perform
 from ckptdoctor.recovery.command_line import parse_command
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.recovery.one_run import one_run

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.autopsy.trained import ONSET, flip, run_of
 from tests.cli.support import run
+from tests.postmortem.trained import ONSET, flip, run_of
 
 ROWS, COLUMNS = 24, 80
 

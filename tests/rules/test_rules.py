@@ -23,8 +23,8 @@ from ckptdoctor.rules import ALL_RULES, Rule
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import survey
-from tests.autopsy.trained import flip, run_of
 from tests.builders import save
+from tests.postmortem.trained import flip, run_of
 
 NAN, INF = float("nan"), float("inf")
 

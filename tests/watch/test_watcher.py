@@ -23,8 +23,8 @@ from ckptdoctor.watch.events import Event, EventKind
 from ckptdoctor.watch.process import ProcessState
 from ckptdoctor.watch.telling import duration
 from ckptdoctor.watch.watcher import Watcher, Watching
-from tests.autopsy.trained import ONSET, flip, run_of
 from tests.builders import save
+from tests.postmortem.trained import ONSET, flip, run_of
 
 DAY_S = 1_700_000_000.0
 STARTED: list[Watcher] = []

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from ckptdoctor.autopsy.document import Autopsy, Command, Section, Table, Worst
+from ckptdoctor.postmortem.document import Autopsy, Command, Section, Table, Worst
 from ckptdoctor.render.console.screen import Screen, drawn, height
 from ckptdoctor.render.text import printable, shorten_middle
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from ckptdoctor.autopsy.document import Autopsy, Command, Part, Table
+from ckptdoctor.postmortem.document import Autopsy, Command, Part, Table
 from ckptdoctor.render.html.autopsy_pictures import charts_of, heat_map, spark_of
 from ckptdoctor.render.text import printable
 from ckptdoctor.version import __version__

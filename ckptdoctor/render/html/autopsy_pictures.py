@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.autopsy.document import Autopsy, Worst
 from ckptdoctor.histories import History, Position
+from ckptdoctor.postmortem.document import Autopsy, Worst
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
 from ckptdoctor.render.text import number, printable, shorten_middle
 

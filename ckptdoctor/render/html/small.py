@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ckptdoctor.autopsy.document import Autopsy
 from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.difference import Difference
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.metadata import count_text
+from ckptdoctor.postmortem.document import Autopsy
 from ckptdoctor.recovery.option import Option
 from ckptdoctor.recovery.plan import Plan
 from ckptdoctor.recovery.repair.flip import Repaired

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ckptdoctor.autopsy.document import Autopsy, Command, Part, Section, Table
 from ckptdoctor.histories import Position
+from ckptdoctor.postmortem.document import Autopsy, Command, Part, Section, Table
 from ckptdoctor.render.console.autopsy import spark
 from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, TOOL, dump
 from ckptdoctor.render.text import markdown_cell

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckptdoctor.autopsy.causes.suspicion import Kind
-from ckptdoctor.autopsy.figures import Looking, measure
-from ckptdoctor.autopsy.perform import perform
 from ckptdoctor.diagnose import Examination
 from ckptdoctor.finding import Severity
+from ckptdoctor.postmortem.causes.suspicion import Kind
+from ckptdoctor.postmortem.figures import Looking, measure
+from ckptdoctor.postmortem.perform import perform
 from ckptdoctor.runs.departure.departures import Departure, departures
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey

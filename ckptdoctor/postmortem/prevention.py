@@ -6,10 +6,10 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from ckptdoctor.autopsy.document import Command, Part, Table
-from ckptdoctor.autopsy.material import Material
 from ckptdoctor.histories import History
 from ckptdoctor.metadata import Mode
+from ckptdoctor.postmortem.document import Command, Part, Table
+from ckptdoctor.postmortem.material import Material
 from ckptdoctor.recovery.save_interval import save_advice
 from ckptdoctor.recovery.timeline import duration
 from ckptdoctor.runs.departure.course import Trait

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ckptdoctor.autopsy.document import Heat, Row
+from ckptdoctor.postmortem.document import Heat, Row
 from ckptdoctor.runs.departure.course import Course, Trait, module_of
 from ckptdoctor.runs.departure.departures import Departure
 from ckptdoctor.runs.departure.past import lead_of

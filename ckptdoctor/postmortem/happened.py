@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ckptdoctor.autopsy.document import Part, Table
-from ckptdoctor.autopsy.material import Material
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.histories import AlarmKind
+from ckptdoctor.postmortem.document import Part, Table
+from ckptdoctor.postmortem.material import Material
 
 __all__ = ["happened", "headline"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckptdoctor.autopsy.causes.suspicion import Suspicion
-from ckptdoctor.autopsy.document import Hashed
-from ckptdoctor.autopsy.figures import Figures
-from ckptdoctor.autopsy.order import Onset
-from ckptdoctor.autopsy.relative import Relative
+from ckptdoctor.postmortem.causes.suspicion import Suspicion
+from ckptdoctor.postmortem.document import Hashed
+from ckptdoctor.postmortem.figures import Figures
+from ckptdoctor.postmortem.order import Onset
+from ckptdoctor.postmortem.relative import Relative
 from ckptdoctor.recovery.causes.evidence import Evidence
 from ckptdoctor.recovery.plan import Plan
 from ckptdoctor.report import RunReport

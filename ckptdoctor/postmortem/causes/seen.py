@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ckptdoctor.autopsy.figures import Figures
-from ckptdoctor.autopsy.order import Onset
 from ckptdoctor.histories import Position
+from ckptdoctor.postmortem.figures import Figures
+from ckptdoctor.postmortem.order import Onset
 from ckptdoctor.recovery.causes.evidence import Evidence
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.departure.departures import Departure

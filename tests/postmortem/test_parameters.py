@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from ckptdoctor.autopsy.parameters import States, states_of
 from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.postmortem.parameters import States, states_of
 from tests.builders import save
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ckptdoctor.autopsy.causes.suspicion import Suspicion
 from ckptdoctor.histories import History, Position
+from ckptdoctor.postmortem.causes.suspicion import Suspicion
 from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure
 

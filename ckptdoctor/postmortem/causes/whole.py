@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ckptdoctor.autopsy.causes.seen import Seen
-from ckptdoctor.autopsy.causes.suspicion import Kind, Suspicion
-from ckptdoctor.autopsy.order import share_of_all
+from ckptdoctor.postmortem.causes.seen import Seen
+from ckptdoctor.postmortem.causes.suspicion import Kind, Suspicion
+from ckptdoctor.postmortem.order import share_of_all
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.departure.words import figure_at, many
 

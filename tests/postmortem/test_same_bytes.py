@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.autopsy.told import hostile, turned_to_nan
-from tests.autopsy.trained import flip, run_of
 from tests.cli.support import run
+from tests.postmortem.told import hostile, turned_to_nan
+from tests.postmortem.trained import flip, run_of
 
 pytestmark = pytest.mark.slow
 _HERE = {"TZ": "UTC", "LC_ALL": "C", "LANG": "C", "COLUMNS": "80", "PYTHONHASHSEED": "1"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ckptdoctor.autopsy.causes.seen import Scene, Seen
-from ckptdoctor.autopsy.causes.suspicion import KIND_OF, Kind, Suspicion
-from ckptdoctor.autopsy.causes.tensors import of_first_tensor
-from ckptdoctor.autopsy.causes.whole import of_all_tensors
-from ckptdoctor.autopsy.causes.witnesses import witnesses
+from ckptdoctor.postmortem.causes.seen import Scene, Seen
+from ckptdoctor.postmortem.causes.suspicion import KIND_OF, Kind, Suspicion
+from ckptdoctor.postmortem.causes.tensors import of_first_tensor
+from ckptdoctor.postmortem.causes.whole import of_all_tensors
+from ckptdoctor.postmortem.causes.witnesses import witnesses
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind
 
 __all__ = ["weighed"]

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ckptdoctor.autopsy.document import Autopsy
+from ckptdoctor.postmortem.document import Autopsy
 from ckptdoctor.render.console.autopsy import autopsy_text
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.html.autopsy import autopsy_html
 from ckptdoctor.render.machine.autopsy import autopsy_json, autopsy_markdown
-from tests.autopsy.test_perform import autopsy_of
-from tests.autopsy.told import RUNS
+from tests.postmortem.test_perform import autopsy_of
+from tests.postmortem.told import RUNS
 from tests.render.test_golden import INVISIBLE, comparable
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ckptdoctor.autopsy.document import Command, Part, Section, Table
-from ckptdoctor.autopsy.happened import happened
-from ckptdoctor.autopsy.material import Material
-from ckptdoctor.autopsy.order import decays_of, sentence, who_knew
-from ckptdoctor.autopsy.prevention import for_good, timeline, to_watch
 from ckptdoctor.metadata import count_text
+from ckptdoctor.postmortem.document import Command, Part, Section, Table
+from ckptdoctor.postmortem.happened import happened
+from ckptdoctor.postmortem.material import Material
+from ckptdoctor.postmortem.order import decays_of, sentence, who_knew
+from ckptdoctor.postmortem.prevention import for_good, timeline, to_watch
 from ckptdoctor.recovery.next_step import clean_name, free_name
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.departure.past import FEWEST

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.autopsy.figures import Optimizers
+from ckptdoctor.postmortem.figures import Optimizers
 from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure
 from ckptdoctor.runs.departure.past import FEWEST

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from ckptdoctor.autopsy.causes.seen import Seen
-from ckptdoctor.autopsy.causes.suspicion import Kind, Witness
-from ckptdoctor.autopsy.causes.tensors import GREW, single_element
+from ckptdoctor.postmortem.causes.seen import Seen
+from ckptdoctor.postmortem.causes.suspicion import Kind, Witness
+from ckptdoctor.postmortem.causes.tensors import GREW, single_element
 from ckptdoctor.recovery.causes.trouble import TroubleKind
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.departure.words import many

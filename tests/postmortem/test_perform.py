@@ -12,17 +12,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ckptdoctor.autopsy.document import Autopsy, Command, Table
-from ckptdoctor.autopsy.figures import Looking
-from ckptdoctor.autopsy.perform import perform
 from ckptdoctor.demo import make_demo_run
+from ckptdoctor.postmortem.document import Autopsy, Command, Table
+from ckptdoctor.postmortem.figures import Looking
+from ckptdoctor.postmortem.perform import perform
 from ckptdoctor.render.html.autopsy import autopsy_html
 from ckptdoctor.render.machine.autopsy import autopsy_json, autopsy_markdown
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
 from ckptdoctor.tasks.stored import stored_scalars
-from tests.autopsy.trained import (
+from tests.postmortem.trained import (
     EPOCHS,
     ONSET,
     STEPS,

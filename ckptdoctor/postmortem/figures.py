@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptdoctor.autopsy.parameters import States, states_of
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.layouts.opened import OpenCheckpoint, Piece, open_files, overlap
+from ckptdoctor.postmortem.parameters import States, states_of
 from ckptdoctor.rules.averaged import tails
 from ckptdoctor.runs.departure.course import Course, CourseBuilder, Moment, Trait
 from ckptdoctor.runs.departure.sampled import SampledCourse, gap_of

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from ckptdoctor.autopsy.causes.seen import Seen
-from ckptdoctor.autopsy.causes.suspicion import Kind, Suspicion
-from ckptdoctor.autopsy.order import gradient_over_squares
+from ckptdoctor.postmortem.causes.seen import Seen
+from ckptdoctor.postmortem.causes.suspicion import Kind, Suspicion
+from ckptdoctor.postmortem.order import gradient_over_squares
 from ckptdoctor.runs.departure.course import Trait
 from ckptdoctor.runs.departure.departures import Departure
 from ckptdoctor.runs.departure.words import figure_at, in_words, many, told_of

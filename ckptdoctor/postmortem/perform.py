@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ckptdoctor.autopsy.causes.seen import Scene
-from ckptdoctor.autopsy.causes.weigh import weighed
-from ckptdoctor.autopsy.details import look_closer
-from ckptdoctor.autopsy.document import Autopsy, Worst
-from ckptdoctor.autopsy.figures import Figures, Looking, measure
-from ckptdoctor.autopsy.guide import guide
-from ckptdoctor.autopsy.happened import headline
-from ckptdoctor.autopsy.hashing import hashed
-from ckptdoctor.autopsy.heat import heat_of
-from ckptdoctor.autopsy.material import Material
-from ckptdoctor.autopsy.order import Onset, onset_of, sentence
-from ckptdoctor.autopsy.relative import Relative
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.histories import History, Position
 from ckptdoctor.layouts.describe import Parts
+from ckptdoctor.postmortem.causes.seen import Scene
+from ckptdoctor.postmortem.causes.weigh import weighed
+from ckptdoctor.postmortem.details import look_closer
+from ckptdoctor.postmortem.document import Autopsy, Worst
+from ckptdoctor.postmortem.figures import Figures, Looking, measure
+from ckptdoctor.postmortem.guide import guide
+from ckptdoctor.postmortem.happened import headline
+from ckptdoctor.postmortem.hashing import hashed
+from ckptdoctor.postmortem.heat import heat_of
+from ckptdoctor.postmortem.material import Material
+from ckptdoctor.postmortem.order import Onset, onset_of, sentence
+from ckptdoctor.postmortem.relative import Relative
 from ckptdoctor.recovery.causes.course import RateCourse
 from ckptdoctor.recovery.causes.evidence import evidence_of
 from ckptdoctor.recovery.next_step import Asked, same_question

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from ckptdoctor.autopsy.document import Hashed
-from ckptdoctor.autopsy.relative import Relative
+from ckptdoctor.postmortem.document import Hashed
+from ckptdoctor.postmortem.relative import Relative
 
 __all__ = ["hashed"]
 
