@@ -17,7 +17,7 @@ from ckptdoctor.version import __version__
 
 if TYPE_CHECKING:
     from ckptdoctor.api.looking import diff, history, inspect, open_checkpoint, rank, scan
-    from ckptdoctor.api.recovering import plan, repair, restore
+    from ckptdoctor.api.recovering import autopsy, plan, repair, restore
     from ckptdoctor.checkpoint import (
         Checkpoint,
         GlobalUse,
@@ -65,11 +65,12 @@ if TYPE_CHECKING:
     from ckptdoctor.results.history import HistoryReport
     from ckptdoctor.results.inspect import InspectReport, TensorReport
     from ckptdoctor.results.scan import RankReport, ScanReport
-    from ckptdoctor.results.ways import PlanReport, RepairReport, RestoreReport
+    from ckptdoctor.results.ways import AutopsyReport, PlanReport, RepairReport, RestoreReport
 
 __all__ = [
     "Alarm",
     "AlarmKind",
+    "AutopsyReport",
     "Certainty",
     "Change",
     "Checkpoint",
@@ -133,6 +134,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "__version__",
+    "autopsy",
     "diff",
     "free_gpu_memory",
     "history",
@@ -147,7 +149,7 @@ __all__ = [
 
 _HOMES = {
     "api.looking": ("diff", "history", "inspect", "open_checkpoint", "rank", "scan"),
-    "api.recovering": ("plan", "repair", "restore"),
+    "api.recovering": ("autopsy", "plan", "repair", "restore"),
     "checkpoint": (
         *("Checkpoint", "GlobalUse", "Problem", "Role"),
         *("StorageRef", "TensorRecord", "TensorStats"),
@@ -175,7 +177,7 @@ _HOMES = {
     "results.history": ("HistoryReport",),
     "results.inspect": ("InspectReport", "TensorReport"),
     "results.scan": ("RankReport", "ScanReport"),
-    "results.ways": ("PlanReport", "RepairReport", "RestoreReport"),
+    "results.ways": ("AutopsyReport", "PlanReport", "RepairReport", "RestoreReport"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

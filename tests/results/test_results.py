@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import ckptdoctor
-from ckptdoctor.api.recovering import autopsy
 from ckptdoctor.results.result import Result
 from tests.builders import save
 from tests.cli.support import run, training_state
@@ -45,7 +44,7 @@ CALLS: Mapping[str, Callable[[Path], Result]] = {
     "plan": lambda folder: ckptdoctor.plan(folder, command="python train.py --lr 0.1"),
     "restore": lambda folder: ckptdoctor.restore(folder, epoch=9, dry_run=True),
     "repair": lambda folder: ckptdoctor.repair(folder / "net_epoch_9.pth", dry_run=True),
-    "autopsy": autopsy,
+    "autopsy": ckptdoctor.autopsy,
 }
 WORDS: Mapping[str, tuple[str, ...]] = {
     "inspect": ("net_epoch_14.pth",),
@@ -297,7 +296,7 @@ def test_what_contradicts_itself_or_is_not_there_is_an_error(folder: Path, tmp_p
     with pytest.raises(ckptdoctor.RestoreError, match="no checkpoint of epoch 77"):
         ckptdoctor.restore(folder, epoch=77)
     (tmp_path / "empty").mkdir()
-    for call in (ckptdoctor.restore, ckptdoctor.plan, ckptdoctor.rank, autopsy):
+    for call in (ckptdoctor.restore, ckptdoctor.plan, ckptdoctor.rank, ckptdoctor.autopsy):
         with pytest.raises(ckptdoctor.NothingToExamineError):
             call(tmp_path / "empty")
     for name in ("gone.pth",):
