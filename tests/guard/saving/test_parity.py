@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.guard import CheckpointKeeper, safe_save
-from ckptdoctor.recovery.parity.form import parity_path, read_parity
+from ckptdoctor.recovery.parity.form import Parity, parity_path, read_parity
 from ckptdoctor.recovery.publish import publish
 
 
@@ -25,6 +26,40 @@ def test_it_lies_beside_and_is_of_this_save(tmp_path: Path) -> None:
     found = read_parity(report.parity)
     assert found is not None
     assert (found.digest, found.description.nbytes) == (report.digest, report.nbytes)
+
+
+def assert_is_of(parity: Parity | None, content: bytes) -> None:
+    """A parity is what one pass over the finished bytes gives."""
+    assert parity is not None
+    what = parity.description
+    blocks = [
+        content[at : at + what.block_nbytes] for at in range(0, len(content), what.block_nbytes)
+    ]
+    columns = [0] * what.columns
+    for number, block in enumerate(blocks):
+        columns[number % what.columns] ^= int.from_bytes(block, "little")
+    assert what.nbytes == len(content)
+    assert list(parity.checksums) == [zlib.crc32(block) for block in blocks]
+    assert parity.column_bytes == b"".join(
+        column.to_bytes(what.block_nbytes, "little") for column in columns
+    )
+
+
+def storages_of_many_sizes() -> dict[str, object]:
+    torch.manual_seed(0)
+    state: dict[str, object] = {f"n{size}": torch.randn(size).half() for size in range(1, 140, 3)}
+    return {**state, "large": torch.randn(700_001).bfloat16(), "none": torch.empty(0)}
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_it_is_what_one_pass_over_the_finished_file_gives(
+    tmp_path: Path, *, background: bool
+) -> None:
+    """Records of all sizes, the largest more than is summed up at once, and a snapshot of them."""
+    with CheckpointKeeper(tmp_path, every=1, background=background, parity=0.01) as keeper:
+        keeper.save(storages_of_many_sizes(), epoch=0, metric=0.5)
+    path = tmp_path / "checkpoint_epoch_0.pth"
+    assert_is_of(read_parity(parity_path(path)), path.read_bytes())
 
 
 def test_without_it_none_is_written_and_one_of_the_save_before_goes(tmp_path: Path) -> None:
