@@ -1,8 +1,8 @@
 """Flips single bits of checkpoints and puts them right; damages others, and counts false repairs.
 
     python -m tests.benchmarks.bit_repair            1,000 flips and 10,000 damages: ten minutes
-    python -m tests.benchmarks.bit_repair --quick    a tenth of it
-    python -m tests.benchmarks.bit_repair --cost     what a parity costs, alone: two minutes
+    python -m tests.benchmarks.bit_repair --quick    a tenth of it: half a minute
+    python -m tests.benchmarks.bit_repair --cost     what a parity costs, alone: a minute
     python -m tests.benchmarks.bit_repair --write    and puts the tables into docs/repair.md
 
 Records of 1 byte to 16 MB, as many of each size on a logarithmic scale, of weights, moments and
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -28,23 +27,17 @@ import torch
 from safetensors.torch import save as save_safetensors
 
 from ckptdoctor.formats import opened
-from ckptdoctor.guard import safe_save
-from ckptdoctor.recovery.parity.form import parity_path
 from ckptdoctor.recovery.repair.flip import Certainty, Repaired
 from ckptdoctor.recovery.repair.lost import find_damage
 from ckptdoctor.recovery.repair.repair import repair_file
 from ckptdoctor.recovery.repair.witness import Digest, sha256_of_source
+from tests.benchmarks import parity_cost
 from tests.benchmarks.page import find_place, markdown, put
 from tests.builders import data_span, save
 
 PAGE = Path(__file__).parents[2] / "docs" / "repair.md"
 FLIPS, DAMAGES = 1_000, 10_000
 SMALLEST, LARGEST, SIZES = 0, 24, 49  # powers of two
-COST_NBYTES, COST_ROUNDS = 256 << 20, 20
-COST_HEAD = (
-    *("file", "its parity", "saved without", "saved with it", "longer by"),
-    *("processor without", "with it"),
-)
 PAGE_NBYTES, SECTOR_NBYTES = 4096, 512
 KINDS = ("float32", "bfloat16", "float16", "moments", "integers")
 
@@ -275,34 +268,6 @@ def without_checksums(folder: Path) -> list[list[str]]:
     return rows
 
 
-# -- what a parity costs -------------------------------------------------------------------------
-
-
-def parity_cost(folder: Path, rounds: int) -> list[str]:
-    """A save without and with a parity, in turns: what each takes, and of the processor."""
-    torch.manual_seed(0)
-    state = {f"w{at}": torch.randn(1 << 20) for at in range(COST_NBYTES >> 22)}
-    path = folder / "saved.pth"
-    taken: dict[float, list[float]] = {0.0: [], 0.01: []}
-    busy: dict[float, list[float]] = {0.0: [], 0.01: []}
-    for number in range(rounds + 1):
-        for share, times in taken.items():
-            start, before = time.perf_counter(), time.process_time()
-            safe_save(state, path, parity=share)
-            if number:  # the first opens the library
-                times.append(time.perf_counter() - start)
-                busy[share].append(time.process_time() - before)
-    size = parity_path(path).stat().st_size / path.stat().st_size
-    without, with_it = map(statistics.median, taken.values())
-    longer = statistics.median(one / other - 1 for other, one in zip(*taken.values(), strict=True))
-    work, work_with_it = map(statistics.median, busy.values())
-    return [
-        *(f"{path.stat().st_size / 1e6:.0f} MB", f"{size:.2%}"),
-        *(f"{without:.2f} s", f"{with_it:.2f} s", f"{longer:+.1%}"),
-        *(f"{work:.2f} s", f"{work_with_it:.2f} s"),
-    ]
-
-
 # -- the page ------------------------------------------------------------------------------------
 
 
@@ -331,8 +296,10 @@ def main() -> int:
         other = damages(pool, folder, DAMAGES // share, chance)
         end = time.perf_counter()
         refusing = without_checksums(folder)
-        cost = parity_cost(folder, 3 if options.quick else COST_ROUNDS)
-    tables = flips_table(single), damages_table(other), markdown(COST_HEAD, [cost])
+        cost = parity_cost.table(
+            folder, parity_cost.NBYTES // share, 3 if options.quick else parity_cost.ROUNDS
+        )
+    tables = flips_table(single), damages_table(other), cost
     print(*tables, markdown(("format", "what is said"), refusing), sep="\n\n")
     print(f"\n{between - start:.0f} s for the flips, {end - between:.0f} s for the damages")
     if options.write:
@@ -346,7 +313,7 @@ def main() -> int:
 
 def cost_alone(folder: Path, *, write: bool) -> int:
     """The last table alone."""
-    table = markdown(COST_HEAD, [parity_cost(folder, COST_ROUNDS)])
+    table = parity_cost.table(folder, parity_cost.NBYTES, parity_cost.ROUNDS)
     print(table)
     if write:
         put(PAGE, "cost", table)
