@@ -8,14 +8,22 @@ looked into, and bytes are fetched where they are read. Local paths meet none of
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 __all__ = ["is_url", "path_of"]
 
 
+_URL = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://"
+    r"|(?:zip|tar|libarchive|reference|dir|cached|blockcache|filecache|simplecache)::"
+)
+"""A scheme, or what fsspec chains before one. Files may have colons in their names as well."""
+
+
 def is_url(text: str) -> bool:
     """Whether a text names something by URL: ``s3://...``, or ``zip::...`` of one."""
-    return "://" in text or "::" in text
+    return _URL.match(text) is not None
 
 
 def path_of(text: str | os.PathLike[str]) -> Path:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 __all__ = ["CONNECTIONS", "SEGMENT_NBYTES", "Segment", "Window", "window"]
 
@@ -48,19 +49,28 @@ class Window:
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
+        self._asked = 0
+        self._lock = threading.RLock()
         self._waiting: deque[Segment] = deque()
         self._held = 0
 
     def submit(self, ask: Callable[[], bytes]) -> Future[bytes]:
         """Have something fetched meanwhile."""
         with self._lock:
-            return self._connections().submit(ask)
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="ckptdoctor-fetch")
+            self._asked += 1
+            answer = self._pool.submit(ask)
+        answer.add_done_callback(self._note_answer)
+        return answer
 
-    def _connections(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="ckptdoctor-fetch")
-        return self._pool
+    def _note_answer(self, _: Future[bytes]) -> None:
+        """No thread stays in a program that only asked for a scan."""
+        with self._lock:
+            self._asked -= 1
+            if not self._asked and self._pool is not None:
+                self._pool.shutdown(wait=False)
+                self._pool = None
 
     def add(self, segments: Sequence[Segment]) -> None:
         """Have ranges fetched when their turn comes."""
@@ -108,7 +118,7 @@ class Window:
 
     def _start(self, segment: Segment) -> Future[bytes]:
         self._held += segment.end - segment.start
-        segment.bytes = self._connections().submit(segment.fetch, segment.start, segment.end)
+        segment.bytes = self.submit(partial(segment.fetch, segment.start, segment.end))
         return segment.bytes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def test_three_requests_describe_a_file(store: Site, name: str) -> None:
     assert store.sent <= MOST_NBYTES
 
 
+def test_no_thread_that_fetches_stays(store: Site) -> None:
+    ckptdoctor.scan(f"{store.url}/large.pth")
+    left = [one for one in threading.enumerate() if one.name.startswith("ckptdoctor")]
+    for one in left:  # told to end, and at most on their way out
+        one.join(timeout=10)
+    assert not any(one.is_alive() for one in left)
+
+
 @pytest.mark.parametrize("name", ["large.pth", "large.safetensors"])
 def test_a_scan_reads_each_byte_about_once_in_ranges(store: Site, large: Path, name: str) -> None:
     nbytes = (large / name).stat().st_size
@@ -55,6 +64,7 @@ def test_a_scan_reads_each_byte_about_once_in_ranges(store: Site, large: Path, n
 
 
 def test_headers_that_were_believed_are_held_against_the_file(tmp_path: Path, large: Path) -> None:
+    pytest.importorskip("aiohttp")
     data = (large / "large.pth").read_bytes()
     at = data.index(b"large/data/50")  # in its local header; the directory stands at the end
     liar = tmp_path / "large.pth"

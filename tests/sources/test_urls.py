@@ -20,6 +20,8 @@ def test_a_local_path_is_a_plain_one(tmp_path: Path) -> None:
     odd = tmp_path / "s3:" / "x"
     for text in ("checkpoints/x.pth", str(tmp_path), f"file://{tmp_path}/x.pth", str(odd)):
         assert type(path_of(text)) is type(Path())
+    for text in ("a::b.pth", "it's::error::new", "runs/x://y.pth", "::", "1://x", "C:/x.pth"):
+        assert type(path_of(text)) is type(Path())
     (tmp_path / "a::b").mkdir()
     assert path_of(f"{tmp_path}/a::b").is_dir()
 

@@ -97,6 +97,7 @@ _ALLOWED = frozenset(
         "torch.storage.TypedStorage",
         "torch.storage.UntypedStorage",
         "torch._tensor._rebuild_from_type_v2",
+        "torch._dynamo.decorators._DimRange",
         "torch.distributed._mesh_layout._FlatLayout",
         "torch.distributed._mesh_layout._MeshLayout",
         "torch.nested._internal.nested_tensor.NestedTensor",
