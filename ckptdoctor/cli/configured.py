@@ -94,6 +94,11 @@ _WRITES = {"write_baseline": (_WRITE_BASELINE, None)}
 _FORMAT_OF = "scan"
 """The command whose output a setting chooses; the others write fewer formats."""
 
+_TELLS = "config"
+"""The command that says where each value comes from, the command line among these places."""
+_OWN_VARIABLES = frozenset({"CKPTDOCTOR_BACKEND", "CKPTDOCTOR_CACHE_DIR", "CKPTDOCTOR_DIR"})
+"""Variables that others read, and that are no settings."""
+
 
 class Chooses(Enum):
     """What a command does with findings."""
@@ -123,9 +128,13 @@ def configured(command: Callable[..., int], chooses: Chooses = Chooses.NOTHING) 
 
     def run(ctx: typer.Context, **given: Any) -> int:
         extra = {name: given.pop(name) for name in own}
-        settings = _settings_of(_examined(given), extra, ctx, given)
-        _Chosen.settings, _Chosen.write = settings, extra.get("write_baseline")
-        return command(**_with(given, settings, command.__name__))
+        examined = _examined(given)
+        _Chosen.settings, _Chosen.write = None, None
+        if command.__name__ == _TELLS or any(extra.values()) or _is_set_elsewhere(examined):
+            settings = _settings_of(examined, extra, ctx, given)
+            given = _with(given, settings, command.__name__)
+            _Chosen.settings, _Chosen.write = settings, extra.get("write_baseline")
+        return command(**given)
 
     signature = inspect.signature(command, eval_str=True)
     more = [
@@ -183,6 +192,16 @@ def _settings_of(
     return settle(
         examined, given=told, named=extra.get("config"), no_file=bool(extra.get("no_config"))
     )
+
+
+def _is_set_elsewhere(examined: list[Path]) -> bool:
+    """Whether a variable or a file may say something: else nothing more is imported."""
+    from ckptdoctor.settings.files import find_file
+
+    if any(one.startswith("CKPTDOCTOR_") and one not in _OWN_VARIABLES for one in os.environ):
+        return True
+    found = find_file(examined)
+    return found.path is not None or bool(found.passed_over)
 
 
 def _is_told(ctx: typer.Context, parameter: str) -> bool:

@@ -17,11 +17,23 @@ NEVER = frozenset(
 """What a scan of a small file, with a table for its result, needs none of."""
 
 
-def imported(tmp_path: Path, *arguments: str | Path, code: int = 0) -> set[str]:
-    """The modules that a command has imported when it ends."""
+def imported(
+    tmp_path: Path, *arguments: str | Path, code: int = 0, unset: bool = False
+) -> set[str]:
+    """The modules that a command has imported when it ends.
+
+    Args:
+        tmp_path: where it keeps its results.
+        arguments: of the command.
+        code: its exit code.
+        unset: whether no variable of the environment is a setting.
+    """
+    forgets = "[os.environ.pop(one) for one in [*os.environ] if one.startswith('CKPTDOCTOR_')]; "
     listed = tmp_path / "modules.json"
     outcome = run(
-        code="import json, sys; from ckptdoctor.__main__ import run\n"
+        code=f"import json, os, sys; {forgets * unset}"
+        f"os.environ['CKPTDOCTOR_CACHE_DIR'] = {str(tmp_path / 'cache')!r}\n"
+        "from ckptdoctor.__main__ import run\n"
         f"assert run({[str(one) for one in arguments]!r}) == {code}\n"
         f"open({str(listed)!r}, 'w').write(json.dumps(sorted(sys.modules)))",
         # Coverage starts with the interpreter and imports modules of its own.
@@ -62,3 +74,8 @@ def test_a_scan_of_more_loads_the_library_and_no_torch(tmp_path: Path) -> None:
     found = imported(tmp_path, "scan", path)
     assert "torch" not in found
     assert "ckptdoctor.scanning.libtorch" in found
+
+
+def test_where_nothing_is_set_no_setting_is_looked_at(tmp_path: Path, small: Path) -> None:
+    found = imported(tmp_path, "scan", small, unset=True)
+    assert {"ckptdoctor.settings.keys", "ckptdoctor.settings.settings"}.isdisjoint(found)
