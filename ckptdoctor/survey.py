@@ -23,13 +23,14 @@ from ckptdoctor.report import Crash, Report, RunReport, findings_of
 from ckptdoctor.runs.absent import why_absent
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES, Discovery, discover
 from ckptdoctor.runs.form import form_runs
-from ckptdoctor.runs.logs import is_log
+from ckptdoctor.runs.logs import is_log, logs_in
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = ["Chronicles", "chronicles", "survey", "why_nothing", "with_next"]
 
@@ -158,3 +159,8 @@ def why_nothing(found: Discovery) -> Iterator[str]:
     for folder in found.empty:
         where = "the current folder" if folder == Path() else str(folder)
         yield f"{where}: no checkpoint in it (.pth, .pt, .ckpt, .bin, .safetensors, ...)"
+        logs = [] if is_far(folder) else logs_in(folder)
+        if logs:
+            what = "a log" if len(logs) == 1 else f"{len(logs)} logs"
+            command = command_line("ckptdoctor", "history", logs[0])
+            yield f"{where}: there is {what} in it; what that tells of the run:  {command}"

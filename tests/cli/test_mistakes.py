@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -256,3 +257,15 @@ def test_a_word_leads_to_the_codes_that_speak_of_it() -> None:
     assert "CD407" not in told
     assert run("explain", "EMA").stdout == run("explain", "CD305").stdout
     assert run("explain", "xyzzy").code == 2
+
+
+def test_a_folder_that_holds_a_log_alone_is_told_what_reads_it(tmp_path: Path) -> None:
+    run_of = tmp_path / "my run"
+    run_of.mkdir()
+    (run_of / "train.log").write_text("epoch 1 iou 0.5\nepoch 2 iou 0.6\n")
+    for command in ("scan", "autopsy"):
+        code, told = said(command, "my run", cwd=tmp_path)
+        assert code == 3
+        wanted = shlex.split(told.splitlines()[-1].rpartition("  ")[2])
+        assert wanted[:2] == ["ckptdoctor", "history"]
+        assert run(*wanted[1:], cwd=tmp_path).code == 0
