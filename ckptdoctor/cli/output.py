@@ -8,6 +8,7 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ProgressBar", "append_result", "has_reader", "note", "write_result"]
 
 _PATIENCE_S = 1.0
+_BAR_COLUMNS = 20
 
 
 def note(message: str, *, by_the_way: bool = False) -> None:
@@ -116,15 +118,23 @@ def has_reader() -> bool:
 
 
 class ProgressBar:
-    """A bar on standard error, where that is a terminal and the work takes more than a second."""
+    """A bar on standard error, where that is a terminal and the work takes more than a second.
 
-    def __init__(self, *, quiet: bool) -> None:
+    Args:
+        files: that will be read, so that the whole is known from the start; each is asked for its
+            size once the bar is shown.
+        quiet: whether none is wanted.
+    """
+
+    def __init__(self, files: Iterable[Path] = (), *, quiet: bool) -> None:
         in_notebook = "JPY_PARENT_PID" in os.environ  # its cells keep every redraw
         self._enabled = _is_terminal(sys.stderr) and not quiet and not in_notebook
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._done = 0
-        self._expected = 0
+        self._files = files
+        self._expected: dict[Path, int] = {}
+        self._begun: set[Path] = set()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -140,10 +150,11 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def expect(self, _: Path, nbytes: int) -> None:
-        """More work is coming."""
+    def expect(self, path: Path, nbytes: int) -> None:
+        """A file is begun, which takes so much."""
         with self._lock:
-            self._expected += nbytes
+            self._expected[path] = nbytes
+            self._begun.add(path)
 
     def advance(self, nbytes: int) -> None:
         """Some of it is done."""
@@ -154,19 +165,40 @@ class ProgressBar:
             if self._bar is None:
                 self._start()
             if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=self._done, total=self._expected)
+                self._bar.update(
+                    self._task,
+                    completed=self._done,
+                    total=max(self._done, sum(self._expected.values())),
+                    description=self._where(),
+                )
 
     def _start(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
 
+        for path in self._files:
+            with contextlib.suppress(OSError):
+                self._expected.setdefault(path, path.stat().st_size)
         self._bar = Progress(
-            "scanning",
-            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=_BAR_COLUMNS),
             DownloadColumn(),
             TransferSpeedColumn(),
+            TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
             transient=True,
         )
         self._bar.start()
-        self._task = self._bar.add_task("scanning", total=self._expected)
+        self._task = self._bar.add_task(self._where(), total=sum(self._expected.values()))
+
+    def _where(self) -> str:
+        """``scanning 3 of 12``: the file that was begun last, and how many there are."""
+        many = len(self._expected)
+        return f"scanning {len(self._begun)} of {many}" if many > 1 else "scanning"

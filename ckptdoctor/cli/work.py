@@ -62,14 +62,15 @@ def examine_paths(
 
     with remembering(wanted=cached, quiet=quiet) as memory:
         is_known = memory is not None and memory.holds_all(found.checkpoints)
+        parts = [one.path for files in found.checkpoints for one in files.parts]
         return _watched(
             whole_run,
             jobs=jobs,
             quiet=quiet,
             keep_details=False,
             memory=memory,
-            has_much=not is_known
-            and _is_much(one.path for files in found.checkpoints for one in files.parts),
+            has_much=not is_known and _is_much(parts),
+            files=parts,
         )
 
 
@@ -102,12 +103,19 @@ def examine_files(
 
         return examine(files, how)
 
-    has_much = _is_much(
+    parts = [
         part
         for one in files
         for part in ([one] if isinstance(one, Path) else [part.path for part in one.parts])
+    ]
+    return _watched(
+        these,
+        jobs=jobs,
+        quiet=quiet,
+        keep_details=keep_details,
+        has_much=_is_much(parts),
+        files=parts,
     )
-    return _watched(these, jobs=jobs, quiet=quiet, keep_details=keep_details, has_much=has_much)
 
 
 def _is_much(files: Iterable[Path]) -> bool:
@@ -128,6 +136,7 @@ def _watched(
     quiet: bool,
     keep_details: bool,
     has_much: bool,
+    files: Iterable[Path],
     memory: Memory | None = None,
 ) -> Report:
     """The report, with a progress bar while it is made, and a note for every bug of ours."""
@@ -135,7 +144,7 @@ def _watched(
         preload()  # before the imports that take their time
     from ckptdoctor.diagnose import Examination
 
-    with ProgressBar(quiet=quiet) as bar:
+    with ProgressBar(files, quiet=quiet) as bar:
         report = examination(
             Examination(
                 jobs=jobs,
