@@ -210,11 +210,13 @@ def _writer(fmt: _Format, output: Path | None, *, no_color: bool) -> Callable[[E
     from ckptdoctor.render.events import event_json, event_text
 
     screen = screen_for(output, verbosity=0, no_color=no_color)
+    wraps = output is None and sys.stdout.isatty()
     lost = 0
 
     def write(event: Event) -> None:
         nonlocal lost
-        text = event_json(event) if fmt is _Format.JSONL else event_text(event, screen)
+        as_json = fmt is _Format.JSONL
+        text = event_json(event) if as_json else event_text(event, screen, wraps=wraps)
         try:
             append_result(text, output)
         except BrokenPipeError:

@@ -7,7 +7,7 @@ import datetime as dt
 from rich.text import Text
 
 from ckptdoctor.finding import Severity
-from ckptdoctor.render.console.screen import SEVERITY_STYLE, Screen, drawn
+from ckptdoctor.render.console.screen import SEVERITY_STYLE, Screen, drawn, print_hanging
 from ckptdoctor.render.machine.as_json import dump_line, finding_object
 from ckptdoctor.render.text import printable, shorten_middle
 from ckptdoctor.watch.events import Event, EventKind
@@ -15,12 +15,20 @@ from ckptdoctor.watch.events import Event, EventKind
 __all__ = ["event_json", "event_text"]
 
 _MOST_CHARS = 400
+_INDENT = 11
 _MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "·"}
 _GOOD = {EventKind.CHECKPOINT: ("✓", "green"), EventKind.RESUMED: ("✓", "green")}
 
 
-def event_text(event: Event, screen: Screen) -> str:
-    """An event as one line: the time of day, a mark, the code, the words."""
+def event_text(event: Event, screen: Screen, *, wraps: bool = False) -> str:
+    """An event as one line: the time of day, a mark, the code, the words.
+
+    Args:
+        event: what happened.
+        screen: where it is shown.
+        wraps: whether a line that is too long is broken between words, and a command then gets a
+            line of its own, whole; a log or another program wants a line an event.
+    """
     console = screen.console()
     moment = dt.datetime.fromtimestamp(event.time_s).astimezone().strftime("%H:%M:%S")
     mark, style = _GOOD.get(event.kind, ("·", "dim"))
@@ -32,11 +40,15 @@ def event_text(event: Event, screen: Screen) -> str:
         line.append(f"{event.code} ", style)
     style = style if event.severity is Severity.ERROR else ""
     line.append(message, style)
-    if event.command:  # never shortened
-        line.append(f": {event.command}", style)
-    if event.known:
-        line.append(" (known from before)", "dim")
-    console.print(line, soft_wrap=True)
+    known = Text(" (known from before)" if event.known else "", "dim")
+    command = Text(f": {event.command}" if event.command else "", style)  # never shortened
+    if not wraps or line.cell_len + command.cell_len + known.cell_len <= console.width:
+        console.print(line.append_text(command).append_text(known), soft_wrap=True)
+    else:
+        line.append(":" if event.command else "", style)
+        print_hanging(console, line.append_text(known), _INDENT)
+        if event.command:
+            console.print(Text(f"{'':<{_INDENT}}{event.command}", style), soft_wrap=True)
     stack = event.data.get("stack")
     if isinstance(stack, str) and stack:
         for row in stack.splitlines():

@@ -30,6 +30,7 @@ __all__ = [
     "headline",
     "label",
     "newest",
+    "other_codes",
     "place_of",
     "place_text",
     "reading_words",
@@ -172,15 +173,24 @@ def headline(findings: Sequence[Finding]) -> str:
 
     Notes are no reason for a verdict: where there are only notes it is empty.
     """
-    serious = folded(f for f in findings if f.severity >= Severity.WARNING)
+    serious = _serious(findings)
     if not serious:
         return ""
     same_grade = [group for group in serious if group.first.severity is serious[0].first.severity]
     weights = [group for group in same_grade if group.first.code.startswith("CD2")]
     chosen = (weights or same_grade)[0]
-    others = len({group.first.code for group in serious} - {chosen.first.code})
+    others = other_codes(findings)
     times = f" ×{chosen.count}" if chosen.count > 1 else ""
     return _in_short(chosen) + times + (f" +{others}" if others else "")
+
+
+def other_codes(findings: Sequence[Finding]) -> int:
+    """How many codes there are beside the one that the headline names: its ``+1``."""
+    return max(0, len({group.first.code for group in _serious(findings)}) - 1)
+
+
+def _serious(findings: Sequence[Finding]) -> list[Folded]:
+    return folded(one for one in findings if one.severity >= Severity.WARNING)
 
 
 def _in_short(group: Folded) -> str:

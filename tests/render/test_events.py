@@ -129,3 +129,15 @@ def test_what_is_not_known_is_null() -> None:
 def test_every_kind_can_be_written(kind: EventKind) -> None:
     assert parsed(event(kind))["type"] == kind.value
     assert text(event(kind)).endswith(" so\n")
+
+
+def test_on_a_terminal_a_long_line_is_broken_between_words_and_its_command_is_whole() -> None:
+    command = "ckptdoctor restore --from " + "a" * 90
+    one = event(
+        EventKind.FINDING, " ".join(["word"] * 40), severity=Severity.ERROR, command=command
+    )
+    wide = event_text(one, Screen(width=60, colour=False), wraps=True).splitlines()
+    assert " ".join(wide).split()[2:] == ["word"] * 39 + ["word:", *command.split()]
+    assert wide[-1] == " " * 11 + command
+    assert all(len(line) <= 60 and line.startswith(" " * 11) for line in wide[1:-1])
+    assert len(event_text(one, Screen(width=60, colour=False)).splitlines()) == 1

@@ -212,6 +212,14 @@ def test_names_from_a_file_are_neutralised(text: str) -> None:
     json.loads(history_json(made(STORY, ALL_HOSTILE)))
 
 
+def test_of_one_place_no_curve_is_drawn() -> None:
+    one = Point(at=3, epoch=3, value=0.5, source=Source.LOG)
+    history = History(metric="x", mode=Mode.MAX, points=(one,))
+    assert plot_lines(history, 80, 12) == []
+    points = (one, replace(one, at=4, epoch=4))
+    assert len(plot_lines(replace(history, points=points), 80, 12)) == 12
+
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 

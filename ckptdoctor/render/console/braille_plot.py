@@ -23,17 +23,17 @@ def plot_lines(history: History, width: int, height: int) -> list[str]:
     """The metric over the epochs; ``●`` the best, ``▼`` the collapse or NaN, ``·`` left behind.
 
     Args:
-        history: with at least one point.
+        history: of one place there is no curve, and nothing is drawn.
         width: columns in all.
         height: lines, the axis of the epochs among them.
     """
-    from plotille import Canvas
-
     finite = [point for point in history.points if math.isfinite(point.value)]
     old = [point for point in history.superseded if math.isfinite(point.value)]
-    if not finite:
-        return []
     epochs = [p.at for p in (*history.points, *history.superseded)]
+    if not finite or len(set(epochs)) == 1:
+        return []
+    from plotille import Canvas
+
     low, high = padded([point.value for point in (*finite, *old)])
     marks = ticks(low, high, max(2, (height - 2) // 2))
     names = labels_of(marks)

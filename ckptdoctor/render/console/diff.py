@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ckptdoctor.checkpoint import Role
-from ckptdoctor.difference import Change, Difference
-from ckptdoctor.render.console.screen import Screen, drawn, print_finding
+from ckptdoctor.difference import Change, Difference, Movement
+from ckptdoctor.render.console.columns import NARROW, list_table
+from ckptdoctor.render.console.screen import Screen, drawn, print_finding, print_hanging
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
 
 __all__ = ["diff_text"]
@@ -21,6 +22,7 @@ _MAX_LAYERS = 8
 _MAX_CHANGES = 5
 _MAX_FINDINGS = 3
 _BAR = 10
+_INDENT = 3
 
 
 def diff_text(found: Difference, screen: Screen, *, everything: bool = False) -> str:
@@ -29,12 +31,13 @@ def diff_text(found: Difference, screen: Screen, *, everything: bool = False) ->
     console.print(Text.assemble("a  ", (printable(found.a), "bold")), soft_wrap=True)
     console.print(Text.assemble("b  ", (printable(found.b), "bold")), soft_wrap=True)
     for line in _verdict(found):
-        console.print(Text(line))
+        print_hanging(console, Text(line), _INDENT)
     for finding in found.findings[: None if everything else _MAX_FINDINGS]:
         print_finding(console, finding)
     if len(found.findings) > _MAX_FINDINGS and not everything:
         rest = len(found.findings) - _MAX_FINDINGS
-        console.print(Text(f"  … and {plural(rest, 'tensor')} more like this (--all)", "dim"))
+        words = f"  … and {plural(rest, 'tensor')} more like this (--all)"
+        print_hanging(console, Text(words, "dim"), _INDENT)
     if screen.verbosity >= 0:
         _print_layers(console, found, everything=everything)
         _print_changes(console, found.changes, everything=everything)
@@ -93,6 +96,19 @@ def _print_layers(console: Console, found: Difference, *, everything: bool) -> N
     if not moved:
         return
     shown = moved if everything else moved[:_MAX_LAYERS]
+    console.print()
+    console.print(_layers(shown, console.width))
+    hidden, still = len(moved) - len(shown), len(layers) - len(moved)
+    parts = [f"{plural(hidden, 'layer')} more (--all)"] if hidden else []
+    parts += [f"{plural(still, 'layer')} did not change"] if still else []
+    if parts:
+        console.print(Text(f"  … {', '.join(parts)}", "dim"))
+
+
+def _layers(shown: Sequence[tuple[str, Movement]], width: int) -> Table:
+    """A row a layer; on a narrow screen a list."""
+    if width < NARROW:
+        return list_table([_item(name, movement, width) for name, movement in shown])
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("layer", no_wrap=True)
     table.add_column("moved", justify="right", no_wrap=True)
@@ -106,20 +122,29 @@ def _print_layers(console: Console, found: Difference, *, everything: bool) -> N
         share = min(1.0, movement.relative / most) if movement.relative > 0.0 else 0.0
         bar = "█" * max(1, round(_BAR * share))
         table.add_row(
-            shorten_middle(printable(name), max(16, console.width - 46)),
+            shorten_middle(printable(name), max(16, width - 46)),
             number(movement.relative),
             bar if movement.relative > 0.0 else "",
             number(None if math.isnan(movement.relative) else movement.largest),
-            f"{movement.changed}" + (f", {movement.new_nan} NaN" if movement.new_nan else ""),
+            _changed(movement),
             style="red" if bad else "",
         )
-    console.print()
-    console.print(table)
-    hidden, still = len(moved) - len(shown), len(layers) - len(moved)
-    parts = [f"{plural(hidden, 'layer')} more (--all)"] if hidden else []
-    parts += [f"{plural(still, 'layer')} did not change"] if still else []
-    if parts:
-        console.print(Text(f"  … {', '.join(parts)}", "dim"))
+    return table
+
+
+def _changed(movement: Movement) -> str:
+    return f"{movement.changed}" + (f", {movement.new_nan} NaN" if movement.new_nan else "")
+
+
+def _item(name: str, movement: Movement, width: int) -> tuple[Text, Text, list[Text]]:
+    """A layer for a list: its name, and below how far it moved."""
+    bad = bool(movement.new_nan or movement.new_inf)
+    moved = f"moved {number(movement.relative)}"
+    if not math.isnan(movement.relative):
+        moved += f", at most {number(movement.largest)}"
+    called = Text(shorten_middle(printable(name), max(16, width - 3)))
+    mark = Text("✗" if bad else "·", "red" if bad else "dim")
+    return mark, called, [Text(f"{moved}; changed: {_changed(movement)}")]
 
 
 def _print_changes(console: Console, changes: Sequence[Change], *, everything: bool) -> None:

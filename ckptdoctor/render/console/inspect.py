@@ -11,7 +11,8 @@ from rich.text import Text
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Verdict
 from ckptdoctor.metadata import count_text
-from ckptdoctor.render.console.screen import LOOK, Screen, drawn, print_finding
+from ckptdoctor.render.console.columns import NARROW, list_table
+from ckptdoctor.render.console.screen import LOOK, Screen, drawn, print_finding, print_hanging
 from ckptdoctor.render.text import bytes_text, number, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, PartReport
 
@@ -19,6 +20,7 @@ __all__ = ["inspect_text"]
 
 _MAX_TENSORS = 20
 _MAX_PARTS = 12
+_NONE = number(None)
 _LEAST_NAME, _ROOM_BESIDE_PART = 20, 47
 
 
@@ -36,7 +38,7 @@ def inspect_text(
     console = screen.console()
     mark, style = LOOK[report.verdict]
     console.print(Text(f"{mark} {printable(report.path)}", f"bold {style}"))
-    console.print(_facts(report))
+    print_hanging(console, _facts(report), 2)
     for finding in report.findings[: None if screen.verbosity > 0 else 8]:
         print_finding(console, finding)
     if len(report.findings) > 8 and screen.verbosity <= 0:
@@ -106,6 +108,13 @@ def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width
         ]
         for tensor in shown
     ]
+    if width < NARROW:
+        return list_table(
+            [
+                _item(tensor, report.stats.get(tensor.fqn), width, row[1:])
+                for tensor, row in zip(shown, rows, strict=True)
+            ]
+        )
     taken = sum(max(map(len, column)) + 1 for column in zip(*rows, header, strict=True))
     longest = max(len(row[0]) for row in rows)
     name_width = max(20, width - taken + max(longest, len(header[0])))
@@ -114,10 +123,27 @@ def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width
         right = name in ("min", "max", "NaN", "Inf")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for tensor, (name, *figures) in zip(shown, rows, strict=True):
-        stats = report.stats.get(tensor.fqn)
-        bad = tensor.lost or (stats is not None and stats.non_finite > 0)
+        bad = _is_bad(tensor, report.stats.get(tensor.fqn))
         table.add_row(shorten_middle(name, name_width), *figures, style="red" if bad else "")
     return table
+
+
+def _is_bad(tensor: TensorRecord, stats: TensorStats | None) -> bool:
+    return tensor.lost or (stats is not None and stats.non_finite > 0)
+
+
+def _item(
+    tensor: TensorRecord, stats: TensorStats | None, width: int, row: Sequence[str]
+) -> tuple[Text, Text, list[Text]]:
+    """A tensor for a list: its name, and below its dtype, its shape and what was found."""
+    bad = _is_bad(tensor, stats)
+    dtype, shape, low, high, nan, inf, first = row
+    span = f"{low} to {high}" if high and high != _NONE else "" if high else low
+    counts = [f"{count} {kind}" for count, kind in ((nan, "NaN"), (inf, "Inf")) if count]
+    place = f"first at {first}" if first else ""
+    found = ", ".join(filter(None, [f"{dtype} {shape}", span, *counts, place]))
+    name = shorten_middle(printable(tensor.fqn), max(16, width - 3))
+    return Text("✗" if bad else "·", "red" if bad else "dim"), Text(name), [Text(found)]
 
 
 def _figures(tensor: TensorRecord, stats: TensorStats | None) -> list[str]:

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ckptdoctor.histories import Clock
 from ckptdoctor.render.console.answer import print_notes, print_set_aside
+from ckptdoctor.render.console.columns import NARROW, list_table
 from ckptdoctor.render.console.screen import LOOK, Screen, drawn
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections
@@ -51,15 +53,18 @@ def _print_heading(console: Console, section: Section) -> None:
 
 
 def _table(places: Sequence[Place], width: int) -> Table:
+    clock = counted_by([place.report for place in places])
+    root = common_folder([place.report.path for place in places])
+    paths = [printable(relative(place.report.path, root)) for place in places]
+    if width < NARROW:
+        names = shorten_apart(paths, max(16, width - 8))
+        return list_table([_item(*one, clock) for one in zip(places, names, strict=True)])
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("")
     table.add_column("checkpoint", no_wrap=True)
-    clock = counted_by([place.report for place in places])
     table.add_column(clock.word, justify="right", no_wrap=True)
     table.add_column("why here", overflow="fold")
-    root = common_folder([place.report.path for place in places])
-    paths = [printable(relative(place.report.path, root)) for place in places]
     names = shorten_apart(paths, max(16, width - 46))
     for at, (place, name) in enumerate(zip(places, names, strict=True)):
         mark, style = LOOK[place.report.verdict]
@@ -71,3 +76,12 @@ def _table(places: Sequence[Place], width: int) -> Table:
             Text(printable(place.reason)),
         )
     return table
+
+
+def _item(place: Place, name: str, clock: Clock) -> tuple[Text, Text, list[Text]]:
+    """A place for a list: its number and name, and below why it is there."""
+    mark, style = LOOK[place.report.verdict]
+    at = place_text(place.report, clock)
+    where = f"{clock.word} {at}: " if at else ""
+    called = Text(f"{place.rank}. {name}", "bold" if place.usable and place.rank == 1 else "")
+    return Text(mark, style), called, [Text(f"{where}{printable(place.reason)}")]

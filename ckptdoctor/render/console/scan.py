@@ -16,8 +16,15 @@ from ckptdoctor.render.console.answer import (
     print_run_findings,
     print_set_aside,
 )
-from ckptdoctor.render.console.rows import print_hidden, rows_table, selected
-from ckptdoctor.render.console.screen import Screen, drawn, height, print_finding, summary_line
+from ckptdoctor.render.console.rows import print_below, rows_table, selected
+from ckptdoctor.render.console.screen import (
+    Screen,
+    drawn,
+    height,
+    print_finding,
+    print_hanging,
+    summary_line,
+)
 from ckptdoctor.render.console.several import several_text
 from ckptdoctor.render.sections import BESIDE, Section, sections
 from ckptdoctor.render.text import printable
@@ -66,11 +73,11 @@ def _one_run(report: Report, screen: Screen, room: int) -> str:
     shown, hidden = selected(run, None if everything else max(_FEWEST_ROWS, room))
     console.print()
     console.print(rows_table(run, shown, console.width))
-    print_hidden(console, hidden)
+    print_below(console, shown, hidden)
     if beside.rows:
         console.print(Text(f"  {BESIDE}:", "dim"))
         console.print(rows_table(beside, strays, console.width))
-        print_hidden(console, more)
+        print_below(console, strays, more)
     if not everything:
         _print_unreadable(console, [*shown, *strays], room - len(shown))
     return drawn(console)
@@ -84,12 +91,8 @@ def _print_unreadable(console: Console, rows: Sequence[CheckpointReport], room: 
         console.print()
     for row in unreadable[:most]:
         finding = row.findings[0]
-        console.print(
-            Text.assemble(
-                ("! ", "red"),
-                f"{printable(row.path)}: {printable(finding.message)}. {printable(finding.remedy)}",
-            )
-        )
+        words = f"{printable(row.path)}: {printable(finding.message)}. {printable(finding.remedy)}"
+        print_hanging(console, Text.assemble(("! ", "red"), words), 2)
     if len(unreadable) > most:
         console.print(Text(f"  … and {len(unreadable) - most} more (-v)", "dim"))
 

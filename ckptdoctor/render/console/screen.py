@@ -21,6 +21,7 @@ __all__ = [
     "drawn",
     "height",
     "print_finding",
+    "print_hanging",
     "summary_line",
 ]
 
@@ -34,6 +35,8 @@ LOOK = {
 SEVERITY_STYLE = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 
 _ROWS = 24
+_LEAST_WORDS = 20
+_FINDING_INDENT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +107,22 @@ def _no_command(line: str) -> str:
 
 
 def print_finding(console: Console, finding: Finding) -> None:
-    """A finding on a line of its own."""
+    """A finding on lines of its own, those after the first further in."""
     line = Text("  ")
     line.append(f"{finding.code} {finding.severity.label}", SEVERITY_STYLE[finding.severity])
     line.append(f" {printable(finding.subject)}: {printable(finding.message)}")
-    console.print(line)
+    print_hanging(console, line, _FINDING_INDENT)
+
+
+def print_hanging(console: Console, line: Text, indent: int) -> None:
+    """A line that is broken between words, each part after the first so many columns further in.
+
+    Args:
+        console: of a screen.
+        line: of which at least ``indent`` characters, a column each, come before the first break.
+        indent: columns.
+    """
+    head, body = line.divide([indent])
+    for at, part in enumerate(body.wrap(console, max(_LEAST_WORDS, console.width - indent))):
+        part.rstrip()
+        console.print((head if at == 0 else Text(" " * indent)).append_text(part), soft_wrap=True)

@@ -17,11 +17,12 @@ from ckptdoctor.render.console.answer import (
     print_run_findings,
     print_set_aside,
 )
-from ckptdoctor.render.console.rows import print_hidden, rows_table, selected
+from ckptdoctor.render.console.columns import NARROW, aligned, list_table, metric_text
+from ckptdoctor.render.console.rows import print_below, rows_table, selected
 from ckptdoctor.render.console.screen import Screen, drawn, height, summary_line
 from ckptdoctor.render.paths import relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections, what_is_wrong
-from ckptdoctor.render.text import number, printable, shorten_middle
+from ckptdoctor.render.text import printable, shorten_middle
 from ckptdoctor.render.wording import brief, epoch_of, label, verdicts
 from ckptdoctor.report import CheckpointReport, Report
 
@@ -83,7 +84,7 @@ def _tail(report: Report, screen: Screen) -> str:
     if beside.rows:
         console.print(Text(f"\n{BESIDE.capitalize()}:", "dim"))
         console.print(rows_table(beside, shown, console.width))
-    print_hidden(console, hidden)
+    print_below(console, shown, hidden)
     print_notes(console, report.notes, all_of_them=everything)
     return drawn(console)
 
@@ -138,7 +139,7 @@ def _print_block(console: Console, run: Section, room: int | None) -> None:
     shown, hidden = selected(run, room)
     if shown:
         console.print(rows_table(run, shown, console.width))
-        print_hidden(console, hidden)
+        print_below(console, shown, hidden)
 
 
 # -- a row a run ---------------------------------------------------------------------------------
@@ -175,7 +176,10 @@ def _runs(report: Report, runs: Sequence[Section], screen: Screen, room: int | N
 
 
 def _runs_table(runs: Sequence[Section], width: int) -> Table:
+    """A row a run; on a narrow screen a list."""
     goods = [_good_row(run) for run in runs]
+    if width < NARROW:
+        return list_table([_item(run, row, width) for run, row in zip(runs, goods, strict=True)])
     metrics = [None if row is None else row.metadata.metric for row in goods]
     names = {metric.name for metric in metrics if metric is not None}
     shared = names.pop() if len(names) == 1 else None
@@ -185,7 +189,8 @@ def _runs_table(runs: Sequence[Section], width: int) -> Table:
         table.add_column(head, no_wrap=True)
     table.add_column("epoch", justify="right", no_wrap=True)
     head = shorten_middle(printable(shared or "metric"), 12)
-    table.add_column(head, justify="right", no_wrap=True)
+    head, values = aligned(head, [metric_text(metric, shared) for metric in metrics])
+    table.add_column(Text(head), no_wrap=True)
     table.add_column("what is wrong", overflow="fold")
     called = shorten_apart([printable(run.name) for run in runs], max(16, width // 5))
     files = [
@@ -194,15 +199,10 @@ def _runs_table(runs: Sequence[Section], width: int) -> Table:
         else printable(relative(row.path, os.fspath(run.run.path)))
         for run, row in zip(runs, goods, strict=True)
     ]
-    cells = zip(
-        runs, called, goods, shorten_apart(files, max(16, width // 4)), metrics, strict=True
-    )
-    for run, name, row, file, metric in cells:
+    cells = zip(runs, called, goods, shorten_apart(files, max(16, width // 4)), values, strict=True)
+    for run, name, row, file, value in cells:
         healthy = sum(one.verdict is Verdict.HEALTHY for one in run.rows)
         epoch = None if row is None else epoch_of(row)
-        value = "" if metric is None else number(metric.value)
-        if metric is not None and shared is None:
-            value = f"{shorten_middle(printable(metric.name), 10)} {value}"
         table.add_row(
             _mark(run),
             Text(name, "" if run.is_well else "bold"),
@@ -213,6 +213,21 @@ def _runs_table(runs: Sequence[Section], width: int) -> Table:
             Text(what_is_wrong(run)),
         )
     return table
+
+
+def _item(run: Section, good: CheckpointReport | None, width: int) -> tuple[Text, Text, list[Text]]:
+    """A run for a list: its name, and below its last good checkpoint and what is wrong."""
+    healthy = sum(one.verdict is Verdict.HEALTHY for one in run.rows)
+    facts = [f"{healthy} of {len(run.rows)} healthy"]
+    if good is None:
+        facts.append("last good: none")
+    else:
+        facts.append(f"last good: {shorten_middle(printable(good.path.name), max(16, width - 14))}")
+        epoch = epoch_of(good)
+        facts += [] if epoch is None else [f"epoch {count_text(epoch)}"]
+        facts += [metric_text(good.metadata.metric, None)] if good.metadata.metric else []
+    name = Text(shorten_middle(printable(run.name), max(16, width - 3)), "bold")
+    return _mark(run), name, [Text(", ".join(facts)), Text(what_is_wrong(run))]
 
 
 def _mark(run: Section) -> Text:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,7 @@ def test_one_run_answers_first() -> None:
         "? epoch_90.pth     90 0.6345 suspect",
         "✗ epoch_98.pth     98 0.0022 corrupt CD201 NaN in weights ×5 +1",
         "✓ epoch_101.pth   101    NaN healthy since the collapse at 98",
+        "  +1: 1 other code as well (-v tells all)",
         "  beside, in no run:",
         "! x.pth   unreadable CD101 not a checkpoint",
         "",
@@ -103,7 +106,7 @@ def test_two_runs_have_an_answer_each() -> None:
     sick, well = blocks["idea: 3 healthy, 1 corrupt"], blocks["plain: 4 healthy"]
     assert sick[1] == "Last good: runs/idea/epoch_3.pth (healthy, iou 0.53)"
     assert sick[2] == "Next:      ckptdoctor plan --run idea"
-    assert "✗ epoch_4.pth     4  0.1 corrupt CD201 NaN in weights" in sick
+    assert "✗ epoch_4.pth     4 0.1  corrupt CD201 NaN in weights" in sick
     assert well[1] == "Last good: runs/plain/epoch_4.pth (healthy, iou 0.54)"
     assert not any(line.startswith("Next:") for line in well)
 
@@ -247,3 +250,54 @@ def test_rank_is_grouped_by_run() -> None:
     assert "No checkpoint here is fit to go on from." in text[b:]
     quiet = rank_text(several(folder("a"), folder("b")), QUIET)
     assert quiet.count("✓") == 2
+
+
+def test_a_long_finding_hangs_below_its_code_and_no_word_is_broken() -> None:
+    one = finding("CD201", "some words " * 20, "first.weight")
+    row = replace(report("a.pth", 3, verdict=Verdict.CORRUPT), findings=(one,))
+    found = with_last_good(Report(checkpoints=(row,)))
+    lines = scan_text(found, Screen(width=60, colour=False, verbosity=1)).splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("  CD201 error"))
+    rest = list(takewhile(lambda line: line.startswith("    "), lines[start + 1 :]))
+    assert len(rest) > 2
+    assert {word for line in rest for word in line.split()} == {"some", "words"}
+
+
+def test_scores_stand_with_their_points_below_each_other() -> None:
+    rows = [report(f"e{at}.pth", at, score(v)) for at, v in enumerate((0.5, 12.25, 3, math.nan))]
+    lines = lines_of(with_last_good(Report(checkpoints=tuple(rows))))
+    shown = [next(line for line in lines if line.startswith(f"✓ e{at}.pth")) for at in range(4)]
+    assert len({line.index(".", line.index(".pth") + 1) for line in shown[:2]}) == 1
+    point = shown[0].index(".", shown[0].index(".pth") + 1)
+    assert shown[2][point - 1 : point + 1] == "3 "
+    assert len({line.index(row.verdict.value) for line, row in zip(shown, rows, strict=True)}) == 1
+
+
+def test_what_a_sum_in_a_row_means_stands_below() -> None:
+    codes = ("CD201", "CD202", "CD301")
+    rows = [report("a.pth", 1, verdict=Verdict.CORRUPT, codes=codes), report("b.pth", 2)]
+    lines = lines_of(with_last_good(Report(checkpoints=tuple(rows))))
+    assert any(line.endswith("CD201 NaN in weights +2") for line in lines)
+    assert "  +2: 2 other codes as well (-v tells all)" in lines
+    assert not any(
+        line.startswith("  +")
+        for line in lines_of(
+            with_last_good(Report(checkpoints=tuple(report(f"{at}.pth", at) for at in range(2))))
+        )
+    )
+
+
+@pytest.mark.parametrize("draw", [scan_text, rank_text])
+def test_on_a_narrow_screen_each_file_is_an_item_of_a_list(
+    draw: Callable[[Report, Screen], str],
+) -> None:
+    lines = draw(collapse(), Screen(width=40, colour=False)).splitlines()
+    start = next(
+        at
+        for at, line in enumerate(lines)
+        if (line.endswith("epoch_88.pth") and at > 2) or line.endswith("1. epoch_88.pth")
+    )
+    assert lines[start + 1].startswith("  epoch 88")
+    below = lines[start:]
+    assert all(len(line) <= 40 for line in below)
+    assert all(len(line) > 4 for line in below if line)
