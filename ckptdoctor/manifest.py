@@ -297,7 +297,7 @@ def manifest_text(
 
 def _place(source: Path, destination: Path) -> dict[str, str]:
     """A path as it was named, and from the folder of the file, which may be moved together."""
-    if is_far(source):
+    if is_far(source) or is_far(destination):
         return {"path": str(source)}
     return {"path": str(source), "relative": os.path.relpath(source, destination.parent)}
 
@@ -424,7 +424,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parsed(path: Path) -> dict[str, Any]:
     """The manifest; {} where the file is none of ours."""
-    with os.fdopen(opened_for_reading(path), "rb") as file:
+    with path.open("rb") if is_far(path) else os.fdopen(opened_for_reading(path), "rb") as file:
         raw = file.read(_MOST_NBYTES)
     try:
         content = json.loads(raw)

@@ -13,6 +13,7 @@ from ckptdoctor.manifest import RestoredFrom, is_manifest, manifest_path
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.publish import PlacedError, publish, temporary_beside
 from ckptdoctor.report import CheckpointReport
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = [
     "check_note",
@@ -62,14 +63,24 @@ def unlink_note(path: Path) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    if os.path.lexists(path) and is_manifest(path):
+    if not _is_there(path) or not is_manifest(path):
+        return
+    if is_far(path):
+        from ckptdoctor.sources.upload import remove
+
+        remove(path)
+    else:
         path.unlink()
+
+
+def _is_there(note: Path) -> bool:
+    return note.exists() if is_far(note) else os.path.lexists(note)
 
 
 def check_note(destination: Path, sources: Sequence[Path]) -> None:
     """Refuse a destination whose manifest would cost the user a file."""
     note = manifest_path(destination)
-    if not os.path.lexists(note):
+    if not _is_there(note):
         return
     for source in sources:
         with contextlib.suppress(OSError):

@@ -31,7 +31,7 @@ __all__ = [
     "check_space",
     "mode_to_keep",
     "publish",
-    "refuse_far",
+    "refuse_far_folder",
     "rename_with",
     "space_missing",
     "sync_folder",
@@ -59,7 +59,9 @@ def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bo
         RestoreError: it is a source under this or another name, is no file, exists without
             ``force``, or lies in a folder that cannot be written.
     """
-    refuse_far(destination)
+    if is_far(destination):
+        _check_far(destination, sources, force=force)
+        return
     folder = destination.parent
     if not folder.is_dir():
         raise RestoreError(f"{folder} is no folder: make it first, or choose another with -o")
@@ -72,26 +74,49 @@ def check_destination(destination: Path, sources: tuple[Path, ...], *, force: bo
     if kind := in_the_way(destination):
         raise RestoreError(f"{destination} is {kind}, and is not replaced: name a file with -o")
     if os.path.lexists(destination) and not force:
-        raise RestoreError(
-            f"{destination} exists and is not overwritten: choose another with -o, "
-            "or say --force if it may be replaced"
-        )
+        raise _exists(destination)
     if not os.access(folder, os.W_OK | os.X_OK):
         elsewhere = command_line("-o", Path(destination.name))
         raise RestoreError(f"{folder} cannot be written: choose another place, {elsewhere}")
 
 
-def refuse_far(destination: Path) -> None:
-    """Refuse a destination that lies elsewhere.
+def _check_far(destination: Path, sources: tuple[Path, ...], *, force: bool) -> None:
+    from ckptdoctor.sources.upload import described, is_same, why_never
+
+    if why := why_never(destination):
+        raise _not_by_url(destination, why)
+    for source in sources:
+        if is_same(destination, source):
+            raise RestoreError(
+                f"{destination} is the source itself, {source}: choose another with -o"
+            )
+    there = described(destination)
+    if there is not None and there.is_folder:
+        raise RestoreError(f"{destination} is a folder, and is not replaced: name a file with -o")
+    if there is not None and not force:
+        raise _exists(destination)
+
+
+def _exists(destination: Path) -> RestoreError:
+    return RestoreError(
+        f"{destination} exists and is not overwritten: choose another with -o, "
+        "or say --force if it may be replaced"
+    )
+
+
+def _not_by_url(destination: Path, why: str) -> RestoreError:
+    elsewhere = command_line("-o", Path(destination.name))
+    return RestoreError(f"{destination}: {why}: write it here, {elsewhere}, and upload that")
+
+
+def refuse_far_folder(destination: Path) -> None:
+    """Refuse to write a folder elsewhere, where no step gives all of its files their names at once.
 
     Raises:
-        RestoreError: it does.
+        RestoreError: it lies elsewhere.
     """
     if is_far(destination):
-        elsewhere = command_line("-o", Path(destination.name))
-        raise RestoreError(
-            f"{destination}: nothing is written by URL: write it here, {elsewhere}, and upload that"
-        )
+        raise _not_by_url(destination, "a checkpoint of several files is not written by URL")
 
 
 def check_space(folder: Path, nbytes: int) -> None:
@@ -100,7 +125,11 @@ def check_space(folder: Path, nbytes: int) -> None:
     Raises:
         RestoreError: fewer bytes are free.
     """
-    if missing := space_missing(folder, nbytes):
+    if is_far(folder):  # it is written here first
+        passing = Path(tempfile.gettempdir())
+        if missing := space_missing(passing, nbytes):
+            raise RestoreError(f"{passing}: {missing}; free some, or set TMPDIR to another folder")
+    elif missing := space_missing(folder, nbytes):
         raise RestoreError(f"{folder}: {missing}; free some, or choose another folder with -o")
 
 
@@ -134,6 +163,8 @@ def mode_to_keep(destination: Path) -> int | None:
 def temporary_beside(destination: Path, mode: int | None) -> Iterator[tuple[Path, IO[bytes]]]:
     """A new file in the folder of the destination, gone again unless it was published.
 
+    Of a destination that lies elsewhere, one in the temporary folder.
+
     Args:
         destination: the file that it is to become.
         mode: its permissions; None for those that ``open`` would give it, by the umask.
@@ -162,6 +193,9 @@ def temporary_beside(destination: Path, mode: int | None) -> Iterator[tuple[Path
 
 def _made_beside(destination: Path, mode: int | None) -> tuple[int, Path]:
     """A new empty file; nobody else can read it before it has its permissions."""
+    if is_far(destination):
+        fd, name = tempfile.mkstemp(prefix="ckptdoctor-", suffix=".tmp")
+        return fd, Path(name)
     if mode is None:
         path = destination.with_name(f".ckptdoctor-{secrets.token_hex(8)}.tmp")
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PLAIN_MODE), path
@@ -210,6 +244,9 @@ def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> N
     """
     file.flush()
     os.fsync(file.fileno())
+    if is_far(destination):
+        _upload(path, destination, force=force)
+        return
     if force:
         if kind := in_the_way(destination):
             raise RestoreError(f"{destination} is {kind} by now, and is not replaced")
@@ -219,13 +256,28 @@ def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> N
     sync_folder(destination.parent)
 
 
+def _upload(path: Path, destination: Path, *, force: bool) -> None:
+    from ckptdoctor.sources.upload import upload
+
+    try:
+        left = upload(path, destination, replaces=force)
+    except FileExistsError as error:
+        raise _appeared(destination) from error
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(destination)) from error
+    if left:
+        raise PlacedError(None, f"{left} is left behind and may be deleted")
+
+
+def _appeared(destination: Path) -> RestoreError:
+    return RestoreError(f"{destination} has appeared meanwhile and is not overwritten")
+
+
 def _move_without_replacing(path: Path, destination: Path) -> None:
     try:
         os.link(path, destination, follow_symlinks=False)
     except FileExistsError as error:
-        raise RestoreError(
-            f"{destination} has appeared meanwhile and is not overwritten"
-        ) from error
+        raise _appeared(destination) from error
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
@@ -242,7 +294,7 @@ def _rename_without_replacing(path: Path, destination: Path) -> None:
     except FileExistsError:
         pass
     if os.path.lexists(destination):
-        raise RestoreError(f"{destination} has appeared meanwhile and is not overwritten")
+        raise _appeared(destination)
     path.rename(destination)
 
 

@@ -160,6 +160,19 @@ class Mirror:
                     else:
                         mount.trouble[name] = met
 
+    def forget(self, place: str) -> None:
+        """Have a file, which was written or removed there, asked for anew."""
+        found = self.of(place)
+        if found is None:
+            return
+        mount, below = found
+        with self._lock:
+            with contextlib.suppress(OSError):
+                os.unlink(place)  # noqa: PTH108
+            self._marks.pop(place, None)
+            mount.trouble.pop(below, None)
+            mount.filled.discard(below.rpartition("/")[0])
+
     def _list(self, mount: Mount, below: str) -> bool:
         """Whether a folder could be listed; one that is not there could."""
         try:

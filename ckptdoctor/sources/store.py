@@ -44,7 +44,17 @@ _TIMES = (
 _LIBRARIES = (
     "aiohttp", "botocore", "aiobotocore", "httpx", "requests", "urllib3", "azure", "gcsfs",
 )  # fmt: skip
-_FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+_FINAL = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotImplementedError,
+    PermissionError,
+)
+_NOT_OVER_ANOTHER = {"s3": {"IfNoneMatch": "*"}, "s3a": {"IfNoneMatch": "*"}}
+"""How a store is asked to copy only to where nothing is; a library that knows no such option of the
+call that it makes leaves it out."""
 
 
 class NoRangesError(Exception):
@@ -162,6 +172,41 @@ class Store:
         """
         self._asked(lambda: self._system.get_file(path, into))
 
+    def is_one_with(self, other: Store) -> bool:
+        """Whether both are one place; fsspec opens one with the same options only once."""
+        return self._system is other._system
+
+    def upload(self, local: str, path: str) -> None:
+        """Copy a file of this machine into the store.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._asked(lambda: self._system.put_file(local, path))
+
+    def copy(self, path: str, to: str, *, replaces: bool) -> None:
+        """Copy a file within the store.
+
+        Args:
+            path: of the file.
+            to: where it goes.
+            replaces: whether what is there may be replaced, where the store can tell.
+
+        Raises:
+            FileExistsError: the store refuses, for something is there.
+            OSError: it cannot be copied.
+        """
+        terms = {} if replaces else _NOT_OVER_ANOTHER.get(self.protocol, {})
+        self._asked(lambda: self._system.cp_file(path, to, **terms))
+
+    def remove(self, path: str) -> None:
+        """Remove a file.
+
+        Raises:
+            OSError: it is not there, or cannot be removed.
+        """
+        self._asked(lambda: self._system.rm_file(path))
+
     def _asked(self, ask: Callable[[], T]) -> T:
         for attempt in range(ATTEMPTS):
             with self._lock:
@@ -189,13 +234,21 @@ def _behind(error: Exception) -> Exception:
 
 def _may_pass(error: Exception) -> bool:
     """Whether the same question may be answered a little later."""
-    if isinstance(error, _FINAL):
+    if isinstance(error, _FINAL) or _is_precondition(error):
         return False
     status = getattr(error, "status", None)
     if isinstance(status, int) and status:
         return status in _BUSY
     of_a_library = type(error).__module__.startswith(_LIBRARIES)
     return of_a_library or isinstance(error, OSError | TimeoutError | EOFError)
+
+
+def _is_precondition(error: Exception) -> bool:
+    """Whether a store says that what was asked for holds only where nothing is."""
+    cause = error.__cause__ or error
+    answer = getattr(cause, "response", None)
+    said = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    return said in ("PreconditionFailed", "ConditionalRequestConflict", "412")
 
 
 def told(error: Exception, attempts: int = 1) -> OSError:
@@ -207,6 +260,10 @@ def told(error: Exception, attempts: int = 1) -> OSError:
     """
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, "no such file")
+    if isinstance(error, FileExistsError) or _is_precondition(error):
+        return FileExistsError(errno.EEXIST, "something is there")
+    if isinstance(error, NotImplementedError):
+        return OSError(errno.ENOTSUP, "this kind of URL cannot do that")
     status = getattr(error, "status", None)
     said = without_secrets(str(getattr(error, "strerror", None) or error))
     if isinstance(status, int) and status:

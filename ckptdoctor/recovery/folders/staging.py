@@ -23,7 +23,7 @@ from ckptdoctor.recovery.publish import (
     RENAME_EXCHANGE,
     RENAME_NOREPLACE,
     PlacedError,
-    refuse_far,
+    refuse_far_folder,
     rename_with,
     sync_folder,
 )
@@ -53,7 +53,7 @@ def check_place(destination: Path, sources: tuple[Path, ...], *, force: bool) ->
             ``force``, or lies in a folder that cannot be written.
     """
     parent = destination.parent
-    refuse_far(destination)
+    refuse_far_folder(destination)
     if not parent.is_dir():
         raise RestoreError(f"{parent} is no folder: make it first, or choose another with -o")
     where = Path(os.path.realpath(destination))
