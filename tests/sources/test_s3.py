@@ -10,11 +10,14 @@ import pytest
 import torch
 
 import ckptdoctor
+from ckptdoctor.errors import RestoreError
 from tests.builders import save
 from tests.cli.support import run
 
 moto_server = pytest.importorskip("moto.server")
 s3fs = pytest.importorskip("s3fs")
+
+pytestmark = pytest.mark.slow  # a server of its own, and botocore's 31 MB
 
 MOST_NBYTES = 256_000
 
@@ -71,3 +74,63 @@ def test_a_bucket_that_is_not_there(bucket: Any) -> None:
     assert outcome.code == 3
     assert "s3://no-such-bucket/x.pth" in outcome.stderr
     assert "SecretOfTheTest" not in outcome.stderr
+
+
+def test_restore_writes_a_copy_into_a_bucket(
+    bucket: Any, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, far = run_folder / "unet_epoch_1.pth", "s3://bkt/clean/best.pth"
+    asked: list[tuple[str, str, object]] = []
+    whole = s3fs.S3FileSystem._call_s3
+
+    async def noted(self: Any, method: str, *arguments: Any, **options: Any) -> Any:
+        terms = self._get_s3_method_kwargs(
+            getattr(await self.get_s3(), method), *arguments, **options
+        )
+        asked.append((method, str(terms.get("Key", "")), terms.get("IfNoneMatch")))
+        return await whole(self, method, *arguments, **options)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", noted)
+    ckptdoctor.restore(source=source, output=far)
+    assert bucket.cat("bkt/clean/best.pth") == source.read_bytes()
+    bucket.invalidate_cache()
+    assert sorted(bucket.ls("bkt/clean", detail=False)) == [
+        "bkt/clean/best.pth",
+        "bkt/clean/best.pth.json",
+    ]
+    (copied,) = [one for one in asked if one[0] == "copy_object" and one[1] == "clean/best.pth"]
+    assert copied[2] == "*"
+    assert not [one for one in asked if one[:2] == ("put_object", "clean/best.pth")]
+    with pytest.raises(RestoreError, match="exists and is not overwritten"):
+        ckptdoctor.restore(source=source, output=far)
+    ckptdoctor.restore(source=source, output=far, force=True)
+    again = run("restore", "--from", source, "-o", far)
+    assert again.code == 4
+    assert f"{far} exists and is not overwritten" in again.stderr
+
+
+def test_a_key_that_appears_while_it_is_copied_stays(
+    bucket: Any, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As S3 answers; moto takes no notice of If-None-Match where an object is copied."""
+    from botocore.exceptions import ClientError
+
+    far, whole = "bkt/race/best.pth", s3fs.S3FileSystem._call_s3
+
+    async def too_late(self: Any, method: str, *arguments: Any, **options: Any) -> Any:
+        if method == "copy_object":
+            await whole(self, "put_object", Bucket="bkt", Key="race/best.pth", Body=b"mine")
+            assert any(one.get("IfNoneMatch") == "*" for one in arguments)
+            answer = {"Error": {"Code": "PreconditionFailed", "Message": "If-None-Match"}}
+            translated = s3fs.errors.translate_boto_error(
+                ClientError({**answer, "ResponseMetadata": {"HTTPStatusCode": 412}}, "CopyObject")
+            )
+            raise translated
+        return await whole(self, method, *arguments, **options)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", too_late)
+    with pytest.raises(RestoreError, match="has appeared meanwhile"):
+        ckptdoctor.restore(source=run_folder / "unet_epoch_1.pth", output=f"s3://{far}")
+    bucket.invalidate_cache()
+    assert bucket.ls("bkt/race", detail=False) == [far]
+    assert bucket.cat(far) == b"mine"
