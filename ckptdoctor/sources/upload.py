@@ -86,25 +86,10 @@ def upload(local: Path, destination: Path, *, replaces: bool) -> str:
         OSError: it cannot be done.
     """
     mount, below = _place(destination)
-    store, final = mount.store, mount.at(below)
     folder, slash, _ = below.rpartition("/")
     aside = f"{folder}{slash}.ckptdoctor-{secrets.token_hex(8)}.tmp"
-    passing = mount.at(aside)
     try:
-        store.upload(str(local), passing)
-        nbytes, sha256 = local.stat().st_size, _sha256_here(local)
-        if _sha256_there(mount, passing, nbytes) != sha256:
-            raise OSError(errno.EIO, "what was uploaded reads back otherwise")
-        if not replaces and described(destination) is not None:
-            raise FileExistsError(errno.EEXIST, "something is there")
-        try:
-            store.copy(passing, final, replaces=replaces)
-        except FileExistsError:  # of a copy that was asked for again, by our own first one
-            if _sha256_there(mount, final, nbytes) != sha256:
-                raise
-        there = described(destination)
-        if there is None or there.nbytes != nbytes:
-            raise OSError(errno.EIO, "the store copied it to its name otherwise")
+        _copied(local, mount, mount.at(aside), destination, replaces=replaces)
     except OSError as error:
         if left := _not_removed(mount, aside):
             told = f"{error.strerror}; {left} is left behind and may be deleted"
@@ -116,6 +101,24 @@ def upload(local: Path, destination: Path, *, replaces: bool) -> str:
     finally:
         mirror.forget(os.fspath(destination))
     return _not_removed(mount, aside)
+
+
+def _copied(local: Path, mount: Mount, passing: str, destination: Path, *, replaces: bool) -> None:
+    store, final = mount.store, mount.at(_place(destination)[1])
+    store.upload(str(local), passing)
+    nbytes, sha256 = local.stat().st_size, _sha256_here(local)
+    if _sha256_there(mount, passing, nbytes) != sha256:
+        raise OSError(errno.EIO, "what was uploaded reads back otherwise")
+    if not replaces and described(destination) is not None:
+        raise FileExistsError(errno.EEXIST, "something is there")
+    try:
+        store.copy(passing, final, replaces=replaces)
+    except FileExistsError:  # of a copy that was asked for again, by our own first one
+        if _sha256_there(mount, final, nbytes) != sha256:
+            raise
+    there = described(destination)
+    if there is None or there.nbytes != nbytes:
+        raise OSError(errno.EIO, "the store copied it to its name otherwise")
 
 
 def _not_removed(mount: Mount, below: str) -> str:
