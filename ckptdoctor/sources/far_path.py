@@ -222,10 +222,7 @@ def far_path(url: str) -> Path:
 
 
 def _named(mount: Mount, below: str, *, is_folder: bool) -> FarPath:
-    if below:
-        mount.named.add(below)
-    if is_folder or not below:
-        mount.folders.add(below)
+    mirror.named(mount, below, is_folder=is_folder)
     return FarPath(mount.folder, below)
 
 

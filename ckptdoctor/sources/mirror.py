@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ckptdoctor import places
@@ -45,6 +45,7 @@ class Mount:
         named: paths that the user named.
         folders: those of them that a web server is to list.
         filled: folders that were looked into.
+        skimmed: those of them whose files were not asked for their sizes.
         trouble: why something cannot be looked at, by path.
     """
 
@@ -57,6 +58,7 @@ class Mount:
     named: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
     filled: set[str] = field(default_factory=set)
+    skimmed: set[str] = field(default_factory=set)
     trouble: dict[str, OSError] = field(default_factory=dict)
 
     def url(self, below: str) -> str:
@@ -72,12 +74,26 @@ class Mount:
         return f"{self.lead}{below}{self.query}"
 
     def is_listable(self, below: str) -> bool:
-        """Whether a folder may be listed: of a web server only those that the user named so."""
+        """Whether a folder may be listed: of a web server those named so, and what lies beside."""
         if self.store.is_http:
-            return any(below == one or below.startswith(f"{one}/") for one in self.folders)
+            return self.is_inside(below) or self.is_near(below)
         if self.lead or self.suffix:
             return True
         return bool(below) * (below.count("/") + 1) >= _TOPS.get(self.store.protocol, 0)
+
+    def is_inside(self, below: str) -> bool:
+        """Whether a path is a folder that the user named, or lies in one."""
+        return any(below == one or below.startswith(f"{one}/") for one in self.folders)
+
+    def is_beside(self, below: str) -> bool:
+        """Whether a folder of a web server is no one's that the user named, nor that above one."""
+        above = {one.rpartition("/")[0] for one in self.folders}
+        return self.store.is_http and not self.is_inside(below) and below not in above
+
+    def is_near(self, below: str) -> bool:
+        """Whether a folder is the one above a folder that the user named, or lies in that."""
+        above = {one.rpartition("/")[0] for one in self.folders}
+        return any(below == one or below.startswith(f"{one}/") for one in above if one)
 
 
 class Mirror:
@@ -149,7 +165,7 @@ class Mirror:
                 return
             mount.filled.add(below)
             listed = mount.is_listable(below) and self._list(mount, below)
-            if not listed:
+            if not listed or (mount.store.is_http and not mount.is_inside(below)):
                 own = f"{below}/" if below else ""
                 met = mount.trouble.get(below)
                 for name in sorted(mount.named):
@@ -173,6 +189,20 @@ class Mirror:
             mount.trouble.pop(below, None)
             mount.filled.discard(below.rpartition("/")[0])
 
+    def named(self, mount: Mount, below: str, *, is_folder: bool) -> None:
+        """Told that the user names a path; what was skimmed there is looked into anew."""
+        with self._lock:
+            if below:
+                mount.named.add(below)
+            if is_folder or not below:
+                mount.folders.add(below)
+            for one in sorted(mount.skimmed):
+                if one == below.rpartition("/")[0] or f"{one}/".startswith(f"{below}/"):
+                    shutil.rmtree(f"{mount.folder}/{one}", ignore_errors=True)
+                    mount.skimmed.discard(one)
+                    gone = {at for at in mount.filled if f"{at}/".startswith(f"{one}/")}
+                    mount.filled -= gone
+
     def _list(self, mount: Mount, below: str) -> bool:
         """Whether a folder could be listed; one that is not there could."""
         try:
@@ -180,7 +210,8 @@ class Mirror:
         except FileNotFoundError:
             return True
         except OSError as error:
-            mount.trouble[below] = error
+            if not mount.store.is_http or mount.is_inside(below):  # what lies beside is a bonus
+                mount.trouble[below] = error
             return False
         place = f"{mount.folder}/{below}" if below else mount.folder
         if not entries or os.path.isfile(place):  # noqa: PTH113
@@ -193,7 +224,14 @@ class Mirror:
         own = f"{below}/" if below else ""
         known = [one for one in entries if _fits(one.name)]
         unsized = [one for one in known if not one.is_folder and one.nbytes < 0]
-        if unsized:
+        if unsized and mount.is_beside(below):  # counted by their names, and not read
+            mount.skimmed.add(below)
+            known = [
+                one if one.is_folder or one.nbytes >= 0 else replace(one, nbytes=0)
+                for one in known
+                if own + one.name not in mount.named
+            ]
+        elif unsized:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 list(pool.map(lambda one: self._probe(mount, own + one.name), unsized))
         for one in known:

@@ -22,6 +22,7 @@ class Site:
         breaks: how many answers it still breaks off in the middle.
         etag: of every file.
         sends: fewer bytes of a file than it tells of.
+        forbidden: a path that it answers by 403.
         asked: method, path and range of each request, in order.
         sent: bytes of files that went out.
     """
@@ -33,6 +34,7 @@ class Site:
     breaks: int = 0
     etag: str = '"one"'
     sends: int | None = None
+    forbidden: str = "/no such path"
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     sent: int = 0
 
@@ -56,6 +58,9 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             if site.busy > 0:
                 site.busy -= 1
                 self._head(503, 0)
+                return
+            if self.path == site.forbidden:
+                self._head(403, 0)
                 return
             path = site.root / self.path.partition("?")[0].strip("/")
             if path.is_dir():

@@ -15,7 +15,7 @@ from ckptdoctor.render.machine.as_json import scan_json
 from ckptdoctor.report import Report
 from tests.cli.support import run
 from tests.layouts.folders import TWINS
-from tests.sources.servers import Site
+from tests.sources.servers import Site, serving
 
 _numbers = itertools.count()
 
@@ -119,3 +119,45 @@ def test_a_second_scan_reads_no_tensor_again(site: Site, tmp_path: Path) -> None
     site.etag = '"two"'
     run("scan", f"{site.url}/run/", env=env)
     assert site.sent > 2 * sent - 1000
+
+
+def _run_below(root: Path, run_folder: Path, name: str) -> Path:
+    folder = root / name / "checkpoints"
+    folder.mkdir(parents=True)
+    for one in run_folder.glob("*.pth"):
+        (folder / one.name).write_bytes(one.read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("has_rival", [False, True])
+def test_logs_of_the_folder_above_are_read_from_a_web_server_as_here(
+    run_folder: Path, tmp_path: Path, has_rival: bool
+) -> None:
+    """A log that names no run is nobody's where another run lies beside."""
+    pytest.importorskip("aiohttp")
+    folder = _run_below(tmp_path, run_folder, "a")
+    log = folder.parent / "training.log"
+    log.write_bytes((run_folder / "train.log").read_bytes())
+    if has_rival:
+        folder.rename(folder := folder.with_name("a_checkpoints"))
+        _run_below(tmp_path / "a", run_folder, "b")
+    here = scan_json(ckptdoctor.scan(folder))
+    assert ("training.log" in here) is not has_rival
+    with serving(tmp_path) as site:
+        there = scan_json(ckptdoctor.scan(f"{site.url}/a/{folder.name}/"))
+        assert there == here.replace(str(tmp_path), site.url)
+        heads = [path for method, path, _ in site.asked if method == "HEAD" and "/b/" in path]
+        assert not heads, "files of other runs are counted by their names"
+
+
+def test_a_server_that_does_not_list_the_folder_above_is_not_complained_of(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("aiohttp")
+    folder = _run_below(tmp_path, run_folder, "a")
+    here = scan_json(ckptdoctor.scan(folder))
+    with serving(tmp_path) as site:
+        site.forbidden = "/a/"
+        there = scan_json(ckptdoctor.scan(f"{site.url}/a/checkpoints/"))
+        assert there == here.replace(str(tmp_path), site.url)
+        assert any(path == "/a/" for _, path, _ in site.asked)
