@@ -57,6 +57,25 @@ def test_a_better_score_behind_a_collapse_lifts_nothing() -> None:
     assert order(*run, fallen)[-1] == "e5"
 
 
+def test_a_score_inside_a_decline_never_wins_also_where_it_is_the_highest() -> None:
+    before = [report(f"e{epoch}", epoch, score(0.50 + 0.001 * epoch)) for epoch in range(80, 88)]
+    best = report("e88", 88, score(0.6413), Verdict.CORRUPT, codes=("CD201",))
+    decline = [
+        report(f"e{epoch}", epoch, score(0.64 - 0.005 * (epoch - 88))) for epoch in range(89, 98)
+    ]
+    assert order(*before, best, *decline)[:9] == [*(f"e{at}" for at in range(87, 79, -1)), "e89"]
+    assert "in the decline" in reason("e89", *before, best, *decline)
+
+
+def test_a_score_after_a_collapse_never_wins_also_where_it_is_the_highest() -> None:
+    before = [report(f"e{epoch}", epoch, score(0.005 * epoch)) for epoch in range(80, 88)]
+    best = report("e88", 88, score(0.6413), Verdict.CORRUPT, codes=("CD201",))
+    after = [report(f"e{epoch}", epoch, score(0.0022)) for epoch in range(89, 99)]
+    highest = report("e99", 99, score(0.45))
+    assert order(*before, best, *after, highest)[0] == "e87"
+    assert "since the collapse at 89" in reason("e99", *before, best, *after, highest)
+
+
 def test_the_own_score_comes_before_the_epoch() -> None:
     assert order(
         report("old", 1, score(0.7)), report("new", 9, score(0.6)), report("same", 5, score(0.7))

@@ -12,7 +12,7 @@ from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.rules import ALL_RULES, Case, Rule
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.runs.run import NO_RUN
-from tests.cases import case, measured, problem
+from tests.cases import case, measured, problem, record
 
 BY_CODE = {rule.code: rule for rule in ALL_RULES}
 
@@ -263,6 +263,15 @@ def test_masks_and_bounds_may_be_infinite(name: str) -> None:
 def test_a_weight_that_is_no_mask_may_not(name: str) -> None:
     assert check("CD203", case(measured(name, neginf=2))) == []
     assert len(check("CD202", case(measured(name, neginf=2)))) == 1
+
+
+@pytest.mark.parametrize(("least", "code"), [(0.0, "CD203"), (-0.5, "CD202")])
+def test_a_square_of_any_name_is_a_mask_only_if_what_is_finite_is_zero(
+    least: float, code: str
+) -> None:
+    _, stats = measured("model.attn.bias", neginf=6)
+    square = case((record("model.attn.bias", (4, 4)), replace(stats, min=least, max=0.0)))
+    assert [other for other in ("CD202", "CD203") if check(other, square)] == [code]
 
 
 @pytest.mark.parametrize(

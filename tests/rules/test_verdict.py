@@ -198,6 +198,7 @@ MODEL = record("model.w")
 OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER)
 LOST_MODEL = record("model.w", lost=True)
 LOST_OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER, lost=True)
+LOST_SCHEDULE = record("scheduler.t", role=Role.SCHEDULER, lost=True)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,9 @@ LOST_OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER, lost=True)
         ([finding("CD106")], [MODEL], Verdict.SUSPECT),
         ([finding("CD102")], [MODEL], Verdict.SALVAGEABLE),
         ([finding("CD102")], [MODEL, LOST_OPTIMIZER], Verdict.SALVAGEABLE),
+        ([finding("CD102")], [], Verdict.UNREADABLE),  # cut before the first tensor
+        ([], [MODEL, LOST_OPTIMIZER], Verdict.SALVAGEABLE),
+        ([], [MODEL, LOST_SCHEDULE], Verdict.SALVAGEABLE),
         ([finding("CD102")], [LOST_MODEL, OPTIMIZER], Verdict.CORRUPT),
         ([finding("CD103", tensors=["model.w"])], [MODEL, OPTIMIZER], Verdict.CORRUPT),
         ([finding("CD103", tensors=["optimizer.m"])], [MODEL, OPTIMIZER], Verdict.SALVAGEABLE),
@@ -235,6 +239,11 @@ def test_the_verdict_is_the_worst_that_the_findings_say(
     findings: list[Finding], tensors: Any, verdict: Verdict
 ) -> None:
     assert verdict_of(findings, tensors) is verdict
+
+
+def test_a_lost_schedule_of_several_files_is_odd_and_a_lost_optimizer_salvageable() -> None:
+    assert verdict_of([], [MODEL, LOST_SCHEDULE], of_several=True) is Verdict.SUSPECT
+    assert verdict_of([], [MODEL, LOST_OPTIMIZER], of_several=True) is Verdict.SALVAGEABLE
 
 
 @pytest.mark.parametrize(
