@@ -14,7 +14,9 @@ from ckptdoctor.checkpoint import Role
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.formats import open_checkpoint
+from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.rules import verdict_of
+from ckptdoctor.rules.verdict import verdict_of_parts
 from tests.builders import patched, rezip, save
 from tests.cases import finding, record
 from tests.rules.test_rules import FIRES, INF, NAN, doubled, model, optimizer
@@ -239,6 +241,21 @@ def test_the_verdict_is_the_worst_that_the_findings_say(
     findings: list[Finding], tensors: Any, verdict: Verdict
 ) -> None:
     assert verdict_of(findings, tensors) is verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "roles"),
+    [
+        (Verdict.CORRUPT, [PartRole.MODEL]),
+        (Verdict.SALVAGEABLE, [PartRole.OPTIMIZER, PartRole.EMA, PartRole.SCALER]),
+        (Verdict.SUSPECT, [PartRole.RNG, PartRole.SCHEDULER, PartRole.ARGS]),
+    ],
+)
+def test_a_part_that_cannot_be_read_costs_what_it_holds(
+    verdict: Verdict, roles: list[PartRole]
+) -> None:
+    for role in roles:
+        assert verdict_of_parts([], [MODEL], [(role, Verdict.UNREADABLE)]) is verdict, role
 
 
 def test_a_lost_schedule_of_several_files_is_odd_and_a_lost_optimizer_salvageable() -> None:
