@@ -1,0 +1,243 @@
+"""Whether the tests notice a broken line: mutants of the code, each judged by the tests beside it.
+
+    python -m tests.benchmarks.mutants                        a sample of every room
+    python -m tests.benchmarks.mutants rules guard            of some
+    python -m tests.benchmarks.mutants guard/steps/verdict    of one module
+    python -m tests.benchmarks.mutants --sample 0             all there are; hours
+    python -m tests.benchmarks.mutants --since main           those of changed lines first
+    python -m tests.benchmarks.mutants rules --line fsync     those of lines that hold a text
+    python -m tests.benchmarks.mutants --write                and the table into docs/reliability.md
+
+What was judged is kept in a JSON file (``--results``), and is not judged again while module and
+tests are the same. ``--minutes`` ends a run; the next goes on where it was. What no test can notice
+stands in ``mutants_equivalent.txt``, with the reason.
+
+The operators are those of mutmut 3, which is kept well and whose mutants read as a person would
+break a line; they are taken as a library (`mutants_made.py`). Its runner does not fit: it rewrites
+the whole package with every mutant of a function behind a switch, and so leaves out what stands at
+a module's own level (our tables and keys), and tests that read sources or start commands see
+another package. cosmic-ray mutates the working tree in place, starts a process of Python and torch
+for each mutant, and brings a web client, SQLAlchemy and Git along.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from tests.benchmarks.mutants_judge import Bench, tests_of
+from tests.benchmarks.mutants_made import Mutant, mutants_of
+from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
+
+ROOT = Path(__file__).parents[2]
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    "rules": ("rules/**/*.py",),
+    "runs": ("runs/**/*.py",),
+    "recovery": ("recovery/**/*.py",),
+    "layouts": ("layouts/**/*.py",),
+    "formats/pickle": tuple(f"formats/pickle/{name}.py" for name in ("names", "machine", "writer")),
+    "formats/zip": ("formats/zip/**/*.py",),
+    "scanning": tuple(f"scanning/{name}.py" for name in ("kernels", "plan", "scanner")),
+    "cli/exits": ("cli/exits.py",),
+    "guard": ("guard/steps/verdict.py", "guard/saving/keeper.py", "guard/saving/saver.py"),
+}
+ABOVE: Mapping[str, tuple[str, ...]] = {
+    "rules": ("tests/test_diagnose.py", "tests/test_diagnose_parts.py", "tests/cli/test_scan.py"),
+    "runs": ("tests/rules/test_in_a_run.py", "tests/recovery/test_ranking.py"),
+    "recovery": ("tests/cli/test_rank.py", "tests/cli/test_plan.py", "tests/cli/test_repair.py"),
+    "layouts": ("tests/rules/test_parts.py", "tests/recovery/folders/test_restore_folder.py"),
+    "formats/pickle": ("tests/formats/test_torch_zip.py", "tests/bad_inputs/test_nothing_runs.py"),
+    "formats/zip": ("tests/formats/test_torch_zip.py", "tests/recovery/repair/test_repair.py"),
+    "scanning": ("tests/rules/test_rules.py", "tests/test_diagnose.py"),
+    "cli/exits": ("tests/test_api.py",),
+    "guard": ("tests/recovery/test_publish.py",),
+}
+"""What else is asked, of the rooms above, where no test of the mirrored folder notices."""
+EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
+RESULTS = Path(tempfile.gettempdir()) / "ckptdoctor-mutants.json"
+HEAD = ("room", "mutants", "judged", "noticed", "equivalent", "not noticed", "% noticed")
+
+
+def main() -> int:
+    """Judge them and show the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
+    parser.add_argument("--sample", type=int, default=20, help="of each room; 0 for all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--since", metavar="REV", help="mutants of lines changed since, first")
+    parser.add_argument("--line", default="", metavar="TEXT", help="of lines that hold this")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--write", action="store_true", help="put the table into the page")
+    options = parser.parse_args()
+    if options.write:
+        find_place(RELIABILITY, "mutants")
+    until = time.monotonic() + 60 * options.minutes
+    equivalent = equivalents()
+    changed = changed_lines(options.since) if options.since else frozenset()
+    found = {
+        room: [
+            one for path in paths for one in mutants_of(ROOT, path) if options.line in one.before
+        ]
+        for room, paths in chosen(options.rooms).items()
+    }
+    queue = {
+        room: sample(all_, options.sample, options.seed, changed) for room, all_ in found.items()
+    }
+    known: dict[str, dict[str, str]] = (
+        json.loads(options.results.read_text(encoding="utf-8")) if options.results.is_file() else {}
+    )
+    with tempfile.TemporaryDirectory(prefix="ckptdoctor-mutants-") as folder:
+        bench = Bench(ROOT, Path(folder))
+        for room, mutants in queue.items():
+            for mutant in mutants:
+                if mutant.key in equivalent:
+                    continue
+                stages = [*tests_of(ROOT, mutant.path), _above(room)]
+                state = _state(mutant, stages)
+                if known.get(mutant.key, {}).get("state") == state:
+                    continue
+                if time.monotonic() > until:
+                    print("the time is over; the next run goes on here", file=sys.stderr)
+                    break
+                by = bench.judge(mutant, stages)
+                known[mutant.key] = {"state": state, "by": by}
+                options.results.write_text(json.dumps(known, indent=0), encoding="utf-8")
+                print(told(mutant, by), file=sys.stderr, flush=True)
+    rows = [row(room, found[room], queue[room], known, equivalent) for room in queue]
+    table = markdown(HEAD, rows)
+    print(table)
+    for mutants in queue.values():
+        for one in mutants:
+            if one.key not in equivalent and known.get(one.key, {}).get("by") == "":
+                print(told(one, ""))
+    if options.write:
+        put(RELIABILITY, "mutants", table)
+    return 0
+
+
+def chosen(names: Sequence[str]) -> dict[str, list[str]]:
+    """The modules by room: of all rooms, of those named, or those named themselves.
+
+    Raises:
+        SystemExit: there is no such room or module.
+    """
+    every = {
+        room: sorted(
+            {
+                str(path.relative_to(ROOT))
+                for one in globs
+                for path in (ROOT / "ckptdoctor").glob(one)
+            }
+        )
+        for room, globs in ROOMS.items()
+    }
+    if not names:
+        return every
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if name in every:
+            found[name] = every[name]
+            continue
+        path = f"ckptdoctor/{name.removesuffix('.py')}.py"
+        room = next((room for room, paths in every.items() if path in paths), None)
+        if room is None:
+            raise SystemExit(f"there is no room or module '{name}'; rooms: {', '.join(ROOMS)}")
+        found.setdefault(room, []).append(path)
+    return found
+
+
+def sample(
+    mutants: Sequence[Mutant], count: int, seed: int, changed: frozenset[tuple[str, int]]
+) -> list[Mutant]:
+    """Those of changed lines, then others drawn by the seed, until there are as many as asked."""
+    first = [one for one in mutants if (one.path, one.line) in changed]
+    rest = [one for one in mutants if (one.path, one.line) not in changed]
+    random.Random(seed).shuffle(rest)
+    random.Random(seed).shuffle(first)
+    return [*first, *rest][: count or None]
+
+
+def changed_lines(revision: str) -> frozenset[tuple[str, int]]:
+    """Path and number of each line of the package that is new since a revision."""
+    told = subprocess.run(
+        ["git", "diff", "-U0", "--no-ext-diff", revision, "--", "ckptdoctor"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    lines: set[tuple[str, int]] = set()
+    path = ""
+    for line in told.splitlines():
+        if line.startswith("+++ "):
+            path = line.removeprefix("+++ b/")
+        elif hunk := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
+            start, count = int(hunk[1]), int(hunk[2] or 1)
+            lines |= {(path, at) for at in range(start, start + count)}
+    return frozenset(lines)
+
+
+def equivalents() -> dict[str, str]:
+    """By key, why no test can notice a mutant."""
+    lines = EQUIVALENT.read_text(encoding="utf-8").splitlines()
+    entries = (line.rpartition("\t") for line in lines if line and not line.startswith("#"))
+    return {key: why for key, _, why in entries}
+
+
+def row(
+    room: str,
+    every: Sequence[Mutant],
+    drawn: Sequence[Mutant],
+    known: Mapping[str, Mapping[str, str]],
+    equivalent: Mapping[str, str],
+) -> tuple[str, ...]:
+    """A row of the table."""
+    count = Counter(
+        "equivalent" if one.key in equivalent else "noticed" if known[one.key]["by"] else "not"
+        for one in drawn
+        if one.key in equivalent or one.key in known
+    )
+    able = count["noticed"] + count["not"]
+    return (
+        f"`{room}`",
+        f"{len(every):,}",
+        f"{count.total()}",
+        f"{count['noticed']}",
+        f"{count['equivalent']}",
+        f"{count['not']}",
+        f"{100 * count['noticed'] / able:.0f}" if able else "—",
+    )
+
+
+def told(mutant: Mutant, by: str) -> str:
+    """A line on a mutant and what became of it."""
+    place = f"{mutant.path}:{mutant.line} {mutant.where}"
+    return f"{by or 'NOT NOTICED'}: {place}: {mutant.before} → {mutant.after}"
+
+
+def _above(room: str) -> list[str]:
+    return [path for path in ABOVE.get(room, ()) if (ROOT / path).is_file()]
+
+
+def _state(mutant: Mutant, stages: Iterable[Iterable[str]]) -> str:
+    """What the answer depends on: the mutant's source, and the tests that judge it."""
+    state = hashlib.sha256(mutant.source.encode())
+    for stage in stages:
+        for path in stage:
+            state.update((ROOT / path).read_bytes())
+    return state.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
