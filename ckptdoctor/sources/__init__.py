@@ -15,7 +15,7 @@ __all__ = ["is_url", "path_of"]
 
 
 _URL = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://"
+    r"[A-Za-z][A-Za-z0-9+.-]{0,31}://"
     r"|(?:zip|tar|libarchive|reference|dir|cached|blockcache|filecache|simplecache)::"
 )
 """A scheme, or what fsspec chains before one. Files may have colons in their names as well."""
