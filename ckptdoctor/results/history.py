@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ckptdoctor.report import RunReport
-from ckptdoctor.results.result import Result, named_one
+from ckptdoctor.results.result import ResultOfRuns, named_one
 from ckptdoctor.survey import Chronicles
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from ckptdoctor.render.html.blocks import Block
 
 __all__ = ["HistoryReport"]
@@ -21,7 +19,7 @@ _COLUMNS = "run metric at epoch step value kind source superseded path".split()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class HistoryReport(Result, Chronicles):
+class HistoryReport(ResultOfRuns, Chronicles):
     """Runs over their time, the one with the most points first.
 
     It has a length and is iterated over: the runs; ``run.history`` has the points. With a name it
@@ -66,19 +64,6 @@ class HistoryReport(Result, Chronicles):
         from ckptdoctor.render.html.history import history_html
 
         return history_html(self)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """The metric of each run over its time, by matplotlib.
-
-        Args:
-            ax: to draw into; None for new ones.
-
-        Raises:
-            ModuleNotFoundError: matplotlib is not installed; the message says how to.
-        """
-        from ckptdoctor.results.plots import plot_histories
-
-        return plot_histories(self.runs, ax)
 
     def _json(self) -> str:
         from ckptdoctor.render.machine.history import history_json

@@ -6,14 +6,16 @@ import difflib
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from ckptdoctor.render.html.blocks import Block
+    from ckptdoctor.report import RunReport
 
-__all__ = ["Result", "named_one"]
+__all__ = ["Result", "ResultOfRuns", "named_one"]
 
 Item = TypeVar("Item")
 _NEAR = 3
@@ -78,6 +80,30 @@ class Result:
     @abstractmethod
     def _blocks(self) -> Iterable[Block]:
         """What page and notebook show."""
+
+
+class _HasRuns(Protocol):
+    @property
+    def runs(self) -> Sequence[RunReport]: ...
+
+
+class ResultOfRuns(Result):
+    """What every result on runs can do as well."""
+
+    __slots__ = ()
+
+    def plot(self: _HasRuns, ax: Axes | None = None) -> Axes:
+        """The metric of each run over its time, by matplotlib.
+
+        Args:
+            ax: to draw into; None for new ones.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed; the message says how to.
+        """
+        from ckptdoctor.results.plots import plot_histories
+
+        return plot_histories(self.runs, ax)
 
 
 def named_one(wanted: str, known: Mapping[str, Sequence[Item]], what: str) -> Item:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ckptdoctor.finding import Verdict
 from ckptdoctor.report import CheckpointReport, Place, Report
-from ckptdoctor.results.result import Result, named_one
+from ckptdoctor.results.result import ResultOfRuns, named_one
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from ckptdoctor.render.html.blocks import Block
 
 __all__ = ["RankReport", "ScanReport"]
@@ -26,7 +24,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ScanReport(Result, Report):
+class ScanReport(ResultOfRuns, Report):
     """A verdict for every checkpoint: a line a run at a prompt, a table in a notebook.
 
     It has a length and is iterated over: its checkpoints. ``report["epoch_88.pth"]`` is the
@@ -72,19 +70,6 @@ class ScanReport(Result, Report):
 
         return scan_html(self)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """The metric of each run over its time, by matplotlib.
-
-        Args:
-            ax: to draw into; None for new ones.
-
-        Raises:
-            ModuleNotFoundError: matplotlib is not installed; the message says how to.
-        """
-        from ckptdoctor.results.plots import plot_histories
-
-        return plot_histories(self.runs, ax)
-
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
         from ckptdoctor.render.html.notebook import report_fragment
@@ -112,7 +97,7 @@ class ScanReport(Result, Report):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class RankReport(Result, Report):
+class RankReport(ResultOfRuns, Report):
     """Checkpoints from best to worst: a line each at a prompt, a table in a notebook.
 
     It has a length and is iterated over: the places of its ranking. ``report["epoch_88.pth"]`` is
@@ -142,19 +127,6 @@ class RankReport(Result, Report):
             yield printable(f"{place.rank} {place.report.path}: {place.reason}")
         if len(self.ranking) > _MOST_RUNS:
             yield f"… and {len(self.ranking) - _MOST_RUNS} more"
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """The metric of each run over its time, by matplotlib.
-
-        Args:
-            ax: to draw into; None for new ones.
-
-        Raises:
-            ModuleNotFoundError: matplotlib is not installed; the message says how to.
-        """
-        from ckptdoctor.results.plots import plot_histories
-
-        return plot_histories(self.runs, ax)
 
     def _json(self) -> str:
         from ckptdoctor.render.machine.rank import rank_json
