@@ -33,15 +33,14 @@ settings.load_profile("few")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache() -> Iterator[None]:
-    """A cache for the session; one of a test's own is set by the test."""
-    before = os.environ.get("CKPTDOCTOR_CACHE_DIR")
-    with TemporaryDirectory(prefix="ckptdoctor-tests-") as folder:
-        os.environ["CKPTDOCTOR_CACHE_DIR"] = str(Path(folder) / "cache")
+    """A cache for the session, and none used: a test that is about remembering says so."""
+    with (
+        TemporaryDirectory(prefix="ckptdoctor-tests-") as folder,
+        pytest.MonkeyPatch.context() as own,
+    ):
+        own.setenv("CKPTDOCTOR_CACHE_DIR", str(Path(folder) / "cache"))
+        own.setenv("CKPTDOCTOR_NO_CACHE", "1")
         yield
-    if before is None:
-        os.environ.pop("CKPTDOCTOR_CACHE_DIR")
-    else:
-        os.environ["CKPTDOCTOR_CACHE_DIR"] = before
 
 
 @pytest.hookimpl(optionalhook=True)

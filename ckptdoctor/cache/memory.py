@@ -206,8 +206,7 @@ def _question(path: Path, part: Part | None) -> Question | None:
         part=part,
         key=hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest(),
         state=state,
-        # Of a far file its mark tells of every change, and its place here was made a moment ago.
-        settled=is_far(path) or now - max(state.mtime_ns, state.ctime_ns) >= _SETTLED_NS,
+        settled=now - max(state.mtime_ns, state.ctime_ns) >= _SETTLED_NS,
     )
 
 

@@ -97,7 +97,7 @@ def test_every_command_shows_urls_and_no_mirror(command: str, site: Site) -> Non
         "diff": [f"{site.url}/run/unet_epoch_{epoch}.pth" for epoch in (0, 1)],
     }.get(command, [f"{site.url}/run/"])
     for form in ([], ["--format", "json"]):
-        outcome = run(command, *paths, *form, env={"CKPTDOCTOR_NO_CACHE": "1"})
+        outcome = run(command, *paths, *form)
         assert outcome.code in (0, 1), outcome.stderr
         assert not form or site.url in outcome.stdout
         assert "ckptdoctor-" not in outcome.stdout + outcome.stderr
@@ -110,7 +110,7 @@ def test_what_is_not_there_is_said_by_its_url(site: Site) -> None:
 
 
 def test_a_second_scan_reads_no_tensor_again(site: Site, tmp_path: Path) -> None:
-    env = {"CKPTDOCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    env = {"CKPTDOCTOR_CACHE_DIR": str(tmp_path / "cache"), "CKPTDOCTOR_NO_CACHE": ""}
     first = run("scan", f"{site.url}/run/", "--format", "json", env=env)
     sent = site.sent
     again = run("scan", f"{site.url}/run/", "--format", "json", env=env)
