@@ -134,7 +134,7 @@ def nested_logs(
 def _trainings(tracker: Tracker, folder: Path, names: Sequence[str]) -> Iterator[list[Found]]:
     """The logs of each training, in the order in which people count trainings."""
     first, *below = tracker.folder.split("/")
-    places = [folder / name for name in _sorted(names) if fnmatchcase(name, first)]
+    places = [folder / name for name in _matching_names(names, first)]
     for part in below:
         places = [inside for place in places for inside in _matching(place, part)]
     for place in places:
@@ -147,7 +147,7 @@ def _trainings(tracker: Tracker, folder: Path, names: Sequence[str]) -> Iterator
 def _matching(place: Path, pattern: str) -> list[Path]:
     if "*" not in pattern:
         return [place / pattern] if _is_folder(place / pattern) else []
-    return [place / name for name in _sorted(_listed(place)[1]) if fnmatchcase(name, pattern)]
+    return [place / name for name in _matching_names(_listed(place)[1], pattern)]
 
 
 def _has_checkpoints(place: Path) -> bool:
@@ -189,6 +189,10 @@ def _listed(place: Path) -> tuple[list[str], list[str]]:
     except OSError:
         pass
     return files, folders
+
+
+def _matching_names(names: Iterable[str], pattern: str) -> list[str]:
+    return _sorted(name for name in names if fnmatchcase(name, pattern))
 
 
 def _sorted(names: Iterable[str]) -> list[str]:
