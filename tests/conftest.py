@@ -43,6 +43,14 @@ def _own_cache() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(
+    params=[pytest.param(13, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)]
+)
+def stride(request: pytest.FixtureRequest) -> int:
+    """Of the places of a file that a test goes through, which are tried: each 13th, or all."""
+    return int(request.param)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Workers that take a stretch each, and of another's when done.

@@ -1,11 +1,13 @@
-"""Many small cases in one test, for what pytest would spend more on than the case itself."""
+"""Many cases: small ones in one test, and of large ones a few where somebody waits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["assert_each"]
+import pytest
+
+__all__ = ["assert_each", "each_nth"]
 
 T = TypeVar("T")
 
@@ -37,3 +39,18 @@ def assert_each(cases: Iterable[T], check: Callable[[T], object]) -> None:
     assert count, "there are no cases"
     if errors:
         raise ExceptionGroup(f"{len(errors)} of {count} cases fail", errors[:_MOST_SHOWN])
+
+
+def each_nth(step: int, cases: Iterable[T], name: Callable[[T], str], first: int = 0) -> list[Any]:
+    """Parameters of a test: every so manieth as it is, and the others marked ``slow``.
+
+    Args:
+        step: of how many one is left unmarked.
+        cases: in an order in which neighbours are alike.
+        name: of a case.
+        first: of those that are left unmarked.
+    """
+    return [
+        pytest.param(case, id=name(case), marks=() if at % step == first else pytest.mark.slow)
+        for at, case in enumerate(cases)
+    ]

@@ -217,6 +217,7 @@ def every() -> dict[str, re.Pattern[Any]]:
     return {name: re.compile(*what) for what, name in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_no_pattern_of_ours_is_super_linear(part: int) -> None:
     found = {n: super_linear(n, p) for n, p in list(every().items())[part::4]}
@@ -230,6 +231,7 @@ def test_the_patterns_are_all_there() -> None:
         assert one in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -37,6 +37,7 @@ for bomb in (bomb for bomb in BOMBS if bomb.name in sys.argv[4:]):
         print(json.dumps(told), flush=True)
 """
 SCANNED = [bomb for bomb in BOMBS if bomb.command == "scan"]
+QUICK = BOMBS[::48]
 CHUNKS = [BOMBS[at::16] for at in range(16)]
 
 Told = tuple[int, str, list[str], str]
@@ -71,12 +72,12 @@ def check(bombs: list[Bomb]) -> None:
     assert {name: code for name, (code, *_) in found.items() if code not in (0, 1, 3)} == {}
 
 
-def test_every_sixteenth_bomb_gets_its_verdict() -> None:
-    check(CHUNKS[0])
+def test_a_few_bombs_get_their_verdicts() -> None:
+    check(QUICK)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bombs", CHUNKS[1:], ids=lambda bombs: bombs[0].name)
+@pytest.mark.parametrize("bombs", CHUNKS, ids=lambda bombs: bombs[0].name)
 def test_every_bomb_gets_its_verdict(bombs: list[Bomb]) -> None:
     check(bombs)
 

@@ -51,6 +51,7 @@ def test_a_reader_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all("ZeroDivisionError: by nothing" in one.why for one in tally.offences)
 
 
+@pytest.mark.slow
 def test_an_input_that_takes_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def reads(_: object, data: bytes) -> bool:
         return len(bytearray(90_000_000 if data == b"5" else 1)) > 0

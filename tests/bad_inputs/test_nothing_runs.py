@@ -24,7 +24,7 @@ from tests.bad_inputs.running import made
 
 CODE, REFUSED = "CD106", 4
 _FEW = 8  # every eighth kind is looked at in the quick run
-_SOME = 4  # and every fourth bypass; the reader is given all
+_SOME = 12  # and every twelfth bypass; the reader is given all
 _OF_PYTHON = (Loader.PICKLE, Loader.ALL, Loader.UNPACKED)
 _OF_LIBRARIES = (Loader.TORCH, Loader.NUMPY, Loader.JOBLIB)
 

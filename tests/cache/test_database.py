@@ -159,7 +159,9 @@ def test_what_is_damaged_or_foreign_is_set_aside_and_said(
     assert path.is_file()
 
 
-def test_every_flipped_byte_is_noticed_or_does_not_matter(cache: Path, tmp_path: Path) -> None:
+def test_every_flipped_byte_is_noticed_or_does_not_matter(
+    cache: Path, tmp_path: Path, stride: int
+) -> None:
     save(tmp_path / "model_1.pth", {"epoch": 1, "model": {"w": torch.ones(3)}})
     with settled(), no_answers():
         assert called("scan", tmp_path)[0] == 0
@@ -169,7 +171,7 @@ def test_every_flipped_byte_is_noticed_or_does_not_matter(cache: Path, tmp_path:
             connection.execute("PRAGMA journal_mode=DELETE")
         whole = path.read_bytes()
         generator = random.Random(5)
-        for _ in range(60):
+        for _ in range(130 // stride):
             data = bytearray(whole)
             data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
             path.write_bytes(data)
@@ -279,6 +281,7 @@ def test_a_locked_database_is_gone_without(
     assert kept(cache) is not None
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_no_failure(cache: Path, tmp_path: Path) -> None:
     make_run(tmp_path / "run")
     time.sleep(2.1)
@@ -301,6 +304,7 @@ def test_a_full_disk_is_no_failure(cache: Path, tmp_path: Path) -> None:
     assert "4 of 5 files remembered" in run("scan", tmp_path / "run").stderr
 
 
+@pytest.mark.slow
 def test_many_processes_at_once(cache: Path, tmp_path: Path) -> None:
     make_run(tmp_path / "run")
     time.sleep(2.1)

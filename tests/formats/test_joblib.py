@@ -186,24 +186,20 @@ def _uses(path: Path) -> list[Any]:
 # -- damage --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "compress",
-    [pytest.param(0, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), ("xz", 3)],
-    ids=str,
-)
-def test_a_cut_file_is_never_healthy(tmp_path: Path, compress: Any) -> None:
+@pytest.mark.parametrize("compress", [0, 3, ("xz", 3)], ids=str)
+def test_a_cut_file_is_never_healthy(tmp_path: Path, compress: Any, stride: int) -> None:
     path = tmp_path / "a.joblib"
     tree = {"w": torch.arange(40.0), "a": np.arange(40.0), "b": np.arange(9, dtype=np.int16)}
     joblib.dump(tree, path, compress=compress)
     data = path.read_bytes()
     whole = 0
-    for length in range(1, len(data)):
+    for length in range(1, len(data), stride):
         path.write_bytes(data[:length])
         (report,) = examine([path]).checkpoints
         assert report.verdict not in (Verdict.HEALTHY, Verdict.SUSPECT), length
         assert "CD106" not in {finding.code for finding in report.findings}
         whole += report.tensors.scanned > 0
-    assert whole > 100 or compress
+    assert whole > 100 // stride or compress
 
 
 def test_an_array_that_the_cut_goes_through_keeps_its_shape(tmp_path: Path) -> None:
@@ -217,7 +213,7 @@ def test_an_array_that_the_cut_goes_through_keeps_its_shape(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("compress", [0, 3], ids=str)
 def test_flipped_bytes_give_a_checkpoint_or_a_checkpoint_error(
-    tmp_path: Path, compress: Any
+    tmp_path: Path, compress: Any, stride: int
 ) -> None:
     path = tmp_path / "a.joblib"
     tree = {"w": torch.arange(4.0), "a": np.arange(5.0), "o": np.array([1, "x"], dtype=object)}
@@ -225,7 +221,7 @@ def test_flipped_bytes_give_a_checkpoint_or_a_checkpoint_error(
     data = path.read_bytes()
     chance = random.Random(5)
     answers = set()
-    for _ in range(800):
+    for _ in range(800 // stride):
         flipped = bytearray(data)
         flipped[chance.randrange(len(data))] = chance.randrange(256)
         path.write_bytes(flipped)

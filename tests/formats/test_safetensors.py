@@ -111,6 +111,7 @@ def test_braces_in_texts_are_counted_and_cost_no_tensor(tmp_path: Path) -> None:
     assert (len(checkpoint.tensors), checkpoint.problems) == (1, ())
 
 
+@pytest.mark.slow
 def test_two_hundred_thousand_tensors_are_all_there(tmp_path: Path) -> None:
     count = 200_000
     entries = (
@@ -201,13 +202,13 @@ def test_cut_at_every_length_every_whole_tensor_is_listed(tmp_path: Path) -> Non
         assert whole == {name for name, end in ends.items() if end <= length}
 
 
-def test_flipped_bytes_give_a_checkpoint_or_a_checkpoint_error(tmp_path: Path) -> None:
+def test_flipped_bytes_give_a_checkpoint_or_a_checkpoint_error(tmp_path: Path, stride: int) -> None:
     path, bad = tmp_path / "a.st", tmp_path / "bad.st"
     save_file({"a": torch.ones(3), "b": torch.zeros(2)}, path, metadata={"k": "v"})
     data = path.read_bytes()
     chance = random.Random(11)
     answers: dict[str, int] = {}
-    for _ in range(1500):
+    for _ in range(1500 // stride):
         flipped = bytearray(data)
         flipped[chance.randrange(len(data))] = chance.randrange(256)
         bad.write_bytes(flipped)
@@ -216,8 +217,8 @@ def test_flipped_bytes_give_a_checkpoint_or_a_checkpoint_error(tmp_path: Path) -
         except CheckpointError as error:
             name = type(error).__name__
         answers[name] = answers.get(name, 0) + 1
-    assert answers["Checkpoint"] > 100
-    assert answers["CorruptCheckpointError"] > 100
+    assert answers["Checkpoint"] > 100 // stride
+    assert answers["CorruptCheckpointError"] > 100 // stride
 
 
 def test_a_safetensors_file_has_no_located_scalars(tmp_path: Path) -> None:

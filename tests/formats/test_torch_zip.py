@@ -314,7 +314,7 @@ def test_elements_that_share_a_byte(kind: torch.dtype, legacy: bool, tmp_path: P
 
 
 def test_cut_at_every_length_every_whole_tensor_is_listed(
-    tmp_path: Path, path: Path, state: dict[str, torch.Tensor]
+    tmp_path: Path, path: Path, state: dict[str, torch.Tensor], stride: int
 ) -> None:
     data = path.read_bytes()
     whole = listed(open_checkpoint(path))
@@ -324,7 +324,7 @@ def test_cut_at_every_length_every_whole_tensor_is_listed(
     }
     cut = tmp_path / "cut.pt"
     answers = set()
-    for length in range(4, len(data)):
+    for length in range(4, len(data), stride):
         cut.write_bytes(data[:length])
         try:
             checkpoint = open_checkpoint(cut)
@@ -482,13 +482,13 @@ def entry(path: Path, name: str) -> int:
 
 
 def test_a_flipped_byte_anywhere_gives_a_checkpoint_or_a_checkpoint_error(
-    tmp_path: Path, path: Path
+    tmp_path: Path, path: Path, stride: int
 ) -> None:
     data = path.read_bytes()
     bad = tmp_path / "bad.pt"
     answers: dict[str, int] = {}
     interesting = [*range(700), *range(data.index(b"PK\x01\x02"), len(data))]
-    for at in interesting:
+    for at in interesting[::stride]:
         bad.write_bytes(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
         try:
             name = type(open_checkpoint(bad)).__name__
@@ -496,8 +496,8 @@ def test_a_flipped_byte_anywhere_gives_a_checkpoint_or_a_checkpoint_error(
             name = type(error).__name__ if str(bad) in str(error) else "nameless"
         answers[name] = answers.get(name, 0) + 1
     assert "nameless" not in answers
-    assert answers["Checkpoint"] > 100
-    assert answers["CorruptCheckpointError"] > 10
+    assert answers["Checkpoint"] > 100 // stride
+    assert answers["CorruptCheckpointError"] > 10 // stride
 
 
 def test_duplicates_are_reported(path: Path, tmp_path: Path) -> None:

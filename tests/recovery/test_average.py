@@ -381,6 +381,7 @@ def _peak(files: list[Path], target: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_model(tmp_path: Path) -> None:
     peaks = []
     for millions in (4, 16):

@@ -133,6 +133,7 @@ TOO_SHORT_S = 0.01
 """Where the square of 8,000 characters is three times as much at least."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OURS)
 def test_no_line_makes_a_pattern_of_ours_search_for_long(name: str) -> None:
     """Of eight times the line, or of 64 times where it is the square; lines are cut at 4,000."""

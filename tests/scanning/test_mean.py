@@ -29,7 +29,7 @@ def plain_mean(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("dtype", sorted(AVERAGED))
-@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("count", [2, 3, pytest.param(7, marks=pytest.mark.slow)])
 def test_it_is_the_mean_in_float64(dtype: str, count: int) -> None:
     tensors = samples(dtype, count)
     found = mean_of([raw(one) for one in tensors], dtype)

@@ -271,12 +271,12 @@ def test_a_distributed_checkpoint_in_a_tar_is_read_where_it_lies(tmp_path: Path)
     assert absent.name == "model_weights/__1_0.distcp"
 
 
-def test_every_cut_of_a_tar_is_named(tmp_path: Path) -> None:
+def test_every_cut_of_a_tar_is_named(tmp_path: Path, stride: int) -> None:
     members = {"model_config.yaml": b"a: 1", "model_weights.ckpt": torch_bytes(weights())}
     path = nemo(tmp_path / "m.nemo", members)
     part = claimed(path).parts[0]
     assert part.member is not None
-    for length in reversed(range(512, part.member.start + part.member.nbytes, 11)):
+    for length in reversed(range(512, part.member.start + part.member.nbytes, 5 * stride)):
         os.truncate(path, length)
         files = claimed(path)
         if files.absent:
