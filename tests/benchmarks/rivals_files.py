@@ -187,7 +187,7 @@ def _make_single_files(folder: Path) -> dict[str, torch.Tensor]:
 def _make_shards(folder: Path, weights: dict[str, torch.Tensor], *, lacks: bool) -> None:
     folder.mkdir()
     names = list(weights)
-    where = {}
+    where: dict[str, str] = {}
     for number, part in enumerate((names[:2], names[2:]), start=1):
         name = f"model-{number:05}-of-00002.safetensors"
         where |= dict.fromkeys(part, name)
@@ -206,7 +206,11 @@ def _make_run(folder: Path, weights: dict[str, torch.Tensor], *, turns_nan: bool
     for step in range(10, 310, 10):
         is_lost = turns_nan and step > 200
         loss = float("nan") if is_lost else 2.0 / (1 + step / 100)
-        entry = {"epoch": step / 100, "step": step, "learning_rate": 5e-5 * (1 - step / 400)}
+        entry: dict[str, object] = {
+            "epoch": step / 100,
+            "step": step,
+            "learning_rate": 5e-5 * (1 - step / 400),
+        }
         history.append(entry | {"loss": loss, "grad_norm": loss})
         if step % 100:
             continue

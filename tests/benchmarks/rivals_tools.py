@@ -169,7 +169,7 @@ def installed(tool: Tool, work: Path) -> Path | str:
         return place / "bin"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", place], check=True)
     python = place / "bin" / "python"
-    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     site = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     if tool.needs_torch:
         _lend("torch", Path(site))
