@@ -191,3 +191,20 @@ def test_the_cells_of_the_page_run(notebook: Notebook) -> None:
     assert said[5] == "resuming after epoch 9\n"
     assert said[6].splitlines() == ["torch-zip 3 9", "[]"]
     assert "model_state_dict.conv nan% 12 new NaN" in said[7]  # no distance to NaN
+
+
+def test_the_tutorial_runs_from_its_first_cell_to_its_last(tmp_path: Path) -> None:
+    book = nbformat.read(PAGE.with_name("tutorial.ipynb"), as_version=4)
+    assert not any(cell.get("outputs") for cell in book.cells), "it is kept without outputs"
+    scripts = str(Path(sys.executable).parent)
+    client = nbclient.NotebookClient(
+        book,
+        timeout=120,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
+    )
+    client.execute(env=os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"})
+    told = ANSI.sub("", "".join(printed(cell.outputs) for cell in book.cells if "outputs" in cell))
+    assert "Last good: run/model_epoch_12.pth" in told
+    assert "cause: learning rate jumped (clear)" in told
+    assert "wrote run/best_model_clean.pth" in told
