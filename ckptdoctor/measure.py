@@ -12,33 +12,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from ckptdoctor.believed import scanned_anew
 from ckptdoctor.cache.memory import Memory, Question
 from ckptdoctor.cache.result import Result, scanned_as
 from ckptdoctor.checkpoint import Checkpoint, Problem, TensorStats
-from ckptdoctor.errors import CheckpointError
-from ckptdoctor.finding import Severity, Verdict
-from ckptdoctor.formats import OpenFile, Repeats, opened, read_checkpoint
+from ckptdoctor.finding import Verdict
+from ckptdoctor.formats import Repeats
 from ckptdoctor.formats.dcp.joined import Joined
 from ckptdoctor.layouts.assemble import assembled, in_checkpoint
 from ckptdoctor.layouts.describe import describe
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
-from ckptdoctor.layouts.reading import read_part, with_chunks_joined
+from ckptdoctor.layouts.reading import with_chunks_joined
 from ckptdoctor.layouts.weights.index_check import with_indexes
-from ckptdoctor.manifest import check_folder, check_manifest
+from ckptdoctor.manifest import check_folder
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
+from ckptdoctor.one_file import AHEAD, Failed, Pending, begun, finished
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules import ALL_RULES, Case, Rule, all_rules
 from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.container import CodeInPickle
-from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner
 
 __all__ = ["Examination", "described", "measure"]
 
 T = TypeVar("T")
-
-_AHEAD = 16  # headers read, and files open, ahead of the scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ def measure(
             for part in reading.to_read:
                 reading.open(part, scanner, how)
                 waiting.append((reading, part))
-                if len(waiting) > _AHEAD:
+                if len(waiting) > AHEAD:
                     _finish_first(waiting)
         while waiting:
             _finish_first(waiting)
@@ -148,7 +144,7 @@ class _Reading(Generic[T]):
         self._repeats = repeats
         self._kept = kept
         self._results: list[T] = []
-        self._open: dict[Part, _Pending | Case | CheckpointReport] = {}
+        self._open: dict[Part, _Begun | Case | CheckpointReport] = {}
         self._done: dict[Part, Case | CheckpointReport] = {}
         self._taken: set[str] = set()
         self.to_read = [part for part in dict.fromkeys(files.parts) if part.form is not Form.TEXT]
@@ -157,10 +153,11 @@ class _Reading(Generic[T]):
     def open(self, part: Part, scanner: Scanner, how: Examination) -> None:
         """Read the header of a part and start its scan."""
         own = None if self._files.is_single else part
-        pending = _open(part.path, scanner, how, own, self._taken, repeats=self._repeats)
-        if own is not None and not isinstance(pending, CheckpointReport):
-            self._taken.update(tensor.fqn for tensor in pending.checkpoint.tensors)
-        self._open[part] = pending
+        found = _open(part.path, scanner, how, own, self._taken, repeats=self._repeats)
+        if own is not None and not isinstance(found, CheckpointReport):
+            seen = found.pending.checkpoint if isinstance(found, _Begun) else found.checkpoint
+            self._taken.update(tensor.fqn for tensor in seen.tensors)
+        self._open[part] = found
 
     def finish(self, part: Part) -> None:
         """Wait for the scan of a part."""
@@ -239,43 +236,26 @@ def _naming_tensors(part: PartCase, joined: Joined) -> PartCase:
 
 
 @dataclass(slots=True)
-class _Pending:
-    """A file whose header was read and whose tensors are being scanned."""
+class _Begun:
+    """A file that is being scanned, and what was asked of it before."""
 
-    checkpoint: Checkpoint
-    file: OpenFile
-    scan: PendingScan
-    manifest: tuple[Problem, ...]
-    closing: contextlib.ExitStack
+    pending: Pending
+    path: Path
     part: Part | None
-    read: Checkpoint
     asked: Question | None
     memory: Memory | None
 
 
-def _finish(pending: _Pending | Case | CheckpointReport) -> Case | CheckpointReport:
+def _finish(begun_file: _Begun | Case | CheckpointReport) -> Case | CheckpointReport:
     """What is known of the file once it is scanned."""
-    if not isinstance(pending, _Pending):
-        return pending
-    with pending.closing:
-        try:
-            found = pending.scan.result()
-            anew = scanned_anew(pending.file, pending.part, pending.read)
-            read, checkpoint, found = anew or (pending.read, pending.checkpoint, found)
-        except (CheckpointError, OSError) as error:
-            return _failed(pending.checkpoint.path, error, pending.file)
-        result = Result(
-            checkpoint=read,
-            scanned=scanned_as(checkpoint),
-            stats=found.stats,
-            problems=found.problems,
-            unchecked=found.unchecked,
-            zero_tail=found.zero_tail,
-        )
-        if pending.memory is not None and pending.asked is not None:
-            pending.memory.keep(pending.asked, result, pending.file.fd, checkpoint)
-        return _case(checkpoint, result, pending.part, pending.manifest)
-    raise AssertionError("unreachable: the stack swallows no exception")
+    if not isinstance(begun_file, _Begun):
+        return begun_file
+    found = finished(begun_file.pending)
+    if isinstance(found, Failed):
+        return _report(begun_file.path, found)
+    if begun_file.memory is not None and begun_file.asked is not None and found.state is not None:
+        begun_file.memory.keep(begun_file.asked, found.result, found.state, found.checkpoint)
+    return _case(found.checkpoint, found.result, begun_file.part, found.manifest)
 
 
 def _case(
@@ -314,85 +294,32 @@ def _open(
     taken: Container[str],
     *,
     repeats: Repeats,
-) -> _Pending | Case | CheckpointReport:
+) -> _Begun | Case | CheckpointReport:
     """Read the header and start the scan; a report at once where nothing can be read."""
     asked = None if how.memory is None else how.memory.ask(path, part)
     recalled = _recalled(how.memory, asked, part, taken)
     if recalled is not None:
         return _case(*recalled, part)
-    file = None
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(opened(path))
-            if how.expect is not None:
-                how.expect(path, file.nbytes)
-            read = read_checkpoint(file, repeats=repeats) if part is None else read_part(part, file)
-        except (CheckpointError, OSError) as error:
-            return _failed(path, error, file)
-        checkpoint = read if part is None else in_checkpoint(read, part, taken)
-        scan = scanner.submit(checkpoint, file.fd)
-        manifest = tuple(check_manifest(path, file.fd)) if part is None else ()
-        return _Pending(
-            checkpoint=checkpoint,
-            file=file,
-            scan=scan,
-            manifest=manifest,
-            closing=stack.pop_all(),
-            part=part,
-            read=read,
-            asked=asked,
-            memory=how.memory,
-        )
-    raise AssertionError("unreachable: the stack swallows no exception")
+    pending = begun(path, part, scanner, taken=taken, repeats=repeats, expect=how.expect)
+    if isinstance(pending, Failed):
+        return _report(path, pending)
+    return _Begun(pending=pending, path=path, part=part, asked=asked, memory=how.memory)
 
 
-def _failed(
-    path: Path, error: CheckpointError | OSError, file: OpenFile | None
-) -> CheckpointReport:
+def _report(path: Path, failed: Failed) -> CheckpointReport:
     """The report on a file that gave nothing."""
-    runs = error.runs if isinstance(error, CheckpointError) else ()
-    problems = [_problem_of(error)]
-    if file is not None and file.changed():
-        problems.append(
-            Problem(
-                code="CD109",
-                severity=Severity.WARNING,
-                subject="file",
-                message="the file changed while it was read: somebody writes to it",
-            )
-        )
     return CheckpointReport(
         path=path,
-        nbytes=0 if file is None else file.nbytes,
+        nbytes=failed.nbytes,
         verdict=Verdict.UNREADABLE,
         metadata=Metadata(name_epoch=epoch_from_name(path)),
         findings=(
-            *CodeInPickle().before_damage(runs),
+            *CodeInPickle().before_damage(failed.runs),
             *(
                 rule.from_problem(problem)
-                for problem in problems
+                for problem in failed.problems
                 for rule in ALL_RULES
                 if rule.code == problem.code
             ),
         ),
-    )
-
-
-def _problem_of(error: CheckpointError | OSError) -> Problem:
-    if isinstance(error, CheckpointError):
-        where = "" if error.offset is None else f" (at byte {error.offset})"
-        return Problem(
-            code=error.code,
-            severity=Severity.ERROR,
-            subject="file",
-            message=error.message + where,
-            evidence={"offset": error.offset} if error.offset is not None else {},
-            remedy=error.remedy,
-        )
-    return Problem(
-        code="CD108",
-        severity=Severity.ERROR,
-        subject="file",
-        message=f"cannot be read: {error.strerror or error}",
-        evidence={"errno": error.errno},
     )

@@ -183,7 +183,7 @@ def test_a_file_that_is_cut_between_header_and_tensors_is_reported(
         os.truncate(path, 2000)
         return found
 
-    monkeypatch.setattr("ckptdoctor.measure.read_checkpoint", read_then_cut)
+    monkeypatch.setattr("ckptdoctor.one_file.read_checkpoint", read_then_cut)
     (report,) = examine([path]).checkpoints
     assert [found.code for found in report.findings] == ["CD109"]
     assert report.verdict is not Verdict.HEALTHY

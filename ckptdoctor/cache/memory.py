@@ -159,19 +159,19 @@ class Memory:
         """Count a result as not remembered: it turned out not to be about this."""
         self._read_at.pop(asked.key, None)
 
-    def keep(self, asked: Question, result: Result, fd: int, seen: Checkpoint) -> None:
+    def keep(self, asked: Question, result: Result, state: FileState, seen: Checkpoint) -> None:
         """Remember what was said of a file, unless it must not be.
 
         Args:
             asked: what was asked before it was read.
             result: what came of it.
-            fd: the file, still open.
+            state: what the file was when it had been read.
             seen: the checkpoint as the rules see it.
         """
         if not asked.settled or _is_never_kept(asked, result, seen):
             return
         with contextlib.suppress(OSError, ValueError, RecursionError):
-            if FileState.of(fd) != asked.state or FileState.of(asked.path) != asked.state:
+            if state != asked.state or FileState.of(asked.path) != asked.state:
                 return
             scalars = figures_and_names(result.checkpoint.scalars)
             plain = replace(result, checkpoint=replace(result.checkpoint, scalars=scalars))

@@ -106,7 +106,7 @@ def meddling(kind: Kind, path: Path) -> Iterator[None]:
             meddle(path)
         return checkpoint
 
-    with mock.patch("ckptdoctor.measure.read_checkpoint", reading):
+    with mock.patch("ckptdoctor.one_file.read_checkpoint", reading):
         yield
 
 

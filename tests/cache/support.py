@@ -44,7 +44,7 @@ def counted() -> Iterator[list[Path]]:
             yield file
 
     with (
-        mock.patch("ckptdoctor.measure.opened", opening),
+        mock.patch("ckptdoctor.one_file.opened", opening),
         mock.patch("ckptdoctor.layouts.describe.opened", opening),
         mock.patch("ckptdoctor.formats.opened", opening),
     ):

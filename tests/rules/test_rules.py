@@ -277,7 +277,7 @@ def touch_while_scanning(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         os.utime(path, ns=(1, 1))
         return found
 
-    monkeypatch.setattr("ckptdoctor.measure.read_checkpoint", read_then_touch)
+    monkeypatch.setattr("ckptdoctor.one_file.read_checkpoint", read_then_touch)
 
 
 def test_codes_are_unique_and_in_order() -> None:
