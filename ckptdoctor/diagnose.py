@@ -69,7 +69,7 @@ def examine(
     how = how or Examination()
     crashes = _failed_plugins()
     files = [single(one) if isinstance(one, Path) else one for one in found]
-    waiting = measure(files, how, _Keeper(how).kept)
+    waiting = _measured(files, how, _Keeper(how).kept)
     members = [member for member, _ in waiting]
     formed = form_runs(members, wish, one_by_one=one_by_one, pointers=pointers)
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
@@ -87,6 +87,18 @@ def examine(
         notes=notes_of(formed),
         crashes=tuple(crashes),
     )
+
+
+def _measured(
+    files: Sequence[CheckpointFiles],
+    how: Examination,
+    kept: Callable[[Case | CheckpointReport], tuple[Member, _Kept]],
+) -> list[tuple[Member, _Kept]]:
+    if how.executor is None:
+        return measure(files, how, kept)
+    from ckptdoctor.elsewhere import measured_elsewhere
+
+    return measured_elsewhere(files, how, how.executor, kept)
 
 
 def judge_history(

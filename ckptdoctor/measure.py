@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Container, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -32,7 +33,7 @@ from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.scanning.scanner import Scanner
 
-__all__ = ["Examination", "described", "measure"]
+__all__ = ["Examination", "Reading", "case_of", "described", "measure", "report_of"]
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Examination:
         progress: told of the bytes scanned, in batches, from several threads.
         expect: told of the bytes that a file will take, before they are scanned.
         memory: asked before a file is read, and told after; None to read each.
+        executor: of ``concurrent.futures``, whose workers read the files; None to read them here.
     """
 
     jobs: int | None = None
@@ -56,6 +58,7 @@ class Examination:
     progress: Callable[[int], None] | None = None
     expect: Callable[[Path, int], None] | None = None
     memory: Memory | None = None
+    executor: Executor | None = None
 
 
 def measure(
@@ -72,10 +75,10 @@ def measure(
             returns what is kept of it. Many of the former do not fit into memory together.
     """
     repeats = Repeats()
-    readings = [_Reading(files, repeats, kept) for files in found]
+    readings = [Reading(files, repeats, kept) for files in found]
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
-        waiting: deque[tuple[_Reading[T], Part]] = deque()
+        waiting: deque[tuple[Reading[T], Part]] = deque()
         for reading in readings:
             for part in reading.to_read:
                 reading.open(part, scanner, how)
@@ -126,13 +129,24 @@ def _described_before(files: CheckpointFiles, memory: Memory) -> Checkpoint | No
     return whole if joined is None else replace(whole, tensors=joined.tensors)
 
 
-def _finish_first(waiting: deque[tuple[_Reading[T], Part]]) -> None:
+def _finish_first(waiting: deque[tuple[Reading[T], Part]]) -> None:
     reading, part = waiting.popleft()
     reading.finish(part)
 
 
-class _Reading(Generic[T]):
-    """The files of one checkpoint, on the way from bytes to what is kept of it."""
+class Reading(Generic[T]):
+    """The files of one checkpoint, on the way from bytes to what is kept of it.
+
+    Args:
+        files: they.
+        repeats: the structures of files that were read before.
+        kept: as :func:`measure` is given it.
+
+    Attributes:
+        files: as given.
+        to_read: those that hold more than a text.
+        taken: names that those parts have of which it is known what they hold.
+    """
 
     def __init__(
         self,
@@ -140,36 +154,40 @@ class _Reading(Generic[T]):
         repeats: Repeats,
         kept: Callable[[Case | CheckpointReport], T],
     ) -> None:
-        self._files = files
+        self.files = files
         self._repeats = repeats
         self._kept = kept
         self._results: list[T] = []
         self._open: dict[Part, _Begun | Case | CheckpointReport] = {}
         self._done: dict[Part, Case | CheckpointReport] = {}
-        self._taken: set[str] = set()
+        self.taken: set[str] = set()
         self.to_read = [part for part in dict.fromkeys(files.parts) if part.form is not Form.TEXT]
         self._count = len(self.to_read)
 
     def open(self, part: Part, scanner: Scanner, how: Examination) -> None:
         """Read the header of a part and start its scan."""
-        own = None if self._files.is_single else part
-        found = _open(part.path, scanner, how, own, self._taken, repeats=self._repeats)
+        own = None if self.files.is_single else part
+        found = _open(part.path, scanner, how, own, self.taken, repeats=self._repeats)
         if own is not None and not isinstance(found, CheckpointReport):
             seen = found.pending.checkpoint if isinstance(found, _Begun) else found.checkpoint
-            self._taken.update(tensor.fqn for tensor in seen.tensors)
+            self.taken.update(tensor.fqn for tensor in seen.tensors)
         self._open[part] = found
 
     def finish(self, part: Part) -> None:
         """Wait for the scan of a part."""
-        self._note(part, _finish(self._open.pop(part)))
+        self.note(part, self.scanned(part))
 
-    def _note(self, part: Part, found: Case | CheckpointReport) -> None:
+    def scanned(self, part: Part) -> Case | CheckpointReport:
+        """What came of a part that was opened, waited for."""
+        return _finish(self._open.pop(part))
+
+    def note(self, part: Part, found: Case | CheckpointReport) -> None:
         """Take what came of a part; after the last one nothing but what is kept stays."""
         self._done[part] = found
         if len(self._done) == self._count:
             self._results.append(self._kept(self._whole()))
             self._done.clear()
-            self._taken.clear()
+            self.taken.clear()
 
     def result(self) -> T:
         """What is kept of the checkpoint."""
@@ -178,11 +196,11 @@ class _Reading(Generic[T]):
         return self._results[0]
 
     def _whole(self) -> Case | CheckpointReport:
-        if self._files.is_single:
+        if self.files.is_single:
             (found,) = self._done.values()
             return found
-        parts = tuple(self._part(part) for part in self._files.parts)
-        return _whole(self._files, parts)
+        parts = tuple(self._part(part) for part in self.files.parts)
+        return _whole(self.files, parts)
 
     def _part(self, part: Part) -> PartCase:
         found = self._done.get(part)
@@ -252,15 +270,23 @@ def _finish(begun_file: _Begun | Case | CheckpointReport) -> Case | CheckpointRe
         return begun_file
     found = finished(begun_file.pending)
     if isinstance(found, Failed):
-        return _report(begun_file.path, found)
+        return report_of(begun_file.path, found)
     if begun_file.memory is not None and begun_file.asked is not None and found.state is not None:
         begun_file.memory.keep(begun_file.asked, found.result, found.state, found.checkpoint)
-    return _case(found.checkpoint, found.result, begun_file.part, found.manifest)
+    return case_of(found.checkpoint, found.result, begun_file.part, found.manifest)
 
 
-def _case(
+def case_of(
     checkpoint: Checkpoint, result: Result, part: Part | None, manifest: tuple[Problem, ...] = ()
 ) -> Case:
+    """A file as the rules want it.
+
+    Args:
+        checkpoint: what it holds, by the names of the checkpoint that it is a part of.
+        result: what reader and scan said of it.
+        part: what it is of a checkpoint of several; None for a single file.
+        manifest: what contradicts the note beside it.
+    """
     return Case(
         checkpoint=checkpoint,
         stats=result.stats,
@@ -299,14 +325,14 @@ def _open(
     asked = None if how.memory is None else how.memory.ask(path, part)
     recalled = _recalled(how.memory, asked, part, taken)
     if recalled is not None:
-        return _case(*recalled, part)
+        return case_of(*recalled, part)
     pending = begun(path, part, scanner, taken=taken, repeats=repeats, expect=how.expect)
     if isinstance(pending, Failed):
-        return _report(path, pending)
+        return report_of(path, pending)
     return _Begun(pending=pending, path=path, part=part, asked=asked, memory=how.memory)
 
 
-def _report(path: Path, failed: Failed) -> CheckpointReport:
+def report_of(path: Path, failed: Failed) -> CheckpointReport:
     """The report on a file that gave nothing."""
     return CheckpointReport(
         path=path,

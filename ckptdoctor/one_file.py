@@ -93,6 +93,7 @@ def begun(
     taken: Container[str] = (),
     repeats: Repeats | None = None,
     expect: Callable[[Path, int], None] | None = None,
+    has_note: bool = True,
 ) -> Pending | Failed:
     """A file whose header was read and whose scan has started, to be given to :func:`finished`.
 
@@ -103,6 +104,7 @@ def begun(
         taken: names that other parts of the checkpoint have.
         repeats: the structures of those that were read before.
         expect: told of the bytes that it will take.
+        has_note: whether a note of ours may lie beside it.
     """
     file = None
     with contextlib.ExitStack() as stack:
@@ -115,7 +117,7 @@ def begun(
             return _failed(error, file)
         checkpoint = read if part is None else in_checkpoint(read, part, taken)
         scan = scanner.submit(checkpoint, file.fd)
-        manifest = tuple(check_manifest(path, file.fd)) if part is None else ()
+        manifest = tuple(check_manifest(path, file.fd)) if has_note and part is None else ()
         return Pending(
             checkpoint=checkpoint,
             read=read,

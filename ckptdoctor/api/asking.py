@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,7 +58,11 @@ def surveyed(paths: Sequence[AnyPath], how: Examination, wish: Wish | None) -> R
 
 
 def examination(
-    jobs: int | None, meter: Meter | None, *, keep_details: bool = False
+    jobs: int | None,
+    meter: Meter | None,
+    *,
+    keep_details: bool = False,
+    executor: Executor | None = None,
 ) -> Examination:
     """How to examine.
 
@@ -71,6 +76,7 @@ def examination(
         keep_details=keep_details,
         progress=None if meter is None else meter.advance,
         expect=None if meter is None else meter.expect,
+        executor=executor,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from ckptdoctor.api.asking import AnyPath, as_result, examination, surveyed, wish_of
@@ -33,6 +34,7 @@ def scan(
     mode: str | None = None,
     log_pattern: str = "",
     progress: Progress | bool | None = None,
+    executor: Executor | None = None,
 ) -> ScanReport:
     """A verdict for every checkpoint, and which one to go on from: ``ckptdoctor scan``.
 
@@ -55,16 +57,20 @@ def scan(
         progress: called with the bytes done and the bytes expected so far, from several threads but
             never from two at once. What it raises ends the scan. None for a bar in a notebook
             where it takes more than a second, and nothing elsewhere; False for nothing.
+        executor: whose workers read the files, each in a thread of its own: any of
+            ``concurrent.futures``, dask's ``client.get_executor()``, mpi4py's, loky's. It is not
+            shut down. The workers need ckptdoctor, and have to see the files by the same paths.
 
     Raises:
         NothingToExamineError: the paths name nothing, or folders without a checkpoint; also a
             ``FileNotFoundError``.
-        OSError: one of ``logs`` cannot be read.
-        UsageError: ``jobs`` is less than one, no run has that metric, or the mode is neither.
+        OSError: one of ``logs`` cannot be read, or the executor gives no work back.
+        UsageError: ``jobs`` is less than one, no run has that metric, the mode is neither, or the
+            executor's workers cannot do the work.
     """
     wish = wish_of(logs, log_pattern, metric, mode)
     with metered(progress) as meter:
-        how = examination(jobs, meter, keep_details=keep_details)
+        how = examination(jobs, meter, keep_details=keep_details, executor=executor)
         report = surveyed(paths, how, wish)
     return as_result(ScanReport, report)
 
@@ -77,6 +83,7 @@ def rank(
     mode: str | None = None,
     log_pattern: str = "",
     progress: Progress | bool | None = None,
+    executor: Executor | None = None,
 ) -> RankReport:
     """The checkpoints from best to worst, each with the reason for its place: ``ckptdoctor rank``.
 
@@ -88,13 +95,14 @@ def rank(
         mode: ``max`` or ``min``.
         log_pattern: how to read a line of the logs.
         progress: told of the bytes.
+        executor: whose workers read the files.
 
     Raises:
         NothingToExamineError, OSError, UsageError: as ``scan``.
     """
     wish = wish_of(logs, log_pattern, metric, mode)
     with metered(progress) as meter:
-        report = surveyed(paths, examination(jobs, meter), wish)
+        report = surveyed(paths, examination(jobs, meter, executor=executor), wish)
     return as_result(RankReport, report)
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "FarBytes",
     "close",
     "expect",
+    "expect_version",
     "is_at_hand",
     "is_far",
     "key_of",
@@ -160,3 +161,10 @@ def mark_of(file: object) -> bytes | None:
         source = _far.get(file)
         return None if source is None else source.mark
     return getattr(file, "far_mark", None)
+
+
+def expect_version(path: object, nbytes: int, mark: bytes, modified_ns: int) -> None:
+    """Take from another process what a far file is; nothing where it is local."""
+    tell = getattr(path, "is_as_seen", None)
+    if tell is not None:
+        tell(nbytes, mark, modified_ns)

@@ -61,7 +61,7 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         Raises:
             OSError: it is not there, or cannot be looked at.
         """
-        mirror.fill(os.path.dirname(os.fspath(self)))  # noqa: PTH120
+        self._look()
         try:
             return Path(os.fspath(self)).stat(follow_symlinks=follow_symlinks)
         except OSError as error:
@@ -90,7 +90,7 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
             yield self / one.name
 
     def _look(self) -> None:
-        mirror.fill(os.path.dirname(os.fspath(self)))  # noqa: PTH120
+        mirror.look(os.fspath(self))
 
     def open(self, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:
         """Open it for reading.
@@ -139,6 +139,10 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         return FarFile(
             mount.store, mount.at(below), os.fspath(self), self.stat().st_size, self.far_mark
         )
+
+    def is_as_seen(self, nbytes: int, mark: bytes, modified_ns: int) -> None:
+        """Told by another process what it is; its folder is not looked into for that."""
+        mirror.give(os.fspath(self), nbytes, mark, modified_ns)
 
     @property
     def far_mark(self) -> bytes:

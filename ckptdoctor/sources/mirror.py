@@ -47,6 +47,7 @@ class Mount:
         filled: folders that were looked into.
         skimmed: those of them whose files were not asked for their sizes.
         trouble: why something cannot be looked at, by path.
+        given: files that somebody else has listed, who told what they are.
     """
 
     store: Store
@@ -60,6 +61,7 @@ class Mount:
     filled: set[str] = field(default_factory=set)
     skimmed: set[str] = field(default_factory=set)
     trouble: dict[str, OSError] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
 
     def url(self, below: str) -> str:
         """What a path is shown as: no key is in it."""
@@ -176,6 +178,33 @@ class Mirror:
                     else:
                         mount.trouble[name] = met
 
+    def look(self, place: str) -> None:
+        """Make what lies beside a file; nothing where somebody told what the file is."""
+        found = self.of(place)
+        if found is not None and found[1] not in found[0].given:
+            self.fill(os.path.dirname(place))  # noqa: PTH120
+
+    def give(self, place: str, nbytes: int, mark: bytes, modified_ns: int) -> None:
+        """Make a file as somebody has seen it, without a look into its folder.
+
+        Args:
+            place: of the file.
+            nbytes: its size.
+            mark: what tells its version.
+            modified_ns: when it was written, in nanoseconds since 1970.
+        """
+        found = self.of(place)
+        if found is None:
+            return
+        mount, below = found
+        with self._lock:
+            if self._marks.get(place) == mark and _nbytes(place) == nbytes:
+                return
+            with contextlib.suppress(OSError):
+                os.unlink(place)  # noqa: PTH108
+            self._make_one(mount, below, Entry(below, False, nbytes, mark, modified_ns))  # noqa: FBT003
+            mount.given.add(below)
+
     def forget(self, place: str) -> None:
         """Have a file, which was written or removed there, asked for anew."""
         found = self.of(place)
@@ -261,6 +290,9 @@ class Mirror:
 
     def _make_one(self, mount: Mount, below: str, entry: Entry) -> None:
         place = f"{mount.folder}/{below}"
+        if below in mount.given:  # what the store says now counts
+            mount.given.discard(below)
+            os.unlink(place)  # noqa: PTH108
         if entry.is_folder:
             with contextlib.suppress(FileExistsError):  # an object may have the name of a folder
                 os.makedirs(place, exist_ok=True)  # noqa: PTH103
@@ -280,6 +312,13 @@ class Mirror:
         finally:
             os.close(fd)
         self._marks[place] = entry.mark
+
+
+def _nbytes(place: str) -> int:
+    try:
+        return os.stat(place).st_size  # noqa: PTH116
+    except OSError:
+        return -1
 
 
 def _fits(name: str) -> bool:
