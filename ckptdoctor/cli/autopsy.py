@@ -10,6 +10,7 @@ import typer
 
 from ckptdoctor.cli.exits import Exit, exit_for
 from ckptdoctor.cli.options import (
+    ClusterOption,
     CommandOption,
     FailOn,
     FailOnOption,
@@ -83,6 +84,7 @@ def autopsy(
     no_color: NoColorOption = False,
     jobs: JobsOption = None,
     no_cache: NoCacheOption = False,
+    cluster: ClusterOption = "",
 ) -> int:
     """Say what happened to a run: what went bad first, why, and what to do about it.
 
@@ -96,7 +98,7 @@ def autopsy(
 
     done = perform(
         paths or [],
-        examining(jobs=jobs, quiet=quiet, cached=not no_cache),
+        examining(jobs=jobs, quiet=quiet, cached=not no_cache, cluster=cluster),
         wish=wish_of(log, log_pattern, metric, mode),
         run=run,
         quick=quick,

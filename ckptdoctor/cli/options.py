@@ -12,6 +12,7 @@ from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
 
 __all__ = [
+    "ClusterOption",
     "CommandOption",
     "FailOn",
     "FailOnOption",
@@ -180,6 +181,15 @@ JobsOption = Annotated[
     int | None,
     typer.Option(
         min=1, max=256, metavar="N", help="Threads. Default: one a core.", show_default=False
+    ),
+]
+ClusterOption = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Have the files read by a dask cluster: its scheduler, as tcp://host:8786.",
+        show_default=False,
     ),
 ]
 TargetOption = Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from ckptdoctor.cli.exits import Exit
 from ckptdoctor.cli.options import (
+    ClusterOption,
     CommandOption,
     JobsOption,
     LogOption,
@@ -94,6 +95,7 @@ def plan(
     no_color: NoColorOption = False,
     jobs: JobsOption = None,
     no_cache: NoCacheOption = False,
+    cluster: ClusterOption = "",
 ) -> int:
     """Plan the restart: ready commands to resume safely, with the reason for every change.
 
@@ -118,7 +120,7 @@ def plan(
     made = plan_restart(
         paths or [],
         request,
-        examining(jobs=jobs, quiet=quiet, cached=not no_cache),
+        examining(jobs=jobs, quiet=quiet, cached=not no_cache, cluster=cluster),
         wish=wish_of(log, log_pattern, metric, mode),
         run=run,
         earlier=earlier,

@@ -9,6 +9,7 @@ import typer
 
 from ckptdoctor.cli.exits import Exit, exit_for
 from ckptdoctor.cli.options import (
+    ClusterOption,
     FailOn,
     FailOnOption,
     JobsOption,
@@ -50,6 +51,7 @@ def rank(
     no_color: NoColorOption = False,
     jobs: JobsOption = None,
     no_cache: NoCacheOption = False,
+    cluster: ClusterOption = "",
 ) -> int:
     """Rank backups from best to worst, each with the reason for its place.
 
@@ -63,7 +65,9 @@ def rank(
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
+    report = examine_paths(
+        paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache, cluster=cluster
+    )
     report = None if report is None else report_settled(report)
     ranking = report or Report()
     if fmt is _Format.JSON:

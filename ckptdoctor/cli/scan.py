@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ckptdoctor.cli.exits import Exit, exit_for
 from ckptdoctor.cli.options import (
+    ClusterOption,
     FailOn,
     FailOnOption,
     Format,
@@ -39,6 +40,7 @@ def scan(
     log_pattern: LogPatternOption = "",
     jobs: JobsOption = None,
     no_cache: NoCacheOption = False,
+    cluster: ClusterOption = "",
 ) -> int:
     """Examine checkpoints: which are still good, and which one to go on from.
 
@@ -50,7 +52,9 @@ def scan(
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
-    report = examine_paths(paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache)
+    report = examine_paths(
+        paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache, cluster=cluster
+    )
     report = None if report is None else report_settled(report)
     code = Exit.NOTHING if report is None else exit_for(report, fail_on)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report

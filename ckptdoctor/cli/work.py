@@ -16,6 +16,8 @@ from ckptdoctor.scanning.gradual import FEW_NBYTES
 from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ckptdoctor.cache.memory import Memory
     from ckptdoctor.diagnose import Examination
     from ckptdoctor.layouts.files import CheckpointFiles
@@ -35,6 +37,7 @@ def examine_paths(
     quiet: bool,
     wish: Wish | None = None,
     cached: bool = False,
+    cluster: str = "",
 ) -> Report | None:
     """The report on what the paths name; None, with a note, where they name nothing.
 
@@ -44,6 +47,11 @@ def examine_paths(
         quiet: whether to show no progress.
         wish: what the user says of metric and logs.
         cached: whether what is remembered of files that have not changed will do.
+        cluster: whose workers read the files, by the address of its scheduler; "" for none.
+
+    Raises:
+        ConnectionError: no scheduler answers there.
+        UsageError: dask is not installed.
     """
     found = discover(paths)
     if not found.checkpoints:
@@ -60,7 +68,7 @@ def examine_paths(
 
         return survey(found, how, wish)
 
-    with remembering(wanted=cached, quiet=quiet) as memory:
+    with _workers_of(cluster) as executor, remembering(wanted=cached, quiet=quiet) as memory:
         is_known = memory is not None and memory.holds_all(found.checkpoints)
         parts = [one.path for files in found.checkpoints for one in files.parts]
         return _watched(
@@ -69,22 +77,34 @@ def examine_paths(
             quiet=quiet,
             keep_details=False,
             memory=memory,
-            has_much=not is_known and _is_much(parts),
+            has_much=executor is None and not is_known and _is_much(parts),
             files=parts,
+            executor=executor,
         )
 
 
-def examining(*, jobs: int | None, quiet: bool, cached: bool = False) -> Examine:
+def _workers_of(cluster: str) -> contextlib.AbstractContextManager[Executor | None]:
+    if not cluster:
+        return contextlib.nullcontext()
+    from ckptdoctor.executors.cluster import cluster_at
+
+    return cluster_at(cluster)
+
+
+def examining(*, jobs: int | None, quiet: bool, cached: bool = False, cluster: str = "") -> Examine:
     """``examine_paths`` with these options, for a task that asks for a ranking.
 
     Args:
         jobs: threads.
         quiet: whether to show no progress.
         cached: whether what is remembered of files that have not changed will do.
+        cluster: whose workers read the files; "" for none.
     """
 
     def examine(paths: Sequence[Path], wish: Wish | None) -> Report | None:
-        return examine_paths(paths, jobs=jobs, quiet=quiet, wish=wish, cached=cached)
+        return examine_paths(
+            paths, jobs=jobs, quiet=quiet, wish=wish, cached=cached, cluster=cluster
+        )
 
     return examine
 
@@ -138,6 +158,7 @@ def _watched(
     has_much: bool,
     files: Iterable[Path],
     memory: Memory | None = None,
+    executor: Executor | None = None,
 ) -> Report:
     """The report, with a progress bar while it is made, and a note for every bug of ours."""
     if has_much:
@@ -152,6 +173,7 @@ def _watched(
                 progress=bar.advance,
                 expect=bar.expect,
                 memory=memory,
+                executor=executor,
             )
         )
     for crash in report.crashes:
