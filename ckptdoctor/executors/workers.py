@@ -144,13 +144,19 @@ def serve() -> None:
     from ckptdoctor.executors import task  # noqa: F401  (before the first call)
 
     _send(target, pickle.dumps("ready"))
-    while True:
-        try:
+    with contextlib.suppress(EOFError, OSError):  # whoever asked is gone
+        while True:
             work, args, named = _receive(source)
-        except EOFError:
-            os._exit(0)  # tearing torch's library down takes longer than many a scan
-        try:
-            answer = True, work(*args, **named)
-        except Exception as error:  # noqa: BLE001  (told to whoever asked)
-            answer = False, error
-        _send(target, pickle.dumps(answer))
+            try:
+                answer = pickle.dumps((True, work(*args, **named)))
+            except Exception as error:  # noqa: BLE001  (told to whoever asked)
+                answer = _as_answer(error)
+            _send(target, answer)
+    os._exit(0)  # tearing torch's library down takes longer than many a scan
+
+
+def _as_answer(error: Exception) -> bytes:
+    try:
+        return pickle.dumps((False, error))
+    except Exception:  # noqa: BLE001  (an error that cannot be sent is told)
+        return pickle.dumps((False, RuntimeError(repr(error))))
