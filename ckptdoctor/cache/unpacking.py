@@ -10,10 +10,12 @@ import json
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ckptdoctor.bulk import instances
 from ckptdoctor.cache.packing import NONE, Packed
 from ckptdoctor.cache.result import FileState, Result
 from ckptdoctor.checkpoint import (
@@ -23,6 +25,7 @@ from ckptdoctor.checkpoint import (
     Problem,
     Role,
     StorageRef,
+    Structure,
     TensorRecord,
     TensorStats,
     ZeroTail,
@@ -33,6 +36,8 @@ from ckptdoctor.finding import Severity
 __all__ = ["Structures"]
 
 _T = TypeVar("_T")
+_TENSOR = ("fqn", "dtype", "shape", "stride", "storage_offset", "storage", "role", "lost")
+_MOST_ALIKE = 64
 _ROLES = {role.value: role for role in Role}
 
 
@@ -66,10 +71,10 @@ class _Structure:
     """What files of a run have in common, checked once."""
 
     def __init__(self, told: Any) -> None:
-        self._refs = [
-            (_a(str, key), None if text is None else _size(text)) for key, text in told["refs"]
-        ]
+        self._keys = [_a(str, key) for key, _ in told["refs"]]
+        self._texts = [None if text is None else _size(text) for _, text in told["refs"]]
         self._tensors = [self._tensor(row) for row in told["tensors"]]
+        self._columns = list(zip(*self._tensors, strict=True)) or [()] * len(_TENSOR)
         self._records = [self._ref(at) for at in told["records"]]
         self._scalars = [_a(str, path) for path in told["scalars"]]
         self._samples = [None if one is None else _size(one) for one in told["samples"]]
@@ -80,11 +85,14 @@ class _Structure:
         self._names = [name for name, _ in own]
         if {len(self._tensors)} != {len(own), len(self._samples)}:
             raise ValueError("lists of different lengths")
+        self._found = [at for at, size in enumerate(self._samples) if size is not None]
+        self._numels = [math.prod(self._tensors[at][2]) for at in self._found]
+        self._alike: dict[bytes, Structure] = {}
         if len({*self._names}) != len(own) or len({*self._scalars}) != len(self._scalars):
             raise ValueError("a name twice")
 
     def _ref(self, at: object) -> int:
-        if not 0 <= (place := _a(int, at)) < len(self._refs):
+        if not 0 <= (place := _a(int, at)) < len(self._keys):
             raise ValueError("a storage that is not listed")
         return place
 
@@ -106,8 +114,8 @@ class _Structure:
     def result(self, told: Any, figures: bytes, path: Path, state: FileState) -> Result:
         """A file of this structure."""
         reader = _Columns(figures)
-        refs = list(self._storages(reader, _a(str, told["folder"])))
-        stats = dict(self._stats(reader, told["odd"]))
+        refs, structure = self._storages(reader, _a(str, told["folder"]))
+        stats = self._stats(reader, told["odd"])
         values = told["scalars"]
         if not all(value is None or isinstance(value, str | int | float) for value in values):
             raise ValueError("a value that is none")
@@ -116,7 +124,7 @@ class _Structure:
             path=path,
             format=_a(str, told["format"]),
             nbytes=_size(told["nbytes"]),
-            tensors=tuple(_records(self._tensors, refs)),
+            tensors=tuple(self._records_of(refs)),
             scalars=dict(zip(self._scalars, values, strict=True)),
             globals=tuple(map(_global, told["globals"])),
             problems=tuple(map(_problem, told["problems"])),
@@ -128,6 +136,7 @@ class _Structure:
                 nbytes=state.nbytes,
                 mtime_ns=state.mtime_ns,
             ),
+            structure=structure,
         )
         return Result(
             checkpoint=checkpoint,
@@ -140,36 +149,61 @@ class _Structure:
             else ZeroTail(start=_size(zeros[0]), filled=_a(float, zeros[1])),
         )
 
-    def _storages(self, reader: _Columns, folder: str) -> Iterator[StorageRef]:
-        count = len(self._refs)
-        columns = [reader.numbers("q", count) for _ in range(4)]
-        if any(min(column, default=0) < NONE for column in columns):
+    def _storages(self, reader: _Columns, folder: str) -> tuple[list[StorageRef], Structure | None]:
+        """The storages, and what files share whose storages are of the same sizes as well."""
+        count = len(self._keys)
+        offsets, sizes, crcs, deflated = (reader.numbers("q", count) for _ in range(4))
+        if any(min(column, default=0) < NONE for column in (offsets, sizes, crcs, deflated)):
             raise ValueError("a place that is none")
-        for (key, text), offset, nbytes, crc, deflated in zip(self._refs, *columns, strict=True):
-            yield StorageRef(
-                key=folder + key,
-                offset=offset,
-                nbytes=nbytes,
-                crc32=None if crc == NONE else crc,
-                deflated_nbytes=None if deflated == NONE else deflated,
-                text_nbytes=text,
-            )
+        sized = sizes.tobytes() + deflated.tobytes()
+        structure = self._alike.get(sized)
+        if structure is None and len(self._alike) < _MOST_ALIKE:
+            structure = self._alike[sized] = Structure()
+        made = instances(
+            StorageRef,
+            count,
+            key=map(folder.__add__, self._keys),
+            offset=offsets,
+            nbytes=sizes,
+            crc32=_or_none(crcs),
+            deflated_nbytes=_or_none(deflated),
+            inline=repeat(None),
+            text_nbytes=self._texts,
+        )
+        return made, structure
 
-    def _stats(self, reader: _Columns, odd: Mapping[str, Any]) -> Iterator[tuple[str, TensorStats]]:
-        found = [at for at, size in enumerate(self._samples) if size is not None]
-        low, high = reader.numbers("d", len(found)), reader.numbers("d", len(found))
-        for at, least, most in zip(found, low, high, strict=True):
-            name, row = self._names[at], self._tensors[at]
-            sample = reader.raw(self._samples[at] or 0)
-            numel = math.prod(row[2])
-            if (told := odd.get(str(at))) is None:
-                if math.isnan(least) or math.isnan(most):
-                    raise ValueError("an extreme that is none")
-                stats = TensorStats(fqn=name, numel=numel, min=least, max=most, sample=sample)
-            else:
-                stats = _odd_stats(told, name, numel, sample)
-            yield name, stats
+    def _records_of(self, refs: Sequence[StorageRef]) -> list[TensorRecord]:
+        columns: dict[str, Sequence[Any]] = dict(zip(_TENSOR, self._columns, strict=True))
+        columns["storage"] = [None if at is None else refs[at] for at in columns["storage"]]
+        return instances(TensorRecord, len(self._tensors), **columns)
+
+    def _stats(self, reader: _Columns, odd: Mapping[str, Any]) -> dict[str, TensorStats]:
+        count = len(self._found)
+        low, high = reader.numbers("d", count), reader.numbers("d", count)
+        names = [self._names[at] for at in self._found]
+        made = instances(
+            TensorStats,
+            count,
+            fqn=names,
+            numel=self._numels,
+            nan=repeat(0),
+            posinf=repeat(0),
+            neginf=repeat(0),
+            min=low,
+            max=high,
+            first_bad_index=repeat(None),
+            saturated=repeat(0),
+            sample=[reader.raw(self._samples[at] or 0) for at in self._found],
+        )
         reader.end()
+        if odd or any(map(math.isnan, low)) or any(map(math.isnan, high)):
+            for place, at in enumerate(self._found):
+                if (told := odd.get(str(at))) is not None:
+                    plain = made[place]
+                    made[place] = _odd_stats(told, plain.fqn, plain.numel, plain.sample)
+                elif math.isnan(low[place]) or math.isnan(high[place]):
+                    raise ValueError("an extreme that is none")
+        return dict(zip(names, made, strict=True))
 
 
 class _Columns:
@@ -185,7 +219,7 @@ class _Columns:
             raise ValueError("figures that end too early")
         return self._raw[self._at - nbytes : self._at]
 
-    def numbers(self, code: str, count: int) -> Sequence[Any]:
+    def numbers(self, code: str, count: int) -> array[Any]:
         """The next column."""
         column: array[Any] = array(code)
         column.frombytes(self.raw(count * column.itemsize))
@@ -199,18 +233,9 @@ class _Columns:
             raise ValueError("figures that nobody asks for")
 
 
-def _records(rows: Iterable[tuple[Any, ...]], refs: Sequence[StorageRef]) -> Iterator[TensorRecord]:
-    for fqn, dtype, shape, stride, offset, storage, role, lost in rows:
-        yield TensorRecord(
-            fqn=fqn,
-            dtype=dtype,
-            shape=shape,
-            stride=stride,
-            storage_offset=offset,
-            storage=None if storage is None else refs[storage],
-            role=role,
-            lost=lost,
-        )
+def _or_none(column: Sequence[int]) -> Sequence[int | None]:
+    """A column with what stands for no value as None."""
+    return column if NONE not in column else [None if one == NONE else one for one in column]
 
 
 def _odd_stats(told: Any, name: str, numel: int, sample: bytes) -> TensorStats:

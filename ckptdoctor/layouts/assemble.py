@@ -45,7 +45,7 @@ def in_checkpoint(checkpoint: Checkpoint, part: Part, taken: Container[str] = ()
     scalars = checkpoint.scalars
     if part.prefix:
         scalars = {part.prefix + path: value for path, value in scalars.items()}
-    return replace(checkpoint, tensors=tuple(tensors), scalars=scalars)
+    return replace(checkpoint, tensors=tuple(tensors), scalars=scalars, structure=None)
 
 
 def assembled(files: CheckpointFiles, parts: Sequence[tuple[Part, Checkpoint]]) -> Checkpoint:

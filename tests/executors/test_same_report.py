@@ -8,16 +8,24 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 import ckptdoctor
+from ckptdoctor.elsewhere import measured_elsewhere
 from ckptdoctor.executors.workers import Workers
+from ckptdoctor.measure import Examination
 from ckptdoctor.render.machine.as_json import scan_json
+from ckptdoctor.report import CheckpointReport
+from ckptdoctor.rules import Case
+from ckptdoctor.runs.discover import discover
+from ckptdoctor.shelf import Shelf
 from ckptdoctor.sources import path_of
 from ckptdoctor.sources.mirror import mirror
 from tests.bad_inputs.catalogue import ALL_KINDS
 from tests.bad_inputs.each_format import EACH_FORMAT
 from tests.bad_inputs.kind import Kind
 from tests.bad_inputs.running import made
+from tests.builders import save
 from tests.cache.support import counted
 from tests.layouts.folders import TWINS
 from tests.layouts.folders.truth import Layout
@@ -76,6 +84,32 @@ def test_of_a_bad_input(kind: Kind, tmp_path: Path, workers: Workers) -> None:
         same(workers, path)
     except ckptdoctor.NothingToExamineError:
         pytest.skip("there is nothing to examine")
+
+
+def test_of_cases_that_are_put_away(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What files of one structure share is kept once; those of other sizes share it not."""
+    monkeypatch.setattr("ckptdoctor.diagnose._TENSORS_IN_FULL", 0)
+    for epoch in range(6):
+        whole = torch.full((64 + 8 * (epoch % 2),), 0.5 + epoch)
+        save(tmp_path / f"net_{epoch}.pth", {"model": {"a.weight": whole[:64]}, "epoch": epoch})
+    found = ckptdoctor.scan(tmp_path, executor=workers, keep_details=False)
+    assert scan_json(found) == scan_json(ckptdoctor.scan(tmp_path))
+    kept: list[Case] = []
+    shelf = Shelf()
+
+    def put_away(case: Case | CheckpointReport) -> None:
+        assert isinstance(case, Case)
+        folded = shelf.folded(case)
+        assert folded.unfolded().checkpoint.records == tuple(case.checkpoint.records)
+        kept.append(case)
+
+    files = discover([tmp_path]).checkpoints
+    measured_elsewhere(files, Examination(), workers, put_away)
+    marks = [case.checkpoint.structure for case in kept]
+    assert len({id(mark) for mark in marks}) == 2
+    assert {ref.nbytes for case in kept for ref in case.checkpoint.records} >= {256, 288}
 
 
 def test_of_a_path_from_the_current_folder(
