@@ -34,16 +34,24 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from tests.benchmarks.mutants_judge import Bench, tests_of
 from tests.benchmarks.mutants_made import Mutant, mutants_of
+from tests.benchmarks.mutants_ran import (
+    FileRan,
+    Records,
+    chosen_tests,
+    lines_around,
+)
 from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
 
 ROOT = Path(__file__).parents[2]
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "rules": ("rules/**/*.py",),
     "runs": ("runs/**/*.py",),
-    "recovery": ("recovery/**/*.py",),
+    "recovery": ("recovery/*.py", "recovery/[!pr]*/**/*.py"),
+    "recovery/repair": ("recovery/repair/*.py", "recovery/parity/*.py"),
     "layouts": ("layouts/**/*.py",),
     "formats/pickle": tuple(f"formats/pickle/{name}.py" for name in ("names", "machine", "writer")),
     "formats/zip": ("formats/zip/**/*.py",),
@@ -74,6 +82,8 @@ def main() -> int:
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
     parser.add_argument("--sample", type=int, default=20, help="of each room; 0 for all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--each", type=float, default=10.0, help="seconds of tests a stage")
+    parser.add_argument("--files", type=int, default=0, help="ask so many near ones; 0 for all")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--since", metavar="REV", help="mutants of lines changed since, first")
     parser.add_argument("--line", default="", metavar="TEXT", help="of lines that hold this")
@@ -94,36 +104,108 @@ def main() -> int:
     queue = {
         room: sample(all_, options.sample, options.seed, changed) for room, all_ in found.items()
     }
-    known: dict[str, dict[str, str]] = (
+    known: dict[str, Known] = (
         json.loads(options.results.read_text(encoding="utf-8")) if options.results.is_file() else {}
     )
     with tempfile.TemporaryDirectory(prefix="ckptdoctor-mutants-") as folder:
         bench = Bench(ROOT, Path(folder))
-        for room, mutants in queue.items():
-            for mutant in mutants:
-                if mutant.key in equivalent:
-                    continue
-                stages = [*tests_of(ROOT, mutant.path), _above(room)]
-                state = _state(mutant, stages)
-                if known.get(mutant.key, {}).get("state") == state:
-                    continue
-                if time.monotonic() > until:
-                    print("the time is over; the next run goes on here", file=sys.stderr)
-                    break
-                by = bench.judge(mutant, stages)
-                known[mutant.key] = {"state": state, "by": by}
-                options.results.write_text(json.dumps(known, indent=0), encoding="utf-8")
-                print(told(mutant, by), file=sys.stderr, flush=True)
+        records = Records(ROOT, options.results.with_suffix(".ran.json"))
+        judges = {room: Judge(bench, records, room, options.each, options.files) for room in queue}
+        for room, mutant in ordered(queue, options.seed, changed):
+            judge = judges[room]
+            if mutant.key in equivalent or judge.is_known(mutant, known.get(mutant.key)):
+                continue
+            if time.monotonic() > until:
+                print("the time is over; the next run goes on here", file=sys.stderr)
+                break
+            known[mutant.key] = judge.judge(mutant, known.get(mutant.key))
+            options.results.write_text(json.dumps(known, indent=0), encoding="utf-8")
+            print(told(mutant, known[mutant.key]["by"]), file=sys.stderr, flush=True)
     rows = [row(room, found[room], queue[room], known, equivalent) for room in queue]
     table = markdown(HEAD, rows)
     print(table)
     for mutants in queue.values():
         for one in mutants:
-            if one.key not in equivalent and known.get(one.key, {}).get("by") == "":
+            if one.key not in equivalent and known.get(one.key, _UNKNOWN)["by"] == "":
                 print(told(one, ""))
     if options.write:
         put(RELIABILITY, "mutants", table)
     return 0
+
+
+class Known(TypedDict):
+    """What is known of a mutant: of which source, who noticed ("" for none), who was asked."""
+
+    source: str
+    by: str
+    asked: dict[str, str]
+
+
+_UNKNOWN: Known = {"source": "", "by": "?", "asked": {}}
+
+
+class Judge:
+    """Asks the tests of a room, and none twice."""
+
+    def __init__(
+        self, bench: Bench, records: Records, room: str, most_s: float, files: int
+    ) -> None:
+        self._bench = bench
+        self._records = records
+        self._modules = chosen([room])[room]
+        self._above = [path for path in ABOVE.get(room, ()) if (ROOT / path).is_file()]
+        self._most_s = most_s
+        self._files = files
+
+    def is_known(self, mutant: Mutant, known: Known | None) -> bool:
+        """Whether module and tests are as they were when it was judged."""
+        if known is None or known["source"] != _hash(mutant.source.encode()):
+            return False
+        if known["by"]:
+            return all(_hash_of(path) == state for path, state in known["asked"].items())
+        return not any(self._not_asked(stage, known) for stage, _ in self._stages(mutant))
+
+    def judge(self, mutant: Mutant, known: Known | None) -> Known:
+        """What became of it; files that were asked before, and did not notice, are left out."""
+        source = _hash(mutant.source.encode())
+        if known is None or known["by"] or known["source"] != source:
+            known = {"source": source, "by": "", "asked": {}}
+        original = (ROOT / mutant.path).read_text(encoding="utf-8")
+        lines = lines_around(original, mutant.line)
+        for stage, unseen in self._stages(mutant):
+            files = self._not_asked(stage, known)
+            records = self._recorded(files)
+            tests = chosen_tests(mutant.path, lines, records, self._most_s, unseen=unseen)
+            by = self._bench.judge(mutant, tests)
+            if by:
+                noticed = by.removeprefix("FAILED ").removeprefix("ERROR ").partition("::")[0]
+                by_files = [noticed] if noticed in files else tests.files
+                asked = {path: _hash_of(path) for path in by_files}
+                return {"source": source, "by": by, "asked": asked}
+            known["asked"] |= {path: _hash_of(path) for path in files}
+        return known
+
+    def _stages(self, mutant: Mutant) -> list[tuple[list[str], bool]]:
+        """The test files to ask in turn, and whether tests that start processes are asked too."""
+        stages = [(stage, False) for stage in tests_of(ROOT, mutant.path)]
+        if not self._files:
+            return [*stages, (self._above, True)]
+        left = self._files
+        near = []
+        for stage, unseen in stages:
+            near.append((stage[:left], unseen))
+            left -= len(near[-1][0])
+        return [(stage, unseen) for stage, unseen in near if stage]
+
+    def _not_asked(self, stage: Iterable[str], known: Known) -> list[str]:
+        return [path for path in stage if known["asked"].get(path) != _hash_of(path)]
+
+    def _recorded(self, files: Sequence[str]) -> dict[str, FileRan]:
+        new = [path for path in files if self._records.of(path, self._modules) is None]
+        if new:
+            self._records.keep(self._modules, self._bench.record(new, self._modules))
+        found = ((path, self._records.of(path, self._modules)) for path in files)
+        return {path: ran for path, ran in found if ran is not None}
 
 
 def chosen(names: Sequence[str]) -> dict[str, list[str]]:
@@ -168,15 +250,26 @@ def sample(
     return [*first, *rest][: count or None]
 
 
+def ordered(
+    queue: Mapping[str, Sequence[Mutant]], seed: int, changed: frozenset[tuple[str, int]]
+) -> list[tuple[str, Mutant]]:
+    """Those of changed lines, whatever their room; then room by room, in an order of the seed."""
+    rooms = [*queue]
+    random.Random(seed).shuffle(rooms)
+    every = [(room, one) for room in rooms for one in queue[room]]
+    return sorted(every, key=lambda pair: (pair[1].path, pair[1].line) not in changed)
+
+
 def changed_lines(revision: str) -> frozenset[tuple[str, int]]:
-    """Path and number of each line of the package that is new since a revision."""
-    told = subprocess.run(
-        ["git", "diff", "-U0", "--no-ext-diff", revision, "--", "ckptdoctor"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    """Path and number of each line of the package that is new since a revision.
+
+    None, and a word on it, where Git does not know the revision, as in a shallow clone.
+    """
+    command = ["git", "diff", "-U0", "--no-ext-diff", revision, "--", "ckptdoctor"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        print(f"no changed lines: {done.stderr.strip()}", file=sys.stderr)
+    told = done.stdout
     lines: set[tuple[str, int]] = set()
     path = ""
     for line in told.splitlines():
@@ -199,7 +292,7 @@ def row(
     room: str,
     every: Sequence[Mutant],
     drawn: Sequence[Mutant],
-    known: Mapping[str, Mapping[str, str]],
+    known: Mapping[str, Known],
     equivalent: Mapping[str, str],
 ) -> tuple[str, ...]:
     """A row of the table."""
@@ -226,17 +319,12 @@ def told(mutant: Mutant, by: str) -> str:
     return f"{by or 'NOT NOTICED'}: {place}: {mutant.before} → {mutant.after}"
 
 
-def _above(room: str) -> list[str]:
-    return [path for path in ABOVE.get(room, ()) if (ROOT / path).is_file()]
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _state(mutant: Mutant, stages: Iterable[Iterable[str]]) -> str:
-    """What the answer depends on: the mutant's source, and the tests that judge it."""
-    state = hashlib.sha256(mutant.source.encode())
-    for stage in stages:
-        for path in stage:
-            state.update((ROOT / path).read_bytes())
-    return state.hexdigest()[:16]
+def _hash_of(path: str) -> str:
+    return _hash((ROOT / path).read_bytes())
 
 
 if __name__ == "__main__":

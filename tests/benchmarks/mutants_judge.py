@@ -6,6 +6,9 @@ time is written anew, and put right again.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import json
 import os
 import resource
 import shutil
@@ -13,37 +16,44 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.mutants_made import Mutant
+from tests.benchmarks.mutants_ran import Chosen, FileRan, Recorder
 
 __all__ = ["Bench", "tests_of"]
 
 _COPIED = ("ckptdoctor", "tests", "docs", ".ci", "README.md", "LICENSE", "pyproject.toml")
-_LEAST_CPU_S, _TIMES, _PATIENCE_S = 20.0, 10.0, 400.0
+_LEAST_CPU_S, _TIMES, _PATIENCE_S, _RECORDING_S = 10.0, 5.0, 200.0, 1200.0
 _PASSED, _WRONG_USE, _NO_TESTS, _OUR_FAULT = 0, 4, 5, 70
+_NEAREST, _NEAR = 2, 8
 _ARGUMENTS = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--no-header")
+_OFTEN = ("pandas", "rich", "safetensors", "typer", "yaml")
 
 
 def tests_of(root: Path, path: str) -> list[list[str]]:
-    """The test files for a module by stages: its own, then the rest of the mirrored folder.
+    """The test files of the mirrored folder by stages: the nearest, some more, and the rest.
 
-    Within the folder, those that name the module most come first.
+    The nearest is the module's own file; then come those that name the module most.
     """
     module = Path(path)
     folder = root / "tests" / module.parent.relative_to("ckptdoctor")
     while not folder.is_dir():
         folder = folder.parent
-    own = folder / f"test_{module.stem}.py"
+    own = f"test_{module.stem}.py"
     weights = {
-        test: test.read_text(encoding="utf-8").count(module.stem)
+        test: (test.name == own, test.read_text(encoding="utf-8").count(module.stem))
         for test in sorted(folder.rglob("test_*.py"))
-        if test != own
     }
-    rest = sorted(weights, key=lambda test: (-weights[test], test))
-    stages = [[own] if own.is_file() else [], rest]
-    return [[str(test.relative_to(root)) for test in stage] for stage in stages if stage]
+    order = sorted(weights, key=lambda test: weights[test], reverse=True)
+    files = [str(test.relative_to(root)) for test in order]
+    stages = (files[:_NEAREST], files[_NEAREST:_NEAR], files[_NEAR:])
+    return [stage for stage in stages if stage]
 
 
 class Bench:
@@ -61,7 +71,6 @@ class Bench:
                 shutil.copytree(kept, self._copy / name, ignore=ignored)
             elif kept.is_file():
                 shutil.copy2(kept, self._copy / name)
-        self._costs: dict[tuple[str, ...], float] = {}
         self._mtime = int(time.time()) - 100_000_000
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPATH"] = str(self._copy)
@@ -70,36 +79,60 @@ class Bench:
         import numpy  # noqa: F401, ICN001  (each child has them for nothing)
         import torch  # noqa: F401
 
-    def judge(self, mutant: Mutant, stages: Sequence[Sequence[str]]) -> str:
-        """Which stage noticed it, and how; "" where none did.
+    def record(self, files: Sequence[str], modules: Sequence[str]) -> dict[str, FileRan]:
+        """What the tests of some files run of some modules; by file, also where there is no test.
 
         Raises:
-            SystemExit: its tests fail without any mutant.
+            SystemExit: they could not be run.
         """
-        for stage in stages:
-            limit = max(_LEAST_CPU_S, _TIMES * self._cost(tuple(stage)))
-            self._write(mutant.path, mutant.source)
-            try:
-                code = self._run(stage, limit)
-            finally:
-                self._restore(mutant.path)
-            if code in (_WRONG_USE, _OUR_FAULT):
-                raise SystemExit(f"the tests could not be run: {self._said.read_text()[-500:]}")
-            if code not in (_PASSED, _NO_TESTS):
-                return self._failed() if code > 0 else f"ended by signal {-code}"
-        return ""
+        if not files:
+            return {}
+        told = self._said.with_name("ran.json")
+        told.unlink(missing_ok=True)
+        self._run(lambda: self._recording(files, modules, told), _RECORDING_S)
+        if not told.is_file():
+            raise SystemExit(f"the tests could not be run: {self._said.read_text()[-2000:]}")
+        kept = json.loads(told.read_text(encoding="utf-8"))
+        self._import(kept["imported"])
+        return {path: FileRan(**kept["files"].get(path, {})) for path in files}
 
-    def _cost(self, stage: tuple[str, ...]) -> float:
-        """Seconds of processor time of tests that must pass without a mutant."""
-        if stage not in self._costs:
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            code = self._run(stage, 600.0)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            if code not in (_PASSED, _NO_TESTS):
-                print(self._said.read_text(encoding="utf-8")[-2000:], file=sys.stderr)
-                raise SystemExit(f"these fail without any mutant: {' '.join(stage)}")
-            self._costs[stage] = after.ru_utime - before.ru_utime
-        return self._costs[stage]
+    def judge(self, mutant: Mutant, chosen: Chosen) -> str:
+        """Which test noticed it, or how it ended; "" where none did.
+
+        Raises:
+            SystemExit: the tests could not be run.
+        """
+        if not chosen.tests:
+            return ""
+        self._write(mutant.path, mutant.source)
+        try:
+            limit = _LEAST_CPU_S + _TIMES * chosen.seconds
+            code = self._run(lambda: _pytest(chosen.files, _Only(chosen.tests)), limit)
+        finally:
+            self._restore(mutant.path)
+        if code in (_WRONG_USE, _OUR_FAULT):
+            raise SystemExit(f"the tests could not be run: {self._said.read_text()[-500:]}")
+        if code in (_PASSED, _NO_TESTS):
+            return ""
+        return self._failed() if code > 0 else f"ended by signal {-code}"
+
+    def _recording(self, files: Sequence[str], modules: Sequence[str], told: Path) -> int:
+        recorder = Recorder(self._copy, modules)
+        recorder.start()
+        code = _pytest(files, recorder, "--maxfail=0")
+        found = {path: asdict(ran) for path, ran in recorder.files().items()}
+        imported = {name.partition(".")[0] for name in sys.modules} - {"tests", "ckptdoctor"}
+        told.write_text(json.dumps({"imported": sorted(imported), "files": found}))
+        return code
+
+    @staticmethod
+    def _import(names: Iterable[str]) -> None:
+        """What tests import of others: each child has it for nothing."""
+        with warnings.catch_warnings(), contextlib.suppress(Exception):
+            warnings.simplefilter("ignore")
+            for name in names:
+                if name not in sys.modules and name in _OFTEN:
+                    importlib.import_module(name)
 
     def _write(self, path: str, source: str) -> None:
         """With a time of its own, so that no bytecode of another mutant is taken for it."""
@@ -119,12 +152,12 @@ class Bench:
         first = (line for line in lines if line.startswith(("FAILED ", "ERROR ")))
         return next(first, "ERROR").partition(" - ")[0]
 
-    def _run(self, tests: Sequence[str], cpu_s: float) -> int:
+    def _run(self, work: Callable[[], int], cpu_s: float) -> int:
         """The exit code of pytest; negative for a signal."""
         child = os.fork()
         if not child:
-            self._become(tests, cpu_s)
-        until = time.monotonic() + _PATIENCE_S
+            self._become(work, cpu_s)
+        until = time.monotonic() + max(_PATIENCE_S, 3 * cpu_s)
         while True:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
@@ -135,7 +168,7 @@ class Bench:
                 return -signal.SIGKILL
             time.sleep(0.02)
 
-    def _become(self, tests: Sequence[str], cpu_s: float) -> None:
+    def _become(self, work: Callable[[], int], cpu_s: float) -> None:
         code = _OUR_FAULT
         try:
             os.setsid()
@@ -149,9 +182,7 @@ class Bench:
             for name in [*sys.modules]:
                 if name.partition(".")[0] in ("tests", "ckptdoctor"):
                     del sys.modules[name]
-            import pytest
-
-            said = int(pytest.main([*_ARGUMENTS, *tests]))
+            said = work()
             package = sys.modules.get("ckptdoctor")
             if package is None or str(package.__file__).startswith(str(self._copy)):
                 code = said
@@ -161,3 +192,21 @@ class Bench:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+
+class _Only:
+    """A plugin of pytest that runs some tests alone, in their order."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        self._places = {test: at for at, test in enumerate(tests)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = sorted(
+            (one for one in items if one.nodeid in self._places),
+            key=lambda one: self._places[one.nodeid],
+        )
+
+
+def _pytest(files: Sequence[str], plugin: object, *more: str) -> int:
+    return int(pytest.main([*_ARGUMENTS, *more, *files], plugins=[plugin]))
