@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ckptdoctor.checkpoint import Checkpoint, StorageRef
+from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef
 from ckptdoctor.dtypes import BY_NAME
 from ckptdoctor.scanning import plan
 from ckptdoctor.scanning.plan import (
@@ -135,6 +135,19 @@ def test_large_storages_are_cut_into_pieces(deflated: int | None, longest: int) 
     ref = replace(storage(64, 2 * longest + 8), deflated_nbytes=deflated)
     scans, _ = make_plan(checkpoint([record("a", (longest // 2 + 2,), storage=ref)]))
     assert [piece.nbytes for piece in scans[0].pieces] == [longest, longest, 8]
+
+
+@pytest.mark.parametrize(
+    ("role", "sampled"), [(Role.MODEL, True), (Role.EMA, True), (Role.OPTIMIZER, False)]
+)
+def test_elements_are_kept_of_weights_alone_and_of_what_a_tensor_shows(
+    role: Role, sampled: bool
+) -> None:
+    ref = storage(64, 400, crc32=1)
+    views = [record(f"v{at}", (10,), storage_offset=at, storage=ref, role=role) for at in (5, 9)]
+    scans, _ = make_plan(checkpoint(views))
+    kept = [piece.sampled for piece in scans[0].pieces]
+    assert kept == [False, sampled, sampled, sampled, False]
 
 
 def test_a_storage_viewed_in_very_many_ways_is_measured_as_a_whole(

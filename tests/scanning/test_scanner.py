@@ -9,7 +9,7 @@ import time
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ckptdoctor.dtypes import DType
 from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.scanning import scanner as scanner_module
 from ckptdoctor.scanning import views
 from ckptdoctor.scanning.backends import BACKEND_VARIABLE
 from ckptdoctor.scanning.kernels import EMPTY, Extremes, Kernels, Measurement
@@ -302,6 +303,41 @@ def test_each_byte_of_a_storage_is_read_once(
     assert len(reads) < 10  # and the small ones together
 
 
+def test_a_store_is_told_to_expect_what_will_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A far file fetches ahead what it was told, and waits for whatever else is asked."""
+    state = {"plain": ramp(500), "gaps": ramp(90, 40)[:, 3:9], "long": torch.zeros(CHUNK_NBYTES)}
+    weights = save(tmp_path / "a.pt", state)
+    packed = save(tmp_path / "b.pt", {"w": ramp(300, 70), "b": ramp(11)})
+    for path in (weights, rezip(packed, tmp_path / "c.pt", method=zipfile.ZIP_DEFLATED)):
+        read, expected = np.zeros((2, path.stat().st_size), dtype=bool)
+
+        def expect(_: int, ranges: Iterable[tuple[int, int]], told: Any = expected) -> None:
+            for start, nbytes in ranges:
+                told[start : start + nbytes] = True
+
+        def reading(name: str, read: Any = read) -> Callable[[int, Any, int], Any]:
+            true = getattr(os, name)
+
+            def watched(fd: int, what: Any, offset: int) -> Any:
+                nbytes = what if isinstance(what, int) else len(what[0])
+                read[offset : offset + nbytes] = True
+                return true(fd, what, offset)
+
+            return watched
+
+        with opened(path) as file, Scanner(1) as scanner, monkeypatch.context() as patch:
+            checkpoint = read_checkpoint(file)
+            patch.setattr(scanner_module, "expect", expect)
+            for name in ("preadv", "pread"):
+                patch.setattr(os, name, reading(name))
+            result = scanner.submit(checkpoint, file.fd).result()
+        assert len(result.stats) == len(checkpoint.tensors)
+        assert read.sum() > checkpoint.nbytes / 3
+        assert np.array_equal(read, expected)
+
+
 def test_a_read_that_comes_in_parts_is_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,8 +451,9 @@ def test_a_bogus_backend_is_told_to_whoever_waits(
 def test_the_number_of_threads_is_that_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert available_cores() >= 1
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert available_cores() == 1
+    for known, told in ((6, 6), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda known=known: known)
+        assert available_cores() == told
 
 
 # -- checksums -----------------------------------------------------------------------------------
