@@ -31,13 +31,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 from tests.benchmarks.mutants_judge import Bench, tests_of
-from tests.benchmarks.mutants_made import Mutant, mutants_of
+from tests.benchmarks.mutants_made import Module, Mutant
 from tests.benchmarks.mutants_ran import (
     FileRan,
     Records,
@@ -65,7 +65,7 @@ ABOVE: Mapping[str, tuple[str, ...]] = {
     "recovery": ("tests/cli/test_rank.py", "tests/cli/test_plan.py", "tests/cli/test_repair.py"),
     "layouts": ("tests/rules/test_parts.py", "tests/recovery/folders/test_restore_folder.py"),
     "formats/pickle": ("tests/formats/test_torch_zip.py", "tests/bad_inputs/test_nothing_runs.py"),
-    "formats/zip": ("tests/formats/test_torch_zip.py", "tests/recovery/repair/test_repair.py"),
+    "formats/zip": ("tests/formats/test_torch_zip.py", "tests/formats/test_repeats.py"),
     "scanning": ("tests/rules/test_rules.py", "tests/test_diagnose.py"),
     "cli/exits": ("tests/test_api.py",),
     "guard": ("tests/recovery/test_publish.py",),
@@ -73,7 +73,7 @@ ABOVE: Mapping[str, tuple[str, ...]] = {
 """What else is asked, of the rooms above, where no test of the mirrored folder notices."""
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
 RESULTS = Path(tempfile.gettempdir()) / "ckptdoctor-mutants.json"
-HEAD = ("room", "mutants", "judged", "noticed", "equivalent", "not noticed", "% noticed")
+HEAD = ("room", "judged", "noticed", "equivalent", "not noticed", "% noticed")
 
 
 def main() -> int:
@@ -95,14 +95,9 @@ def main() -> int:
     until = time.monotonic() + 60 * options.minutes
     equivalent = equivalents()
     changed = changed_lines(options.since) if options.since else frozenset()
-    found = {
-        room: [
-            one for path in paths for one in mutants_of(ROOT, path) if options.line in one.before
-        ]
-        for room, paths in chosen(options.rooms).items()
-    }
     queue = {
-        room: sample(all_, options.sample, options.seed, changed) for room, all_ in found.items()
+        room: drawn(paths, options.sample, f"{options.seed} {room}", changed, options.line)
+        for room, paths in chosen(options.rooms).items()
     }
     known: dict[str, Known] = (
         json.loads(options.results.read_text(encoding="utf-8")) if options.results.is_file() else {}
@@ -121,7 +116,7 @@ def main() -> int:
             known[mutant.key] = judge.judge(mutant, known.get(mutant.key))
             options.results.write_text(json.dumps(known, indent=0), encoding="utf-8")
             print(told(mutant, known[mutant.key]["by"]), file=sys.stderr, flush=True)
-    rows = [row(room, found[room], queue[room], known, equivalent) for room in queue]
+    rows = [row(room, queue[room], known, equivalent) for room in queue]
     table = markdown(HEAD, rows)
     print(table)
     for mutants in queue.values():
@@ -187,15 +182,13 @@ class Judge:
 
     def _stages(self, mutant: Mutant) -> list[tuple[list[str], bool]]:
         """The test files to ask in turn, and whether tests that start processes are asked too."""
-        stages = [(stage, False) for stage in tests_of(ROOT, mutant.path)]
-        if not self._files:
-            return [*stages, (self._above, True)]
-        left = self._files
-        near = []
+        stages = [*((stage, False) for stage in tests_of(ROOT, mutant.path)), (self._above, True)]
+        left = self._files or sys.maxsize
+        asked = []
         for stage, unseen in stages:
-            near.append((stage[:left], unseen))
-            left -= len(near[-1][0])
-        return [(stage, unseen) for stage, unseen in near if stage]
+            asked.append((stage[:left], unseen))
+            left -= len(asked[-1][0])
+        return [(stage, unseen) for stage, unseen in asked if stage]
 
     def _not_asked(self, stage: Iterable[str], known: Known) -> list[str]:
         return [path for path in stage if known["asked"].get(path) != _hash_of(path)]
@@ -239,15 +232,35 @@ def chosen(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def sample(
-    mutants: Sequence[Mutant], count: int, seed: int, changed: frozenset[tuple[str, int]]
+def drawn(
+    paths: Sequence[str], count: int, seed: str, changed: frozenset[tuple[str, int]], line: str
 ) -> list[Mutant]:
-    """Those of changed lines, then others drawn by the seed, until there are as many as asked."""
-    first = [one for one in mutants if (one.path, one.line) in changed]
-    rest = [one for one in mutants if (one.path, one.line) not in changed]
-    random.Random(seed).shuffle(rest)
-    random.Random(seed).shuffle(first)
-    return [*first, *rest][: count or None]
+    """Those of changed lines, then others drawn by the seed, until there are as many as asked.
+
+    Args:
+        paths: of the modules; one is drawn from as often as it is long.
+        count: how many; 0 for all.
+        seed: the same draws the same, as long as the modules are the same.
+        changed: lines that come first.
+        line: what the line holds; then there is no drawing.
+    """
+    chance = random.Random(seed)
+    if line or not count:
+        every = [one for path in paths for one in Module(ROOT, path).all() if line in one.before]
+        return every[: count or None]
+    lines: defaultdict[str, set[int]] = defaultdict(set)
+    for path, at in changed:
+        lines[path].add(at)
+    first = [one for path in paths if path in lines for one in Module(ROOT, path).near(lines[path])]
+    chance.shuffle(first)
+    sizes = [(ROOT / path).stat().st_size for path in paths]
+    times = Counter(chance.choices(paths, sizes, k=max(0, count - len(first))))
+    rest = [
+        one
+        for path, many in sorted(times.items())
+        for one in Module(ROOT, path).draw(many, random.Random(f"{seed} {path}"))
+    ]
+    return [*{one.key: one for one in [*first, *rest]}.values()][:count]
 
 
 def ordered(
@@ -290,21 +303,19 @@ def equivalents() -> dict[str, str]:
 
 def row(
     room: str,
-    every: Sequence[Mutant],
-    drawn: Sequence[Mutant],
+    mutants: Sequence[Mutant],
     known: Mapping[str, Known],
     equivalent: Mapping[str, str],
 ) -> tuple[str, ...]:
     """A row of the table."""
     count = Counter(
         "equivalent" if one.key in equivalent else "noticed" if known[one.key]["by"] else "not"
-        for one in drawn
+        for one in mutants
         if one.key in equivalent or one.key in known
     )
     able = count["noticed"] + count["not"]
     return (
         f"`{room}`",
-        f"{len(every):,}",
         f"{count.total()}",
         f"{count['noticed']}",
         f"{count['equivalent']}",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
+import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation import mutators
 
-__all__ = ["Mutant", "mutants_of"]
+__all__ = ["Module", "Mutant"]
 
 _OF_MUTMUT = (
     "operator_number",
@@ -28,6 +29,7 @@ _OF_MUTMUT = (
 )
 """Not arguments and values that become None: these nearly always end in a TypeError, which any test
 notices, and make the share look better than it is. Nor the words of messages."""
+_LONG = 12
 _LIKE_AND = (cst.And, cst.Or, cst.BitAnd, cst.BitOr)
 
 
@@ -41,7 +43,7 @@ class Mutant:
         where: the function or class around it, with dots; "" at the module's own level.
         before: that line, stripped.
         after: what it became, stripped; where it is gone, what stands there now.
-        source: the whole module.
+        parts: the whole module: what stands before the statement, the statement, what follows.
         nth: which of those that read the same in the same place, from 1.
     """
 
@@ -50,8 +52,13 @@ class Mutant:
     where: str
     before: str
     after: str
-    source: str
+    parts: tuple[str, str, str]
     nth: int = 1
+
+    @property
+    def source(self) -> str:
+        """The whole module."""
+        return "".join(self.parts)
 
     @property
     def key(self) -> str:
@@ -60,47 +67,93 @@ class Mutant:
         return f"{self.path}\t{self.where}\t{self.before}\t{self.after}{more}"
 
 
-def mutants_of(root: Path, path: str) -> list[Mutant]:
-    """Every mutant of a module, in the order of its lines; the same each time.
-
-    Args:
-        root: of the repository.
-        path: of the module in it.
+class Module:
+    """The mutants of a module, made a statement of its own level at a time.
 
     Source: the operators of mutmut 3 (`mutmut.mutation.mutators`), and four more of
     what was broken by hand and not noticed: a condition dropped, an element of a tuple or set left
     out, a call left out, a question answered beforehand.
     """
-    source = (root / path).read_text(encoding="utf-8")
-    wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=False)
-    finder = _Finder()
-    wrapper.visit(finder)
-    module, lines = wrapper.module, source.splitlines()
-    places = _places(ast.parse(source))
-    found: list[Mutant] = []
-    seen: dict[str, int] = {}
-    texts = {source}
-    for node, other in finder.found:
-        changed = module.deep_replace(node, other) if other else module.deep_remove(node)
-        assert isinstance(changed, cst.Module)
-        text = changed.code
-        if text in texts or not _is_python(text):
-            continue
-        texts.add(text)
-        at = _first_difference(lines, text.splitlines())
-        one = Mutant(
-            path,
-            at + 1,
-            _where(places, at + 1),
-            _line(lines, at),
-            _line(text.splitlines(), at),
-            text,
-        )
-        seen[one.key] = nth = seen.get(one.key, 0) + 1
-        found.append(
-            Mutant(path, one.line, one.where, one.before, one.after, text, nth) if nth > 1 else one
-        )
-    return sorted(found, key=lambda one: one.line)
+
+    def __init__(self, root: Path, path: str) -> None:
+        """Args: root of the repository; path of the module in it."""
+        self.path = path
+        self._source = (root / path).read_text(encoding="utf-8")
+        self._module = cst.parse_module(self._source)
+        self._codes = [self._module.code_for_node(one) for one in self._module.body]
+        self._start = self._source.index("".join(self._codes))
+        self._places = _places(ast.parse(self._source))
+        self._made: dict[int, list[Mutant]] = {}
+
+    def all(self) -> list[Mutant]:
+        """Every mutant, in the order of the lines; the same each time."""
+        return [one for at in range(len(self._codes)) for one in self._of(at)]
+
+    def near(self, lines: Iterable[int]) -> list[Mutant]:
+        """Those of some lines."""
+        wanted = set(lines)
+        found: list[Mutant] = []
+        line = 1 + self._source[: self._start].count("\n")
+        for at, code in enumerate(self._codes):
+            end = line + code.count("\n")
+            if wanted & set(range(line, end + 1)):
+                found += [one for one in self._of(at) if one.line in wanted]
+            line = end
+        return found
+
+    def draw(self, count: int, chance: random.Random) -> list[Mutant]:
+        """Some of them, at random; a long statement is drawn as often as it is long."""
+        found: dict[str, Mutant] = {}
+        sizes = [len(code) for code in self._codes]
+        for _ in range(20 * count):  # imports and texts have none
+            (at,) = chance.choices(range(len(sizes)), sizes)
+            if of_it := self._of(at):
+                one = chance.choice(of_it)
+                found[one.key] = one
+            if len(found) == count:
+                break
+        return [*found.values()]
+
+    def _of(self, at: int) -> list[Mutant]:
+        if at not in self._made:
+            self._made[at] = list(self._make(at))
+        return self._made[at]
+
+    def _make(self, at: int) -> Iterator[Mutant]:
+        finder = _Finder()
+        statement = self._module.body[at]
+        statement.visit(finder)
+        before = self._source[: self._start] + "".join(self._codes[:at])
+        after = self._source[len(before) + len(self._codes[at]) :]
+        lines = self._codes[at].splitlines()
+        first = before.count("\n") + 1
+        texts = {self._codes[at]}
+        seen: Counter[str] = Counter()
+        for node, other in finder.found:
+            if node is statement:
+                changed = other
+            else:
+                replaced = (
+                    statement.deep_replace(node, other) if other else statement.deep_remove(node)
+                )
+                changed = replaced if isinstance(replaced, cst.CSTNode) else None
+            text = "" if changed is None else self._module.code_for_node(changed)
+            if text in texts or not _is_python(text):
+                continue
+            texts.add(text)
+            new = text.splitlines()
+            line = _first_difference(lines, new)
+            where = _where(self._places, first + line)
+            one = Mutant(
+                self.path,
+                first + line,
+                where,
+                _line(lines, line),
+                _line(new, line),
+                (before, text, after),
+            )
+            seen[one.key] += 1
+            yield replace(one, nth=seen[one.key])
 
 
 def _line(lines: list[str], at: int) -> str:
@@ -138,8 +191,6 @@ def _where(places: Iterable[tuple[int, int, str]], line: int) -> str:
 
 class _Finder(cst.CSTVisitor):
     """Collects what becomes of each node; None where it is taken out."""
-
-    METADATA_DEPENDENCIES = (PositionProvider,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,9 +234,10 @@ def _conditions(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def _elements(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """`(a, b, c)` without each; a subscript's is a type."""
+    """`(a, b, c)` without each; of a long table, without three. A subscript's is a type."""
     if isinstance(node, cst.Tuple | cst.Set) and len(node.elements) > 1:
-        for at in range(len(node.elements)):
+        last = len(node.elements) - 1
+        for at in range(last + 1) if last < _LONG else (0, last // 2, last):
             rest: list[Any] = [*node.elements[:at], *node.elements[at + 1 :]]
             if len(rest) == 1 and isinstance(node, cst.Tuple):
                 rest = [rest[0].with_changes(comma=cst.Comma())]
