@@ -20,6 +20,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tests.crashes import no_rule_crashes
+
+__all__ = ["no_rule_crashes"]
+
 torch.set_num_threads(1)
 
 # The same few examples each time for whoever waits; CI asks for the profile of many, at random.
