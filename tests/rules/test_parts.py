@@ -6,9 +6,12 @@ from pathlib import Path
 
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.layouts.files import Part, PartRole
-from ckptdoctor.rules.parts import of_part
+from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole
+from ckptdoctor.metadata import Metadata
+from ckptdoctor.rules import Case
+from ckptdoctor.rules.parts import IncompleteCheckpoint, of_part
 from ckptdoctor.rules.verdict import verdict_of_part
+from tests.cases import checkpoint
 
 
 def damaged(role: Role) -> Finding:
@@ -38,3 +41,33 @@ def test_a_file_of_weights_and_moments_costs_what_its_damaged_tensor_costs() -> 
     assert (told.evidence["part_role"], told.evidence["role"]) == ("model", "optimizer")
     assert verdict_of_part([told], [weight]) is Verdict.SALVAGEABLE
     assert verdict_of_part([of_part(damaged(Role.MODEL), part)], [weight]) is Verdict.CORRUPT
+
+
+def test_what_an_index_names_beyond_a_bound_is_told_as_one_for_each_role() -> None:
+    """An index may name a million files; what is needed is named first."""
+    roles = (PartRole.RNG, PartRole.MODEL, PartRole.OPTIMIZER)
+    absent = [
+        Absent(name=f"{role.value}_{at}", role=role, because="-")
+        for role in roles
+        for at in range(400)
+    ]
+    case = Case(
+        checkpoint=checkpoint(),
+        stats={},
+        problems=(),
+        unchecked=0,
+        metadata=Metadata(),
+        files=CheckpointFiles(path=Path("model"), layout="shards", absent=tuple(absent)),
+    )
+    found = [*IncompleteCheckpoint().check(case)]
+    named = [one for one in found if one.subject != "file"]
+    more = {one.evidence["role"]: one for one in found if one.subject == "file"}
+    assert {one.severity for one in named} == {Severity.ERROR}
+    assert {role: one.evidence["count"] for role, one in more.items()} == {
+        "optimizer": 800 - len(named),
+        "rng": 400,
+    }
+    assert more["optimizer"].severity is Severity.ERROR
+    assert more["rng"].severity is Severity.WARNING
+    assert more["rng"].message.startswith("400 more parts are missing: ")
+    assert len(found) < 600

@@ -99,6 +99,16 @@ def test_a_sure_jump_is_told_at_once_and_stays_a_note_where_nothing_came_of_it()
     assert found.message.endswith("times 30, and the run got worse")
 
 
+def test_a_sure_jump_that_did_harm_needs_no_rates_before_it() -> None:
+    """Of a log that begins with the jump: what the monitor said of it is all that is known."""
+    known = history([*LEVEL[:4], *[0.02] * 4], [1.5] * 8)
+    alarm = Alarm(
+        kind=AlarmKind.RATE, name="lr", at=33, since=33, value=1.5, before=0.05, message=""
+    )
+    (found,) = ResumeChangedOptimizer().check_history(replace(known, alarms=(alarm,)))
+    assert found.message.endswith("0.05 to 1.5 at epoch 33, times 30, and the run got worse")
+
+
 def saved_run(folder: Path, scores: list[float]) -> list[Severity]:
     """What is said of files that store the rate of the next epoch, as schedules leave it."""
     net = torch.nn.Linear(2, 2)
