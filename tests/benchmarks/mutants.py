@@ -183,8 +183,8 @@ class Judge:
             every |= records
             known["asked"] |= {path: _hash_of(path) for path in files}
         # A line that is run once, as what it gives is kept, is run by whichever test comes first.
-        lines = range(1, original.count("\n") + 2)
-        tests = chosen_tests(mutant.path, lines, every, self._most_s)
+        whole = range(1, original.count("\n") + 2)
+        tests = chosen_tests(mutant.path, whole, every, self._most_s)
         if by := self._bench.judge(mutant, tests):
             return _noticed(source, by, tests)
         return known

@@ -1,0 +1,142 @@
+"""What is believed of an archive far away, and which archives stand for others."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from ckptdoctor.formats.limits import Limits
+from ckptdoctor.formats.source import FileSource
+from ckptdoctor.formats.zip.directory import read_directory
+from ckptdoctor.formats.zip.end import find_directory
+from ckptdoctor.formats.zip.pattern import DirectoryPattern
+from ckptdoctor.formats.zip.records import ZipDirectory
+from tests.builders import patched, rezip, save
+
+
+@contextmanager
+def source_of(path: Path) -> Iterator[FileSource]:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        yield FileSource(fd, path.stat().st_size)
+    finally:
+        os.close(fd)
+
+
+def directory_of(path: Path) -> ZipDirectory:
+    with source_of(path) as source:
+        found = read_directory(source, Limits.for_file(source.nbytes))
+    assert found is not None
+    return found
+
+
+def state() -> dict[str, torch.Tensor]:
+    return {f"w{at}": torch.arange(at * 50.0 + 9) for at in range(9)}
+
+
+def with_a_folder(path: Path, tmp_path: Path) -> Path:
+    made = rezip(path, tmp_path / "folder.pt")
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.mkdir("a/empty")
+    return made
+
+
+def told_of_the_first(at: int, value: bytes) -> Callable[[Path, Path], Path]:
+    """The directory says something of its first record that the local header does not."""
+
+    def made(path: Path, _: Path) -> Path:
+        return patched(path, path.read_bytes().index(b"PK\x01\x02") + at, value)
+
+    return made
+
+
+KINDS = {
+    "torch": lambda path, _: path,
+    "deflated": lambda path, folder: rezip(path, folder / "packed.pt", method=zipfile.ZIP_DEFLATED),
+    "not aligned": lambda path, folder: rezip(path, folder / "anew.pt"),
+    "a folder": with_a_folder,
+    "encrypted": told_of_the_first(8, b"\x09"),
+    "a record that is called a folder": told_of_the_first(38, b"\x10"),
+    "a record whose sizes differ": told_of_the_first(20, b"\x01"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_believed_of_a_far_archive_is_what_its_headers_say(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = KINDS[kind](save(tmp_path / "a.pt", state()), tmp_path)
+    near = directory_of(path)
+    reads: list[int] = []
+    read = FileSource.read
+
+    def counted(self: FileSource, offset: int, nbytes: int) -> bytes:
+        reads.append(offset)
+        return read(self, offset, nbytes)
+
+    monkeypatch.setattr(FileSource, "is_at_hand", lambda *_: False)
+    monkeypatch.setattr(FileSource, "read", counted)
+    assert directory_of(path) == near
+    if kind == "torch":
+        assert near.problems == []
+        assert len(reads) <= 3  # none of a header: two ends, and the directory
+
+
+UNUSUAL = {
+    "a deflated record": lambda path, folder: rezip(
+        path, folder / "b.pt", method=zipfile.ZIP_DEFLATED
+    ),
+    "a record beside its folder": lambda path, folder: rezip(
+        path, folder / "b.pt", append=[("../b/more", b"1")]
+    ),
+    "a name beyond ASCII": lambda path, folder: rezip(
+        path, folder / "b.pt", append=[("m\u00f6re", b"1")]
+    ),
+}
+
+
+def pattern_of(path: Path) -> DirectoryPattern | None:
+    with source_of(path) as source:
+        place = find_directory(source)
+        found = read_directory(source, Limits.for_file(source.nbytes))
+        assert place is not None
+        assert found is not None
+        return DirectoryPattern.of(source, place, found.records)
+
+
+@pytest.mark.parametrize("unusual", UNUSUAL)
+def test_an_unusual_archive_stands_for_no_other(unusual: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.pt", state())
+    assert pattern_of(path) is not None
+    assert pattern_of(UNUSUAL[unusual](path, tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "stands"),
+    [
+        ("epoch_88-best", True),
+        ("data", False),
+        ("Tensors", False),
+        ("constants", False),
+        ("__MACOSX", False),
+        (".hidden", False),
+        ("na\u00efve", False),
+    ],
+)
+def test_an_archive_whose_folder_means_something_stands_for_no_other(
+    name: str, stands: bool, tmp_path: Path
+) -> None:
+    torch.save(state(), tmp_path / "a.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "a.pt") as old,
+        zipfile.ZipFile(tmp_path / "b.pt", "w") as new,
+    ):
+        for info in old.infolist():
+            new.writestr(f"{name}/{info.filename.partition('/')[2]}", old.read(info))
+    assert (pattern_of(tmp_path / "b.pt") is not None) == stands
