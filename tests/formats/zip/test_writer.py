@@ -31,7 +31,9 @@ def records_of(archive: zipfile.ZipFile) -> dict[str, tuple[bytes, int, int]]:
 
 @pytest.mark.parametrize("tensors", [0, 1, 12])
 def test_it_is_what_torch_writes_with_its_places_and_its_id(tensors: int, tmp_path: Path) -> None:
-    state: dict[str, Any] = {f"w{at}": torch.arange(40.0 * at + 3) for at in range(tensors)} | {"epoch": 7}
+    state: dict[str, Any] = {f"w{at}": torch.arange(40.0 * at + 3) for at in range(tensors)} | {
+        "epoch": 7
+    }
     torch.save(state, tmp_path / "a.pt")
     with zipfile.ZipFile(tmp_path / "a.pt") as archive:
         theirs = records_of(archive)

@@ -20,8 +20,10 @@ import torch
 from ckptdoctor.diagnose import examine
 from ckptdoctor.errors import DestinationError, NonFiniteError, SaveError, UsageError
 from ckptdoctor.finding import Verdict
+from ckptdoctor.guard.saving import keeper as keeper_module
 from ckptdoctor.guard.saving import ledger as ledger_module
 from ckptdoctor.guard.saving.keeper import CheckpointKeeper
+from ckptdoctor.guard.saving.saver import save_snapshot
 from tests.builders import data_span, load, patched, save
 
 NAN, INF = float("nan"), float("inf")
@@ -470,6 +472,22 @@ def test_the_background_saves_what_was_there_at_the_call(tmp_path: Path) -> None
         )
     assert keeper.latest_good() == tmp_path / "checkpoint_epoch_10.pth"
     assert not any(thread.name.startswith("ckptdoctor-keeper") for thread in threading.enumerate())
+
+
+def test_who_asks_for_the_latest_or_the_best_waits_for_what_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.05)
+        return save_snapshot(*arguments, **options)
+
+    monkeypatch.setattr(keeper_module, "save_snapshot", slow)
+    with CheckpointKeeper(tmp_path, background=True, every=1) as keeper:
+        keeper.save(state_of(1), epoch=1, metric=0.5)
+        assert keeper.latest_good() == tmp_path / "checkpoint_epoch_1.pth"
+        keeper.save(state_of(2), epoch=2, metric=0.4)
+        assert keeper.best() == tmp_path / "best_model.pth"
+        assert names(tmp_path)[-1] == "checkpoint_epoch_2.pth"
 
 
 def test_errors_of_the_background_come_up_at_the_next_save(
