@@ -137,13 +137,16 @@ def test_nan_in_a_member_is_found(tmp_path: Path, method: int) -> None:
 
 def test_every_cut_of_a_zip_is_named(tmp_path: Path) -> None:
     path = baselines(tmp_path / "ppo.zip")
+    told: list[str] = []
     for length in reversed(range(40, path.stat().st_size)):
         os.truncate(path, length)
         files = claim_file(path)
         assert files is not None, length
         assert any(problem.code in ("CD102", "CD104") for problem in files.problems), length
+        told += [problem.message for problem in files.problems if problem.code == "CD102"]
         names = {part.name for part in files.parts}
         assert "policy.pth" in names or files.absent
+    assert "the archive is cut: it ends within 'policy.pth', and what followed is lost" in told
 
 
 def test_a_cut_member_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

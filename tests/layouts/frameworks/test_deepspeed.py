@@ -246,6 +246,8 @@ def test_a_universal_checkpoint_has_a_folder_for_each_parameter(tmp_path: Path) 
     assert roles(found)["zero/fc.weight/fp32.pt"] == "model"
     assert roles(found)["zero/fc.weight/exp_avg.pt"] == "optimizer"
     assert prefixes(found)["zero/fc.weight/exp_avg.pt"] == "zero.fc.weight.exp_avg."
+    assert roles(found)["zero/optimizer_state.pt"] == "optimizer"
+    assert prefixes(found)["zero/optimizer_state.pt"] == "zero."
     assert found.finished == "mp_rank_00_model_states.pt"
     assert claims(LAYOUT, tmp_path / "zero") == []
 
@@ -254,6 +256,7 @@ def test_a_universal_checkpoint_has_a_folder_for_each_parameter(tmp_path: Path) 
     ("lost", "role"),
     [
         ("zero/fc.bias/fp32.pt", "model"),
+        ("zero/frozen/fp32.pt", "model"),  # though the model's file does not name it
         ("zero/fc.bias/exp_avg_sq.pt", "optimizer"),
         ("zero/optimizer_state.pt", "optimizer"),
     ],
