@@ -58,8 +58,9 @@ def test_an_archive_is_copied_byte_by_byte(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("nan_in", "edits"), [("optimizer", Edits()), ("", Edits(scale_lr=0.5))])
 def test_what_would_change_it_is_refused(nan_in: str, edits: Edits, tmp_path: Path) -> None:
     files = checkpoint_named(archive(tmp_path / "model_100_steps.zip", nan_in=nan_in))
-    with pytest.raises(RestoreError, match="copied, but not edited"):
+    with pytest.raises(RestoreError, match="copied, but not edited") as refused:
         restore(files, tmp_path / "clean.zip", edits)
+    assert ("not edited: 1 NaN and 0 Inf in" in str(refused.value)) == bool(nan_in)
     bad = checkpoint_named(archive(tmp_path / "model_200_steps.zip", nan_in="policy"))
     with pytest.raises(RestoreError, match="is corrupt"):
         restore(bad, tmp_path / "clean.zip")

@@ -88,8 +88,10 @@ def test_a_type_that_hides_objects_is_refused(made: Opcodes, tmp_path: Path) -> 
     path = tmp_path / "a.pkl"
     array = call(named("numpy._core.multiarray", "_reconstruct"), named("numpy", "ndarray"), (0,))
     path.write_bytes(pickle_of(with_state(array, (1, (1,), made, False, b"\x07" * 8))))
-    with pytest.raises(CorruptCheckpointError, match="type of numpy's elements"):
+    with pytest.raises(CorruptCheckpointError, match="type of numpy's elements") as caught:
         open_checkpoint(path)
+    assert caught.value.offset is not None
+    assert path.read_bytes()[caught.value.offset :][:1] == b"b"  # the BUILD that describes it
 
 
 def test_fields_that_are_changed_afterwards_are_looked_at_again() -> None:

@@ -388,6 +388,7 @@ def test_without_checksums_nothing_is_kept(tmp_path: Path) -> None:
 def test_a_snapshot_is_what_it_was(tmp_path: Path) -> None:
     state = training_checkpoint()
     snapshot = Snapshot(state, tmp_path / "a.pth")
+    safe_save(state | {"epoch": 1}, tmp_path / "a.pth")  # is replaced, as torch.save would
     state["model_state_dict"][WEIGHT].zero_()
     state["epoch"] = 99
     report = save_snapshot(snapshot, tmp_path / "a.pth", check="all")
