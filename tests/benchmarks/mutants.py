@@ -6,6 +6,7 @@
     python -m tests.benchmarks.mutants --sample 0             all there are; hours
     python -m tests.benchmarks.mutants --since main           those of changed lines first
     python -m tests.benchmarks.mutants rules --line fsync     those of lines that hold a text
+    python -m tests.benchmarks.mutants --again                those that were not noticed so far
     python -m tests.benchmarks.mutants --write                and the table into docs/reliability.md
 
 What was judged is kept in a JSON file (``--results``), and is not judged again while module and
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -32,7 +34,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -93,6 +95,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--since", metavar="REV", help="mutants of lines changed since, first")
     parser.add_argument("--line", default="", metavar="TEXT", help="of lines that hold this")
+    parser.add_argument("--again", action="store_true", help="those not noticed so far alone")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--write", action="store_true", help="put the table into the page")
     options = parser.parse_args()
@@ -101,13 +104,16 @@ def main() -> int:
     until = time.monotonic() + 60 * options.minutes
     equivalent = equivalents()
     changed = changed_lines(options.since) if options.since else frozenset()
-    queue = {
-        room: drawn(paths, options.sample, f"{options.seed} {room}", changed, options.line)
-        for room, paths in chosen(options.rooms).items()
-    }
     known: dict[str, Known] = (
         json.loads(options.results.read_text(encoding="utf-8")) if options.results.is_file() else {}
     )
+    modules = chosen(options.rooms)
+    queue = {
+        room: unnoticed(paths, known)
+        if options.again
+        else drawn(paths, options.sample, f"{options.seed} {room}", changed, options.line)
+        for room, paths in modules.items()
+    }
     with tempfile.TemporaryDirectory(prefix="ckptdoctor-mutants-") as folder:
         bench = Bench(ROOT, Path(folder))
         records = Records(ROOT, options.results.with_suffix(".ran.json"))
@@ -122,13 +128,14 @@ def main() -> int:
             known[mutant.key] = judge.judge(mutant, known.get(mutant.key))
             options.results.write_text(json.dumps(known, indent=0), encoding="utf-8")
             print(told(mutant, known[mutant.key]["by"]), file=sys.stderr, flush=True)
-    rows = [row(room, queue[room], known, equivalent) for room in queue]
+    judged = {*known, *(one.key for mutants in queue.values() for one in mutants)}
+    rows = [row(room, _of(paths, judged), known, equivalent) for room, paths in modules.items()]
     table = markdown(HEAD, rows)
     print(table)
-    for mutants in queue.values():
-        for one in mutants:
-            if one.key not in equivalent and known.get(one.key, _UNKNOWN)["by"] == "":
-                print(told(one, ""))
+    for key in sorted(judged - equivalent.keys()):
+        if known.get(key, _UNKNOWN)["by"] == "" and _of(itertools.chain(*modules.values()), {key}):
+            path, where, before, after = key.split("\t")
+            print(f"NOT NOTICED: {path} {where}: {before} → {after}")
     if options.write:
         put(RELIABILITY, "mutants", table)
     return 0
@@ -310,17 +317,22 @@ def equivalents() -> dict[str, str]:
     return {key: why for key, _, why in entries}
 
 
+def unnoticed(paths: Iterable[str], known: Mapping[str, Known]) -> list[Mutant]:
+    """Those that no test noticed when they were judged."""
+    wanted = {key for key, one in known.items() if not one["by"]}
+    modules = sorted({key.partition("\t")[0] for key in _of(paths, wanted)})
+    every = (one for path in modules for one in Module(ROOT, path).all())
+    return [one for one in every if one.key in wanted]
+
+
 def row(
-    room: str,
-    mutants: Sequence[Mutant],
-    known: Mapping[str, Known],
-    equivalent: Mapping[str, str],
+    room: str, keys: Collection[str], known: Mapping[str, Known], equivalent: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """A row of the table."""
+    """A row of the table: on all that were judged, whenever they were drawn."""
     count = Counter(
-        "equivalent" if one.key in equivalent else "noticed" if known[one.key]["by"] else "not"
-        for one in mutants
-        if one.key in equivalent or one.key in known
+        "equivalent" if key in equivalent else "noticed" if known[key]["by"] else "not"
+        for key in keys
+        if key in equivalent or key in known
     )
     able = count["noticed"] + count["not"]
     return (
@@ -331,6 +343,12 @@ def row(
         f"{count['not']}",
         f"{100 * count['noticed'] / able:.0f}" if able else "—",
     )
+
+
+def _of(paths: Iterable[str], keys: Iterable[str]) -> list[str]:
+    """Those keys that are of modules of these paths."""
+    wanted = set(paths)
+    return [key for key in keys if key.partition("\t")[0] in wanted]
 
 
 def told(mutant: Mutant, by: str) -> str:
