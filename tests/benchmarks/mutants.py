@@ -33,8 +33,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -67,7 +67,12 @@ ABOVE: Mapping[str, tuple[str, ...]] = {
     "runs": ("tests/rules/test_in_a_run.py", "tests/recovery/test_ranking.py"),
     "recovery": ("tests/cli/test_rank.py", "tests/cli/test_plan.py", "tests/cli/test_repair.py"),
     "layouts": ("tests/rules/test_parts.py", "tests/recovery/folders/test_restore_folder.py"),
-    "formats/pickle": ("tests/formats/test_torch_zip.py", "tests/bad_inputs/test_nothing_runs.py"),
+    "formats/pickle": (
+        "tests/formats/test_torch_zip.py",
+        "tests/rules/test_judgement.py",
+        "tests/bad_inputs/test_catalogue.py",
+        "tests/bad_inputs/test_nothing_runs.py",
+    ),
     "formats/zip": (
         "tests/formats/test_torch_zip.py",
         "tests/formats/test_repeats.py",
@@ -108,17 +113,15 @@ def main() -> int:
         json.loads(options.results.read_text(encoding="utf-8")) if options.results.is_file() else {}
     )
     modules = chosen(options.rooms)
-    queue = {
-        room: unnoticed(paths, known)
-        if options.again
-        else drawn(paths, options.sample, f"{options.seed} {room}", changed, options.line)
-        for room, paths in modules.items()
-    }
+    seen: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="ckptdoctor-mutants-") as folder:
         bench = Bench(ROOT, Path(folder))
         records = Records(ROOT, options.results.with_suffix(".ran.json"))
-        judges = {room: Judge(bench, records, room, options.each, options.files) for room in queue}
-        for room, mutant in ordered(queue, options.seed, changed):
+        judges = {
+            room: Judge(bench, records, room, options.each, options.files) for room in modules
+        }
+        for room, mutant in in_turn(modules, known, changed, options):
+            seen.add(mutant.key)
             judge = judges[room]
             if mutant.key in equivalent or judge.is_known(mutant, known.get(mutant.key)):
                 continue
@@ -128,8 +131,9 @@ def main() -> int:
             known[mutant.key] = judge.judge(mutant, known.get(mutant.key))
             options.results.write_text(json.dumps(known, indent=0), encoding="utf-8")
             print(told(mutant, known[mutant.key]["by"]), file=sys.stderr, flush=True)
-    judged = {*known, *(one.key for mutants in queue.values() for one in mutants)}
-    rows = [row(room, _of(paths, judged), known, equivalent) for room, paths in modules.items()]
+    judged = known.keys() | seen
+    by_room = {room: _of(paths, judged) for room, paths in modules.items()}
+    rows = [row(room, keys, known, equivalent) for room, keys in by_room.items() if keys]
     table = markdown(HEAD, rows)
     print(table)
     for key in sorted(judged - equivalent.keys()):
@@ -248,45 +252,65 @@ def chosen(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def drawn(
-    paths: Sequence[str], count: int, seed: str, changed: frozenset[tuple[str, int]], line: str
-) -> list[Mutant]:
-    """Those of changed lines, then others drawn by the seed, until there are as many as asked.
+def in_turn(
+    modules: Mapping[str, Sequence[str]],
+    known: Mapping[str, Known],
+    changed: frozenset[tuple[str, int]],
+    options: argparse.Namespace,
+) -> Iterator[tuple[str, Mutant]]:
+    """What is to be judged, with its room: changed lines of all rooms, then room by room.
+
+    They are made as they are asked for: to make all takes minutes.
+    """
+    rooms = [*modules]
+    random.Random(options.seed).shuffle(rooms)
+    if not options.again:
+        for room in rooms:
+            lines = [pair for pair in sorted(changed) if pair[0] in modules[room]]
+            for one in of_lines(lines, options.sample, random.Random(options.seed)):
+                yield room, one
+    for room in rooms:
+        seed = f"{options.seed} {room}"
+        for one in (
+            unnoticed(modules[room], known)
+            if options.again
+            else drawn(modules[room], options.sample, seed, options.line)
+        ):
+            yield room, one
+
+
+def of_lines(
+    lines: Sequence[tuple[str, int]], count: int, chance: random.Random
+) -> Iterator[Mutant]:
+    """Mutants of some lines, one of each line that has any; so many at most, 0 for all."""
+    modules: dict[str, Module] = {}
+    many = 0
+    for path, line in chance.sample(lines, len(lines)):
+        module = modules.setdefault(path, Module(ROOT, path))
+        if near := module.near([line]):
+            yield chance.choice(near)
+            many += 1
+        if many == count:
+            return
+
+
+def drawn(paths: Sequence[str], count: int, seed: str, line: str) -> Iterator[Mutant]:
+    """Mutants drawn by the seed: the same, as long as the modules are the same.
 
     Args:
         paths: of the modules; one is drawn from as often as it is long.
         count: how many; 0 for all.
-        seed: the same draws the same, as long as the modules are the same.
-        changed: lines that come first.
+        seed: of the draw.
         line: what the line holds; then there is no drawing.
     """
-    chance = random.Random(seed)
     if line or not count:
-        every = [one for path in paths for one in Module(ROOT, path).all() if line in one.before]
-        return every[: count or None]
-    lines: defaultdict[str, set[int]] = defaultdict(set)
-    for path, at in changed:
-        lines[path].add(at)
-    first = [one for path in paths if path in lines for one in Module(ROOT, path).near(lines[path])]
-    chance.shuffle(first)
+        every = (one for path in paths for one in Module(ROOT, path).all() if line in one.before)
+        yield from itertools.islice(every, count or None)
+        return
     sizes = [(ROOT / path).stat().st_size for path in paths]
-    times = Counter(chance.choices(paths, sizes, k=max(0, count - len(first))))
-    rest = [
-        one
-        for path, many in sorted(times.items())
-        for one in Module(ROOT, path).draw(many, random.Random(f"{seed} {path}"))
-    ]
-    return [*{one.key: one for one in [*first, *rest]}.values()][:count]
-
-
-def ordered(
-    queue: Mapping[str, Sequence[Mutant]], seed: int, changed: frozenset[tuple[str, int]]
-) -> list[tuple[str, Mutant]]:
-    """Those of changed lines, whatever their room; then room by room, in an order of the seed."""
-    rooms = [*queue]
-    random.Random(seed).shuffle(rooms)
-    every = [(room, one) for room in rooms for one in queue[room]]
-    return sorted(every, key=lambda pair: (pair[1].path, pair[1].line) not in changed)
+    times = Counter(random.Random(seed).choices(paths, sizes, k=count))
+    for path, many in sorted(times.items()):
+        yield from Module(ROOT, path).draw(many, random.Random(f"{seed} {path}"))
 
 
 def changed_lines(revision: str) -> frozenset[tuple[str, int]]:

@@ -11,7 +11,14 @@ import pytest
 from torch import _weights_only_unpickler as unpickler
 
 from ckptdoctor.formats.pickle import names
-from ckptdoctor.formats.pickle.names import Use, dotted, is_allowed, judge, member
+from ckptdoctor.formats.pickle.names import (
+    Use,
+    dotted,
+    is_allowed,
+    is_infamous,
+    judge,
+    member,
+)
 
 _LATER = ("torch.distributed.tensor.", "torch.distributed.device_mesh.")
 """Allowed once ``torch.distributed.tensor`` is imported, as another test may have done."""
@@ -224,3 +231,16 @@ def test_memory_formats_are_known_through_whatever_imports_it() -> None:
     assert judge("mynet.layers", "torch.channels_last") is Use.NAMED
     assert judge("mynet.layers", "torch.float32") is Use.CODE
     assert judge("mynet.layers", "torch.load") is Use.CODE
+
+
+def test_a_method_of_what_torch_rebuilds_is_as_plain_as_the_same_of_torch() -> None:
+    for attribute, use in (("add", Use.NAMED), ("add_", Use.NAMED), ("load_it", Use.CODE)):
+        assert member(Use.CALLED, "torch._utils", "_rebuild_tensor_v2", attribute) is use
+    assert member(Use.CALLED, "torch._utils", "_rebuild_parameter", "add") is Use.CODE
+
+
+def test_only_what_is_known_to_run_code_is_infamous() -> None:
+    for name in ("os.system", "subprocess.Popen", "a.b.types.CodeType", "builtins.eval"):
+        assert is_infamous(name), name
+    for name in ("my_model.Net", "torch.nn.Linear", "lib.train.evaluate"):
+        assert not is_infamous(name), name
