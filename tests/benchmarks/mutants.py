@@ -1,8 +1,7 @@
 """Whether the tests notice a broken line: mutants of the code, each judged by the tests beside it.
 
     python -m tests.benchmarks.mutants                        a sample of every room
-    python -m tests.benchmarks.mutants rules guard            of some
-    python -m tests.benchmarks.mutants guard/steps/verdict    of one module
+    python -m tests.benchmarks.mutants rules layouts/find     of a room, and of a module
     python -m tests.benchmarks.mutants --sample 0             all there are; hours
     python -m tests.benchmarks.mutants --since main           those of changed lines first
     python -m tests.benchmarks.mutants rules --line fsync     those of lines that hold a text
@@ -45,6 +44,7 @@ from tests.benchmarks.mutants_ran import (
     FileRan,
     Records,
     chosen_tests,
+    is_run_by_import,
     lines_around,
 )
 from tests.benchmarks.page import RELIABILITY, find_place, markdown, put
@@ -188,7 +188,8 @@ class Judge:
         for stage, unseen in self._stages(mutant):
             files = self._not_asked(stage, known)
             records = self._recorded(files)
-            tests = chosen_tests(mutant.path, lines, records, self._most_s, unseen=unseen)
+            other = unseen or (is_run_by_import(original, mutant.line) and not every)
+            tests = chosen_tests(mutant.path, lines, records, self._most_s, unseen=other)
             if by := self._bench.judge(mutant, tests):
                 return _noticed(source, by, tests)
             every |= records
@@ -224,8 +225,7 @@ class Judge:
 def chosen(names: Sequence[str]) -> dict[str, list[str]]:
     """The modules by room: of all rooms, of those named, or those named themselves.
 
-    Raises:
-        SystemExit: there is no such room or module.
+    Raises SystemExit where there is no such room or module.
     """
     every = {
         room: sorted(

@@ -20,7 +20,15 @@ from typing import Any
 import coverage
 import pytest
 
-__all__ = ["Chosen", "FileRan", "Recorder", "Records", "chosen_tests", "lines_around"]
+__all__ = [
+    "Chosen",
+    "FileRan",
+    "Recorder",
+    "Records",
+    "chosen_tests",
+    "is_run_by_import",
+    "lines_around",
+]
 
 _SHARED = ":"  # behind the name of a file: what its broad fixtures ran
 
@@ -211,6 +219,11 @@ def lines_around(source: str, line: int) -> list[int]:
     if statement is None:
         return _inside(function)
     return list(range(statement.lineno, _end_of_head(statement) + 1))
+
+
+def is_run_by_import(source: str, line: int) -> bool:
+    """Whether it stands in no function: a test that only looks at a table runs no line of it."""
+    return _innermost(ast.parse(source), line)[0] is None
 
 
 def _innermost(tree: ast.AST, line: int) -> tuple[Any, ast.stmt | None]:
