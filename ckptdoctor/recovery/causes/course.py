@@ -68,6 +68,12 @@ class RateCourse:
         """Those from a position on."""
         return RateCourse(self.rates[bisect_left(self.rates, (at, 0.0)) :])
 
+    def at(self, at: Position) -> float | None:
+        """The rate at a position; None where it is not known."""
+        place = bisect_left(self.rates, (at, 0.0))
+        known = place < len(self.rates) and self.rates[place][0] == at
+        return self.rates[place][1] if known else None
+
     @property
     def last(self) -> float | None:
         """The last rate; None where none is known."""

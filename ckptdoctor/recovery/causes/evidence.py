@@ -11,6 +11,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Severity
 from ckptdoctor.histories import AlarmKind, History, Position
+from ckptdoctor.metadata.metric_names import Split, split_of
 from ckptdoctor.recovery.causes.ahead import Ahead, ahead_of
 from ckptdoctor.recovery.causes.course import Jump, RateCourse
 from ckptdoctor.recovery.causes.grown import Grown, grown_of
@@ -24,6 +25,7 @@ from ckptdoctor.recovery.causes.settings import (
     sums_loss,
 )
 from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind, trouble_of
+from ckptdoctor.recovery.causes.unrest import last_headway
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.stored_command import stored_arguments
 from ckptdoctor.recovery.stored_growth import Growth, growth_of
@@ -31,9 +33,9 @@ from ckptdoctor.recovery.stored_rates import stores_rate
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.jumps import Jump as WeightJump
 from ckptdoctor.runs.optimizer_facts import Change, OptimizerFacts
-from ckptdoctor.runs.trend.named import is_norm
+from ckptdoctor.runs.trend.named import is_loss, is_norm
 
-__all__ = ["Evidence", "Rates", "evidence_of", "has_momentum"]
+__all__ = ["Evidence", "Rates", "evidence_of", "has_momentum", "is_adaptive"]
 
 _WEIGHTS = frozenset({"CD201", "CD202"})
 _SOON = 2
@@ -48,6 +50,8 @@ class Rates:
 
     Attributes:
         well: the last one at which all was well; None where that is not known.
+        headway: the last one at which the training loss was lower than ever before; None where no
+            such loss is told.
         bad: that of the position at which it went wrong; None where that is not known.
         top_before: the highest at which all was well, once the run had learned something.
         lowest_before: the lowest before it went wrong.
@@ -57,6 +61,7 @@ class Rates:
     """
 
     well: float | None = None
+    headway: float | None = None
     bad: float | None = None
     top_before: float | None = None
     lowest_before: float = 0.0
@@ -85,6 +90,7 @@ class Evidence:
         raised_by: settings that may raise the rate where no schedule that is stored does.
         replaced: how far the weights moved at once where it went wrong, if that is no divergence:
             they are no larger than before; None else.
+        is_adaptive: whether the optimizer that it stores divides by the size of the gradient.
         has_momentum: whether the checkpoint to go on from stores the momentum of SGD.
         grown: the setting with which a resume made the gradients larger; None for no such.
     """
@@ -103,6 +109,7 @@ class Evidence:
     raised_by: tuple[str, ...] = ()
     replaced: WeightJump | None = None
     has_momentum: bool = False
+    is_adaptive: bool = False
     grown: Grown | None = None
 
 
@@ -136,7 +143,7 @@ def evidence_of(
     return Evidence(
         history=run.history,
         trouble=trouble,
-        rates=_rates(course, trouble, ahead, growth),
+        rates=_rates(course, trouble, ahead, growth, _headway(run.history, trouble)),
         settings=settings,
         resumed=tuple(_resumed(report, at, trouble)),
         unread=_unread(line, scalars),
@@ -150,6 +157,7 @@ def evidence_of(
         raised_by=() if growth is not None else raised_by(later or arguments, line),
         replaced=_replaced(report, trouble),
         has_momentum=has_momentum(scalars),
+        is_adaptive=is_adaptive(scalars),
         grown=grown_of(settings, run, trouble, scalars, stored),
     )
 
@@ -168,6 +176,14 @@ def _of_settings(settings: Sequence[Setting], *, summed: bool) -> Trouble | None
                 said=said,
             )
     return None
+
+
+def is_adaptive(scalars: Mapping[str, Scalar]) -> bool:
+    """Whether an optimizer is of Adam's kind, whose steps are as long whatever the gradient is."""
+    families = {
+        group.family for _, groups in OptimizerFacts.of(scalars).optimizers for group in groups
+    }
+    return bool(families - {""}) and "SGD" not in families
 
 
 def has_momentum(scalars: Mapping[str, Scalar]) -> bool:
@@ -220,7 +236,29 @@ def _newest(report: RunReport, place: Place | None) -> CheckpointReport | None:
     return None
 
 
-def _rates(course: RateCourse, trouble: Trouble, ahead: Ahead, growth: Growth | None) -> Rates:
+def _headway(history: History, trouble: Trouble) -> Position | None:
+    """The last position while all was well at which the training loss was the lowest so far."""
+    losses = [
+        (at, min(known))
+        for at, values in sorted(history.values.items())
+        if trouble.well is not None
+        and at <= trouble.well
+        and (known := [value for name, value in values.items() if _is_training_loss(name)])
+    ]
+    return last_headway(losses)
+
+
+def _is_training_loss(name: str) -> bool:
+    return is_loss(name) and split_of(name) is not Split.VALIDATION
+
+
+def _rates(
+    course: RateCourse,
+    trouble: Trouble,
+    ahead: Ahead,
+    growth: Growth | None,
+    headway: Position | None,
+) -> Rates:
     if trouble.began is None:
         return Rates(ahead=ahead, growth=growth)
     before = course.until(trouble.began)
@@ -235,6 +273,7 @@ def _rates(course: RateCourse, trouble: Trouble, ahead: Ahead, growth: Growth | 
     healthy = calm if trouble.learned is None else calm.since(trouble.learned)
     return Rates(
         well=calm.last,
+        headway=None if headway is None else course.at(headway),
         bad=bad.rates[0][1] if bad.rates else None,
         top_before=healthy.top,
         lowest_before=calm.lowest,

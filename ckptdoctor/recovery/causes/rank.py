@@ -69,11 +69,13 @@ def _jumped(evidence: Evidence) -> Iterator[Cause]:
 def _too_high(evidence: Evidence) -> Iterator[Cause]:
     """It went wrong at the highest rate so far, or near it."""
     rates = evidence.rates
-    if rates.jump is not None or rates.bad is None or rates.well is None or evidence.grown:
+    if rates.jump is not None or rates.bad is None or evidence.grown:
+        return
+    if rates.well is None and not _rises_on(evidence):
         return
     say, at = evidence.history.clock.say, evidence.trouble.began
     where = "" if at is None else f" at {say(at)}"
-    top = rates.top_before or rates.well
+    top = rates.top_before or rates.well or 0.0
     rising = rates.bad >= top and rates.bad > rates.lowest_before * _RISEN
     if rising:
         told = f"the learning rate was still rising, to {rates.bad:.4g}{where}, its highest so far"
@@ -88,6 +90,12 @@ def _too_high(evidence: Evidence) -> Iterator[Cause]:
         remedy=from_rates(evidence, jumped=False),
         todo=(*_in_the_script(evidence), *_clipping(evidence)),
     )
+
+
+def _rises_on(evidence: Evidence) -> bool:
+    """Whether a schedule that began at nothing had only begun to rise where it went wrong."""
+    bad, top = evidence.rates.bad, evidence.rates.ahead.top
+    return bad is not None and top is not None and top > bad * _RISEN and evidence.trouble.is_death
 
 
 def _gradients_grew(evidence: Evidence) -> Iterator[Cause]:

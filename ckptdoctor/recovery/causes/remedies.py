@@ -1,20 +1,24 @@
 """How much lower the rate has to be, from the rates that were seen.
 
 The restart stays well below the rate at which it went wrong, with the highest rate that is ahead of
-it. Where the run got worse for epochs, it was over the edge before that showed: then the last rate
-at which all was well counts. Where the rate jumped, the one before the jump does. And a rate that
-does not fall later ends at its peak, where noise costs score: it asks for more room. A stored
-schedule that would raise the rate again is told to lower it: then the rate itself may stay as high
-as it was while all was well.
+it. SGD diverges at once past an edge that the curvature sets, and learns best not far below it.
+Adam's kind divides its steps by the size of the gradient: it does not diverge, it only learns worse
+and worse, and its metric falls at many times the rate that is best, as a range test of rates shows
+it. So its restart stays an order of magnitude below. Where the run got worse for epochs, or its
+training loss made no headway any more, it was over the edge before that showed: then the last rate
+before counts. Where the rate jumped, the one before the jump does. And a rate that does not fall
+later ends at its peak, where noise costs score: it asks for more room. A stored schedule that would
+raise the rate again is told to lower it: then the rate itself may stay as high as it was while all
+was well.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckptdoctor.recovery.causes.cause import Remedy
-from ckptdoctor.recovery.causes.evidence import Evidence
+from ckptdoctor.recovery.causes.evidence import Evidence, Rates
 
 __all__ = ["HALF", "from_rates", "rule_of_thumb", "unchanged", "undone"]
 
@@ -22,6 +26,8 @@ HALF = 0.5
 _WARMUP_EPOCHS = 5
 _ROOM = 0.6  # of the rate at which it went wrong, for the peak of a schedule that falls later
 _ROOM_WELL = 0.5  # of the last rate at which all was well, where it got worse by and by
+_ROOM_ADAPTIVE = 0.1  # of the rate at which it went wrong, for Adam's kind, as of a range test
+_ROOM_WELL_ADAPTIVE = 0.25
 _ROOM_BACK = 0.8  # of the rate before a jump
 _ROOM_FLAT = 0.35
 _RANGE = 1.5
@@ -68,18 +74,41 @@ class _Edge:
 
 
 def _edge(evidence: Evidence, *, jumped: bool) -> _Edge | None:
-    rates = evidence.rates
-    well = rates.top_before if jumped else rates.well
-    by_well = jumped or evidence.trouble.gradual or rates.bad is None
-    rate = well if by_well else rates.bad
-    if rate is None:
+    edge = _before_jump(evidence.rates) if jumped else _below(evidence)
+    if edge is None or evidence.rates.ahead.falls:
+        return edge
+    return replace(edge, room=min(edge.room, _ROOM_FLAT))
+
+
+_WELL = "the last rate at which all was well"
+
+
+def _before_jump(rates: Rates) -> _Edge | None:
+    """The rate before it jumped; as high as that, where the schedule that raised it is mended."""
+    if rates.top_before is None:
         return None
-    cured = jumped and rates.ahead.decay is not None
-    room = 1.0 if cured else _ROOM_BACK if jumped else _ROOM_WELL if by_well else _ROOM
-    if not rates.ahead.falls:
-        room = min(room, _ROOM_FLAT)
-    what = "the last rate at which all was well" if by_well else "the rate at which it went wrong"
-    return _Edge(rate, room, what)
+    return _Edge(rates.top_before, _ROOM_BACK if rates.ahead.decay is None else 1.0, _WELL)
+
+
+def _below(evidence: Evidence) -> _Edge | None:
+    """Where it was surely not too high yet, as far as rates and losses tell."""
+    rates = evidence.rates
+    well, bad = rates.well, rates.bad
+    headway = None if evidence.grown else rates.headway  # what makes gradients larger adds loss
+    room, below = (
+        (_ROOM_ADAPTIVE, _ROOM_WELL_ADAPTIVE) if evidence.is_adaptive else (_ROOM, _ROOM_WELL)
+    )
+    if well is None:
+        return None if bad is None else _Edge(bad, room, _WRONG)
+    if headway is not None and headway < well:
+        return _Edge(headway, below, _HEADWAY)
+    if evidence.trouble.gradual or bad is None:
+        return _Edge(well, below, _WELL)
+    return _Edge(bad, room, _WRONG)
+
+
+_WRONG = "the rate at which it went wrong"
+_HEADWAY = "the last rate at which the training loss made headway"
 
 
 def undone(evidence: Evidence) -> Remedy | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from ckptdoctor.histories import Position
 
-__all__ = ["Score", "first_good", "last_good", "unrest_of"]
+__all__ = ["Score", "first_good", "last_good", "last_headway", "unrest_of"]
 
 Score = tuple[Position, float]
 """A position, and the metric there, its sign turned so that more is better."""
@@ -48,6 +48,19 @@ def first_good(scores: Sequence[Score]) -> Position | None:
     """
     best = max((score for _, score in scores), default=0.0)
     return next((at for at, score in scores if score >= best - _NEAR * abs(best)), None)
+
+
+def last_headway(losses: Sequence[Score]) -> Position | None:
+    """The position of the lowest loss, behind which nothing was gained; None where none is known.
+
+    The training loss is a mean over a whole epoch and falls from epoch to epoch while a run learns.
+    It stops doing so before a metric on few examples shows that the rate is past the edge.
+
+    Args:
+        losses: in order, lower is better; those that are not finite do not count.
+    """
+    known = [(at, loss) for at, loss in losses if math.isfinite(loss)]
+    return min(known, key=lambda one: one[1])[0] if known else None
 
 
 def unrest_of(scores: Sequence[Score]) -> Position | None:

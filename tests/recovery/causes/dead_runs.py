@@ -26,6 +26,7 @@ def dead_run(
     *,
     rates: Sequence[float] = (),
     norms: Sequence[float] = (),
+    losses: Sequence[float] = (),
     schedule: Make | None = None,
     arguments: Callable[[int], Mapping[str, Any]] = lambda _: {},
     log: bool = True,
@@ -38,6 +39,7 @@ def dead_run(
         scores: of each epoch.
         rates: of each epoch, where no schedule makes them; the last one stays.
         norms: of the gradients of each epoch, in the log; none for a log without them.
+        losses: of training, of each epoch, in the log; none for a log without them.
         schedule: of torch, made from an optimizer with a rate of 0.1.
         arguments: that the file of an epoch stores.
         log: whether there is one.
@@ -69,7 +71,8 @@ def dead_run(
         poison(epoch, state)
         save(folder / f"checkpoint_epoch_{epoch:02d}.pth", state)
         norm = f" | grad_norm: {norms[epoch - 1]:.4g}" if norms else ""
-        lines.append(f"Epoch {epoch}: val_iou: {score:.4f} | lr: {rate:.6g}{norm}\n")
+        loss = f"loss: {losses[epoch - 1]:.4f} | " if losses else ""
+        lines.append(f"Epoch {epoch}: {loss}val_iou: {score:.4f} | lr: {rate:.6g}{norm}\n")
     if log:
         (folder / "train.log").write_text("".join(lines))
     return folder

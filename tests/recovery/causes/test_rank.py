@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
+from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.histories import History
 from ckptdoctor.recovery.causes.ahead import Ahead
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Sure
-from ckptdoctor.recovery.causes.evidence import Evidence, Rates, has_momentum
+from ckptdoctor.recovery.causes.evidence import Evidence, Rates, has_momentum, is_adaptive
+from ckptdoctor.recovery.causes.grown import Grown
 from ckptdoctor.recovery.causes.rank import causes_of
+from ckptdoctor.recovery.causes.settings import Setting
 from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind
+from tests.builders import save
 from tests.recovery.causes.dead_runs import dead_run, planned
 
 NAN = math.nan
@@ -342,3 +348,111 @@ def test_the_planned_peak_stays_below_where_it_went_wrong(
     assert remedy.factor * top < bad
     if gradual:
         assert remedy.factor * top < well
+
+
+@pytest.mark.parametrize("gradual", [True, False])
+@pytest.mark.parametrize("falls", [True, False])
+def test_adam_degrades_long_before_it_falls(*, gradual: bool, falls: bool) -> None:
+    known = evidence(0.4, 0.5, 2.0, gradual=gradual, falls=falls)
+    sgd, adam = (
+        causes_of(replace(known, is_adaptive=adaptive))[0].remedy for adaptive in (False, True)
+    )
+    assert sgd is not None
+    assert adam is not None
+    assert adam.factor < 0.75 * sgd.factor
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "adaptive"),
+    [
+        (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), False),
+        (lambda p: torch.optim.AdamW(p, lr=0.1), True),
+        (lambda p: torch.optim.RMSprop(p, lr=0.1), True),
+        (lambda p: torch.optim.NAdam(p, lr=0.1), True),
+    ],
+)
+def test_the_kind_of_the_optimizer_is_told_from_its_groups(
+    optimizer: Any, *, adaptive: bool, tmp_path: Path
+) -> None:
+    made = optimizer([torch.nn.Parameter(torch.ones(2))])
+    path = tmp_path / "a.pth"
+    save(path, {"model": {"w": torch.ones(2)}, "optimizer": made.state_dict()})
+    assert is_adaptive(open_checkpoint(path).scalars) is adaptive
+
+
+def test_where_the_training_loss_made_no_headway_the_rate_was_too_high_before(
+    tmp_path: Path,
+) -> None:
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.6]
+    scores = [0.3, 0.5, 0.6, 0.61, 0.6, 0.1, 0.1, 0.1]
+    falls = [0.9, 0.7, 0.6, 0.55, 0.53, 4.0, 4.0, 4.0]
+    stalls = [0.9, 0.7, 0.6, 0.62, 0.66, 4.0, 4.0, 4.0]
+    one = planned(dead_run(tmp_path / "falls", scores, rates=rates, losses=falls)).advice
+    other = planned(dead_run(tmp_path / "stalls", scores, rates=rates, losses=stalls)).advice
+    assert other.factor * 0.6 < 0.3 < one.factor * 0.6 * 2
+    assert "training loss" in " ".join(other.reasons)
+    assert "training loss" not in " ".join(one.reasons)
+
+
+def test_a_loss_of_validation_is_no_training_loss(tmp_path: Path) -> None:
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.6]
+    scores = [0.3, 0.5, 0.6, 0.61, 0.6, 0.1, 0.1, 0.1]
+    run = dead_run(
+        tmp_path / "run", scores, rates=rates, losses=[0.9, 0.7, 0.6, 0.62, 0.66, 4, 4, 4]
+    )
+    log = run / "train.log"
+    log.write_text(log.read_text().replace("loss:", "val_loss:"))
+    assert "training loss" not in " ".join(planned(run).advice.reasons)
+
+
+def test_a_warm_up_from_nothing_that_died_at_once_went_too_high(tmp_path: Path) -> None:
+    rates = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    scores = [0.3, NAN, NAN, NAN, NAN, NAN]
+    advice = planned(dead_run(tmp_path / "run", scores, rates=rates)).advice
+    assert advice.causes[0].kind is CauseKind.RATE_TOO_HIGH
+    assert advice.factor * 1.0 < 0.2
+
+
+def test_losses_that_a_resume_added_are_no_standstill() -> None:
+    setting = Setting(name="accumulate", before=1, after=2)
+    known = evidence(0.4, 0.5, 0.5, gradual=False, falls=True)
+    stalled = replace(known, rates=replace(known.rates, headway=0.1))
+    grown = replace(stalled, grown=Grown(setting=setting, times=2.0))
+    remedies = [causes_of(one)[0].remedy for one in (stalled, grown)]
+    assert [one is not None and one.factor * 0.5 < 0.1 for one in remedies] == [True, False]
+
+
+def test_a_script_without_a_warm_up_gets_one_from_the_stored_schedule(tmp_path: Path) -> None:
+    def schedule(optimizer: Any) -> Any:
+        return lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=40, pct_start=0.1)
+
+    run = dead_run(tmp_path / "run", [*LEARNS, NAN, NAN], schedule=schedule)
+    command = "python t.py --lr 0.1 --epochs 40 --resume run/checkpoint_epoch_10.pth"
+    option = planned(run, command=command).options[0]
+    assert "--warm-up 5" in option.command
+    assert not any("warm-up" in one for one in option.warnings)
+    short = planned(run, command=command.replace("40", "20")).options[0]
+    assert "--warm-up 2" in short.command, "a fifth of what is left"
+    known = planned(run, command=f"{command} --warmup-epochs 2").options[0]
+    assert "--warm-up " not in known.command, "the script's own is lengthened"
+
+
+def test_a_schedule_that_still_rises_gets_no_other_warm_up(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [0.3, 0.5, 0.6, 0.62, NAN, NAN],
+        schedule=lambda o: lr_scheduler.OneCycleLR(o, 5.0, total_steps=20, pct_start=0.5),
+    )
+    option = planned(run, command="python t.py --lr 5 --epochs 20").options[0]
+    assert "--warm-up" not in option.command
+    assert any("the stored OneCycleLR still rises there" in one for one in option.warnings)
+
+
+def test_a_schedule_without_a_place_for_a_warm_up_is_said(tmp_path: Path) -> None:
+    run = dead_run(
+        tmp_path / "run",
+        [*LEARNS, NAN, NAN],
+        schedule=lambda o: lr_scheduler.CosineAnnealingLR(o, 12),
+    )
+    option = planned(run, command="python t.py --lr 0.1 --epochs 12").options[0]
+    assert any("the stored schedule has no place for one" in one for one in option.warnings)
