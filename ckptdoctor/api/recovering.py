@@ -78,6 +78,7 @@ def restore(
     scale_lr: float | None = None,
     set_lr: float | None = None,
     lr_decay: float | None = None,
+    warm_up: float | None = None,
     reset_optimizer: bool = False,
     weights_only: bool = False,
     strip_prefix: str = "",
@@ -111,6 +112,7 @@ def restore(
         scale_lr: a factor for every stored learning rate.
         set_lr: the learning rate to store.
         lr_decay: what a stored schedule that raises the rate multiplies it by instead.
+        warm_up: epochs over which the stored schedule rises anew.
         reset_optimizer: drop the optimizer's moments.
         weights_only: keep the model and plain values alone.
         strip_prefix: taken from the names.
@@ -140,6 +142,7 @@ def restore(
         scale_lr=scale_lr,
         set_lr=set_lr,
         lr_decay=lr_decay,
+        warm_up=warm_up,
         reset_optimizer=reset_optimizer,
         weights_only=weights_only,
         strip_prefix=strip_prefix,

@@ -92,6 +92,14 @@ def restore(
             "cycle_decay, decay_rate) multiply it by this instead, at most 1.",
         ),
     ] = None,
+    warm_up: Annotated[
+        float | None,
+        typer.Option(
+            metavar="EPOCHS",
+            help="Let the stored schedule rise anew over so many epochs, from a tenth of the rate "
+            "(OneCycleLR, CyclicLR, SequentialLR, timm's).",
+        ),
+    ] = None,
     reset_optimizer: Annotated[
         bool, typer.Option(help="Drop the optimizer's moments, keep its groups.")
     ] = False,
@@ -153,6 +161,7 @@ def restore(
         scale_lr=scale_lr,
         set_lr=set_lr,
         lr_decay=lr_decay,
+        warm_up=warm_up,
         reset_optimizer=reset_optimizer,
         weights_only=weights_only,
         strip_prefix=strip_prefix,

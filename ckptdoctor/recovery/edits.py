@@ -18,6 +18,7 @@ from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import exchange, reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.rates import change_rates, set_rates
 from ckptdoctor.recovery.stored_growth import decay_action, stop_growth
+from ckptdoctor.recovery.stored_rise import warm_up_anew
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find, places, remove, rename
 from ckptdoctor.rules.averaged import twins
 
@@ -38,6 +39,7 @@ class Edits:
         scale_lr: factor for every stored learning rate.
         set_lr: the largest learning rate is to be this, the others in proportion.
         lr_decay: what schedules that raise the rate are to multiply it with, at most 1.
+        warm_up: epochs over which the stored schedule is to rise anew.
         reset_optimizer: forget the moments, keep the groups.
         weights_only: keep the model and the plain values alone.
         strip_prefix: taken from the names of the weights, such as ``module.``.
@@ -52,6 +54,7 @@ class Edits:
     scale_lr: float | None = None
     set_lr: float | None = None
     lr_decay: float | None = None
+    warm_up: float | None = None
     reset_optimizer: bool = False
     weights_only: bool = False
     strip_prefix: str = ""
@@ -96,6 +99,8 @@ def apply_edits(draft: Draft, edits: Edits) -> None:
     if edits.lr_decay is not None:
         changed = stop_growth(draft, edits.lr_decay)
         draft.actions.append(decay_action(changed, edits.lr_decay, draft.checkpoint.path))
+    if edits.warm_up is not None:
+        warm_up_anew(draft, edits.warm_up)
     if edits.strip_prefix:
         _strip_prefix(draft, edits.strip_prefix)
 

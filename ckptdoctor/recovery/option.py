@@ -13,7 +13,7 @@ from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of
 from ckptdoctor.recovery.causes.cause import CauseKind, Sure
-from ckptdoctor.recovery.causes.settings import Setting
+from ckptdoctor.recovery.causes.settings import Setting, planned_epochs
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.folders.frameworks import caution_of, framework_of, placed, taken_as
 from ckptdoctor.recovery.lr_rules import Advice
@@ -24,7 +24,8 @@ from ckptdoctor.recovery.rewrite import Change, Request, Rewrite
 from ckptdoctor.recovery.stored_command import stored_arguments
 from ckptdoctor.recovery.stored_growth import Growth, growth_of, growths_of
 from ckptdoctor.recovery.stored_rates import stores_rate, stores_schedule, what_stays
-from ckptdoctor.recovery.warm_up import Facts, epoch_steps_of
+from ckptdoctor.recovery.stored_rise import rise_of
+from ckptdoctor.recovery.warm_up import Facts, epoch_steps_of, warm_up_of
 from ckptdoctor.report import CheckpointReport, Place
 from ckptdoctor.rules.rescue import rescue_option
 from ckptdoctor.shell import command_line
@@ -36,6 +37,7 @@ Stored = Callable[[Path], Mapping[str, Scalar] | None]
 
 _SCALED = frozenset({"scale-lr", "set-lr", "lr-decay"})
 _MOST_CAUSES = 3
+_FIFTH = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,23 @@ class Basis:
             return ()
         return tuple(growths_of(self.stored(source) or {}))
 
-    def facts(self, source: Path | None) -> Facts:
+    def warm_up_stored(self, report: CheckpointReport) -> float | None:
+        """The epochs over which the schedule of a copy is to rise anew; None for no such.
+
+        A fifth of the epochs that are left at most: the rest is to train at the full rate.
+        """
+        epochs, epoch = self.advice.warmup_epochs, report.metadata.epoch
+        if not epochs or self.line is None or makes_folder(report.files):
+            return None
+        facts = self.facts(report.path, epoch)
+        if not warm_up_of(self.line, epochs, facts).stored:
+            return None
+        total = planned_epochs(facts.arguments, self.line)
+        if total is None or epoch is None:
+            return float(epochs)
+        return float(max(1, min(epochs, (total - epoch) // _FIFTH)))
+
+    def facts(self, source: Path | None, epoch: float | None = None) -> Facts:
         """What is known of the training, to go on from this checkpoint."""
         scalars = (None if source is None else self.stored(source)) or {}
         return Facts(
@@ -97,6 +115,7 @@ class Basis:
             epoch_steps=epoch_steps_of(self.rows),
             resumes_schedule=stores_schedule(scalars),
             flag=self.warm_up,
+            rise=rise_of(scalars, epoch),
         )
 
 
@@ -113,7 +132,7 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
     warnings: list[str] = []
     command = first or command_line("ckptdoctor", "scan", source)
     if rewrite is not None:
-        files, facts = place.report.files, basis.facts(source)
+        files, facts = place.report.files, basis.facts(source, epoch)
         stored = flag_in(facts.arguments)
         theirs = "" if files is None else framework_of(files).flag
         usual = rewrite.spelled(stored) if stored else theirs
@@ -187,11 +206,17 @@ def _checkpoint_to_resume(place: Place, basis: Basis) -> tuple[Path, str, list[s
     taken = source if files is None else taken_as(files, source)
     if taken is not None and _SCALED & set(actions_of(source)):
         return taken, "", ["its stored learning rate was changed when it was restored"]
-    copy = _copy_of(source, basis)
+    warm_up = basis.warm_up_stored(place.report)
+    copy = _copy_of(source, basis, warmed=warm_up is not None)
     if copy is not None:
         copy = (files and taken_as(files, copy)) or copy
         return copy, "", [f"{copy.name} was restored from {source.name} with this rate already"]
     edits, reasons = _edits_of_rates(basis.stored(source), basis.advice)
+    if warm_up is not None:
+        edits += ["--warm-up", f"{warm_up:g}"]
+        reasons.append(
+            "the script has no flag for a warm-up: --warm-up writes one into the stored schedule"
+        )
     rescue = "" if place.usable else rescue_option(place.report.findings)
     salvage = place.report.verdict is Verdict.SALVAGEABLE or bool(rescue)
     there = basis.line is not None or actions_of(source)
@@ -247,7 +272,7 @@ def _edits_of_rates(
     return words, reasons
 
 
-def _copy_of(source: Path, basis: Basis) -> Path | None:
+def _copy_of(source: Path, basis: Basis, *, warmed: bool) -> Path | None:
     """A sound copy of a checkpoint whose rates were scaled as advised."""
     for row in basis.copies:
         made = row.restored
@@ -255,6 +280,7 @@ def _copy_of(source: Path, basis: Basis) -> Path | None:
             continue
         same = place_of(made.source) == place_of(source) and made.decay == basis.advice.decay
         same = same and ("reset-optimizer" in made.actions) >= basis.advice.forget
+        same = same and ("warm-up" in made.actions) is warmed
         if same and made.scale is not None and math.isclose(made.scale, basis.advice.factor):
             return row.path
     return None

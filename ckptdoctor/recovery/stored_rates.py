@@ -218,11 +218,28 @@ def what_stays(scalars: Mapping[str, Scalar]) -> tuple[str, ...]:
     Args:
         scalars: of the checkpoint, by path.
     """
-    return tuple(
+    found = [
         way.sentence
         for way in _OTHER_WAYS
         if any(way.shows(name, value) for name, value in scalars.items())
-    )
+    ]
+    return (*found, *((_PLATEAU,) if _is_plateau_of_timm(scalars) else ()))
+
+
+_PLATEAU = (
+    "not scaled: PlateauLRScheduler of timm stores its best score alone: its warm-up and its floor "
+    "come from the script: change --lr and --min-lr in the command as well"
+)
+
+
+def _is_plateau_of_timm(scalars: Mapping[str, Scalar]) -> bool:
+    """Whether the state of a scheduler is a best score and a count, and nothing else."""
+    held: dict[str, set[str]] = {}
+    for name in scalars:
+        root, _, key = name.rpartition(".")
+        if _is_schedule(root.split(".")):
+            held.setdefault(root, set()).add(key)
+    return any(keys == {"best", "last_epoch"} for keys in held.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.recovery.command_line import CommandLine, Flag
+from ckptdoctor.recovery.stored_rise import Rise
 from ckptdoctor.report import CheckpointReport
 
 __all__ = ["Facts", "Unit", "WarmUp", "epoch_steps_of", "unit_of", "warm_up_of"]
@@ -59,6 +60,7 @@ class WarmUp:
         value: the new one; "" where nothing is changed.
         said: why nothing is changed; "" where there is nothing to say.
         off: the switch that would keep it from warming up, to be left out; None for none.
+        stored: whether it is to be written into the stored schedule instead.
     """
 
     flag: Flag | None = None
@@ -66,6 +68,7 @@ class WarmUp:
     value: str = ""
     said: str = ""
     off: Flag | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +80,14 @@ class Facts:
         epoch_steps: how many steps an epoch has; None where that is not known.
         resumes_schedule: whether the state of a schedule is stored that the script will load.
         flag: of the framework, that counts the warm-up in steps; "" where that is not known.
+        rise: the warm-up of the stored schedule; None where it has none.
     """
 
     arguments: Mapping[str, Scalar] = field(default_factory=dict)
     epoch_steps: float | None = None
     resumes_schedule: bool = False
     flag: str = ""
+    rise: Rise | None = None
 
 
 def epoch_steps_of(reports: Iterable[CheckpointReport]) -> float | None:
@@ -136,9 +141,20 @@ def _longer(line: CommandLine, epochs: int, facts: Facts) -> WarmUp:
             return WarmUp(name=written, value=value, said=said and f"{written} {held} {said}")
     if facts.flag:
         return WarmUp(said=f"{facts.flag} takes the number of steps that {epochs} epochs have")
+    return _without_flag(facts)
+
+
+def _without_flag(facts: Facts) -> WarmUp:
+    """What comes of it where the script has no flag for one."""
+    rise = facts.rise
+    if rise is not None and rise.ahead:
+        return WarmUp(said=f"the stored {rise.schedule} still rises there: no other is added")
+    if rise is not None and rise.writable:
+        return WarmUp(stored=True)
+    kept = ", and the stored schedule has no place for one" if facts.resumes_schedule else ""
     return WarmUp(
-        said="the script has no such flag: none is added; the first steps run at the full rate "
-        "of the schedule"
+        said=f"the script has no such flag{kept}: none is added; the first steps run at the full "
+        "rate of the schedule"
     )
 
 

@@ -206,10 +206,12 @@ def _check(edits: Edits, *, unsafe: bool) -> None:
         raise UsageError(
             "--zero-nonfinite makes a broken model look whole; if you want that, add --unsafe"
         )
-    if edits.weights_only and (scale_lr, set_lr, edits.lr_decay) != (None, None, None):
+    if edits.weights_only and {scale_lr, set_lr, edits.lr_decay, edits.warm_up} != {None}:
         raise UsageError("--weights-only keeps no learning rate that could be changed")
     if edits.lr_decay is not None and not 0.0 < edits.lr_decay <= 1.0:
         raise UsageError(f"--lr-decay {edits.lr_decay}: a factor above 0, and at most 1")
+    if edits.warm_up is not None and not 0.0 < edits.warm_up < float("inf"):
+        raise UsageError(f"--warm-up {edits.warm_up}: a number of epochs above 0")
     if scale_lr is not None and set_lr is not None:
         raise UsageError("--scale-lr and --set-lr contradict each other: give one of them")
     for name, value in (("--scale-lr", scale_lr), ("--set-lr", set_lr)):

@@ -277,6 +277,8 @@ def test_the_arguments_that_ultralytics_resumes_with(tmp_path: Path) -> None:
         ({"optimizer.param_groups.0.relative_step": True}, "Adafactor"),
         ({"optimizer.param_groups.0.d0": 1e-6}, "Prodigy"),
         ({"opt_param_scheduler.max_lr": 1e-4}, "--override-opt-param-scheduler"),
+        ({"lr_scheduler.best": 0.5, "lr_scheduler.last_epoch": 7}, "PlateauLRScheduler of timm"),
+        ({"scheduler.best": 0.5, "scheduler.last_epoch": 7, "scheduler.num_bad_epochs": 1}, ""),
         ({"optimizer.param_groups.0.relative_step": False, "model.d0": 1, "lr": 0.1}, ""),
     ],
 )

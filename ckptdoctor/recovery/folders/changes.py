@@ -58,6 +58,11 @@ def refuse_what_needs_one_file(report: CheckpointReport, edits: Edits) -> None:
             f"{report.path}: names of weights stand in its index too, and are not changed in a "
             "folder: add --to safetensors"
         )
+    if edits.warm_up is not None:
+        raise RestoreError(
+            f"{report.path}: --warm-up writes into the schedule of a single file: give the "
+            "training script a warm-up"
+        )
     if edits.use_ema:
         raise RestoreError(
             f"{report.path}: --use-ema needs weights and average in one file: here each part is a "
