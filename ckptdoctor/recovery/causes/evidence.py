@@ -39,6 +39,7 @@ __all__ = ["Evidence", "Rates", "evidence_of", "has_momentum", "is_adaptive"]
 
 _WEIGHTS = frozenset({"CD201", "CD202"})
 _SOON = 2
+_HARMLESS = 0.5
 _FEWEST_NORMS = 3
 _OTHERS, _NO_LARGER = 0.9, 1.1
 """Of the norm before: weights of another net lie as far away; those that diverge are larger."""
@@ -284,8 +285,14 @@ def _rates(
 
 
 def _is_followed(jump: Jump, trouble: Trouble, course: RateCourse) -> bool:
-    """Whether the trouble began where the rate jumped, or soon after."""
+    """Whether the trouble began where the rate jumped, or soon after.
+
+    Not where the rate that it jumped to lies far below one that had done no harm: a cycle goes up
+    from its lowest rate.
+    """
     if trouble.at is None or trouble.at < jump.at:
+        return False
+    if jump.after < _HARMLESS * (course.until(jump.at).top or 0.0):
         return False
     between = course.since(jump.at).until(trouble.at)
     return len(between.rates) <= _SOON

@@ -456,3 +456,12 @@ def test_a_schedule_without_a_place_for_a_warm_up_is_said(tmp_path: Path) -> Non
     )
     option = planned(run, command="python t.py --lr 0.1 --epochs 12").options[0]
     assert any("the stored schedule has no place for one" in one for one in option.warnings)
+
+
+@pytest.mark.parametrize(("up", "kind"), [(0.3, CauseKind.BAD_BATCH), (0.9, CauseKind.RATE_JUMPED)])
+def test_a_rise_from_the_lowest_rate_of_a_cycle_is_no_jump(
+    up: float, kind: CauseKind, tmp_path: Path
+) -> None:
+    falls = [0.02, 0.5, 1.0, 0.75, 0.75, 0.75, 0.6, 0.5, 0.25, 0.02]
+    run = dead_run(tmp_path / "run", [*LEARNS, 0.02, 0.01], rates=[*falls, up, 1.0])
+    assert first(run).kind is kind
