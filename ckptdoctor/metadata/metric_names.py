@@ -67,7 +67,7 @@ class Split(enum.Enum):
 MONITORED = frozenset({"current_score", "best_model_score"})  # of Lightning's callbacks
 _QUALIFIED = re.compile("val|vld|test|tst|best|dev|oof|holdout")
 _LOSS = re.compile(
-    r"^(?:(?:train|val|valid|eval|test)\w*[/_ ])?loss[_/]"
+    r"^(?:(?:train|val|valid|eval|test)\w*[/_ ]|\w{1,20}/)?loss(?:[_/]|(?-i:(?=[A-Z])))"
     r"(?!scal|weight|fn|func|type|coef|ratio|name)"
     r"[a-zA-Z]\w*$",
     re.IGNORECASE,

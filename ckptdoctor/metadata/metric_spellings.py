@@ -26,7 +26,7 @@ _PHRASES = """
     arsmall: marsmall
     armedium: marmedium
     arlarge: marlarge
-    iou: intersection over union, io u, jaccard index, jaccard coefficient, jaccard score
+    iou: intersection over union, io u, iu, jaccard index, jaccard coefficient, jaccard score
     dice: dice coef, dice coeff, dice coefficient, dice index, dice score, dice metric,
         dice similarity, dice similarity coefficient, sorensen dice
     nsd: surface dice, normalized surface dice, normalised surface dice, normalized surface distance
@@ -102,6 +102,13 @@ _PHRASES = """
     bpc: bits per char, bits per character
     bpd: bits per dim, bits per dimension
     ppl: perplexity
+    return: ep ret
+    val loss: vloss
+    val acc: vacc
+    val eer: veer
+    train loss: tloss
+    train acc: tacc
+    train eer: teer
     abs rel: absrel
     sq rel: sqrel
     epe: end point error, endpoint error

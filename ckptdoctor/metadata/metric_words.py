@@ -147,7 +147,7 @@ FIELDS = (
         "speech and sound",
         _terms(
             """
-            pesq, stoi, estoi, snr, sdr, sdri, snri, sisnr, sisdr, sisnri, sisdri, sasdr, mos,
+            pesq, stoi, estoi, snr, sdr, nsdr, sdri, snri, sisnr, sisdr, sisnri, sisdri, sasdr, mos,
             dnsmos, utmos, ovrl, csig, cbak, covl, srmr, visqol
             """
         ),
@@ -239,7 +239,10 @@ UNDIRECTED = frozenset({"metric", "monitor_value", "elbo", "motp", "kitti f1"})
 KNOWN_BEST = frozenset({"_best_ema", "_best"})
 BEST = frozenset({"best", "max", "min"})
 VALIDATION = frozenset(
-    "val valid validate validation vld eval evaluation test testing tst dev holdout oof".split()
+    """
+    val vali valid validate validation vld eval evaluation test testing tst dev holdout oof cv
+    crossval
+    """.split()
 )
 TRAINING = frozenset({"train", "training", "trn", "tr"})
 SPLIT_WORDS = VALIDATION | TRAINING
@@ -250,7 +253,7 @@ QUALIFIERS = (
     | frozenset(
         """
         mean avg average macro micro weighted overall epoch ep episode episodic rollout ema final fg
-        current last global metrics
+        current last global metrics flip
         """.split()
     )
 )

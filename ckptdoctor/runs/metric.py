@@ -20,6 +20,7 @@ from ckptdoctor.metadata import (
     Source,
     Split,
     best_of,
+    is_best,
     is_half,
     is_loss,
     is_part_of_loss,
@@ -158,7 +159,10 @@ def _found(
             return _of_best(first, bests)
     if not usable:
         return _of_best(min(bests.values(), key=_rank_of_best), bests) if bests else Choice()
-    lead = min(usable, key=_preference)
+    carried = {
+        plain_of(best_of(name)) for log in reading.logs for name in log.names if is_best(name)
+    }
+    lead = min(usable, key=lambda one: (class_of(one), one.plain not in carried, _preference(one)))
     return _choice([one for one in usable if _is_same(lead, one)], bests)
 
 

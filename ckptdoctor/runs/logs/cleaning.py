@@ -10,6 +10,15 @@ __all__ = ["Cleaning", "without_colours"]
 
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*+[ -/]*+[@-~]")
 _TRACEBACK = b"Traceback"
+_BEGINNING = 200
+_NAME = rb"\[?[A-Za-z_]\w{0,20}\]?"
+_COUNT = rb"\[?\d[\d.]{0,12}\]?"
+_JOINED = re.compile(
+    rb"(?<![\w./\]-])(%s(?:/%s|(?<=\])(?=\[)%s){1,9}):?\s(%s(?:/%s|(?<=\])(?=\[)%s){1,9})"
+    % (_NAME, _NAME, _NAME, _COUNT, _COUNT, _COUNT)
+)
+"""`mIoU/mAcc 0.61/0.72`, `Step/Epoch [20/1][20/1000]`, `[epoch][s/gs]: [0][50/50]`."""
+_PARTS = frozenset(b"train trn val valid validation vld test eval dev".split())
 
 
 def without_colours(raw: bytes) -> bytes:
@@ -36,7 +45,21 @@ class Cleaning:
             bare = blanked(raw)
             self.has_blanked = self.has_blanked or bare != raw
             raw = bare
+        if b"/" in raw[:_BEGINNING]:
+            apart = _JOINED.sub(_each_by_name, raw)
+            self.has_blanked = self.has_blanked or apart != raw
+            raw = apart
         if self.in_traceback or raw[:9] == _TRACEBACK:
             self.in_traceback = raw[:1] in (b" ", b"\t") or raw[:9] == _TRACEBACK
             return None
         return raw
+
+
+def _each_by_name(found: re.Match[bytes]) -> bytes:
+    """Each of several names with its number: `mIoU: 0.61, mAcc: 0.72`."""
+    names = re.findall(rb"\w+", found[1])
+    numbers = re.findall(rb"\d[\d.]*", found[2])
+    if len(numbers) < len(names) or _PARTS.intersection(name.lower() for name in names):
+        return found[0]
+    told = zip(names, numbers[: len(names)], strict=True)
+    return b", ".join(b"%s: %s" % (name, number.rstrip(b".")) for name, number in told)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +19,8 @@ _MOST_NAMES = 500
 _MOST_SHOWN = 5
 _SHOWN_CHARS = 60
 _FOLD = "fold"
+_SEVERAL = 2
+_MANY = 100
 _FALLS_BACK = 3
 """A counter that comes to where it was so many values ago began again; two ranks only lag."""
 
@@ -49,6 +53,7 @@ class Collector:
         self._commands: list[str] = []
         self._restarts = 0
         self._path: Path | None = None
+        self._in_words = False  # some epoch was named in words, by any of the logs
         self._begin()
 
     def _begin(self) -> None:
@@ -90,6 +95,7 @@ class Collector:
             self._forget_epochs()
         if row.epoch is not None:
             self._in_brackets = not row.in_words
+            self._in_words = self._in_words or row.in_words
         if self._falls_back(row):
             self._restarts += 1
             self._leave(row)
@@ -129,10 +135,11 @@ class Collector:
     def result(self) -> LogReading:
         """What was collected; the collector can go on."""
         self._end()
+        by_steps = not self._in_words and _are_steps(epoch for epoch, _ in self._kept)
         rows = (
             Row(
-                epoch=epoch,
-                step=step,
+                epoch=None if by_steps else epoch,
+                step=epoch_of(epoch) if by_steps and epoch is not None else step,
                 values=dict(kept.values),
                 time_s=kept.time_s,
                 source=kept.source,
@@ -211,3 +218,10 @@ def _is_before(place: _Place, row: Row) -> bool:
     if row.epoch is not None:
         return epoch is not None and epoch < row.epoch
     return step is not None and row.step is not None and step < row.step
+
+
+def _are_steps(epochs: Iterable[Position | None]) -> bool:
+    """Whether numbers in brackets count steps: nobody trains a hundred epochs between two lines."""
+    told = sorted({epoch for epoch in epochs if epoch is not None})
+    gaps = [after - before for before, after in itertools.pairwise(told)]
+    return len(gaps) >= _SEVERAL and min(gaps) >= _MANY

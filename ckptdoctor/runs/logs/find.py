@@ -62,7 +62,7 @@ NAMES: tuple[LogName, ...] = (
         text=True,
     ),
     LogName(
-        patterns=("*.txt", "*.out", "*.err", "log", "*.jsonl"),
+        patterns=("*.txt", "*.out", "*.err", "log", "*_log", "log-*", "*.jsonl"),
         what="`> train.txt`, nohup, Slurm, fairseq, DETR",
         may_be_empty=True,
         text=True,
@@ -167,7 +167,8 @@ def _is_one(path: Path, kind: LogName) -> bool:
 
 def _kind(name: str) -> LogName | None:
     suffix = name.rpartition(".")[2].lower()
-    if suffix not in _SUFFIXES and not suffix[-1:].isdigit() and not name.startswith(_BEGINS):
+    is_said = suffix in _SUFFIXES or suffix.endswith("_log") or name.startswith(_BEGINS)
+    if not is_said and not suffix[-1:].isdigit():
         return None  # one of very many images
     base, _ = _base_and_age(name)
     kind = next((kind for kind, is_one in _IS if is_one.match(base)), None)

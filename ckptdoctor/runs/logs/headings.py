@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.metadata.metric_names import Split, split_of
+from ckptdoctor.metadata.metric_names import Split, is_loss, split_of
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
 from ckptdoctor.runs.logs.pairs import is_watched
 
@@ -105,7 +105,7 @@ def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> 
         at_index = 0 if lower[0] in _INDEX else None
         rest = lower[1:] if at_index == 0 else lower
         rest = rest[:-1] if rest and not rest[-1] else rest  # every row ends with a delimiter
-        if not all(is_watched(name) or name in _BESIDE for name in rest):
+        if not (all(is_watched(name) or name in _BESIDE for name in rest) or _are_of_both(rest)):
             return None
         if not any(map(is_watched, rest)):
             return None
@@ -121,6 +121,12 @@ def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> 
         at_value=at_value,
         lines=lines,
     )
+
+
+def _are_of_both(names: Sequence[str]) -> bool:
+    """Whether there is a loss of a training and one of a validation: nothing else has both."""
+    splits = {split_of(name) for name in names if is_loss(name)}
+    return {Split.TRAINING, Split.VALIDATION} <= splits
 
 
 def _long_form(names: Sequence[str]) -> tuple[int | None, int | None]:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ckptdoctor.histories import Position
+from ckptdoctor.metadata import Split, is_loss, split_of
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
+from ckptdoctor.runs.logs.pairs import may_be_watched
 from ckptdoctor.runs.logs.settings import are_settings
 from ckptdoctor.runs.logs.shapes import MOST_SHAPES, VARYING, Samples
 
 __all__ = ["JsonRows", "message_in"]
 
-_EPOCH = re.compile(rb'"(?:current_)?epochs?"\s*+:\s*+"?(\d{1,9}(?:\.\d{1,9})?)')
+_EPOCH = re.compile(rb'"(?:current_)?epochs?(?:_num)?"\s*+:\s*+"?(\d{1,9}(?:\.\d{1,9})?)')
 _MOVES = re.compile(
     rb'"(?:%s)"\s*+:|"(?:current_)?epochs?"\s*+:\s*+"?\d{1,9}\.\d*[1-9]'
     % b"|".join(re.escape(name).encode() for name in (*STEP_NAMES, "snapshot_pkl"))
 )
+_NAMES = ("key", "name", "metric", "tag")
+_FEWEST = 3
+_MOST_COUNTED = 100_000
 _DIGIT = re.compile(r"\d")
 _NONE = b"\0"
 _MESSAGES = ("message", "msg", "log", "text", "event")
@@ -39,6 +45,7 @@ class JsonRows:
         self._same = _NONE
         self._pending: dict[bytes, bytes] = {}
         self._samples = Samples()
+        self._uncounted: dict[frozenset[str], list[dict[str, float]]] = {}
 
     def passes(self, line: bytes) -> bool:
         """Whether a line is one of very many that is only kept as the last of its shape."""
@@ -64,7 +71,8 @@ class JsonRows:
         if found is not None:
             self._same = found[0] + line[found.end() : found.end() + 1]
         shape = line.translate(None, VARYING)
-        if shape in self._pending and is_same and not self._reads(shape, line):
+        is_told = self._epoch is not None or self._step is not None
+        if shape in self._pending and is_same and is_told and not self._reads(shape, line):
             self._pending[shape] = line
             return
         row = self._row(line)
@@ -82,6 +90,21 @@ class JsonRows:
                 if row is not None:
                     yield row
 
+    def _keep(self, values: dict[str, float]) -> None:
+        """A row that names no moment: it is counted, where none of the log does."""
+        told = {name: value for name, value in values.items() if may_be_watched(name)}
+        if told and len(self._uncounted) < MOST_SHAPES:
+            rows = self._uncounted.setdefault(frozenset(told), [])
+            if len(rows) < _MOST_COUNTED:
+                rows.append(told)
+
+    def counted(self) -> Iterator[Row]:
+        """A row a time that the same names came, where no row of the log names a moment."""
+        rows = [rows for rows in self._uncounted.values() if len(rows) >= _FEWEST]
+        if self._epoch is None and self._step is None and _tell_of_training(self._uncounted):
+            for at, same in enumerate(itertools.zip_longest(*rows, fillvalue={})):
+                yield Row(epoch=at, values={n: one for values in same for n, one in values.items()})
+
     def _reads(self, shape: bytes, line: bytes) -> bool:
         """Whether a row is one of those that count steps, or parts of an epoch, and are read."""
         if shape not in self._samples and _MOVES.search(line) is None:
@@ -97,7 +120,7 @@ class JsonRows:
             raise ValueError("no object")  # noqa: TRY004  (a line that cannot be read)
         if "schema_version" in row or are_settings(row.keys()):  # the first is our own output
             return None
-        row = _unwrapped(row)
+        row = _by_name(_counted_in_a_list(_unwrapped(row)))
         epoch, step = epoch_in(row), step_in(row)
         if row.get("mode") in ("val", "eval", "test"):
             step = None  # of the validation's own batches, as old MMCV counts them
@@ -110,7 +133,9 @@ class JsonRows:
         elif (epoch is None and self._epoch is None) or "mode" in row:
             step = self._step
         if self._epoch is None and step is None:
+            self._keep(dict(numbers(row)))
             return None
+        self._uncounted = {}
         return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
 
 
@@ -122,6 +147,35 @@ def _unwrapped(row: dict[str, object]) -> dict[str, object]:
         if isinstance(inner, dict) and (epoch_in(inner) is not None or step_in(inner) is not None):
             return {key: one for key, one in row.items() if key != name} | inner
     return row
+
+
+_INNER = ("data", "metrics", "values", "logs", "results", "scalars")
+
+
+def _counted_in_a_list(row: dict[str, object]) -> dict[str, object]:
+    """A row whose `step` is a list: of an epoch, and of an iteration within it."""
+    place = row.get("step")
+    if not isinstance(place, list):
+        return row
+    rest = {key: one for key, one in row.items() if key != "step"}
+    for name in _INNER:
+        if isinstance(inner := rest.get(name), dict):
+            rest = {key: one for key, one in rest.items() if key != name} | inner
+    return rest | {"epoch": place[0]} if place else rest
+
+
+def _tell_of_training(names: Iterable[frozenset[str]]) -> bool:
+    """Whether rows are of a training, and not of what a model says of its data."""
+    return any(is_loss(name) and split_of(name) is Split.TRAINING for one in names for name in one)
+
+
+def _by_name(row: dict[str, object]) -> dict[str, object]:
+    """A row that holds one value, and what it is called in a field of its own."""
+    name = next((row[key] for key in _NAMES if isinstance(row.get(key), str)), None)
+    value = row.get("value")
+    if not isinstance(name, str) or isinstance(value, str | dict | list) or "value" not in row:
+        return row
+    return {key: one for key, one in row.items() if key not in (*_NAMES, "value")} | {name: value}
 
 
 def message_in(line: bytes) -> bytes | None:

@@ -13,6 +13,7 @@ from ckptdoctor.runs.logs.marks import Mark, find_mark
 from ckptdoctor.runs.logs.numbers import number
 from ckptdoctor.runs.logs.pairs import (
     begins_with_split,
+    headed_by,
     is_watched,
     may_be_watched,
     values_in,
@@ -23,13 +24,22 @@ from ckptdoctor.runs.logs.settings import tells_settings
 from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
 
-__all__ = ["LineValues", "Summaries", "of_all_classes", "row_by_pattern", "step_among", "time_of"]
+__all__ = [
+    "LineValues",
+    "Summaries",
+    "of_all_classes",
+    "row_by_pattern",
+    "step_among",
+    "time_of",
+    "told_once",
+]
 
 _SEVERAL = 3
 _SHORT = 40
 _MEAN = "mean "
 _NOT_HERE = re.compile(
-    rb"\b(?:best|worst|max|final|resum|load|restor|sav|previous|checkpoint|early|improv)",
+    rb"\b(?:best|worst|max|final(?!\s(?:train|val|test|eval)\w{0,8}\s{1,4}\d{1,7}/\d)"
+    rb"|resum|load|restor|sav|previous|checkpoint|early|improv)",
     re.IGNORECASE,
 )
 _ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
@@ -77,9 +87,14 @@ class LineValues:
         split = mark.phase.decode() or begins_with_split(line.decode("utf-8", "replace"))
         line = line[: mark.cut[0]] + line[mark.cut[1] :]
         text = line[mark.values_from :].decode("utf-8", "replace")
+        split = split or headed_by(text)
         if self._sections.of_losses:
             return self._losses_in(text, split)
-        return self.of_text(text, split, is_bare=mark.is_bare)
+        found = self.of_text(text, split, is_bare=mark.is_bare)
+        if mark.values_from and not any(map(is_watched, found)):  # they stand before the moment
+            before = line[: mark.values_from].decode("utf-8", "replace")
+            found = self.of_text(before, split) | found
+        return found
 
     def _losses_in(self, text: str, split: str) -> dict[str, float]:
         """Those of a log that says above them all that they are losses: ``cycle_A`` is one."""
@@ -133,9 +148,10 @@ class LineValues:
         line = raw[:LINE_CHARS].decode("utf-8", "replace")
         return tells_settings(line, self.of_text(line))
 
-    def count_step(self, raw: bytes) -> bool:
+    def count_step(self, raw: bytes, mark: Mark) -> bool:
         """Whether the step that a line names counts: with values beside it, or alone there."""
-        counts = len(_STAMP.sub(b"", raw.strip(), count=1)) <= _SHORT or self.are_told_in(raw)
+        bare = _STAMP.sub(b"", raw.strip(), count=1)
+        counts = mark.is_alone or len(bare) <= _SHORT or bare[-1:] == b":" or self.are_told_in(raw)
         self._counts_steps = self._counts_steps or counts
         return counts
 
@@ -169,6 +185,21 @@ def of_all_classes(values: dict[str, float], below: set[str]) -> dict[str, float
         for name, value in values.items()
         if name not in below or name.lower() not in of_all or is_loss(name)
     }
+
+
+def told_once(values: dict[str, float], named: set[str]) -> dict[str, float]:
+    """The values without what the line of the epoch tells in another spelling.
+
+    Args:
+        values: of an epoch: `cv_loss`, and `cv loss` of its last batch.
+        named: the names that the line of the epoch told.
+    """
+    spelled = {_letters_of(name) for name in named}
+    return {n: one for n, one in values.items() if n in named or _letters_of(n) not in spelled}
+
+
+def _letters_of(name: str) -> str:
+    return name.lower().replace("_", "").replace(" ", "")
 
 
 class Summaries:

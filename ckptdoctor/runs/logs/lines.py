@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ckptdoctor.histories import Position
@@ -21,6 +20,7 @@ from ckptdoctor.runs.logs.line_values import (
     row_by_pattern,
     step_among,
     time_of,
+    told_once,
 )
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, is_of_epoch
@@ -36,15 +36,14 @@ from ckptdoctor.runs.logs.shapes import (
     Samples,
     Shape,
     Waiting,
+    first_cell,
     shape_of,
+    word_with_digits,
 )
 from ckptdoctor.runs.logs.text_tables import TextTable, UprightTable, bare_table_of
 from ckptdoctor.runs.logs.within import EpochsWithin
 
 __all__ = ["LineReader"]
-
-_WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
-_FIRST_CELL = re.compile(rb"[^\s|]+")
 
 
 class LineReader:
@@ -67,21 +66,18 @@ class LineReader:
     def __init__(self, pattern: LogPattern | None = None) -> None:
         self._pattern = pattern
         self._epoch: int | None = None
-        self._in_words = False
+        self._in_words = self._in_pairs = self._is_calm = False
         self._within = EpochsWithin()
         self.sections = Sections()
         self._values = LineValues(self.sections)
         self._shapes: dict[bytes, Shape] = {}
-        self._samples = Samples()
-        self._habits = Habits()
+        self._samples, self._habits = Samples(), Habits()
         self._pending: dict[bytes, Waiting] = {}
         self._above: bytes | None = None
         self._table: TextTable | None = None
         self._upright = UprightTable()
         self._cleaning = Cleaning()
-        self._is_calm = False
-        self._summaries = Summaries()
-        self._ahead = LinesAhead()
+        self._summaries, self._ahead = Summaries(), LinesAhead()
         self._counted = CountedLines()
         self.commands: list[str] = []
 
@@ -148,7 +144,6 @@ class LineReader:
 
     @property
     def _is_before_all(self) -> bool:
-        """Whether no line has named a moment yet."""
         return self._epoch is None and self._above is None
 
     # -- one line --------------------------------------------------------------------------------
@@ -186,8 +181,7 @@ class LineReader:
             shape = self.sections.inside(shape)
             known = self._shapes.get(shape)
         if known is not None and known.has_digits:
-            word = _WORD_WITH_DIGITS.match(raw)
-            shape += b"\0" + (word[1] if word is not None else b"")
+            shape += b"\0" + word_with_digits(raw)
             known = self._shapes.get(shape)
         yield from self._feed_known(raw, shape, known)
 
@@ -207,6 +201,10 @@ class LineReader:
                 self._name(raw, known.mark)
         else:
             yield from self._feed_new(raw[:LINE_CHARS], shape)
+
+    def _keep_new(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
+        self._remember(shape, known)
+        yield from self._keep(raw, shape, known)
 
     def _keep(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
@@ -231,7 +229,7 @@ class LineReader:
         habit = self._habits.of(shape, raw)
         mark = None
         if habit.may_name:
-            mark = find_mark(raw, in_words=self._in_words)
+            mark = find_mark(raw, in_words=self._in_words, in_pairs=self._in_pairs)
             habit.unmarked = habit.unmarked + 1 if mark is None else 0
         if self._table is None and mark is None and b"G " in raw[:40]:
             self._table = bare_table_of(raw.decode("utf-8", "replace"))
@@ -243,15 +241,15 @@ class LineReader:
                 return
         if mark is ELSEWHERE or (self._epoch is None and self._values.are_settings(raw, mark)):
             self.commands = with_command(self.commands, raw)
-        elif mark is None or (mark.epoch is None and not self._values.count_step(raw)):
+        elif mark is None or (mark.epoch is None and not self._values.count_step(raw, mark)):
             yield from self._feed_below(raw, shape)
         elif mark.epoch is None:
             if self._epoch is None and self._ahead.takes(shape):
                 self._ahead.keep(shape, raw)
-            shape = self.sections.outside(shape)
-            known = Shape(mark=mark, holds=True)
-            self._remember(shape, known)
-            yield from self._keep(raw, shape, known)
+            self.sections.begins(raw)
+            yield from self._keep_new(
+                raw, self.sections.outside(shape), Shape(mark=mark, holds=True)
+            )
         elif not mark.in_words and not self._values.are_told_at(raw, mark):
             yield from self._feed_below(raw, shape)
         else:
@@ -266,6 +264,7 @@ class LineReader:
             self._epoch = epoch_of(epoch)
             self._shapes = {}
         self._in_words = self._in_words or mark.in_words
+        self._in_pairs = self._in_pairs or mark.in_pairs
         self._name(raw, mark)
         known = Shape(mark=mark, holds=True)
         self._remember(shape, known)
@@ -301,13 +300,12 @@ class LineReader:
         if not holds:
             self._remember(shape, IGNORED)
             return
-        word = _WORD_WITH_DIGITS.match(raw)
+        word = word_with_digits(raw)
         known = Shape(holds=True, section=self.sections.current.decode())
-        if word is not None and b"\0" not in shape:
+        if word and b"\0" not in shape:
             self._remember(shape, Shape(has_digits=True))
-            shape += b"\0" + word[1]
-        self._remember(shape, known)
-        yield from self._keep(raw, shape, known)
+            shape += b"\0" + word
+        yield from self._keep_new(raw, shape, known)
         if len(self._pending) >= MOST_SHAPES:
             yield from self._flush()
 
@@ -322,10 +320,10 @@ class LineReader:
     def _feed_row(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line below the head of a table, if it is a row of it."""
         table = self._table
-        first = _FIRST_CELL.findall(raw[:LINE_CHARS])[:1]
+        first = first_cell(raw)
         if not first or table is None:
             return
-        if known.first == first[0] and known.table is table and table.leads:
+        if known.first == first and known.table is table and table.leads:
             if known.holds:
                 yield from self._keep(raw, shape, known)
             return
@@ -341,7 +339,7 @@ class LineReader:
             self._shapes = {s: k for s, k in self._shapes.items() if k.head is not None}
         self._in_words = self._in_words or row.epoch is not None
         known = known if known.table is table else Shape(table=table)
-        known.first, known.holds = first[0], bool(row.values)
+        known.first, known.holds = first if row.is_named(first) else b"", bool(row.values)
         self._remember(shape, known)
         if row.step is not None:
             self._above = raw
@@ -376,6 +374,7 @@ class LineReader:
                 below |= told.keys()
             values |= told
             time_s = time_of(waiting.raw) or time_s
+        values = told_once(values, named)
         if values and self._epoch is not None:
             self._summaries.epoch_ends()
             values = of_all_classes(values, below)
@@ -397,4 +396,5 @@ class LineReader:
             step = None if row is None else row.step
         values = self._values.of(waiting)
         if values and (epoch is not None or step is not None):
-            yield Row(epoch=epoch, step=step, values=values, time_s=time_of(waiting.raw))
+            words, time_s = self._in_words, time_of(waiting.raw)
+            yield Row(epoch=epoch, step=step, values=values, time_s=time_s, in_words=words)

@@ -95,14 +95,15 @@ class LogReading:
     def by_epoch(self) -> ByClock:
         """By epoch; a row that only has a step is of the epoch that the step lies in.
 
-        A fraction of an epoch stays one for a score of a validation, and in a run of few epochs;
-        of the many training values within an epoch the last one stands for it.
+        A fraction of an epoch stays one for a score of a validation, in a run of few epochs, and
+        where nothing is told but of the training: the last value of each epoch alone would be too
+        few of them to tell their noise. Beside a validation the last of them stands for its epoch.
         """
         told = [row for row in self.rows if row.epoch is not None]
         if not told:
             return ByClock()
         wholes = {epoch_of(row.epoch) for row in told if row.epoch is not None}
-        few = len(wholes) <= _FEW_EPOCHS
+        few = len(wholes) <= _FEW_EPOCHS or not any(_is_scored(row.values) for row in told)
         last = _last_steps(told) if self._steps_go_on else {}
         reached = sorted((step, epoch) for epoch, step in last.items())
 
@@ -148,6 +149,8 @@ class LogReading:
         scored = [sum(_is_scored(values) for values in found.values()) for found in (epochs, steps)]
         if len(epochs) < _FEW_EPOCHS <= len(steps) or scored[1] > _FINER * scored[0] > 0:
             return Clock.STEP
+        if not any(scored) and len(steps) > max(_FEW_EPOCHS, _FINER * len(epochs)):
+            return Clock.STEP  # of a training alone, which has more values than the last of each
         return Clock.EPOCH
 
     @property

@@ -27,18 +27,20 @@ _BEGINS = r"(?:^|[\]:>|-]\s|INFO\s)\W{0,4}"
 _EPOCH = re.compile(
     (
         rf"(?:(?<![\w-])|(?<=--)|(?<=\*\*))(?:{_WORDS})\.?(?:\s(?:number|num|no|nr)\b\.?)?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
-        r"(?:[\s:=#\[(<]|：|[-_](?=\d)){0,5}['\"]?"
+        r"(?:[\s:=#\[(<]|：|[-_](?=\d)){0,12}['\"]?"
         r"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
         r"|第\s?(?P<behind>\d{1,7})\s?(?:/\s?\d{1,7}\s?)?(?:个?epoch|轮|輪|回)"
         r"|(?<![\w-])epochs[\s:=#\[(]{0,5}(?P<of>\d{1,7})\s?/\s?\d"
         r"|^\W*(?P<train>train|valid|val|test)(?:ing|idation)?:?\s++"
-        r"(?:(?P<timm>\d{1,7})\s++\[|\((?P<paren>\d{1,7})/\d{1,7}\))"
+        r"(?:(?P<timm>\d{1,7})(?:\s++\[|,\s(?=[a-z][\w ]{0,20}[:=]))"
+        r"|\((?P<paren>\d{1,7})/\d{1,7}\))"
         r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])]|/\d)"
         r"|^\W{0,4}(?P<barred>\d{1,7})\|\d{1,10}\|"
         r"|^\s{0,4}(?P<round>\d{1,7}):\s(?=(?:learn|train|val|valid|test|eval):\s)"
         r"|\bepochs?:?\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,7})/\d"
         r"|(?<![\w./])(?P<before>\d{1,7})(?:/\d{1,7})?epoch(?=[\s:])"
         rf"|{_BEGINS}(?P<ordinal>\d{{1,7}})(?:\.|st|nd|rd|th|º|ª|ème)\s?(?:{_WORDS})(?=[\s:,|-])"
+        rf"|{_BEGINS}(?P<listed>\d{{1,7}})(?:\sepoch,\s|,\s(?=\w{{0,12}}loss\s?[=:]))"
         rf"|{_BEGINS}after\s(?P<after>\d{{1,7}})\s(?:training\s)?epoch(?:s|\(s\))?(?=\s?[:,;|-])"
     ).encode(),
     re.IGNORECASE,
@@ -55,18 +57,23 @@ _GROUPS = (
     "before",
     "bar",
     "ordinal",
+    "listed",
     "after",
 )
 _GLOBAL = re.compile(
     rb"\bglobal[_ ]?(?:step|iter(?:ation)?)s?\W{1,4}(?P<n>\d{1,10})(?![\d.]*+[.\w])", re.IGNORECASE
 )
 _BRACKETS = re.compile(
-    rb"^[^\[]{0,40}\[\s{0,4}(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]"
+    rb"^(?:\[[^\[\]]{0,60}\d\d:\d\d[^\[\]]{0,60}\]\s?)?"
+    rb"[^\[]{0,40}\[\s{0,4}(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]"
     rb"|(?:^\s{0,4}|:\d{1,5}\]\s)\[(\d{1,7})\]\s"
     rb"|^\s{0,4}\((\d{1,7})\s?/\s?\d{1,7}\)\s"
     rb"|^\s{0,4}(\d{1,7})/\d{1,7}(?::|\s\|)\s"
     rb"|^\s{0,4}#(\d{1,7}):?\s|^\s{0,4}(\d{1,7})\s\|\s"
 )
+_BEGINNING = 80
+_OF_STEPS = re.compile(rb"\s?/\s?\d{5,7}\]")
+"""Behind a number in brackets: nobody trains for so many epochs."""
 _NAMED_BEFORE = re.compile(rb"\w(?P<cut>\s(?:(?:after|at|in|of|for)\s|\())$", re.IGNORECASE)
 _TOLD_BEHIND = re.compile(
     rb"(?P<total>(?:\s?/\s?\d{1,7})?\)?)\s?(?:[:=]|->|is\s|was\s)\s?"
@@ -75,19 +82,23 @@ _TOLD_BEHIND = re.compile(
 )
 """What follows on the epoch in `Loss after epoch 3: 0.5`: the value of what is named before."""
 _SPLIT_BEFORE = re.compile(
-    rb"(?<![^\W_])(train|valid|val|test|eval)(?:ing|idation|uation|uate|_inner)?\W{1,6}$",
+    rb"(?<![^\W_])(train|valid|val|test|eval)(?:ing|idation|uation|uate|_inner)?"
+    rb"(?:\s(?:summary|results?|metrics|stats))?\W{1,6}$",
     re.IGNORECASE,
 )
 _STEP = re.compile(
     rb"(?<![\w/-])(?:(?:global|train|training|optimizer|current|learning)[_ ]?)?"
-    rb"(?:step|iter(?:ation)?|itr|round|update|num_updates|episode|kimg|nimg|up\.)s?(?P<key>['\"])?"
-    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,7}['\"]?(?P<n>\d{1,3}(?:,\d{3})++|\d{1,10})(?![\d.]*+[.\w%])"
+    rb"(?:step|iter(?:ation)?|itr|round|n?update|num_updates|episode|kimg|nimg|up\.|gs(?=[:=]))s?"
+    rb"(?P<key>['\"])?"
+    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,14}['\"]?(?P<n>\d{1,3}(?:,\d{3})++|\d{1,10})(?![\d.]*+[.\w%])"
     rb"(?:\s?/\s?(?P<of>\d{1,10}))?"
     rb"|(?<![\w-])(?:train|training|val|valid|validation|test|eval)\w{0,4}\s(?:loss|error)"
     rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,12}(?=[-+]?(?:\d++\.\d|nan|inf))"
     rb"|^\s*(?P<first>\d{1,9})\s(?=(?:train|val|valid|test|eval)\w{0,7}\s[-+]?(?:\d|nan|inf))"
     rb"|^\W{0,4}\d{1,7}\|(?P<barred>\d{1,10})\|"
     rb"|^\s{0,4}(?P<counted>\d{1,9}):\s[-+]?(?:\d{1,9}\.\d{1,12}|nan|inf),\s(?=[-+]?(?:\d|nan|inf))"
+    rb"|^\s{0,4}\[\s{0,8}(?P<listed>\d{1,9}),\s{1,9}\d?\.\d{1,12}(?:e[-+]\d\d)?\]\s"
+    rb"|^\W{0,2}\[batch=(?P<batch>\d{1,10})"
     rb"|\bsteps?:\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,9})/\d",
     re.IGNORECASE,
 )
@@ -126,6 +137,8 @@ class Mark:
         values_from: where the values begin.
         cut: bytes that are no value although they look like one.
         is_bare: whether a part of the data alone names a loss, as in `250 val 2.03`.
+        is_alone: whether it is there to name the moment, whatever else the line has.
+        in_pairs: whether two pairs of brackets name the epoch, and the batch within it.
         phase: the part of the data that the epoch is named with, or "".
         moves: whether lines of this shape name another moment each.
         in_words: whether it is not only a number in brackets.
@@ -142,29 +155,42 @@ class Mark:
     moves: bool = False
     in_words: bool = True
     is_bare: bool = False
+    is_alone: bool = False
+    in_pairs: bool = False
 
 
-_STEPS = ("n", "bare", "first", "barred", "counted", "bar")
+_STEPS = ("n", "bare", "first", "barred", "counted", "listed", "batch", "bar")
+_ALONE = frozenset({"listed", "batch"})
 
 ELSEWHERE = Mark(None, None)
 """That of a line which speaks of another epoch than the one that is running."""
 
 
-def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
+def find_mark(raw: bytes, *, in_words: bool, in_pairs: bool = False) -> Mark | None:
     """The moment that a line names; None if it names none, ``ELSEWHERE`` if another than now.
 
     Args:
         raw: the line.
         in_words: whether this log has named epochs in words already: then ``[3/10]`` is none.
+        in_pairs: whether it has named them as ``[3/10][50/391]``: then ``[3/10]`` alone is none.
     """
     step = _find_step(raw)
     found = _EPOCH.search(raw)
     if found is None:
-        is_open = not in_words and step is None and _VALIDATED.search(raw) is None
-        brackets = _BRACKETS.search(raw) if is_open else None
+        is_open = step is None and _VALIDATED.search(raw) is None
+        may_tell = is_open and (not in_words or b"[" in raw[:_BEGINNING])
+        brackets = _BRACKETS.search(raw) if may_tell else None
         if brackets is None:
             return step
         start, end = brackets.span(brackets.lastindex or 0)
+        if _OF_STEPS.match(raw, end) is not None:
+            step_there = int(brackets[brackets.lastindex or 0])
+            return Mark(None, step_there, cut=(start, brackets.end()), moves=True)
+        if in_words:
+            return step
+        is_pair = raw[brackets.end() : brackets.end() + 1] == b"["
+        if in_pairs and not is_pair:
+            return step
         return Mark(
             int(brackets[brackets.lastindex or 0]),
             None,
@@ -173,6 +199,7 @@ def find_mark(raw: bytes, *, in_words: bool) -> Mark | None:
             raw[start : end + 1],
             values_from=brackets.end(),
             in_words=False,
+            in_pairs=is_pair and raw[end : end + 1] != b"]",
         )
     before = raw[: found.start()]
     if _NOT_NOW_OF_EPOCHS.search(before) is not None or (found["n"] == b"1" and _ONE_PASS in raw):
@@ -225,7 +252,8 @@ def _find_step(raw: bytes) -> Mark | None:
         return Mark(None, int(told["n"]), cut=told.span(), moves=True)
     cut = (0, 0) if which == "bar" else found.span(which) if which != "n" else found.span()
     step = int(found[which].replace(b",", b""))
-    return Mark(None, step, cut=cut, moves=True, is_bare=which == "first")
+    is_alone = which in _ALONE
+    return Mark(None, step, cut=cut, moves=True, is_bare=which == "first", is_alone=is_alone)
 
 
 def is_of_epoch(raw: bytes, mark: Mark, epoch: int | None) -> bool:

@@ -22,7 +22,7 @@ __all__ = [
     "step_in",
 ]
 
-EPOCH_NAMES = ("epoch", "current_epoch", "epochs")
+EPOCH_NAMES = ("epoch", "current_epoch", "epochs", "epoch_num")
 STEP_NAMES = (
     *("global_step", "step", "trainer/global_step", "_step", "iter", "iteration", "steps"),
     *("num_updates", "iterations", "total_timesteps", "time/total_timesteps", "Progress/kimg"),

@@ -14,6 +14,7 @@ from ckptdoctor.runs.logs.spelled import NUMBER, plain
 __all__ = [
     "REDUCED_SCALE",
     "begins_with_split",
+    "headed_by",
     "is_scale",
     "is_watched",
     "may_be_watched",
@@ -26,7 +27,7 @@ _SEPARATOR = r"(?:\s?[:=]\s*+|\s?(?:->|=>|→|⇒|↦)\s?|\s(?:reached|is|was)(?
 # step: `a-a-a-a` would be tried from each of its letters, as far as it reaches.
 _PAIR = re.compile(
     rf"(?P<name>{_WORD}(?:\([A-Z]\))?)(?:(?:\s?\((?P<of>[^()\d]{{1,16}})\))?"
-    rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\])?(?:['\"`]?{_SEPARATOR}|['\"],\s)['\"`]?"
+    rf"(?:\[[^\]\s]{{1,20}}\])?(?P<at>@\[[^\]\n]{{1,20}}\]|\s\.\d{{1,2}}(?=\s?[:=]))?(?:['\"`]?{_SEPARATOR}|['\"],\s)['\"`]?"
     rf"(?:(?P<value>{NUMBER})(?:\s?/\s?(?P<whole>\d++)(?![\w./]))?(?:\s?\(\s*+(?![-+])(?P<mean>{NUMBER})\))?"
     rf"|\[\s*(?P<list>{NUMBER}(?:[\s,]++{NUMBER})*+),?\s*\]))?"
 )
@@ -59,10 +60,15 @@ _RANGE = re.compile(r"(@\[?\d?\.\d+):(\d?\.\d+)")
 """The thresholds of a mean AP, in its name."""
 _NUMBERS = re.compile(rf"(?<![\d.]){NUMBER}")
 _SPLIT = re.compile(
-    r"(?<![^\W_])(train|trn|val|vld|valid|test|eval|dev)[a-z]{0,7}(?![^\W_])", re.IGNORECASE
+    r"(?<![^\W_])(?:(train|trn|crossval|val|vld|valid|test|eval|dev)[a-z]{0,7}|cv)(?![^\W_])",
+    re.IGNORECASE,
 )
 _BEGINS_WITH = re.compile(
-    r"\W{0,10}(train|trn|val|vld|valid|test|eval|dev)[a-z]{0,7}\b", re.IGNORECASE
+    r"\W{0,10}(?:final\s)?(train|trn|val|vld|valid|test|eval|dev)[a-z]{0,7}\b", re.IGNORECASE
+)
+_HEADED = re.compile(
+    r"\W{0,10}(?:evaluating\s(?:on\s)?)?(train|trn|val|vld|valid|test|eval|dev)[a-z]{0,7}:\s",
+    re.IGNORECASE,
 )
 _TWO = re.compile(
     r"\(?(?P<train>\btr(?:ai)?n[a-z]{0,3})\s?/\s?(?P<val>(?:val|vld|test|eval|dev)[a-z]{0,7})\)?"
@@ -70,6 +76,8 @@ _TWO = re.compile(
     rf"(?P<first>{NUMBER})\s?[/|,]\s?(?P<second>{NUMBER})",
     re.IGNORECASE,
 )
+_CELL = re.compile(r"\|\s{0,9}(?:train|val|test|eval|dev)[a-z]{0,7}\s{0,9}\|", re.IGNORECASE)
+_COLUMNS = re.compile(rf"\s{{0,9}}([A-Za-z][\w/.()@ -]{{1,60}}?)\s{{2,60}}({NUMBER})\s{{0,9}}")
 _NAME_BEFORE = re.compile(r"\b([A-Za-z][\w@-]{0,30})\s?:?\s?$")
 _BEHIND = SPLIT_WORDS | {"mean", "avg", "average", "overall"}
 _JOINED = frozenset(
@@ -127,6 +135,16 @@ def is_scale(name: str) -> bool:
     return _SCALE.search(name) is not None
 
 
+def headed_by(text: str) -> str:
+    """The part of the data that stands before the values of a line: `test: L1 0.3 PSNR 25.1`."""
+    found = _HEADED.match(text)
+    if found is None:
+        return ""
+    split = found[1].lower()
+    others = {word[0].lower() for word in _SPLIT.finditer(text, found.end())} - {split}
+    return "" if others else split
+
+
 def begins_with_split(line: str) -> str:
     """The part of the data that a line begins with: ``val Loss: 0.4 Acc: 0.8``; "" without one."""
     found = _BEGINS_WITH.match(line)
@@ -159,6 +177,9 @@ def values_in(
         text = _FILE.sub(" ", text)
     if "scale" in text and (scaled := _SCALED.search(text)):
         return {REDUCED_SCALE: float(scaled[1])}
+    column = _COLUMNS.fullmatch(text) if "  " in text else None
+    if column is not None and is_watched(column[1]):
+        return {column[1]: float(column[2])}
     found = _pairs(_PAIR, text)
     if not found:
         told = _is_told if is_bare else may_be_watched
@@ -242,7 +263,7 @@ def _named(
     counts: dict[str, int] = {}
     for pair, _ in pairs:
         counts[pair["name"].lower()] = counts.get(pair["name"].lower(), 0) + 1
-    current, last, of_section = "", 0, False
+    current, shared, last, of_section = "", "", 0, False
     whole_loss = inside = False
     for pair, value in pairs:
         name, lower = pair["name"].rstrip("-./"), pair["name"].lower()
@@ -252,29 +273,44 @@ def _named(
         last = pair.end()
         said = [word[0] for word in _SPLIT.finditer(between)] if len(between) > 2 else []
         current = said[-1].lower() if said else current
-        of_section = f"[{current}]" in between.lower() or (of_section and not said)
+        is_cell = f"[{current}]" in between.lower() or _CELL.search(between) is not None
+        is_within = whole_loss and "(" in between and bool(current)
+        of_section = is_cell or is_within or (of_section and not said)
+        if pair is pairs[0][0] and split == "eval" and current:
+            split = current  # `Evaluating train: …`
         inside = ")" not in between and (inside or (whole_loss and "(" in between))
-        if inside and not is_loss(name):
+        if inside and not is_loss(name) and text[last : last + 1] != "%":
             name = f"{name} loss"  # Loss: 2.3 (ce: 1.4, dice: 0.9)
         whole_loss = is_loss(name)
         of = (pair["of"] or "").strip().lower()
-        name += pair["at"] or ""
+        name += _of_which(pair) if counts[lower] > 1 else pair["at"] or ""
         before = between[-30:].translate(_QUOTES).split()[-3:]
         words = [word.strip(":,|[]().-") for word in before]
         qualified = _qualified(name, words)
         if of in SPLIT_WORDS:
             name = f"{of} {name}"
         elif qualified != name:
-            name = qualified
+            shared = words[-1] if lower in SPLIT_WORDS else ""
+            is_open = bool(split) and not _SPLIT.search(qualified) and is_watched(qualified)
+            name = f"{split} {qualified}" if is_open else qualified
+        elif lower in SPLIT_WORDS and shared:
+            name = f"{name} {shared}"  # `loss train: 0.4, val: 0.5`
         elif not _SPLIT.search(name):
             own = current if (counts[lower] > 1 or of_section) and current else split
             name = _told_apart(name, between) if counts[lower] > 1 else name
-            name = f"{own} {name}" if own and is_watched(name) and not _is_rate(lower) else name
+            said_of = f"{own} {name}" if own and not _is_rate(lower) else name
+            name = said_of if is_watched(name) or (is_within and is_watched(said_of)) else name
         elif lower in SPLIT_WORDS and is_bare:
             name = f"{name} loss"  # `250 val 2.03` is short for that
-        elif lower in SPLIT_WORDS and "loss" in counts:
+        elif lower in SPLIT_WORDS and "loss" in counts and not pair["value"].isdecimal():
             name = f"{name} score"  # `Loss: 0.31, Train: 0.88, Val: 0.86`
         yield name, value
+
+
+def _of_which(pair: re.Match[str]) -> str:
+    """What tells a value from others of its name: `AP: 0.7  AP .5: 0.9  AP (M): 0.6`."""
+    size = (pair["of"] or "").strip()
+    return (pair["at"] or "") + (f" ({size.upper()})" if len(size) == 1 else "")
 
 
 def _qualified(name: str, words: Sequence[str]) -> str:

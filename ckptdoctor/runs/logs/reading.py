@@ -23,6 +23,7 @@ __all__ = ["RowReader", "is_read_whole", "read_logs", "row_reader"]
 
 
 _OBJECT = b'{"'
+_LONGEST_TAG = 16
 
 
 def read_logs(paths: Iterable[Path], pattern: LogPattern | None = None) -> LogReading:
@@ -136,6 +137,14 @@ def is_read_whole(path: Path, pattern: LogPattern | None = None) -> bool:
         )
 
 
+def _without_tag(line: bytes) -> bytes:
+    """A line of JSON without the word that some loggers put in front of each."""
+    if line[-1:] != b"}" or line[:1] == b"{":
+        return line
+    at = line.find(b' {"', 1, _LONGEST_TAG)
+    return line[at + 1 :] if at > 0 and line.find(b" ", 0, at) < 0 else line
+
+
 class RowReader:
     """Lines to rows, text and JSON as they come. It can go on where a growing log went on.
 
@@ -167,6 +176,7 @@ class RowReader:
 
     def passes(self, line: bytes) -> bool:
         """Whether a line only takes the place of the one before of its shape, and is done with."""
+        line = _without_tag(line)
         if line[:2] == _OBJECT and self._json is not None:
             return self._json.passes(line)
         return self._text.passes(line)
@@ -177,6 +187,7 @@ class RowReader:
         Raises:
             ValueError: it should hold one, and cannot be read.
         """
+        line = _without_tag(line)
         if self._json is not None and line[:2] in (_OBJECT, b"{}"):
             self._has_json = True
             for part in line.split(b"\r") if b"\r" in line else (line,):
@@ -196,6 +207,8 @@ class RowReader:
             yield from self._text.counted()
         if self._json is not None:
             yield from self._json.flush()
+            if self._counts:
+                yield from self._json.counted()
 
 
 def row_reader(pattern: LogPattern | None = None, *, counts: bool = True) -> RowReader:

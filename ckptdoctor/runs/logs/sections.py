@@ -18,6 +18,8 @@ _HEADING = re.compile(
     rb"|stage|results?|metrics?|stats|statistics|scores?|summary|epoch)){0,6}\W{0,12}",
     re.IGNORECASE,
 )
+_LEADS = re.compile(rb"\W{0,10}(train|trn|val|vld|eval|test|dev)[a-z]{0,7}\b", re.IGNORECASE)
+"""What a line begins with that has a colon at its end: ``eval | step: 100 | output:``."""
 _OF_WHAT = re.compile(rb"(?<![a-z])(train|trn|val|vld|eval|test|dev)", re.IGNORECASE)
 _EPOCH = re.compile(rb"\bepochs?\W{0,3}\d{1,7}(?:\s?/\s?\d{1,7})?", re.IGNORECASE)
 _FOLD = re.compile(
@@ -77,6 +79,9 @@ class Sections:
         self.current = b""
         if len(raw) <= _LONGEST:
             self.heads(_EPOCH.sub(b"", raw))
+        found = _LEADS.match(raw) if raw.rstrip()[-1:] == b":" else None
+        if found is not None and found[1].lower() not in _TRAINING:
+            self.current, self.are_there = found[1].lower(), True
 
     def inside(self, shape: bytes) -> bytes:
         """A shape that is told from the same in another section."""

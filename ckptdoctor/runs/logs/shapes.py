@@ -25,7 +25,9 @@ __all__ = [
     "Shape",
     "Waiting",
     "blanked",
+    "first_cell",
     "shape_of",
+    "word_with_digits",
 ]
 
 LINE_CHARS = 4000
@@ -52,6 +54,8 @@ _WATCHED = re.compile(
 )
 """Parts of words without which no line holds a value that is watched."""
 _COUNTED = re.compile(rb"\bepoch\s|\bstep\s", re.IGNORECASE)
+_WORD_WITH_DIGITS = re.compile(rb"^\W{0,40}+([A-Za-z_][A-Za-z_@./-]{0,40}\d[\w@./-]*+)")
+_FIRST_CELL = re.compile(rb"[^\s|]+")
 _MOST_HABITS = 4096
 _SURELY = 3
 """What so many lines of a shape were not, the next is not either."""
@@ -200,6 +204,18 @@ def shape_of(raw: bytes) -> bytes:
     if b"@[" in raw:  # COCO's tables differ in nothing but the digits of their names
         return raw[:LINE_CHARS].rpartition(b"=")[0]
     return raw[:LINE_CHARS].translate(None, VARYING)
+
+
+def word_with_digits(raw: bytes) -> bytes:
+    """The first word of a line, where digits in it tell lines of one shape apart; else nothing."""
+    word = _WORD_WITH_DIGITS.match(raw)
+    return b"" if word is None else word[1]
+
+
+def first_cell(raw: bytes) -> bytes:
+    """The first cell of the row of a table."""
+    found = _FIRST_CELL.search(raw[:LINE_CHARS])
+    return b"" if found is None else found[0]
 
 
 def blanked(raw: bytes) -> bytes:

@@ -26,7 +26,7 @@ _MANY = 4
 _WIDTH = 10
 """Of fastai's columns, which are printed without a space where a name fills them."""
 _BAR = re.compile(r":?\s{0,4}(?<!\d)\d{1,3}%\s?(?:\||[━╸─])[\s\S]*")
-_PREFIX = re.compile(r"^.*(?:\]|:)\s")
+_PREFIX = re.compile(r"^(?:.*(?:\]|:)\s(?:-\s)?|#\s{0,4}(?=\w))")
 _OF_YOLO = re.compile(r"^\s{0,20}\d{1,5}/\d{1,5}\s{1,20}[\d.]{1,10}G\s")
 _YOLO = (
     *("epoch", "gpu_mem", "train/box_loss", "train/obj_loss", "train/cls_loss", "train/loss"),
@@ -43,6 +43,11 @@ _ALL = frozenset(
         *("all", "all classes", "mean", "mean iou", "avg", "average", "overall", "total"),
         *("global", "summary", "macro", "weighted", "macro avg", "weighted avg", "micro avg"),
     )
+)
+_RUNS = frozenset({"arch", "architecture", "model", "method", "network", "backbone"})
+"""What heads a column of labels that are no classes: the one row below it counts."""
+_PARTS = frozenset(
+    {"box", "obj", "cls", "dfl", "total", "giou", "ciou", "diou", "iou", "l1", "xy", "wh"}
 )
 _EPOCHS = frozenset({*EPOCH_NAMES, "ep", "e"})
 _STEPS = frozenset({*STEP_NAMES, "#"})
@@ -62,6 +67,10 @@ class TableRow:
     epoch: float | None = None
     step: int | None = None
 
+    def is_named(self, cell: bytes) -> bool:
+        """Whether the first cell tells which row it is, and not a stamp in front of all."""
+        return self.epoch is None or cell.partition(b"/")[0] == b"%g" % self.epoch
+
 
 class TextTable:
     """A head, and the rows that fit below it.
@@ -71,11 +80,12 @@ class TextTable:
     """
 
     def __init__(self, names: Sequence[str], separator: str) -> None:
-        self._names = list(names)
         self._separator = separator
         lower = [name.lower() for name in names]
         self._epoch = next((i for i, n in enumerate(lower) if n in _EPOCHS), None)
         self._step = next((i for i, n in enumerate(lower) if n in _STEPS), None)
+        self._names = _of_losses(names) if self._epoch is not None else list(names)
+        self._of_runs = lower[0] in _RUNS
         self._is_course = any(is_loss(name) for name in names)
         self.labelled = not self.counts and not is_watched(names[0])
 
@@ -91,14 +101,16 @@ class TextTable:
 
     def row(self, line: str) -> TableRow | None:
         """The row that a line is; None if it is none, without values if it is one class of many."""
+        other: TableRow | None = None
         for text in _readings(line):
             bare = _BAR.sub("", text)
             bare = bare if self._separator == "," else plain(bare)  # 1,100 is no thousand there
             for separator in ("  ", " ") if self._separator.isspace() else (self._separator,):
                 found = self._fitting(_cells(bare, separator))
-                if found is not None:
+                if found is not None and (found.values or found.epoch is not None):
                     return found
-        return None
+                other = other or found
+        return other
 
     def _fitting(self, cells: list[str]) -> TableRow | None:
         names = self._names
@@ -115,7 +127,8 @@ class TextTable:
         if len(cells) != len(names):
             return None
         if self.labelled and _number(cells[0]) is None:
-            return self._labelled(cells[0], cells[1:], names[1:])
+            label = "all" if self._of_runs else cells[0]
+            return self._labelled(label, cells[1:], names[1:])
         numbers = [_number(cell) for cell in cells]
         if sum(value is not None for value in numbers) * 2 < len(cells) or numbers[0] is None:
             return None
@@ -232,7 +245,7 @@ def head_of(line: str) -> TextTable | None:
             names = _named(_cells(bare, separator))
             if separator == "|" and not names[0] and _are_splits(names[1:]):
                 return SplitTable(names[1:], separator)
-            if _is_head(names):
+            if _is_head(names) and not (separator == "  " and any(map(_are_several, names))):
                 return TextTable(names, separator)
         if bare.startswith("epoch "):
             names = [bare[at : at + _WIDTH].strip() for at in range(0, len(bare), _WIDTH)]
@@ -256,10 +269,10 @@ def _readings(line: str) -> Iterator[str]:
     """The line, and what stands behind the prefix of a logger."""
     if not line.isascii():
         line = line.translate(_DRAWN)
-    yield line
     found = _PREFIX.match(line)
-    if found is not None and found.end() < len(line):
-        yield line[found.end() :]
+    rest = "" if found is None else line[found.end() :]
+    is_comment = line[:1] == "#" and rest
+    yield from (rest, line) if is_comment else (line, rest) if rest else (line,)
 
 
 def _separators(text: str) -> Iterator[str]:
@@ -298,6 +311,20 @@ def _named(cells: list[str]) -> list[str]:
         if closes:
             group = ""
     return names
+
+
+def _of_losses(names: Sequence[str]) -> list[str]:
+    """The names of columns; beside `obj`, `cls` and `total` a `GIoU` is a loss as they are."""
+    parts = [name for name in names if name.lower() in _PARTS]
+    if len(parts) <= _LEAST:
+        return list(names)
+    return [f"{name} loss" if name in parts else name for name in names]
+
+
+def _are_several(name: str) -> bool:
+    """Whether columns stand so close that a single blank is between their names."""
+    parts = name.split()
+    return len(parts) > 1 and all("_" in part for part in parts) and any(map(is_watched, parts))
 
 
 def _are_splits(names: list[str]) -> bool:

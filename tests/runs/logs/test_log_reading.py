@@ -130,10 +130,22 @@ def test_few_epochs_with_more_steps_are_counted_in_steps() -> None:
 def test_where_scores_come_more_often_than_epochs_the_steps_count() -> None:
     often = [at(1 + n // 4, n * 100, val_iou=0.5) for n in range(20)]
     assert read(*often).clock is Clock.STEP
+    beside = [at(5, 1900, val_iou=0.5)]
     losses = [at(1 + n // 4, n * 100, loss=0.5) for n in range(20)]
-    assert read(*losses).clock is Clock.EPOCH
+    assert read(*losses, *(at(n, n * 400 - 100, val_iou=0.5) for n in range(1, 6))).clock is (
+        Clock.EPOCH
+    )
+    assert read(*losses, *beside).clock is Clock.EPOCH
+
+
+def test_of_a_training_alone_every_step_counts() -> None:
+    """The last of an epoch's values alone is too few of them to tell its noise."""
+    losses = [at(1 + n // 4, n * 100, loss=0.5) for n in range(20)]
+    assert read(*losses).clock is Clock.STEP
     trained = [at(1 + n // 4, n * 100, train_iou=0.5) for n in range(20)]
-    assert read(*trained).clock is Clock.EPOCH
+    assert read(*trained).clock is Clock.STEP
+    once = [at(n, n * 100, loss=0.5) for n in range(20)]
+    assert read(*once).clock is Clock.EPOCH
 
 
 def test_what_is_told_goes_by_that_clock_and_knows_its_epochs() -> None:

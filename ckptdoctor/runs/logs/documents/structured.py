@@ -52,7 +52,7 @@ def _rows(value: object, *, is_cut: bool) -> Iterator[Part]:
     if by_epoch:
         yield from rows_of_records(by_epoch)
         return
-    leaves = flat(value)
+    leaves = _with_axes(flat(value))
     lists = {name: one for name, one in leaves.items() if isinstance(one, list) and one}
     records = {name for name, one in lists.items() if any(isinstance(x, dict) for x in one)}
     for name in records:
@@ -86,6 +86,13 @@ def flat(value: Mapping[str, object], prefix: str = "", depth: int = 0) -> Leave
         if len(found) > _MOST_NAMES:
             break
     return found
+
+
+def _with_axes(leaves: Leaves) -> Leaves:
+    """Lists called `values` by the name of their group: the steps beside them are of each."""
+    groups = {name.rpartition("/")[0] for name in leaves if name.endswith("/values")}
+    told = {f"{group}/values": f"{group}/{group.rpartition('/')[2]}" for group in groups if group}
+    return {told.get(name, name): one for name, one in leaves.items()}
 
 
 def _prefixed(record: Leaves, name: str) -> Leaves:

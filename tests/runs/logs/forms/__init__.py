@@ -7,19 +7,27 @@ file or issue; the values are our own.
 from __future__ import annotations
 
 from tests.runs.logs.forms import (
+    agents,
     classification,
     coco,
     detection,
     generative,
+    graphs,
     habits,
     kin,
     language,
     loggers,
+    masks,
     notebooks,
+    pictures,
+    pixels,
     places,
     scripts,
     segmentation,
+    signals,
     speech,
+    texts,
+    tokens,
     trainers,
     words,
 )
@@ -41,6 +49,7 @@ _MODULES = (
         loggers,
     ),
     *(scripts, habits, kin, places, trainers),
+    *(pixels, masks, tokens, texts, signals, pictures, agents, graphs),
 )
 
 FORMS: tuple[Form, ...] = (
