@@ -13,6 +13,7 @@ _TRACEBACK = b"Traceback"
 _BEGINNING = 200
 _NAME = rb"\[?[A-Za-z_]\w{0,20}\]?"
 _COUNT = rb"\[?\d[\d.]{0,12}\]?"
+_MAY_JOIN = re.compile(rb"[A-Za-z]/[A-Za-z]|\]\[")
 _JOINED = re.compile(
     rb"(?<![\w./\]-])(%s(?:/%s|(?<=\])(?=\[)%s){1,9}):?\s(%s(?:/%s|(?<=\])(?=\[)%s){1,9})"
     % (_NAME, _NAME, _NAME, _COUNT, _COUNT, _COUNT)
@@ -45,7 +46,7 @@ class Cleaning:
             bare = blanked(raw)
             self.has_blanked = self.has_blanked or bare != raw
             raw = bare
-        if b"/" in raw[:_BEGINNING]:
+        if b"/" in raw and _MAY_JOIN.search(raw, 0, _BEGINNING) is not None:
             apart = _JOINED.sub(_each_by_name, raw)
             self.has_blanked = self.has_blanked or apart != raw
             raw = apart

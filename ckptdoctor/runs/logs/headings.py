@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.metadata.metric_names import Split, is_loss, split_of
+from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
 from ckptdoctor.runs.logs.pairs import is_watched
 
@@ -18,7 +19,7 @@ MOST_COLUMNS = 2000
 _LOOKED_AT = 50
 _NAMES = ("metric", "metrics", "metric_name", "name", "key", "tag", "measure", "variable", "scalar")
 _VALUES = ("value", "values", "metric_value", "score", "result")
-_EPOCHS = (*EPOCH_NAMES, "ep")
+_EPOCHS = (*EPOCH_NAMES, "ep", "epoche", "époque", "época", "epoca")
 _STEPS = ("global_step", "step", "total_timesteps", *STEP_NAMES, "global_iter", "iters")
 _INDEX = ("", "index", "unnamed: 0")
 _BESIDE = ("time", "timestamp", "date", "lr", "learning_rate", "elapsed", "duration", "wall_time")
@@ -97,7 +98,8 @@ def heading_of_row(cells: Sequence[bytes], delimiter: bytes, lines: int = 1) -> 
     """The heading that a row is; None where it is none."""
     if len(cells) < 2 or any(decimal(cell) is not None for cell in cells):
         return None
-    names = tuple(cell.strip(b" \t'").decode("utf-8", "replace") for cell in cells)
+    told = (cell.strip(b" \t'").decode("utf-8", "replace") for cell in cells)
+    names = tuple(name if is_watched(name) else in_english(name) for name in told)
     lower = [name.lower() for name in names]
     at_epoch, at_step = _place(lower, _EPOCHS), _place(lower, _STEPS)
     at_index = None

@@ -33,6 +33,7 @@ _YOLO = (
     *("labels", "img_size", "P", "R", "mAP@.5", "mAP@.5:.95"),
     *("val/box_loss", "val/obj_loss", "val/cls_loss"),
 )
+_STAMPED = ("[", "(")
 _DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|"})
 _NUMBER = re.compile(rf"^{NUMBER}$")
 _COUNT = re.compile(r"\d{1,9}$")
@@ -107,7 +108,8 @@ class TextTable:
             bare = bare if self._separator == "," else plain(bare)  # 1,100 is no thousand there
             for separator in ("  ", " ") if self._separator.isspace() else (self._separator,):
                 found = self._fitting(_cells(bare, separator))
-                if found is not None and (found.values or found.epoch is not None):
+                is_told = found is not None and (found.values or found.epoch is not None)
+                if is_told or (found is not None and not line.startswith(_STAMPED)):
                     return found
                 other = other or found
         return other
@@ -269,10 +271,14 @@ def _readings(line: str) -> Iterator[str]:
     """The line, and what stands behind the prefix of a logger."""
     if not line.isascii():
         line = line.translate(_DRAWN)
+    is_comment = line[:1] == "#"
+    if not is_comment:
+        yield line
     found = _PREFIX.match(line)
-    rest = "" if found is None else line[found.end() :]
-    is_comment = line[:1] == "#" and rest
-    yield from (rest, line) if is_comment else (line, rest) if rest else (line,)
+    if found is not None and found.end() < len(line):
+        yield line[found.end() :]
+    if is_comment:
+        yield line
 
 
 def _separators(text: str) -> Iterator[str]:

@@ -197,3 +197,10 @@ def test_short_names_are_understood(name: str, mode: Mode) -> None:
 @pytest.mark.parametrize("name", ["LossPi", "D/loss_real", "G/loss_cls"])
 def test_a_loss_may_be_of_a_part_that_nobody_knows(name: str) -> None:
     assert is_loss(name)
+
+
+def test_the_head_of_a_table_may_be_in_another_language(tmp_path: Path) -> None:
+    rows = (f"{n};{0.5 + n / 8:g};{n / 8:g}".replace(".", ",") for n in range(1, 5))
+    text = "Epoche;Verlust (Training);Genauigkeit (val)\n" + "\n".join(rows)
+    told = read(tmp_path, text + "\n", "results.csv")
+    assert told.epochs[4] == {"loss (Training)": 1.0, "accuracy (val)": 0.5}
