@@ -13,7 +13,7 @@ _TRACEBACK = b"Traceback"
 _BEGINNING = 200
 _NAME = rb"\[?[A-Za-z_]\w{0,20}\]?"
 _COUNT = rb"\[?\d[\d.]{0,12}\]?"
-_MAY_JOIN = re.compile(rb"[A-Za-z]/[A-Za-z]|\]\[")
+_MAY_JOIN = re.compile(rb"[A-Za-z]\w/[A-Za-z]\w|\]\[")  # not the `it/s` of every bar
 _JOINED = re.compile(
     rb"(?<![\w./\]-])(%s(?:/%s|(?<=\])(?=\[)%s){1,9}):?\s(%s(?:/%s|(?<=\])(?=\[)%s){1,9})"
     % (_NAME, _NAME, _NAME, _COUNT, _COUNT, _COUNT)
