@@ -42,7 +42,7 @@ from ckptdoctor.formats.tree import PLAIN, Harvest, harvest
 from ckptdoctor.formats.zip.byteorder import byteorder_of
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.members import start_of
-from ckptdoctor.formats.zip.one_bit_off import remedy_of_headers, remedy_of_record
+from ckptdoctor.formats.zip.one_bit_off import remedy_of_headers, remedy_of_record, with_remedy
 from ckptdoctor.formats.zip.others import other_pickles
 from ckptdoctor.formats.zip.plain import plain_source
 from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
@@ -164,7 +164,10 @@ class _Archive:
 
     def source_of(self, record: ZipRecord) -> ByteSource:
         """The plain bytes of a record: in place where stored, in memory where deflated."""
-        return plain_source(self._file.path, self._source, record, self._limits)
+        try:
+            return plain_source(self._file.path, self._source, record, self._limits)
+        except CorruptCheckpointError as error:
+            raise with_remedy(error, self._file, record) from error
 
     def _limits_of(self, record: ZipRecord) -> Limits:
         """What a pickle may cost: its own size tells, not that of the file around it."""

@@ -56,6 +56,19 @@ class _Reported(Rule):
         return self.from_problems(case)
 
 
+def _with_repair(finding: Finding, case: Case) -> Finding:
+    """The same with the command that puts its one wrong bit right, where it is one."""
+    if "flipped_bit" not in finding.evidence:
+        return finding
+    path = case.checkpoint.path
+    command = command_line("ckptdoctor", "repair", path)
+    return replace(
+        finding,
+        evidence={**finding.evidence, "file": str(path)},
+        remedy=f"Put the bit right, in a new file: {command}",
+    )
+
+
 class NotACheckpoint(_Reported):
     """Not a checkpoint.
 
@@ -151,16 +164,7 @@ class ChecksumMismatch(_Reported):
     def check(self, case: Case) -> Iterator[Finding]:
         """Mismatches, and a note where there was nothing to compare."""
         for finding in self.from_problems(case):
-            if "flipped_bit" in finding.evidence:
-                path = case.checkpoint.path
-                command = command_line("ckptdoctor", "repair", path)
-                yield replace(
-                    finding,
-                    evidence={**finding.evidence, "file": str(path)},
-                    remedy=f"Put the bit right, in a new file: {command}",
-                )
-            else:
-                yield finding
+            yield _with_repair(finding, case)
         if case.unchecked:
             yield self.finding(
                 "file",
@@ -184,6 +188,11 @@ class DamagedStructure(_Reported):
     code = "CD104"
     label = "damaged structure"
     of_file = True
+
+    def check(self, case: Case) -> Iterator[Finding]:
+        """What the reader said, and which bit it is."""
+        for finding in self.from_problems(case):
+            yield _with_repair(finding, case)
 
 
 class UnsafeClass(Rule):

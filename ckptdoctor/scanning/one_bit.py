@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ckptdoctor.checkpoint import StorageRef, TensorRecord
-from ckptdoctor.formats.zip.flipped_bit import odds_of_chance, suspects_of
+from ckptdoctor.formats.zip.flipped_bit import Suspects, odds_of_chance, suspects_of
+from ckptdoctor.formats.zip.packed_bit import TRIED_BESIDE_NBYTES, packed_suspects, tried_nbytes
 from ckptdoctor.scanning.flipped import Element, element_at, told_values, value_of
 from ckptdoctor.sources.descriptors import pread
 
@@ -15,20 +16,22 @@ _WORTH_SAYING = 1e-4
 
 
 def one_bit(
-    fd: int, ref: StorageRef, computed: int, tensors: Sequence[TensorRecord], byteorder: str
+    fd: int,
+    ref: StorageRef,
+    computed: int | None,
+    tensors: Sequence[TensorRecord],
+    byteorder: str,
 ) -> tuple[str, dict[str, object]] | None:
     """A clause, and the same for programs; None where more than one bit is wrong.
 
     Args:
         fd: the file.
         ref: a record whose checksum does not match.
-        computed: the CRC32 of its bytes.
+        computed: the CRC32 of its bytes; None where it is compressed and does not inflate.
         tensors: on it.
         byteorder: of the file.
     """
-    if not ref.is_plain or not ref.crc32:
-        return None
-    suspects = suspects_of(ref.crc32, computed, ref.nbytes)
+    suspects = _suspects(fd, ref, computed)
     if suspects.checksum_bit is not None and not suspects.bits:
         return (
             "one bit of the stored checksum is wrong, and the data is right",
@@ -37,7 +40,7 @@ def one_bit(
     if len(suspects.bits) != 1:
         return None
     byte, bit = divmod(suspects.bits[0], 8)
-    odds = odds_of_chance(ref.nbytes)
+    odds = odds_of_chance(ref.deflated_nbytes or ref.nbytes)
     clause = f"one bit is wrong, bit {bit} of byte {ref.offset + byte}"
     evidence: dict[str, object] = {
         "flipped_in": "data",
@@ -45,13 +48,25 @@ def one_bit(
         "flipped_bit": bit,
         "odds": odds,
     }
-    element = element_at(tensors, byte, bit, byteorder)
+    element = element_at(tensors, byte, bit, byteorder) if ref.is_plain else None
     if element is not None:
         more, where = _explained(fd, ref, element, byteorder, (byte, bit))
         clause, evidence = f"{clause}: {more}", evidence | where
     if odds > _WORTH_SAYING:
         clause += f" (other damage looks like that in 1 of {1 / odds:,.0f} cases)"
     return clause, evidence
+
+
+def _suspects(fd: int, ref: StorageRef, computed: int | None) -> Suspects:
+    """What alone may be wrong; of compressed bytes where they are few enough to try each bit."""
+    if not ref.crc32:
+        return Suspects()
+    if ref.is_plain and computed is not None:
+        return suspects_of(ref.crc32, computed, ref.nbytes)
+    nbytes = ref.deflated_nbytes
+    if nbytes is None or tried_nbytes(nbytes, ref.nbytes) > TRIED_BESIDE_NBYTES:
+        return Suspects()
+    return packed_suspects(pread(fd, nbytes, ref.offset), ref.crc32, ref.nbytes)
 
 
 def _explained(

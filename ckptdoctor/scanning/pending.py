@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 
@@ -63,9 +63,12 @@ class PendingScan:
         """
         shrank, damaged = self._wait()
         whole = [scan for scan in self._scans if scan.ref.key not in damaged]
-        problems = [_inflate_problem(scan) for scan in self._scans if scan.ref.key in damaged]
+        bad: list[tuple[StorageScan, int | None]] = [
+            (scan, None) for scan in self._scans if scan.ref.key in damaged
+        ]
         if not shrank:
-            problems += self._bad_checksums([*self._singles.damaged(), *whole])
+            bad += _bad_checksums([*self._singles.damaged(), *whole])
+        problems = self._told(bad)
         if shrank or self._changed():
             problems.append(_changed_problem(shrank=shrank))
         stats: dict[str, TensorStats] = {} if shrank else self._singles.stats()
@@ -95,11 +98,16 @@ class PendingScan:
                 damaged.add(str(error))
         return shrank, damaged
 
-    def _bad_checksums(self, scans: Iterable[StorageScan]) -> list[Problem]:
-        """The records that do not match; of one alone, which bit of it is wrong."""
-        sums = [(scan, _crc32_of(scan)) for scan in scans if scan.check_crc]
-        bad = [(scan, found) for scan, found in sums if found != scan.ref.crc32]
-        problems = [_bad_checksum(scan, found) for scan, found in bad]
+    def _told(self, bad: Sequence[tuple[StorageScan, int | None]]) -> list[Problem]:
+        """What is wrong with records; of one alone, which bit of it is.
+
+        Args:
+            bad: with their CRC32 as they are; None of those that do not inflate.
+        """
+        problems = [
+            _inflate_problem(scan) if found is None else _bad_checksum(scan, found)
+            for scan, found in bad
+        ]
         if len(bad) != 1:
             return problems
         ((scan, found),), (problem,) = bad, problems
@@ -143,6 +151,12 @@ def _inflate_problem(scan: StorageScan) -> Problem:
 def _names_on(scan: StorageScan) -> list[str]:
     """The tensors on a storage, those of the model first: evidence lists ten, and they decide."""
     return [tensor.fqn for tensor in sorted(scan.tensors, key=lambda t: t.role is not Role.MODEL)]
+
+
+def _bad_checksums(scans: Iterable[StorageScan]) -> list[tuple[StorageScan, int | None]]:
+    """The records that do not match, with their CRC32 as they are."""
+    sums = [(scan, _crc32_of(scan)) for scan in scans if scan.check_crc]
+    return [(scan, found) for scan, found in sums if found != scan.ref.crc32]
 
 
 def _crc32_of(scan: StorageScan) -> int:

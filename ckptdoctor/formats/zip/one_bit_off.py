@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import zlib
 
+from ckptdoctor.errors import CorruptCheckpointError
 from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.flipped_bit import suspects_of
-from ckptdoctor.formats.zip.records import LOCAL_MAGIC, STORED, ZipRecord
+from ckptdoctor.formats.zip.packed_bit import TRIED_BESIDE_NBYTES, packed_suspects, tried_nbytes
+from ckptdoctor.formats.zip.records import DEFLATED, LOCAL_MAGIC, ZipRecord
 from ckptdoctor.formats.zip.skeleton import skeletons
 from ckptdoctor.shell import command_line
 
-__all__ = ["remedy_of_headers", "remedy_of_magic", "remedy_of_record"]
+__all__ = ["remedy_of_headers", "remedy_of_magic", "remedy_of_record", "with_remedy"]
 
 _MOST_NBYTES = 1 << 26
 
 
 def remedy_of_record(file: OpenFile, record: ZipRecord) -> str:
     """What to do where a record that cannot be read has one wrong bit; "" where it has not."""
-    if not _is_alone(file) or not record.crc32 or record.method != STORED:
+    if not _is_alone(file) or not record.crc32 or record.nbytes > _MOST_NBYTES:
         return ""
-    if record.nbytes > _MOST_NBYTES:
-        return ""
-    computed = zlib.crc32(file.source.read(record.offset, record.nbytes))
-    suspects = suspects_of(record.crc32, computed, record.nbytes)
-    return _command(file, f"One bit of {record.name} is wrong") if suspects.bits else ""
+    bits = (_bits_of_packed if record.method == DEFLATED else _bits_of)(file.source, record)
+    return _command(file, f"One bit of {record.name} is wrong") if bits else ""
+
+
+def _bits_of(source: ByteSource, record: ZipRecord) -> tuple[int, ...]:
+    computed = zlib.crc32(source.read(record.offset, record.nbytes))
+    return suspects_of(record.crc32, computed, record.nbytes).bits
+
+
+def _bits_of_packed(source: ByteSource, record: ZipRecord) -> tuple[int, ...]:
+    """The one bit of a small compressed record; nothing where there are several."""
+    if tried_nbytes(record.stored_nbytes, record.nbytes) > TRIED_BESIDE_NBYTES:
+        return ()
+    packed = source.read(record.offset, record.stored_nbytes)
+    bits = packed_suspects(packed, record.crc32, record.nbytes).bits
+    return bits if len(bits) == 1 else ()
+
+
+def with_remedy(
+    error: CorruptCheckpointError, file: OpenFile, record: ZipRecord
+) -> CorruptCheckpointError:
+    """The same, with what to do where the record that it is about has one wrong bit."""
+    remedy = remedy_of_record(file, record) or error.remedy
+    return CorruptCheckpointError(error.path, error.message, offset=error.offset, remedy=remedy)
 
 
 def remedy_of_headers(file: OpenFile) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ckptdoctor.formats.source import ByteSource
@@ -32,14 +32,15 @@ _ID, _ID_NBYTES, _FOLD_NBYTES = "serialization_id", 40, 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedRecord:
-    """A stored record.
+    """A record.
 
     Attributes:
         name: without the archive's folder: ``data/0``.
         offset: its first byte.
-        nbytes: how many.
+        nbytes: how many, in the archive.
         crc32: that is stored; 0 where none was computed.
         places: where that stands.
+        method: 0 stored, 8 deflated.
     """
 
     name: str
@@ -47,19 +48,22 @@ class PlacedRecord:
     nbytes: int
     crc32: int
     places: tuple[int, ...]
+    method: int = STORED
 
 
-def placed_records(source: ByteSource) -> list[PlacedRecord]:
-    """The records of an archive in the order of its directory; [] where one is not plain.
+def placed_records(source: ByteSource, methods: Collection[int] = (STORED,)) -> list[PlacedRecord]:
+    """The records of an archive in the order of its directory; [] where one is not as wanted.
 
     Args:
         source: the archive and nothing else.
+        methods: how records may be packed.
     """
     place = find_directory(source)
     if place is None or place.contradictions:
         return []
-    found = list(_records(source, source.read(place.offset, place.nbytes), place.offset))
-    return found if len(found) == place.count else []
+    data = source.read(place.offset, place.nbytes)
+    found = list(_records(source, data, place.offset))
+    return found if len(found) == place.count and all(r.method in methods for r in found) else []
 
 
 def _records(source: ByteSource, data: bytes, start: int) -> Iterator[PlacedRecord]:
@@ -70,23 +74,24 @@ def _records(source: ByteSource, data: bytes, start: int) -> Iterator[PlacedReco
         name_nbytes, extra_nbytes, comment_nbytes, header = *fields[10:13], fields[16]
         name_at = at + _CENTRAL.size
         extra = data[name_at + name_nbytes : name_at + name_nbytes + extra_nbytes]
-        nbytes, stored, header = wide_sizes(extra, nbytes, stored, header)
+        _, stored, header = wide_sizes(extra, nbytes, stored, header)
         local = source.read(header, LOCAL.size)
-        if method != STORED or len(local) < LOCAL.size or local[:4] != LOCAL_MAGIC:
+        if len(local) < LOCAL.size or local[:4] != LOCAL_MAGIC:
             return
         offset = header + LOCAL.size + sum(LOCAL.unpack(local)[9:11])
         places = [start + at + _CRC_IN_CENTRAL]
         if LOCAL.unpack(local)[6]:
             places.append(header + _CRC_IN_LOCAL)
-        if source.read(offset + nbytes, 4) == _DESCRIPTOR_MAGIC:
-            places.append(offset + nbytes + _CRC_IN_DESCRIPTOR)
+        if source.read(offset + stored, 4) == _DESCRIPTOR_MAGIC:
+            places.append(offset + stored + _CRC_IN_DESCRIPTOR)
         name = data[name_at : name_at + name_nbytes].decode("utf-8", "replace")
         yield PlacedRecord(
             name=name.partition("/")[2],
             offset=offset,
-            nbytes=nbytes,
+            nbytes=stored,
             crc32=crc32,
             places=tuple(places),
+            method=method,
         )
         at = name_at + name_nbytes + extra_nbytes + comment_nbytes
 

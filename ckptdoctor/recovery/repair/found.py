@@ -101,7 +101,7 @@ def _several(path: Path, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 def _hopeless(path: Path, reason: str) -> tuple[str, ...]:
     return (
-        f"{path}: nothing was written: no single flipped bit explains the damage: {reason}",
+        f"{path}: nothing was written: {reason}",
         _ANOTHER,
     )
 

@@ -218,7 +218,7 @@ def _witnessed(
     if suspicion.place is not FlipIn.DATA or checkpoint is None:
         return verdict
     for record in suspicion.records:
-        where = Range(record.offset, record.nbytes)
+        where = Range(record.offset, record.stored_nbytes)
         if (zeros := odd_zeros(view.source, where)) is not None:
             says = f"{zeros[1]} bytes from byte {zeros[0]} on are zero, as a lost page leaves them"
             verdict = replace(verdict, doubts=(*verdict.doubts, says))

@@ -37,11 +37,13 @@ class Sums:
 
     def fits(self, record: ZipRecord | Bone) -> bool:
         """Whether a record has its checksum, or none is stored."""
-        if not record.crc32:
-            return True
+        return not record.crc32 or self.now(record) == record.crc32
+
+    def now(self, record: ZipRecord | Bone) -> int | None:
+        """The CRC32 of a record's plain bytes; None where it does not inflate."""
         if record.method == DEFLATED:
-            return self._inflated(record) == record.crc32
-        return self.of(record.offset, record.nbytes) == record.crc32
+            return self._inflated(record)
+        return self.of(record.offset, record.nbytes)
 
     def fit_all(self, bones: Iterable[Bone]) -> bool:
         """Whether all records have the checksums that one side of the archive tells."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,8 +14,9 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.flipped_bit import odds_of_chance, suspects_of
+from ckptdoctor.formats.zip.packed_bit import MOST_TRIED_NBYTES, packed_suspects, tried_nbytes
 from ckptdoctor.formats.zip.patching import placed_records
-from ckptdoctor.formats.zip.records import DEFLATED, ZipDirectory, ZipRecord
+from ckptdoctor.formats.zip.records import DEFLATED, STORED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.serialization_id import folded
 from ckptdoctor.formats.zip.skeleton import Skeleton, skeletons
 from ckptdoctor.recovery.repair.flip import FlipIn
@@ -25,8 +25,11 @@ from ckptdoctor.recovery.repair.sums import Sums, with_bits
 __all__ = ["Inquiry", "Suspicion", "inquire"]
 
 _MOST_CANDIDATES = 64
+_MOST_NAMED = 3
+_NONE = "no single flipped bit explains the damage"
 _ID, _ID_NBYTES, _FOLD_NBYTES = "serialization_id", 40, 20
 _CRC_NBYTES = 4
+_METHODS = STORED, DEFLATED
 _OWN = frozenset(
     {b"data.pkl", b"constants.pkl", b"version", b"byteorder", b".format_version"}
     | {b".storage_alignment", b".data/serialization_id"}
@@ -83,11 +86,13 @@ def inquire(file: OpenFile) -> Inquiry:
     if fitting:
         return Inquiry(suspicions=tuple(_of_header(source, one) for one in _named_well(fitting)))
     if directory is None:
-        return Inquiry(reason="the archive has no end: it is cut, or more than one bit is wrong")
+        return Inquiry(
+            reason=f"{_NONE}: the archive has no end: it is cut, or more than one is wrong"
+        )
     broken = [one for one in directory.problems if one.severity is Severity.ERROR]
     if broken or (found and all(one.by_program and one.differing for one in found)):
         what = f": {broken[0].subject}: {broken[0].message}" if broken else ""
-        return Inquiry(reason=f"more than one bit of its headers is wrong{what}")
+        return Inquiry(reason=f"{_NONE}: more than one bit of its headers is wrong{what}")
     return _in_records(source, directory, sums)
 
 
@@ -119,7 +124,7 @@ def _is_known(name: bytes, folder: bytes) -> bool:
 
 def _of_header(source: ByteSource, one: Skeleton) -> Suspicion:
     ((at, _),) = one.differing
-    placed = placed_records(with_bits(source, one.differing))
+    placed = placed_records(with_bits(source, one.differing), _METHODS)
     of = next(
         (p for p in placed for start in p.places if start <= at < start + _CRC_NBYTES),
         None,
@@ -129,7 +134,8 @@ def _of_header(source: ByteSource, one: Skeleton) -> Suspicion:
     records: tuple[ZipRecord, ...] = ()
     if bone is not None:
         name = bone.name.decode("utf-8", "replace")
-        records = (ZipRecord(name, 0, bone.crc32, bone.nbytes, bone.nbytes, bone.offset),)
+        sizes = bone.stored_nbytes, bone.nbytes
+        records = (ZipRecord(name, bone.method, bone.crc32, *sizes, bone.offset),)
     what = "checksum" if of is not None else "header"
     return Suspicion(
         bits=one.differing,
@@ -148,6 +154,9 @@ def _in_records(source: ByteSource, directory: ZipDirectory, sums: Sums) -> Inqu
     bad = [record for record in directory.records if not sums.fits(record)]
     if not bad:
         return Inquiry(unchecked=unchecked)
+    packed = [record for record in bad if record.method == DEFLATED]
+    if sum(tried_nbytes(r.stored_nbytes, r.nbytes) for r in packed) > MOST_TRIED_NBYTES:
+        return Inquiry(unchecked=unchecked, reason=_too_large(packed))
     each = []
     for record in bad:
         ways = list(_of_record(source, record, sums))
@@ -160,28 +169,43 @@ def _in_records(source: ByteSource, directory: ZipDirectory, sums: Sums) -> Inqu
 
 
 def _why_none(record: ZipRecord, damaged: int) -> str:
-    if record.method == DEFLATED:
-        return f"{record.name!r} is compressed: its checksum is not that of the bytes in the file"
     more = f"; {damaged} records are damaged" if damaged > 1 else ""
-    return f"more than one bit is wrong in {record.name!r}{more}"
+    return f"{_NONE}: more than one bit is wrong in {record.name!r}{more}"
+
+
+def _too_large(packed: Sequence[ZipRecord]) -> str:
+    """Why the bits of compressed records are not tried."""
+    names = ", ".join(repr(record.name) for record in packed[:_MOST_NAMED])
+    nbits = 8 * sum(record.stored_nbytes for record in packed)
+    are = "is" if len(packed) == 1 else "are"
+    return f"{names} {are} compressed, and {nbits:,} bits are too many to try each of them"
 
 
 def _of_record(source: ByteSource, record: ZipRecord, sums: Sums) -> Iterator[Suspicion]:
     """The bits of one record, or of its checksum."""
+    witnesses: tuple[str, ...] = ()
     if record.method == DEFLATED:
-        return
-    suspects = suspects_of(record.crc32, sums.of(record.offset, record.nbytes), record.nbytes)
+        packed = source.read(record.offset, record.stored_nbytes)
+        suspects = packed_suspects(packed, record.crc32, record.nbytes)
+        if len(suspects.bits) == 1:
+            says = "inflates to as many bytes, with this checksum"
+            witnesses = (
+                f"of the {8 * len(packed):,} bits of a compressed record this alone {says}",
+            )
+    else:
+        suspects = suspects_of(record.crc32, sums.of(record.offset, record.nbytes), record.nbytes)
     for number in suspects.bits:
         yield Suspicion(
             bits=((record.offset + number // 8, 1 << number % 8),),
             place=FlipIn.DATA,
             records=(record,),
-            odds=odds_of_chance(record.nbytes),
+            odds=odds_of_chance(record.stored_nbytes),
+            witnesses=witnesses,
         )
     if suspects.checksum_bit is None:
         return
     at, bit = divmod(suspects.checksum_bit, 8)
-    for placed in placed_records(source):
+    for placed in placed_records(source, _METHODS):
         if placed.offset == record.offset:
             stored = struct.pack("<I", record.crc32)
             hit = [one for one in placed.places if source.read(one, len(stored)) == stored]
@@ -211,12 +235,13 @@ def _folded(source: ByteSource, directory: ZipDirectory, one: Suspicion) -> Susp
     """The same with what torch's id of the archive says of the stored checksums."""
     last = directory.records[-1]
     known = all(record.crc32 for record in directory.records)
-    if not known or not last.name.endswith(_ID) or last.nbytes != _ID_NBYTES:
+    if not known or not last.name.endswith(_ID) or last.stored_nbytes != _ID_NBYTES:
         return one
     view = with_bits(source, one.bits)
     right = {}
     if one.place is FlipIn.CHECKSUM:
-        right = {r.offset: zlib.crc32(view.read(r.offset, r.nbytes)) for r in one.records}
+        sums = Sums(view)
+        right = {record.offset: sums.now(record) or 0 for record in one.records}
     fold = folded(right.get(r.offset, r.crc32) for r in directory.records[:-1])
     if view.read(last.offset + _ID_NBYTES - _FOLD_NBYTES, _FOLD_NBYTES) == fold:
         says = "the id of the archive, a fold of all checksums, agrees"

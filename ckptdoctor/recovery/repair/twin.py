@@ -15,7 +15,7 @@ from ckptdoctor.formats import opened
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.torch_zip import MAGIC
 from ckptdoctor.formats.zip.patching import PlacedRecord, placed_records
-from ckptdoctor.formats.zip.records import ZipRecord
+from ckptdoctor.formats.zip.records import STORED, ZipRecord
 from ckptdoctor.manifest import actions_of
 from ckptdoctor.recovery.repair.sums import Sums
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
@@ -44,6 +44,7 @@ class Twin:
 def twin_of(path: Path, record: ZipRecord, view: ByteSource) -> Twin | None:
     """A twin of a record in a file beside it; None where none is found.
 
+    None is looked for of a compressed record, which is small: its checksum decides.
     One that has the bytes is preferred to one that has others, and one whose bytes do not have
     their checksum is none: it is damaged itself, as a copy or a hard link of the file is.
 
@@ -52,6 +53,8 @@ def twin_of(path: Path, record: ZipRecord, view: ByteSource) -> Twin | None:
         record: of it.
         view: its bytes, with the record as it is believed to have been.
     """
+    if record.method != STORED:
+        return None
     found = list(_twins(path, record, view))
     return next((one for one in found if one.equal), found[0] if found else None)
 

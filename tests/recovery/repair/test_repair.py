@@ -7,7 +7,6 @@ import math
 import os
 import random
 import stat
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import torch
 from ckptdoctor import Certainty, Flip, FlipIn, RestoreError, UsageError
 from ckptdoctor.recovery.repair.repair import repair_file, repaired_name
 from ckptdoctor.scanning.flipped import Part
-from tests.builders import central_entries, load, rezip, safetensors_file, save
+from tests.builders import central_entries, load, safetensors_file, save
 from tests.recovery.repair.damaged import Whole, flipped, whole
 
 
@@ -234,16 +233,6 @@ def test_a_cut_file_is_refused(one: Whole) -> None:
     path = one.path.with_name("cut.pth")
     path.write_bytes(one.data[:-200])
     assert "it is cut" in repair_file(path).refused[0]
-
-
-def test_a_compressed_record_is_refused(tmp_path: Path, one: Whole) -> None:
-    path = rezip(one.path, tmp_path / "packed.pth", method=zipfile.ZIP_DEFLATED)
-    data = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        info = archive.getinfo("model/data/0")
-    data[info.header_offset + 30 + len(info.filename) + info.compress_size // 2] ^= 1
-    path.write_bytes(data)
-    assert "is compressed" in repair_file(path).refused[0]
 
 
 # -- what is written -----------------------------------------------------------------------------

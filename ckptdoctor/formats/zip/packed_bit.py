@@ -1,0 +1,85 @@
+"""Which single bit of a compressed record explains that it is not what was packed.
+
+The checksum of a record is that of its plain bytes, and one bit of the compressed ones changes
+many of these or all that follow: no logarithm leads to its place. So each bit is tried. Inflating
+goes on from a copy of its state before the bit, and often ends soon, at a code that means nothing.
+
+Source: RFC 1951; PKWARE APPNOTE 4.4.7.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from zlib_ng import zlib_ng
+
+from ckptdoctor.formats.zip.flipped_bit import Suspects
+
+__all__ = ["MOST_TRIED_NBYTES", "TRIED_BESIDE_NBYTES", "packed_suspects", "tried_nbytes"]
+
+MOST_TRIED_NBYTES = 1 << 33
+"""So much is inflated in search of a bit at most: some 15 s of the processor."""
+TRIED_BESIDE_NBYTES = 1 << 28
+"""The same where the bit is said beside something else, as a scan does: half a second."""
+_RAW = -15  # a window of 32 kB, and no header
+
+
+def tried_nbytes(stored_nbytes: int, nbytes: int) -> int:
+    """How many bytes are inflated, at most, until each bit of a record was tried: half, each time.
+
+    Args:
+        stored_nbytes: size of the record in the archive.
+        nbytes: of its plain bytes.
+    """
+    return 8 * stored_nbytes * nbytes // 2
+
+
+def packed_suspects(packed: bytes, crc32: int, nbytes: int) -> Suspects:
+    """The single bits, each of which alone explains the difference; none where several are wrong.
+
+    Args:
+        packed: the compressed bytes as they are.
+        crc32: that the plain bytes had.
+        nbytes: how many those were.
+    """
+    computed = _inflated(packed, nbytes)
+    if computed == crc32:
+        return Suspects()
+    difference = 0 if computed is None else computed ^ crc32
+    in_checksum = difference.bit_length() - 1 if difference.bit_count() == 1 else None
+    return Suspects(tuple(_fitting(packed, crc32, nbytes)), in_checksum)
+
+
+def _inflated(packed: bytes, nbytes: int) -> int | None:
+    """The CRC32 of all plain bytes; None where it does not inflate to so many."""
+    inflater = zlib.decompressobj(_RAW)
+    try:
+        plain = inflater.decompress(packed, nbytes + 1)
+    except zlib.error:
+        return None
+    whole = inflater.eof and not inflater.unused_data and len(plain) == nbytes
+    return zlib_ng.crc32(plain) if whole else None
+
+
+def _fitting(packed: bytes, crc32: int, nbytes: int) -> Iterator[int]:
+    before, sum_before, left = zlib.decompressobj(_RAW), 0, nbytes
+    for at, byte in enumerate(packed):
+        behind = packed[at + 1 :]
+        for bit in range(8):
+            inflater = before.copy()
+            try:
+                plain = inflater.decompress(bytes((byte ^ 1 << bit,)) + behind, left + 1)
+            except zlib.error:
+                continue
+            whole = inflater.eof and not inflater.unused_data and len(plain) == left
+            if whole and zlib_ng.crc32(plain, sum_before) == crc32:
+                yield 8 * at + bit
+        try:
+            plain = before.decompress(packed[at : at + 1])
+        except zlib.error:
+            return  # a bit behind one that is wrong does not put it right
+        left -= len(plain)
+        if before.eof or left < 0:
+            return
+        sum_before = zlib_ng.crc32(plain, sum_before)
