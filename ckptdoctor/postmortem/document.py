@@ -110,6 +110,7 @@ class Autopsy:
         next_here: the same where the user is.
         stands_out: whether one tensor was first, and not nearly all at once.
         causes: the likeliest first.
+        apart: why the plan goes by another cause than the first of these; "" where it does not.
         sections: of the report.
         worst: the ten tensors that are farthest outside their past, the first ones first.
         heat: the modules over the checkpoints.
@@ -129,6 +130,7 @@ class Autopsy:
     sections: tuple[Section, ...]
     stands_out: bool = True
     causes: tuple[Suspicion, ...] = ()
+    apart: str = ""
     worst: tuple[Worst, ...] = ()
     heat: Heat = field(default_factory=Heat)
     course: Course = field(default_factory=Course, repr=False)

@@ -168,6 +168,8 @@ def _before_it_began(of: Material) -> Iterator[Part]:
 
 def _restart(of: Material) -> Iterator[Part]:
     yield from _before_it_began(of)
+    if of.apart:
+        yield of.apart
     for option in of.plan.options:
         mark = ", recommended" if option.recommended else ""
         yield f"{option.name}{mark}: {option.title}."

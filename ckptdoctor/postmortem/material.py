@@ -30,6 +30,7 @@ class Material:
         left: what left its past.
         onset: what it began with.
         causes: the likeliest first.
+        apart: why the plan goes by another; "" where it does not.
         files: those that are spoken of, hashed.
         relative: how paths and commands are told.
         question: the words of a command that asks the same.
@@ -42,6 +43,7 @@ class Material:
     left: tuple[Departure, ...]
     onset: Onset
     causes: tuple[Suspicion, ...]
+    apart: str
     files: tuple[Hashed, ...]
     relative: Relative
     question: tuple[str | Path, ...]

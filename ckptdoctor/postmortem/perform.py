@@ -10,6 +10,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.histories import History, Position
 from ckptdoctor.layouts.describe import Parts
+from ckptdoctor.postmortem.causes.apart import apart
 from ckptdoctor.postmortem.causes.seen import Scene
 from ckptdoctor.postmortem.causes.weigh import weighed
 from ckptdoctor.postmortem.details import look_closer
@@ -105,6 +106,7 @@ def perform(
         left=left,
         onset=onset,
         causes=causes,
+        apart=apart(plan.advice, causes),
         files=files,
         relative=relative,
         question=tuple(question),
@@ -118,6 +120,7 @@ def perform(
         next_here=going_on,
         stands_out=onset.stands_out,
         causes=causes,
+        apart=material.apart,
         sections=guide(material),
         worst=_worst(figures.course, left),
         heat=heat_of(figures.course, left),

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from ckptdoctor.demo import make_demo_run
+from ckptdoctor.postmortem.causes.suspicion import Kind
 from ckptdoctor.postmortem.document import Autopsy, Command, Table
 from ckptdoctor.postmortem.figures import Looking
 from ckptdoctor.postmortem.perform import perform
@@ -271,10 +272,15 @@ def test_few_checkpoints_are_said_to_tell_little(tmp_path: Path) -> None:
 
 
 def test_what_happened_is_told_once(tmp_path: Path) -> None:
-    told = texts(autopsy_of(make_demo_run(tmp_path / "demo")), "happened")
+    found = autopsy_of(make_demo_run(tmp_path / "demo"))
+    told = texts(found, "happened")
     assert told.count("0.5742") == 1
     assert told.count("0.0022") == 1
     assert told.count("Loss is NaN") == 1
+    assert found.causes[0].kind is Kind.BAD_STEP
+    assert "--scale-lr 0.5" in texts(found, "restart")
+    assert "it takes the rate times 0.5" in texts(found, "restart")  # though the rate is unlikely
+    assert found.apart in texts(found, "restart")
 
 
 def shards_of(folder: Path, *, bad: bool) -> None:

@@ -35,6 +35,7 @@ KIND_OF: Mapping[CauseKind, Kind] = {
     CauseKind.RATE_JUMPED: Kind.RATE,
     CauseKind.RATE_TOO_HIGH: Kind.RATE,
     CauseKind.SCHEDULE_RESTARTED: Kind.RATE,
+    CauseKind.GRADIENTS_GREW: Kind.RATE,
     CauseKind.BATCH_SIZE: Kind.RATE,
     CauseKind.OPTIMIZER_LOST: Kind.RATE,
     CauseKind.OVERFLOW: Kind.OVERFLOW,
@@ -42,6 +43,7 @@ KIND_OF: Mapping[CauseKind, Kind] = {
     CauseKind.BAD_BATCH: Kind.BATCH,
     CauseKind.DATA_CHANGED: Kind.INPUTS,
     CauseKind.POISONED_STATE: Kind.AVERAGE,
+    CauseKind.POISONED_MOMENTS: Kind.BAD_STEP,
     CauseKind.BROKEN_SAVING: Kind.FILE,
     CauseKind.UNKNOWN: Kind.OTHER,
 }

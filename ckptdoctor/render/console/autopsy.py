@@ -57,6 +57,8 @@ def _summary(found: Autopsy, width: int) -> Iterator[Text]:
         yield from _paragraph("Cause:" if table is tables[0] else "", table.head[1], width, "")
         for kind, words in _shown(table) if table is tables[0] else ():
             yield from _paragraph("", f"{kind}: {words}", width, "dim")
+    if found.apart:
+        yield from _paragraph("Restart:", found.apart, width, "")
 
 
 def _shown(table: Table) -> Iterator[tuple[str, str]]:

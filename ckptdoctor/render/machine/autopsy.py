@@ -82,6 +82,7 @@ def autopsy_json(found: Autopsy) -> str:
                 }
                 for one in found.causes
             ],
+            "plan_differs": found.apart or None,
             "sections": [_section(section) for section in found.sections],
             "files": [
                 {"path": one.name, "nbytes": one.nbytes, "sha256": one.sha256}
