@@ -111,10 +111,13 @@ def _without_first(course: Course) -> str:
     count = len(course.moments)
     bad = course.series.get(Trait.NON_FINITE, {})
     if count and (held := sum(own[0] > 0.0 for own in bad.values())):
+        hold = "1 tensor holds" if held == 1 else f"{held} tensors hold"
         return (
-            f"{held} tensors hold NaN or Inf in {course.say(0)}, the first checkpoint that is "
-            "here, already: what went bad first lies before it, and is not known."
+            f"{hold} NaN or Inf in {course.say(0)}, the first checkpoint that is here, already: "
+            "what went bad first lies before it, and is not known."
         )
+    if not course.series:
+        return "No tensor could be read: what they did is not known."
     if count < 2:
         return "One checkpoint has no past: at least six are needed to judge by."
     if count <= FEWEST:

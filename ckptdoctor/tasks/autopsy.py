@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ckptdoctor.errors import UsageError
+from ckptdoctor.errors import NothingToExamineError, UsageError
 from ckptdoctor.postmortem.document import Autopsy
 from ckptdoctor.postmortem.figures import Looking
 from ckptdoctor.postmortem.perform import perform
@@ -45,6 +45,7 @@ def autopsy(
         jobs: threads.
 
     Raises:
+        NothingToExamineError: no checkpoint is of a run: none of them holds a tensor.
         SeveralRunsError: several runs are here, and nothing chooses one.
         UsageError: the command or the target is none.
     """
@@ -57,7 +58,8 @@ def autopsy(
         return None
     chosen = one_run(report, run, "autopsy", Asked(paths=tuple(paths), wish=wish))
     if chosen is None:
-        return None
+        where = ", ".join(map(str, paths)) or "here"
+        raise NothingToExamineError(f"{where}: none of the checkpoints holds a tensor to look at")
     files = [one for one in paths if not one.is_dir()]
     asked = Asked(paths=tuple(files) or (chosen.path,), wish=wish)
     found = perform(

@@ -6,20 +6,22 @@
     python -m tests.benchmarks.bit_repair --write    and puts the tables into docs/repair.md
 
 Records of 1 byte to 16 MB, as many of each size on a logarithmic scale, of weights, moments and
-integers. The exit code is 1 if a flip is not found, if what is written is not what was there
-before, or if anything is written that was damaged otherwise.
+integers; and the compressed ones of a TorchScript file. The exit code is 1 if a flip is not found,
+if what is written is not what was there before, or if anything is written that was damaged
+otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import io
 import random
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,60 +34,14 @@ from ckptdoctor.recovery.repair.lost import find_damage
 from ckptdoctor.recovery.repair.repair import repair_file
 from ckptdoctor.recovery.repair.witness import Digest, sha256_of_source
 from tests.benchmarks import parity_cost
+from tests.benchmarks.bit_repair_samples import PACKED, Sample, packed_samples, samples
 from tests.benchmarks.page import find_place, markdown, put
-from tests.builders import data_span, save
+from tests.builders import save
 
 PAGE = Path(__file__).parents[2] / "docs" / "repair.md"
 FLIPS, DAMAGES = 1_000, 10_000
-SMALLEST, LARGEST, SIZES = 0, 24, 49  # powers of two
+PACKED_FLIPS, PACKED_DAMAGES = 500, 1_500
 PAGE_NBYTES, SECTOR_NBYTES = 4096, 512
-KINDS = ("float32", "bfloat16", "float16", "moments", "integers")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A checkpoint with one record of a size.
-
-    Attributes:
-        kind: of the elements.
-        data: the file.
-        start: of the record.
-        nbytes: of it.
-        sha256: of the file.
-    """
-
-    kind: str
-    data: bytes
-    start: int
-    nbytes: int
-    sha256: str
-
-
-def sample(folder: Path, kind: str, nbytes: int) -> Sample:
-    """A checkpoint with one large record; the elements as training leaves them."""
-    size = {"float32": 4, "bfloat16": 2, "float16": 2, "moments": 4, "integers": 8}[kind]
-    numel = max(1, nbytes // size)
-    weights = torch.randn(numel) * 0.02
-    made: dict[str, Callable[[], torch.Tensor]] = {
-        "float32": lambda: weights,
-        "bfloat16": weights.bfloat16,
-        "float16": weights.half,
-        "moments": lambda: weights.square() * 1e-4,
-        "integers": lambda: torch.randint(0, 50_000, (numel,)),
-    }
-    weight = made[kind]()
-    state = {"model_state_dict": {"weight": weight, "bias": torch.zeros(16)}, "epoch": 88}
-    path = save(folder / "sample.pth", state)
-    data = path.read_bytes()
-    start, found = data_span(path, "sample/data/0")
-    return Sample(kind, data, start, found, hashlib.sha256(data).hexdigest())
-
-
-def samples(folder: Path) -> list[Sample]:
-    """One of each size, the kinds in turn."""
-    torch.manual_seed(0)
-    sizes = [round(2 ** (LARGEST * step / (SIZES - 1))) for step in range(SIZES)]
-    return [sample(folder, KINDS[at % len(KINDS)], size) for at, size in enumerate(sizes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +51,22 @@ class Looked:
     Attributes:
         result: what is wrong.
         sha256: of what would be written; "" where nothing would.
+        data: that itself.
     """
 
     result: Repaired
     sha256: str
+    data: bytes
+
+
+def same_contents(found: Looked, one: Sample) -> bool:
+    """Whether all that was packed is there, where other bits may mean the same copy."""
+    if one.kind != PACKED or not found.sha256:
+        return False
+    now, was = (zipfile.ZipFile(io.BytesIO(data)) for data in (found.data, one.data))
+    with now, was:
+        names = was.namelist()
+        return now.namelist() == names and all(now.read(name) == was.read(name) for name in names)
 
 
 def looked_at(path: Path, digests: tuple[Digest, ...] = (), *, accept: bool = False) -> Looked:
@@ -107,7 +75,8 @@ def looked_at(path: Path, digests: tuple[Digest, ...] = (), *, accept: bool = Fa
     with opened(path) as file:
         found = find_damage(file, empty, digests, accept_odds=accept)
         sha256 = "" if found.view is None else sha256_of_source(found.view)
-        return Looked(found.result, sha256)
+        view = b"" if found.view is None else found.view.read(0, found.view.nbytes)
+        return Looked(found.result, sha256, view)
 
 
 # -- single bits ---------------------------------------------------------------------------------
@@ -143,6 +112,28 @@ def flips(
         tally[where, "wrong"] += done.written and done.sha256 != one.sha256
         if not done.written:
             print(f"refused: {where} {one.kind} {one.nbytes}: {done.refused}", file=sys.stderr)
+    return tally
+
+
+def packed_flips(
+    pool: list[Sample], folder: Path, count: int, chance: random.Random
+) -> Counter[tuple[str, str]]:
+    """Single bits of compressed records flipped: what became of them."""
+    tally: Counter[tuple[str, str]] = Counter()
+    path = folder / "flipped.pt"
+    for _ in range(count):
+        one = chance.choices(pool, weights=[one.nbytes for one in pool])[0]
+        at = one.start + chance.randrange(one.nbytes)
+        path.write_bytes(changed(one.data, {at: 1 << chance.randrange(8)}))
+        plain = looked_at(path)
+        if plain.result.sound:
+            continue  # behind the last code, or a copy of the same from elsewhere
+        known = looked_at(path, (Digest(one.sha256, "the bench"),))
+        tally["packed", "all"] += 1
+        tally["packed", "found"] += bool(plain.result.flips) or "single bits" in str(plain.result)
+        tally["packed", "sha256"] += known.sha256 == one.sha256
+        tally["packed", "alone"] += plain.sha256 == one.sha256
+        tally["packed", "wrong"] += plain.sha256 not in ("", one.sha256)
     return tally
 
 
@@ -217,24 +208,35 @@ DAMAGE = {
 }
 
 
+PACKED_DAMAGE = {
+    "two bits of a compressed record": two_bits,
+    "2 to 64 bits of a compressed record": several_bits,
+    "a burst of 2 to 4096 bytes in a compressed record": burst_in_record,
+}
+
+
 def damages(
-    pool: list[Sample], folder: Path, count: int, chance: random.Random
+    pool: list[Sample],
+    folder: Path,
+    count: int,
+    chance: random.Random,
+    kinds: Mapping[str, Callable[[Sample, random.Random], bytes]] = DAMAGE,
 ) -> Counter[tuple[str, str]]:
     """Other damage, by its kind and what became of it."""
     tally: Counter[tuple[str, str]] = Counter()
     path = folder / "damaged.pth"
     large = [one for one in pool if one.nbytes > 1]
     for number in range(count):
-        name = list(DAMAGE)[number % len(DAMAGE)]
+        name = list(kinds)[number % len(kinds)]
         one = chance.choice(large)
-        data = DAMAGE[name](one, chance)
+        data = kinds[name](one, chance)
         if data == one.data:
             tally[name, "none"] += 1
             continue
         path.write_bytes(data)
         found = looked_at(path)
         likely = found.result.certainty is Certainty.LIKELY
-        right = "right" if found.sha256 == one.sha256 else "false"
+        right = "right" if found.sha256 == one.sha256 or same_contents(found, one) else "false"
         outcome = right if found.sha256 else "refused"
         if outcome == "refused" and found.result.sound:
             outcome = "unseen"
@@ -294,6 +296,9 @@ def main() -> int:
         single = flips(pool, folder, FLIPS // share, chance)
         between = time.perf_counter()
         other = damages(pool, folder, DAMAGES // share, chance)
+        packed = packed_samples(folder)
+        single += packed_flips(packed, folder, PACKED_FLIPS // share, chance)
+        other += damages(packed, folder, PACKED_DAMAGES // share, chance, PACKED_DAMAGE)
         end = time.perf_counter()
         refusing = without_checksums(folder)
         cost = parity_cost.table(
@@ -306,7 +311,8 @@ def main() -> int:
         put(PAGE, "flips", tables[0])
         put(PAGE, "damages", tables[1])
         put(PAGE, "cost", tables[2])
-    lost = sum(single[where, "all"] - single[where, "sha256"] for where in ("record", "elsewhere"))
+    places = "record", "elsewhere", "packed"
+    lost = sum(single[where, "all"] - single[where, "sha256"] for where in places)
     wrong = sum(many for (_, what), many in single.items() if what == "wrong")
     return 1 if lost or wrong or sum(m for (_, what), m in other.items() if what == "false") else 0
 
@@ -330,6 +336,7 @@ def flips_table(tally: Counter[tuple[str, str]]) -> str:
     for where, words in (
         ("record", "a record of 1 B to 16 MB"),
         ("elsewhere", "another record, a header"),
+        ("packed", "a compressed record of TorchScript"),
     ):
         count = {what: tally[where, what] for what in ("all", "found", "alone", "odds", "sha256")}
         rows.append(
@@ -352,7 +359,7 @@ def damages_table(tally: Counter[tuple[str, str]]) -> str:
         *("in padding that nobody reads", "would be wrong with --accept-odds"),
     )
     rows = []
-    for name in DAMAGE:
+    for name in (*DAMAGE, *PACKED_DAMAGE):
         count = {w: tally[name, w] for w in ("refused", "right", "false", "unseen", "offered")}
         files = sum(count[what] for what in ("refused", "right", "false", "unseen"))
         rows.append(

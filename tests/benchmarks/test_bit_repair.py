@@ -7,12 +7,13 @@ from pathlib import Path
 
 from tests.benchmarks.bit_repair import (
     DAMAGE,
-    KINDS,
+    PACKED_DAMAGE,
     damages,
     flips,
-    sample,
+    packed_flips,
     without_checksums,
 )
+from tests.benchmarks.bit_repair_samples import KINDS, packed_samples, sample
 
 
 def test_flips_are_found_and_other_damage_is_refused(tmp_path: Path) -> None:
@@ -23,6 +24,16 @@ def test_flips_are_found_and_other_damage_is_refused(tmp_path: Path) -> None:
         assert single[where, "wrong"] == 0
     other = damages(pool, tmp_path, 5 * len(DAMAGE), random.Random(0))
     assert sum(many for (_, what), many in other.items() if what == "refused") > 20
+    assert sum(many for (_, what), many in other.items() if what == "false") == 0
+
+
+def test_of_compressed_records_too(tmp_path: Path) -> None:
+    pool = packed_samples(tmp_path)
+    single = packed_flips(pool, tmp_path, 6, random.Random(0))
+    assert single["packed", "found"] == single["packed", "sha256"] == single["packed", "all"] > 3
+    assert single["packed", "wrong"] == 0
+    other = damages(pool, tmp_path, 6, random.Random(0), PACKED_DAMAGE)
+    assert sum(many for (_, what), many in other.items() if what == "refused") > 4
     assert sum(many for (_, what), many in other.items() if what == "false") == 0
 
 

@@ -54,6 +54,8 @@ def test_where_the_plan_knows_no_cause_and_the_tensors_do_it_is_said() -> None:
     told = apart(advice(CauseKind.UNKNOWN), [suspicion(Kind.BAD_STEP)])
     assert "the cause is not known, and it takes the rate times 0.5" in told
     assert told.endswith("once that is mended, the rate need not be lower.")
+    thin = apart(advice(CauseKind.UNKNOWN), [suspicion(Kind.BAD_STEP, 1.0)])
+    assert thin.endswith("which is no more than possible.")
 
 
 def test_a_cause_of_the_rate_does_not_ask_for_the_rate_to_be_kept() -> None:

@@ -48,7 +48,25 @@ def packed_suspects(packed: bytes, crc32: int, nbytes: int) -> Suspects:
         return Suspects()
     difference = 0 if computed is None else computed ^ crc32
     in_checksum = difference.bit_length() - 1 if difference.bit_count() == 1 else None
-    return Suspects(tuple(_fitting(packed, crc32, nbytes)), in_checksum)
+    fitting = tuple(_fitting(packed, crc32, nbytes))
+    return Suspects(tuple(n for n in fitting if _ends_clean(packed, n, nbytes)), in_checksum)
+
+
+def _ends_clean(packed: bytes, number: int, nbytes: int) -> bool:
+    """Whether the bits behind the last code are zero once a bit is put right.
+
+    Every writer fills its last byte with zeros; where there are others, more than the one is wrong.
+    """
+    right = bytearray(packed)
+    right[number // 8] ^= 1 << number % 8
+    last, known = right[-1], _inflated(bytes(right), nbytes)
+    for bit in range(7, -1, -1):
+        right[-1] = last ^ 1 << bit
+        if _inflated(bytes(right), nbytes) != known:
+            return True  # a bit of the last code
+        if last & 1 << bit:
+            return False
+    return True
 
 
 def _inflated(packed: bytes, nbytes: int) -> int | None:

@@ -38,6 +38,8 @@ def apart(advice: Advice, causes: Sequence[Suspicion]) -> str:
     if top is None:
         return f"{sentence}The tensors, which it does not look at, speak against that."
     sentence += "The tensors, which it does not look at, speak for the first cause told here"
+    if top.word == "possible":
+        return f"{sentence}, which is no more than possible."
     if advice.factor < 1.0 and top.kind not in _OF_THE_RATE:
         return f"{sentence}: once that is mended, the rate need not be lower."
     return f"{sentence}."

@@ -24,6 +24,11 @@ _ANOTHER = (
     "Copy it again from where it was written, or use an earlier checkpoint: ckptdoctor scan "
     "lists them."
 )
+_OF_DCP = ".distcp"
+_ARCHIVES = (
+    "a file of a distributed checkpoint holds an archive for each piece of a tensor, one behind "
+    "the other, and repair looks into a file that is one archive"
+)
 _NAMES = {"torch-legacy": "torch's format before 1.6", "torch-tar": "torch's format of 2016"}
 
 
@@ -58,6 +63,10 @@ def find_flips(
     if file.source.read(0, 2) != MAGIC[:2] and not _is_zip_but_for_a_bit(file):
         return Found(replace(empty, refused=no_checksum(path, _format_of(file))))
     inquiry = inquire(file)
+    if inquiry.reason and path.suffix == _OF_DCP:
+        return Found(
+            replace(empty, refused=(f"{path}: nothing was written: {_ARCHIVES}", _ANOTHER))
+        )
     if inquiry.reason:
         return Found(replace(empty, refused=_hopeless(path, inquiry.reason)))
     if not inquiry.suspicions:
