@@ -12,8 +12,11 @@ import pytest
 import torch
 
 from ckptdoctor import Certainty, Flip, FlipIn
+from ckptdoctor.diagnose import examine
+from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.recovery.repair import suspicion
 from ckptdoctor.recovery.repair.repair import repair_file, repaired_name
+from ckptdoctor.rules.rescue import repair_command
 from tests.builders import central_entries, rezip
 from tests.recovery.repair.damaged import Whole, flipped, whole
 
@@ -93,6 +96,33 @@ def test_a_checksum_that_was_hit_is_told_from_the_data(deflated: Whole) -> None:
         done = repair_file(path, force=True)
         assert {flip.place for flip in done.flips} == {FlipIn.CHECKSUM}
         assert repaired_name(path).read_bytes() == deflated.data
+
+
+def test_a_scan_says_which_bit_it_is_and_what_puts_it_right(script: Whole) -> None:
+    name = next(one for one in compressed(script) if one.endswith("batchnorm.py.debug_pkl"))
+    start, nbytes = packed_span(script, name)
+    codes = set()
+    for at in range(start + 12, start + nbytes - 12, nbytes // 6):
+        path = flipped(script, [(at, 3)], "damaged.pt")
+        (report,) = examine([path]).checkpoints
+        (finding,) = [one for one in report.findings if one.severity is Severity.ERROR]
+        codes.add(finding.code)
+        assert (finding.evidence["flipped_byte"], finding.evidence["flipped_bit"]) == (at, 3)
+        assert finding.remedy.endswith(f"ckptdoctor repair {path}")
+        assert repair_command(path, report.findings, decided=True)
+    assert codes == {"CD103", "CD104"}  # it inflates to something else, or not at all
+
+
+def test_a_record_that_cannot_be_inflated_at_all_has_the_command_too(script: Whole) -> None:
+    """Code is read by a scan, so that the file is unreadable where it does not inflate."""
+    name = next(one for one in compressed(script) if one.endswith(".py"))
+    start, _ = packed_span(script, name)
+    for bit in range(8):
+        path = flipped(script, [(start + 20, bit)], "damaged.pt")
+        (report,) = examine([path]).checkpoints
+        if report.verdict is Verdict.UNREADABLE:
+            break
+    assert repair_command(path, report.findings) == f"ckptdoctor repair {path}"
 
 
 def test_several_bits_are_refused(script: Whole) -> None:
