@@ -19,20 +19,24 @@ from ckptdoctor.formats.zip.flipped_bit import Suspects
 __all__ = ["MOST_TRIED_NBYTES", "TRIED_BESIDE_NBYTES", "packed_suspects", "tried_nbytes"]
 
 MOST_TRIED_NBYTES = 1 << 33
-"""So much is inflated in search of a bit at most: some 15 s of the processor."""
+"""So much is moved in search of a bit at most: some 15 s of the processor."""
 TRIED_BESIDE_NBYTES = 1 << 28
 """The same where the bit is said beside something else, as a scan does: half a second."""
+_CALL_NBYTES = 2048
 _RAW = -15  # a window of 32 kB, and no header
 
 
 def tried_nbytes(stored_nbytes: int, nbytes: int) -> int:
-    """How many bytes are inflated, at most, until each bit of a record was tried: half, each time.
+    """How many bytes are moved, at most, until each bit of a record was tried: half, each time.
+
+    Those that are inflated, those that are read, and as many as the time of a call is worth: a
+    record of many bytes that inflates to few takes its time as well.
 
     Args:
         stored_nbytes: size of the record in the archive.
         nbytes: of its plain bytes.
     """
-    return 8 * stored_nbytes * nbytes // 2
+    return 8 * stored_nbytes * (stored_nbytes + nbytes + _CALL_NBYTES) // 2
 
 
 def packed_suspects(packed: bytes, crc32: int, nbytes: int) -> Suspects:

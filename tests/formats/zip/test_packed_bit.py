@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.formats.zip.flipped_bit import Suspects
-from ckptdoctor.formats.zip.packed_bit import packed_suspects
+from ckptdoctor.formats.zip.packed_bit import (
+    MOST_TRIED_NBYTES,
+    TRIED_BESIDE_NBYTES,
+    packed_suspects,
+    tried_nbytes,
+)
 from tests.costs import calls
 
 TEXT = b"".join(
@@ -85,6 +90,13 @@ def test_a_bit_behind_the_last_code_tells_of_more_than_one_flip() -> None:
 def test_what_goes_on_behind_its_end_does_not_fit() -> None:
     assert inflated(packed(TEXT) + b"\0") is None
     assert not packed_suspects(packed(TEXT) + b"\0", zlib.crc32(TEXT), len(TEXT)).bits
+
+
+def test_many_bytes_that_inflate_to_few_are_as_much_work_as_they_take() -> None:
+    """Each of 80 million trials would read five million bytes."""
+    assert tried_nbytes(10_000_000, 1) > MOST_TRIED_NBYTES
+    assert tried_nbytes(1, 1 << 34) > MOST_TRIED_NBYTES
+    assert tried_nbytes(2_000, 4_000) < TRIED_BESIDE_NBYTES
 
 
 def test_behind_what_cannot_be_inflated_nothing_is_tried() -> None:

@@ -14,6 +14,7 @@ import torch
 from ckptdoctor import Certainty, Flip, FlipIn
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.formats.zip.packed_bit import tried_nbytes
 from ckptdoctor.recovery.repair import suspicion
 from ckptdoctor.recovery.repair.repair import repair_file, repaired_name
 from ckptdoctor.rules.rescue import repair_command
@@ -157,7 +158,7 @@ def test_two_bits_that_give_the_same_contents_are_told_and_a_sha256_decides(tmp_
 def test_what_is_too_large_to_try_is_said(deflated: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     start, nbytes = packed_span(deflated, "model/data/0")
     path = flipped(deflated, [(start + nbytes // 2, 1)])
-    most = 8 * nbytes * 3200 // 2
+    most = tried_nbytes(nbytes, 3200)
     monkeypatch.setattr(suspicion, "MOST_TRIED_NBYTES", most - 1)
     (says, *_) = repair_file(path).refused
     assert f"'model/data/0' is compressed, and {8 * nbytes:,} bits are too many" in says
