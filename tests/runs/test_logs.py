@@ -308,11 +308,17 @@ def test_a_quote_that_is_never_closed_does_not_end_it(tmp_path: Path) -> None:
 
 
 def test_a_step_has_its_epoch(tmp_path: Path) -> None:
+    rows: list[dict[str, float]]
     rows = [{"epoch": e / 2, "step": 50 * e, "loss": 0.5} for e in range(1, 9)]
     path = tmp_path / "trainer_state.json"
+    asked = (1, 100, 101, 400, 401)
     path.write_text(json.dumps({"log_history": rows}))
     found = read_logs([path])
-    assert [found.epoch_of_step(step) for step in (1, 100, 101, 400, 401)] == [1, 1, 2, 4, None]
+    assert [found.epoch_of_step(step) for step in asked] == [0.5, 1, 1.5, 4, None]
+    rows += [{"epoch": e, "step": 100 * e, "eval_loss": 0.5} for e in range(1, 5)]
+    path.write_text(json.dumps({"log_history": rows}))
+    found = read_logs([path])
+    assert [found.epoch_of_step(step) for step in asked] == [1, 1, 2, 4, None]
 
 
 def test_rows_without_an_epoch_belong_to_the_one_above(tmp_path: Path) -> None:

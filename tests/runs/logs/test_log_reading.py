@@ -42,10 +42,16 @@ def test_several_rows_of_an_epoch_are_together_and_the_later_value_stands() -> N
 
 
 def test_of_many_training_values_within_an_epoch_the_last_stands() -> None:
+    """Beside what is told once an epoch; of a training alone each has its own place."""
     rows = [
         at(epoch + part / 4, loss=9 - epoch - part / 4) for epoch in range(4) for part in (1, 3)
     ]
-    assert read(*rows).epochs == {epoch: {"loss": 9 - epoch + 0.25} for epoch in range(1, 5)}
+    scores = [at(epoch, val_iou=epoch / 10) for epoch in range(1, 5)]
+    assert read(*rows, *scores).epochs == {
+        epoch: {"loss": 9 - epoch + 0.25, "val_iou": epoch / 10} for epoch in range(1, 5)
+    }
+    alone = read(*rows).epochs
+    assert alone == {row.epoch: {"loss": 9 - row.epoch} for row in rows if row.epoch is not None}
 
 
 def test_a_validation_in_the_middle_of_an_epoch_stays_there() -> None:
@@ -56,7 +62,8 @@ def test_a_validation_in_the_middle_of_an_epoch_stays_there() -> None:
 def test_in_a_run_of_few_epochs_every_fraction_is_a_place() -> None:
     parts = (0.1, 0.2, 1.3, 2.4)
     assert list(read(*(at(part, loss=1 - part / 9) for part in parts)).epochs) == list(parts)
-    assert list(read(*(at(part, loss=0.5) for part in (*parts, 3.5))).epochs) == [1, 2, 3, 4]
+    more = [*(at(part, loss=0.5) for part in (*parts, 3.5)), at(4, val_iou=0.5)]
+    assert list(read(*more).epochs) == [1, 2, 3, 4]
 
 
 def test_a_row_that_only_has_a_step_is_of_the_epoch_that_the_step_lies_in() -> None:
