@@ -84,9 +84,8 @@ def test_every_bomb_gets_its_verdict(bombs: list[Bomb]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["rank", "inspect", "restore"])
-@pytest.mark.parametrize("part", range(4))
-def test_other_commands_answer_as_well(command: str, part: int) -> None:
-    bombs = SCANNED[part::4]
+def test_other_commands_answer_as_well(command: str) -> None:
+    bombs = SCANNED[::4]
     found = answers(bombs, command)
     assert set(found) == {bomb.name for bomb in bombs}
     odd = {name: told for name, told in found.items() if told[0] not in (0, 1, 3, 4)}
