@@ -35,7 +35,7 @@ def command_line(*words: str | Path) -> str:
 
 def argument(path: Path) -> str:
     """A path as a program takes it, not yet quoted: ``./`` before a hyphen."""
-    text = str(path)
+    text = str(getattr(path, "far_argument", path))
     return f"./{text}" if text.startswith("-") else text
 
 

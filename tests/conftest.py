@@ -83,7 +83,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not asked:
         return
     number, of = map(int, asked.split("/"))
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
         may_wait = "slow" in marks and not marks & {"real", "fuzz", "hypothesis"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from ckptdoctor.render.text import shorten_middle
 from ckptdoctor.sources.descriptors import is_far
 
-__all__ = ["common_folder", "names_apart", "relative", "shorten_apart"]
+__all__ = ["common_folder", "names_apart", "relative", "shorten_apart", "shown_folder"]
 
 _WORDS = re.compile(r"\d+|[^\W\d_]+|[\W_]")
 _Words = Sequence[str]
@@ -31,6 +31,11 @@ def common_folder(paths: Sequence[Path]) -> str:
 def _is_shown(path: Path, folder: str) -> bool:
     """Whether a folder above a path has a name of its own: not that above two stores."""
     return not is_far(path) or str(type(path)(folder)) != folder
+
+
+def shown_folder(paths: Sequence[Path], folder: str) -> str:
+    """A folder that holds paths, as it is shown: of far ones its URL, without keys."""
+    return str(type(paths[0])(folder)) if folder and paths else folder
 
 
 def relative(path: Path, root: str) -> str:

@@ -38,7 +38,7 @@ def why_absent(path: Path, what: str = "file or folder") -> str:
         return f"{said}; this is no Windows: {_without_backslashes(str(path))}"
     folder = path.parent
     names = list(_names(folder))
-    if glob.has_magic(str(path)) and not _same(path.name, names):
+    if glob.has_magic(os.fspath(path)) and not _same(path.name, names):
         return f"{path}: nothing matches in {_held(_folder_of_glob(path))}"
     if not folder.is_dir():
         there = _nearest_folder(folder)

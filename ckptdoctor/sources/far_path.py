@@ -116,6 +116,15 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         """Itself: nothing there is a link."""
         return FarPath(os.path.normpath(os.fspath(self)))
 
+    @property
+    def far_argument(self) -> str:
+        """Its URL as a command takes it: a folder of a web server is told by a slash."""
+        found = mirror.of(os.fspath(self))
+        is_folder = (
+            found is not None and found[0].store.is_http and os.path.isdir(os.fspath(self))  # noqa: PTH112
+        )
+        return f"{self}/" if is_folder else str(self)
+
     def as_posix(self) -> str:
         """Its URL."""
         return str(self)
@@ -214,7 +223,10 @@ def far_path(url: str) -> Path:
     below, query = first.partition("://")[2], ""
     if store.is_http:
         below, mark, query = below.partition("?")
-        lead, query = f"{protocol}://", mark + query
+        host, slash, rest_below = below.partition("/")
+        login, at, host = host.rpartition("@")  # it is in no place of the mirror, and no name
+        below = host + slash + rest_below
+        lead, query = f"{protocol}://{login}{at}", mark + query
     else:
         below, lead = _common(below, inside)
     prefix = first.partition("?")[0] if store.is_http else first

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,8 @@ __all__ = ["Entry", "NoRangesError", "Store", "told"]
 T = TypeVar("T")
 
 ATTEMPTS = 5
+_PARTIAL = 206
+_FIRST_BYTE = re.compile(r"bytes (\d{1,19})-")
 _FIRST_PAUSE_S = 0.25
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MARKS = (
@@ -148,7 +151,7 @@ class Store:
             return bytes(self._system.cat_file(path, start=start, end=end))
         from fsspec.implementations.http import HTTPFile, sync  # stops where a server sends all
 
-        session = sync(self._system.loop, self._system.set_session)
+        session = _Exact(sync(self._system.loop, self._system.set_session))
         file = HTTPFile(
             self._system,
             path,
@@ -222,6 +225,24 @@ class Store:
                     raise told(error, attempt + 1) from None  # the first one may hold a key
             time.sleep(_FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+class _Exact:
+    """A session whose answers are of the range that was asked for, as far as a server tells."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    async def get(self, url: Any, *, headers: Mapping[str, str], **options: Any) -> Any:
+        answer = await self._session.get(url, headers=headers, **options)
+        told = _FIRST_BYTE.match(answer.headers.get("Content-Range", ""))
+        asked = _FIRST_BYTE.match(headers.get("Range", "").replace("=", " "))
+        if answer.status == _PARTIAL and told and asked and int(told[1]) != int(asked[1]):
+            answer.close()
+            raise ConnectionError(
+                f"asked for bytes from {asked[1]} on, the server sends those from {told[1]} on"
+            )
+        return answer
 
 
 def _behind(error: Exception) -> Exception:

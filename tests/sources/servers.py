@@ -22,6 +22,7 @@ class Site:
         breaks: how many answers it still breaks off in the middle.
         etag: of every file.
         sends: fewer bytes of a file than it tells of.
+        slips: so many bytes lie between the range that is asked for and the one that it answers.
         forbidden: a path that it answers by 403.
         asked: method, path and range of each request, in order.
         sent: bytes of files that went out.
@@ -34,6 +35,7 @@ class Site:
     breaks: int = 0
     etag: str = '"one"'
     sends: int | None = None
+    slips: int = 0
     forbidden: str = "/no such path"
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     sent: int = 0
@@ -79,6 +81,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self._send(data[: site.sends] if with_body else b"", len(data))
                 return
             start, end = int(found[1]), min(int(found[2]) + 1, len(data))
+            if start >= site.slips:
+                start, end = start - site.slips, end - site.slips
             self._head(206, end - start, content=f"bytes {start}-{end - 1}/{len(data)}")
             self._send(data[start:end], end - start)
 

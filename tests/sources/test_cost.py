@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import ckptdoctor
+from ckptdoctor.finding import Verdict
 from ckptdoctor.sources.far_file import _joined
 from ckptdoctor.sources.fetching import SEGMENT_NBYTES
 from tests.builders import patched, save
@@ -141,6 +142,15 @@ def test_a_server_that_sends_less_than_it_tells(site: Site) -> None:
     found = ckptdoctor.scan(f"{site.url}/run/unet_epoch_0.pth")
     (finding,) = found.checkpoints[0].findings
     assert finding.code == "CD108"
+
+
+def test_a_server_that_answers_another_range_is_not_believed(site: Site, large: Path) -> None:
+    """It tells so itself: what it sends would be read as other weights."""
+    site.root, site.slips = large, 4096
+    report = ckptdoctor.scan(f"{site.url}/large.safetensors")
+    (one,) = report.checkpoints
+    assert one.verdict is Verdict.UNREADABLE
+    assert "CD108" in {finding.code for finding in one.findings}
 
 
 def test_a_history_fetches_no_tensor(store: Site) -> None:

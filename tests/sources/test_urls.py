@@ -92,6 +92,21 @@ def test_no_output_holds_the_key_of_a_url(site: Site) -> None:
     assert "Secret1" not in gone.stderr
 
 
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "sarif", "html"])
+def test_no_output_holds_the_password_of_a_url(site: Site, form: str) -> None:
+    """Also where the run has its name of the host, for its files lie in no folder there."""
+    site.root = site.root / "run"
+    root = site.url.replace("http://", "http://bob:Secret1@x@")
+    for where in (f"{root}/", f"{root}/unet_epoch_0.pth"):
+        outcome = run("scan", where, "--format", form)
+        assert outcome.code in (0, 1)
+        assert "unet_epoch_0.pth" in outcome.stdout
+        assert not {"Secret1", "@x@", "ckptdoctor-"} & {
+            one for one in ("Secret1", "@x@", "ckptdoctor-") if one in outcome.stdout
+        }
+        assert "Secret1" not in outcome.stderr
+
+
 def test_what_is_not_installed_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise ImportError("Install s3fs to access S3")

@@ -15,7 +15,7 @@ from ckptdoctor.metadata import MetricKind, count_text
 from ckptdoctor.render.html.curve import Curve, curve_of
 from ckptdoctor.render.html.plot import Drawing, draw
 from ckptdoctor.render.html.template import rendered
-from ckptdoctor.render.paths import common_folder, relative, shorten_apart
+from ckptdoctor.render.paths import common_folder, relative, shorten_apart, shown_folder
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections, what_is_wrong
 from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.text import number, printable
@@ -206,7 +206,7 @@ def _part(section: Section, anchor: str, anchors: dict[Path, str], most: int) ->
         plots=_plots(curve),
         legend=_legend(curve),
         metric=brief(shared or "metric", 24),
-        folder=brief(folder),
+        folder=brief(shown_folder([row.path for _, row, _ in shown], folder)),
         rows=_rows(shown, section.good_path, folder, anchors, shared),
         hidden=len(section.rows) - len(shown),
     )
