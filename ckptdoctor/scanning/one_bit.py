@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from ckptdoctor.checkpoint import StorageRef, TensorRecord
 from ckptdoctor.formats.zip.flipped_bit import Suspects, odds_of_chance, suspects_of
-from ckptdoctor.formats.zip.packed_bit import TRIED_BESIDE_NBYTES, packed_suspects, tried_nbytes
+from ckptdoctor.formats.zip.packed_bit import (
+    BESIDE_S,
+    TRIED_BESIDE_NBYTES,
+    SearchEndedError,
+    packed_suspects,
+    tried_nbytes,
+)
 from ckptdoctor.scanning.flipped import Element, element_at, told_values, value_of
 from ckptdoctor.sources.descriptors import pread
 
@@ -66,7 +72,10 @@ def _suspects(fd: int, ref: StorageRef, computed: int | None) -> Suspects:
     nbytes = ref.deflated_nbytes
     if nbytes is None or tried_nbytes(nbytes, ref.nbytes) > TRIED_BESIDE_NBYTES:
         return Suspects()
-    return packed_suspects(pread(fd, nbytes, ref.offset), ref.crc32, ref.nbytes)
+    try:
+        return packed_suspects(pread(fd, nbytes, ref.offset), ref.crc32, ref.nbytes, BESIDE_S)
+    except SearchEndedError:
+        return Suspects()
 
 
 def _explained(

@@ -8,7 +8,13 @@ from ckptdoctor.errors import CorruptCheckpointError
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.flipped_bit import suspects_of
-from ckptdoctor.formats.zip.packed_bit import TRIED_BESIDE_NBYTES, packed_suspects, tried_nbytes
+from ckptdoctor.formats.zip.packed_bit import (
+    BESIDE_S,
+    TRIED_BESIDE_NBYTES,
+    SearchEndedError,
+    packed_suspects,
+    tried_nbytes,
+)
 from ckptdoctor.formats.zip.records import DEFLATED, LOCAL_MAGIC, ZipRecord
 from ckptdoctor.formats.zip.skeleton import skeletons
 from ckptdoctor.shell import command_line
@@ -36,7 +42,10 @@ def _bits_of_packed(source: ByteSource, record: ZipRecord) -> tuple[int, ...]:
     if tried_nbytes(record.stored_nbytes, record.nbytes) > TRIED_BESIDE_NBYTES:
         return ()
     packed = source.read(record.offset, record.stored_nbytes)
-    bits = packed_suspects(packed, record.crc32, record.nbytes).bits
+    try:
+        bits = packed_suspects(packed, record.crc32, record.nbytes, BESIDE_S).bits
+    except SearchEndedError:
+        return ()
     return bits if len(bits) == 1 else ()
 
 

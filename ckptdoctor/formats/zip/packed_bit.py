@@ -9,6 +9,7 @@ Source: RFC 1951; PKWARE APPNOTE 4.4.7.
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator
 
@@ -16,14 +17,28 @@ from zlib_ng import zlib_ng
 
 from ckptdoctor.formats.zip.flipped_bit import Suspects
 
-__all__ = ["MOST_TRIED_NBYTES", "TRIED_BESIDE_NBYTES", "packed_suspects", "tried_nbytes"]
+__all__ = [
+    "BESIDE_S",
+    "MOST_TRIED_NBYTES",
+    "TRIED_BESIDE_NBYTES",
+    "SearchEndedError",
+    "packed_suspects",
+    "tried_nbytes",
+]
 
 MOST_TRIED_NBYTES = 1 << 33
 """So much is moved in search of a bit at most: some 15 s of the processor."""
 TRIED_BESIDE_NBYTES = 1 << 28
 """The same where the bit is said beside something else, as a scan does: half a second."""
+MOST_S = 60.0
+"""Of the processor, for one record: of bytes that were made for it the work cannot be foretold."""
+BESIDE_S = 2.0
 _CALL_NBYTES = 2048
 _RAW = -15  # a window of 32 kB, and no header
+
+
+class SearchEndedError(Exception):
+    """Not every bit was tried: that takes more of the processor than is given to it."""
 
 
 def tried_nbytes(stored_nbytes: int, nbytes: int) -> int:
@@ -39,20 +54,27 @@ def tried_nbytes(stored_nbytes: int, nbytes: int) -> int:
     return 8 * stored_nbytes * (stored_nbytes + nbytes + _CALL_NBYTES) // 2
 
 
-def packed_suspects(packed: bytes, crc32: int, nbytes: int) -> Suspects:
+def packed_suspects(
+    packed: bytes, crc32: int, nbytes: int, most_s: float | None = None
+) -> Suspects:
     """The single bits, each of which alone explains the difference; none where several are wrong.
 
     Args:
         packed: the compressed bytes as they are.
         crc32: that the plain bytes had.
         nbytes: how many those were.
+        most_s: how much of the processor it may take; by default :data:`MOST_S`.
+
+    Raises:
+        SearchEndedError: it takes more.
     """
+    until = time.thread_time() + (MOST_S if most_s is None else most_s)
     computed = _inflated(packed, nbytes)
     if computed == crc32:
         return Suspects()
     difference = 0 if computed is None else computed ^ crc32
     in_checksum = difference.bit_length() - 1 if difference.bit_count() == 1 else None
-    fitting = tuple(_fitting(packed, crc32, nbytes))
+    fitting = tuple(_fitting(packed, crc32, nbytes, until))
     return Suspects(tuple(n for n in fitting if _ends_clean(packed, n, nbytes)), in_checksum)
 
 
@@ -84,9 +106,11 @@ def _inflated(packed: bytes, nbytes: int) -> int | None:
     return zlib_ng.crc32(plain) if whole else None
 
 
-def _fitting(packed: bytes, crc32: int, nbytes: int) -> Iterator[int]:
+def _fitting(packed: bytes, crc32: int, nbytes: int, until: float) -> Iterator[int]:
     before, sum_before, left = zlib.decompressobj(_RAW), 0, nbytes
     for at, byte in enumerate(packed):
+        if time.thread_time() > until:
+            raise SearchEndedError
         behind = packed[at + 1 :]
         for bit in range(8):
             inflater = before.copy()

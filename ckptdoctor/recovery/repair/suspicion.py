@@ -14,7 +14,12 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.flipped_bit import odds_of_chance, suspects_of
-from ckptdoctor.formats.zip.packed_bit import MOST_TRIED_NBYTES, packed_suspects, tried_nbytes
+from ckptdoctor.formats.zip.packed_bit import (
+    MOST_TRIED_NBYTES,
+    SearchEndedError,
+    packed_suspects,
+    tried_nbytes,
+)
 from ckptdoctor.formats.zip.patching import placed_records
 from ckptdoctor.formats.zip.records import DEFLATED, STORED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.serialization_id import folded
@@ -159,7 +164,10 @@ def _in_records(source: ByteSource, directory: ZipDirectory, sums: Sums) -> Inqu
         return Inquiry(unchecked=unchecked, reason=_too_large(packed))
     each = []
     for record in bad:
-        ways = list(_of_record(source, record, sums))
+        try:
+            ways = list(_of_record(source, record, sums))
+        except SearchEndedError:
+            return Inquiry(unchecked=unchecked, reason=_too_large([record]))
         if not ways:
             return Inquiry(unchecked=unchecked, reason=_why_none(record, len(bad)))
         each.append(ways)

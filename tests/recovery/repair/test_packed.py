@@ -163,4 +163,12 @@ def test_what_is_too_large_to_try_is_said(deflated: Whole, monkeypatch: pytest.M
     (says, *_) = repair_file(path).refused
     assert f"'model/data/0' is compressed, and {8 * nbytes:,} bits are too many" in says
     monkeypatch.setattr(suspicion, "MOST_TRIED_NBYTES", most)
+    with monkeypatch.context() as hurried:  # bytes may be made so that they take much longer
+        hurried.setattr("ckptdoctor.formats.zip.packed_bit.MOST_S", -1.0)
+        (says, *_) = repair_file(path).refused
+        assert "are too many to try each of them" in says
+    assert "flipped_bit" in str(examine([path]).checkpoints[0].findings)
+    with monkeypatch.context() as hurried:
+        hurried.setattr("ckptdoctor.scanning.one_bit.BESIDE_S", -1.0)
+        assert "flipped_bit" not in str(examine([path]).checkpoints[0].findings)
     assert repair_file(path).written
