@@ -68,10 +68,12 @@ def form_runs(
     ]
     if not members and not runs and wish.logs:
         runs.append(_of_logs_alone(wish.logs, wish, shelf))
+    silent = [path for path in wish.logs if not shelf.read(path, named=True).says_something]
     return Formed(
         runs=tuple(_with_pointers(runs, pointers)),
         strays=membership.strays,
-        silent=tuple(path for path in wish.logs if not shelf.read(path, named=True).says_something),
+        silent=tuple(silent),
+        unmatched=tuple(shelf.unmatched()),
     )
 
 
@@ -208,6 +210,12 @@ class _Shelf:
         self._pattern = pattern
         self._known: dict[Path, LogReading] = {}
         self._failed: dict[Path, OSError] = {}
+
+    def unmatched(self) -> Iterator[Path]:
+        """The logs, where the user's pattern fits no line of any of them."""
+        if self._pattern is None or any(one.says_something for one in self._known.values()):
+            return
+        yield from (path for path in self._known if path not in self._failed)
 
     def read(self, path: Path, *, named: bool) -> LogReading:
         """What a log says; one that only lies there and cannot be read says nothing.

@@ -21,6 +21,9 @@ def notes_of(formed: Formed) -> tuple[str, ...]:
 def _notes(formed: Formed) -> Iterator[str]:
     for path in formed.silent:
         yield (f"{path}: no epoch with a value was found in it; --log-pattern tells how to read it")
+    for path in formed.unmatched:
+        if path not in formed.silent:
+            yield f"{path}: no line of it fits the --log-pattern, and so it told nothing"
     several = len(formed.runs) > 1
     for run in formed.runs:
         whose = f"{run.name}: " if several else ""

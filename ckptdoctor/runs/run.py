@@ -246,11 +246,13 @@ class Formed:
         runs: the one with the most checkpoints first where all lie in one folder, else by folder.
         strays: files that lie beside them.
         silent: logs that the user named and that gave nothing.
+        unmatched: logs that were found, where the user's pattern fits no line of any of them.
     """
 
     runs: tuple[Run, ...] = ()
     strays: tuple[Member, ...] = field(default=(), repr=False)
     silent: tuple[Path, ...] = ()
+    unmatched: tuple[Path, ...] = ()
 
     def run_of(self, path: Path) -> Run:
         """The run of a file; an empty one for a stray."""

@@ -17,6 +17,7 @@ from ckptdoctor.metadata import Mode, Source
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.form import form_runs
+from ckptdoctor.runs.logs import compile_pattern
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Run
@@ -192,6 +193,17 @@ def test_a_log_that_the_user_names_is_believed_and_its_silence_told(tmp_path: Pa
     assert formed.runs[0].history.logs == (stale,)
     assert formed.silent == (empty,)
     assert any("empty.log" in note and "--log-pattern" in note for note in notes_of(formed))
+
+
+def test_a_pattern_that_fits_no_line_of_what_lies_there_is_told(tmp_path: Path) -> None:
+    """It may come from a settings file, and takes from a run what its log would tell."""
+    mine = laid(tmp_path / "ckpt", val_iou=lambda e: UP[e - 1])
+    log = tmp_path / "ckpt" / "train.log"
+    log.write_text(told(FALLEN, "val_iou"))
+    formed = form_runs(mine, Wish(pattern=compile_pattern("(?P<epoch>[0-9]+)(?P<iou>Q)")))
+    assert formed.unmatched == (log,)
+    assert any("train.log: no line of it fits" in note for note in notes_of(formed))
+    assert not form_runs(mine, Wish()).unmatched
 
 
 # -- second trainings in one folder --------------------------------------------------------------
