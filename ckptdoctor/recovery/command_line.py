@@ -82,6 +82,7 @@ class CommandLine:
         flags: of the command that trains, in their order.
         alone: its arguments that belong to no flag, as flags without a name.
         programs: the names of what is started: launchers, the script.
+        others: what the shell runs besides: commands, and what stands in ``$( )``.
         end: behind its last word.
         moves: whether it may change the working folder, so that relative paths do not hold.
         several: whether commands follow one another in it, whatever becomes of the first.
@@ -94,6 +95,7 @@ class CommandLine:
     several: bool = False
     alone: tuple[Flag, ...] = ()
     programs: frozenset[str] = frozenset()
+    others: tuple[str, ...] = ()
     _cuts: list[tuple[int, int, str]] = field(default_factory=list)
     _added: list[str] = field(default_factory=list)
 
@@ -200,6 +202,8 @@ def parse_command(text: str) -> CommandLine:
     words = max(trains or commands, key=lambda found: sum(w.text[:1] == "-" for w in found))
     behind = _behind_script(words)
     flags = tuple(_flags(source, behind))
+    others = [source[one[0].start : one[-1].end] for one in commands if one is not words]
+    run = [word.text for word in words if word.live and ("$(" in word.text or "`" in word.text)]
     return CommandLine(
         source,
         flags,
@@ -208,6 +212,7 @@ def parse_command(text: str) -> CommandLine:
         or any(flag.assigned for flag in flags),
         several=any(separate[:-1]),
         alone=tuple(_alone(behind, flags)),
+        others=(*(one for one in others if one.split()[0] not in ("cd", "pushd", "tee")), *run),
         programs=frozenset(word.text.rpartition("/")[2] for word in words if word not in behind),
     )
 

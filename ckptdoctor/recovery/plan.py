@@ -144,6 +144,10 @@ def _best(run: RunReport) -> Place | None:
     return places[rescued[-1]] if rescued else None
 
 
+_ANOTHER = "--command names another"
+_MOST_CHARS = 60
+
+
 def _command(
     request: Request, history: History | None, place: Place | None, stored: Stored
 ) -> tuple[CommandLine | None, str, list[str]]:
@@ -159,7 +163,9 @@ def _command(
             told = str(error).removeprefix("--command: ")
             notes.append(f"the command in the log cannot be read: {told}")
         else:
-            return line, where, ["the command is the last one in the log; --command names another"]
+            more = ", ".join(one[:_MOST_CHARS] for one in line.others)
+            also = f", and also runs {more}: read it before you paste it" if more else ""
+            return line, where, [f"the command is the last one in the log{also}; {_ANOTHER}"]
     found = "" if place is None else stored_command(stored(place.report.path) or {})
     if not found:
         return None, "", notes

