@@ -75,6 +75,7 @@ def test_of_each_format(tmp_path: Path, workers: Workers) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*no checkpoint in this folder")
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_of_bad_inputs(part: int, tmp_path: Path, workers: Workers) -> None:
     paths = []
