@@ -74,7 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--share",
         metavar="N/M",
-        help="of the tests that are slow, and neither real nor fuzz, one in M: another for each N",
+        help="of the tests that are slow or real, and no fuzz, one in M: another one for each N",
     )
 
 
@@ -87,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left: list[pytest.Item] = []
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        may_wait = "slow" in marks and not marks & {"real", "fuzz", "hypothesis"}
+        may_wait = bool(marks & {"slow", "real"}) and not marks & {"fuzz", "hypothesis"}
         is_due = (zlib.crc32(item.nodeid.encode("utf-8", "replace")) - number) % of == 0
         (left if may_wait and not is_due else kept).append(item)
     config.hook.pytest_deselected(items=left)
