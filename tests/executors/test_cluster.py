@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copyreg
+import importlib
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,13 +22,24 @@ from tests.cli.support import run
 from tests.executors.conftest import ROOT
 from tests.executors.deadly import die_at, die_once_at
 
-distributed: Any = pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(find_spec("distributed") is None, reason="dask is not installed"),
+]
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+@pytest.fixture(scope="module")
+def distributed() -> Iterator[Any]:
+    """dask, imported for these tests alone: it has every exception pickled in a way of its own."""
+    before = dict(copyreg.dispatch_table)
+    yield importlib.import_module("distributed")
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
 
 
 @pytest.fixture
-def cluster() -> Iterator[Any]:
+def cluster(distributed: Any) -> Iterator[Any]:
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as running:
@@ -40,7 +54,9 @@ def test_the_command_says_the_same(many: Path, cluster: Any) -> None:
     assert there.stderr == ""
 
 
-def test_a_worker_that_is_killed_costs_no_verdict(many: Path, cluster: Any, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_costs_no_verdict(
+    many: Path, cluster: Any, tmp_path: Path, distributed: Any
+) -> None:
     here = scan_json(ckptdoctor.scan(many))
     once = tmp_path / "died"
     with distributed.Client(cluster, set_as_default=False) as client:
@@ -51,7 +67,9 @@ def test_a_worker_that_is_killed_costs_no_verdict(many: Path, cluster: Any, tmp_
     assert scan_json(found) == here
 
 
-def test_a_file_that_kills_every_worker_is_a_finding(many: Path, cluster: Any) -> None:
+def test_a_file_that_kills_every_worker_is_a_finding(
+    many: Path, cluster: Any, distributed: Any
+) -> None:
     root = str(ROOT)
 
     class Dying(distributed.WorkerPlugin):  # type: ignore[misc]
@@ -85,7 +103,7 @@ def test_what_is_no_address(many: Path) -> None:
     assert "no address of a dask scheduler" in told.stderr
 
 
-def test_ctrl_c_ends_it(many: Path, cluster: Any) -> None:
+def test_ctrl_c_ends_it(many: Path, cluster: Any, distributed: Any) -> None:
     command = [sys.executable, "-m", "ckptdoctor", "scan", str(many), "--no-cache"]
     with distributed.Client(cluster, set_as_default=False) as client:
         client.run(_slow_down)
