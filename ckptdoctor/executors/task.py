@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +31,6 @@ class Order:
     Attributes:
         path: the file.
         part: what it is of a checkpoint of several; None for a single file.
-        taken: names that other parts of the checkpoint have.
         has_note: whether a note of ours lies beside it.
         versions: of files that lie elsewhere, what is known here of each that will be opened: its
             size, its mark, and when it was written.
@@ -40,7 +38,6 @@ class Order:
 
     path: Path
     part: Part | None = None
-    taken: frozenset[str] = frozenset()
     has_note: bool = False
     versions: tuple[tuple[Path, int, bytes, int], ...] = ()
 
@@ -84,20 +81,15 @@ def examined(orders: Orders) -> list[Answer] | str:
                 path,
                 part,
                 scanner,
-                taken=order.taken,
                 repeats=_mine.repeats,
                 has_note=order.has_note,
             )
             waiting.append(pending)
             if len(waiting) > AHEAD:
                 answers.append(answer_of(_finished(waiting.popleft()), packer))
-        answers.extend(answer_of(_finished(one), packer) for one in _drained(waiting))
+        while waiting:
+            answers.append(answer_of(_finished(waiting.popleft()), packer))
     return answers
-
-
-def _drained(waiting: deque[Pending | Failed]) -> Iterator[Pending | Failed]:
-    while waiting:
-        yield waiting.popleft()
 
 
 def _finished(one: Pending | Failed) -> Found | Failed:

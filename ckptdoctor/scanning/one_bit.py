@@ -6,13 +6,7 @@ from collections.abc import Sequence
 
 from ckptdoctor.checkpoint import StorageRef, TensorRecord
 from ckptdoctor.formats.zip.flipped_bit import Suspects, odds_of_chance, suspects_of
-from ckptdoctor.formats.zip.packed_bit import (
-    BESIDE_S,
-    TRIED_BESIDE_NBYTES,
-    SearchEndedError,
-    packed_suspects,
-    tried_nbytes,
-)
+from ckptdoctor.formats.zip.packed_bit import suspects_beside
 from ckptdoctor.scanning.flipped import Element, element_at, told_values, value_of
 from ckptdoctor.sources.descriptors import pread
 
@@ -69,13 +63,11 @@ def _suspects(fd: int, ref: StorageRef, computed: int | None) -> Suspects:
         return Suspects()
     if ref.is_plain and computed is not None:
         return suspects_of(ref.crc32, computed, ref.nbytes)
-    nbytes = ref.deflated_nbytes
-    if nbytes is None or tried_nbytes(nbytes, ref.nbytes) > TRIED_BESIDE_NBYTES:
+    if ref.deflated_nbytes is None:
         return Suspects()
-    try:
-        return packed_suspects(pread(fd, nbytes, ref.offset), ref.crc32, ref.nbytes, BESIDE_S)
-    except SearchEndedError:
-        return Suspects()
+    return suspects_beside(
+        lambda nbytes: pread(fd, nbytes, ref.offset), ref.deflated_nbytes, ref.crc32, ref.nbytes
+    )
 
 
 def _explained(

@@ -8,13 +8,7 @@ from ckptdoctor.errors import CorruptCheckpointError
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.flipped_bit import suspects_of
-from ckptdoctor.formats.zip.packed_bit import (
-    BESIDE_S,
-    TRIED_BESIDE_NBYTES,
-    SearchEndedError,
-    packed_suspects,
-    tried_nbytes,
-)
+from ckptdoctor.formats.zip.packed_bit import suspects_beside
 from ckptdoctor.formats.zip.records import DEFLATED, LOCAL_MAGIC, ZipRecord
 from ckptdoctor.formats.zip.skeleton import skeletons
 from ckptdoctor.shell import command_line
@@ -39,14 +33,13 @@ def _bits_of(source: ByteSource, record: ZipRecord) -> tuple[int, ...]:
 
 def _bits_of_packed(source: ByteSource, record: ZipRecord) -> tuple[int, ...]:
     """The one bit of a small compressed record; nothing where there are several."""
-    if tried_nbytes(record.stored_nbytes, record.nbytes) > TRIED_BESIDE_NBYTES:
-        return ()
-    packed = source.read(record.offset, record.stored_nbytes)
-    try:
-        bits = packed_suspects(packed, record.crc32, record.nbytes, BESIDE_S).bits
-    except SearchEndedError:
-        return ()
-    return bits if len(bits) == 1 else ()
+    found = suspects_beside(
+        lambda nbytes: source.read(record.offset, nbytes),
+        record.stored_nbytes,
+        record.crc32,
+        record.nbytes,
+    )
+    return found.bits if len(found.bits) == 1 else ()
 
 
 def with_remedy(

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from zlib_ng import zlib_ng
 
 from ckptdoctor.formats.zip.flipped_bit import Suspects
 
 __all__ = [
-    "BESIDE_S",
     "MOST_TRIED_NBYTES",
     "TRIED_BESIDE_NBYTES",
     "SearchEndedError",
     "packed_suspects",
+    "suspects_beside",
     "tried_nbytes",
 ]
 
@@ -32,7 +32,7 @@ TRIED_BESIDE_NBYTES = 1 << 28
 """The same where the bit is said beside something else, as a scan does: half a second."""
 MOST_S = 60.0
 """Of the processor, for one record: of bytes that were made for it the work cannot be foretold."""
-BESIDE_S = 2.0
+_BESIDE_S = 2.0
 _CALL_NBYTES = 2048
 _RAW = -15  # a window of 32 kB, and no header
 
@@ -76,6 +76,25 @@ def packed_suspects(
     in_checksum = difference.bit_length() - 1 if difference.bit_count() == 1 else None
     fitting = tuple(_fitting(packed, crc32, nbytes, until))
     return Suspects(tuple(n for n in fitting if _ends_clean(packed, n, nbytes)), in_checksum)
+
+
+def suspects_beside(
+    read: Callable[[int], bytes], stored_nbytes: int, crc32: int, nbytes: int
+) -> Suspects:
+    """As :func:`packed_suspects`, by whoever has else to do; nothing where it would take long.
+
+    Args:
+        read: gives so many compressed bytes; not called where they are too many.
+        stored_nbytes: how many they are.
+        crc32: that the plain bytes had.
+        nbytes: how many those were.
+    """
+    if tried_nbytes(stored_nbytes, nbytes) > TRIED_BESIDE_NBYTES:
+        return Suspects()
+    try:
+        return packed_suspects(read(stored_nbytes), crc32, nbytes, _BESIDE_S)
+    except SearchEndedError:
+        return Suspects()
 
 
 def _ends_clean(packed: bytes, number: int, nbytes: int) -> bool:

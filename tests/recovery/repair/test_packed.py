@@ -169,6 +169,6 @@ def test_what_is_too_large_to_try_is_said(deflated: Whole, monkeypatch: pytest.M
         assert "are too many to try each of them" in says
     assert "flipped_bit" in str(examine([path]).checkpoints[0].findings)
     with monkeypatch.context() as hurried:
-        hurried.setattr("ckptdoctor.scanning.one_bit.BESIDE_S", -1.0)
+        hurried.setattr("ckptdoctor.formats.zip.packed_bit._BESIDE_S", -1.0)
         assert "flipped_bit" not in str(examine([path]).checkpoints[0].findings)
     assert repair_file(path).written
