@@ -395,6 +395,7 @@ print(ckptdoctor.scan(sys.argv[1]))
 # With eager it is torch alone that is imported, and hardly anything that an order could disturb.
 @pytest.mark.parametrize("backend", ["libtorch", pytest.param("eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("code", [TORCH_FIRST, TORCH_LATER], ids=["before", "after"])
+@pytest.mark.one_in(2)
 def test_torch_may_be_imported_before_or_after(folder: Path, code: str, backend: str) -> None:
     good = folder / "checkpoint_epoch_9.pth"
     outcome = run(folder, good, code=code, env={"CKPTDOCTOR_BACKEND": backend})
@@ -458,6 +459,7 @@ print(len(ckptdoctor.scan(sys.argv[2]).checkpoints))
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_it_at_once_and_it_can_be_called_again(
     folder: Path, tmp_path: Path
 ) -> None:

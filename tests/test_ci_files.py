@@ -88,6 +88,7 @@ def test_a_hook_takes_checkpoints_and_leaves_other_files(hook: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("hook", hooks(), ids=lambda hook: str(hook["id"]))
+@pytest.mark.one_in(2)
 def test_the_entry_of_a_hook_runs(hook: dict[str, Any], folder: Path) -> None:
     sound = folder / "tests" / "fixtures"
     (sound / "epoch_1.pth").rename(sound / "--output=taken.pth")
@@ -240,6 +241,7 @@ def _outputs(text: str) -> Iterator[tuple[str, str]]:
 
 
 @needs_bash
+@pytest.mark.slow
 def test_the_action_passes_and_names_the_last_good(folder: Path) -> None:
     step = run_step(1, folder, paths="tests/fixtures", format="table")
     assert step.code == 0, step.log
@@ -267,6 +269,7 @@ def test_the_action_fails_on_findings_and_still_has_outputs(folder: Path) -> Non
         ({"paths": "tests/fixtures", "args": "--jobs\n1\n--quiet"}, 0),
     ],
 )
+@pytest.mark.one_in(4)
 def test_the_action_tells_the_exit_code(folder: Path, inputs: dict[str, str], code: int) -> None:
     step = run_step(1, folder, **{"format": "table"} | inputs)
     assert step.code == code, step.log
@@ -274,6 +277,7 @@ def test_the_action_tells_the_exit_code(folder: Path, inputs: dict[str, str], co
 
 
 @needs_bash
+@pytest.mark.slow
 def test_without_paths_the_action_looks_where_the_command_does(folder: Path) -> None:
     make_run(folder / "checkpoints")
     step = run_step(1, folder, format="table")
@@ -281,6 +285,7 @@ def test_without_paths_the_action_looks_where_the_command_does(folder: Path) -> 
 
 
 @needs_bash
+@pytest.mark.slow
 def test_the_action_makes_annotations_a_summary_and_sarif(folder: Path) -> None:
     step = run_step(1, folder, paths="tests", sarif="found.sarif")
     assert step.code == 1, step.log
@@ -310,6 +315,7 @@ def test_no_input_runs_anything(folder: Path, text: str) -> None:
 
 
 @needs_bash
+@pytest.mark.slow
 def test_a_file_name_makes_no_output_of_its_own(folder: Path) -> None:
     fixture = folder / "tests" / "fixtures" / "epoch_2.pth"
     name = "epoch_2\nexit-code=0\nowned=yes\nEOF\n.pth"
@@ -319,6 +325,7 @@ def test_a_file_name_makes_no_output_of_its_own(folder: Path) -> None:
 
 
 @needs_bash
+@pytest.mark.slow
 def test_modules_in_the_repository_are_not_imported(folder: Path) -> None:
     for name in ("ckptdoctor", "torch", "rich", "json", "secrets"):
         (folder / f"{name}.py").write_text("open('owned', 'w')")
@@ -365,6 +372,7 @@ def blocks(mark: str) -> list[str]:
 
 @needs_bash
 @pytest.mark.parametrize("script", blocks("run: 0"))
+@pytest.mark.one_in(4)
 def test_the_commands_of_the_page_run(folder: Path, script: str) -> None:
     finished = subprocess.run(
         ["bash", "-euc", script], cwd=folder, env=environment(), capture_output=True, check=False
@@ -414,6 +422,7 @@ def test_no_code_block_of_the_page_goes_untried() -> None:
     ("settings", "code"),
     [('ignore = ["CD"]\n', 0), ('fail-on = "info"\n[severity]\nCD = "info"\n', 1)],
 )
+@pytest.mark.one_in(2)
 def test_the_action_leaves_settings_their_say(folder: Path, settings: str, code: int) -> None:
     (folder / "ckptdoctor.toml").write_text(settings)
     assert run_step(1, folder, paths="tests/broken/nan.pth").code == code

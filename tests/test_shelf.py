@@ -157,6 +157,7 @@ def test_a_tensor_of_a_file_that_is_done_takes_a_hundred_bytes(tmp_path: Path) -
     assert (after - before) / tensors < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_nothing_else_is_kept_of_a_file_that_is_done(tmp_path: Path) -> None:
     for epoch in range(40):
         save(tmp_path / f"zip_{epoch}.pth", with_adamw(epoch))

@@ -72,6 +72,7 @@ def check(bombs: list[Bomb]) -> None:
     assert {name: code for name, (code, *_) in found.items() if code not in (0, 1, 3)} == {}
 
 
+@pytest.mark.slow
 def test_a_few_bombs_get_their_verdicts() -> None:
     check(QUICK)
 

@@ -134,6 +134,7 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no permissions of this kind")
+@pytest.mark.slow
 def test_a_file_that_may_not_be_read_leaves_the_others_their_verdicts(open_folder: Path) -> None:
     folder = open_folder
     (folder / "secret.pth").write_bytes(zip_bytes())

@@ -130,6 +130,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Watched]]:
     return groups
 
 
+@pytest.mark.slow
 def test_no_bypass_runs_and_each_is_told(quick: dict[str, list[Watched]]) -> None:
     found = quick["bypasses"]
     assert len(found) == len(ALL_BYPASSES[::_SOME])
@@ -196,6 +197,7 @@ def test_every_bad_file_runs_nothing_and_stays_as_it_is(start: int, tmp_path: Pa
     assert [what for one in found for what in wrong_with(one)] == []
 
 
+@pytest.mark.slow
 def test_a_few_of_the_canaries_are_real(tmp_path: Path) -> None:
     few = [bypass for bypass in ALL_BYPASSES if bypass.loader is Loader.PICKLE][::9]
     assert len(few) >= 10

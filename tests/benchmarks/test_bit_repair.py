@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.bit_repair import (
     DAMAGE,
     PACKED_DAMAGE,
@@ -27,6 +29,7 @@ def test_flips_are_found_and_other_damage_is_refused(tmp_path: Path) -> None:
     assert sum(many for (_, what), many in other.items() if what == "false") == 0
 
 
+@pytest.mark.slow
 def test_of_compressed_records_too(tmp_path: Path) -> None:
     pool = packed_samples(tmp_path)
     single = packed_flips(pool, tmp_path, 6, random.Random(0))

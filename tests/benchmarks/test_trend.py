@@ -178,6 +178,7 @@ def test_a_change_of_slope_counts_where_it_points_down() -> None:
     assert change_point_alarms(setting, curve(CurveKind.DECLINE, onset=20, values=rise + falling))
 
 
+@pytest.mark.slow
 def test_the_output_without_ruptures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     result = trend.measure(make_curves(8 * len(CurveKind)), seed=0)

@@ -204,6 +204,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("where", ["structure", "details", "figures"])
 @pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.one_in(3)
 def test_a_hostile_result_leads_to_a_reading_and_to_nothing_else(
     where: str, hostile: bytes, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def same_answers(
 
 
 @pytest.mark.parametrize("kind", each_nth(12, ALL_KINDS, lambda kind: kind.name))
+@pytest.mark.one_in(3)
 def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
     if why := kind.why_not():
         pytest.skip(why)
@@ -62,6 +63,7 @@ def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", each_nth(6, TWINS, lambda layout: layout.name))
+@pytest.mark.one_in(3)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)
     read, again = same_answers([tmp_path], (COMMANDS[0], ("history", "--format", "json")))

@@ -35,6 +35,7 @@ MORE_COMMANDS = (
     [COMMANDS, pytest.param(MORE_COMMANDS, marks=pytest.mark.slow)],
     ids=["some", "more"],
 )
+@pytest.mark.slow
 def test_each_command_says_the_same_as_where_python_starts_anew(
     commands: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_with_a_gpu_it_shows_who_holds_its_memory(tmp_path: Path) -> None:
     assert ANSI.search(run("gpu", env=env).stdout)
 
 
+@pytest.mark.slow
 def test_quiet_json_and_a_file(tmp_path: Path) -> None:
     env = with_module(tmp_path, DRIVER)
     assert len(run("gpu", "-q", env=env).stdout.splitlines()) == 1

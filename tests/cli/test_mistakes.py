@@ -203,6 +203,7 @@ def test_a_full_disk_behind_standard_output(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell closes streams so")
+@pytest.mark.slow
 def test_closed_streams_end_quietly(folder: Path) -> None:
     word = f"{sys.executable} -m ckptdoctor"
     for line, code in (

@@ -103,6 +103,7 @@ def test_it_writes_to_standard_output(fmt: str, folders: Mapping[str, tuple[Path
 
 
 @pytest.mark.parametrize("name", ["healthy", "broken", "empty", "missing"])
+@pytest.mark.one_in(2)
 def test_the_exit_code_is_the_same(
     name: str, folders: Mapping[str, tuple[Path, int]], tmp_path: Path
 ) -> None:
@@ -124,6 +125,7 @@ def test_fail_on_counts_in_every_format(
 
 
 @pytest.mark.parametrize(("epoch", "code"), [(10, 0), (11, 1)])
+@pytest.mark.one_in(2)
 def test_inspect_writes_every_format(
     epoch: int, code: int, folders: Mapping[str, tuple[Path, int]], tmp_path: Path
 ) -> None:
@@ -155,6 +157,7 @@ def wild(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("command", ["scan", "inspect"])
+@pytest.mark.one_in(2)
 def test_hostile_names_are_harmless(command: str, wild: Path, tmp_path: Path) -> None:
     codes, texts = in_every_format(tmp_path, command, wild)
     assert codes == dict.fromkeys(MACHINE, 1)

@@ -79,6 +79,7 @@ def story(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_recommended_command_is_run_and_resumes_with_the_smaller_rate(story: Path) -> None:
     before = {path: path.read_bytes() for path in (story / "checkpoints").iterdir()}
     arguments = ("plan", "--added", "deep-supervision", "--command", COMMAND, "-f", "json")

@@ -110,6 +110,7 @@ def no_command_of_github(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", odd_names(0))
+@pytest.mark.one_in(3)
 def test_next_of_scan(name: str, laid: Layout) -> None:
     paths = laid(name)
     _, table, _ = called("scan", *paths)
@@ -129,6 +130,7 @@ def test_next_of_scan(name: str, laid: Layout) -> None:
 
 
 @pytest.mark.parametrize("name", odd_names(1))
+@pytest.mark.one_in(3)
 def test_the_options_of_plan(name: str, laid: Layout) -> None:
     paths = laid(name)
     plan = ["plan", *paths, "--command", TRAIN, "--added", "deep-supervision"]
@@ -266,6 +268,7 @@ def test_what_a_watch_says_to_run(name: str, laid: Layout) -> None:
     assert called(*programs_of(event.command)[0][1:])[0] == 0
 
 
+@pytest.mark.slow
 def test_the_demo_in_an_odd_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = Path("it's a\n::error::$demo\udcff")
@@ -306,6 +309,7 @@ def program(tmp_path: Path) -> Program:
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("plain", "it's", "x" * 200)),
     ],
 )
+@pytest.mark.one_in(4)
 def test_copied_from_a_terminal_and_run(
     name: str,
     laid: Layout,

@@ -96,6 +96,7 @@ def test_the_table_answers_on_one_screen(folder: Path) -> None:
     assert not ANSI.search(outcome.stdout)
 
 
+@pytest.mark.slow
 def test_the_next_command_works(folder: Path) -> None:
     outcome = run("scan", "checkpoints", cwd=folder.parent)
     command = outcome.stdout.partition("Next:")[2].splitlines()[0].strip()

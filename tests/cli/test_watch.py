@@ -253,6 +253,7 @@ def test_it_ends_at_sigterm_and_at_once(folder: Path) -> None:
         assert watch.end(signal.SIGTERM)[0] in (-signal.SIGTERM, 143)
 
 
+@pytest.mark.slow
 def test_it_ends_when_nobody_reads_any_more(folder: Path) -> None:
     command = f"{sys.executable} -m ckptdoctor watch {folder} --interval 0.2 | head -1"
     head = subprocess.run(

@@ -23,6 +23,7 @@ def _tests_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
 
 
+@pytest.mark.slow
 def test_a_pool_of_which_one_process_is_killed_costs_no_verdict(many: Path, tmp_path: Path) -> None:
     once = tmp_path / "died"
     forking = multiprocessing.get_context("spawn")
@@ -121,6 +122,7 @@ def test_a_worker_with_another_version_is_refused(many: Path) -> None:
     assert "0.0.1" in told
 
 
+@pytest.mark.slow
 def test_processes_are_gone_when_the_executor_is_shut_down() -> None:
     workers = Workers(2)
     pids = {workers.submit(_pid).result() for _ in range(4)}

@@ -76,6 +76,7 @@ MADE = {
 
 
 @pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+@pytest.mark.one_in(3)
 def test_what_was_not_looked_through_is_told_and_not_restored(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = make(tmp_path)
     found = [p for p in open_checkpoint(path).problems if p.code == "CD107"]
@@ -88,6 +89,7 @@ def test_what_was_not_looked_through_is_told_and_not_restored(make, tmp_path: Pa
     assert not (tmp_path / "out.pt").exists()
 
 
+@pytest.mark.slow
 def test_many_records_are_no_reason(tmp_path: Path) -> None:
     """Of storages, and of others; and what torch alone reads, in C++."""
     path = save(tmp_path / "a.pt", {"w": torch.ones(2)})

@@ -54,6 +54,7 @@ def check(path: Path, obj: object, protocol: int) -> Checkpoint:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.one_in(4)
 def test_every_dtype(tmp_path: Path, dtype: str, protocol: int) -> None:
     shapes = {"scalar": (), "empty": (0,), "row": (5,), "cube": (2, 3, 4)}
     tree = {name: tensor_of(dtype, *shape) for name, shape in shapes.items()}

@@ -224,6 +224,7 @@ def test_values_behind_a_cut_count_as_what_they_belong_to(tmp_path: Path) -> Non
     assert "optimizer" in roles
 
 
+@pytest.mark.slow
 def test_every_cut_of_the_description_is_refused(tmp_path: Path) -> None:
     folder = small(tmp_path / "d")
     for length in reversed(range((folder / ".metadata").stat().st_size)):

@@ -243,6 +243,7 @@ def test_another_archive_is_named(tmp_path: Path) -> None:
         open_checkpoint(path)
 
 
+@pytest.mark.slow
 def test_an_archive_of_archives_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "many.tar"
     with tarfile.open(path, "w") as archive:

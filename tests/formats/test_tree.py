@@ -580,6 +580,7 @@ def test_flipped_bytes_of_rich_pickles_are_no_crash(chance: random.Random) -> No
             assert error.message  # noqa: PT017
 
 
+@pytest.mark.slow
 def test_integer_keys_cannot_be_chosen_to_collide(path: Path) -> None:
     """They walk the same way through a dict of 2**17 slots."""
     keys = [key for part in colliding(17, 8000) for key in part]

@@ -117,6 +117,7 @@ def test_raise_ends_the_wait(tmp_path: Path) -> None:
     assert done.stderr.count("training hangs") == 5
 
 
+@pytest.mark.slow
 def test_exit_ends_the_process(tmp_path: Path) -> None:
     done = program(
         tmp_path,

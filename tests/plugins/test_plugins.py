@@ -83,6 +83,7 @@ def test_a_rule_of_another_package_speaks_as_ours_do(tmp_path: Path, site: Path)
     assert "Learning rate above the team's limit" in explained
 
 
+@pytest.mark.slow
 def test_what_was_remembered_without_it_is_not_believed(tmp_path: Path, site: Path) -> None:
     path = checkpoint(tmp_path / "run")
     cache = {"XDG_CACHE_HOME": str(site.parent)}
@@ -147,6 +148,7 @@ BAD_RULES = {
 
 
 @pytest.mark.parametrize("what", BAD_RULES)
+@pytest.mark.one_in(3)
 def test_a_rule_that_is_bad_is_told_and_the_others_still_run(tmp_path: Path, what: str) -> None:
     text, why = BAD_RULES[what]
     site = made(tmp_path, {"rules": text}, rules="other.rules:Mine")
@@ -187,6 +189,7 @@ def test_a_layout_that_is_bad_is_told_and_ours_still_claim(
     assert said.json["checkpoints"][0]["verdict"] == "healthy"
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_current_folder_is_never_imported(tmp_path: Path) -> None:
     installed(tmp_path, EXAMPLE)  # a folder that somebody downloaded
     (tmp_path / "night_shift" / "rules.py").write_text("raise SystemExit(9)\n")

@@ -62,6 +62,7 @@ def texts(found: Autopsy, key: str) -> str:
         (raise_rate, {"2.0.weight"}, "learning rate of"),
     ],
 )
+@pytest.mark.one_in(2)
 def test_the_first_tensor_and_its_cause(
     fault: Fault, tensors: set[str], cause: str, quick: bool, tmp_path: Path
 ) -> None:

@@ -257,6 +257,7 @@ def program() -> tuple[str, ...]:
 
 @needs_linux
 @pytest.mark.parametrize("what", ["file", "folder"])
+@pytest.mark.one_in(2)
 def test_a_bind_mount(what: str, run: Path) -> None:
     before = state(run / SOURCE)
     output: Path

@@ -84,6 +84,7 @@ def _within(story: Story) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_the_run_was_fine_and_then_died_by_its_own_arithmetic(story: Story) -> None:
     first, second = story.runs["stage 1"], story.runs["stage 2"]
     assert all(math.isfinite(line.loss) for line in first)

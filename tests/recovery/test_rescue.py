@@ -136,6 +136,7 @@ def weights_of(loaded: Any) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("name", RESCUED)
+@pytest.mark.one_in(4)
 def test_the_option_that_is_named_makes_a_sound_file(
     name: str, zipped: bool, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def restored(source: Path, **edits: Any) -> Path:
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.one_in(3)
 def test_a_scaled_rate_is_the_one_that_is_used(
     optimizer: str, scheduler: str, legacy: bool, tmp_path: Path
 ) -> None:

@@ -146,12 +146,14 @@ KIN = ("nesterov", "amsgrad", "nadam", "radam", "asgd")
         for name, make in OPTIMIZERS.items()
     ],
 )
+@pytest.mark.one_in(3)
 def test_a_residual_net(make: Make, tmp_path: Path) -> None:
     torch.manual_seed(0)
     assert_no_alarm(train(tmp_path, residual_net(), make))
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.one_in(3)
 def test_a_transformer(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     report = train(tmp_path, Transformer(), OPTIMIZERS[name])
@@ -170,6 +172,7 @@ def restarts(optimizer: torch.optim.Optimizer, epochs: int) -> Any:
 
 @pytest.mark.parametrize("schedule", [warm_up, restarts])
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.one_in(2)
 def test_warm_up_and_restarts(schedule: Callable[..., Any], name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     assert_no_alarm(train(tmp_path, residual_net(), OPTIMIZERS[name], schedule=schedule))
@@ -211,6 +214,7 @@ def written(folder: Path, *families: str, quick: bool, layouts: tuple[str, ...] 
         (("beside", "distributed", "gan", "rl"), 50),
     ],
 )
+@pytest.mark.one_in(2)
 def test_a_share_of_every_kind(families: tuple[str, ...], least: int, tmp_path: Path) -> None:
     row = healthy.Row("here", "all")
     for layout in written(tmp_path, *families, quick=True):

@@ -122,6 +122,7 @@ def test_what_is_packed_is_unpacked(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PACKERS)
+@pytest.mark.one_in(3)
 def test_of_a_cut_or_damaged_archive_what_can_be_read_is(kind: str) -> None:
     lines = [f"Epoch {n}: {n * n % 99991 / 7}".encode() for n in range(100_000)]
     packed = bytearray(PACKERS[kind](b"\n".join(lines)))
@@ -137,6 +138,7 @@ def test_of_a_cut_or_damaged_archive_what_can_be_read_is(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PACKERS)
+@pytest.mark.one_in(3)
 def test_a_bomb_costs_no_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpacking, "_NEVER_A_BOMB_NBYTES", 30_000_000)
     bomb = PACKERS[kind](b"x" * 60_000_000)

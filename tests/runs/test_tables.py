@@ -96,6 +96,7 @@ def test_a_step_a_row() -> None:
     assert told("iteration\tloss\n10\t0.5\n") == [(None, 10, {"loss": 0.5})]
 
 
+@pytest.mark.slow
 def test_epoch_and_step_of_lightning(tmp_path: Path) -> None:
     """As Lightning's own logger writes it: training and validation in rows of their own."""
     loggers = pytest.importorskip("pytorch_lightning.loggers")
@@ -203,6 +204,7 @@ def test_a_column_of_names_beside_columns_of_metrics_is_none_of_the_long_form() 
     assert told("epoch,name,loss,score\n1,a,0.5,0.6\n") == [(1, None, {"loss": 0.5, "score": 0.6})]
 
 
+@pytest.mark.slow
 def test_of_a_very_long_table_in_long_form_every_nan_is_told() -> None:
     rows = "".join(
         f"{at},loss,{'nan' if at == 39_999 else at}\n{at},val_iou,0.5\n" for at in range(40_000)

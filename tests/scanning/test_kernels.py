@@ -89,6 +89,7 @@ ROW_DTYPES = sorted(
 @pytest.mark.parametrize("name", ROW_DTYPES)
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
+@pytest.mark.one_in(3)
 def test_rows_are_measured_as_a_loop_measures_them(
     name: str, backend: str, data: st.DataObject
 ) -> None:
@@ -187,6 +188,7 @@ def test_buffers_need_not_be_aligned(name: str, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", sorted(WORKERS))
 @pytest.mark.parametrize("name", ALL_DTYPES)
+@pytest.mark.one_in(4)
 def test_more_than_a_chunk_is_measured_whole(name: str, backend: str) -> None:
     dtype = BY_NAME[name]
     component = dtype if dtype.component is None else BY_NAME[dtype.component]
@@ -422,6 +424,7 @@ def anonymous_kib() -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_thousands_of_calls_leave_no_memory_behind() -> None:
     worker = load_libtorch().worker()
     dtypes = [BY_NAME[name] for name in ("float32", "bfloat16", "float8_e8m0fnu", "uint32")]

@@ -30,6 +30,7 @@ def plain_mean(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 @pytest.mark.parametrize("dtype", sorted(AVERAGED))
 @pytest.mark.parametrize("count", [2, 3, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.one_in(4)
 def test_it_is_the_mean_in_float64(dtype: str, count: int) -> None:
     tensors = samples(dtype, count)
     found = mean_of([raw(one) for one in tensors], dtype)
@@ -44,6 +45,7 @@ def test_it_is_the_mean_in_float64(dtype: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", sorted(AVERAGED))
+@pytest.mark.one_in(3)
 def test_what_does_not_move_stays_to_the_bit(dtype: str) -> None:
     tensor = samples(dtype, 1)[0]
     assert mean_of([raw(tensor)] * 3, dtype) == raw(tensor)

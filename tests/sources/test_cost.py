@@ -64,6 +64,7 @@ def test_a_scan_reads_each_byte_about_once_in_ranges(store: Site, large: Path, n
     assert len(store.asked) <= 4 + nbytes / SEGMENT_NBYTES + 4
 
 
+@pytest.mark.slow
 def test_headers_that_were_believed_are_held_against_the_file(tmp_path: Path, large: Path) -> None:
     pytest.importorskip("aiohttp")
     data = (large / "large.pth").read_bytes()

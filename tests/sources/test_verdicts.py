@@ -42,6 +42,7 @@ def without_last_slash(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", SEVERAL_FILES)
+@pytest.mark.one_in(3)
 def test_a_folder_of_several_parts_is_judged_as_it_is_here(tmp_path: Path, name: str) -> None:
     layout = next(one for one in TWINS if one.name == name)
     root = tmp_path / "run"

@@ -85,6 +85,7 @@ def missing(data: bytes) -> set[str]:
     ],
     ids=["modules", "optimizers", "tensors", "training", "arrays", "python"],
 )
+@pytest.mark.one_in(3)
 def test_what_picklers_write_is_held(makers: dict[str, Any], protocols: range) -> None:
     for name, make in makers.items():
         made = make()
@@ -128,6 +129,7 @@ def test_what_torch_distributed_writes_is_held(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS)
+@pytest.mark.one_in(3)
 def test_what_frameworks_write_is_no_code(make: Any, tmp_path: Path) -> None:
     """Classes of them that stand in no table are told, and never called."""
     for part in make(tmp_path):

@@ -147,6 +147,7 @@ def test_a_hundred_epochs_with_nan_at_some(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("metric", [NAN, INF, -INF])
+@pytest.mark.one_in(3)
 def test_a_metric_that_is_no_number_evicts_nothing_sound(
     tmp_path: Path, metric: float, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -137,6 +137,7 @@ def test_checksums_are_on_and_the_switch_is_put_back(tmp_path: Path) -> None:
     assert all_have_checksums(tmp_path)
 
 
+@pytest.mark.slow
 def test_checksums_are_on_in_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     switch = {"on": False}  # one for all, as in some versions of torch
     monkeypatch.setattr(torch.serialization, "get_crc32_options", lambda: switch["on"])

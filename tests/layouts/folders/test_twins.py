@@ -34,6 +34,7 @@ def test_every_part_has_a_kind_and_faults(layout: Layout, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("layout", each_nth(5, TWINS, lambda layout: layout.name))
+@pytest.mark.one_in(3)
 def test_a_fault_changes_its_part_alone(layout: Layout, tmp_path: Path) -> None:
     sound = tmp_path / "sound"
     sound.mkdir()

@@ -135,6 +135,7 @@ def test_nan_in_a_member_is_found(tmp_path: Path, method: int) -> None:
     assert stats["net.0.weight"].first_bad_index == (2, 1)
 
 
+@pytest.mark.slow
 def test_every_cut_of_a_zip_is_named(tmp_path: Path) -> None:
     path = baselines(tmp_path / "ppo.zip")
     told: list[str] = []

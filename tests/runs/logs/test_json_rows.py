@@ -60,6 +60,7 @@ def test_a_message_that_only_says_what_happened_is_no_line_of_text() -> None:
 
 
 @pytest.mark.parametrize("counts", [{}, {"step": 0}, {"epoch": 1}, {"epoch": 1, "step": 0}])
+@pytest.mark.one_in(4)
 def test_what_is_passed_over_would_not_have_been_read(counts: dict[str, int]) -> None:
     """The same rows come out whether lines are passed over first or not."""
     lines = [

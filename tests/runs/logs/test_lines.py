@@ -43,6 +43,7 @@ def by_step(*lines: str) -> dict[Position, dict[str, float]]:
         "{{'loss': {value:.4f}, 'epoch': {share}}}",
     ],
 )
+@pytest.mark.one_in(4)
 def test_what_is_passed_over_would_not_have_been_read(line: str) -> None:
     """The same rows come out whether lines are passed over first or not."""
     lines = []
