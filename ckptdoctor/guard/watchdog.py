@@ -18,7 +18,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -261,10 +261,7 @@ class HangWatchdog:
             file=self.file.absolute(),
         )
         self.alarms.append(alarm)
-        # In a thread of its own: what hangs may be the disk, or hold the lock of the log.
-        telling = threading.Thread(target=self._tell, args=(alarm,), daemon=True)
-        telling.start()
-        telling.join(_TELL_S)
+        _aside(self._tell, alarm)
         match self._action:
             case OnHang.RAISE:
                 if not self._ended.is_set():
@@ -299,12 +296,19 @@ class HangWatchdog:
         if self._watched != main:
             _raise_in(self._watched, alarm)
         elif not callable(signal.getsignal(signal.SIGINT)):
-            _LOG.error("SIGINT is ignored here: the main thread is told when it is back in Python")
             _raise_in(self._watched, alarm)
+            _aside(_LOG.error, "SIGINT is ignored: the main thread is told once back in Python")
         elif hasattr(signal, "pthread_kill"):
             signal.pthread_kill(self._watched, signal.SIGINT)
         else:
             signal.raise_signal(signal.SIGINT)
+
+
+def _aside(call: Callable[..., object], *arguments: object) -> None:
+    """Call in a thread of its own: what hangs may be the disk, or hold the lock of the log."""
+    telling = threading.Thread(target=call, args=arguments, daemon=True)
+    telling.start()
+    telling.join(_TELL_S)
 
 
 def _raise_in(thread: int, alarm: Alarm) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -230,7 +231,11 @@ def test_a_file_that_cannot_be_written_stops_nothing(
     assert "last loss 0.5" in caplog.text
 
 
-def test_what_hangs_may_hold_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("interrupts", [signal.default_int_handler, signal.SIG_IGN])
+def test_what_hangs_may_hold_the_log(
+    interrupts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGINT, interrupts)
     monkeypatch.setattr("ckptdoctor.guard.watchdog._TELL_S", 0.2)
     handler = logging.StreamHandler()
     logger = logging.getLogger("ckptdoctor.guard")
@@ -242,8 +247,10 @@ def test_what_hangs_may_hold_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyP
             HangWatchdog(timeout=TIMEOUT_S, action="raise", file=tmp_path / "hang.txt") as watchdog,
         ):
             watchdog.beat()
-            time.sleep(60)
+            while True:
+                time.sleep(0.01)
     finally:
+        signal.signal(signal.SIGINT, before)
         handler.release()
         logger.removeHandler(handler)
     assert "test_what_hangs_may_hold_the_log" in (tmp_path / "hang.txt").read_text()
