@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ckptdoctor.bulk import few_collections
 from ckptdoctor.diagnose import Examination
 from ckptdoctor.errors import NothingToExamineError, UsageError
 from ckptdoctor.metadata import Mode
@@ -54,7 +55,8 @@ def surveyed(paths: Sequence[AnyPath], how: Examination, wish: Wish | None) -> R
         raise NothingToExamineError("; ".join(why_nothing(found)))
     for folder in found.empty:
         warn(f"{folder}: no checkpoint in this folder")
-    return survey(found, how, wish)
+    with few_collections():
+        return survey(found, how, wish)
 
 
 def examination(
