@@ -2,16 +2,18 @@
 
 What is taken over from a file that was read before is what the same bytes would give again. Every
 byte of the pickle but the arguments of plain numbers, every name and size in the directory, and
-every local header have to be equal; whatever else differs, the file is read as if it were the
-first. A file in which anything was wrong, or that calls code, is never taken for a pattern.
+every local header have to be equal, and of safetensors the header but for its metadata; whatever
+else differs, the file is read as if it were the first. A file in which anything was wrong, or that
+calls code, is never taken for a pattern.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ckptdoctor.bulk import instances
 from ckptdoctor.checkpoint import Checkpoint, Scalar, StorageRef, Structure, TensorRecord
@@ -21,6 +23,7 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Located, PickleError
 from ckptdoctor.formats.pickle.pattern import PicklePattern, Pushed, plain_numbers
+from ckptdoctor.formats.safetensors_pattern import SafetensorsPattern
 from ckptdoctor.formats.source import PartSource
 from ckptdoctor.formats.tree import harvest
 from ckptdoctor.formats.zip.directory import read_directory
@@ -32,6 +35,9 @@ from ckptdoctor.formats.zip.storages import ZipStorages, is_storage_name
 
 __all__ = ["Repeats"]
 
+T = TypeVar("T")
+
+_FORMATS = ("torch-zip", "safetensors")
 _MAGIC = b"PK\x03\x04"
 _MOST_KNOWN = 8  # structures that are kept; a folder of several runs has as many
 _MOST_MET = 256  # of which it is noted that they were met once
@@ -48,6 +54,7 @@ class Repeats:
 
     def __init__(self) -> None:
         self._known: list[_Pattern] = []  # the one that was met last comes first
+        self._headers: list[SafetensorsPattern] = []  # likewise
         self._met: set[tuple[int, ...]] = set()
 
     def read(self, file: OpenFile, limits: Limits) -> Checkpoint | None:
@@ -57,19 +64,14 @@ class Repeats:
             file: the file.
             limits: bounds on the work.
         """
-        if not self._known or file.start or file.source.read(0, 4) != _MAGIC:
+        if not (self._known or self._headers) or file.start:
             return None
+        if file.source.read(0, 4) != _MAGIC:
+            return _first(self._headers, lambda pattern: pattern.read(file, limits))
         place = find_directory(file.source)
         if place is None:
             return None
-        for pattern in self._known:
-            found = pattern.read(file, limits, place)
-            if found is not None:
-                if pattern is not self._known[0]:
-                    self._known.remove(pattern)
-                    self._known.insert(0, pattern)
-                return found
-        return None
+        return _first(self._known, lambda pattern: pattern.read(file, limits, place))
 
     def learn(self, file: OpenFile, limits: Limits, read: Checkpoint) -> Checkpoint:
         """Keep the structure of a file, unless it is the first of its kind.
@@ -82,19 +84,39 @@ class Repeats:
         Returns:
             the same, marked as one of its structure where that is kept.
         """
-        if read.format != "torch-zip" or read.problems or read.calls or file.start:
+        if read.format not in _FORMATS or read.problems or read.calls or file.start:
             return read
         kind = len(read.records), len(read.tensors), hash(tuple(t.fqn for t in read.tensors))
         if kind not in self._met:
             if len(self._met) < _MOST_MET:
                 self._met.add(kind)
             return read
-        pattern = _pattern_of(file, limits, read)
-        if pattern is None:
-            return read
-        self._known.insert(0, pattern)
-        del self._known[_MOST_KNOWN:]
-        return replace(read, structure=pattern.structure)
+        pattern: _Pattern | SafetensorsPattern | None
+        if read.format == "safetensors":
+            pattern = SafetensorsPattern.of(file, read)
+            _keep(self._headers, pattern)
+        else:
+            pattern = _pattern_of(file, limits, read)
+            _keep(self._known, pattern)
+        return read if pattern is None else replace(read, structure=pattern.structure)
+
+
+def _first(known: list[T], read: Callable[[T], Checkpoint | None]) -> Checkpoint | None:
+    """What the first pattern that fits gives; that one comes first from now on."""
+    for pattern in known:
+        found = read(pattern)
+        if found is not None:
+            if pattern is not known[0]:
+                known.remove(pattern)
+                known.insert(0, pattern)
+            return found
+    return None
+
+
+def _keep(known: list[T], pattern: T | None) -> None:
+    if pattern is not None:
+        known.insert(0, pattern)
+        del known[_MOST_KNOWN:]
 
 
 @dataclass(frozen=True, slots=True)
