@@ -21,7 +21,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-_NEVER_WAITS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_AS_IT_IS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _MODE = 0o666  # less the umask: what open() gives
 
 
@@ -69,7 +69,7 @@ def opened_for_writing(path: Path, *, append: bool = False) -> int:
     """
     refuse_what_is_no_file(path)  # first: a device acts when it is opened
     how = os.O_APPEND if append else 0
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | how | _NEVER_WAITS, _MODE)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | how | _AS_IT_IS, _MODE)
     if kind := _kind(os.fstat(fd)):
         os.close(fd)
         raise DestinationError(f"{path} is {kind} by now: nothing was written to it")
@@ -85,7 +85,7 @@ def opened_for_reading(path: Path) -> int:
         DestinationError: what is there is no file.
         OSError: it cannot be opened.
     """
-    fd = os.open(path, os.O_RDONLY | _NEVER_WAITS)
+    fd = os.open(path, os.O_RDONLY | _AS_IT_IS)
     if kind := _kind(os.fstat(fd)):
         os.close(fd)
         raise DestinationError(f"{path} is {kind} and no file")

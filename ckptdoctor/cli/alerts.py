@@ -64,9 +64,17 @@ class Alerts:
                 with contextlib.suppress(BrokenPipeError):
                     process.communicate(event.encode(), timeout=_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):  # the shell and what it started
-                    os.killpg(process.pid, signal.SIGKILL)
+                _end(process)
                 note(f"--on-alert: it took more than {_TIMEOUT_S:.0f} s and was ended")
                 return
         if process.returncode:
             note(f"--on-alert: it ended with {process.returncode}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the shell and what it started; where the system knows no groups, the shell."""
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()

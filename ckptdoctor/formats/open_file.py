@@ -118,7 +118,7 @@ def opened(path: str | Path) -> Iterator[OpenFile]:
         OSError: it cannot be opened.
     """
     path = path_of(path)
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     fd = _open(path, flags)
     try:
         status = os.fstat(fd)

@@ -12,6 +12,7 @@ import errno
 import math
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -136,12 +137,12 @@ def check_space(folder: Path, nbytes: int) -> None:
 def space_missing(folder: Path, nbytes: int) -> str:
     """What a disk lacks to take so many bytes, in figures; "" where they fit or nobody knows."""
     try:
-        status = os.statvfs(folder)
+        space = shutil.disk_usage(folder)
     except (OSError, AttributeError):
         return ""
-    free = status.f_bavail * status.f_frsize
+    free = space.free
     missing = nbytes + _RESERVE_NBYTES - free
-    if status.f_blocks == 0 or missing <= 0:
+    if space.total == 0 or missing <= 0:
         return ""
     return (
         f"{free / _MB:.1f} MB are free, {nbytes / _MB:.1f} MB are needed and a reserve of "
@@ -233,7 +234,7 @@ def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> N
 
     Args:
         path: the temporary file, written and verified.
-        file: the same, open.
+        file: the same, open; closed afterwards, but where it is uploaded.
         destination: where it goes.
         force: whether a file that is there may be replaced.
 
@@ -247,6 +248,7 @@ def publish(path: Path, file: IO[bytes], destination: Path, *, force: bool) -> N
     if is_far(destination):
         _upload(path, destination, force=force)
         return
+    file.close()  # first: on Windows an open file keeps its name
     if force:
         if kind := in_the_way(destination):
             raise RestoreError(f"{destination} is {kind} by now, and is not replaced")
@@ -274,6 +276,9 @@ def _appeared(destination: Path) -> RestoreError:
 
 
 def _move_without_replacing(path: Path, destination: Path) -> None:
+    if not hasattr(os, "link"):
+        _rename_without_replacing(path, destination)
+        return
     try:
         os.link(path, destination, follow_symlinks=False)
     except FileExistsError as error:
@@ -295,7 +300,10 @@ def _rename_without_replacing(path: Path, destination: Path) -> None:
         pass
     if os.path.lexists(destination):
         raise _appeared(destination)
-    path.rename(destination)
+    try:
+        path.rename(destination)
+    except FileExistsError as error:  # on Windows, where it never replaces
+        raise _appeared(destination) from error
 
 
 def rename_with(path: Path, destination: Path, flag: int) -> bool:
@@ -308,7 +316,10 @@ def rename_with(path: Path, destination: Path, flag: int) -> bool:
         FileExistsError: with ``RENAME_NOREPLACE``, something is there.
         OSError: it cannot be done.
     """
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    try:
+        rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    except (TypeError, OSError):  # Windows has no library without a name
+        return False
     if rename is None:
         return False
     if rename(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(destination), flag) == 0:

@@ -15,10 +15,12 @@ __all__ = ["is_url", "path_of"]
 
 
 _URL = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]{0,31}://"
+    r"[A-Za-z][A-Za-z0-9+.-]{1,31}://"
     r"|(?:zip|tar|libarchive|reference|dir|cached|blockcache|filecache|simplecache)::"
 )
-"""A scheme, or what fsspec chains before one. Files may have colons in their names as well."""
+"""A scheme, or what fsspec chains before one; one letter is a drive of Windows.
+
+Files may have colons in their names as well."""
 
 
 def is_url(text: str) -> bool:

@@ -1,7 +1,8 @@
 """Bytes of an open file by its descriptor, wherever they lie.
 
-Of a local file these are the system's own calls. A far one is open on its mirror, an empty file of
-its size, and registered here by its descriptor; its bytes come from whoever fetches them.
+Of a local file these are the system's own calls, or what stands for them (``positioned.py``). A far
+one is open on its mirror, an empty file of its size, and registered here by its descriptor; its
+bytes come from whoever fetches them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from typing import Protocol
+
+from ckptdoctor.sources import positioned
 
 __all__ = [
     "FarBytes",
@@ -71,7 +74,7 @@ def open_readable(path: str | os.PathLike[str], flags: int) -> int:
     """
     opened = getattr(path, "far_bytes", None)
     source = None if opened is None else opened()  # its folder is looked into, if it was not
-    fd = os.open(path, flags)
+    fd = os.open(path, flags | positioned.AS_BYTES)
     if source is not None:
         register(fd, source)
     return fd
@@ -93,7 +96,7 @@ def pread(fd: int, nbytes: int, offset: int) -> bytes:
     """
     source = _far.get(fd) if _far else None
     if source is None:
-        return os.pread(fd, nbytes, offset)
+        return positioned.pread(fd, nbytes, offset)
     buffer = bytearray(max(0, min(nbytes, os.fstat(fd).st_size - offset)))
     return bytes(buffer[: source.read_into(memoryview(buffer), offset)])
 
@@ -105,7 +108,9 @@ def read_into(fd: int, buffer: memoryview, offset: int) -> int:
         OSError: they cannot be read.
     """
     source = _far.get(fd) if _far else None
-    return os.preadv(fd, [buffer], offset) if source is None else source.read_into(buffer, offset)
+    if source is None:
+        return positioned.read_into(fd, buffer, offset)
+    return source.read_into(buffer, offset)
 
 
 def is_far(file: object) -> bool:

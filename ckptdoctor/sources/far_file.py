@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from ckptdoctor.sources import positioned
 from ckptdoctor.sources.fetching import SEGMENT_NBYTES, Segment, window
 from ckptdoctor.sources.store import NoRangesError, Store
 
@@ -67,7 +68,8 @@ class FarFile:
         done = 0
         while done < nbytes:
             if self._whole is not None:
-                return done + os.preadv(self._whole, [buffer[done:nbytes]], offset + done)
+                rest = buffer[done:nbytes]
+                return done + positioned.read_into(self._whole, rest, offset + done)
             try:
                 start, data = self._holding(offset + done, nbytes - done)
             except NoRangesError:
@@ -267,7 +269,7 @@ class FarFile:
                 raise OSError(
                     errno.EIO, f"the server told of {self._nbytes} bytes, and sent {there}"
                 )
-            self._whole = os.open(self._place, os.O_RDONLY)
+            self._whole = os.open(self._place, os.O_RDONLY | positioned.AS_BYTES)
 
 
 def _fields(mark: bytes) -> dict[bytes, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from ckptdoctor.runs.logs import LogPattern, Row, SlowLineError, read_logs
 from ckptdoctor.runs.logs.last_line import MOST_BEFORE, without_cut_number
 from ckptdoctor.runs.logs.reading import is_read_whole, row_reader
 from ckptdoctor.runs.logs.shapes import LINE_CHARS
+from ckptdoctor.sources.positioned import pread
 
 __all__ = ["Followed", "LogFollower"]
 
@@ -155,8 +155,8 @@ class LogFollower:
 
     def _goes_on(self, file: IO[bytes]) -> bool:
         """Whether the file still holds what was read of it."""
-        head = os.pread(file.fileno(), len(self._head), 0)
-        tail = os.pread(file.fileno(), len(self._tail), self._offset - len(self._tail))
+        head = pread(file.fileno(), len(self._head), 0)
+        tail = pread(file.fileno(), len(self._tail), self._offset - len(self._tail))
         return head == self._head and tail == self._tail
 
     def _last_line(self) -> list[Row]:
@@ -197,7 +197,7 @@ class LogFollower:
         if self._file is None:
             return b""
         try:
-            piece = os.pread(self._file.fileno(), _PIECE_NBYTES, self._offset)
+            piece = pread(self._file.fileno(), _PIECE_NBYTES, self._offset)
         except OSError:  # the file's disk went away; it is opened again later
             return b""
         self._offset += len(piece)

@@ -139,7 +139,7 @@ def test_a_name_makes_no_line_of_its_own(here: Path) -> None:
 
 def test_restore_says_what_it_keeps_free(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Disk:
-        f_blocks, f_frsize, f_bavail = 1000, 1000, 500
+        f_blocks, f_frsize, f_bavail, f_bfree = 1000, 1000, 500, 500
 
     monkeypatch.setattr(os, "statvfs", lambda _: Disk)
     monkeypatch.chdir(here)

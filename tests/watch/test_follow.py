@@ -208,7 +208,7 @@ def test_a_disk_that_goes_away_while_it_is_read(
         return real(fd, nbytes, offset)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "pread", stale)
+        patched.setattr(follow, "pread", stale)
         add(log, line(3))
         assert follower.poll().rows == ()
     add(log, line(4))

@@ -22,6 +22,7 @@ from ckptdoctor.recovery.parity.form import (
     read_parity,
 )
 from ckptdoctor.recovery.publish import PlacedError, mode_to_keep, publish, temporary_beside
+from ckptdoctor.sources.positioned import read_into
 
 __all__ = ["ParityThread", "drop_stale_parity", "parity_beside", "refuse_stranger"]
 
@@ -93,7 +94,7 @@ class ParityThread:
     def _read(self, into: memoryview, offset: int) -> None:
         done = 0
         while done < len(into):
-            got = os.preadv(self._fd, [into[done:]], offset + done)
+            got = read_into(self._fd, into[done:], offset + done)
             if not got:
                 raise OSError("the file was cut while its parity was reckoned")
             done += got

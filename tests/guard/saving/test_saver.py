@@ -554,7 +554,7 @@ def test_the_reserve_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """2 MB are free, 1 MB is needed: without the reserve nobody understands why not."""
 
     class Disk:
-        f_blocks, f_frsize, f_bavail = 1000, 1000, 2000
+        f_blocks, f_frsize, f_bavail, f_bfree = 1000, 1000, 2000, 2000
 
     monkeypatch.setattr(os, "statvfs", lambda _: Disk)
     with pytest.raises(OSError, match="MB are needed") as caught:
