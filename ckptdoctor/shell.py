@@ -2,7 +2,8 @@
 
 Plain single quotes for what can be seen, which every shell knows; ``$'...'`` of bash and zsh for
 control characters, for what shows as nothing or turns the text around, and for bytes that are no
-UTF-8: written out they could not be copied, or would make a line of their own.
+UTF-8: written out they could not be copied, or would make a line of their own. On Windows, as cmd
+and PowerShell take them.
 
 Source: the Bash manual, 3.1.2.4 ANSI-C Quoting.
 """
@@ -14,9 +15,11 @@ import re
 import shlex
 from pathlib import Path
 
-__all__ = ["argument", "command_line", "quoted", "unescaped"]
+__all__ = ["argument", "command_line", "for_windows", "quoted", "unescaped"]
 
 _STARTS_COMMAND = "##["  # the older commands of GitHub count anywhere in a line
+_PLAIN_ON_WINDOWS = re.compile(r"[\w./\\:=+-]+")
+_MEANT_BY_POWERSHELL = re.compile('[$`"]')
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'", "\\": "\\\\"}
 _ESCAPE = re.compile(
     rb"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|c(.)|(.))",
@@ -42,9 +45,25 @@ def argument(path: Path) -> str:
 def quoted(word: str) -> str:
     """The word as a shell reads it back; as it is where it means nothing to a shell."""
     if word.isprintable() and _STARTS_COMMAND not in word:
+        if os.name == "nt":
+            return for_windows(word)
         plain = shlex.quote(word)
         return f"'{plain}'" if plain.startswith("=") else plain  # zsh: the path of a program
     return f"$'{''.join(map(_escaped, word))}'"
+
+
+def for_windows(word: str) -> str:
+    """The word as both cmd and PowerShell read it back, where there is such a way.
+
+    To cmd single quotes are letters. In double ones PowerShell puts in what a ``$`` or a backtick
+    stands before: there it gets its own quotes, and cmd has to go without.
+    """
+    if _PLAIN_ON_WINDOWS.fullmatch(word):
+        return word
+    if _MEANT_BY_POWERSHELL.search(word):
+        doubled = word.replace("'", "''")
+        return f"'{doubled}'"
+    return f'"{word}"'
 
 
 def _escaped(char: str) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.render.text import printable
-from ckptdoctor.shell import argument, command_line, quoted, unescaped
+from ckptdoctor.shell import argument, command_line, for_windows, quoted, unescaped
 from tests.bash import words_of
 from tests.each import assert_each
 from tests.odd_names import ODD_NAMES, SEEN_BY_EVERY_SHELL
@@ -106,3 +106,16 @@ def test_a_path_is_no_option() -> None:
     assert argument(Path("a/-x")) == "a/-x"
     assert command_line("a", "-o", Path("-o")) == "a -o ./-o"
     assert command_line("a", "") == "a ''"
+
+
+def test_on_windows_a_word_is_quoted_as_cmd_and_powershell_take_it() -> None:
+    for word, told in {
+        r"C:\runs\a.pth": r"C:\runs\a.pth",
+        "--epoch=88": "--epoch=88",
+        r"my runs\a&b.pth": r'"my runs\a&b.pth"',
+        "it's.pth": '"it\'s.pth"',
+        "": '""',
+        "a $HOME `x`": "'a $HOME `x`'",  # in double quotes PowerShell would fill them in
+        "it's $HOME": "'it''s $HOME'",
+    }.items():
+        assert for_windows(word) == told
