@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["Aside", "Evidence", "Finding", "SetAside", "Severity", "Verdict"]
+__all__ = ["Aside", "Evidence", "Finding", "SetAside", "Severity", "Verdict", "Weighed"]
 
 Evidence = object
 """A value that JSON can hold once non-finite floats are spelled out."""
@@ -42,6 +42,19 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """That the user gave a finding another severity than its rule.
+
+    Attributes:
+        was: what the rule gave.
+        by: who wants so: an option, a variable, a file.
+    """
+
+    was: Severity
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that a rule noticed.
 
@@ -52,6 +65,7 @@ class Finding:
         message: one sentence, with its figures.
         evidence: the same figures for machines.
         remedy: what to do, or "".
+        weighed: where the severity is the user's and not the rule's.
     """
 
     code: str
@@ -60,6 +74,12 @@ class Finding:
     message: str
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     remedy: str = ""
+    weighed: Weighed | None = None
+
+    @property
+    def is_lowered(self) -> bool:
+        """Whether it counts less than its rule says, because the user wants so."""
+        return self.weighed is not None and self.severity < self.weighed.was
 
 
 class Aside(enum.Enum):

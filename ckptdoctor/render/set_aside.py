@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ckptdoctor.finding import Aside, SetAside
+from ckptdoctor.finding import Aside, Finding, SetAside
+from ckptdoctor.render.text import plural
 from ckptdoctor.render.wording import brief
 
-__all__ = ["set_aside_words", "settings_words"]
+__all__ = ["lowered_words", "set_aside_words", "settings_words"]
 
 _WORDS = {
     Aside.NOT_SELECTED: "not in",
@@ -42,9 +43,35 @@ def _counted(codes: Counter[str]) -> str:
     return ", ".join(shown)
 
 
-def settings_words(found: Iterable[SetAside], settings: str) -> str:
-    """What is set aside, and the file of settings; "" where there is neither."""
-    words = set_aside_words(found)
+def lowered_words(findings: Iterable[Finding]) -> str:
+    """``2 findings are lower by ckptdoctor.toml: 2 × CD402 (error to info)``; "" for none."""
+    by: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.weighed is not None and one.is_lowered:
+            by.setdefault(one.weighed.by, []).append(one)
+    return "; ".join(
+        f"{plural(len(lower), 'finding')} {'is' if len(lower) == 1 else 'are'} lower by "
+        f"{brief(place, _MOST_CHARS)}: {_counted(Counter(map(_step, lower)))}"
+        for place, lower in by.items()
+    )
+
+
+def _step(finding: Finding) -> str:
+    was = "" if finding.weighed is None else finding.weighed.was.label
+    return f"{finding.code} ({was} to {finding.severity.label})"
+
+
+def settings_words(
+    found: Iterable[SetAside], settings: str, counted: Iterable[Finding] = ()
+) -> str:
+    """What is set aside or lowered, and the file of settings; "" where there is nothing to say.
+
+    Args:
+        found: what is set aside.
+        settings: the file.
+        counted: the findings that count.
+    """
+    words = "; ".join(filter(None, (set_aside_words(found), lowered_words(counted))))
     file = brief(settings, _MOST_CHARS) if settings else ""
     if file and file not in words:
         return f"{words}; settings: {file}" if words else f"settings: {file}"

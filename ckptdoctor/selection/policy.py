@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ckptdoctor.finding import Aside, Finding, SetAside, Severity
+from ckptdoctor.finding import Aside, Finding, SetAside, Severity, Weighed
 from ckptdoctor.report import CheckpointReport, Place, Report, RunReport, findings_of
 from ckptdoctor.selection.codes import longest
 from ckptdoctor.selection.path_patterns import is_meant
@@ -88,11 +88,16 @@ class Policy:
         return tuple(sorted(kept, key=lambda finding: -finding.severity)), tuple(aside)
 
     def _weighed(self, finding: Finding) -> Finding:
-        reach, _, level = max(
-            ((one.reach(finding.code), at, level) for at, (one, level) in enumerate(self.severity)),
-            default=(0, 0, finding.severity),
+        reach, _, level, where = max(
+            (
+                (one.reach(finding.code), at, level, one.where)
+                for at, (one, level) in enumerate(self.severity)
+            ),
+            default=(0, 0, finding.severity, ""),
         )
-        return replace(finding, severity=level) if reach and level != finding.severity else finding
+        if not reach or level == finding.severity:
+            return finding
+        return replace(finding, severity=level, weighed=Weighed(was=finding.severity, by=where))
 
     def _aside(
         self, finding: Finding, owner: CheckpointReport | RunReport

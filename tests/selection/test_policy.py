@@ -84,12 +84,41 @@ def test_every_output_says_what_does_not_count(name: str) -> None:
     told = {
         "json": '"count": 5',
         "jsonl": '"count": 5',
-        "csv": ",ignored\r\n",
+        "csv": ",ignored,lowered\r\n",
         "sarif": '"justification": "ignored: here"',
     }
     assert told.get(name, "5 findings not counted: 5 × CD201 (ignored by here)") in text
     if name == "csv":
-        assert [line[-2:] for line in text.splitlines()[1:]].count(",5") == 1
+        assert [line[-4:] for line in text.splitlines()[1:]].count(",5,0") == 1
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_output_says_what_counts_less(name: str) -> None:
+    """A file of settings that was found may make errors infos; whoever reads has to know."""
+    lower = Policy(severity=((listed("CD201"), Severity.INFO), (listed("CD405"), Severity.ERROR)))
+    before, found = collapse(), settled(collapse(), lower)
+    assert found.settings == ""
+    text = WRITERS[name](found)
+    told = {
+        "json": '"lowered": {\n      "CD201": 5\n    }',
+        "jsonl": '"lowered": {"CD201": 5}',
+        "csv": ",0,5\r\n",
+        "sarif": '"was": "error",',
+    }
+    said = told.get(name, "5 findings are lower by here: 5 × CD201 (error to info)")
+    assert said in text
+    assert said not in WRITERS[name](before)
+
+
+def test_a_finding_that_counts_more_or_not_at_all_is_not_called_lower() -> None:
+    row = report("a.pth", 1)
+    raised = Policy(severity=((listed("CD2"), Severity.ERROR),))
+    kept, _ = raised.judged([finding("CD201", Severity.INFO), finding("CD202")], row)
+    assert not any(one.is_lowered for one in kept)
+    assert [one.weighed is None for one in kept] == [False, True]
+    both = Policy(ignore=listed("CD2"), severity=((listed("CD2"), Severity.INFO),))
+    kept, aside = both.judged([finding("CD201")], row)
+    assert (kept, len(aside)) == ((), 1)
 
 
 def test_a_name_in_a_setting_forges_nothing() -> None:

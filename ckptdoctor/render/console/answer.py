@@ -63,7 +63,8 @@ def print_run_findings(
 
 def print_set_aside(console: Console, found: Report | Chronicles) -> None:
     """What the user wants neither shown nor counted, and by which file."""
-    if words := settings_words(found.set_aside, found.settings):
+    counted = found.all_findings() if isinstance(found, Report) else found.findings
+    if words := settings_words(found.set_aside, found.settings, counted):
         console.print(Text(words[:1].upper() + words[1:], "dim"))
 
 

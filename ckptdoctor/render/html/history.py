@@ -77,7 +77,7 @@ def history_html(found: Chronicles) -> str:
         for one in found.findings
     ]
     notes = [brief(note, 600) for note in found.notes]
-    set_aside = settings_words(found.set_aside, found.settings)
+    set_aside = settings_words(found.set_aside, found.settings, found.findings)
     return rendered(
         "history.html.jinja", runs=runs, findings=findings, notes=notes, set_aside=set_aside
     )

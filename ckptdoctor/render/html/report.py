@@ -142,7 +142,9 @@ def scan_html(report: Report) -> str:
         answer=_answer(report),
         counts=[(verdict.value, n) for verdict in Verdict if (n := report.count(verdict))],
         crashes=len(report.crashes),
-        set_aside=_capital(settings_words(report.set_aside, report.settings)),
+        set_aside=_capital(
+            settings_words(report.set_aside, report.settings, report.all_findings())
+        ),
         notes=[brief(note, 600) for note in report.notes[:_MAX_NOTES]],
         notes_hidden=max(0, len(report.notes) - _MAX_NOTES),
         parts=parts,

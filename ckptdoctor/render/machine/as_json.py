@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
-from ckptdoctor.finding import Aside, Finding, SetAside, Verdict
+from ckptdoctor.finding import Aside, Finding, SetAside, Verdict, Weighed
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metric
 from ckptdoctor.report import CheckpointReport, LastGood, PartReport, Report, RunReport
@@ -29,8 +29,10 @@ __all__ = [
     "metric_object",
     "run_object",
     "scan_json",
+    "settings_object",
     "sum_object",
     "tensor_object",
+    "weighed_object",
 ]
 
 SCHEMA_VERSION = 1
@@ -135,7 +137,7 @@ def sum_object(report: Report) -> dict[str, Any]:
         "next": report.next or None,
         "notes": list(report.notes),
         "ignored": ignored_sum(report.set_aside),
-        "settings": {"file": report.settings or None},
+        "settings": settings_object(report.settings, report.all_findings()),
         "summary": {
             "checkpoints": len(report.checkpoints),
             **{verdict.value: report.count(verdict) for verdict in Verdict},
@@ -277,7 +279,19 @@ def finding_object(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "evidence": dict(finding.evidence),
         "remedy": finding.remedy,
+        **({} if finding.weighed is None else {"weighed": weighed_object(finding.weighed)}),
     }
+
+
+def weighed_object(weighed: Weighed) -> dict[str, str]:
+    """What the severity was by the rule, and who wants another."""
+    return {"was": weighed.was.label, "by": weighed.by}
+
+
+def settings_object(file: str, counted: Iterable[Finding]) -> dict[str, Any]:
+    """The file of settings, and which codes count less by the user's wish, with how many each."""
+    lower = Counter(one.code for one in counted if one.is_lowered)
+    return {"file": file or None, "lowered": dict(sorted(lower.items()))}
 
 
 def tensor_object(tensor: TensorRecord, stats: TensorStats | None) -> dict[str, Any]:

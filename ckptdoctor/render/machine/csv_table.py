@@ -26,7 +26,7 @@ CHECKPOINT_COLUMNS = (
     *("path", "format", "nbytes", "verdict", "epoch", "global_step"),
     *("metric", "value", "mode", "kind"),
     *("tensors", "scanned", "nan", "inf", "errors", "warnings", "codes"),
-    *("rank", "last_good", "reason", "run", "ignored"),
+    *("rank", "last_good", "reason", "run", "ignored", "lowered"),
 )
 TENSOR_COLUMNS = (
     *("fqn", "role", "dtype", "shape", "numel", "nbytes", "lost"),
@@ -44,6 +44,7 @@ def scan_csv(report: Report) -> str:
                 *_facts(row),
                 *_standing(row, good, places.get(row.path)),
                 *(csv_cell(row.run or ""), len(row.set_aside)),
+                sum(one.is_lowered for one in row.findings),
             )
             for row in report.checkpoints
         ),

@@ -76,7 +76,7 @@ def _last_line(report: Report, hidden: int) -> str:
     line = f"ckptdoctor: {summary(report)}."
     if good := last_good_words(report, _MOST_RUNS):
         line += f" {good}"
-    if words := settings_words(report.set_aside, report.settings):
+    if words := settings_words(report.set_aside, report.settings, report.all_findings()):
         line += f" {words[:1].upper()}{words[1:]}."
     if hidden:
         line += f" {hidden} more not shown: GitHub takes ten of a kind."

@@ -14,6 +14,7 @@ from ckptdoctor.render.machine.as_json import (
     dump,
     finding_object,
     ignored_sum,
+    settings_object,
 )
 from ckptdoctor.render.text import csv_cell
 from ckptdoctor.render.wording import NOTHING
@@ -48,7 +49,7 @@ def history_json(found: Chronicles) -> str:
             "notes": list(found.notes),
             "next": (found.runs[0].next or None) if len(found.runs) == 1 else None,
             "ignored": ignored_sum(found.set_aside),
-            "settings": {"file": found.settings or None},
+            "settings": settings_object(found.settings, found.findings),
             "runs": [_of_run(run) for run in found.runs],
             "errors": [
                 {"rule": crash.rule, "path": str(crash.path), "error": crash.error}

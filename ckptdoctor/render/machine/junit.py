@@ -6,7 +6,7 @@ A case fails exactly where its findings make the exit code 1, so that page and e
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ckptdoctor.finding import Finding, Severity, Verdict
@@ -52,7 +52,8 @@ def scan_junit(report: Report, *, threshold: Severity | None) -> str:
             own = section.run.set_aside if section.run is not None else ()
             own += tuple(one for row in section.rows for one in row.set_aside)
             cases = _cases(section, threshold)
-            xml.add_testsuite(_suite(section, says, cases, settings_words(own, report.settings)))
+            words = settings_words(own, report.settings, _findings(section))
+            xml.add_testsuite(_suite(section, says, cases, words))
         if crashes:
             xml.add_testsuite(_suite(Section(name=_OURS), "", crashes))
     else:
@@ -64,12 +65,18 @@ def scan_junit(report: Report, *, threshold: Severity | None) -> str:
             next=report.next,
         )
         cases = [*_cases(whole, threshold), *crashes]
-        ignored = settings_words(report.set_aside, report.settings)
+        ignored = settings_words(report.set_aside, report.settings, report.all_findings())
         xml.add_testsuite(_suite(whole, summary(report), cases, ignored))
     xml.update_statistics()  # type: ignore[no-untyped-call]
     written = io.BytesIO()
     xml.write(written, pretty=True)
     return written.getvalue().decode("utf-8")
+
+
+def _findings(section: Section) -> Iterator[Finding]:
+    yield from section.findings
+    for row in section.rows:
+        yield from row.findings
 
 
 def _suite(section: Section, says: str, cases: list[TestCase], ignored: str = "") -> TestSuite:

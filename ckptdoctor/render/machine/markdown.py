@@ -123,7 +123,7 @@ def _notes(report: Report) -> str:
     lines = [f"- Note: {markdown_cell(brief(note, 500))}\n" for note in report.notes[:_MAX_NOTES]]
     if len(report.notes) > _MAX_NOTES:
         lines.append(f"- … and {len(report.notes) - _MAX_NOTES} more notes\n")
-    if words := settings_words(report.set_aside, report.settings):
+    if words := settings_words(report.set_aside, report.settings, report.all_findings()):
         lines.append(f"- {markdown_cell(words[:1].upper() + words[1:])}\n")
     if report.crashes:
         checks = plural(len(report.crashes), "check")

@@ -6,7 +6,13 @@ import csv
 import io
 from typing import Any
 
-from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump, ignored_sum, metric_object
+from ckptdoctor.render.machine.as_json import (
+    SCHEMA_VERSION,
+    dump,
+    ignored_sum,
+    metric_object,
+    settings_object,
+)
 from ckptdoctor.render.text import csv_cell
 from ckptdoctor.report import Place, Report
 
@@ -24,7 +30,7 @@ def rank_json(report: Report) -> str:
             "notes": list(report.notes),
             "next": report.next or None,
             "ignored": ignored_sum(report.set_aside),
-            "settings": {"file": report.settings or None},
+            "settings": settings_object(report.settings, report.all_findings()),
         }
     )
 

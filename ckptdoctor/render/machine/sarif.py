@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ckptdoctor.finding import Finding, SetAside, Severity
-from ckptdoctor.render.machine.as_json import TOOL, dump
+from ckptdoctor.render.machine.as_json import TOOL, dump, weighed_object
 from ckptdoctor.render.paths import common_folder
 from ckptdoctor.render.sections import folder_of_run
 from ckptdoctor.render.wording import brief
@@ -199,6 +199,7 @@ def _result(
             "evidence": finding.evidence,
             "remedy": brief(finding.remedy, _MAX_TEXT),
             **named,
+            **({} if finding.weighed is None else {"weighed": weighed_object(finding.weighed)}),
         },
     }
 
