@@ -16,7 +16,7 @@ from pathlib import Path
 from ckptdoctor.rules import ALL_RULES, FAMILIES, Rule
 from ckptdoctor.runs.logs.find import NAMES
 from ckptdoctor.runs.logs.nested import TRACKERS, Takes
-from tests.address import NAMES_IT, with_address
+from tests.address import PAGES, address, with_address
 from tests.metric_docs import metrics_page
 from tests.runs.logs.forms import FORMS
 from tests.runs.logs.not_yet import NOT_READ
@@ -133,7 +133,7 @@ def pages() -> dict[Path, str]:
         DOCS / "history.md": history_page(),
         DOCS / "log-forms.md": forms_page(),
         DOCS / "metrics.md": metrics_page(),
-        **{path: with_address(path.read_text(encoding="utf-8")) for path in NAMES_IT},
+        **{path: with_address(path.read_text(encoding="utf-8"), address()) for path in PAGES},
     }
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from ckptdoctor.version import __version__
-from tests.address import PLACEHOLDER, ROOT, address
+from tests.address import ROOT, address, is_set
 
 
 def mistakes(tag: str, *, version: str, changes: str, where: str) -> Iterator[str]:
@@ -22,7 +22,7 @@ def mistakes(tag: str, *, version: str, changes: str, where: str) -> Iterator[st
         yield f"the tag is {tag}, the version {version}"
     if f"\n## {version} " not in changes:
         yield f"docs/changelog.md has no section for {version}"
-    if f"/{PLACEHOLDER}/" in where:
+    if not is_set(where):
         yield "the address of the repository is not set in pyproject.toml"
 
 

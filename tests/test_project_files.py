@@ -13,7 +13,7 @@ import pytest
 
 import ckptdoctor
 from ckptdoctor.version import __version__
-from tests.address import MENTION, NAMES_IT, ROOT, address
+from tests.address import PAGES, PASSAGES, PLACEHOLDER, ROOT, address, is_set, with_address
 from tests.release import mistakes
 
 yaml: Any = pytest.importorskip("yaml")
@@ -50,16 +50,31 @@ def tracked() -> list[Path]:
 def test_one_address_stands_everywhere() -> None:
     assert re.fullmatch(r"https://github\.com/[\w.-]+/ckptdoctor", address())
     assert all(url.startswith(address()) for url in project()["urls"].values())
-    owner = address().split("/")[3]
-    seen = set()
+    ours = re.compile(r"(?:github\.com/|uses: )(\w[\w.-]*/ckptdoctor)\b")
+    name = "/".join(address().split("/")[-2:])
     for path in tracked():
-        if not path.is_file() or path.suffix in (".svg", ".pyc"):
-            continue
-        found = list(MENTION.finditer(path.read_text(encoding="utf-8", errors="replace")))
-        if found and not path.is_relative_to(ROOT / "tests"):
-            seen.add(path)
-            assert {one["owner"] for one in found} == {owner}, path
-    assert seen == set(NAMES_IT)
+        if path.is_file() and path.suffix != ".svg" and not path.is_relative_to(ROOT / "tests"):
+            found = set(ours.findall(path.read_text(encoding="utf-8", errors="replace")))
+            assert found <= {name}, path
+            if not is_set(address()):
+                assert not found or path.name == "pyproject.toml", path
+
+
+def test_no_page_has_a_line_that_cannot_work() -> None:
+    """Without an address a reader gets what works without one; with one, the short lines."""
+    url = "https://github.com/somebody/ckptdoctor"
+    used = dict.fromkeys(PASSAGES, 0)
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        bare = with_address(text, f"https://github.com/{PLACEHOLDER}/ckptdoctor")
+        full = with_address(text, url)
+        assert PLACEHOLDER not in bare
+        assert "somebody/ckptdoctor" in full
+        assert with_address(full, f"https://github.com/{PLACEHOLDER}/ckptdoctor") == bare
+        assert with_address(bare, url) == with_address(full, url) == full
+        for one in PASSAGES:
+            used[one] += bare.count(one.without)
+    assert all(used.values())
 
 
 def test_no_release_is_made_that_does_not_agree() -> None:
