@@ -27,12 +27,23 @@ _MEANT = {
     "watch": "monitor tail follow guard",
     "explain": "why code codes rule rules what",
     "gpu": "cuda nvidia vram memory",
+    "autopsy": "postmortem report guide cause",
+    "config": "settings configure configuration options",
+    "cache": "clear purge forget remembered",
     "demo": "example tutorial try",
 }
 """A command -> other words for what it does."""
 
+_OPTIONS = {
+    "version": "--version",
+    "completion": "--show-completion",
+    "completions": "--show-completion",
+}
+"""Words that are commands elsewhere -> the option."""
 
-_TYPE = re.compile(r" <(?:list\[\w+\]|Path|str)>")
+
+_TYPE = re.compile(r" <(?:list\[\w+\]|[Pp]ath|str|text)>")
+_BRACES = re.compile(r"\{([A-Z]+)\}")
 
 
 class Commands(TyperGroup):
@@ -72,8 +83,12 @@ class Commands(TyperGroup):
             return f"{word} is a {kind}, and no command; to examine it:  {line}"
         said = f"there is no command {quoted(word)}"
         lower = word.lower()
-        name = next((name for name, words in _MEANT.items() if lower in words.split()), "")
-        close = [name] if name in self.commands else difflib.get_close_matches(lower, self.commands)
+        if lower in _OPTIONS:
+            return f"{said}; did you mean:  ckptdoctor {_OPTIONS[lower]}"
+        meant = {word: name for name, words in _MEANT.items() for word in words.split()}
+        known = meant | {name: name for name in self.commands}
+        near = [known[lower]] if lower in known else difflib.get_close_matches(lower, known)
+        close = [name for name in (known.get(one, one) for one in near) if name in self.commands]
         if not close:
             return f"{said}; all of them:  ckptdoctor --help"
         line = command_line("ckptdoctor", close[0], *args[1:])
@@ -85,7 +100,8 @@ class Command(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """The help, without the types of Python."""
-        return _TYPE.sub(lambda found: " " * len(found[0]), super().get_help(ctx))
+        text = _TYPE.sub(lambda found: " " * len(found[0]), super().get_help(ctx))
+        return _BRACES.sub(r"\1", text)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an empty path, which would be taken for the current folder.

@@ -121,30 +121,37 @@ def find_rule(code: str) -> type[Rule]:
     """The rule with this code; ``cd201`` and ``201`` will do.
 
     Raises:
-        UsageError: there is none; the message names the nearest.
+        UsageError: there is none; the message names the nearest, where it looks like a code.
     """
     wanted = code.strip().upper()
     wanted = f"CD{wanted}" if wanted.isdecimal() else wanted
     known = {rule.code: rule for rule in all_rules()}
     if wanted in known:
         return known[wanted]
+    said = f"{code!r} is no code of a finding, and none speaks of it"
+    if not any(map(str.isdigit, wanted)):  # a word, to which no code is near
+        raise UsageError(f"{said}. All of them: ckptdoctor explain")
     close = difflib.get_close_matches(wanted, known, n=len(known), cutoff=0.0)
     nearest = min(close[:_CLOSE], key=lambda one: (one[:3] != wanted[:3], close.index(one)))
     raise UsageError(
-        f"{code!r} is no code of a finding, and none speaks of it; the nearest is {nearest} "
-        f"({known[nearest].title()}). All of them: ckptdoctor explain"
+        f"{said}; the nearest is {nearest} ({known[nearest].title()}). "
+        "All of them: ckptdoctor explain"
     )
 
 
 def find_rules(words: str) -> list[type[Rule]]:
-    """The rule with this code, or those that speak of a word; those whose title has it first.
+    """The rule with this code, those whose codes begin so, or those that speak of a word.
+
+    Those whose title has the word come first.
 
     Raises:
         UsageError: there is none; the message names the nearest.
     """
     wanted = words.strip().upper()
     if wanted.removeprefix("CD").isdecimal():
-        return [find_rule(words)]
+        begun = f"CD{wanted.removeprefix('CD')}"
+        family = [rule for rule in all_rules() if rule.code.startswith(begun)]
+        return family or [find_rule(words)]
     found = [rule for rule in all_rules() if _speaks_of(rule, wanted)]
     if not found:
         return [find_rule(words)]

@@ -18,6 +18,8 @@ __all__ = ["why_absent"]
 _WINDOWS = re.compile(r"(?:[A-Za-z]:|\.{0,2})\\")
 _DRIVE = re.compile(r"([A-Za-z]):\\")
 _ALIKE = 0.6
+_USUAL = "checkpoints"
+"""Where a command looks without a path."""
 _SHOWN = 3
 _LOOKED_AT = 10_000
 """Names of a folder; of more than these nobody is told."""
@@ -43,6 +45,10 @@ def why_absent(path: Path, what: str = "file or folder") -> str:
     if not folder.is_dir():
         there = _nearest_folder(folder)
         return f"{said}: no {_below(there, path)} in {_held(there)}"
+    if folder == Path() and path.name not in names:
+        elsewhere = Path(_USUAL) / path.name
+        if os.path.lexists(elsewhere):
+            return f"{said} here; did you mean {command_line(elsewhere)}?"
     if meant := _alike(path.name, names):
         return f"{said}; did you mean {' or '.join(command_line(folder / one) for one in meant)}?"
     return said

@@ -62,6 +62,19 @@ def test_nonsense_is_a_usage_error(code: str) -> None:
     assert not ANSI.search(outcome.stderr)
 
 
+def test_a_word_that_is_near_no_code_is_led_nowhere() -> None:
+    told = run("explain", "xyzzy").stderr
+    assert "nearest" not in told
+    assert told.endswith("All of them: ckptdoctor explain\n")
+
+
+def test_the_beginning_of_codes_names_all_of_them() -> None:
+    told = run("explain", "cd40").stdout
+    assert [line.split()[0] for line in told.splitlines() if line.startswith("  CD")] == [
+        rule.code for rule in ALL_RULES if rule.code.startswith("CD40")
+    ]
+
+
 def test_several_codes_as_json(tmp_path: Path) -> None:
     outcome = run("explain", "201", "CD410", "--format", "json", env={"FORCE_COLOR": "1"})
     assert outcome.code == 0

@@ -43,7 +43,17 @@ def test_a_folder_in_place_of_a_command(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("sacn", "scan"), ("check", "scan"), ("fix", "restore"), ("Compare", "diff"), ("ls", "rank")],
+    [
+        ("sacn", "scan"),
+        ("check", "scan"),
+        ("fix", "restore"),
+        ("Compare", "diff"),
+        ("ls", "rank"),
+        ("resum", "plan"),
+        ("recver", "restore"),
+        ("postmortem", "autopsy"),
+        ("settings", "config"),
+    ],
 )
 def test_another_word_for_a_command(word: str, meant: str, folder: Path) -> None:
     code, told = said(word, "run", cwd=folder)
@@ -55,6 +65,13 @@ def test_a_word_for_nothing(folder: Path) -> None:
     code, told = said("qqqq", cwd=folder)
     assert code == 2
     assert told == "ckptdoctor: there is no command qqqq; all of them:  ckptdoctor --help\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "option"), [("version", "--version"), ("completion", "--show-completion")]
+)
+def test_a_word_that_is_an_option_here(word: str, option: str, folder: Path) -> None:
+    assert said(word, cwd=folder)[1].endswith(f"did you mean:  ckptdoctor {option}\n")
 
 
 def test_help_is_a_word_too() -> None:
@@ -103,6 +120,14 @@ def test_a_path_to_nothing(path: str, sentence: str, folder: Path) -> None:
     code, told = said("scan", path, cwd=folder)
     assert code == 3
     assert told.startswith(f"ckptdoctor: {path}: {sentence}")
+
+
+def test_a_name_without_its_folder_is_found_where_commands_look(folder: Path) -> None:
+    (folder / "run").rename(folder / "checkpoints")
+    for command in ("inspect", "scan", "restore"):
+        code, told = said(command, "checkpoint_epoch_9.pth", cwd=folder)
+        assert code == 3
+        assert told.endswith(" here; did you mean checkpoints/checkpoint_epoch_9.pth?\n")
 
 
 @pytest.mark.parametrize("before", [(), ("rank",)], ids=["scan", "rank"])
