@@ -25,6 +25,7 @@ __all__ = ["ProgressBar", "append_result", "has_reader", "note", "write_result"]
 
 _PATIENCE_S = 1.0
 _BAR_COLUMNS = 20
+_ROOM_FOR_ALL = 75
 
 
 def note(message: str, *, by_the_way: bool = False) -> None:
@@ -178,6 +179,7 @@ class ProgressBar:
             BarColumn,
             DownloadColumn,
             Progress,
+            ProgressColumn,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
@@ -186,15 +188,17 @@ class ProgressBar:
         for path in self._files:
             with contextlib.suppress(OSError):
                 self._expected.setdefault(path, path.stat().st_size)
-        self._bar = Progress(
+        console = Console(stderr=True)
+        columns: list[ProgressColumn] = [
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=_BAR_COLUMNS),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        ]
+        if console.width < _ROOM_FOR_ALL:  # in two lines it would not be taken away whole
+            columns = [columns[0], BarColumn(bar_width=None), columns[-1]]
+        self._bar = Progress(*columns, console=console, transient=True)
         self._bar.start()
         self._task = self._bar.add_task(self._where(), total=sum(self._expected.values()))
 

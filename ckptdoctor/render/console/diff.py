@@ -65,6 +65,7 @@ def _verdict(found: Difference) -> Iterator[str]:
 
 
 _NAMES = {Role.MODEL: "weights", Role.EMA: "EMA", Role.OPTIMIZER: "optimizer's state"}
+_SEVERAL = (Role.MODEL,)
 
 
 def _words(found: Difference, role: Role) -> Iterator[str]:
@@ -75,8 +76,9 @@ def _words(found: Difference, role: Role) -> Iterator[str]:
         return
     if spoiled:
         of_role = sum(tensor.role is role for tensor in found.tensors)
+        hold = "hold" if role in _SEVERAL else "holds"
         yield (
-            f"in b hold NaN or Inf in {spoiled} of {plural(of_role, 'tensor')}: of {moved.numel} "
+            f"in b {hold} NaN or Inf in {spoiled} of {plural(of_role, 'tensor')}: of {moved.numel} "
             f"elements {moved.new_nan} became NaN and {moved.new_inf} infinite"
         )
     if not math.isnan(moved.relative):
