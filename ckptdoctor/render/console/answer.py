@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ckptdoctor.finding import Finding
-from ckptdoctor.render.console.screen import SEVERITY_STYLE
+from ckptdoctor.render.console.screen import SEVERITY_STYLE, print_hanging
 from ckptdoctor.render.sections import Section, logs_words
 from ckptdoctor.render.set_aside import settings_words
 from ckptdoctor.render.text import printable
@@ -39,7 +39,7 @@ def print_last_good(console: Console, run: Section) -> None:
     if len(lines[0]) > console.width - _INDENT and logs:
         lines = [reason, logs]
     for line in lines:
-        console.print(Text(f"{'':<{_INDENT}}{line}"))
+        print_hanging(console, Text(f"{'':<{_INDENT}}{line}"), _INDENT)
 
 
 def print_next(console: Console, run: Section) -> None:

@@ -9,13 +9,14 @@ from ckptdoctor.histories import History, LogFacts
 from ckptdoctor.metadata import MetricKind, Source
 from ckptdoctor.render.console.answer import print_notes, print_run_findings, print_set_aside
 from ckptdoctor.render.console.braille_plot import plot_lines
-from ckptdoctor.render.console.screen import Screen, drawn
+from ckptdoctor.render.console.screen import Screen, drawn, print_hanging
 from ckptdoctor.render.text import number, plural, printable, shorten_middle
 from ckptdoctor.render.wording import NOTHING, form_words, values_words
 from ckptdoctor.survey import Chronicles
 
 __all__ = ["history_text"]
 
+_INDENT = 11
 _PLOT_LINES = 12
 _PLOT_LINES_OF_SEVERAL = 8
 _MOST_FINDINGS = 4
@@ -57,7 +58,7 @@ def _print_run(console: Console, history: History, verbosity: int, height: int) 
         carried = " (carried along, no file's own score)" if _is_carried(history) else ""
         source = f", from the {_SOURCES[best.source]}"
         text = f"Best:      {history.clock.say(best.at)}, {number(best.value)}{source}{carried}"
-        console.print(Text(text))
+        print_hanging(console, Text(text), _INDENT)
     if height:
         name = shorten_middle(printable(history.metric), 30)
         lines = plot_lines(history, console.width, height)

@@ -78,23 +78,37 @@ def _print_parts(console: Console, parts: Sequence[PartReport], *, everything: b
     """The files that the checkpoint consists of; those that are not well come first."""
     rows = sorted(parts, key=lambda one: -one.verdict.rank)
     limit = len(rows) if everything else _MAX_PARTS
+    if console.width < NARROW:
+        console.print(list_table([_part_item(one, console.width) for one in rows[:limit]]))
+    else:
+        console.print(_part_table(rows[:limit], console.width))
+    if len(rows) > limit:
+        console.print(Text(f"  … and {plural(len(rows) - limit, 'part')} (--all)", "dim"))
+
+
+def _part_item(one: PartReport, width: int) -> tuple[Text, Text, Sequence[Text]]:
+    mark, style = LOOK[one.verdict]
+    name = shorten_middle(printable(one.part.name), width - 3)
+    known = (one.part.role.value, one.format, bytes_text(one.nbytes), one.verdict.value)
+    return Text(mark, style), Text(name, style), [Text(", ".join(filter(None, known)))]
+
+
+def _part_table(parts: Sequence[PartReport], screen_width: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("  part", no_wrap=True)
     table.add_column("role", no_wrap=True)
     table.add_column("format", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    width = max(_LEAST_NAME, console.width - _ROOM_BESIDE_PART)
-    for one in rows[:limit]:
+    width = max(_LEAST_NAME, screen_width - _ROOM_BESIDE_PART)
+    for one in parts:
         mark, style = LOOK[one.verdict]
         name = shorten_middle(printable(one.part.name), width)
         role, size = one.part.role.value, bytes_text(one.nbytes)
         table.add_row(
             Text(f"{mark} {name}", style), role, one.format or "–", size, one.verdict.value
         )
-    console.print(table)
-    if len(rows) > limit:
-        console.print(Text(f"  … and {plural(len(rows) - limit, 'part')} (--all)", "dim"))
+    return table
 
 
 def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width: int) -> Table:
