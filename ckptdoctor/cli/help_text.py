@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["EXAMPLES", "GROUPS", "write_commands", "write_epilog"]
+__all__ = ["EXAMPLES", "GROUPS", "documentation", "write_commands", "write_epilog"]
 
 GROUPS = {
     "My run died": ("scan", "autopsy", "plan", "restore", "repair"),
@@ -108,3 +108,19 @@ def write_epilog(name: str, formatter: Any) -> None:
     if not name:
         with formatter.section("Exit codes"):
             formatter.write_dl(_EXIT_CODES)
+        if where := documentation():
+            with formatter.section("Documentation"):
+                formatter.write(f"  {where}\n")
+
+
+def documentation() -> str:
+    """The address of the documentation, as the package was built with; "" where none was set."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        urls = metadata("ckptdoctor").get_all("Project-URL") or []
+    except PackageNotFoundError:  # run from where it lies
+        return ""
+    named = (url.partition(", ") for url in urls)
+    where = next((url for name, _, url in named if name == "Documentation"), "")
+    return "" if "/OWNER/" in where else where

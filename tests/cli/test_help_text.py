@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
+from email.message import Message
 from pathlib import Path
 
 import pytest
+from click import HelpFormatter
 
+from ckptdoctor.cli import help_text
 from ckptdoctor.cli.app import app
-from ckptdoctor.cli.help_text import EXAMPLES, GROUPS
+from ckptdoctor.cli.help_text import EXAMPLES, GROUPS, documentation
 from ckptdoctor.demo import make_demo_run
 from tests.cli.support import run
 
@@ -31,7 +35,22 @@ def test_the_help_fits_a_terminal() -> None:
         assert told.code == 0
         assert max(map(len, told.stdout.splitlines())) <= 80, name
         assert "list[" not in told.stdout
+        assert not re.search(r"<path>|\{[A-Z]+\}", told.stdout), name
         assert all(line in told.stdout for line in EXAMPLES[name])
+
+
+def test_the_help_tells_where_the_pages_are_once_that_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built = Message()
+    monkeypatch.setattr("importlib.metadata.metadata", lambda _: built)
+    for url, told in ("https://github.com/OWNER/x/docs", ""), ("https://docs.example/x", "x"):
+        del built["Project-URL"]
+        built["Project-URL"] = f"Documentation, {url}"
+        assert documentation() == (told and url)
+    formatter = HelpFormatter()
+    help_text.write_epilog("", formatter)
+    assert "Documentation:\n  https://docs.example/x\n" in formatter.getvalue()
 
 
 @pytest.fixture(scope="module")
