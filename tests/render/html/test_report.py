@@ -11,11 +11,14 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+import torch
 
+import ckptdoctor
 from ckptdoctor.finding import Verdict
 from ckptdoctor.render.html.report import scan_html
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
+from tests.builders import save
 from tests.render.browser import CHROMIUM, Browser, browser
 from tests.render.html.own_script import without_our_script
 from tests.render.outputs import (
@@ -334,3 +337,26 @@ def test_it_follows_the_scheme_of_the_reader(chromium: Browser, tmp_path: Path) 
     assert chromium.value(shown) == [True, False]
     chromium.show(page, width=390)
     assert chromium.value(shown) == [False, True]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_on_paper_no_dtype_and_no_figure_is_broken(chromium: Browser, tmp_path: Path) -> None:
+    state = {f"model.layer{at}.a_rather_long_name_of_a_weight": torch.ones(9, 9) for at in (1, 2)}
+    path = save(
+        tmp_path / "a.pth", {"model": state, "optimizer": {"m": torch.full((40, 90), float("nan"))}}
+    )
+    page = tmp_path / "page.html"
+    page.write_text(ckptdoctor.inspect(path, progress=False).to_html(), encoding="utf-8")
+    chromium.show(page, width=720)
+    chromium.ask("Emulation.setEmulatedMedia", media="print")
+    try:
+        lines = chromium.value(
+            "[...document.querySelectorAll('td:nth-child(n+2) > span')]"
+            ".filter(one => one.textContent).map(one => one.getClientRects().length)"
+        )
+        assert len(lines) > 12
+        assert set(lines) == {1}
+        assert chromium.value("document.documentElement.scrollWidth") <= 720
+    finally:
+        chromium.ask("Emulation.setEmulatedMedia", media="")
