@@ -34,7 +34,7 @@ PASSAGES = (
 !pip install -q /content/ckptdoctor-*.whl  # on Kaggle: /kaggle/input/*/ckptdoctor-*.whl
 ```
 
-The wheel takes 1.2 MB. `python3 -m pip wheel --no-deps -w wheels .` makes it in a clone of this
+The wheel takes 1.4 MB. `python3 -m pip wheel --no-deps -w wheels .` makes it in a clone of this
 repository; upload it to Colab, or attach it in Kaggle as a data set.
 """,
         having="""\

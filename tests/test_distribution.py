@@ -54,6 +54,18 @@ def test_pypi_takes_both(dist: Path) -> None:
     assert call("-m", "twine", "check", "--strict", *files, cwd=dist).count("PASSED") == 2
 
 
+def test_their_sizes_are_those_that_the_pages_tell(dist: Path) -> None:
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"The wheel takes ([\d.]+) MB, the sdist ([\d.]+) MB", text)
+    (sdist,) = dist.glob("*.tar.gz")
+    for path, size in zip((wheel_in(dist), sdist), map(float, told), strict=True):
+        assert abs(path.stat().st_size / 1e6 - size) < 0.1 * size, path.name
+    pages = [ROOT / "README.md", ROOT / "docs" / "notebooks.md"]
+    for page in pages:
+        found = re.findall(r"wheel takes ([\d.]+) MB", page.read_text(encoding="utf-8"))
+        assert set(found) <= {told[0]}, page.name
+
+
 def test_the_wheel_is_the_package_and_nothing_else(dist: Path) -> None:
     ours = {
         path.relative_to(ROOT).as_posix()
