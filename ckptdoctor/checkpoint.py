@@ -27,6 +27,7 @@ __all__ = [
     "TensorRecord",
     "TensorStats",
     "ZeroTail",
+    "inode_of",
 ]
 
 Scalar = str | int | float | bool | None
@@ -195,10 +196,19 @@ class FileIdentity:
         status = os.fstat(fd)
         return cls(
             device=status.st_dev,
-            inode=status.st_ino,
+            inode=inode_of(status),
             nbytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
         )
+
+
+def inode_of(status: os.stat_result) -> int:
+    """The number of a file as 64 bits with a sign, which SQLite can keep.
+
+    FUSE and overlays give numbers of the upper half, ReFS such of 128 bits.
+    """
+    folded = (status.st_ino ^ status.st_ino >> 64) & (1 << 64) - 1
+    return folded - (folded >> 63 << 64)
 
 
 class Structure:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorStats, ZeroTail
+from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorStats, ZeroTail, inode_of
 from ckptdoctor.sources.descriptors import mark_of
 
 __all__ = ["FileState", "Result", "scanned_as"]
@@ -50,7 +50,7 @@ class FileState:
         status = os.stat(file)  # noqa: PTH116  (a descriptor has no Path)
         return cls(
             device=status.st_dev,
-            inode=status.st_ino,
+            inode=inode_of(status),
             nbytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
             ctime_ns=status.st_ctime_ns,

@@ -14,7 +14,7 @@ from typing import Any
 from ckptdoctor.cache.packing import Packed, Packer
 from ckptdoctor.cache.result import FileState, Result
 from ckptdoctor.cache.unpacking import Structures
-from ckptdoctor.checkpoint import CallUse, Checkpoint, Problem, StorageRef
+from ckptdoctor.checkpoint import CallUse, Checkpoint, Problem, StorageRef, inode_of
 from ckptdoctor.finding import Severity
 from ckptdoctor.one_file import Failed, Found
 
@@ -111,7 +111,7 @@ def _state_here(path: Path) -> FileState:
         return FileState(device=0, inode=0, nbytes=0, mtime_ns=0, ctime_ns=0)
     return FileState(
         device=status.st_dev,
-        inode=status.st_ino,
+        inode=inode_of(status),
         nbytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
         ctime_ns=status.st_ctime_ns,

@@ -69,6 +69,31 @@ def test_a_row_comes_back_for_the_same_file_and_program_alone(cache: Path) -> No
     database.close()
 
 
+def test_a_number_of_a_file_may_have_all_its_bits(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite keeps 63 of them and a sign; FUSE, overlays and ReFS have more."""
+    (tmp_path / "f").write_bytes(b"x")
+    content, more = os.stat(tmp_path / "f").__reduce__()[1]
+    numbers = (0, 1, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1, 2**64, 2**127 + 2**20)
+    states = []
+    for number in numbers:
+        status = os.stat_result((content[0], number, *content[2:]), more)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "stat", lambda _, status=status: status)
+            states.append(FileState.of(Path("f")))
+    database = Database(cache)
+    for at, state in enumerate(states):
+        database.keep(row(at, state=state))
+    database.close()
+    database = Database(cache)
+    for at, state in enumerate(states):
+        assert database.row(row(at).key, b"p", state) == row(at, state=state)
+        other = states[at ^ 1]
+        assert database.row(row(at).key, b"p", other) is None
+    database.close()
+
+
 def test_it_is_this_users_alone(cache: Path) -> None:
     old = os.umask(0)
     try:
