@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def of_checkpoint(row: CheckpointReport, time_s: float, *, known: bool = False) 
         more = f" (and {len(serious) - 1} more)" if len(serious) > 1 else ""
         why = f": {first.code} {first.message}{more}"
     metric = row.metadata.metric
-    score = "" if metric is None else f", {metric.name} {metric.value:.4g}"
+    score = "" if metric is None else f", {metric.name} {_figure(metric.value)}"
     return Event(
         kind=EventKind.CHECKPOINT,
         time_s=time_s,
@@ -83,6 +84,10 @@ def of_checkpoint(row: CheckpointReport, time_s: float, *, known: bool = False) 
         data={"verdict": row.verdict.value, "nbytes": row.nbytes},
         known=known,
     )
+
+
+def _figure(value: float) -> str:
+    return "NaN" if math.isnan(value) else f"{value:.4g}"
 
 
 def of_epoch(
@@ -102,7 +107,7 @@ def of_epoch(
             kind=EventKind.EPOCH,
             time_s=time_s,
             message=f"{seen.clock.say(seen.at)}: "
-            + ", ".join(f"{n} {value:.4g}" for n, value in shown),
+            + ", ".join(f"{n} {_figure(value)}" for n, value in shown),
             epoch=seen.at if seen.clock is Clock.EPOCH else None,
             data={"metric": seen.metric, "value": seen.value, "values": dict(seen.values)}
             | ({"step": seen.at} if seen.clock is Clock.STEP else {}),

@@ -21,10 +21,11 @@ from ckptdoctor.survey import survey
 from ckptdoctor.watch import watcher as watcher_module
 from ckptdoctor.watch.events import Event, EventKind
 from ckptdoctor.watch.process import ProcessState
-from ckptdoctor.watch.telling import duration
+from ckptdoctor.watch.telling import duration, of_checkpoint
 from ckptdoctor.watch.watcher import Watcher, Watching
 from tests.builders import save
 from tests.postmortem.trained import ONSET, flip, run_of
+from tests.reports import report, score
 
 DAY_S = 1_700_000_000.0
 STARTED: list[Watcher] = []
@@ -475,3 +476,8 @@ def test_a_healthy_run_has_no_module_that_leaves_its_past(tmp_path: Path) -> Non
     for epoch in range(1, ONSET + 2):
         desk.touch(Path(shutil.copy(made / f"epoch_{epoch}.pth", desk.folder)))
         assert "CD413" not in {event.code for event in desk.look(times=4)}
+
+
+def test_a_score_that_is_none_is_spelled_as_everywhere() -> None:
+    told = of_checkpoint(report("a.pth", 3, score(float("nan"))), 0.0).message
+    assert told == "a.pth is healthy, iou NaN"

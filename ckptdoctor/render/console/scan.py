@@ -18,6 +18,7 @@ from ckptdoctor.render.console.answer import (
 )
 from ckptdoctor.render.console.rows import print_below, rows_table, selected
 from ckptdoctor.render.console.screen import (
+    LEAST_LINES,
     Screen,
     drawn,
     height,
@@ -33,8 +34,7 @@ from ckptdoctor.rules.rescue import rescue_command
 
 __all__ = ["scan_text"]
 
-_MAX_LINES = 23  # of 24: the prompt takes one
-_MAX_ROWS = 14
+_MAX_ROWS = 14  # of 24 lines
 _FEWEST_ROWS = 3
 _MAX_BESIDE = 3
 _MAX_NOTES = 4
@@ -42,13 +42,15 @@ _MAX_PER_CODE = 3
 
 
 def scan_text(report: Report, screen: Screen) -> str:
-    """The result of ``scan``: what to go on from first, then the table; it fits 24 lines."""
+    """The result of ``scan``: what to go on from first, then the table; it fits the screen."""
     if len(report.runs) > 1:
         return several_text(report, screen) + _findings_text(report, screen)
-    room = _MAX_ROWS - len(report.findings) - len(report.notes) - bool(report.set_aside)
+    most = screen.lines()
+    room = _MAX_ROWS + max(0, most - LEAST_LINES)
+    room -= len(report.findings) + len(report.notes) + bool(report.set_aside)
     while True:
         text = _one_run(report, screen, room)
-        too_many = height(text, screen) - _MAX_LINES
+        too_many = height(text, screen) - most
         if screen.verbosity != 0 or too_many <= 0 or room <= _FEWEST_ROWS:
             return text + _findings_text(report, screen)
         room = max(_FEWEST_ROWS, room - too_many)

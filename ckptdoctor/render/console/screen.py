@@ -15,6 +15,7 @@ from ckptdoctor.render.wording import summary
 from ckptdoctor.report import Report
 
 __all__ = [
+    "LEAST_LINES",
     "LOOK",
     "SEVERITY_STYLE",
     "Screen",
@@ -35,6 +36,8 @@ LOOK = {
 SEVERITY_STYLE = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 
 _ROWS = 24
+LEAST_LINES = _ROWS - 1
+"""What is written for, whatever the screen: the prompt takes one."""
 _LEAST_WORDS = 20
 _FINDING_INDENT = 4
 
@@ -76,6 +79,10 @@ class Screen:
         """The lines that it shows at once; 24 for what is no terminal."""
         real = Console()
         return self.height or (real.height if real.is_terminal else _ROWS)
+
+    def lines(self) -> int:
+        """The lines that a result may take beside the prompt: 23, or more on a taller screen."""
+        return max(LEAST_LINES, self.rows() - 1)
 
 
 def drawn(console: Console) -> str:

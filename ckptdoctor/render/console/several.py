@@ -19,7 +19,7 @@ from ckptdoctor.render.console.answer import (
 )
 from ckptdoctor.render.console.columns import NARROW, aligned, list_table, metric_text
 from ckptdoctor.render.console.rows import print_below, rows_table, selected
-from ckptdoctor.render.console.screen import Screen, drawn, height, summary_line
+from ckptdoctor.render.console.screen import LEAST_LINES, Screen, drawn, height, summary_line
 from ckptdoctor.render.paths import relative, shorten_apart
 from ckptdoctor.render.sections import BESIDE, Section, logs_words, sections, what_is_wrong
 from ckptdoctor.render.text import printable, shorten_middle
@@ -28,10 +28,10 @@ from ckptdoctor.report import CheckpointReport, Report
 
 __all__ = ["several_text"]
 
-_MAX_LINES = 23  # of 24: the prompt takes one
 _MOST_BLOCKS = 3
 _ROOMS = ((8, 8), (6, 6), (4, 4), (3, 4), (3, 3), (2, 3), (0, 4), (0, 3), (0, 2), (0, 0))
 """Rows of a run that is well, and of one that is not."""
+_TALL_ROOMS = ((48, 48), (32, 32), (20, 20), (12, 12))
 _MAX_BESIDE = 2
 _MAX_FINDINGS = 2
 _MOST_NEXT = 5
@@ -49,7 +49,7 @@ def several_text(report: Report, screen: Screen) -> str:
         return table + _blocks(runs, screen, None) + _tail(report, screen)
     draw = _drawing_runs(report, runs, screen) if many else _drawing_blocks(report, runs, screen)
     for text in draw:
-        if height(text, screen) <= _MAX_LINES:
+        if height(text, screen) <= screen.lines():
             break
     return text
 
@@ -57,14 +57,14 @@ def several_text(report: Report, screen: Screen) -> str:
 def _drawing_blocks(report: Report, runs: Sequence[Section], screen: Screen) -> Iterator[str]:
     """The runs with fewer and fewer rows, those of runs that are well first."""
     head, tail = _head(report, screen), _tail(report, screen)
-    for rooms in _ROOMS:
+    for rooms in (*(_TALL_ROOMS if screen.lines() > LEAST_LINES else ()), *_ROOMS):
         yield head + _blocks(runs, screen, rooms) + tail
 
 
 def _drawing_runs(report: Report, runs: Sequence[Section], screen: Screen) -> Iterator[str]:
     """The table of runs with fewer and fewer of them."""
     tail = _tail(report, screen)
-    for room in range(min(len(runs), _MAX_LINES), 0, -1):
+    for room in range(min(len(runs), screen.lines()), 0, -1):
         yield _runs(report, runs, screen, room) + tail
 
 

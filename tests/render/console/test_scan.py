@@ -49,6 +49,18 @@ def lines_of(found: Report, screen: Screen = PLAIN) -> list[str]:
     return scan_text(found, screen).splitlines()
 
 
+@pytest.mark.parametrize(("lines", "hides"), [(24, True), (50, False), (30, True)])
+@pytest.mark.parametrize("runs_of", [1, 2])
+def test_a_tall_screen_shows_what_it_has_room_for(lines: int, hides: bool, runs_of: int) -> None:
+    found = several(*(folder(f"r{at}", epochs=32 // runs_of, corrupt=2) for at in range(runs_of)))
+    told = scan_text(found, replace(PLAIN, height=lines)).splitlines()
+    assert len(told) < lines
+    rows = sum("epoch_" in line and line[:1] in "✓✗" for line in told)
+    assert (rows < 32) is hides
+    if hides:
+        assert len(told) > lines - 6  # and uses it
+
+
 def test_one_run_answers_first() -> None:
     assert lines_of(collapse()) == [
         "6 checkpoints, 6.0 kB: 3 healthy, 1 suspect, 1 corrupt, 1 unreadable",
