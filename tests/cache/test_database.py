@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -74,7 +75,8 @@ def test_a_number_of_a_file_may_have_all_its_bits(
 ) -> None:
     """SQLite keeps 63 of them and a sign; FUSE, overlays and ReFS have more."""
     (tmp_path / "f").write_bytes(b"x")
-    content, more = os.stat(tmp_path / "f").__reduce__()[1]
+    reduced: Any = os.stat(tmp_path / "f").__reduce__()
+    content, more = reduced[1]
     numbers = (0, 1, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1, 2**64, 2**127 + 2**20)
     states = []
     for number in numbers:
