@@ -45,7 +45,7 @@ _WITHIN = {
 _ALONE = {sign for sign in _SIGNS if len(sign) < _LONG}.union(_SIZED)
 METRIC_SIGNS = (
     rf"(?i:{_one_of(_WITHIN)})"
-    rf"|(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))(?:(?i:{_one_of(_ALONE)})(?![a-z])"
+    rf"|(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=val)|(?<=valid)|(?<=train)|(?<=test))(?:(?i:{_one_of(_ALONE)})(?![a-z])"
     r"|IS(?![A-Za-z])|OA(?![A-Za-z])|(?i:(?:h?r|p|pass)@\d|r\^2|rank[-_]\d))"
 )
 """An expression for what a name, or a line with names, has to have to tell of a metric."""

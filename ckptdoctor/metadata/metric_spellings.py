@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ckptdoctor.metadata.metric_words import BEST, HIGH, KNOWN, QUALIFIERS, TRAINING, VALIDATION
 
@@ -180,6 +180,9 @@ _REST = re.compile(
 )
 
 
+_GLUED = re.compile(r"(train|valid|val|test|eval|dev)([a-z]{3,}\d{0,2})")
+
+
 @functools.lru_cache(maxsize=4096)  # a log says the same names in every epoch
 def word_list(key: str) -> tuple[str, ...]:
     """The words of a name in their order, in lower case, each metric in its one spelling.
@@ -188,7 +191,7 @@ def word_list(key: str) -> tuple[str, ...]:
     """
     whole = _WHICH.sub("", key)
     rest = _REST.match(whole)
-    words = _terms_in(tuple(_WORDS.findall(_spelled(whole))))
+    words = _terms_in(tuple(_apart(_WORDS.findall(_spelled(whole)))))
     if rest is not None:
         measured = tuple(word for word in words if word not in _MINUS)
         own = [word for word in measured if word not in QUALIFIERS]
@@ -207,6 +210,16 @@ def _spelled(key: str) -> str:
         for pattern, spelling in _LOWER:
             lower = pattern.sub(spelling, lower)
     return lower
+
+
+def _apart(words: Iterable[str]) -> Iterator[str]:
+    """The words, a part of the data apart from what is measured on it: ``validbleu``."""
+    for word in words:
+        glued = None if word in KNOWN else _GLUED.fullmatch(word)
+        if glued is None or (glued[2] not in KNOWN and (glued[2],) not in _TERMS):
+            yield word
+        else:
+            yield from glued.groups()
 
 
 def _terms_in(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ value. Where the files call something best under another name than the log (``be
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -160,8 +161,12 @@ def _found(
     if not usable:
         return _of_best(min(bests.values(), key=_rank_of_best), bests) if bests else Choice()
     carried = {
-        plain_of(best_of(name)) for log in reading.logs for name in log.names if is_best(name)
+        plain_of(best_of(name))
+        for log in reading.logs
+        for name in log.names
+        if is_best(name) and _mean_beside(name) not in log.names
     }
+    carried = {plain for plain in carried if not is_half(plain)}
     lead = min(usable, key=lambda one: (class_of(one), one.plain not in carried, _preference(one)))
     return _choice([one for one in usable if _is_same(lead, one)], bests)
 
@@ -183,6 +188,15 @@ def _finite(
         return known
     # What a log tells once is a summary at its end.
     return [one for one in known if one.count > 1 or not one.in_log]
+
+
+_END = re.compile(r"(?<![a-zA-Z])(?:max|min)(?=@?\d{0,5}$)")
+
+
+def _mean_beside(name: str) -> str:
+    """What stands beside the ends of a spread: beside ``score/mean`` a ``score/max`` is no best."""
+    mean, ends = _END.subn("mean", name)
+    return mean if ends else ""
 
 
 def _rank_of_best(metric: Metric) -> tuple[object, ...]:

@@ -32,6 +32,8 @@ from ckptdoctor.metadata import Source, Split, named_metric, plain_of, split_of
         ("IS|inception_score|InceptionScore|is50k_mean", "inceptionscore"),
         ("FID|fid50k_full|fid_score", "fid"),
         ("val_loss|train_loss_step|loss_epoch|val_loss/dataloader_idx_0|loss_rank0", "loss"),
+        ("bleu|validbleu|testbleu", "bleu"),
+        ("acc|valacc|trainacc|testaccuracy", "acc"),
         ("ndcg@10|ndcg_at_10|ndcg_cut_10|NDCG_10", "ndcg 10"),
     ],
 )
@@ -52,6 +54,16 @@ def test_a_metric_has_one_plain_name_however_it_is_spelled(names: str, plain: st
 )
 def test_two_metrics_are_two(one: str, other: str) -> None:
     assert plain_of(one) != plain_of(other)
+
+
+def test_a_part_of_the_data_may_be_glued_to_what_is_measured() -> None:
+    assert [split_of(name) for name in ("validloss", "trainloss", "valmiou")] == [
+        Split.VALIDATION,
+        Split.TRAINING,
+        Split.VALIDATION,
+    ]
+    for name in ("trainable", "tester", "value", "validity", "evaluation", "device"):
+        assert split_of(name) is (Split.VALIDATION if name == "evaluation" else Split.UNSAID), name
 
 
 def test_letters_in_upper_case_tell_a_metric_from_a_word() -> None:

@@ -103,6 +103,8 @@ def test_what_the_files_hold(names: tuple[str, ...], wanted: str, mode: Mode | N
         ((), ("loss", "val_loss"), "val_loss"),
         ((), ("Train Loss", "Val Loss"), "Val Loss"),
         ((), ("train/psnr", "val/psnr"), "val/psnr"),
+        ((), ("score/mean", "score/max", "val/acc"), "val/acc"),
+        ((), ("best_recall", "val_recall", "val_f1"), "val_f1"),
     ],
 )
 def test_what_files_call_best_and_what_the_log_says_of_it(

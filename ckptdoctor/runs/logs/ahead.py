@@ -32,6 +32,13 @@ class LinesAhead:
         """Whether a line of this shape is kept already."""
         return bool(self.lines) and _plain(shape) in self.lines
 
+    def renews(self, shape: bytes, raw: bytes) -> bool:
+        """Whether a line of this shape is kept; then the new one is, in its place."""
+        if not self.holds(shape):
+            return False
+        self.keep(shape, raw)
+        return True
+
     def takes(self, shape: bytes) -> bool:
         """Whether a line of this shape, which names no epoch, belongs to the next one."""
         return _plain(shape) in self._shapes or (not self._begun and len(self.lines) < _MOST_SHAPES)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from ckptdoctor.metadata import is_loss
+from ckptdoctor.runs.logs.letters import LetteredLosses
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import Mark, find_mark
 from ckptdoctor.runs.logs.numbers import number
@@ -23,6 +24,7 @@ from ckptdoctor.runs.logs.sections import Sections
 from ckptdoctor.runs.logs.settings import tells_settings
 from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
+from ckptdoctor.runs.logs.stamps import without_stamp
 
 __all__ = [
     "LineValues",
@@ -45,19 +47,14 @@ _NOT_HERE = re.compile(
 _ENDS = re.compile(rb"\b(?:done|finish|complet|end of|took|elapsed)", re.IGNORECASE)
 _RATES = ("lr", "rate")
 _PHASE = re.compile(r"\b(?:iter|epoch|step)\((\w{1,12})\)", re.IGNORECASE)
-_STAMP = re.compile(
-    rb"\W{0,2}\d{4}[-/]\d\d[-/]\d\d[T\s]\d\d:\d\d:\d\d\S{0,10}\s{1,8}"
-    rb"(?:\W?(?:DEBUG|INFO|WARNING)\W{0,10})?"
-    rb"|(?:DEBUG|INFO|WARNING):[\w.]{1,40}:"
-    rb"|[DIW]\d{4}\s[\d:.]{8,15}\s{1,9}\d{1,9}\s[\w./-]{1,60}:\d{1,6}\]\s"
-)
-"""What loggers print in front."""
 _OF_A_BATCH = re.compile(rb"\bcount:\s?\d", re.IGNORECASE)
 """So many objects of one batch a mean is of: darknet's `Region 82 Avg (IOU: 0.66), count: 3`."""
 _TIME = re.compile(rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
 _BEST_METRIC = re.compile(
-    rb"(?<!new )\bbest (?:metric|score|result|epoch|val)\w{0,10}\b", re.IGNORECASE
+    rb"(?<!new )\bbest (?:metric|score|result|epoch|val)\w{0,10}\b|\bcurrent best,", re.IGNORECASE
 )
+_OF_A_PASS = re.compile(rb"\b(?:validation|evaluation|val|eval|test)\s$", re.IGNORECASE)
+"""`Validation iteration 0` counts the batches of a validation, where no value is beside it."""
 
 
 class LineValues:
@@ -72,6 +69,7 @@ class LineValues:
         self._commas = False
         self._said = ""
         self._counts_steps = False
+        self._letters = LetteredLosses()
 
     def of(self, waiting: Waiting) -> dict[str, float]:
         """Those of a line of which it is known how such lines are read."""
@@ -84,16 +82,16 @@ class LineValues:
         mark = known.mark
         if mark.epoch is None:
             mark = find_mark(line, in_words=True) or mark
-        split = mark.phase.decode() or begins_with_split(line.decode("utf-8", "replace"))
+        split = mark.phase.decode() or _split_of(line)
         line = line[: mark.cut[0]] + line[mark.cut[1] :]
         text = line[mark.values_from :].decode("utf-8", "replace")
         split = split or headed_by(text)
         if self._sections.of_losses:
             return self._losses_in(text, split)
         found = self.of_text(text, split, is_bare=mark.is_bare)
-        if mark.values_from and not any(map(is_watched, found)):  # they stand before the moment
+        if mark.values_from and (mark.is_amid or not any(map(is_watched, found))):
             before = line[: mark.values_from].decode("utf-8", "replace")
-            found = self.of_text(before, split) | found
+            found = self.of_text(before, split) | found  # they stand before the moment
         return found
 
     def _losses_in(self, text: str, split: str) -> dict[str, float]:
@@ -114,7 +112,7 @@ class LineValues:
         """
         line = raw[:LINE_CHARS].decode("utf-8", "replace")
         phase = _PHASE.search(line)
-        split = phase[1].lower() if phase else begins_with_split(line)
+        split = phase[1].lower() if phase else _split_of(raw)
         if line.lstrip()[:1] == "*":  # what sums up the lines above it
             split = split or self._said
         else:
@@ -132,7 +130,10 @@ class LineValues:
     def of_text(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
         """Those of a text without the moment that it names."""
         self._commas = self._commas or has_decimal_comma(text)
-        return values_in(text, split, commas=self._commas, is_bare=is_bare)
+        found = values_in(text, split, commas=self._commas, is_bare=is_bare)
+        if " | " in text and not any(map(is_watched, found)):
+            return found | self._letters.of(text)
+        return found
 
     def speaks(self, raw: bytes, mark: Mark) -> bool:
         """Whether a line that names an epoch has values of its own, or says that it is over."""
@@ -150,8 +151,10 @@ class LineValues:
 
     def count_step(self, raw: bytes, mark: Mark) -> bool:
         """Whether the step that a line names counts: with values beside it, or alone there."""
-        bare = _STAMP.sub(b"", raw.strip(), count=1)
-        counts = mark.is_alone or len(bare) <= _SHORT or bare[-1:] == b":" or self.are_told_in(raw)
+        bare = without_stamp(raw.strip())
+        rest = raw[: mark.cut[0]] + raw[mark.cut[1] :]
+        is_alone = len(bare) <= _SHORT and _OF_A_PASS.search(raw[: mark.cut[0]]) is None
+        counts = mark.is_alone or is_alone or bare[-1:] == b":" or self.are_told_in(rest)
         self._counts_steps = self._counts_steps or counts
         return counts
 
@@ -170,6 +173,11 @@ class LineValues:
         if _BEST_METRIC.search(raw) is not None or _OF_A_BATCH.search(raw) is not None:
             return False
         return any(is_watched(name) for name in self.of_text(raw.decode("utf-8", "replace")))
+
+
+def _split_of(raw: bytes) -> str:
+    """The part of the data that a line begins with, behind what a logger prints in front."""
+    return begins_with_split(without_stamp(raw[:LINE_CHARS]).decode("utf-8", "replace"))
 
 
 def of_all_classes(values: dict[str, float], below: set[str]) -> dict[str, float]:

@@ -76,9 +76,8 @@ class LineReader:
         self._above: bytes | None = None
         self._table: TextTable | None = None
         self._upright = UprightTable()
-        self._cleaning = Cleaning()
         self._summaries, self._ahead = Summaries(), LinesAhead()
-        self._counted = CountedLines()
+        self._cleaning, self._counted = Cleaning(), CountedLines()
         self.commands: list[str] = []
 
     # -- what is asked ---------------------------------------------------------------------------
@@ -98,8 +97,7 @@ class LineReader:
             return False
         if self._above is not None and not self._samples.skip(shape):
             return False
-        if self._ahead.holds(shape):
-            self._ahead.keep(shape, raw)
+        self._ahead.renews(shape, raw)
         if known.moves:
             self._above = raw
         waiting = self._pending.pop(shape, None) or self._waiting(raw, shape, known)
@@ -173,11 +171,10 @@ class LineReader:
             yield from self._upright.rows(self._epoch)
         shape = shape_of(raw)
         known = self._shapes.get(shape)
-        if self._ahead.holds(shape):
-            self._ahead.keep(shape, raw)
-            if self._above is None:
-                return
-        if self.sections.current and (known is None or known.mark is None):
+        if self._ahead.renews(shape, raw) and self._above is None:
+            return
+        of_section = known is None or known.mark is None or self.sections.is_fresh
+        if self.sections.current and of_section:
             shape = self.sections.inside(shape)
             known = self._shapes.get(shape)
         if known is not None and known.has_digits:
@@ -208,7 +205,9 @@ class LineReader:
 
     def _keep(self, raw: bytes, shape: bytes, known: Shape) -> Iterator[Row]:
         """A line waits for the next of its shape, or for the end of the epoch, or is read now."""
-        if known.mark is not None and self.sections.are_there:
+        if known.mark is None:
+            self.sections.is_fresh = False
+        elif self.sections.are_there:
             self.sections.begins(raw)
         if known.moves:
             self._above = raw
@@ -230,6 +229,7 @@ class LineReader:
         mark = None
         if habit.may_name:
             mark = find_mark(raw, in_words=self._in_words, in_pairs=self._in_pairs)
+            mark = self.sections.claimed(mark, raw)
             habit.unmarked = habit.unmarked + 1 if mark is None else 0
         if self._table is None and mark is None and b"G " in raw[:40]:
             self._table = bare_table_of(raw.decode("utf-8", "replace"))

@@ -123,10 +123,18 @@ class LogReading:
         if not self._steps_go_on:
             return ByClock()
         last = _last_steps(self.rows)
+        within = sorted(
+            (row.epoch, row.step)
+            for row in self.rows
+            if isinstance(row.epoch, float) and row.step is not None
+        )
 
         def place(row: Row) -> Position | None:
             if row.step is not None or row.epoch is None:
                 return row.step
+            before = bisect.bisect_right(within, (row.epoch, math.inf))
+            if isinstance(row.epoch, float) and before:
+                return within[before - 1][1]
             return last.get(epoch_of(row.epoch))
 
         return _grouped(self.rows, place, lambda row: row.epoch)

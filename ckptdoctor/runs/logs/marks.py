@@ -28,12 +28,16 @@ _EPOCH = re.compile(
     (
         rf"(?:(?<![\w-])|(?<=--)|(?<=\*\*))(?:{_WORDS})\.?(?:\s(?:number|num|no|nr)\b\.?)?(?P<key>['\"],?)?(?:\((?P<phase>\w{{1,12}})\))?"
         r"(?:[\s:=#\[(<]|：|[-_](?=\d)){0,12}['\"]?"
-        r"(?P<n>\d{1,7})(?P<fraction>\.\d++)?(?![\d.]*+[.\w])"
+        r"(?P<n>\d{1,7})(?P<fraction>\.\d++(?:e[-+]\d\d)?)?(?![\d.]*+[.\w])"
         r"|第\s?(?P<behind>\d{1,7})\s?(?:/\s?\d{1,7}\s?)?(?:个?epoch|轮|輪|回)"
         r"|(?<![\w-])epochs[\s:=#\[(]{0,5}(?P<of>\d{1,7})\s?/\s?\d"
         r"|^\W*(?P<train>train|valid|val|test)(?:ing|idation)?:?\s++"
         r"(?:(?P<timm>\d{1,7})(?:\s++\[|,\s(?=[a-z][\w ]{0,20}[:=]))"
         r"|\((?P<paren>\d{1,7})/\d{1,7}\))"
+        r"|^\W{0,3}\[(?P<said>train|valid|val|test|eval)\w{0,7}:?\s(?P<within>\d{1,7}),\s"
+        r"(?=\d{1,9}\s?/\s?\d{1,9}\])"
+        r"|\[(?P<paired>\d{1,7})/\d{1,7}\],\s\[\d{1,7}/\d{1,7}\](?=,\sglobal_step)"
+        r"|^\s{0,4}\[\s{0,5}(?P<boxed>\d{1,7})\]\s{1,9}(?=\d{1,9}\s{1,3}\|)"
         r"|^\W*(?-i:E)(?P<short>\d{1,7})(?=[\s:|,\])]|/\d)"
         r"|^\W{0,4}(?P<barred>\d{1,7})\|\d{1,10}\|"
         r"|^\s{0,4}(?P<round>\d{1,7}):\s(?=(?:learn|train|val|valid|test|eval):\s)"
@@ -51,6 +55,9 @@ _GROUPS = (
     "of",
     "timm",
     "paren",
+    "within",
+    "paired",
+    "boxed",
     "short",
     "barred",
     "round",
@@ -68,7 +75,7 @@ _BRACKETS = re.compile(
     rb"[^\[]{0,40}\[\s{0,4}(\d{1,7})\s?(?:/|,\s{1,5})\s?\d{1,7}\]"
     rb"|(?:^\s{0,4}|:\d{1,5}\]\s)\[(\d{1,7})\]\s"
     rb"|^\s{0,4}\((\d{1,7})\s?/\s?\d{1,7}\)\s"
-    rb"|^\s{0,4}(\d{1,7})/\d{1,7}(?::|\s\|)\s"
+    rb"|^\s{0,4}(\d{1,7})/\d{1,7}(?:(?:\([a-z]{1,5}\))?:|\s\|)\s"
     rb"|^\s{0,4}#(\d{1,7}):?\s|^\s{0,4}(\d{1,7})\s\|\s"
 )
 _BEGINNING = 80
@@ -81,6 +88,8 @@ _TOLD_BEHIND = re.compile(
     re.IGNORECASE,
 )
 """What follows on the epoch in `Loss after epoch 3: 0.5`: the value of what is named before."""
+_COUNTERS = re.compile(rb"\w\s?[:=]\s{0,12}\d{1,12}\s[|,]\s$")
+"""A row of counters: `t_env: 10000 | Episode: 400`."""
 _SPLIT_BEFORE = re.compile(
     rb"(?<![^\W_])(train|valid|val|test|eval)(?:ing|idation|uation|uate|_inner)?"
     rb"(?:\s(?:summary|results?|metrics|stats))?\W{1,6}$",
@@ -88,9 +97,10 @@ _SPLIT_BEFORE = re.compile(
 )
 _STEP = re.compile(
     rb"(?<![\w/-])(?:(?:global|train|training|optimizer|current|learning)[_ ]?)?"
-    rb"(?:step|iter(?:ation)?|itr|round|n?update|num_updates|episode|kimg|nimg|up\.|gs(?=[:=]))s?"
+    rb"(?:step|iter(?:ation)?|itr|round|n?update|num_updates|num_timesteps|episode|kimg|nimg|up\.|gs(?=[:=]))s?"
     rb"(?P<key>['\"])?"
-    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,14}['\"]?(?P<n>\d{1,3}(?:,\d{3})++|\d{1,10})(?![\d.]*+[.\w%])"
+    rb"(?:\((?P<phase>\w{1,12})\))?[\s:=#\[(]{0,14}['\"]?"
+    rb"(?P<n>\d{1,3}(?:,\d{3})++|\d\.\d{1,12}e[+]\d\d|\d{1,10})(?![\d.]*+[.\w%])"
     rb"(?:\s?/\s?(?P<of>\d{1,10}))?"
     rb"|(?<![\w-])(?:train|training|val|valid|validation|test|eval)\w{0,4}\s(?:loss|error)"
     rb"\s(?P<bare>\d{1,9})(?::|\s)\s{0,12}(?=[-+]?(?:\d++\.\d|nan|inf))"
@@ -98,6 +108,8 @@ _STEP = re.compile(
     rb"|^\W{0,4}\d{1,7}\|(?P<barred>\d{1,10})\|"
     rb"|^\s{0,4}(?P<counted>\d{1,9}):\s[-+]?(?:\d{1,9}\.\d{1,12}|nan|inf),\s(?=[-+]?(?:\d|nan|inf))"
     rb"|^\s{0,4}\[\s{0,8}(?P<listed>\d{1,9}),\s{1,9}\d?\.\d{1,12}(?:e[-+]\d\d)?\]\s"
+    rb"|^\s{0,4}\[\s{0,5}\d{1,7}\]\s{1,9}(?P<boxed>\d{1,10})(?=\s{1,3}\|)"
+    rb"|[*=#-]{3,60}\s[\w\s]{1,60}\bcheckpoint-(?P<headed>\d{1,9})\s[*=#-]{3,60}"
     rb"|^\W{0,2}\[batch=(?P<batch>\d{1,10})"
     rb"|\bsteps?:\s{1,4}\d{1,3}%\|[^|]{0,200}\|\s?(?P<bar>\d{1,9})/\d",
     re.IGNORECASE,
@@ -116,6 +128,8 @@ _NOT_NOW_OF_EPOCHS = re.compile(
 _BEST_AT = re.compile(
     rb"\bbest\b.{0,60}\b(?:at|in|from|on|of)\W*$|\bbest\b.{0,60}@\s?$", re.IGNORECASE
 )
+_ASIDE = re.compile(rb"\([^()]{0,20}\bbest\b[^()]{0,60}\)", re.IGNORECASE)
+"""What was best, in brackets behind what is now: `PSNR: 34.1 (Best: 34.5 @epoch 12)`."""
 _OF_ANOTHER = re.compile(
     rb"\b(?:best|max|top|highest|lowest|improv|sav|load|restor|resum|checkpoint)", re.IGNORECASE
 )
@@ -142,6 +156,7 @@ class Mark:
         phase: the part of the data that the epoch is named with, or "".
         moves: whether lines of this shape name another moment each.
         in_words: whether it is not only a number in brackets.
+        is_amid: whether it is one of a row of names, so that values stand in front of it as well.
     """
 
     epoch: Position | None
@@ -157,10 +172,11 @@ class Mark:
     is_bare: bool = False
     is_alone: bool = False
     in_pairs: bool = False
+    is_amid: bool = False
 
 
-_STEPS = ("n", "bare", "first", "barred", "counted", "listed", "batch", "bar")
-_ALONE = frozenset({"listed", "batch"})
+_STEPS = ("n", "bare", "first", "barred", "counted", "listed", "boxed", "headed", "batch", "bar")
+_ALONE = frozenset({"listed", "headed", "batch"})
 
 ELSEWHERE = Mark(None, None)
 """That of a line which speaks of another epoch than the one that is running."""
@@ -174,6 +190,8 @@ def find_mark(raw: bytes, *, in_words: bool, in_pairs: bool = False) -> Mark | N
         in_words: whether this log has named epochs in words already: then ``[3/10]`` is none.
         in_pairs: whether it has named them as ``[3/10][50/391]``: then ``[3/10]`` alone is none.
     """
+    if b"(" in raw and (b"est" in raw or b"EST" in raw):
+        raw = _ASIDE.sub(_blank, raw)
     step = _find_step(raw)
     found = _EPOCH.search(raw)
     if found is None:
@@ -221,6 +239,7 @@ def find_mark(raw: bytes, *, in_words: bool, in_pairs: bool = False) -> Mark | N
     as_key = found["key"] is not None or before.lstrip()[:1] == b"{"
     named = (found["train"] or b"").lower()
     phase = found["phase"] or (b"val" if named == b"test" else named if found["paren"] else b"")
+    phase = phase or (found["said"] or b"").lower()
     if not phase and (said := _SPLIT_BEFORE.search(before)) is not None:
         phase = said[1].lower()
     number = found[which] + fraction
@@ -236,12 +255,15 @@ def find_mark(raw: bytes, *, in_words: bool, in_pairs: bool = False) -> Mark | N
         phase=phase,
         moves=bool(fraction) or step is not None,
         is_bare=which == "round",
+        is_amid=before.rstrip()[-1:] in (b",", b"|", b";"),
     )
 
 
 def _find_step(raw: bytes) -> Mark | None:
     """The step that a line names: of a validation's ``Iter(val) [125/125]`` it is none."""
     found = _STEP.search(raw)
+    if found is not None and found[0][:7].lower() == b"episode":
+        found = _STEP.search(raw, found.end()) or found  # beside a step they are no clock
     if found is None or _NOT_NOW.search(raw[: found.start()]) is not None:
         return None
     if (found["phase"] or b"").lower() in _WITHIN:
@@ -251,9 +273,18 @@ def _find_step(raw: bytes) -> Mark | None:
     if told is not None:
         return Mark(None, int(told["n"]), cut=told.span(), moves=True)
     cut = (0, 0) if which == "bar" else found.span(which) if which != "n" else found.span()
-    step = int(found[which].replace(b",", b""))
-    is_alone = which in _ALONE
+    step = int(float(found[which].replace(b",", b"")))
+    before = raw[: found.start()]
+    is_alone = which in _ALONE or (which == "n" and _COUNTERS.search(before) is not None)
+    behind = _NAMED_BEFORE.search(before) if which == "n" else None
+    told = None if behind is None else _TOLD_BEHIND.match(raw, found.end())
+    if behind is not None and told is not None:
+        return Mark(None, step, cut=(behind.start("cut"), told.end("total")), moves=True)
     return Mark(None, step, cut=cut, moves=True, is_bare=which == "first", is_alone=is_alone)
+
+
+def _blank(found: re.Match[bytes]) -> bytes:
+    return b" " * len(found[0])
 
 
 def is_of_epoch(raw: bytes, mark: Mark, epoch: int | None) -> bool:

@@ -86,6 +86,9 @@ _JOINED = frozenset(
 _BAR = re.compile(
     r"(?<![\d.])\d{1,3}%\s?(?:\|[^|A-Za-z]{0,200}\||[━╸─]+)(?:\s?\d{1,9}/\d{1,9}(?![\d.]))?"
 )
+_ALIGNED = re.compile(r"\s{2,40}:\s")
+"""`val_accuracy   : 0.6`, below each other."""
+_ASSESSED = re.compile(r"evaluation \w{1,20}", re.IGNORECASE)
 _QUOTES = str.maketrans(dict.fromkeys("'\"{}", " "))
 _OF_WHAT = re.compile(
     r"\b(?P<name>accuracy|acc|loss|error|iou|dice|f1|score)(?P<what>\s(?:of|on)\s[^:=|,]{1,80})(?=[:=])",
@@ -165,8 +168,7 @@ def values_in(
     text = plain(in_english(text), commas=commas)
     if " of " in text or " on " in text:
         text = _OF_WHAT.sub(_in_short, text)
-    if "%" in text:
-        text = _BAR.sub(" ", text)
+    text = _levelled(text)
     if "@" in text:
         if _COCO.search(text) is not None:
             return _of_coco(text)
@@ -196,6 +198,13 @@ def values_in(
 def may_be_watched(name: str) -> bool:
     """Whether a value is watched, or looks like a score that nobody knows."""
     return is_watched(name) or is_unknown_score(name)
+
+
+def _levelled(text: str) -> str:
+    """The text without bars, and without the blanks that put its colons below each other."""
+    if "  :" in text:
+        text = _ALIGNED.sub(": ", text)
+    return _BAR.sub(" ", text) if "%" in text else text
 
 
 def _in_short(found: re.Match[str]) -> str:
@@ -271,8 +280,8 @@ def _named(
             continue
         between = text[last : pair.start()]
         last = pair.end()
-        said = [word[0] for word in _SPLIT.finditer(between)] if len(between) > 2 else []
-        current = said[-1].lower() if said else current
+        said = [_in_plain(word) for word in _SPLIT.finditer(between)] if len(between) > 2 else []
+        current = said[-1] if said else current
         is_cell = f"[{current}]" in between.lower() or _CELL.search(between) is not None
         is_within = whole_loss and "(" in between and bool(current)
         of_section = is_cell or is_within or (of_section and not said)
@@ -291,8 +300,7 @@ def _named(
             name = f"{of} {name}"
         elif qualified != name:
             shared = words[-1] if lower in SPLIT_WORDS else ""
-            is_open = bool(split) and not _SPLIT.search(qualified) and is_watched(qualified)
-            name = f"{split} {qualified}" if is_open else qualified
+            name = _of_line(split, qualified, name)
         elif lower in SPLIT_WORDS and shared:
             name = f"{name} {shared}"  # `loss train: 0.4, val: 0.5`
         elif not _SPLIT.search(name):
@@ -307,6 +315,20 @@ def _named(
         yield name, value
 
 
+def _of_line(split: str, qualified: str, name: str) -> str:
+    """A name with words in front of it, and with the part of the data that the line is of."""
+    if split[:2] == "tr" and _ASSESSED.fullmatch(qualified):
+        return f"{split} {name}"  # `Training: evaluation score 0.7`
+    is_open = bool(split) and not _SPLIT.search(qualified) and is_watched(qualified)
+    return f"{split} {qualified}" if is_open else qualified
+
+
+def _in_plain(found: re.Match[str]) -> str:
+    """The part of the data that a word names: `val` of a `Validator` too."""
+    word = found[0].lower()
+    return word if word in SPLIT_WORDS else (found[1] or word).lower()
+
+
 def _of_which(pair: re.Match[str]) -> str:
     """What tells a value from others of its name: `AP: 0.7  AP .5: 0.9  AP (M): 0.6`."""
     size = (pair["of"] or "").strip()
@@ -317,12 +339,14 @@ def _qualified(name: str, words: Sequence[str]) -> str:
     """The name with the words that stand in front of it and belong to it."""
     if name.lower() in _BEHIND:  # `IoU mean: 0.6`
         return f"{name} {words[-1]}" if words and is_watched(words[-1]) else name
+    if name.lower() == "value" and words and is_watched(words[-1]):
+        *words, name = words  # `lm_loss value: 2.4`
     for word in reversed(words):
         head = name.split(maxsplit=1)[0].lower()
         belongs = word.lower() in SPLIT_WORDS or (word.lower() in _JOINED and word != name)
         if (
             not belongs
-            and not (head in _GENERIC and word.isalpha())
+            and not (head in _GENERIC and word.replace("_", "").isalpha())
             and not (head == "loss" and word.lower() in _LOSSES)
         ):
             break

@@ -8,6 +8,10 @@ that is of the training.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+
+from ckptdoctor.runs.logs.marks import Mark
+from ckptdoctor.runs.logs.stamps import without_stamp
 
 __all__ = ["Sections"]
 
@@ -33,6 +37,7 @@ _LOSSES = re.compile(
     re.IGNORECASE,
 )
 """`==== Training Loss (Thu Jan  2 03:04:05 2025) ====`: all that stands below it are losses."""
+_DECIMALS = re.compile(rb"\d\.\d")
 _MOST_FOLDS = 100
 _LONGEST = 80
 _TRAINING = (b"train", b"trn")
@@ -46,6 +51,8 @@ class Sections:
         are_there: whether the log has any of other data.
         folds: those of a cross-validation that were named.
         of_losses: whether a heading says that the values of the log are losses.
+        is_fresh: whether nothing was told below the heading yet, in a log whose training is told in
+            lines that name their moments: then the next of them is of the section.
     """
 
     def __init__(self) -> None:
@@ -53,11 +60,14 @@ class Sections:
         self.are_there = False
         self.folds: set[bytes] = set()
         self.of_losses = False
+        self.is_fresh = self._is_own = self._trains = False
 
     def heads(self, raw: bytes) -> bool:
         """Whether a line is a heading; the lines below it are of its section."""
+        raw = without_stamp(raw) if len(raw) <= 2 * _LONGEST else raw
         if len(raw) > _LONGEST or _HEADING.fullmatch(raw) is None:
             return False
+        self.is_fresh = self._trains
         said = _OF_WHAT.findall(raw)[-1].lower()
         self.current = b"" if said in _TRAINING else said
         self.are_there = self.are_there or bool(self.current)
@@ -76,7 +86,9 @@ class Sections:
 
     def begins(self, raw: bytes) -> None:
         """A line that names a moment ends a section, or is the heading of one itself."""
-        self.current = b""
+        self._is_own = self.is_fresh
+        self._trains = self._trains or _DECIMALS.search(raw) is not None
+        self.current, self.is_fresh = b"", False
         if len(raw) <= _LONGEST:
             self.heads(_EPOCH.sub(b"", raw))
         found = _LEADS.match(raw) if raw.rstrip()[-1:] == b":" else None
@@ -87,7 +99,13 @@ class Sections:
         """A shape that is told from the same in another section."""
         return shape + b"\1" + self.current if self.current else shape
 
-    @staticmethod
-    def outside(shape: bytes) -> bytes:
-        """The shape itself."""
-        return shape.partition(b"\1")[0]
+    def outside(self, shape: bytes) -> bytes:
+        """The shape itself, but of a line that is of the section although it names its moment."""
+        return shape if self._is_own else shape.partition(b"\1")[0]
+
+    def claimed(self, mark: Mark | None, raw: bytes) -> Mark | None:
+        """The moment that a line names, with the part of the data where the heading says that."""
+        if mark is None or not self.is_fresh:
+            return mark
+        self.is_fresh = not mark.phase and _OF_WHAT.search(without_stamp(raw)) is None
+        return replace(mark, phase=self.current) if self.is_fresh else mark

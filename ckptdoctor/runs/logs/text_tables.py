@@ -45,7 +45,9 @@ _ALL = frozenset(
         *("global", "summary", "macro", "weighted", "macro avg", "weighted avg", "micro avg"),
     )
 )
-_RUNS = frozenset({"arch", "architecture", "model", "method", "network", "backbone"})
+_RUNS = frozenset(
+    {"arch", "architecture", "model", "method", "network", "backbone", "dataset", "datasets"}
+)
 """What heads a column of labels that are no classes: the one row below it counts."""
 _PARTS = frozenset(
     {"box", "obj", "cls", "dfl", "total", "giou", "ciou", "diou", "iou", "l1", "xy", "wh"}

@@ -243,3 +243,12 @@ def test_a_step_log_in_any_stride_has_every_step_and_its_epoch(
     assert list(found.values) == ordered
     assert all(found.other[step] == 1 + step // per_epoch for step in ordered)
     assert all(a < b for a, b in itertools.pairwise(found.values))
+
+
+def test_a_fraction_of_an_epoch_is_at_the_step_of_that_fraction() -> None:
+    rows = (
+        *(at(n / 4, 10 * n, my_mae=0.5) for n in range(1, 9)),
+        *(Row(epoch=n / 4, values={"val my_mae": n / 10}) for n in range(2, 9, 2)),
+    )
+    told = {step: values.get("val my_mae") for step, values in read(*rows).by_step.values.items()}
+    assert told == {10 * n: n / 10 if n % 2 == 0 else None for n in range(1, 9)}

@@ -31,9 +31,14 @@ def read(tmp_path: Path, text: str, name: str = "train.log") -> LogReading:
         ("[INFO] 4, my_loss=0.25, other=1", 4),
         ("epoch:         12 | lr: 0.1", 12),
         ("[12:30:01 host] Fit: [3/9][70/80] loss: 0.5", 3),
+        ("[valid: 7, 20 / 30] speed: 4.0  ,  Loss/all: 3.4", 7),
+        ("2/9(v): 100%|####| 7/7 [00:01<00:00, 2.0it/s, val_acc=0.5]", 2),
+        ("epoch: 1.38e+00, loss: 5.0e-01", 1.38),
+        ("{'loss': 0.5, 'epoch': 5.75e-02}", 0.0575),
+        ("[set x2] PSNR: 31.5 (Best: 32.5 @epoch 12) epoch 13", 13),
     ],
 )
-def test_an_epoch_is_where_a_line_has_it(line: str, epoch: int) -> None:
+def test_an_epoch_is_where_a_line_has_it(line: str, epoch: float) -> None:
     mark = find_mark(line.encode(), in_words=False)
     assert mark is not None
     assert (mark.epoch, mark.step) == (epoch, None)
@@ -46,6 +51,12 @@ def test_an_epoch_is_where_a_line_has_it(line: str, epoch: int) -> None:
         ("[batch=25/90]:", 25),
         ("[1500/200000] loss: 0.4", 1500),
         ("epoch: 0, s: 5, gs: 305, lr: 0.1", 305),
+        ("[  4]   1200 || Q: 1.0 | W: 2.0", 1200),
+        ("Valid F1 at step 700: 0.5", 700),
+        ("Check num_timesteps=5000, episode_reward=3.5 +/- 1.5", 5000),
+        ("Episodes = 3 | Actor Steps = 600 | x = 1", 600),
+        ("***** Results checkpoint-500 *****", 500),
+        ("loss: 1.0e-01, step: 1.25e+03", 1250),
     ],
 )
 def test_a_step_is_where_a_line_has_it(line: str, step: int) -> None:
@@ -204,3 +215,49 @@ def test_the_head_of_a_table_may_be_in_another_language(tmp_path: Path) -> None:
     text = "Epoche;Verlust (Training);Genauigkeit (val)\n" + "\n".join(rows)
     told = read(tmp_path, text + "\n", "results.csv")
     assert told.epochs[4] == {"loss (Training)": 1.0, "accuracy (val)": 0.5}
+
+
+def test_a_moment_in_a_row_of_names_has_values_on_both_sides(tmp_path: Path) -> None:
+    text = "".join(f"foo: 1, val_acc: 0.{n}, epoch: {n}, lr: 0.1\n" for n in range(1, 5))
+    assert {at: v["val_acc"] for at, v in read(tmp_path, text).epochs.items()} == {
+        n: n / 10 for n in range(1, 5)
+    }
+
+
+def test_a_heading_may_be_of_the_line_that_names_its_moment_below(tmp_path: Path) -> None:
+    """Training and validation print the same names, and only what stands above tells them apart."""
+    part = (
+        "10:00:0{n} (INFO): my_mae: 0.5, epoch: {n}.5, step: 1\n"
+        "10:00:0{n} (INFO): Evaluating on val.\n"
+        "10:00:0{n} (INFO): my_mae: 0.{n}, epoch: {n}.5\n"
+    )
+    told = read(tmp_path, "".join(part.format(n=n) for n in range(1, 4)))
+    names = {name for row in told.rows for name in row.values}
+    assert {"my_mae", "val my_mae"} <= names
+    assert [row.values["val my_mae"] for row in told.rows if "val my_mae" in row.values] == [
+        0.1,
+        0.2,
+        0.3,
+    ]
+
+
+def test_a_heading_with_values_below_it_is_over_at_the_next_moment(tmp_path: Path) -> None:
+    part = "Epoch {n}: loss 0.5\nValidating...\n  iou: 0.{n}\n"
+    told = read(tmp_path, "".join(part.format(n=n) for n in range(1, 5)))
+    assert all(v == {"loss": 0.5, "val iou": n / 10} for n, v in told.epochs.items())
+
+
+def test_a_line_of_the_training_says_that_its_evaluation_is_of_it() -> None:
+    told = values_in("Training stats. Loss: 0.5. Evaluation score: 0.75", "training")
+    assert told == {"training Loss": 0.5, "training score": 0.75}
+
+
+def test_names_below_each_other_may_have_their_colons_so() -> None:
+    assert values_in("    val_accuracy   : 0.5") == {"val_accuracy": 0.5}
+
+
+def test_a_name_may_end_in_the_word_value() -> None:
+    assert values_in("my_loss value: 0.5 | lm loss value: 0.25") == {
+        "my_loss": 0.5,
+        "lm loss": 0.25,
+    }

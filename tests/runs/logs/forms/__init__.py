@@ -16,12 +16,15 @@ from tests.runs.logs.forms import (
     habits,
     kin,
     language,
+    llms,
     loggers,
     masks,
     notebooks,
     pictures,
     pixels,
     places,
+    ranks,
+    scenes,
     scripts,
     segmentation,
     signals,
@@ -29,6 +32,8 @@ from tests.runs.logs.forms import (
     texts,
     tokens,
     trainers,
+    views,
+    voices,
     words,
 )
 from tests.runs.logs.forms.courses import Course, CourseKind, make_course
@@ -50,6 +55,7 @@ _MODULES = (
     ),
     *(scripts, habits, kin, places, trainers),
     *(pixels, masks, tokens, texts, signals, pictures, agents, graphs),
+    *(scenes, views, voices, llms, ranks),
 )
 
 FORMS: tuple[Form, ...] = (
