@@ -169,6 +169,7 @@ def split_of(name: str) -> Split:
     return Split.UNSAID
 
 
+@functools.lru_cache(maxsize=4096)
 def is_loss(name: str) -> bool:
     """Whether a name is that of a loss: ``val_loss``, ``cls_loss``, ``nll``."""
     words = own_words(name)

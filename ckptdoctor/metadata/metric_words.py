@@ -167,8 +167,8 @@ FIELDS = (
         _terms("a1, a2, a3, delta1, delta2, delta3"),
         _terms(
             """
-            abs rel, sq rel, rmse log, log rmse, silog, epe, aepe, fl all, ade, fde, minade, minfde,
-            chamfer, chamfer distance
+            abs rel, sq rel, rmse log, log rmse, silog, epe, aepe, aee, fl all, ade, fde, minade,
+            minfde, chamfer, chamfer distance
             """
         ),
     ),

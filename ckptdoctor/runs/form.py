@@ -109,7 +109,8 @@ def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: _Shelf) -> Run:
     named = {place_of(path) for path in wish.logs}
     every = [(path, shelf.read(path, named=place_of(path) in named)) for path in logs]
     reading = merged([reading for _, reading in every])
-    told = _Told(reading=reading, logs=tuple(logs), aside=(), readings=reading.logs)
+    telling = tuple(path for path, one in every if one.says_something)
+    told = _Told(reading=reading, logs=telling or tuple(logs), aside=(), readings=reading.logs)
     folder = logs[0].parent
     run = _run(folder, told, choose_metric([], reading, wish), [])
     return replace(run, name=folder.name or str(folder))

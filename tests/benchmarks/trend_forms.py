@@ -1,8 +1,9 @@
 """How often a healthy run is alarming because of the form in which its log is written.
 
-    python -m tests.benchmarks.trend_forms            500 runs in each form; an hour
+    python -m tests.benchmarks.trend_forms            500 runs in each form; two hours
     python -m tests.benchmarks.trend_forms --quick    2 runs in each form
     python -m tests.benchmarks.trend_forms --form nanogpt --form keras-2
+    python -m tests.benchmarks.trend_forms --runs 100 --first 200    another share of them
 
 The runs are the healthy ones of `tests/runs/curves.py`, of seven kinds in equal shares; those whose
 values alone would raise an alarm are left out (`tests.benchmarks.trend` counts these). Each is
@@ -117,9 +118,9 @@ def tally(form: Form, courses: Sequence[Sequence[Moment]]) -> Tally:
     return Tally(form=form.name, runs=len(courses), unread=unread, alarms=alarms)
 
 
-def _tally_named(name: str, count: int, seed: int) -> Tally:
+def _tally_named(name: str, first: int, count: int, seed: int) -> Tally:
     form = next(form for form in FORMS if form.name == name)
-    return tally(form, healthy_courses(count, seed))
+    return tally(form, healthy_courses(first + count, seed)[first:])
 
 
 def as_text(tallies: Sequence[Tally]) -> str:
@@ -142,15 +143,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="2 runs in each form")
     parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0, help="so many of the runs are passed over")
+    parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--form", action="append", choices=[one.name for one in FORMS])
     parser.add_argument("--strict", action="store_true", help="exit 1 where there is an alarm")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other runs")
     options = parser.parse_args()
     names = options.form or [form.name for form in FORMS]
     count = 2 if options.quick else options.runs
-    with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        every = [pool.submit(_tally_named, name, count, options.seed) for name in names]
-        tallies = [one.result() for one in every]
+    with ProcessPoolExecutor(options.processes) as pool:
+        every = [
+            pool.submit(_tally_named, name, options.first, count, options.seed) for name in names
+        ]
+        tallies = []
+        for at, one in enumerate(every, start=1):
+            tallies.append(one.result())
+            if tallies[-1].alarms or tallies[-1].unread or at % 20 == 0:  # what takes hours, told
+                print(f"{at} of {len(names)}: {tallies[-1]}", file=sys.stderr, flush=True)
     print(as_text(tallies))
     if options.strict and any(one.alarms for one in tallies):
         sys.exit(1)

@@ -77,6 +77,14 @@ def test_points_name_their_source(tmp_path: Path) -> None:
     assert (found.best.epoch, found.mode) == (90, Mode.MAX)
 
 
+def test_a_named_log_that_gave_nothing_is_none_that_was_believed(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("nothing is told here\n")
+    (tmp_path / "b.log").write_text(lines(0.5, 0.6))
+    found = history_of_logs([tmp_path / "a.log", tmp_path / "b.log"])
+    assert found.logs == (tmp_path / "b.log",)
+    assert [log.path.name for log in found.readings] == ["a.log", "b.log"]
+
+
 def test_where_only_a_best_is_carried_along_the_first_to_hold_it_counts(tmp_path: Path) -> None:
     carried = [entry(tmp_path, f"{e}.pth", e, metric(v)) for e, v in ((1, 0.3), (2, 0.5), (3, 0.5))]
     found = history(tmp_path, "", *carried)

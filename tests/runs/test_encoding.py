@@ -54,6 +54,27 @@ def test_the_same_lines_from_every_encoding(encoding: str, bom: bytes, name: str
     assert text.name == name
 
 
+@pytest.mark.parametrize(
+    ("encoding", "line"),
+    [
+        ("gb18030", "第1轮 损失：0.5 验证准确率：0.25"),
+        ("cp932", "エポック 1: 損失 0.5 検証精度 0.25"),
+        ("cp949", "에폭 1: 손실 0.5 검증 정확도 0.25"),
+    ],
+)
+def test_windows_in_east_asia_is_told_by_the_words_of_a_training(encoding: str, line: str) -> None:
+    text = text_of(f"{line}\nEpoch 2\n".encode(encoding) * 50)
+    assert set(text.lines()) == {line.encode(), b"Epoch 2"}
+    assert text.name == encoding
+
+
+def test_eastern_bytes_that_say_nothing_of_a_training_are_no_reason_to_guess() -> None:
+    assert text_of("été à 0.5\n".encode("cp1252") * 9).name == "utf-8"
+    text = text_of("été à 0.5\n".encode("cp1252") * 9)
+    assert set(text.lines()) == {"été à 0.5".encode()}
+    assert text.name == "latin-1"
+
+
 def test_bytes_that_windows_has_no_letter_for_are_latin_1() -> None:
     assert lines_of(b"Epoch 1: \x81 0.5\n") == ["Epoch 1: \x81 0.5".encode()]
 

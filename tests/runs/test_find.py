@@ -35,6 +35,7 @@ def found(folder: Path) -> list[str]:
     [
         *((name, LINES) for name in ("train.log", "log", "LOG", "nohup.out", "slurm-12345.out")),
         *((name, LINES) for name in ("job.e123.err", "train.out", "stdout.txt", "log.txt")),
+        *((name, LINES) for name in ("job.o1234", "job.e1234", "stdout", "a.stderr")),
         *((name, TABLE) for name in ("log.csv", "history.csv", "training_log.csv", "a.tsv")),
         *((name, HISTORY) for name in ("history.json", "log.json", "run1.json")),
         (

@@ -212,3 +212,11 @@ def test_of_a_very_long_table_in_long_form_every_nan_is_told() -> None:
     found = [row for row in parts(f"step,tag,value\n{rows}") if isinstance(row, Row)]
     assert len(found) < 60_000
     assert any(math.isnan(row.values.get("loss", 0.0)) for row in found)
+
+
+def test_a_cell_may_hold_what_a_program_prints_of_a_number() -> None:
+    text = "epoch,loss,iou\n1,0.5,tensor(0.25)\n2,1.#QNAN,np.float64(nan)\n3,n/a (late),x\n"
+    (_, _, first), (_, _, second), *rest = told(text)
+    assert first == {"loss": 0.5, "iou": 0.25}
+    assert all(map(math.isnan, second.values()))
+    assert all(values == {} for *_, values in rest)

@@ -1,17 +1,20 @@
 """A log's bytes to lines of UTF-8, however they were written.
 
 PowerShell's ``>`` writes UTF-16 with a byte order mark, and a later ``>>`` of another shell adds
-8-bit text to it; a machine that crashed leaves runs of NULs; old Windows programs write cp1252;
-and what is rotated away is packed. Plain UTF-8 passes through as it is.
+8-bit text to it; a machine that crashed leaves runs of NULs; old Windows programs write cp1252,
+those of East Asia GBK and the like; and what is rotated away is packed. Plain UTF-8 passes through
+as it is.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import IO
 
+from ckptdoctor.runs.logs.languages import are_eastern
 from ckptdoctor.runs.logs.last_line import MOST_BEFORE, without_cut_number
 from ckptdoctor.runs.logs.unpacking import unpacking
 
@@ -30,6 +33,8 @@ _LINE_ENDS = {"utf-16-le": b"\n\x00", "utf-16-be": b"\x00\n"}
 _FEWEST_WIDE = 8
 """Bytes that tell whether text without a byte order mark is UTF-16."""
 _NARROW = re.compile(rb"[^\0]{7,}(?:\n|\Z)")
+_EASTERN = ("gb18030", "cp932", "cp949", "big5")
+"""Of Windows in Chinese, Japanese and Korean."""
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n\r\x1b"
 
 
@@ -50,6 +55,7 @@ class LogText:
         self.encoding = _encoding_of(self._began[:_HEAD_NBYTES])
         self._text = self._decoded()
         self._peeked = b""
+        self._eastern: str | None = None
 
     @property
     def name(self) -> str:
@@ -133,7 +139,12 @@ class LogText:
         try:
             block.decode()
         except UnicodeDecodeError:
-            self.encoding = "latin-1"
+            if self._eastern is None:
+                self._eastern = _eastern_of(block)
+            self.encoding = self._eastern or "latin-1"
+            if self._eastern:
+                with contextlib.suppress(UnicodeDecodeError):
+                    return block.decode(self._eastern).encode()
             return b"".join(map(_line_as_utf8, block.splitlines(keepends=True)))
         return block
 
@@ -169,6 +180,15 @@ def _whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
             rest = rest[at:] if at else b""
     if rest:
         yield rest
+
+
+def _eastern_of(block: bytes) -> str:
+    """The encoding in which a block has words of a training in Chinese, Japanese or Korean."""
+    for name in _EASTERN:
+        with contextlib.suppress(UnicodeDecodeError):
+            if are_eastern(block.decode(name)):
+                return name
+    return ""
 
 
 def _line_as_utf8(line: bytes) -> bytes:

@@ -62,8 +62,11 @@ NAMES: tuple[LogName, ...] = (
         text=True,
     ),
     LogName(
-        patterns=("*.txt", "*.out", "*.err", "log", "*_log", "log-*", "*.jsonl"),
-        what="`> train.txt`, nohup, Slurm, fairseq, DETR",
+        patterns=(
+            *("*.txt", "*.out", "*.err", "log", "*_log", "log-*", "*.jsonl"),
+            *("*.o[0-9]*", "*.e[0-9]*", "stdout", "stderr", "*.stdout", "*.stderr"),
+        ),
+        what="`> train.txt`, nohup, Slurm, PBS, fairseq, DETR",
         may_be_empty=True,
         text=True,
     ),
@@ -86,7 +89,9 @@ def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
 
 _IS_NEVER = _any_of(_NEVER)
 _IS = tuple((kind, _any_of(kind.patterns)) for kind in NAMES)
-_SUFFIXES = frozenset("log txt out err csv tsv json jsonl ipynb gz bz2 xz zst".split())
+_SUFFIXES = frozenset(
+    "log txt out err stdout stderr csv tsv json jsonl ipynb gz bz2 xz zst".split()
+)
 _BEGINS = "events.out.tfevents."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from ckptdoctor.metadata.metric_names import Split, is_loss, split_of
 from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
 from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.spelled import number_spelled
 
 __all__ = ["MOST_COLUMNS", "Heading", "cells_of", "decimal", "heading_of", "heading_of_row"]
 
@@ -169,8 +171,12 @@ def cells_of(line: bytes, delimiter: bytes, count: int) -> list[bytes]:
     return [cell.encode() for cell in row]
 
 
+_SPELLED = re.compile(rb"^-?\d\.#|^[\w.]{1,20}\(.{1,80}\)$")
+"""What only a program would write for a number: `1.#QNAN`, `tensor(nan)`."""
+
+
 def decimal(cell: bytes) -> float | None:
-    """The number in a cell; ``0,6413`` and ``1.234,5`` as well. None where there is none."""
+    """The number in a cell; ``0,6413``, ``1.234,5`` and ``tensor(nan)`` as well. None without."""
     try:
         return float(cell)
     except ValueError:
@@ -180,7 +186,7 @@ def decimal(cell: bytes) -> float | None:
         return decimal(cell[:-1])
     before, comma, after = cell.rpartition(b",")
     if not comma or not after[:1].isdigit():
-        return None
+        return number_spelled(cell.decode("utf-8", "replace")) if _SPELLED.search(cell) else None
     try:
         return float(before.replace(b".", b"") + b"." + after)
     except ValueError:

@@ -32,6 +32,13 @@ _MESSAGES = ("message", "msg", "log", "text", "event")
 _MESSAGE = re.compile(rb'"(?:%s)"\s*+:\s*+"' % "|".join(_MESSAGES).encode())
 
 
+_BARE = re.compile(
+    rb"(?<=[:\[,])\s{0,4}(-?)(?:(nan)(?:\(\w{0,20}\))?|inf(?:inity)?)(?=\s{0,4}[,}\]])",
+    re.IGNORECASE,
+)
+"""`"loss": -nan` is no JSON."""
+
+
 class JsonRows:
     """A JSON object a line; one without an epoch belongs to the moment above it.
 
@@ -112,10 +119,7 @@ class JsonRows:
         return self._samples.takes(shape)
 
     def _row(self, line: bytes) -> Row | None:
-        try:
-            row = json.loads(line)
-        except RecursionError as error:
-            raise ValueError("nested too deep") from error
+        row = _loaded(line)
         if not isinstance(row, dict):
             raise ValueError("no object")  # noqa: TRY004  (a line that cannot be read)
         if "schema_version" in row or are_settings(row.keys()):  # the first is our own output
@@ -137,6 +141,25 @@ class JsonRows:
             return None
         self._uncounted = {}
         return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
+
+
+def _loaded(line: bytes) -> object:
+    """What a line of JSON holds, NaN and infinity as C spells them too.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        try:
+            return json.loads(line)
+        except json.JSONDecodeError:
+            return json.loads(_BARE.sub(_as_json, line))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _as_json(found: re.Match[bytes]) -> bytes:
+    return b" NaN" if found[2] else b" %sInfinity" % found[1]
 
 
 def _unwrapped(row: dict[str, object]) -> dict[str, object]:

@@ -6,7 +6,7 @@ import re
 
 from ckptdoctor.runs.logs.any_word import any_word
 
-__all__ = ["in_english"]
+__all__ = ["are_eastern", "in_english"]
 
 # What is measured, by language: the English term and the words for it.
 _MEASURES = {
@@ -105,7 +105,18 @@ _EACH = re.compile(
     rf"|(?<![^\W{_CJK}_])(?:{any_word(_TERMS)})(?![^\W\d{_CJK}_])",
     re.IGNORECASE,
 )
+_EASTERN = re.compile(
+    any_word(word for word in _TERMS if len(word) > 1 and re.fullmatch(f"[{_CJK}]+", word))
+)
 _ASCII = re.compile(any_word(word for word in _TERMS if word.isascii()))
+
+
+def are_eastern(text: str) -> bool:
+    """Whether a text has terms of the field in Chinese, Japanese or Korean, of two letters or more.
+
+    In another encoding than its own it has none.
+    """
+    return _EASTERN.search(text) is not None
 
 
 def in_english(text: str) -> str:

@@ -71,8 +71,13 @@ class LineValues:
         self._counts_steps = False
         self._letters = LetteredLosses()
 
-    def of(self, waiting: Waiting) -> dict[str, float]:
-        """Those of a line of which it is known how such lines are read."""
+    def of(self, waiting: Waiting, here: Mark | None = None) -> dict[str, float]:
+        """Those of a line of which it is known how such lines are read.
+
+        Args:
+            waiting: the line.
+            here: the moment that it names itself, where that was found already.
+        """
         line, known = waiting.raw[:LINE_CHARS], waiting.shape
         if known.table is not None:
             row = known.table.row(line.decode("utf-8", "replace"))
@@ -81,7 +86,7 @@ class LineValues:
             return self.watched(line, known.section)
         mark = known.mark
         if mark.epoch is None:
-            mark = find_mark(line, in_words=True) or mark
+            mark = here or find_mark(line, in_words=True) or mark
         split = mark.phase.decode() or _split_of(line)
         line = line[: mark.cut[0]] + line[mark.cut[1] :]
         text = line[mark.values_from :].decode("utf-8", "replace")

@@ -394,7 +394,7 @@ class LineReader:
         elif self._table is not None:
             row = self._table.row(named[:LINE_CHARS].decode("utf-8", "replace"))
             step = None if row is None else row.step
-        values = self._values.of(waiting)
+        values = self._values.of(waiting, mark if waiting.above is None else None)
         if values and (epoch is not None or step is not None):
             words, time_s = self._in_words, time_of(waiting.raw)
             yield Row(epoch=epoch, step=step, values=values, time_s=time_s, in_words=words)

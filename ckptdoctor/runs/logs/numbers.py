@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ckptdoctor.histories import Position
 from ckptdoctor.metadata import SPLIT_WORDS, Source, Split, named_metric, split_of
-from ckptdoctor.runs.logs.spelled import plain
+from ckptdoctor.runs.logs.spelled import number_spelled
 
 __all__ = [
     "EPOCH_NAMES",
@@ -127,13 +127,4 @@ def _number(value: object) -> float | None:
     try:
         return float(value)
     except (ValueError, OverflowError):
-        return _spelled(value) if isinstance(value, str) and len(value) < 100 else None
-
-
-def _spelled(text: str) -> float | None:
-    """The number that a program spelled: ``tensor(nan)``, ``64.1%``, ``0,64``."""
-    bare = plain(f"={text.strip()}").removeprefix("=").rstrip("%")
-    try:
-        return float(bare)
-    except ValueError:
-        return None
+        return number_spelled(value) if isinstance(value, str) and len(value) < 100 else None

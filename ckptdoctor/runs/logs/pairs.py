@@ -248,7 +248,8 @@ def _value(found: re.Match[str]) -> float | None:
     if found["list"]:
         numbers = [float(text) for text in _NUMBERS.findall(found["list"])]
         if len(numbers) > 1 and found["name"].lower().startswith("loss"):
-            return None  # of several losses the mean says nothing
+            bad = [one for one in numbers if not math.isfinite(one)]
+            return bad[0] if bad else None  # of several losses the mean says nothing
         known = [number for number in numbers if not math.isnan(number)]
         return sum(known) / len(known) if known else math.nan
     value, whole = found["value"], found["whole"]

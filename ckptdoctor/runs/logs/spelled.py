@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NUMBER", "has_decimal_comma", "plain"]
+__all__ = ["NUMBER", "has_decimal_comma", "number_spelled", "plain"]
 
 NUMBER = (
     r"[-+]?(?:\d++\.?\d*+(?:[eE][-+]?\d++)?|\.\d++(?:[eE][-+]?\d++)?"
     r"|[nN][aA][nN]|[iI][nN][fF](?:inity|INITY)?)(?![\w]|\.[\w.])"
 )
 _WRAPPED = re.compile(
-    r"(?:\b(?:np|numpy|torch|jnp|jax|tf)\.)?"
+    r"(?:\b(?:np|numpy|torch|jnp|jax|tf|mx)\.)?"
     r"\b(?:b?float\d*|double|half|Decimal|[tT]ensor|[aA]rray|DeviceArray|Variable|Parameter"
     r"|scalar|item)"
     rf"\(\s{{0,9}}+['\"]?\[{{0,9}}+\s{{0,9}}+({NUMBER})\s{{0,9}}+\]{{0,9}}+['\"]?\s{{0,9}}+"
@@ -68,6 +68,15 @@ def plain(text: str, *, commas: bool = False) -> str:
         text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
         text = _SURE_COMMA.sub(lambda found: found[0].replace(",", "."), text)
     return text
+
+
+def number_spelled(text: str) -> float | None:
+    """The number that a program spelled: ``tensor(nan)``, ``64.1%``, ``0,64``; None of others."""
+    bare = plain(f"={text.strip()}").removeprefix("=").rstrip("%")
+    try:
+        return float(bare)
+    except ValueError:
+        return None
 
 
 def _of_msvc(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ _RATE = re.compile(r"(^|[^a-z])(lr|learning[_ -]?rate)([^a-z]|$)", re.IGNORECASE
 _LOSS = re.compile(r"(?:^|[/ ])loss[_/ ](?!scale|weight|fn|type|coef|ratio)\w+$", re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=1024)  # each is asked of every value of a log
 def is_loss(name: str) -> bool:
     """Whether a value of a log is a loss, a part of one (``LOSS NER``) and what is said of one."""
     return (
@@ -25,6 +27,7 @@ def is_loss(name: str) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def is_rate(name: str) -> bool:
     """Whether a value of a log is a learning rate."""
     return _RATE.search(name) is not None
@@ -41,6 +44,7 @@ def is_norm(name: str) -> bool:
     return "grad" in name.lower() and "norm" in name.lower()
 
 
+@functools.lru_cache(maxsize=1024)
 def is_telling(name: str) -> bool:
     """Whether a value of a log tells something of the run, whatever the metric is."""
     return is_loss(name) or is_norm(name) or is_rate(name) or is_scale(name)

@@ -190,3 +190,15 @@ def test_a_field_of_a_row_says_of_which_data_it_is(lead: str, tmp_path: Path) ->
     path = tmp_path / "log.json"
     path.write_text(json.dumps(rows) if lead else "\n".join(map(json.dumps, rows)))
     assert read_logs([path]).epochs == {1: {"val iou": 0.4, "train iou": 0.9}}
+
+
+@pytest.mark.parametrize("spelled", ["nan", "-nan", "NAN", "-nan(ind)", "nan(0x8)"])
+def test_what_is_no_number_may_be_spelled_as_c_does(spelled: str) -> None:
+    reader = JsonRows()
+    (row,) = reader.feed(f'{{"epoch": 3, "loss": {spelled}, "note": "nan, -nan"}}'.encode())
+    assert math.isnan(row.values["loss"])
+
+
+def test_infinity_may_be_spelled_as_c_does() -> None:
+    (row,) = JsonRows().feed(b'{"epoch": 3, "loss": -inf, "iou": inf}')
+    assert (row.values["loss"], row.values["iou"]) == (-math.inf, math.inf)

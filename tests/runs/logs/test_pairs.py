@@ -230,3 +230,8 @@ def test_a_number_may_stand_before_its_name() -> None:
     assert values_in("0.370096, 0.451929 avg loss, 0.001000 rate, 3.3 seconds") == told
     assert values_in("0.370096, 0.451929 avg, 0.001000 rate, 3.3 seconds") == told
     assert values_in("3 images, 0.001 rate, 2.5 seconds") == {}
+
+
+def test_of_several_losses_a_nan_is_told_and_no_mean() -> None:
+    assert values_in("loss: [0.5, 0.25], iou: 0.5") == {"iou": 0.5}
+    assert math.isnan(values_in("loss: [0.5, nan], iou: 0.5")["loss"])

@@ -41,6 +41,7 @@ NOT_A_NUMBER: dict[str, str] = {
     "torch, a parameter": "tensor(nan, requires_grad=True)",
     "TensorFlow": "tf.Tensor(nan, shape=(), dtype=float32)",
     "TensorFlow, repr": "<tf.Tensor: shape=(), dtype=float32, numpy=nan>",
+    "MLX": "mx.array(nan)",
     "JAX, repr": "Array(nan, dtype=float32)",
     "JAX, repr of a weak type": "Array(nan, dtype=float32, weak_type=True)",
     "JAX before 0.4": "DeviceArray(nan, dtype=float32)",
