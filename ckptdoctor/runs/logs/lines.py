@@ -49,11 +49,10 @@ __all__ = ["LineReader"]
 class LineReader:
     """Lines to rows, one row an epoch as soon as the next epoch begins, or one a step.
 
-    A training script prints the same few shapes of line a million times, and in an epoch the last
-    one of each shape stands. So lines are told apart by their shape (without digits), and only the
-    last of a shape is read: 100 MB in seconds. Where lines count steps, or fractions of epochs,
-    they are read one by one until there are thousands, then fewer of them; never fewer than the
-    last of each epoch, and what is NaN is of another shape.
+    A script prints the same few shapes of line a million times, and in an epoch the last of each
+    stands. So lines are told apart by their shape (without digits), and only the last of a shape
+    is read: 100 MB in seconds. Where lines count steps, or fractions of epochs, they are read one
+    by one up to thousands, then fewer, and the last of each epoch; a NaN is of another shape.
 
     Args:
         pattern: the user's own; then nothing else is looked for.
@@ -90,11 +89,12 @@ class LineReader:
         known = self._shapes.get(shape)
         if known is IGNORED:
             return True
-        if known is None or not (known.is_plain or known.is_step):
+        if known is None or not (known.is_plain or known.moves):
             return False
-        mark = known.mark
-        if mark is not None and raw[mark.start : mark.end] != mark.text:
-            return False
+        if (mark := known.mark) is not None and raw[mark.start : mark.end] != mark.text:
+            is_now = known.moves and is_of_epoch(raw, mark, self._epoch)
+            if not is_now:
+                return False
         if self._above is not None and not self._samples.skip(shape):
             return False
         self._ahead.renews(shape, raw)

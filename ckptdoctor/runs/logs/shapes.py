@@ -75,7 +75,6 @@ class Shape:
         section: the part of the data that a heading above them names, or "".
         is_plain: whether only the last of such lines counts in an epoch.
         moves: whether each names another moment.
-        is_step: whether that is a step, and not a fraction of an epoch.
     """
 
     mark: Mark | None = None
@@ -87,7 +86,6 @@ class Shape:
     section: str = ""
     is_plain: bool = False
     moves: bool = False
-    is_step: bool = False
 
     def __post_init__(self) -> None:
         if self.mark is None:
@@ -95,7 +93,6 @@ class Shape:
         else:
             self.moves = self.mark.moves
             self.is_plain = not self.moves
-            self.is_step = self.moves and not isinstance(self.mark.epoch, float)
 
 
 IGNORED = Shape()
