@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ckptdoctor.api.asking import AnyPath, Examiner, as_result, warn, wish_of
 from ckptdoctor.errors import NothingToExamineError, RestoreError
 from ckptdoctor.progress import Progress, metered
+from ckptdoctor.recovery.added import parse_added
 from ckptdoctor.recovery.edits import Edits
-from ckptdoctor.recovery.lr_rules import parse_added
 from ckptdoctor.recovery.repair.repair import repair_file
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.results.ways import AutopsyReport, PlanReport, RepairReport, RestoreReport

@@ -35,9 +35,9 @@ def demo(
     from ckptdoctor.cli.output import note, write_result
     from ckptdoctor.cli.work import examine_paths, screen_for, write_scan
     from ckptdoctor.demo import DemoFolderError, make_demo_run
+    from ckptdoctor.recovery.added import parse_added
     from ckptdoctor.recovery.choose import Moment, choose
     from ckptdoctor.recovery.edits import Edits
-    from ckptdoctor.recovery.lr_rules import parse_added
     from ckptdoctor.recovery.next_step import Asked, clean_name
     from ckptdoctor.recovery.plan import make_plan
     from ckptdoctor.recovery.restore import restore

@@ -105,7 +105,7 @@ def plan(
     """
     from ckptdoctor.cli.output import write_result
     from ckptdoctor.cli.work import examining, screen_for, wish_of
-    from ckptdoctor.recovery.lr_rules import parse_added
+    from ckptdoctor.recovery.added import parse_added
     from ckptdoctor.recovery.rewrite import Request
     from ckptdoctor.tasks.plan import plan as plan_restart
 

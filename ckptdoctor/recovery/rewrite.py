@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.recovery.added import Addition
 from ckptdoctor.recovery.causes.settings import (
     Setting,
     fresh_optimizer_flags,
@@ -16,7 +17,7 @@ from ckptdoctor.recovery.causes.settings import (
     number_in,
 )
 from ckptdoctor.recovery.command_line import CommandLine, Flag
-from ckptdoctor.recovery.lr_rules import Addition, Advice
+from ckptdoctor.recovery.lr_rules import Advice
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints
 from ckptdoctor.recovery.resume_argument import (
     FOLDER_NAMES,

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.recovery.added import parse_added
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Remedy, Sure
-from ckptdoctor.recovery.lr_rules import advise, parse_added
+from ckptdoctor.recovery.lr_rules import advise
 
 COLLAPSED = Remedy(factor=0.5, low=0.4, high=0.6, warmup_epochs=5, reason="it collapsed")
 DECLINED = Remedy(factor=0.8, low=0.75, high=0.85, warmup_epochs=5, reason="it declined")

@@ -14,8 +14,8 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
+from ckptdoctor.recovery.added import parse_added
 from ckptdoctor.recovery.edits import Edits
-from ckptdoctor.recovery.lr_rules import parse_added
 from ckptdoctor.recovery.option import Option
 from ckptdoctor.recovery.plan import Plan, make_plan
 from ckptdoctor.recovery.restore import restore

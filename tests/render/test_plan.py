@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ckptdoctor.recovery.lr_rules import parse_added
+from ckptdoctor.recovery.added import parse_added
 from ckptdoctor.recovery.plan import Plan, make_plan
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.recovery.timeline import Timeline
