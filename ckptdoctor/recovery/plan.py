@@ -12,7 +12,8 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.histories import History
 from ckptdoctor.recovery.average_worth import worth_averaging
 from ckptdoctor.recovery.causes.cause import CauseKind
-from ckptdoctor.recovery.causes.evidence import evidence_of
+from ckptdoctor.recovery.causes.evidence import Evidence, evidence_of
+from ckptdoctor.recovery.causes.harmed import may_be_harmed
 from ckptdoctor.recovery.causes.rank import causes_of
 from ckptdoctor.recovery.causes.trouble import Trouble
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
@@ -80,7 +81,7 @@ def make_plan(
     history = None if run is None else run.history
     line, where, notes = _command(request, history, place, stored)
     typed = None if where == _STORED else line
-    evidence = None if run is None else evidence_of(run, place, typed, stored)
+    evidence = None if run is None else evidence_of(run, place, typed, stored, request.added)
     trouble = None if evidence is None else evidence.trouble
     advice = advise(
         request.added,
@@ -105,7 +106,10 @@ def make_plan(
     if place is not None:
         sound = "the last good checkpoint" if place.usable else "what can be rescued"
         title = f"go on from {sound}"
-        options.append(replace(resuming("A", title, place, basis), recommended=True))
+        first = replace(resuming("A", title, place, basis), recommended=True)
+        if line is not None and (harm := _harm(evidence, advice, place)):
+            first = replace(first, warnings=(*first.warnings, harm))
+        options.append(first)
     before = _earlier(run, place, earlier)
     if before is not None:
         same = place is not None and before.report.path.parent == place.report.path.parent
@@ -142,6 +146,13 @@ def _best(run: RunReport) -> Place | None:
     places = {place.report.path: place for place in run.ranking}
     rescued = [row.path for row in run.checkpoints if rescue_option(row.findings)]
     return places[rescued[-1]] if rescued else None
+
+
+def _harm(evidence: Evidence | None, advice: Advice, place: Place) -> str:
+    """What rates that were too high may have done to a checkpoint; "" where nothing tells."""
+    if evidence is None:
+        return ""
+    return may_be_harmed(evidence, advice.causes, place.report.metadata.epoch)
 
 
 _ANOTHER = "--command names another"

@@ -60,7 +60,7 @@ def test_the_table(
 
 @pytest.mark.parametrize("what", ["deep-supervision", "augmentation", "ema", "batch-size:X8"])
 @pytest.mark.parametrize("remedy", [COLLAPSED, DECLINED, SEEN, WELL])
-@pytest.mark.parametrize("kind", [CauseKind.RATE_TOO_HIGH, CauseKind.UNKNOWN])
+@pytest.mark.parametrize("kind", [CauseKind.RATE_TOO_HIGH, CauseKind.ADDED, CauseKind.UNKNOWN])
 def test_naming_what_was_added_never_gives_a_weaker_remedy(
     what: str, remedy: Remedy, kind: CauseKind
 ) -> None:

@@ -36,6 +36,7 @@ KIND_OF: Mapping[CauseKind, Kind] = {
     CauseKind.RATE_TOO_HIGH: Kind.RATE,
     CauseKind.SCHEDULE_RESTARTED: Kind.RATE,
     CauseKind.GRADIENTS_GREW: Kind.RATE,
+    CauseKind.ADDED: Kind.RATE,
     CauseKind.BATCH_SIZE: Kind.RATE,
     CauseKind.OPTIMIZER_LOST: Kind.RATE,
     CauseKind.OVERFLOW: Kind.OVERFLOW,

@@ -13,7 +13,7 @@ from ckptdoctor.recovery.stored_growth import growth_of
 from ckptdoctor.recovery.stored_rates import Kind, is_rate, kind_of, stores_schedule
 from ckptdoctor.runs.optimizer_facts import plain_number
 
-__all__ = ["Ahead", "ahead_of"]
+__all__ = ["Ahead", "ahead_of", "start_of"]
 
 _DECAYED = 0.5
 _PEAKS = frozenset(("max", "peak", "highest", "upper"))
@@ -67,6 +67,16 @@ def ahead_of(
     fell = top is not None and seen.last is not None and seen.last < _DECAYED * top
     falls = growth is None and not returns and (fell or stores_schedule(scalars))
     return Ahead(top=top, falls=falls)
+
+
+def start_of(scalars: Mapping[str, Scalar]) -> float | None:
+    """The rate that a stored schedule starts from; None where none is stored."""
+    known = (
+        plain_number(scalar)
+        for name, scalar in scalars.items()
+        if is_rate(name) and kind_of(name) is Kind.INITIAL
+    )
+    return max((float(one) for one in known if one is not None), default=None)
 
 
 def _comes_back(scalars: Mapping[str, Scalar]) -> bool:

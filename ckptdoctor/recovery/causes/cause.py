@@ -16,6 +16,7 @@ class CauseKind(enum.Enum):
     SCHEDULE_RESTARTED = "schedule started again"
     OPTIMIZER_LOST = "resumed without the optimizer"
     GRADIENTS_GREW = "gradients made larger, learning rate not lower"
+    ADDED = "what was added"
     BATCH_SIZE = "batch size changed, learning rate not"
     OVERFLOW = "half precision overflowed"
     WEIGHTS_REPLACED = "weights were reset or overwritten"

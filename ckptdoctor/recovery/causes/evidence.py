@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +9,11 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Severity
 from ckptdoctor.histories import AlarmKind, History, Position
-from ckptdoctor.metadata.metric_names import Split, split_of
-from ckptdoctor.recovery.causes.ahead import Ahead, ahead_of
+from ckptdoctor.recovery.added import Addition
+from ckptdoctor.recovery.causes.ahead import Ahead, ahead_of, start_of
 from ckptdoctor.recovery.causes.course import Jump, RateCourse
 from ckptdoctor.recovery.causes.grown import Grown, grown_of
+from ckptdoctor.recovery.causes.losses import headway, loss_rose, sank, taught_nothing, usual_norm
 from ckptdoctor.recovery.causes.settings import (
     Setting,
     changed,
@@ -25,7 +24,6 @@ from ckptdoctor.recovery.causes.settings import (
     sums_loss,
 )
 from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind, trouble_of
-from ckptdoctor.recovery.causes.unrest import last_headway
 from ckptdoctor.recovery.command_line import CommandLine
 from ckptdoctor.recovery.stored_command import stored_arguments
 from ckptdoctor.recovery.stored_growth import Growth, growth_of
@@ -33,14 +31,12 @@ from ckptdoctor.recovery.stored_rates import stores_rate
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.jumps import Jump as WeightJump
 from ckptdoctor.runs.optimizer_facts import Change, OptimizerFacts
-from ckptdoctor.runs.trend.named import is_loss, is_norm
 
 __all__ = ["Evidence", "Rates", "evidence_of", "has_momentum", "is_adaptive"]
 
 _WEIGHTS = frozenset({"CD201", "CD202"})
 _SOON = 2
 _HARMLESS = 0.5
-_FEWEST_NORMS = 3
 _OTHERS, _NO_LARGER = 0.9, 1.1
 """Of the norm before: weights of another net lie as far away; those that diverge are larger."""
 
@@ -94,6 +90,14 @@ class Evidence:
         is_adaptive: whether the optimizer that it stores divides by the size of the gradient.
         has_momentum: whether the checkpoint to go on from stores the momentum of SGD.
         grown: the setting with which a resume made the gradients larger; None for no such.
+        added: what the user says was added.
+        starts: the rates that the schedules of the oldest file, of the one to go on from and of the
+            newest start from, those that are known.
+        loss_rose: whether the training loss rose before it was plain.
+        sank: whether it went wrong without diverging: the training loss was that of later epochs,
+            in which nothing was learned any more.
+        taught_nothing: whether that loss was no lower while all was well.
+        planned: how many epochs were planned; None where that is not known.
     """
 
     history: History
@@ -112,6 +116,12 @@ class Evidence:
     has_momentum: bool = False
     is_adaptive: bool = False
     grown: Grown | None = None
+    added: tuple[Addition, ...] = ()
+    starts: tuple[float, ...] = ()
+    loss_rose: bool = False
+    sank: bool = False
+    taught_nothing: bool = False
+    planned: float | None = None
 
 
 def evidence_of(
@@ -119,6 +129,7 @@ def evidence_of(
     place: Place | None,
     line: CommandLine | None,
     stored: Callable[[Path], Mapping[str, Scalar] | None],
+    added: Sequence[Addition] = (),
 ) -> Evidence | None:
     """What is known of a run that went wrong; None where nothing did.
 
@@ -127,6 +138,7 @@ def evidence_of(
         place: of the checkpoint to go on from; None where there is none.
         line: the command; None where it is not known.
         stored: the scalars that a checkpoint stores.
+        added: what the user says was added.
     """
     run = report.run
     scalars = (None if place is None else stored(place.report.path)) or {}
@@ -139,19 +151,20 @@ def evidence_of(
     if trouble is None:
         return None
     epoch = None if place is None else place.report.metadata.epoch
-    ahead = ahead_of(scalars, course, at, epoch=epoch, total=planned_epochs(arguments, line))
+    planned = planned_epochs(arguments, line)
+    ahead = ahead_of(scalars, course, at, epoch=epoch, total=planned)
     growth = growth_of(scalars)
     return Evidence(
         history=run.history,
         trouble=trouble,
-        rates=_rates(course, trouble, ahead, growth, _headway(run.history, trouble)),
+        rates=_rates(course, trouble, ahead, growth, headway(run.history, trouble)),
         settings=settings,
         resumed=tuple(_resumed(report, at, trouble)),
         unread=_unread(line, scalars),
         overflowed=any(
             alarm.kind is AlarmKind.SCALE and alarm.lasting for alarm in run.history.alarms
         ),
-        usual_norm=_usual_norm(run.history, trouble),
+        usual_norm=usual_norm(run.history, trouble),
         state_alone=_is_state_alone(report),
         moments_first=_moments_first(report),
         summed=summed,
@@ -160,6 +173,12 @@ def evidence_of(
         has_momentum=has_momentum(scalars),
         is_adaptive=is_adaptive(scalars),
         grown=grown_of(settings, run, trouble, scalars, stored),
+        added=tuple(added),
+        starts=_starts(report, scalars, None if newest is None else stored(newest.path), stored),
+        loss_rose=loss_rose(run.history, trouble),
+        sank=sank(run.history, trouble),
+        taught_nothing=taught_nothing(run.history, trouble),
+        planned=planned,
     )
 
 
@@ -215,18 +234,6 @@ def _unread(line: CommandLine | None, scalars: Mapping[str, Scalar]) -> str:
     return flags[0].written if flags else ""
 
 
-def _usual_norm(history: History, trouble: Trouble) -> float | None:
-    """The median norm of the gradients while all was well."""
-    norms = [
-        value
-        for at, values in history.values.items()
-        if trouble.well is not None and at <= trouble.well
-        for name, value in values.items()
-        if is_norm(name) and math.isfinite(value) and value > 0.0
-    ]
-    return statistics.median(norms) if len(norms) >= _FEWEST_NORMS else None
-
-
 def _newest(report: RunReport, place: Place | None) -> CheckpointReport | None:
     """The newest checkpoint that could be read, other than the one to go on from."""
     rows = {row.path: row for row in report.checkpoints}
@@ -237,20 +244,16 @@ def _newest(report: RunReport, place: Place | None) -> CheckpointReport | None:
     return None
 
 
-def _headway(history: History, trouble: Trouble) -> Position | None:
-    """The last position while all was well at which the training loss was the lowest so far."""
-    losses = [
-        (at, min(known))
-        for at, values in sorted(history.values.items())
-        if trouble.well is not None
-        and at <= trouble.well
-        and (known := [value for name, value in values.items() if _is_training_loss(name)])
-    ]
-    return last_headway(losses)
-
-
-def _is_training_loss(name: str) -> bool:
-    return is_loss(name) and split_of(name) is not Split.VALIDATION
+def _starts(
+    report: RunReport,
+    scalars: Mapping[str, Scalar],
+    newest: Mapping[str, Scalar] | None,
+    stored: Callable[[Path], Mapping[str, Scalar] | None],
+) -> tuple[float, ...]:
+    """The rates that schedules start from: of the oldest file that tells it, of others behind."""
+    oldest = next((found for one in report.run.course if (found := stored(one.path))), None)
+    known = [start_of(one) for one in (oldest, scalars, newest) if one]
+    return tuple(start for start in known if start is not None)
 
 
 def _rates(

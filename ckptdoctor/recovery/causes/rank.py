@@ -9,11 +9,13 @@ from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Remedy, Sure
 from ckptdoctor.recovery.causes.evidence import Evidence
 from ckptdoctor.recovery.causes.remedies import (
     HALF,
+    by_what_happened,
     from_rates,
     rule_of_thumb,
     unchanged,
     undone,
 )
+from ckptdoctor.recovery.causes.said import of_additions, what_was_seen
 from ckptdoctor.recovery.causes.settings import Setting, is_batch_size, is_fresh_optimizer
 from ckptdoctor.recovery.causes.trouble import TroubleKind
 from ckptdoctor.runs.optimizer_facts import ChangeKind
@@ -251,7 +253,7 @@ def _weights_replaced(evidence: Evidence) -> Iterator[Cause]:
         kind=CauseKind.WEIGHTS_REPLACED,
         sure=Sure.LIKELY,
         evidence=(told,),
-        remedy=_by_what_happened(evidence),
+        remedy=by_what_happened(evidence),
         todo=(_WHAT_REPLACES,),
     )
 
@@ -332,7 +334,7 @@ def _event(evidence: Evidence) -> Iterator[Cause]:
         kind=CauseKind.DATA_CHANGED if shifted else CauseKind.BAD_BATCH,
         sure=Sure.LIKELY if rates.bad < _LOW * rates.top_before else Sure.POSSIBLE,
         evidence=(told,),
-        remedy=_by_what_happened(evidence),
+        remedy=by_what_happened(evidence),
         todo=(*_AGAINST_EVENTS[shifted], *(() if shifted else _clipping(evidence))),
     )
 
@@ -346,23 +348,12 @@ _AGAINST_EVENTS = {
 }
 
 
-def _by_what_happened(evidence: Evidence) -> Remedy:
-    """The rule of thumb of what was seen."""
-    trouble = evidence.trouble
-    if trouble.kind in (TroubleKind.COLLAPSE, TroubleKind.FILES):
-        text = f"{trouble.said}: about half of the rate, with a warm-up"
-        return rule_of_thumb(HALF, 0.4, 0.6, text)
-    return rule_of_thumb(0.8, 0.75, 0.85, f"{trouble.said}: 20 % less, with a warm-up")
-
-
 def _half(reason: str) -> Remedy:
     return rule_of_thumb(HALF, 0.4, 0.6, reason)
 
 
 def _unknown(evidence: Evidence) -> Cause:
-    told = [evidence.trouble.said]
-    if evidence.trouble.gradual and evidence.trouble.is_death:
-        told.append("it got worse by and by before")
+    told = list(what_was_seen(evidence))
     if evidence.rates.bad is None:
         told.append("no learning rate is known from that time")
     told += [one.in_words() for one in evidence.settings[:_MOST_SETTINGS]]
@@ -370,7 +361,7 @@ def _unknown(evidence: Evidence) -> Cause:
         kind=CauseKind.UNKNOWN,
         sure=Sure.POSSIBLE,
         evidence=tuple(told),
-        remedy=_by_what_happened(evidence),
+        remedy=by_what_happened(evidence),
     )
 
 
@@ -385,4 +376,5 @@ _JUDGES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     _overflow,
     _broken_saving,
     _event,
+    of_additions,
 )

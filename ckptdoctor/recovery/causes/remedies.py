@@ -2,14 +2,15 @@
 
 The restart stays well below the rate at which it went wrong, with the highest rate that is ahead of
 it. SGD diverges at once past an edge that the curvature sets, and learns best not far below it.
-Adam's kind divides its steps by the size of the gradient: it does not diverge, it only learns worse
-and worse, and its metric falls at many times the rate that is best, as a range test of rates shows
-it. So its restart stays an order of magnitude below. Where the run got worse for epochs, or its
-training loss made no headway any more, it was over the edge before that showed: then the last rate
-before counts. Where the rate jumped, the one before the jump does. And a rate that does not fall
-later ends at its peak, where noise costs score: it asks for more room. A stored schedule that would
-raise the rate again is told to lower it: then the rate itself may stay as high as it was while all
-was well.
+Where it did not diverge, but sank to the loss of a net that has learned nothing, as a classifier
+does, whose gradients are bounded, nothing tells how far past the edge that was. Adam's kind divides
+its steps by the size of the gradient: it does not diverge, it only learns worse and worse, and its
+metric falls at many times the rate that is best, as a range test of rates shows it. So its restart
+stays an order of magnitude below. Where the run got worse for epochs, or its training loss made no
+headway any more, it was over the edge before that showed: then the last rate before counts. Where
+the rate jumped, the one before the jump does. And a rate that does not fall later ends at its peak,
+where noise costs score: it asks for more room. A stored schedule that would raise the rate again is
+told to lower it: then the rate itself may stay as high as it was while all was well.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from dataclasses import dataclass, replace
 
 from ckptdoctor.recovery.causes.cause import Remedy
 from ckptdoctor.recovery.causes.evidence import Evidence, Rates
+from ckptdoctor.recovery.causes.trouble import TroubleKind
 
-__all__ = ["HALF", "from_rates", "rule_of_thumb", "unchanged", "undone"]
+__all__ = ["HALF", "by_what_happened", "from_rates", "rule_of_thumb", "unchanged", "undone"]
 
 HALF = 0.5
 _WARMUP_EPOCHS = 5
@@ -102,7 +104,7 @@ def _below(evidence: Evidence) -> _Edge | None:
         return None if bad is None else _Edge(bad, room, _WRONG)
     if headway is not None and headway < well:
         return _Edge(headway, below, _HEADWAY)
-    if evidence.trouble.gradual or bad is None:
+    if evidence.trouble.gradual or bad is None or (evidence.sank and not evidence.is_adaptive):
         return _Edge(well, below, _WELL)
     return _Edge(bad, room, _WRONG)
 
@@ -145,6 +147,15 @@ def _rounded(value: float) -> float:
 def unchanged(reason: str) -> Remedy:
     """The rate as it was."""
     return Remedy(factor=1.0, low=HALF, high=1.0, warmup_epochs=0, reason=reason)
+
+
+def by_what_happened(evidence: Evidence) -> Remedy:
+    """The rule of thumb of what was seen."""
+    trouble = evidence.trouble
+    if trouble.kind in (TroubleKind.COLLAPSE, TroubleKind.FILES):
+        text = f"{trouble.said}: about half of the rate, with a warm-up"
+        return rule_of_thumb(HALF, 0.4, 0.6, text)
+    return rule_of_thumb(0.8, 0.75, 0.85, f"{trouble.said}: 20 % less, with a warm-up")
 
 
 def rule_of_thumb(factor: float, low: float, high: float, reason: str) -> Remedy:
