@@ -154,6 +154,7 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
             "the rate that scheduler.pt stores in that folder wins over the flag: resume from a "
             "copy of the folder without optimizer.pt and scheduler.pt to have the smaller one"
         )
+    causes = _about_cause(basis.advice)
     return Option(
         name=name,
         title=title + _when(place.report),
@@ -165,8 +166,9 @@ def resuming(name: str, title: str, place: Place, basis: Basis) -> Option:
         ),
         reasons=(
             f"{source.name}: {place.reason}",
-            *_about_cause(basis.advice),
+            *causes[:1],
             _about_rate(basis.advice),
+            *causes[1:],
             *_beside_the_rate(basis.advice),
             *reasons,
         ),

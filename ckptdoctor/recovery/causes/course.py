@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -63,6 +63,10 @@ class RateCourse:
     def until(self, at: Position) -> RateCourse:
         """Those before a position."""
         return RateCourse(self.rates[: bisect_left(self.rates, (at, 0.0))])
+
+    def through(self, at: Position) -> RateCourse:
+        """Those before a position, and its own."""
+        return RateCourse(self.rates[: bisect_right(self.rates, (at, math.inf))])
 
     def since(self, at: Position) -> RateCourse:
         """Those from a position on."""

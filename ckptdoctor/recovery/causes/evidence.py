@@ -96,7 +96,8 @@ class Evidence:
         loss_rose: whether the training loss rose before it was plain.
         sank: whether it went wrong without diverging: the training loss was that of later epochs,
             in which nothing was learned any more.
-        taught_nothing: whether that loss was no lower while all was well.
+        taught_nothing: whether that loss was no lower up to the checkpoint to go on from.
+        trained_at: the highest rate up to that checkpoint; None where none is known.
         planned: how many epochs were planned; None where that is not known.
     """
 
@@ -121,6 +122,7 @@ class Evidence:
     loss_rose: bool = False
     sank: bool = False
     taught_nothing: bool = False
+    trained_at: float | None = None
     planned: float | None = None
 
 
@@ -177,7 +179,8 @@ def evidence_of(
         starts=_starts(report, scalars, None if newest is None else stored(newest.path), stored),
         loss_rose=loss_rose(run.history, trouble),
         sank=sank(run.history, trouble),
-        taught_nothing=taught_nothing(run.history, trouble),
+        taught_nothing=taught_nothing(run.history, trouble, at),
+        trained_at=None if at is None else course.through(at).top,
         planned=planned,
     )
 

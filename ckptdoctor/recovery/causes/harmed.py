@@ -27,12 +27,12 @@ def may_be_harmed(evidence: Evidence, causes: tuple[Cause, ...], epoch: float | 
         return ""
     if epoch is None or planned is None or not 0 < epoch <= _FEW * planned:
         return ""
-    top, well = rates.ahead.top, rates.well
+    top, seen = rates.ahead.top, evidence.trained_at
     peak = None if top is None else first.remedy.factor * top
     if evidence.taught_nothing:
         why = "its training loss was no lower than later, when nothing was learned any more"
-    elif peak is not None and well is not None and well > peak:
-        why = f"it was trained at rates up to {well:.3g}, above the {peak:.3g} that are planned now"
+    elif peak is not None and seen is not None and seen > peak:
+        why = f"it was trained at rates up to {seen:.3g}, above the {peak:.3g} that are planned now"
     else:
         return ""
     return (

@@ -70,13 +70,12 @@ def sank(history: History, trouble: Trouble) -> bool:
     return max(fall) <= _DIVERGES * level and level <= _DIVERGES * max(before)
 
 
-def taught_nothing(history: History, trouble: Trouble) -> bool:
-    """Whether the training loss was no lower while all was well than behind the death."""
-    well, at = trouble.well, trouble.at
-    if well is None or at is None or not trouble.is_death:
+def taught_nothing(history: History, trouble: Trouble, last: Position | None) -> bool:
+    """Whether the training loss was no lower up to a place than behind the death."""
+    if last is None or trouble.at is None or not trouble.is_death:
         return False
-    before = [loss for place, loss in _losses(history) if place <= well]
-    level = _level_behind(history, at)
+    before = [loss for place, loss in _losses(history) if place <= last]
+    level = _level_behind(history, trouble.at)
     return bool(before) and level is not None and min(before) >= level
 
 

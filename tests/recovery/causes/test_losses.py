@@ -87,5 +87,13 @@ def test_weights_trained_at_rates_above_those_planned_now_may_be_too(tmp_path: P
     assert "up to 0.4" in mind
     assert "costs 3 epochs" in mind
     assert plan.options[0].recommended
-    long = planned(run, command="python t.py --lr 2.0 --epochs 8")
-    assert not minds(long), "three of eight epochs are no small price"
+    short = planned(run, command="python t.py --lr 2.0 --epochs 8")
+    assert not minds(short), "three of eight epochs are no small price"
+
+
+def test_a_checkpoint_from_before_the_rate_rose_is_not_said_to_be_harmed(tmp_path: Path) -> None:
+    best_first = [0.56, 0.53, 0.55, 0.2, 0.2, 0.2, 0.2, 0.2]
+    run = dead_run(tmp_path / "run", best_first, rates=RATES, losses=SANK)
+    plan = planned(run, command="python t.py --lr 2.0 --epochs 20")
+    assert plan.options[0].epoch == 1
+    assert not minds(plan)
