@@ -23,6 +23,7 @@ _IN_A_ROW = 2
 _OVER_NOISE = 1.5
 _FARTHER, _PLAIN = 2.0, 0.1
 _NO_HEADWAY = 0.5
+_ANOTHER = 2.0
 
 
 def last_good(scores: Sequence[Score]) -> Position | None:
@@ -54,12 +55,19 @@ def last_headway(losses: Sequence[Score]) -> Position | None:
     """The position of the lowest loss, behind which nothing was gained; None where none is known.
 
     The training loss is a mean over a whole epoch and falls from epoch to epoch while a run learns.
-    It stops doing so before a metric on few examples shows that the rate is past the edge.
+    It stops doing so before a metric on few examples shows that the rate is past the edge. A loss
+    that doubled at once and fell on from there is another one: further heads, another weight.
 
     Args:
         losses: in order, lower is better; those that are not finite do not count.
     """
     known = [(at, loss) for at, loss in losses if math.isfinite(loss)]
+    for at in range(len(known) - 1, 0, -1):
+        later = [loss for _, loss in known[at:]]
+        rose = later[0] > _ANOTHER * known[at - 1][1]
+        if rose and len(later) > _IN_A_ROW and min(later) < later[0]:
+            known = known[at:]
+            break
     return min(known, key=lambda one: one[1])[0] if known else None
 
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from ckptdoctor.recovery.causes.unrest import last_good, unrest_of
+from ckptdoctor.recovery.causes.unrest import last_good, last_headway, unrest_of
 
 
 def at_epochs(*values: float) -> list[tuple[int, float]]:
@@ -47,6 +47,23 @@ def test_a_calm_run_with_noise_is_seldom_uneasy() -> None:
         noisy = [0.6 * (1 - 0.8**at) + dice.gauss(0, 0.01) for at in range(1, 25)]
         uneasy += unrest_of(at_epochs(*noisy)) is not None
     assert uneasy < 20
+
+
+@pytest.mark.parametrize(
+    ("losses", "headway"),
+    [
+        ([0.9, 0.7, 0.6, 0.62, 0.66], 3),
+        ([0.9, 0.8, 4.9, 4.5, 3.8, 3.9], 5),  # four heads more
+        ([0.9, 0.8, 4.9, 5.5, 5.8, 5.9], 2),  # and worse from there on
+        ([0.9, 0.8, 4.9, 4.5], 2),  # too few to tell
+        ([0.9, 0.8, float("nan")], 2),
+        ([], None),
+    ],
+)
+def test_headway_is_told_by_the_loss_that_is_reckoned_now(
+    losses: list[float], headway: int | None
+) -> None:
+    assert last_headway(at_epochs(*losses)) == headway
 
 
 def test_the_last_good_score_is_the_last_near_the_best() -> None:
