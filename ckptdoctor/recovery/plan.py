@@ -15,6 +15,7 @@ from ckptdoctor.recovery.causes.cause import CauseKind
 from ckptdoctor.recovery.causes.evidence import Evidence, evidence_of
 from ckptdoctor.recovery.causes.harmed import may_be_harmed
 from ckptdoctor.recovery.causes.rank import causes_of
+from ckptdoctor.recovery.causes.remedies import of_a_start
 from ckptdoctor.recovery.causes.trouble import Trouble
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 from ckptdoctor.recovery.folders.frameworks import framework_of
@@ -117,7 +118,8 @@ def make_plan(
             "checkpoint of the run" if same else "run, from before the change"
         )
         options.append(resuming("B", title, before, basis))
-    anew = fresh(basis, None if place is None else place.report.path)
+    from_nothing = replace(basis, advice=_of_a_start(evidence, advice, request))
+    anew = fresh(from_nothing, None if place is None else place.report.path)
     if anew is not None:
         options.append(replace(anew, recommended=place is None))
     timeline = None
@@ -153,6 +155,23 @@ def _harm(evidence: Evidence | None, advice: Advice, place: Place) -> str:
     if evidence is None:
         return ""
     return may_be_harmed(evidence, advice.causes, place.report.metadata.epoch)
+
+
+def _of_a_start(evidence: Evidence | None, advice: Advice, request: Request) -> Advice:
+    """The advice for weights that are new: the same, but where the rate was too high for those."""
+    first = next(iter(advice.causes), None)
+    remedy = None if evidence is None or request.factor is not None else of_a_start(evidence)
+    if remedy is None or first is None or first.kind is not CauseKind.RATE_TOO_HIGH:
+        return advice
+    if remedy.factor >= advice.factor or first.remedy is None:
+        return advice
+    return replace(
+        advice,
+        factor=remedy.factor,
+        low=remedy.low,
+        high=remedy.high,
+        reasons=(remedy.reason,),
+    )
 
 
 _ANOTHER = "--command names another"

@@ -36,6 +36,6 @@ def may_be_harmed(evidence: Evidence, causes: tuple[Cause, ...], epoch: float | 
     else:
         return ""
     return (
-        f"{why}: its weights may not come back from that. C, a start afresh at the lower rate, "
+        f"{why}: its weights may not come back from that. C, a start afresh at a lower rate, "
         f"costs {epoch:g} epoch{'s' * (epoch != 1)}, and may end higher"
     )

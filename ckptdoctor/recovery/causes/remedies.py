@@ -22,7 +22,15 @@ from ckptdoctor.recovery.causes.cause import Remedy
 from ckptdoctor.recovery.causes.evidence import Evidence, Rates
 from ckptdoctor.recovery.causes.trouble import TroubleKind
 
-__all__ = ["HALF", "by_what_happened", "from_rates", "rule_of_thumb", "unchanged", "undone"]
+__all__ = [
+    "HALF",
+    "by_what_happened",
+    "from_rates",
+    "of_a_start",
+    "rule_of_thumb",
+    "unchanged",
+    "undone",
+]
 
 HALF = 0.5
 _WARMUP_EPOCHS = 5
@@ -43,8 +51,27 @@ def from_rates(evidence: Evidence, *, jumped: bool) -> Remedy | None:
         evidence: what is known.
         jumped: whether the rate was raised at once: then it goes back to what was healthy.
     """
+    return _below_edge(evidence, _edge(evidence, jumped=jumped), jumped=jumped)
+
+
+def of_a_start(evidence: Evidence) -> Remedy | None:
+    """What a start afresh asks for, where nothing was learned up to the checkpoint; None elsewhere.
+
+    The rates up to there were too high already, for weights that were new.
+    """
+    rate = evidence.trained_at
+    if not evidence.taught_nothing or rate is None:
+        return None
+    room = _ROOM_ADAPTIVE if evidence.is_adaptive else _ROOM
+    room = room if evidence.rates.ahead.falls else min(room, _ROOM_FLAT)
+    return _below_edge(evidence, _Edge(rate, room, _NOTHING), jumped=False)
+
+
+_NOTHING = "a rate at which nothing was learned"
+
+
+def _below_edge(evidence: Evidence, edge: _Edge | None, *, jumped: bool) -> Remedy | None:
     top = evidence.rates.ahead.top
-    edge = _edge(evidence, jumped=jumped)
     if edge is None or top is None or not top > 0.0:
         return None
     decay = evidence.rates.ahead.decay

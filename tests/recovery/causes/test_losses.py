@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ckptdoctor.recovery.causes.rank import causes_of
+from ckptdoctor.recovery.option import Option
 from ckptdoctor.recovery.plan import Plan
 from tests.recovery.causes.dead_runs import dead_run, planned
 from tests.recovery.causes.test_rank import evidence
@@ -63,6 +64,12 @@ def of_run(folder: Path, losses: list[float], scores: list[float], **request: An
     return planned(run, **{"command": "python t.py --lr 1.0 --epochs 20", **request})
 
 
+def lr_of(option: Option) -> float:
+    """What a rate of 1 becomes."""
+    words = option.command.split()
+    return float(words[words.index("--lr") + 1])
+
+
 def minds(plan: Plan) -> list[str]:
     return [one for one in plan.options[0].warnings if "C, a start afresh" in one]
 
@@ -75,6 +82,10 @@ def test_weights_that_had_learned_nothing_yet_may_be_worth_less_than_a_start_afr
     learned = [1.2, 40.0, 1.8, 1.8, 1.8, 1.8]
     (mind,) = minds(of_run(tmp_path / "shaken", shaken, scores))
     assert "costs 1 epoch," in mind
+    again, *_, anew = of_run(tmp_path / "anew", shaken, scores).options
+    assert lr_of(anew) * 1.8 <= 0.6 * 0.05 < lr_of(again) * 1.8, "new weights stood it even less"
+    told = of_run(tmp_path / "told", shaken, scores, factor=0.3).options[-1]
+    assert lr_of(told) == 0.3, "the user's word stands"
     assert not minds(of_run(tmp_path / "learned", learned, scores))
     nowhere = of_run(tmp_path / "nowhere", shaken, scores, command="python t.py --lr 1.0")
     assert not minds(nowhere), "how much an epoch is of the whole is not known"
