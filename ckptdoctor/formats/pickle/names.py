@@ -36,6 +36,7 @@ __all__ = [
     "judge",
     "member",
     "misspelt",
+    "of_today",
 ]
 
 EXTENSIONS = "copyreg.extension_"
@@ -139,7 +140,7 @@ _DENIED = frozenset(
 
 def dotted(module: str, qualname: str) -> str:
     """The dotted name of a global, with today's names for those of Python 2."""
-    return ".".join(_of_today(module, qualname))
+    return ".".join(of_today(module, qualname))
 
 
 def comes_with_torch(module: str) -> bool:
@@ -181,7 +182,7 @@ def judge(module: str, qualname: str) -> Use:
         module: as the pickle names it.
         qualname: the rest of its name; with dots, for what lies within a class.
     """
-    module, qualname = _of_today(module, qualname)
+    module, qualname = of_today(module, qualname)
     if "." not in qualname and is_allowed(f"{module}.{qualname}"):
         return Use.CALLED
     found = tables.find(module, qualname)
@@ -209,7 +210,7 @@ def member(owner: Use, module: str, qualname: str, attribute: str) -> Use:
     """
     if is_risky_member(attribute) or owner is Use.CODE:
         return Use.CODE
-    module, qualname = _of_today(module, qualname)
+    module, qualname = of_today(module, qualname)
     listed = judge(module, f"{qualname}.{attribute}")
     if listed is not Use.CODE or owner is Use.UNKNOWN:
         return listed
@@ -258,8 +259,8 @@ def is_infamous(name: str) -> bool:
     return top in code.MODULES_REACHED or _is_listed(top, rest)
 
 
-def _of_today(module: str, qualname: str) -> tuple[str, str]:
-    """The pair as unpicklers map what Python 2 wrote."""
+def of_today(module: str, qualname: str) -> tuple[str, str]:
+    """The pair as unpicklers map what Python 2 wrote, and Python 3 in protocols 0 to 2."""
     renamed = _compat_pickle.NAME_MAPPING.get((module, qualname))
     if renamed is not None:
         return renamed

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from ckptdoctor.formats.pickle.kept import names_module
+from ckptdoctor.formats.pickle.names import of_today
 from ckptdoctor.formats.pickle.nodes import (
     BytesRef,
     DictNode,
@@ -71,6 +72,7 @@ class _Writer:
     """Writes by a stack of its own: trees are deeper than Python's."""
 
     protocol = b"\x80\x02"
+    builtins = b"c__builtin__\n"
 
     def __init__(self, source: ByteSource, out: IO[bytes]) -> None:
         self._source = source
@@ -251,18 +253,22 @@ class _Writer:
 
     def _set(self, node: SetNode) -> None:
         self._then(
-            self._emit(b"c__builtin__\n" + (b"frozenset\n" if node.frozen else b"set\n")),
+            self._emit(self.builtins + (b"frozenset\n" if node.frozen else b"set\n")),
             ((list(node.members),),),
             self._emit(b"R"),
             lambda: self._remember(node),
         )
 
+    def pair(self, node: GlobalRef) -> tuple[str, str]:
+        """Module and name, as the pickle has them."""
+        return node.module, node.qualname
+
     def _global(self, node: GlobalRef) -> None:
-        text = f"{node.module}\n{node.qualname}"
         if not node.module or "\n" in node.module or "\n" in node.qualname:
             raise UnwritableError(f"the global {node.name!r}, which has no plain name")
         if "." in node.qualname:
             raise UnwritableError(f"the nested global {node.name!r}, which needs protocol 4")
+        text = "\n".join(self.pair(node))
         self.out.write(b"c" + text.encode("utf-8", "surrogatepass") + b"\n")
         self._remember(node)
 
@@ -292,9 +298,22 @@ class _Writer:
 
 
 class _BareWriter(_Writer):
-    """Protocol 4: byte strings are written as they are, and those of many bytes piece by piece."""
+    """Protocol 4: byte strings are written as they are, and those of many bytes piece by piece.
+
+    Readers take names in protocols 0 to 2 for Python 2's, and those from protocol 3 as they stand.
+    """
 
     protocol = b"\x80\x04"
+    builtins = b"cbuiltins\n"
+
+    def __init__(self, source: ByteSource, out: IO[bytes]) -> None:
+        super().__init__(source, out)
+        head = source.read(0, 2)
+        self._is_old = head[:1] != b"\x80" or head[1:] < b"\x03"
+
+    def pair(self, node: GlobalRef) -> tuple[str, str]:
+        """Module and name, as protocol 4 spells them."""
+        return of_today(node.module, node.qualname) if self._is_old else super().pair(node)
 
     def _bytes(self, raw: bytes) -> None:
         self.out.write(b"B" + struct.pack("<I", len(raw)) + raw)
