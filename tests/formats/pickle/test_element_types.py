@@ -94,6 +94,12 @@ def test_a_type_that_hides_objects_is_refused(made: Opcodes, tmp_path: Path) -> 
     assert path.read_bytes()[caught.value.offset :][:1] == b"b"  # the BUILD that describes it
 
 
+@pytest.mark.parametrize("made", FORGED.values(), ids=FORGED)
+def test_so_is_one_that_stands_alone(made: Opcodes) -> None:
+    with pytest.raises(PickleError, match="type of numpy's elements"):
+        read(pickle_of(made))
+
+
 def test_fields_that_are_changed_afterwards_are_looked_at_again() -> None:
     place = Opcodes(push({"x": Opcodes(b"(" + PLAIN + push(0) + b"t")}) + b"q\x05")
     made = dtype_of("V8", 3, "|", None, ("x",), place, 8, 1, 0)

@@ -633,6 +633,71 @@ def test_opcodes_are_counted_over_all_pickles_of_a_source() -> None:
         reader.run(end)
 
 
+@pytest.mark.parametrize("raw", [b"NN0.", b"K\x010N.", b"K\x01K\x02\x86."], ids=repr)
+def test_as_many_opcodes_as_are_allowed_are_read(raw: bytes) -> None:
+    """Numbers in a row are taken at once, and count one by one."""
+    many = sum(1 for _ in pickletools.genops(raw))
+    reader = machine(3 * raw, Limits(opcodes=2 * many + 1))
+    for start in (0, len(raw)):
+        assert reader.run(start)[1] == start + len(raw)
+    with pytest.raises(PickleLimitError, match="opcodes"):
+        reader.run(2 * len(raw))
+    assert machine(raw, Limits(opcodes=many)).run()[1] == len(raw)
+
+
+def test_opcodes_are_counted_to_the_last() -> None:
+    assert machine(b"NN0.", Limits(opcodes=4)).run()[1] == 4
+    with pytest.raises(PickleLimitError, match="more than 3 opcodes"):
+        run(b"NN0.", Limits(opcodes=3))
+
+
+def test_that_a_pickle_was_given_up_is_remembered() -> None:
+    reader = machine(b"NNNN." * 3 + b"R.", Limits(opcodes=10))
+    assert not reader.gave_up
+    reader.run(5)
+    with pytest.raises(PickleError, match="more than the stack holds"):
+        reader.run(15)
+    assert not reader.gave_up  # it is damaged, and was read
+    with pytest.raises(PickleLimitError, match="opcodes"):
+        reader.run(0)
+    assert reader.gave_up
+    with pytest.raises(PickleError):
+        reader.run(15)
+    assert reader.gave_up
+
+
+def test_of_what_is_beyond_a_bound_only_the_names_are_held() -> None:
+    raw = b"]cmynet\nNet\nq\x00aX\x01\0\0\0xQ" + b"N" * 50
+    reader = machine(raw, Limits(opcodes=20))
+    with pytest.raises(PickleLimitError):
+        reader.run()
+    assert "mynet.Net" in reader.globals
+    held = (reader.stack, reader.marks, reader.memo, reader.persistent_ids, reader.data)
+    assert not any(held)
+    cut = machine(raw)
+    with pytest.raises(PickleTruncatedError):
+        cut.run()
+    assert cut.stack  # of a file that is cut, what was finished is saved
+
+
+@pytest.mark.parametrize("raw", [b"0.", b"R.", b"t.", b"N\x86.", b"]e.", b"a."], ids=repr)
+@pytest.mark.parametrize("behind", [b"", bytes(40)], ids=["at the end", "before more"])
+def test_what_does_not_fit_is_not_called_cut(raw: bytes, behind: bytes) -> None:
+    with pytest.raises(PickleError, match="more than the stack holds") as caught:
+        run(raw + behind)
+    assert type(caught.value) is PickleError
+    assert caught.value.offset == len(raw) - 1
+
+
+@pytest.mark.parametrize(
+    "raw", [b"F1e5x\n.", b"Ix\n.", b"X\1\0\0\0\xff.", b"g" + b"9" * 5000 + b"\n."]
+)
+def test_an_argument_that_makes_no_sense_is_told_as_that(raw: bytes) -> None:
+    with pytest.raises(PickleError) as caught:
+        run(raw)
+    assert type(caught.value) is PickleError
+
+
 def test_limits_follow_the_size_of_the_file() -> None:
     assert Limits.for_file(10).opcodes == 11
     assert Limits.for_file(1 << 40).opcodes == Limits().opcodes

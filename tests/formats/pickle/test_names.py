@@ -13,12 +13,17 @@ from torch import _weights_only_unpickler as unpickler
 from ckptdoctor.formats.pickle import names
 from ckptdoctor.formats.pickle.names import (
     Use,
+    comes_with_torch,
     dotted,
     is_allowed,
     is_infamous,
+    is_risky_member,
     judge,
     member,
+    misspelt,
 )
+from ckptdoctor.formats.pickle.tables import code
+from ckptdoctor.formats.pickle.tables.packages import COMPANIONS
 
 _LATER = ("torch.distributed.tensor.", "torch.distributed.device_mesh.")
 """Allowed once ``torch.distributed.tensor`` is imported, as another test may have done."""
@@ -131,6 +136,7 @@ torch.nn.attention.flex_attention:inspect.tokenize._builtin_open torch._C:PyTorc
 torch.serialization:tarfile.TarFile torch.cuda.memory:CUDAPluggableAllocator
 torch.nn:Linear torch:nn.Linear torch.nn.modules:linear.Linear collections:abc.Mapping
 numpy:core.multiarray._reconstruct argparse:_os.system pathlib:os.system enum:sys.modules
+torch:nn.parameter.Parameter torch:storage.TypedStorage collections:_sys.OrderedDict
 datetime:sys random:_os.system decimal:_sys torch.optim.adamw:Adam typing:sys.exit
 jinja2.utils:import_string filelock._api:inspect.importlib.import_module
 sympy.core.sympify:sympify omegaconf._utils:yaml.unsafe_load timm.models._helpers:load_state_dict
@@ -157,15 +163,55 @@ def test_of_other_packages_nothing_is_known(name: str) -> None:
     assert not judge(*split(name)).is_known
 
 
+def test_what_stands_in_no_table_is_not_called_known() -> None:
+    assert {use for use in Use if not use.is_known} == {Use.STRANGER, Use.UNKNOWN}
+
+
+@pytest.mark.parametrize("name", ["mynet.save", "mynet.load", "mynet.A.B", "mynet.A.load_b"])
+def test_the_users_own_are_not_suspected_for_what_they_are_called(name: str) -> None:
+    assert judge("mynet", name.removeprefix("mynet.")) is Use.UNKNOWN
+
+
 def test_a_class_of_a_known_package_may_be_built_and_a_function_is_code() -> None:
     assert judge("transformers.models.bert.modeling_bert", "BertModel") is Use.STRANGER
+    assert judge("transformers.models.bert", "_Private") is Use.STRANGER
+    assert judge("transformers.models.bert", "Outer.Inner") is Use.STRANGER
     assert judge("transformers.utils.hub", "cached_file") is Use.CODE
+    assert judge("transformers.models.bert", "Outer.a_method") is Use.CODE
+
+
+def test_of_what_lies_beside_torch_classes_are_code_too() -> None:
+    for top in COMPANIONS:
+        assert judge(f"{top}.some_module", "SomeClass") is Use.CODE, top
+        assert comes_with_torch(f"{top}.some_module"), top
+    for module in ("torch.nn", "torch", "numpy.core", "os", "os.path"):
+        assert comes_with_torch(module), module
+    for module in ("transformers.models", "torchvision", "mynet", "numpys"):
+        assert not comes_with_torch(module), module
 
 
 def test_all_that_python_has_is_code_unless_it_is_known_to_be_plain() -> None:
     for module in sys.stdlib_module_names:
         assert judge(module, "some_function") is Use.CODE, module
         assert judge(module, "SomeClass") is Use.CODE, module
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["torch", "torch.nn", "numpy", "numpy.core", "imp", "xdrlib", "asyncore", "_pyrepl.pager"],
+)
+def test_so_is_what_torch_and_numpy_have_and_what_other_pythons_had(module: str) -> None:
+    assert uses([f"{module}:some_function", f"{module}:SomeClass"]) == {
+        f"{module}:some_function": Use.CODE,
+        f"{module}:SomeClass": Use.CODE,
+    }
+
+
+def test_so_is_what_python_2_called_otherwise() -> None:
+    for module in _compat_pickle.IMPORT_MAPPING:
+        assert judge(module, "SomeClass") is Use.CODE, module
+        within = judge(f"{module}.within", "SomeClass")
+        assert within is Use.CODE or module.startswith("test."), module  # many have a `test`
 
 
 def test_every_exception_of_this_python_is_known() -> None:
@@ -203,6 +249,24 @@ def test_names_of_python_2_have_todays() -> None:
         (Use.UNKNOWN, "mynet", "Outer", "Inner", Use.UNKNOWN),
         (Use.UNKNOWN, "mynet", "Outer", "os", Use.CODE),
         (Use.CODE, "os", "stat", "x", Use.CODE),
+        (Use.CODE, "mynet", "Net", "Inner", Use.CODE),
+        (Use.UNKNOWN, "mynet", "build", "Inner", Use.CODE),  # out of a function, nobody knows what
+        (Use.STRANGER, "transformers.models.bert", "Bert", "Inner", Use.STRANGER),
+        (Use.CALLED, "PIL.Image", "Resampling", "lower", Use.NAMED),
+        (Use.BUILT, "torch.nn.modules.linear", "Linear", "add", Use.CODE),
+        (Use.BUILT, "torch.nn.modules.linear", "Linear", "Inner", Use.NAMED),
+        (Use.CALLED, "builtins", "str", "upper", Use.NAMED),
+        (Use.CALLED, "builtins", "dict", "get", Use.NAMED),
+        (Use.CALLED, "builtins", "str", "__class__", Use.CODE),
+        (Use.CALLED, "__builtin__", "str", "upper", Use.NAMED),
+        (Use.CALLED, "builtins", "slice", "indices", Use.CODE),
+        (Use.CALLED, "numpy", "str", "upper", Use.CODE),
+        (Use.CALLED, "numpy.random.mtrand", "RandomState", "normal", Use.NAMED),
+        (Use.CALLED, "numpy.random._generator", "Generator", "normal", Use.NAMED),
+        (Use.BUILT, "scipy.stats._continuous_distns", "norm_gen", "rvs", Use.NAMED),
+        (Use.BUILT, "scipy.stats._discrete_distns", "poisson_gen", "rvs", Use.NAMED),
+        (Use.BUILT, "scipy.stats._continuous_distns", "norm_gen", "save", Use.CODE),
+        (Use.CALLED, "numpy", "ndarray", "mean", Use.CODE),
     ],
 )
 def test_what_getattr_gives(
@@ -239,8 +303,63 @@ def test_a_method_of_what_torch_rebuilds_is_as_plain_as_the_same_of_torch() -> N
     assert member(Use.CALLED, "torch._utils", "_rebuild_parameter", "add") is Use.CODE
 
 
+@pytest.mark.parametrize(
+    "cls",
+    ["torch:Tensor", "torch.nn.parameter:Parameter"]
+    + [f"torch._C:{name}" for name in ("TensorBase", "_TensorBase", "_VariableFunctionsClass")],
+)
+def test_so_is_one_of_a_tensor(cls: str) -> None:
+    for attribute, use in (("add", Use.NAMED), ("relu_", Use.NAMED), ("load_it", Use.CODE)):
+        assert member(Use.CALLED, *split(cls), attribute) is use
+
+
+def test_what_modules_keep_in_their_hooks_is_plain() -> None:
+    kept = "_infer_parameters _lazy_load_hook _load_hook forward load_hook reset_parameters"
+    for attribute in kept.split():
+        assert member(Use.BUILT, "torch.nn.modules.linear", "Linear", attribute) is Use.NAMED
+
+
+def test_an_attribute_that_leads_to_the_interpreter_writes_or_starts_is_risky() -> None:
+    for attribute in ("__class__", "__reduce__", "tofile", "system", "f_globals", "os", "sys"):
+        assert is_risky_member(attribute), attribute
+    for attribute in ("mean", "shape", "_private", "Inner"):
+        assert not is_risky_member(attribute), attribute
+
+
+def test_a_name_one_bit_off_is_told_for_what_it_was() -> None:
+    for name, meant in {
+        "torch._utils._rebuild_tensor_vr": "torch._utils._rebuild_tensor_v2",
+        "torch.DloatStorage": "torch.FloatStorage",
+        "collections.OrderedDicw": "",  # two bits
+        "sollections.OrderedDict": "collections.OrderedDict",
+        "sollections.OrderedDicu": "",  # a bit each of two letters
+        "torch._utils._rebuild_tensor_v0": "",  # another version
+        "torch.FloatStorag": "",
+        "torch.FloatStorage": "",
+        "torch._utils._rebuild_tensor_v2": "",
+        "torch.tensor": "",
+        "mynet.Net": "",
+    }.items():
+        assert misspelt(name) == meant, name
+
+
 def test_only_what_is_known_to_run_code_is_infamous() -> None:
     for name in ("os.system", "subprocess.Popen", "a.b.types.CodeType", "builtins.eval"):
         assert is_infamous(name), name
     for name in ("my_model.Net", "torch.nn.Linear", "lib.train.evaluate"):
         assert not is_infamous(name), name
+
+
+def test_all_that_is_listed_as_code_is_infamous_wherever_it_is_reached() -> None:
+    for module in code.MODULES:
+        assert is_infamous(f"{module}.some_function"), module
+    for name in code.GLOBALS:
+        assert is_infamous(name), name
+        assert is_infamous(f"a.b.{name}"), name
+    for module in code.MODULES_REACHED:
+        assert is_infamous(f"{module}.f"), module
+        assert is_infamous(f"mynet.{module}"), module
+        assert judge("mynet", f"{module}.F") is Use.CODE, module
+        assert judge(f"mynet.{module}", "F") is Use.CODE, module
+    deep = ".".join("abcdefghijklmnop")
+    assert is_infamous(f"{deep}.types.CodeType")
