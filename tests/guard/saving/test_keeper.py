@@ -106,6 +106,59 @@ def test_without_a_metric_there_is_no_best(tmp_path: Path) -> None:
     assert keeper.latest_good() == tmp_path / "checkpoint_epoch_20.pth"
 
 
+def test_an_epoch_that_is_as_good_as_the_best_is_no_better(tmp_path: Path) -> None:
+    keeper = CheckpointKeeper(tmp_path)
+    assert keeper.save(state_of(1), epoch=1, metric=0.5).is_best
+    assert not keeper.save(state_of(2), epoch=2, metric=0.5).is_best
+    assert load(tmp_path / "best_model.pth")["epoch"] == 1
+
+
+def test_the_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "7" / "checkpoints"
+    assert CheckpointKeeper(folder).save(state_of(5), epoch=5).saved == (
+        folder / "checkpoint_epoch_5.pth",
+    )
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_what_may_be_infinite_is_named(tmp_path: Path, background: bool) -> None:
+    state = state_of(5)
+    state["model_state_dict"]["slopes"] = torch.full((2,), -INF)
+    for allow in ((), ("*.slopes",)):
+        folder = tmp_path / str(len(allow))
+        with CheckpointKeeper(folder, allow=allow, background=background) as keeper:
+            if allow:
+                keeper.save(state, epoch=5)
+            else:
+                with pytest.raises(NonFiniteError, match="slopes"):
+                    keeper.save(state, epoch=5)
+        assert names(folder) == (["checkpoint_epoch_5.pth"] if allow else [])
+        assert (keeper.latest_good() is not None) == bool(allow)
+
+
+def test_the_best_is_read_once_and_not_before_every_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(CheckpointKeeper(tmp_path), range(1, 4))
+    read: list[str] = []
+    is_good = ledger_module.Ledger.is_good
+
+    def counted(self: ledger_module.Ledger, entry: ledger_module.Entry) -> bool:
+        read.append(entry.name)
+        return is_good(self, entry)
+
+    monkeypatch.setattr(ledger_module.Ledger, "is_good", counted)
+    keeper = CheckpointKeeper(tmp_path)
+    for epoch in (4, 6, 7, 8):
+        keeper.save(state_of(epoch), epoch=epoch, metric=0.1)
+    assert read == ["best_model.pth"]
+    read.clear()
+    keeper = CheckpointKeeper(tmp_path / "new")
+    for epoch, metric in ((10, 0.5), (11, 0.1), (12, 0.6), (13, 0.2)):  # saved by itself
+        keeper.save(state_of(epoch), epoch=epoch, metric=metric)
+    assert read == []
+
+
 def test_an_empty_folder_has_nothing_good(tmp_path: Path) -> None:
     keeper = CheckpointKeeper(tmp_path)
     assert (keeper.best(), keeper.latest_good()) == (None, None)
@@ -350,6 +403,44 @@ def test_the_note_is_plain_json(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_is_announced_before_it_is_written_and_noted_when_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending: list[str] = []
+    real = keeper_module.safe_save
+
+    def noted() -> Any:
+        return json.loads((tmp_path / "keeper.json").read_text())
+
+    def look(state: object, path: Path, **options: Any) -> Any:
+        pending.append(noted()["pending"]["name"])
+        return real(state, path, **options)
+
+    monkeypatch.setattr(keeper_module, "safe_save", look)
+    keeper = CheckpointKeeper(tmp_path)
+    run(keeper, range(5, 26, 5))
+    assert pending[:2] == ["best_model.pth", "checkpoint_epoch_5.pth"]
+    assert noted()["pending"] is None
+    assert sorted(item["name"] for item in noted()["files"]) == names(tmp_path)
+    monkeypatch.setattr(keeper_module, "safe_save", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        keeper.save(state_of(30), epoch=30)
+    assert keeper._ledger.pending is None
+    assert sorted(entry.name for entry in keeper._ledger.entries) == names(tmp_path)
+
+
+def test_a_file_that_the_user_deleted_is_not_missed(tmp_path: Path) -> None:
+    keeper = CheckpointKeeper(tmp_path, keep_last=2)
+    run(keeper, range(5, 11, 5))
+    (tmp_path / "checkpoint_epoch_5.pth").unlink()
+    run(keeper, range(15, 26, 5))
+    assert names(tmp_path) == [
+        "best_model.pth",
+        "checkpoint_epoch_20.pth",
+        "checkpoint_epoch_25.pth",
+    ]
+
+
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("at", ["announced", "written"])
 def test_a_kill_between_the_file_and_the_note(tmp_path: Path, at: str, before: bool) -> None:
@@ -492,7 +583,7 @@ def test_who_asks_for_the_latest_or_the_best_waits_for_what_is_being_written(
 
 
 def test_errors_of_the_background_come_up_at_the_next_save(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     keeper = CheckpointKeeper(tmp_path, background=True)
     with monkeypatch.context() as patch:
@@ -500,6 +591,7 @@ def test_errors_of_the_background_come_up_at_the_next_save(
         keeper.save(state_of(5), epoch=5, metric=0.5)
         while keeper._saving is not None and not keeper._saving.done():
             time.sleep(0.01)
+    assert "saving in the background failed: [Errno 28] No space" in caplog.text  # for the log
     with pytest.raises(OSError, match="No space"):
         keeper.save(state_of(10), epoch=10, metric=0.6)
     keeper.wait()  # said once, and what came after it was saved

@@ -75,6 +75,12 @@ def test_what_is_no_share_is_refused(tmp_path: Path, share: float) -> None:
         safe_save(state(), tmp_path / "model.pth", parity=share)
 
 
+def test_half_of_the_file_is_the_most(tmp_path: Path) -> None:
+    assert safe_save(state(), tmp_path / "model.pth", parity=0.5).parity is not None
+    with pytest.raises(UsageError):
+        safe_save(state(), tmp_path / "model.pth", parity=0.51)
+
+
 def test_somebody_elses_file_in_its_place_stays(tmp_path: Path) -> None:
     stranger = tmp_path / "model.pth.parity"
     stranger.write_text("notes")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ import torch
 
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import DestinationError, NonFiniteError, SaveError
-from ckptdoctor.finding import Verdict
+from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.guard.saving import saver
 from ckptdoctor.guard.saving.contents import Contents
-from ckptdoctor.guard.saving.saver import Snapshot, safe_save, save_snapshot
+from ckptdoctor.guard.saving.saver import Snapshot, safe_save, save_snapshot, why_bad
 from ckptdoctor.guard.saving.sink import MemorySink, torch_save
 from ckptdoctor.manifest import manifest_path
 from ckptdoctor.recovery.restore import restore
@@ -80,6 +81,20 @@ def test_it_saves_what_torch_loads(tmp_path: Path) -> None:
     assert report.duration_s > 0
     assert examine([report.path]).checkpoints[0].verdict is Verdict.HEALTHY
     assert os.listdir(tmp_path) == ["a.pth"]
+
+
+def test_an_epoch_that_only_the_name_tells_is_not_told_as_the_files(tmp_path: Path) -> None:
+    report = safe_save({"weight": torch.ones(2)}, tmp_path / "checkpoint_epoch_7.pth")
+    assert (report.epoch, report.metric, report.findings) == (None, None, ())
+    other = safe_save({"weight": torch.ones(2), "epoch": 9}, tmp_path / "checkpoint_epoch_8.pth")
+    assert (other.epoch, other.checksums) == (9, len(saver_records(other.path)))
+    assert not any(finding.code == "CD406" for finding in other.findings)
+
+
+def saver_records(path: Path) -> list[object]:
+    (report,) = examine([path], Examination(keep_details=True)).checkpoints
+    assert report.checkpoint is not None
+    return list(report.checkpoint.records)
 
 
 def test_the_same_contents_have_the_same_digest(tmp_path: Path) -> None:
@@ -291,6 +306,62 @@ def test_many_broken_tensors_are_counted(tmp_path: Path) -> None:
         safe_save(state, tmp_path / "a.pth")
 
 
+@pytest.mark.parametrize(("many", "told"), [(3, ""), (4, "and 1 more tensors")])
+def test_three_of_them_are_named(tmp_path: Path, many: int, told: str) -> None:
+    state = {f"{n}.weight": torch.full((2,), NAN) for n in range(many)}
+    with pytest.raises(NonFiniteError) as caught:
+        safe_save(state, tmp_path / "a.pth")
+    assert all(f"{n}.weight: 2 of 2" in str(caught.value) for n in range(3))
+    assert told in str(caught.value)
+    assert ("more tensors" in str(caught.value)) == bool(told)
+    assert "stays" not in str(caught.value)  # there is no file yet
+
+
+# -- what is not gone on from --------------------------------------------------------------------
+
+
+def reasons(path: Path, *findings: Finding) -> str:
+    (report,) = examine([path], Examination(keep_details=True)).checkpoints
+    return why_bad(replace(report, findings=findings))
+
+
+def finding(code: str, severity: Severity, **evidence: Any) -> Finding:
+    return Finding(
+        code=code, severity=severity, subject="w", message="m", evidence=evidence, remedy="r"
+    )
+
+
+def test_damage_of_every_kind_is_a_reason_not_to_go_on(tmp_path: Path) -> None:
+    path = safe_save({"weight": torch.ones(2)}, tmp_path / "a.pth").path
+    assert reasons(path) == ""
+    for code in ("CD101", "CD102", "CD103", "CD104", "CD107", "CD108", "CD109"):
+        for severity in (Severity.WARNING, Severity.ERROR):
+            assert reasons(path, finding(code, severity)) == f"{code} w: m", code
+        assert reasons(path, finding(code, Severity.INFO)) == "", code
+    assert reasons(path, finding("CD103", Severity.INFO, unchecked=3)) == "CD103 w: m"
+    for code in ("CD105", "CD104", "CD407"):  # whatever else was not checked
+        assert reasons(path, finding(code, Severity.INFO, unchecked=3)) == ""
+    for code in ("CD204", "CD407", "CD301"):
+        assert reasons(path, finding(code, Severity.ERROR)) == ""
+    assert reasons(path, finding("CD201", Severity.ERROR)) == "CD201 w: m"
+    assert reasons(path, finding("CD201", Severity.INFO)) == ""
+
+
+def test_what_cannot_be_read_is_not_gone_on_from(tmp_path: Path) -> None:
+    path = safe_save({"weight": torch.ones(2)}, tmp_path / "a.pth").path
+    (report,) = examine([path], Examination(keep_details=True)).checkpoints
+    assert why_bad(report) == ""
+    assert why_bad(replace(report, checkpoint=None)) == "it cannot be read"
+    save(path, poisoned(NAN, "optimizer"))
+    (report,) = examine([path], Examination(keep_details=True)).checkpoints
+    assert why_bad(report) == why_bad(report, "none") == ""
+    assert why_bad(report, "all").startswith("CD301 ")
+    assert why_bad(report, "all", ["*exp_avg*"]) == ""
+
+
+# -- force ---------------------------------------------------------------------------------------
+
+
 def test_a_file_that_is_there_stays_without_force(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     path.write_bytes(b"precious")
@@ -395,6 +466,46 @@ def test_a_snapshot_is_what_it_was(tmp_path: Path) -> None:
     report = save_snapshot(snapshot, tmp_path / "a.pth", check="all")
     assert report.nbytes == snapshot.nbytes
     assert equal(load(report.path), training_checkpoint())
+
+
+def test_a_snapshot_stays_beside_what_is_there_without_force(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"precious")
+    snapshot = Snapshot({"weight": torch.ones(2)}, path)
+    with pytest.raises(FileExistsError):
+        save_snapshot(snapshot, path, force=False)
+    assert path.read_bytes() == b"precious"
+
+
+def test_a_snapshot_is_judged_as_it_was_asked(tmp_path: Path) -> None:
+    state = poisoned(NAN, "optimizer")
+    Snapshot(state, tmp_path / "a.pth")
+    with pytest.raises(NonFiniteError, match="CD301"):
+        Snapshot(state, tmp_path / "a.pth", check="all")
+    masked = {"weight": torch.ones(2), "slopes": torch.full((2,), -INF)}
+    snapshot = Snapshot(masked, tmp_path / "a.pth", allow=["slopes"])
+    with pytest.raises(NonFiniteError, match="slopes"):
+        save_snapshot(snapshot, tmp_path / "a.pth")
+    assert save_snapshot(snapshot, tmp_path / "a.pth", allow=["slopes"]).tensors == 2
+
+
+def test_room_is_asked_for_the_file_and_for_its_parity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def space_missing(_: Path, nbytes: int) -> str:
+        asked.append(nbytes)
+        return ""
+
+    monkeypatch.setattr(saver, "space_missing", space_missing)
+    snapshot = Snapshot({"weight": torch.ones(30_000)}, tmp_path / "a.pth")
+    report = save_snapshot(snapshot, tmp_path / "a.pth")
+    assert asked == [report.nbytes]
+    report = save_snapshot(snapshot, tmp_path / "a.pth", parity=0.1)
+    assert report.parity is not None
+    both_nbytes = report.nbytes + report.parity.stat().st_size
+    assert both_nbytes <= asked[1] < 1.02 * both_nbytes
 
 
 def test_a_broken_snapshot_is_refused_at_once(tmp_path: Path) -> None:
