@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ KINDS = {
     "encrypted": told_of_the_first(8, b"\x09"),
     "a record that is called a folder": told_of_the_first(38, b"\x10"),
     "a record whose sizes differ": told_of_the_first(20, b"\x01"),
+    "a record that is to be archived": told_of_the_first(38, b"\x20"),
 }
 
 
@@ -83,9 +85,70 @@ def test_what_is_believed_of_a_far_archive_is_what_its_headers_say(
     monkeypatch.setattr(FileSource, "is_at_hand", lambda *_: False)
     monkeypatch.setattr(FileSource, "read", counted)
     assert directory_of(path) == near
-    if kind == "torch":
+    if kind in ("torch", "a record that is to be archived"):
         assert near.problems == []
         assert len(reads) <= 3  # none of a header: two ends, and the directory
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "says"),
+    [
+        (8, b"\x48", "the record is encrypted"),
+        (9, b"\x28", "the record is encrypted"),
+        (8, b"\x28", "the record is a patch"),
+        (10, b"\x63", "the record is compressed by method 99"),
+        (10, b"\x08", "disagree about the method"),
+        (20, b"\x01", "a stored record of"),
+        (34, b"\x05", "another disk, number 5"),
+        (34, b"\xff\xff", ""),  # as zip64 has it
+        (38, b"\x10", "marked as a folder"),
+        (38, b"\x20", ""),
+        (46, b"X", "disagree about the name"),
+    ],
+)
+def test_what_the_directory_says_otherwise_is_told(
+    at: int, value: bytes, says: str, tmp_path: Path
+) -> None:
+    path = told_of_the_first(at, value)(save(tmp_path / "a.pt", state()), tmp_path)
+    told = [problem.message for problem in directory_of(path).problems]
+    assert any(says in message for message in told) if says else told == []
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "says"),
+    [
+        (14, b"\x01\0\0\0", "crc32"),
+        (14, bytes(4), ""),
+        (18, b"\x01\0\0\0", "stored size"),
+        (18, bytes(4), ""),
+        (18, b"\xff" * 4, ""),
+        (22, b"\x01\0\0\0", "size"),
+        (22, bytes(4), ""),
+        (22, b"\xff" * 4, ""),
+    ],
+)
+def test_what_a_header_says_otherwise_is_told_where_it_says_anything(
+    at: int, value: bytes, says: str, tmp_path: Path
+) -> None:
+    path = rezip(save(tmp_path / "a.pt", state()), tmp_path / "b.pt")  # without descriptors
+    assert directory_of(path).problems == []
+    told = [problem.message for problem in directory_of(patched(path, at, value)).problems]
+    assert told == ([f"directory and record header disagree about the {says}"] if says else [])
+
+
+def test_a_directory_larger_than_is_held_or_than_the_file_is_not_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.pt", state())
+    with source_of(path) as source:
+        place = find_directory(source)
+        assert place is not None
+        limits = Limits.for_file(source.nbytes)
+        assert read_directory(source, replace(limits, metadata_nbytes=place.nbytes)) is not None
+        assert read_directory(source, replace(limits, metadata_nbytes=place.nbytes - 1)) is None
+    narrow = rezip(path, tmp_path / "b.pt")
+    end = narrow.read_bytes().rindex(b"PK\x05\x06")
+    patched(narrow, end + 16, b"\xff\xff\xff\x7f")
+    with source_of(narrow) as source:
+        assert read_directory(source, Limits.for_file(source.nbytes)) is None
 
 
 UNUSUAL = {

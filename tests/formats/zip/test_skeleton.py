@@ -77,6 +77,27 @@ def _padding(data: bytes) -> set[int]:
     }
 
 
+def test_where_header_and_directory_alone_tell_a_time_either_may_be_right() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for minute in range(4):
+            info = zipfile.ZipInfo(f"model/{minute}", (2024, 1, 1, 10, minute, 0))
+            archive.writestr(info, b"weights")
+    data = bytearray(out.getvalue())
+    assert differing(bytes(data)) == [(), ()]
+    in_header, in_directory = 10, data.index(b"PK\x01\x02") + 12
+    data[in_header] ^= 1  # two seconds
+    assert differing(bytes(data)) == [((in_header, 1),), ((in_directory, 1),)]
+
+
+def test_records_that_were_found_are_not_searched_for_again(of_torch: bytes) -> None:
+    data = bytearray(of_torch)
+    data[data.index(b"PK\x01\x02") + 28] ^= 64  # the directory is no directory any more
+    found = differing(bytes(data))
+    assert [len(one) for one in found if len(one) <= 1] == [1]
+    assert len(found) == len([*skeletons(MemorySource(bytes(data)))]) <= 2
+
+
 def test_an_archive_of_another_writer_has_no_single_wrong_bit(
     tmp_path: Path, of_torch: bytes
 ) -> None:
@@ -193,6 +214,14 @@ def test_bits_of_headers_are_found_beyond_2_and_4_gb(zeros: int) -> None:
     places += range(bones[-1].header, bones[-1].offset)
     places += [at for bone in bones for at in range(bone.offset + bone.nbytes, bone.end)]
     assert_found(source, random.Random(3).sample(places, 25))
+
+
+def test_bits_of_the_sizes_beside_a_name_are_found_beyond_4_gb() -> None:
+    source = beyond_4_gb((4 << 30) + (1 << 20))
+    _, large, behind = next(skeletons(source)).bones
+    for bone, nbytes in ((large, 20), (behind, 12)):
+        start = bone.header + 30 + len(bone.name)
+        assert_found(source, [start, start + 2, *range(start + 4, start + nbytes, 3)])
 
 
 @pytest.mark.slow  # without the directory descriptors are looked for in all of it

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from ckptdoctor.formats.zip import writer
 from ckptdoctor.formats.zip.writer import write_torch_zip
 
 
@@ -57,6 +58,18 @@ def test_it_is_what_torch_writes_with_its_places_and_its_id(tensors: int, tmp_pa
     out.seek(0)
     loaded = torch.load(out, weights_only=True)
     assert all(torch.equal(loaded[name], state[name]) for name in state if name != "epoch")
+
+
+def test_a_storage_of_more_than_2_gb_has_its_place_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    monkeypatch.setattr(writer, "_ZIP64_LIMIT", 1000)
+    out = io.BytesIO()
+    large, small = bytes(range(256)) * 8, b"1234"
+    write_torch_zip(out, b"\x80\x02N.", {"0": (len(large), [large]), "1": (4, [small])})
+    with zipfile.ZipFile(out) as archive:
+        found = records_of(archive)
+    assert found["data/0"] == (large, zipfile.ZIP_STORED, 0)
+    assert found["data/1"] == (small, zipfile.ZIP_STORED, 0)
 
 
 def test_what_is_shorter_than_was_said_is_no_checkpoint() -> None:
