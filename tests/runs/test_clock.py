@@ -138,6 +138,17 @@ def test_the_last_and_the_bare_name_come_behind_those_with_numbers(last: str) ->
     assert found.placed == 5
 
 
+def test_a_last_among_files_without_a_place_has_none() -> None:
+    for files in ([member("last.pth"), member("backbone.pth")], [member("last.pth")]):
+        assert course(files).placed == 0
+    assert course([]) == Course()
+
+
+def test_of_two_that_call_themselves_the_last_neither_is() -> None:
+    files = [member("heron_last.pth"), member("heron_final.pth")]
+    assert course([*files, *numbered("heron_{}.pth", OUT_OF_ORDER)]).placed == 4
+
+
 def test_a_last_that_tells_its_epoch_stands_there() -> None:
     files = [*(member(f"h_{e}.pth", epoch=e) for e in (1, 2, 5)), member("last.pth", epoch=3)]
     assert placed(course(files)) == ["h_1.pth", "h_2.pth", "last.pth", "h_5.pth"]

@@ -90,6 +90,20 @@ def test_pickled_weights_and_rates_in_one_go(tmp_path: Path) -> None:
     assert optimizer["param_groups"][0]["lr"] == source["param_groups"][0]["lr"] / 2
 
 
+def test_parts_whose_names_count_are_averaged_with_those_of_other_numbers(tmp_path: Path) -> None:
+    for at in (1, 2, 3):
+        model = {"w": torch.full((3,), float(at)), "b": torch.full((2,), -float(at))}
+        save(tmp_path / f"model_epoch_{at}.pth", model)
+        state = {"state": {}, "param_groups": [{"lr": 0.1 * at, "params": [0, 1]}]}
+        save(tmp_path / f"optimizer_epoch_{at}.pth", state)
+    files = sorted(discover([tmp_path]).checkpoints, key=lambda one: one.path.name)
+    assert len(files) == 3
+    target = tmp_path / "mean"
+    restore(files[2], target, Edits(average=(files[0], files[1])))
+    found = [torch.load(path, weights_only=True) for path in sorted(target.glob("model*"))]
+    assert [one["w"].tolist() for one in found] == [[2.0, 2.0, 2.0]]
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (one,) = series(tmp_path / "a", shards=1, count=1)
     (two,) = series(tmp_path / "b", shards=2, count=1)
