@@ -1,0 +1,86 @@
+"""How far apart the samples of two checkpoints are: torch is the oracle."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ckptdoctor.runs import samples
+from ckptdoctor.runs.samples import SampledTensor, distance, moves
+
+
+def raw(values: torch.Tensor) -> bytes:
+    return values.contiguous().view(torch.uint8).numpy().tobytes()
+
+
+def pair(fqn: str, before: torch.Tensor, after: torch.Tensor, numel: int = 0) -> SampledTensor:
+    dtype = str(before.dtype).removeprefix("torch.")
+    return SampledTensor(fqn, dtype, numel or before.numel(), raw(before), raw(after))
+
+
+@pytest.mark.parametrize(
+    "dtype", "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2".split()
+)
+def test_what_torch_reckons_of_every_type(dtype: str) -> None:
+    torch.manual_seed(0)
+    before, after = (torch.randn(65).to(getattr(torch, dtype)) for _ in range(2))
+    (move,) = moves([pair("w", before, after)])
+    root = math.sqrt(65)
+    old, new = before.double(), after.double()
+    assert move.apart == pytest.approx(float((new - old).norm()) / root)
+    assert move.before == pytest.approx(float(old.norm()) / root)
+    assert move.after == pytest.approx(float(new.norm()) / root)
+
+
+def test_a_tensor_weighs_as_much_as_it_is_large() -> None:
+    one, two = torch.ones(4), torch.ones(4) * 2
+    found = distance([pair("large", one, one, 900), pair("small", one, two, 100)])
+    assert found is not None
+    assert found.relative == pytest.approx(math.sqrt(100 / 1000))
+    assert found.growth == pytest.approx(math.sqrt((900 + 400) / 1000))
+    assert (found.farthest, found.farthest_relative) == ("small", 1.0)
+
+
+def test_a_single_number_is_not_what_moved_farthest() -> None:
+    scale = pair("scale", torch.ones(1), torch.ones(1) * 9)
+    found = distance([scale, pair("w", torch.ones(2), torch.ones(2) * 1.5)])
+    assert found is not None
+    assert found.farthest == "w"
+
+
+def test_from_all_zeros_every_way_is_infinite() -> None:
+    zeros, ones = torch.zeros(4), torch.ones(4)
+    assert distance([pair("a", zeros, ones)]) is None
+    assert distance([]) is None
+    found = distance([pair("a", zeros, ones), pair("b", ones, ones)])
+    assert found is not None
+    assert (found.farthest, found.farthest_relative) == ("a", math.inf)
+    still = distance([pair("a", zeros, zeros), pair("b", ones, ones)])
+    assert still is not None
+    assert (still.relative, still.growth, still.farthest_relative) == (0.0, 1.0, 0.0)
+
+
+def test_what_is_not_finite_or_does_not_match_is_left_out() -> None:
+    ones, nan = torch.ones(4), torch.full((4,), math.nan)
+    found = distance([pair("a", ones, nan), pair("b", ones, ones * 2)])
+    assert found is not None
+    assert (found.relative, found.growth, found.farthest) == (1.0, 2.0, "b")
+    assert list(moves([pair("a", ones, torch.ones(5)), pair("b", ones[:0], ones[:0])])) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float8_e5m2"])
+def test_of_very_many_samples_some_are_taken_evenly(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "_MOST_VALUES", 8)
+    before = torch.zeros(10)
+    after = torch.arange(10.0) % 8
+    two = [
+        pair(name, before.to(getattr(torch, dtype)), after.to(getattr(torch, dtype)))
+        for name in "ab"
+    ]
+    for move in moves(two):  # four of each: those at 0, 3, 6 and 9
+        taken = [0.0, 3.0, 6.0, 1.0]
+        assert move.apart == pytest.approx(math.hypot(*taken) / 2)
