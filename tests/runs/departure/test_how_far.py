@@ -111,3 +111,50 @@ def test_what_is_not_finite_departs_at_once_but_not_from_the_beginning(trait: Tr
     assert found(trait, [0.1] * COUNT, nothing) == []  # nobody saw it come
     assert found(trait, nothing, nothing) == []
     assert [one.place for one in found(trait, [0.0, *([0.1] * 13)], nothing)] == [1]
+
+
+def with_rates(moved: float, rate: float, others: float = 1.0, tensors: int = 7) -> list[int]:
+    """Where one is apart whose stored rate rose as well."""
+    names = [ODD, *(name for name in NAMES if name != ODD)][:tensors]
+    series = {
+        Trait.NORM: {name: [1.0] * COUNT for name in names},
+        Trait.MOVED: {name: [1.0] * COUNT for name in names} | {ODD: stepped(math.exp(moved))},
+        Trait.RATE: {name: stepped(others) for name in names} | {ODD: stepped(math.exp(rate))},
+    }
+    found = Course(
+        moments=tuple(Moment(name=f"e{at}", at=at) for at in range(COUNT)),
+        series=series,
+        numel=dict.fromkeys(names, 1),
+    )
+    return [one.place for one in departures(found)]
+
+
+def test_of_two_witnesses_less_is_enough() -> None:
+    assert with_rates(0.42, 0.37) == [AT]
+    assert with_rates(0.38, 0.37) == []
+    assert with_rates(0.42, 0.33) == []
+    assert with_rates(0.42, 0.37, others=2.0) == []  # the rates of the others rose too
+    assert with_rates(0.42, 0.37, tensors=4) == [AT]
+    assert with_rates(0.42, 0.37, tensors=3) == []
+
+
+def drifting(first: float, then: float, numel: int = 100) -> list[int]:
+    """Where one is apart that left the others in two steps."""
+    odd = [1.0] * AT + [math.exp(first)] + [math.exp(then)] * (COUNT - AT - 1)
+    series = {
+        Trait.NORM: {name: [math.sqrt(numel)] * COUNT for name in NAMES},
+        Trait.MOVED: {name: [1.0] * COUNT for name in NAMES} | {ODD: odd},
+    }
+    found = Course(
+        moments=tuple(Moment(name=f"e{at}", at=at) for at in range(COUNT)),
+        series=series,
+        numel=dict.fromkeys(NAMES, numel),
+    )
+    return [one.place for one in departures(found)]
+
+
+def test_one_that_is_apart_for_two_checkpoints_is_told_at_the_second() -> None:
+    assert drifting(0.95, 1.25) == [AT + 1]
+    assert drifting(0.85, 1.25) == [AT + 2]  # it was not apart enough before
+    assert drifting(0.95, 1.15) == []
+    assert drifting(0.95, 1.25, numel=1) == []  # one element goes its own way by chance
