@@ -136,19 +136,28 @@ def test_so_does_an_object_of_every_kind(shared: Any) -> None:
     assert found[2] == 7
 
 
+_TEXTS = [f"text {number}" for number in range(300)]
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        [_TEXTS, *_TEXTS[250:260]],  # known by a byte, and by more
         [0, 1, 255, 256, 65_535, 65_536, -1, -(2**31), 2**31 - 1, 2**31, -(2**31) - 1, 2**70, 0.5],
         [*range(2_500)],
         {f"key {number}": [number, None] for number in range(1_500)},  # the memo beyond 256
         [[f"text {number}" for number in range(300)], (), ("a", True), (1, 2, 3), (1, 2, 3, 4)],
     ],
-    ids=["numbers", "a long list", "a long dict", "texts and tuples"],
+    ids=["the memo", "numbers", "a long list", "a long dict", "texts and tuples"],
 )
 def test_plain_data_is_written_byte_for_byte_as_python_writes_it(value: Any) -> None:
     raw = pickle.dumps(value, 2)
     assert written(raw) == raw
+
+
+def test_many_sets_are_told_apart() -> None:
+    sets = [{number} for number in range(300)]
+    assert again(sets) == sets
 
 
 def test_what_is_known_by_its_place_is_written_as_its_value() -> None:
@@ -230,12 +239,14 @@ def test_references_to_storages_stay_what_they_were() -> None:
         (whole, whole[:5]),  # of torch's old format, a storage that is no view
         (whole[:5], whole[:5]),
         (("module",), ("module",)),
+        ("abcdef", "abcdef"),
         ("any", "any"),
     ):
         data = write_pickle([PersistentId(pid), 7], MemorySource(b""))
         assert _Storages(io.BytesIO(data)).load() == [("id", kept), 7]
     cls = PersistentId(("module", GlobalRef("x", module="builtins", qualname="int"), "f", "src"))
     assert pickle.loads(write_pickle(cls, MemorySource(b""))) is int  # without its source
+    assert pickle.loads(write_pickle(PersistentId(cls.pid[:2]), MemorySource(b""))) is int
     with pytest.raises(UnwritableError, match="a view of another one"):
         write_pickle(PersistentId((*whole[:5], ("1", 0, 4))), MemorySource(b""))
 
