@@ -338,6 +338,23 @@ def test_a_half_written_file_of_a_kill_is_cleared_away(tmp_path: Path) -> None:
     assert new.exists()
 
 
+def test_one_that_cannot_be_cleared_away_is_told_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = tmp_path / ".ckptdoctor-old.tmp"
+    left.write_bytes(b"half")
+    os.utime(left, (1000, 1000))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        keeper = CheckpointKeeper(tmp_path)
+    assert f"{left} could not be removed: Permission denied" in caplog.text
+    assert keeper.save(state_of(5), epoch=5).saved
+
+
 # -- restarts ------------------------------------------------------------------------------------
 
 
