@@ -105,6 +105,28 @@ def test_a_donor_that_cannot_give(donor: State, words: str, tmp_path: Path) -> N
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.pth", "donor.pth"]
 
 
+def test_a_donor_whose_tensor_was_cut_off_gives_nothing(tmp_path: Path) -> None:
+    weights = {"0.weight": torch.ones(2, 1, 3, 3), "large": torch.ones(40_000)}
+    donor = save(tmp_path / "donor.pth", {"model_state_dict": {"large": weights["large"]}})
+    save(donor, {"model_state_dict": dict(reversed(weights.items()))})
+    bad = save(
+        tmp_path / "bad.pth", {"model_state_dict": {"0.weight": torch.full((2, 1, 3, 3), NAN)}}
+    )
+    donor.write_bytes(donor.read_bytes()[:100_000])
+    with pytest.raises(
+        RestoreError, match=r"donor.pth: it has no sound model_state_dict\.0\.weight"
+    ):
+        restored(bad, graft=donor)
+
+
+def test_a_donor_whose_elements_lie_in_another_order_gives_nothing(tmp_path: Path) -> None:
+    bad = save(tmp_path / "bad.pth", {"model": {"w": torch.full((3, 3), NAN)}})
+    for tensor in (torch.ones(3, 3).t(), torch.ones(3, 3).double()):
+        donor = save(tmp_path / "donor.pth", {"model": {"w": tensor}})
+        with pytest.raises(RestoreError, match="another shape or type"):
+            restored(bad, graft=donor)
+
+
 def test_sound_weights_need_no_graft(tmp_path: Path) -> None:
     donor, _ = healthy(tmp_path)
     other = save(tmp_path / "other.pth", training_checkpoint())
