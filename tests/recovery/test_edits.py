@@ -49,6 +49,38 @@ def healthy(folder: Path) -> tuple[Path, State]:
     return save(folder / "good.pth", state), state
 
 
+# -- scaler --------------------------------------------------------------------------------------
+
+
+def scaled(folder: Path, scale: float) -> Path:
+    scaler = {"scale": scale, "growth_factor": 2.0, "backoff_factor": 0.5, "_growth_tracker": 7}
+    state = training_checkpoint() | {"scaler": scaler, "notes": {"scale": 0.0}}
+    state["optimizer_state_dict"]["state"][0]["exp_avg"].view(-1)[0] = NAN
+    return save(folder / "bad.pth", state)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, NAN, INF])
+def test_a_loss_scale_that_fell_to_its_end_is_that_of_a_start(scale: float, tmp_path: Path) -> None:
+    done, loaded = restored(scaled(tmp_path, scale))
+    assert loaded["scaler"] == {
+        "scale": 65536.0,
+        "growth_factor": 2.0,
+        "backoff_factor": 0.5,
+        "_growth_tracker": 0,
+    }
+    assert loaded["notes"] == {"scale": 0.0}
+    (action,) = [one for one in done.actions if one.name == "reset-scaler"]
+    assert action.message == "scaler: loss scale set to 65536, as at the start"
+    assert "skipped until the scale has settled" in action.notice
+
+
+@pytest.mark.parametrize("scale", [1024.0])
+def test_one_that_is_sound_stays(scale: float, tmp_path: Path) -> None:
+    done, loaded = restored(scaled(tmp_path, scale))
+    assert (loaded["scaler"]["scale"], loaded["scaler"]["_growth_tracker"]) == (scale, 7)
+    assert "reset-scaler" not in [action.name for action in done.actions]
+
+
 # -- graft ---------------------------------------------------------------------------------------
 
 
