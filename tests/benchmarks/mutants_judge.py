@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -39,21 +40,44 @@ _OFTEN = ("pandas", "rich", "safetensors", "typer", "yaml")
 def tests_of(root: Path, path: str) -> list[list[str]]:
     """The test files of the mirrored folder by stages: the nearest, some more, and the rest.
 
-    The nearest is the module's own file; then come those that name the module most.
+    The nearest is the module's own file, or that of its folder where that is not mirrored; then
+    come those that import it, and those that name it most. Some of a small room lie in the folder
+    above.
     """
     module = Path(path)
-    folder = root / "tests" / module.parent.relative_to("ckptdoctor")
+    folder, names = root / "tests" / module.parent.relative_to("ckptdoctor"), [module.stem]
     while not folder.is_dir():
+        names.append(folder.name)
         folder = folder.parent
-    own = f"test_{module.stem}.py"
+    own = {f"test_{name}.py" for name in names}
     weights = {
-        test: (test.name == own, test.read_text(encoding="utf-8").count(module.stem))
-        for test in sorted(folder.rglob("test_*.py"))
+        test: (test.name in own, _imports(test, names), folder in test.parents, _count(test, names))
+        for test in sorted({*folder.rglob("test_*.py"), *_above(folder, root, names)})
     }
     order = sorted(weights, key=lambda test: weights[test], reverse=True)
     files = [str(test.relative_to(root)) for test in order]
     stages = (files[:_NEAREST], files[_NEAREST:_NEAR], files[_NEAR:])
     return [stage for stage in stages if stage]
+
+
+def _above(folder: Path, root: Path, names: Sequence[str]) -> list[Path]:
+    """The test files of the folder above that name a module."""
+    if folder.parent == root / "tests":
+        return []
+    return [one for one in folder.parent.glob("test_*.py") if _count(one, names)]
+
+
+def _imports(test: Path, names: Sequence[str]) -> int:
+    lines = test.read_text(encoding="utf-8").splitlines()
+    words = [
+        set(re.findall(r"\w+", line)) for line in lines if line.startswith(("from ", "import "))
+    ]
+    return sum(not one.isdisjoint(names) for one in words)
+
+
+def _count(test: Path, names: Sequence[str]) -> int:
+    text = test.read_text(encoding="utf-8")
+    return sum(text.count(name) for name in names)
 
 
 class Bench:
