@@ -105,6 +105,32 @@ def test_the_same_epochs_in_every_shape(value: object, indent: int | None) -> No
     ]
 
 
+def test_a_record_without_an_epoch_belongs_to_the_one_above_it() -> None:
+    """As MMEngine writes them: the step of an evaluation is the epoch."""
+    records = [
+        {"epoch": 1, "step": 100, "loss": 0.9},
+        {"val_iou": 0.5, "step": 1},
+        {"epoch": 2, "step": 200, "loss": 0.8},
+        {"val_iou": 0.6, "step": 250},
+        {"val_dice": 0.7},
+    ]
+    assert told(json.dumps(records)) == [
+        (1, 100, {"loss": 0.9}),
+        (1, None, {"val_iou": 0.5}),
+        (2, 200, {"loss": 0.8}),
+        (2, 250, {"val_iou": 0.6}),
+        (2, None, {"val_dice": 0.7}),
+    ]
+
+
+def test_what_is_no_record_among_records_is_told() -> None:
+    found = parts(json.dumps([{"epoch": 1, "val_iou": 0.5}, "text", {"val_iou": 0.6, "epoch": 2}]))
+    assert [type(one) for one in found] == [Row, Row, Unread]
+    assert [one.text for one in found if isinstance(one, Unread)] == ["text"]
+    first = parts(json.dumps([{"val_iou": 0.4}, {"epoch": 2, "val_iou": 0.5}]))
+    assert [type(one) for one in first] == [Unread, Row]  # it is of no moment
+
+
 def test_groups_give_their_name_to_what_is_in_them() -> None:
     value = {
         "train": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.4}],

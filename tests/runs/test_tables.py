@@ -36,6 +36,28 @@ def told(text: str) -> Told:
     ]
 
 
+@pytest.mark.parametrize(
+    ("head", "is_watched", "says_data"),
+    [
+        ("epoch,loss", True, True),
+        ("epoch,val_iou", True, True),
+        ("epoch,train_iou", True, True),
+        ("step,iou", True, False),  # a model may say so of its data
+        ("step,Loss_total", True, True),
+        ("epoch,speed", False, False),
+    ],
+)
+def test_whether_a_table_tells_of_a_training(head: str, is_watched: bool, says_data: bool) -> None:
+    heading = heading_of(f"{head}\n1,0.5\n".encode())
+    assert heading is not None
+    assert (heading.is_watched, heading.says_data) == (is_watched, says_data)
+    named = heading_of(b"epoch,metric,value\n1,iou,0.5\n")  # a metric a row
+    assert named is not None
+    assert named.at_name is not None
+    assert named.is_watched
+    assert named.says_data
+
+
 def written(names: Sequence[str], rows: Sequence[Sequence[object]], **how: object) -> str:
     """As the csv module of Python writes it, and so Keras, Lightning and pandas."""
     file = io.StringIO()
