@@ -472,9 +472,12 @@ def test_a_snapshot_stays_beside_what_is_there_without_force(tmp_path: Path) -> 
     path = tmp_path / "a.pth"
     path.write_bytes(b"precious")
     snapshot = Snapshot({"weight": torch.ones(2)}, path)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match="force=False: it stays"):  # before it is written
         save_snapshot(snapshot, path, force=False)
     assert path.read_bytes() == b"precious"
+    with pytest.raises(IsADirectoryError, match="name a file in it"):
+        save_snapshot(snapshot, tmp_path)
+    assert os.listdir(tmp_path) == ["a.pth"]
 
 
 def test_a_snapshot_is_judged_as_it_was_asked(tmp_path: Path) -> None:
