@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -47,6 +50,27 @@ def poisoned(folder: Path, *names: str, value: float = NAN) -> Path:
 def healthy(folder: Path) -> tuple[Path, State]:
     state = training_checkpoint()
     return save(folder / "good.pth", state), state
+
+
+# -- bare pickles --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_a_bare_pickle_that_was_changed_is_loaded_by_python(protocol: int, tmp_path: Path) -> None:
+    state = {
+        "model": {"w": np.ones((3, 3), np.float32)},
+        "optimizer": {"param_groups": [{"lr": 0.1, "params": [0]}], "state": {}},
+        "epoch": 3,
+        "seen": {1, 2},
+        "args": argparse.Namespace(scale=1 + 2j),
+    }
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps(state, protocol))
+    restore(path, tmp_path / "clean.pkl", Edits(scale_lr=0.5))
+    loaded = pickle.loads((tmp_path / "clean.pkl").read_bytes())
+    assert loaded["optimizer"]["param_groups"] == [{"lr": 0.05, "params": [0]}]
+    assert np.array_equal(loaded["model"]["w"], state["model"]["w"])  # type: ignore[index]
+    assert (loaded["seen"], loaded["args"]) == (state["seen"], state["args"])
 
 
 # -- scaler --------------------------------------------------------------------------------------
