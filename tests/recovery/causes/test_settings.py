@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.recovery.causes.settings import (
     Setting,
     adds_losses,
@@ -21,6 +22,8 @@ from ckptdoctor.recovery.causes.settings import (
 )
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
 
+Stored = dict[str, Scalar]
+
 
 def line(flags: str) -> CommandLine:
     return parse_command(f"python train.py {flags}")
@@ -31,8 +34,8 @@ def names(*found: Setting) -> list[tuple[object, ...]]:
 
 
 def test_what_the_newest_checkpoint_stores_otherwise_has_changed() -> None:
-    old = {"batch_size": 128, "lr": 0.1, "gone": 1, "Weight-Decay": 0.01}
-    new = {"batch_size": 4, "lr": "0.1", "fresh": 1, "Weight-Decay": 0.02}
+    old: Stored = {"batch_size": 128, "lr": 0.1, "gone": 1, "Weight-Decay": 0.01}
+    new: Stored = {"batch_size": 4, "lr": "0.1", "fresh": 1, "Weight-Decay": 0.02}
     assert names(*changed(old, new, None)) == [
         ("batch_size", 128, 4),
         ("weight_decay", 0.01, 0.02),
@@ -42,7 +45,7 @@ def test_what_the_newest_checkpoint_stores_otherwise_has_changed() -> None:
 
 
 def test_a_command_comes_before_what_is_stored() -> None:
-    old = {"batch_size": 128, "amp": False, "lr": 0.1}
+    old: Stored = {"batch_size": 128, "amp": False, "lr": 0.1}
     assert names(*changed(old, {}, line("--batch-size 64 --amp --lr 0.1 --other 3"))) == [
         ("batch_size", 128, "64"),
         ("amp", False, True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def course(
     )
 
 
-def told(logs: Sequence[float | None]) -> list[float | None]:
+def told(logs: Sequence[float | None]) -> list[Any]:
     return [None if value is None else pytest.approx(math.exp(value)) for value in logs]
 
 
