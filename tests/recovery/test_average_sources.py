@@ -13,6 +13,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.recovery import average_sources
 from ckptdoctor.recovery.average_sources import mean_of_files, opened_for_mean, paths_of
 from ckptdoctor.recovery.named import checkpoint_named
+from ckptdoctor.recovery.source import examined
 from tests.builders import save
 from tests.recovery.folders.builders import trainer_checkpoint
 
@@ -49,7 +50,6 @@ def test_what_changed_meanwhile_is_no_part_of_a_mean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = file(tmp_path / "a.pth")
-    examined = average_sources.examined
 
     def meanwhile(*arguments: object) -> object:
         found = examined(*arguments)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from ckptdoctor.checkpoint import TensorStats
 from ckptdoctor.metadata import Metric, MetricKind, Mode, Source
 from ckptdoctor.runs.jumps import Jump, jumps_of
 from ckptdoctor.runs.member import Member
-from tests.runs.members import member
+from tests.runs.members import holding
 
 LAYOUT = (("w", "float32", (2,)), ("norm.running_mean", "float32", (2,)))
 
@@ -27,7 +27,7 @@ def at(
 ) -> Member:
     """Weights of one value; how far two of them lie apart is their difference over the first."""
     held = {} if epoch is None else {"epoch": epoch}
-    one = member(f"e_{epoch}_{value}.pth" if epoch is None else f"e{epoch}.pth", LAYOUT, **held)
+    one = holding(f"e_{value}.pth" if epoch is None else f"e{epoch}.pth", held, LAYOUT)
     stats = {
         fqn: TensorStats(fqn=fqn, numel=2, min=x, max=x, sample=struct.pack("<2f", x, x))
         for fqn, x in (("w", value), ("norm.running_mean", buffer))

@@ -136,6 +136,33 @@ def test_what_a_header_says_otherwise_is_told_where_it_says_anything(
     assert told == ([f"directory and record header disagree about the {says}"] if says else [])
 
 
+def test_what_the_end_says_otherwise_is_told_of_the_directory(tmp_path: Path) -> None:
+    path = rezip(save(tmp_path / "a.pt", state()), tmp_path / "b.pt")
+    data = path.read_bytes()
+    end, first = data.rindex(b"PK\x05\x06"), data.index(b"PK\x01\x02")
+
+    def told(*new: tuple[int, bytes], behind: bytes = b"") -> list[tuple[str, str, str]]:
+        changed = bytearray(data + behind)
+        for at, value in new:
+            changed[at : at + len(value)] = value
+        path.write_bytes(changed)
+        return [(p.subject, p.severity.name, p.message) for p in directory_of(path).problems]
+
+    count = data[end + 8]
+    assert told((end + 8, b"\x4d"), (end + 10, b"\x4d")) == [
+        ("zip directory", "ERROR", f"the directory announces 77 records and holds {count}")
+    ]
+    assert told((first, b"XX")) == [
+        ("zip directory", "ERROR", f"the directory announces {count} records and holds 0"),
+        (
+            "zip directory",
+            "ERROR",
+            f"the entries of the directory take 0 of its {end - first} bytes",
+        ),
+    ]
+    assert told(behind=b"12345") == [("file", "WARNING", "5 bytes follow the archive")]
+
+
 def test_a_directory_larger_than_is_held_or_than_the_file_is_not_read(tmp_path: Path) -> None:
     path = save(tmp_path / "a.pt", state())
     with source_of(path) as source:

@@ -23,7 +23,7 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.guard.saving import keeper as keeper_module
 from ckptdoctor.guard.saving import ledger as ledger_module
 from ckptdoctor.guard.saving.keeper import CheckpointKeeper
-from ckptdoctor.guard.saving.saver import save_snapshot
+from ckptdoctor.guard.saving.saver import safe_save, save_snapshot
 from tests.builders import data_span, load, patched, save
 
 NAN, INF = float("nan"), float("inf")
@@ -424,14 +424,13 @@ def test_a_file_is_announced_before_it_is_written_and_noted_when_it_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pending: list[str] = []
-    real = keeper_module.safe_save
 
     def noted() -> Any:
         return json.loads((tmp_path / "keeper.json").read_text())
 
     def look(state: object, path: Path, **options: Any) -> Any:
         pending.append(noted()["pending"]["name"])
-        return real(state, path, **options)
+        return safe_save(state, path, **options)
 
     monkeypatch.setattr(keeper_module, "safe_save", look)
     keeper = CheckpointKeeper(tmp_path)

@@ -22,7 +22,7 @@ from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.restore import restore_folder
 from ckptdoctor.recovery.restore import restore
 from ckptdoctor.recovery.restored import Restored
-from tests.builders import load, save
+from tests.builders import data_span, load, patched, save
 from tests.recovery.folders.builders import (
     LEARNING_RATE,
     digests,
@@ -443,3 +443,13 @@ def test_a_schedule_in_a_file_of_its_own_is_told_to_lower_the_rate(tmp_path: Pat
     assert load(after)["gamma"] == 0.3
     with pytest.raises(RestoreError, match="no stored schedule multiplies the rate"):
         restore(trainer_checkpoint(tmp_path / "checkpoint-6"), tmp_path / "no", Edits(lr_decay=0.3))
+
+
+def test_a_moment_with_a_flipped_bit_is_not_gone_on_from(tmp_path: Path) -> None:
+    files = trainer_checkpoint(tmp_path / "checkpoint-100")
+    path = files.path / "optimizer.pt"
+    at, _ = data_span(path, "optimizer/data/1")
+    patched(path, at, bytes([path.read_bytes()[at] ^ 1]))  # it stays finite
+    done = restore(files, tmp_path / "clean")
+    assert [action.name for action in done.actions] == ["reset-optimizer", "copy"]
+    assert torch.load(tmp_path / "clean" / "optimizer.pt", weights_only=True)["state"] == {}
