@@ -58,3 +58,50 @@ def test_other_bytes_with_mended_checksums_are_whole(name: str) -> None:
 def test_what_is_no_plain_archive_has_no_places() -> None:
     assert placed_records(MemorySource(b"nothing")) == []
     assert placed_records(MemorySource(archive()[:-30])) == []
+
+
+def test_an_archive_of_python_has_its_checksums_in_header_and_directory_alone() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as new:
+        for name in ("a/data.pkl", "a/data/0", "a/serialization_id"):
+            new.writestr(name, b"12345678")
+    raw = bytearray(out.getvalue())
+    source = MemorySource(bytes(raw))
+    records = placed_records(source)
+    assert [len(record.places) for record in records] == [2, 2, 2]
+    raw[records[1].offset] ^= 1
+    for at, patch in checksums(source, records, {"data/0": zlib.crc32(b"02345678")}):
+        raw[at : at + len(patch)] = patch
+    with zipfile.ZipFile(io.BytesIO(bytes(raw))) as whole:
+        assert whole.testzip() is None
+        assert whole.read("a/data/0") == b"02345678"
+    assert checksums(source, records, {}) == []
+    assert checksums(MemorySource(b""), [], {}) == []
+
+
+def test_a_checksum_that_nobody_computed_stays_none() -> None:
+    out = io.BytesIO()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"w": torch.arange(3.0)}, out)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    source = MemorySource(out.getvalue())
+    records = placed_records(source)
+    changed = {record.name: 7 for record in records}
+    none = [record for record in records if not record.crc32]
+    assert {"data.pkl", "data/0"} <= {record.name for record in none}
+    touched = {at for at, _ in checksums(source, records, changed)}
+    assert touched.isdisjoint(at for record in none for at in record.places)
+
+
+def test_records_that_are_packed_are_placed_where_that_is_wanted() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        new.writestr("a/data.pkl", bytes(100))
+    source = MemorySource(out.getvalue())
+    assert placed_records(source) == []
+    (record,) = placed_records(source, (0, 8))
+    assert (record.name, record.method) == ("data.pkl", 8)
+    packed = source.read(record.offset, record.nbytes)
+    assert zlib.decompress(packed, -15) == bytes(100)
