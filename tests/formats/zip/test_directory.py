@@ -163,6 +163,19 @@ def test_what_the_end_says_otherwise_is_told_of_the_directory(tmp_path: Path) ->
     assert told(behind=b"12345") == [("file", "WARNING", "5 bytes follow the archive")]
 
 
+def test_records_that_share_their_bytes_are_told(tmp_path: Path) -> None:
+    path = rezip(save(tmp_path / "a.pt", state()), tmp_path / "b.pt")
+    data = path.read_bytes()
+    first = data.index(b"PK\x01\x02")
+    second = data.index(b"PK\x01\x02", first + 4)
+    patched(path, second + 42, data[first + 42 : first + 46])  # where the other one lies
+    told = [(problem.subject, problem.message) for problem in directory_of(path).problems]
+    assert told[-1][1].startswith("the record shares its bytes with 'a/")
+    assert not any(
+        "shares" in problem.message for problem in directory_of(tmp_path / "a.pt").problems
+    )
+
+
 def test_a_directory_larger_than_is_held_or_than_the_file_is_not_read(tmp_path: Path) -> None:
     path = save(tmp_path / "a.pt", state())
     with source_of(path) as source:
@@ -186,7 +199,7 @@ UNUSUAL = {
         path, folder / "b.pt", append=[("../b/more", b"1")]
     ),
     "a name beyond ASCII": lambda path, folder: rezip(
-        path, folder / "b.pt", append=[("m\u00f6re", b"1")]
+        path, folder / "b.pt", append=[("a/m\u00f6re", b"1")]
     ),
 }
 

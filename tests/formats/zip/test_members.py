@@ -11,6 +11,7 @@ import pytest
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.source import MemorySource
+from ckptdoctor.formats.zip import members as members_module
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.members import members, plain_start, start_of
 from ckptdoctor.formats.zip.others import other_pickles
@@ -67,6 +68,14 @@ def test_a_member_is_found_by_the_directory_where_its_header_has_no_mark() -> No
     cut = bytes(data[: second + 40])  # cut within the second
     assert [one[:9] for one in starts(cut)] == [b"the first", b"the secon"]
     assert starts(b"no archive") == []
+
+
+def test_a_member_far_behind_is_found_by_the_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members_module, "_SEARCHED_NBYTES", 200)
+    data = zipped({"a": bytes(400), "b": b"the second"})
+    assert [one[:10] for one in starts(data)] == [bytes(10), b"the second"]
+    monkeypatch.setattr(members_module, "_DIRECTORY_NBYTES", 20)
+    assert len(starts(data)) == 1
 
 
 def test_the_start_of_a_record_is_what_it_holds() -> None:
