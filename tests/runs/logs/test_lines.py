@@ -231,6 +231,9 @@ def test_a_table_below_an_epoch_is_of_that_epoch() -> None:
     table = ["|  Class | IoU |  Acc |", "|  road | 0.9 | 0.9 |", "|  mean | 0.{} | 0.7 |"]
     lines = [line.format(e) for e in (4, 5) for line in (f"Epoch [{e}] loss: 0.5", *table)]
     assert {at: values["IoU"] for at, values in by_epoch(*lines).items()} == {4: 0.4, 5: 0.5}
+    many = [line.format(e) for e in range(1, 9) for line in (f"Epoch [{e}] loss: 0.5", *table)]
+    found = {at: values["IoU"] for at, values in by_epoch(*many).items()}
+    assert found == {at: at / 10 for at in range(1, 9)}
 
 
 def test_a_table_of_two_columns_has_its_own_step_or_is_of_the_epoch_above() -> None:

@@ -36,6 +36,8 @@ from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, begins_with_split, is_watc
         ("loss-0.4 acc-0.5", {"loss": 0.4, "acc": 0.5}),
         ("loss=1,234.5 acc=0.5", {"loss": 1234.5, "acc": 0.5}),
         ("loss: np.float64(0.5)", {"loss": 0.5}),
+        ("best val iou    0.5", {"best val iou": 0.5}),
+        ("samples per second    12.5", {}),
     ],
 )
 def test_a_name_and_its_number(line: str, values: dict[str, float]) -> None:
