@@ -59,6 +59,19 @@ def test_what_is_told(rows: list[dict[str, float]], kinds: list[AlarmKind]) -> N
     assert [kind for _, kind in alarms(rows)] == kinds
 
 
+def test_all_that_goes_wrong_at_one_position_is_told() -> None:
+    row = {"iou": 0.5, "loss": 0.5, "val_loss": 0.6, "lr": 0.1, "loss_scale": 65536.0}
+    rows = [row | {"iou": 0.5 + 0.01 * at, "loss": 1.0 - 0.05 * at} for at in range(10)]
+    bad = {"iou": 0.01, "loss": math.nan, "val_loss": 99.0, "lr": 9.0, "loss_scale": 1.0}
+    assert alarms([*rows, bad]) == [
+        (10, AlarmKind.NON_FINITE),
+        (10, AlarmKind.EXPLOSION),
+        (10, AlarmKind.COLLAPSE),
+        (10, AlarmKind.SCALE),
+        (10, AlarmKind.RATE),
+    ]
+
+
 def test_a_loss_that_is_the_metric_and_stays_high() -> None:
     falling = [{"val_loss": 1.0 - at / 50} for at in range(12)]
     risen = [{"val_loss": 2.5}, {"val_loss": 2.4}]

@@ -28,6 +28,7 @@ FALLING = [4e-4 * 0.65**at for at in range(9)]
         ([*[1e-3] * 5, *[1e-4] * 5, *[1e-3] * 3], [10]),
         ([*cosine(20, 15), *cosine(20, 6)], [15]),  # broken off
         ([1e-4, 1e-4, 1e-4, 3e-3], [3]),
+        ([1.0, 0.5, 0.4, 0.41, 2.0], [4]),  # it fell before, though not just before
         ([*cosine(12, 12), *cosine(12, 3)], []),  # came to its end
         (cosine(9, 40), []),
         ([*FALLING, *FALLING, *FALLING], []),  # again and again
