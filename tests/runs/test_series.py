@@ -70,6 +70,14 @@ def test_values_of_a_log_that_are_not_those_of_the_validation_are_of_training(
     assert by_name([], reading)["iou in logs"].split is Split.UNSAID
 
 
+def test_a_name_that_says_its_data_is_believed_whatever_its_values_are() -> None:
+    files = [member(f"e{at}.pth", epoch=at, val_iou=0.1 * at) for at in range(1, 5)]
+    reading = log({at: {"val_iou": 0.9, "test_iou": 0.8} for at in range(1, 5)})
+    found = by_name(files, reading)
+    assert found["val_iou in logs"].split is Split.VALIDATION
+    assert found["test_iou in logs"].split is not Split.TRAINING
+
+
 def test_a_score_of_a_validation_comes_before_its_loss_and_training_last() -> None:
     row = {"val_iou": 0.5, "val_loss": 0.5, "loss": 0.4, "train_iou": 0.9, "dice": 0.7}
     found = by_name([], log({1: row, 2: row}))

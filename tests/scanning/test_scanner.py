@@ -376,6 +376,9 @@ def test_one_scanner_takes_many_files(tmp_path: Path) -> None:
                 result = scanner.submit(read_checkpoint(file), file.fd).result()
             assert result.stats["x"].max == at
         assert scanner.backend in ("libtorch", "eager")
+        own = [one for one in threading.enumerate() if one.name.startswith("ckptdoctor-scan")]
+        assert own
+    assert not any(one.is_alive() for one in own)  # nobody scans behind it
 
 
 def test_eager_is_asked_by_one_thread_at_a_time(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.layouts.frameworks.deepspeed.names import TagNames
 from ckptdoctor.layouts.frameworks.deepspeed.tags import LAYOUT, parts_of
 from tests.layouts.claims import absent, claim, claims, prefixes, roles, touch
 
@@ -311,3 +312,9 @@ def test_lightnings_folder_is_the_checkpoint(tmp_path: Path) -> None:
 def test_other_folders_are_left_alone(tmp_path: Path, names: list[str]) -> None:
     assert claims(LAYOUT, touch(tmp_path, names)) == []
     assert parts_of(Folder(tmp_path), "x") is None
+
+
+def test_names_of_no_rank_tell_of_none() -> None:
+    assert (TagNames().mp_count, TagNames().dp_count) == (0, 0)
+    assert not TagNames()
+    assert not TagNames().stage_3
