@@ -140,7 +140,8 @@ def rwkv(course: Sequence[Moment]) -> str:
 
 @form("train.log", metric="(?i)loss", shown=lambda m: as_read(f"{m.train:.3f}"), place=epochs(0))
 def minimind(course: Sequence[Moment]) -> str:
-    """jingyaogong/minimind: 1-pretrain.py; its issue 26: `Epoch:[0/19](100/24681) loss:5.251`."""
+    """jingyaogong/minimind: 1-pretrain.py; its issue 26: the epoch in square brackets, the batch in
+    round ones, and nothing between."""
     return "".join(
         f"Epoch:[{at}/19]({now}/24681) loss:{one.train:.3f} lr:{one.lr:.8f} epoch_Time:98.0min:\n"
         for at, one in enumerate(course)
