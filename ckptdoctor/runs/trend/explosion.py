@@ -127,12 +127,12 @@ class LossWatch:
 
     def _is_explosion(self, value: float, usual: float, times: float) -> bool:
         recent = list(self._recent)
+        if usual >= 0 and value < times * usual and min(recent) > 0:
+            return False
+        finest = resolution_of([*recent, value])  # 0.01 may be 0.015, 0.05 less, and 0.0 some
+        if usual >= 0 and value - finest / 2 < times * (usual + finest / 2):
+            return False
         if usual > 0 and min(recent) > 0:
-            if value < times * usual:
-                return False
-            finest = resolution_of([*recent, value])  # 0.01 may be 0.015, and 0.05 less
-            if value - finest / 2 < times * (usual + finest / 2):
-                return False
             logs = [math.log(known) for known in recent]
             spread = max(deviation(logs), ROUNDED * finest / usual)
             return math.log(value / usual) > SIGMAS * spread

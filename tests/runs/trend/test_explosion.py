@@ -80,3 +80,20 @@ def test_a_loss_with_another_term_explodes_from_its_new_level() -> None:
     scores, held_out = [0.72, 0.765, 0.778, 0.80, 0.811, 0.806, 0.2], [*VAL[:6], 3.0]
     found = told(rows(after, scores, held_out))
     assert ("train_loss", 15) in [(one.name, one.at) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("usual", "value", "is_told"),
+    [
+        (0.0, 0.1, False),  # 0.049 and 0.051, of one decimal
+        (0.0, 0.9, True),
+        (0.0, 0.001, False),
+        (0.0, 7.25, True),
+    ],
+)
+def test_what_is_rounded_to_nothing_was_something(
+    usual: float, value: float, *, is_told: bool
+) -> None:
+    before = [{"part_loss": usual, "IoU": 0.5 + at / 100} for at in range(30)]
+    found = told([*before, {"part_loss": value, "IoU": 0.8}])
+    assert bool(found) is is_told
