@@ -47,7 +47,7 @@ def test_what_is_ignored_is_said_and_the_verdict_stays(project: Path) -> None:
     told = scan(project, "-f", "json")
     assert told.code == 0
     assert told.json["ignored"]["codes"]["CD201"] == 1
-    assert told.json["settings"] == {"file": "ckptdoctor.toml"}
+    assert told.json["settings"] == {"file": "ckptdoctor.toml", "lowered": {"CD101": 1}}
     assert told.json["summary"]["corrupt"] == 1
     assert told.json["last_good"]["epoch"] == 9
     broken = next(row for row in told.json["checkpoints"] if row["verdict"] == "corrupt")

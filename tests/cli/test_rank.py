@@ -105,6 +105,6 @@ def test_exit_codes(tmp_path: Path) -> None:
             "codes": {},
             "why": {"not selected": 0, "ignored": 0, "accepted": 0},
         },
-        "settings": {"file": None},
+        "settings": {"file": None, "lowered": {}},
     }
     assert run("rank", folder, "--mode", "best").code == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.formats.source import FileSource, MemorySource
+from ckptdoctor.sources import positioned
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_reads_stay_inside_the_range(path: Path, offset: int, nbytes: int, expec
 
 def test_short_reads_are_completed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, nbytes, at: whole(fd, min(nbytes, 7), at))
+    monkeypatch.setattr(positioned, "pread", lambda fd, nbytes, at: whole(fd, min(nbytes, 7), at))
     with path.open("rb") as file:
         assert FileSource(file.fileno(), 100).read(5, 30) == bytes(range(5, 35))
 

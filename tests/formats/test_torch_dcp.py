@@ -33,6 +33,7 @@ from ckptdoctor.formats.dcp.metadata import read_metadata
 from ckptdoctor.formats.dcp.slices import slices_by_file
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.formats.torch_dcp import read_slices
+from ckptdoctor.sources import positioned
 from tests.costs import calls
 from tests.formats.dcp.folders import Seen, described, grid, read_by_torch, save, seen, write
 
@@ -425,7 +426,7 @@ def test_items_that_share_a_place_are_read_once(
         reads += 1
         return pread(fd, nbytes, offset)
 
-    monkeypatch.setattr(os, "pread", counted)
+    monkeypatch.setattr(positioned, "pread", counted)
     found: list[Checkpoint] = []
     assert calls(lambda: found.append(read(5000))) < 5000 * cost
     assert reads == 1

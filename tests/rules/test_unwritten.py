@@ -14,6 +14,7 @@ from torch import nn
 
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.sources import positioned
 
 Tensors = dict[str, torch.Tensor]
 
@@ -248,6 +249,6 @@ def test_a_file_that_ends_with_weights_costs_one_small_read(
             read.append(nbytes)
             return pread(fd, nbytes, offset)
 
-        monkeypatch.setattr(os, "pread", counting)
+        monkeypatch.setattr(positioned, "pread", counting)
         assert zero_tail.find_zero_tail(checkpoint, file.fd) is None
     assert sum(read) <= 4096

@@ -28,6 +28,7 @@ from ckptdoctor.scanning.backends import BACKEND_VARIABLE
 from ckptdoctor.scanning.kernels import EMPTY, Extremes, Kernels, Measurement
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
 from ckptdoctor.scanning.scanner import Scanner, available_cores
+from ckptdoctor.sources import positioned
 from tests.builders import data_span, patched, rezip, save, tensor_of
 from tests.scanning.builders import backends, scan_file, scan_tensors, stats_of
 
@@ -318,9 +319,7 @@ def test_a_store_is_told_to_expect_what_will_be_read(
             for start, nbytes in ranges:
                 told[start : start + nbytes] = True
 
-        def reading(name: str, read: Any = read) -> Callable[[int, Any, int], Any]:
-            true = getattr(os, name)
-
+        def reading(true: Any, read: Any = read) -> Callable[[int, Any, int], Any]:
             def watched(fd: int, what: Any, offset: int) -> Any:
                 nbytes = what if isinstance(what, int) else len(what[0])
                 read[offset : offset + nbytes] = True
@@ -331,8 +330,8 @@ def test_a_store_is_told_to_expect_what_will_be_read(
         with opened(path) as file, Scanner(1) as scanner, monkeypatch.context() as patch:
             checkpoint = read_checkpoint(file)
             patch.setattr(scanner_module, "expect", expect)
-            for name in ("preadv", "pread"):
-                patch.setattr(os, name, reading(name))
+            patch.setattr(os, "preadv", reading(os.preadv))
+            patch.setattr(positioned, "pread", reading(os.pread))
             result = scanner.submit(checkpoint, file.fd).result()
         assert len(result.stats) == len(checkpoint.tensors)
         assert read.sum() > checkpoint.nbytes / 3

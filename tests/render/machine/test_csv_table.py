@@ -68,4 +68,4 @@ def test_every_row_names_its_run() -> None:
         f"runs/{printable(ODD_RUN)}/epoch_3.pth",
         "runs/plain/epoch_3.pth",
     ]
-    assert CHECKPOINT_COLUMNS[-2:] == ("run", "ignored")  # what comes later stands last
+    assert CHECKPOINT_COLUMNS[-3:] == ("run", "ignored", "lowered")  # what comes later stands last
