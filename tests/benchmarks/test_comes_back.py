@@ -20,8 +20,8 @@ from tests.benchmarks.comes_back.oracle import (
     onset,
     read_log,
 )
-from tests.benchmarks.comes_back.play import TWIN_DIED, Outcome
-from tests.benchmarks.comes_back.table import row, summary
+from tests.benchmarks.comes_back.play import LIVED, TWIN_DIED, Outcome
+from tests.benchmarks.comes_back.table import cases_table, row, summary
 from tests.benchmarks.comes_back.tasks import TASKS
 from tests.benchmarks.comes_back.training import REFUSED, main
 
@@ -105,7 +105,10 @@ def test_the_sums_count_each_kind_for_itself() -> None:
     sums = summary([outcome(end=0.9, alarm=1), outcome(end=0.2, alarm=3)], Kind.RATE)
     assert sums == ("rate", "2", "0 of 2", "2 of 2", "1 of 2", "1 of 2")
     assert summary([], Kind.EVENT)[1] == "0"
-    assert summary([outcome(notes=[TWIN_DIED])], Kind.RATE)[1] == "0"
+    for shows_nothing in (TWIN_DIED, LIVED):
+        one = outcome(notes=[shows_nothing])
+        assert summary([one], Kind.RATE)[1] == "0"
+        assert one.case.name not in cases_table([one])
     assert row(outcome())[2] == "9"
 
 

@@ -30,7 +30,7 @@ import torch
 from tests.benchmarks.comes_back.case import Case
 from tests.benchmarks.comes_back.cases import CASES
 from tests.benchmarks.comes_back.healthy import HEALTHY, alarms
-from tests.benchmarks.comes_back.play import Outcome, Stage
+from tests.benchmarks.comes_back.play import LIVED, Outcome, Stage
 from tests.benchmarks.comes_back.sweep import sweep
 from tests.benchmarks.comes_back.table import HEAD, cases_table, row, summary_table
 from tests.benchmarks.page import find_place, put
@@ -120,7 +120,7 @@ def play(folder: Path, pairs: Sequence[tuple[Case, int]], options: argparse.Name
     print(f"{time.monotonic() - begin:.0f} s, {processor_time():.0f} s of one core's time")
     if options.write:
         put(PAGE, MARK, f"{summary_table(outcomes)}\n\n{cases_table(outcomes)}")
-    if any("did not die" in one.notes for one in outcomes):
+    if any(LIVED in one.notes for one in outcomes):
         return 1
     good = all(one.is_right_file and one.is_strict and one.is_back for one in outcomes)
     return 0 if good or not options.strict else 1

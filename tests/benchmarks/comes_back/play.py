@@ -22,7 +22,7 @@ from tests.benchmarks.comes_back import oracle, training
 from tests.benchmarks.comes_back.case import Case
 from tests.benchmarks.comes_back.faults import VARIABLE
 
-__all__ = ["TWIN_DIED", "Outcome", "Stage", "run_here"]
+__all__ = ["LIVED", "TWIN_DIED", "Outcome", "Stage", "run_here"]
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """import sys
@@ -33,6 +33,7 @@ main(sys.argv[1:])
 """
 _PATIENCE = 6
 TWIN_DIED = "its healthy twin died"
+LIVED = "did not die"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,7 +135,7 @@ class Stage:
         onset = oracle.onset(case.learns, lines, outcome.healthy)
         outcome.died = case.struck or onset
         if outcome.died is None or (onset is None and not case.cuts):
-            outcome.notes.append("did not die")
+            outcome.notes.append(LIVED)
             return outcome
         files = oracle.evaluate(here / "checkpoints", case.learns, seed)
         sound = [one.score for one in files if -1 < one.epoch < outcome.died]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tests.benchmarks.comes_back.case import Kind
-from tests.benchmarks.comes_back.play import TWIN_DIED, Outcome
+from tests.benchmarks.comes_back.play import LIVED, TWIN_DIED, Outcome
 from tests.benchmarks.page import markdown
 
 __all__ = ["HEAD", "cases_table", "row", "summary", "summary_table"]
@@ -52,10 +52,16 @@ def row(one: Outcome) -> tuple[str, ...]:
 
 def cases_table(outcomes: Sequence[Outcome]) -> str:
     """A row for each case, its seeds together, for the page."""
-    names = dict.fromkeys(one.case.name for one in outcomes)
+    shown = [one for one in outcomes if _shows(one)]
+    names = dict.fromkeys(one.case.name for one in shown)
     return markdown(
-        _PAGE, [_together([one for one in outcomes if one.case.name == name]) for name in names]
+        _PAGE, [_together([one for one in shown if one.case.name == name]) for name in names]
     )
+
+
+def _shows(one: Outcome) -> bool:
+    """Whether it died of its cause: not where it lived, nor where its healthy twin died too."""
+    return {TWIN_DIED, LIVED}.isdisjoint(one.notes)
 
 
 def _together(seeds: Sequence[Outcome]) -> tuple[str, ...]:
@@ -80,8 +86,8 @@ def _share(count: Callable[[Outcome], bool], of: Sequence[Outcome]) -> str:
 
 
 def summary(outcomes: Sequence[Outcome], kind: Kind) -> tuple[str, ...]:
-    """What those of one kind add up to; a case whose healthy twin died too shows nothing."""
-    those = [one for one in outcomes if one.case.kind is kind and TWIN_DIED not in one.notes]
+    """What those of one kind add up to, of all that died of their cause."""
+    those = [one for one in outcomes if one.case.kind is kind and _shows(one)]
     alarmed = [one for one in those if not one.case.cuts]
     return (
         kind.value,
