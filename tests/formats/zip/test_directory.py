@@ -220,6 +220,14 @@ def test_an_unusual_archive_stands_for_no_other(unusual: str, tmp_path: Path) ->
     assert pattern_of(UNUSUAL[unusual](path, tmp_path)) is None
 
 
+def test_records_that_grew_as_they_were_packed_are_packed_all_the_same(tmp_path: Path) -> None:
+    """Their plain bytes would fit where the packed ones lie."""
+    path, drop = save(tmp_path / "a.pt", {}), (".data/serialization_id",)
+    for method, stands in ((zipfile.ZIP_STORED, True), (zipfile.ZIP_DEFLATED, False)):
+        again = rezip(path, tmp_path / f"{method}.pt", method=method, drop=drop)
+        assert (pattern_of(again) is not None) == stands
+
+
 @pytest.mark.parametrize(
     ("name", "stands"),
     [
