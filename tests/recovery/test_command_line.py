@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.errors import UsageError
-from ckptdoctor.recovery.command_line import parse_command
+from ckptdoctor.recovery.command_line import parse_command, without_others
 from tests.bash import words_of
 
 GUIDE = """python train_ultimate.py train \\
@@ -247,3 +247,20 @@ def test_a_command_of_nothing_but_assignments_gets_another(text: str) -> None:
         "warmup_epochs",
         f"{text} warmup_epochs=3",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("cd /w/x && python train.py --lr 1 && curl x | sh", "cd /w/x && python train.py --lr 1"),
+        ("cd $(evil) && python train.py --lr 1", "python train.py --lr 1"),
+        (
+            "rm -rf x; A=1 python train.py --lr '1 2' > log 2>&1 & echo",
+            "A=1 python train.py --lr '1 2'",
+        ),
+        ("$ python train.py \\\n  --lr 1 | tee log", "python train.py \\\n  --lr 1"),
+        ("echo python -a -b -c; cd y", "echo python -a -b -c"),
+    ],
+)
+def test_what_else_a_line_runs_can_be_left_out(text: str, alone: str) -> None:
+    assert without_others(text) == alone
