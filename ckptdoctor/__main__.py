@@ -63,7 +63,8 @@ def run(arguments: list[str]) -> int:
             code = answered(arguments, lambda: _work(arguments))
         else:
             code = _work(arguments)
-        return _stopped() if code == _INTERRUPTED else code  # the parser catches Ctrl-C itself
+        # The parser catches Ctrl-C itself, and gives a number; a command gives one of its exits.
+        return _stopped() if code == _INTERRUPTED and type(code) is int else code
     except KeyboardInterrupt:
         return _stopped()
     except Exception as error:  # noqa: BLE001  (the last line of defence)
@@ -82,7 +83,8 @@ def _work(arguments: list[str]) -> int:
 
     command = get_command(app)
     take_plain_values(command)
-    return int(command(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0)
+    code: int = command(arguments, prog_name="ckptdoctor", standalone_mode=False) or 0
+    return code
 
 
 def _is_abort(error: Exception) -> bool:

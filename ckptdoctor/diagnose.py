@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.keeper import Keeper, Kept, unfolded
@@ -31,11 +32,21 @@ from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
-from ckptdoctor.runs.run import Run
+from ckptdoctor.runs.run import Formed, Run
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.weightless import has_weights
 
-__all__ = ["Examination", "examine", "judge_history"]
+__all__ = [
+    "Examination",
+    "examine",
+    "failed_plugins",
+    "files_of",
+    "judge_history",
+    "judged",
+    "measured",
+]
+
+T = TypeVar("T")
 
 
 def examine(
@@ -62,12 +73,35 @@ def examine(
         UsageError: no run has the metric that the user names.
     """
     how = how or Examination()
-    crashes = _failed_plugins()
-    files = [single(one) if isinstance(one, Path) else one for one in found]
-    waiting = _measured(files, how, Keeper(how).kept)
+    waiting = measured(files_of(found), how, Keeper(how).kept)
     members = [member for member, _ in waiting]
     formed = form_runs(members, wish, one_by_one=one_by_one, pointers=pointers)
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
+    report = judged(waiting, formed, how)
+    return replace(report, crashes=(*failed_plugins(), *report.crashes))
+
+
+def files_of(found: Sequence[Path | CheckpointFiles]) -> list[CheckpointFiles]:
+    """Checkpoints as they are measured; a path stands for that one file."""
+    return [single(one) if isinstance(one, Path) else one for one in found]
+
+
+def judged(
+    waiting: Sequence[tuple[Member, Kept]],
+    formed: Formed,
+    how: Examination,
+    *,
+    is_part: bool = False,
+) -> Report:
+    """The report on checkpoints of which all are read, in their order, and on their runs.
+
+    Args:
+        waiting: what was kept of each.
+        formed: the runs that they belong to.
+        how: options.
+        is_part: whether there are other runs, which are judged apart.
+    """
+    crashes: list[Crash] = []
     rows = [
         _placed(case, formed.run_of(case.path))
         if isinstance(case, CheckpointReport)
@@ -75,20 +109,21 @@ def examine(
         for member, case in waiting
     ]
     runs = [_judged(run, rows, how.rules, crashes) for run in formed.runs]
+    several = is_part or len(runs) > 1
     return Report(
+        is_part=is_part,
         checkpoints=tuple(rows),
         runs=tuple(runs),
-        findings=findings_of(runs),
-        notes=notes_of(formed),
+        findings=findings_of(runs, several=several),
+        notes=notes_of(formed, several=several),
         crashes=tuple(crashes),
     )
 
 
-def _measured(
-    files: Sequence[CheckpointFiles],
-    how: Examination,
-    kept: Callable[[Case | CheckpointReport], tuple[Member, Kept]],
-) -> list[tuple[Member, Kept]]:
+def measured(
+    files: Sequence[CheckpointFiles], how: Examination, kept: Callable[[Case | CheckpointReport], T]
+) -> list[T]:
+    """As :func:`~ckptdoctor.measure.measure`, wherever the files are read."""
     if how.executor is None:
         return measure(files, how, kept)
     from ckptdoctor.elsewhere import measured_elsewhere
@@ -106,11 +141,11 @@ def judge_history(
         rules: those to ask; None for all.
     """
     rules = all_rules() if rules is None else rules
-    crashes = _failed_plugins()
+    crashes = failed_plugins()
     return [_judged(run, (), rules, crashes) for run in runs], crashes
 
 
-def _failed_plugins() -> list[Crash]:
+def failed_plugins() -> list[Crash]:
     """The rules and layouts of other packages that could not be had, or failed."""
     return [Crash(rule=str(one), path=Path(one.where), error=one.error) for one in failed()]
 

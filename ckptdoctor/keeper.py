@@ -39,14 +39,22 @@ class Keeper:
 
     Args:
         how: options.
+        layouts: the models that were met, shared with other keepers; None for those of its own.
+        one_of_many: whether there are other keepers, so that all is put away from the start.
     """
 
-    def __init__(self, how: Examination) -> None:
-        self._layouts: dict[Layout, Layout] = {}
+    def __init__(
+        self,
+        how: Examination,
+        layouts: dict[Layout, Layout] | None = None,
+        *,
+        one_of_many: bool = False,
+    ) -> None:
+        self._layouts: dict[Layout, Layout] = {} if layouts is None else layouts
         self._manifests = Manifests()
         self._shelf = Shelf()
         self._in_full = how.keep_details
-        self._room = _TENSORS_IN_FULL
+        self._room = 0 if one_of_many else _TENSORS_IN_FULL
 
     def kept(self, case: Case | CheckpointReport) -> tuple[Member, Kept]:
         """What the others of its run need to know of a checkpoint, and what it is judged by."""

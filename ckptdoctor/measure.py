@@ -50,6 +50,8 @@ class Examination:
         expect: told of the bytes that a file will take, before they are scanned.
         memory: asked before a file is read, and told after; None to read each.
         executor: of ``concurrent.futures``, whose workers read the files; None to read them here.
+        promptly: whether somebody waits for each checkpoint: one that is scanned is not kept
+            waiting while more are opened.
     """
 
     jobs: int | None = None
@@ -59,6 +61,7 @@ class Examination:
     expect: Callable[[Path, int], None] | None = None
     memory: Memory | None = None
     executor: Executor | None = None
+    promptly: bool = False
 
 
 def measure(
@@ -81,6 +84,8 @@ def measure(
         waiting: deque[tuple[Reading[T], Part]] = deque()
         for reading in readings:
             for part in reading.to_read:
+                while how.promptly and waiting and waiting[0][0].is_scanned(waiting[0][1]):
+                    _finish_first(waiting)
                 reading.open(part, scanner, how)
                 waiting.append((reading, part))
                 if len(waiting) > AHEAD:
@@ -172,6 +177,11 @@ class Reading(Generic[T]):
             seen = found.pending.checkpoint if isinstance(found, _Begun) else found.checkpoint
             self.taken.update(tensor.fqn for tensor in seen.tensors)
         self._open[part] = found
+
+    def is_scanned(self, part: Part) -> bool:
+        """Whether nothing is to be waited for of a part that was opened."""
+        found = self._open[part]
+        return not isinstance(found, _Begun) or found.pending.scan.is_done
 
     def finish(self, part: Part) -> None:
         """Wait for the scan of a part."""

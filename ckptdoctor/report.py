@@ -220,10 +220,16 @@ class RunReport:
         return self.run.aside
 
 
-def findings_of(runs: Sequence[RunReport]) -> tuple[Finding, ...]:
-    """What is said of the runs, worst first; of which one, where there are several."""
+def findings_of(runs: Sequence[RunReport], *, several: bool | None = None) -> tuple[Finding, ...]:
+    """What is said of the runs, worst first; of which one, where there are several.
+
+    Args:
+        runs: with what is said of each.
+        several: whether there are others beside; None where these are all.
+    """
+    several = len(runs) > 1 if several is None else several
     found = [
-        replace(finding, subject=run.name) if len(runs) > 1 else finding
+        replace(finding, subject=run.name) if several else finding
         for run in runs
         for finding in run.findings
     ]
@@ -244,6 +250,7 @@ class Report:
         notes: what was not understood, or not believed, a sentence each.
         crashes: our own bugs.
         settings: the file that the user's settings were read from; "" where there is none.
+        is_part: whether other runs were examined with these, of which other reports tell.
     """
 
     checkpoints: tuple[CheckpointReport, ...] = ()
@@ -254,6 +261,12 @@ class Report:
     notes: tuple[str, ...] = ()
     crashes: tuple[Crash, ...] = ()
     settings: str = ""
+    is_part: bool = False
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there are several runs, so that each is told by its name."""
+        return self.is_part or len(self.runs) > 1
 
     @property
     def set_aside(self) -> tuple[SetAside, ...]:
@@ -274,7 +287,7 @@ class Report:
     @property
     def next(self) -> str:
         """The command to go on with; "" where all is well, and where each run has its own."""
-        return self.runs[0].next if len(self.runs) == 1 else ""
+        return self.runs[0].next if self.runs and not self.has_several else ""
 
     def worst(self) -> Severity | None:
         """The highest severity of any finding."""

@@ -119,11 +119,11 @@ def test_the_report_is_that_of_cases_in_full(
 ) -> None:
     how = Examination(jobs=1, keep_details=keep_details)
     found = discover([mixed])
-    monkeypatch.setattr("ckptdoctor.diagnose._TENSORS_IN_FULL", 0)
+    monkeypatch.setattr("ckptdoctor.keeper._TENSORS_IN_FULL", 0)
     report = examine(found.checkpoints, how)
     monkeypatch.setattr(Shelf, "folded", lambda self, case: _InFull(case))
     monkeypatch.setattr(Shelf, "figures_of", lambda self, folded, chosen, key: chosen)
-    monkeypatch.setattr("ckptdoctor.diagnose._unfolded", lambda kept: getattr(kept, "case", kept))
+    monkeypatch.setattr("ckptdoctor.diagnose.unfolded", lambda kept: getattr(kept, "case", kept))
     assert examine(found.checkpoints, how).checkpoints == report.checkpoints
 
 

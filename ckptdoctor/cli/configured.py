@@ -13,12 +13,15 @@ import typer
 
 if TYPE_CHECKING:
     from ckptdoctor.report import Report
+    from ckptdoctor.selection.baseline import Baseline
     from ckptdoctor.selection.policy import Policy
     from ckptdoctor.settings.settings import Setting, Settings
     from ckptdoctor.survey import Chronicles
 
 __all__ = [
     "Chooses",
+    "Settling",
+    "accepts_findings",
     "chronicles_settled",
     "configured",
     "passed_over_words",
@@ -264,26 +267,66 @@ def report_settled(report: Report) -> Report:
     from dataclasses import replace
 
     settings = _Chosen.settings
-    if settings is None:
-        return report
-    report = replace(
-        report,
-        settings="" if settings.file is None else shown_path(settings.file),
-        notes=(*report.notes, *passed_over_words(settings)),
-    )
-    policy = _policy(settings)
-    if _Chosen.write is not None:
-        return _accepted(report, policy, _Chosen.write)
-    path, is_found = _baseline(settings)
-    if path is not None:
-        from ckptdoctor.selection.baseline import read_baseline, settled_with
+    if settings is not None and _Chosen.write is not None:
+        report = replace(
+            report,
+            settings=_file_of(settings),
+            notes=(*report.notes, *passed_over_words(settings)),
+        )
+        return _accepted(report, _policy(settings), _Chosen.write)
+    settling = Settling()
+    return settling.last(settling.settled(report))
 
-        return settled_with(report, policy or _everything(), read_baseline(path, is_found=is_found))
-    if policy is None:
-        return report
-    from ckptdoctor.selection.policy import settled
 
-    return settled(report, policy)
+def accepts_findings() -> bool:
+    """Whether the command that runs writes a baseline, for which it needs all findings."""
+    return _Chosen.write is not None
+
+
+class Settling:
+    """What counts for the command that runs, report by report.
+
+    Raises:
+        UsageError: a code is none, or the baseline cannot be read.
+    """
+
+    def __init__(self) -> None:
+        settings = self._settings = _Chosen.settings
+        self._policy = None if settings is None else _policy(settings)
+        self._baseline: Baseline | None = None
+        path, is_found = (None, False) if settings is None else _baseline(settings)
+        if path is not None:
+            from ckptdoctor.selection.baseline import read_baseline
+
+            self._baseline = read_baseline(path, is_found=is_found)
+
+    def settled(self, report: Report) -> Report:
+        """A report with the findings that count."""
+        if self._baseline is not None:
+            return self._baseline.settled(report, self._policy or _everything())
+        if self._policy is None:
+            return report
+        from ckptdoctor.selection.policy import settled
+
+        return settled(report, self._policy)
+
+    def last(self, report: Report) -> Report:
+        """The last of them, with what is to be said of all."""
+        from dataclasses import replace
+
+        settings = self._settings
+        if settings is None:
+            return report
+        stale = () if self._baseline is None else self._baseline.stale_words()
+        return replace(
+            report,
+            settings=_file_of(settings),
+            notes=(*report.notes, *passed_over_words(settings), *stale),
+        )
+
+
+def _file_of(settings: Settings) -> str:
+    return "" if settings.file is None else shown_path(settings.file)
 
 
 def chronicles_settled(found: Chronicles) -> Chronicles:
@@ -293,7 +336,7 @@ def chronicles_settled(found: Chronicles) -> Chronicles:
     from ckptdoctor.report import Report, findings_of
 
     told = report_settled(Report(runs=found.runs, findings=found.findings, notes=found.notes))
-    findings = findings_of(told.runs) if told.set_aside else told.findings
+    findings = findings_of(told.runs, several=told.has_several) if told.set_aside else told.findings
     return replace(
         found, runs=told.runs, findings=findings, notes=told.notes, settings=told.settings
     )

@@ -12,11 +12,16 @@ if TYPE_CHECKING:
 __all__ = ["Draft", "drafting", "rests_upon", "spoil", "wrote"]
 
 
+_LONGEST = 4 << 20
+"""Characters of an answer that is kept; one that grows run by run is not held in memory."""
+
+
 class Draft:
     """What a command has said so far.
 
     Attributes:
         texts: what was printed.
+        length: of all of it.
         known: the files that it rests upon; None where nobody said.
         quiet: whether the user wants no word about what was remembered.
         spoiled: whether it cannot be given again: there was a note, or a file was written.
@@ -24,6 +29,7 @@ class Draft:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.length = 0
         self.known: Recall | None = None
         self.quiet = False
         self.spoiled = False
@@ -45,7 +51,13 @@ def drafting() -> Iterator[Draft]:
 
 def wrote(text: str) -> None:
     """Told of what is printed."""
-    if _draft is not None:
+    if _draft is None:
+        return
+    _draft.length += len(text)
+    if _draft.length > _LONGEST:
+        _draft.spoiled = True
+        _draft.texts.clear()
+    else:
         _draft.texts.append(text)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ckptdoctor.cli.options import FailOn
 
 if TYPE_CHECKING:
+    from ckptdoctor.render.machine.tally import Tally
     from ckptdoctor.report import Report
 
 __all__ = ["Exit", "exit_for"]
@@ -25,7 +26,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def exit_for(report: Report, fail_on: FailOn) -> Exit:
+def exit_for(report: Report | Tally, fail_on: FailOn) -> Exit:
     """The exit code for a report: a bug of ours first, then findings."""
     if report.crashes:
         return Exit.BUG

@@ -21,7 +21,7 @@ from ckptdoctor.render.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ProgressBar", "append_result", "has_reader", "note", "write_result"]
+__all__ = ["ProgressBar", "append_result", "has_reader", "not_written", "note", "write_result"]
 
 _PATIENCE_S = 1.0
 _BAR_COLUMNS = 20
@@ -62,7 +62,7 @@ def write_result(text: str, destination: Path | None) -> None:
         except DestinationError:
             raise
         except OSError as error:
-            raise _not_written(str(destination), error) from error
+            raise not_written(str(destination), error) from error
         return
     if sys.stdout is None:  # closed by the caller, who wants the exit code alone
         return
@@ -74,10 +74,11 @@ def write_result(text: str, destination: Path | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise _not_written("standard output", error) from error
+        raise not_written("standard output", error) from error
 
 
-def _not_written(where: str, error: OSError) -> DestinationError:
+def not_written(where: str, error: OSError) -> DestinationError:
+    """That a result could not be written, and why."""
     why = (error.strerror or str(error)).lower()
     return DestinationError(f"{where}: {why}; the result was not written, or not all of it")
 

@@ -47,11 +47,24 @@ def scan(
     Every tensor is looked at, in the weights and in the optimizer, and every checksum. Nothing in
     the files is executed, and nothing is changed.
     """
-    from ckptdoctor.cli.configured import report_settled
+    from ckptdoctor.cli.configured import accepts_findings, report_settled
     from ckptdoctor.cli.work import examine_paths, wish_of, write_scan
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
+    if fmt is Format.JSONL and not accepts_findings():
+        from ckptdoctor.cli.by_run import scan_by_run
+
+        return scan_by_run(
+            paths or [],
+            output,
+            fail_on,
+            jobs=jobs,
+            quiet=quiet,
+            wish=wish,
+            cached=not no_cache,
+            cluster=cluster,
+        )
     report = examine_paths(
         paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache, cluster=cluster
     )

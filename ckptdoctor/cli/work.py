@@ -38,6 +38,7 @@ def examine_paths(
     wish: Wish | None = None,
     cached: bool = False,
     cluster: str = "",
+    take: Callable[[Report], object] | None = None,
 ) -> Report | None:
     """The report on what the paths name; None, with a note, where they name nothing.
 
@@ -48,6 +49,7 @@ def examine_paths(
         wish: what the user says of metric and logs.
         cached: whether what is remembered of files that have not changed will do.
         cluster: whose workers read the files, by the address of its scheduler; "" for none.
+        take: given a report on each run as it comes; what is returned has the rest.
 
     Raises:
         ConnectionError: no scheduler answers there.
@@ -64,6 +66,10 @@ def examine_paths(
         note(f"{folder}: no checkpoint in this folder")
 
     def whole_run(how: Examination) -> Report:
+        if take is not None:
+            from ckptdoctor.by_run import survey_by_run
+
+            return survey_by_run(found, how, wish, take)
         from ckptdoctor.survey import survey
 
         return survey(found, how, wish)

@@ -46,7 +46,7 @@ def ranked(report: Report, asked: Asked | None = None) -> Report:
         asked: what the user asked, so that the next command asks the same.
     """
     asked = asked or Asked()
-    several = len(report.runs) > 1
+    several = report.has_several
     runs = []
     for run in report.runs:
         places = rank(run.checkpoints, run.run)
@@ -64,9 +64,9 @@ def ranked(report: Report, asked: Asked | None = None) -> Report:
         report,
         runs=tuple(runs),
         checkpoints=(*(row for run in runs for row in run.checkpoints), *strays),
-        last_good=runs[0].last_good if len(runs) == 1 else None,
+        last_good=runs[0].last_good if runs and not several else None,
         ranking=(*(place for run in runs for place in run.ranking), *beside),
-        findings=findings_of(runs),
+        findings=findings_of(runs, several=several),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ckptdoctor.histories import LogFacts
 from ckptdoctor.layouts.files import Pointer
@@ -16,19 +15,17 @@ from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.chronicle import chronicle
 from ckptdoctor.runs.clock import counted, course_of, trainings
 from ckptdoctor.runs.kept import kept_by
+from ckptdoctor.runs.log_shelf import LogShelf
 from ckptdoctor.runs.logs import LogReading, logs_in, merged
 from ckptdoctor.runs.member import Member
-from ckptdoctor.runs.membership import Group, grouped
+from ckptdoctor.runs.membership import Group, Membership, grouped
 from ckptdoctor.runs.metric import Choice, choose_metric
-from ckptdoctor.runs.names import told_apart
+from ckptdoctor.runs.names import Homes, told_apart
 from ckptdoctor.runs.run import Formed, LogAside, Run
 from ckptdoctor.runs.trend.trend import Trend, trend_of
 from ckptdoctor.runs.wish import Wish
 
-if TYPE_CHECKING:
-    from ckptdoctor.runs.logs import LogPattern
-
-__all__ = ["form_runs"]
+__all__ = ["form_runs", "form_some"]
 
 _FEWEST_OF_A_LOG = 2
 """Files that must agree with a log alone before they are a training of their own."""
@@ -56,25 +53,52 @@ def form_runs(
     """
     wish = wish or Wish(finds_logs=False)
     membership = grouped(members, one_by_one=one_by_one)
-    shelf = _Shelf(wish.pattern)
-    parts = list(_with_logs(membership.groups, wish, shelf))
-    names = told_apart([part for part, _ in parts])
-    runs = [
-        _form(part, name, _believed(part, logs, wish, shelf), wish)
-        for (part, logs), name in zip(parts, names, strict=True)
-    ]
+    shelf = LogShelf(wish)
+    runs = list(_formed(membership.groups, wish, shelf, None))
     runs += [
         _of_logs_alone([*logs, *wish.logs], wish, shelf) for logs in map(logs_in, empty) if logs
     ]
     if not members and not runs and wish.logs:
         runs.append(_of_logs_alone(wish.logs, wish, shelf))
-    silent = [path for path in wish.logs if not shelf.read(path, named=True).says_something]
     return Formed(
         runs=tuple(_with_pointers(runs, pointers)),
         strays=membership.strays,
-        silent=tuple(silent),
+        silent=tuple(shelf.silent()),
         unmatched=tuple(shelf.unmatched()),
     )
+
+
+def form_some(
+    membership: Membership,
+    wish: Wish,
+    shelf: LogShelf,
+    *,
+    pointers: Sequence[Pointer] = (),
+    around: Homes | None = None,
+) -> Formed:
+    """The runs of some of the checkpoints that are examined; what the logs lack, the shelf says.
+
+    Args:
+        membership: which of them belong together.
+        wish: what the user says.
+        shelf: the logs of all.
+        pointers: files that name a checkpoint to go on from.
+        around: the folders of all runs, for their names; None where these are all.
+
+    Raises:
+        OSError: a log that the user named cannot be read.
+    """
+    runs = list(_formed(membership.groups, wish, shelf, around))
+    return Formed(runs=tuple(_with_pointers(runs, pointers)), strays=membership.strays)
+
+
+def _formed(
+    groups: Sequence[Group], wish: Wish, shelf: LogShelf, around: Homes | None
+) -> Iterator[Run]:
+    parts = list(_with_logs(groups, wish, shelf))
+    names = told_apart([part for part, _ in parts], around)
+    for (part, logs), name in zip(parts, names, strict=True):
+        yield _form(part, name, _believed(part, logs, wish, shelf), wish)
 
 
 def _with_pointers(runs: Sequence[Run], pointers: Sequence[Pointer]) -> Iterator[Run]:
@@ -104,7 +128,7 @@ def _homes(run: Run) -> set[Path]:
     return {place_of(run.folder), *inside}
 
 
-def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: _Shelf) -> Run:
+def _of_logs_alone(logs: Sequence[Path], wish: Wish, shelf: LogShelf) -> Run:
     """A run of which there are logs and no checkpoints."""
     named = {place_of(path) for path in wish.logs}
     every = [(path, shelf.read(path, named=place_of(path) in named)) for path in logs]
@@ -137,7 +161,7 @@ def _trainings(group: Group) -> Iterator[Group]:
 
 
 def _with_logs(
-    groups: Sequence[Group], wish: Wish, shelf: _Shelf
+    groups: Sequence[Group], wish: Wish, shelf: LogShelf
 ) -> Iterator[tuple[Group, list[Path]]]:
     """The parts that are runs, each with the logs that may be its own."""
     parts = [part for group in groups for part in _trainings(group)]
@@ -148,7 +172,7 @@ def _with_logs(
         yield from _by_log(part, logs, shelf)
 
 
-def _by_log(group: Group, logs: list[Path], shelf: _Shelf) -> Iterator[tuple[Group, list[Path]]]:
+def _by_log(group: Group, logs: list[Path], shelf: LogShelf) -> Iterator[tuple[Group, list[Path]]]:
     """The group; or its parts, where two logs tell of two trainings and files agree with each."""
     readings = {path: shelf.read(path, named=False) for path in logs}
     rivals = [
@@ -204,40 +228,7 @@ class _Told:
     readings: tuple[LogFacts, ...] = ()
 
 
-class _Shelf:
-    """Reads each log once."""
-
-    def __init__(self, pattern: LogPattern | None) -> None:
-        self._pattern = pattern
-        self._known: dict[Path, LogReading] = {}
-        self._failed: dict[Path, OSError] = {}
-
-    def unmatched(self) -> Iterator[Path]:
-        """The logs, where the user's pattern fits no line of any of them."""
-        if self._pattern is None or any(one.says_something for one in self._known.values()):
-            return
-        yield from (path for path in self._known if path not in self._failed)
-
-    def read(self, path: Path, *, named: bool) -> LogReading:
-        """What a log says; one that only lies there and cannot be read says nothing.
-
-        Raises:
-            OSError: it cannot be read, and the user named it.
-        """
-        key = place_of(path)
-        if key not in self._known:
-            try:
-                from ckptdoctor.runs.logs import read_logs  # with all readers, which take long
-
-                self._known[key] = read_logs([path], self._pattern)
-            except OSError as error:
-                self._known[key], self._failed[key] = LogReading(), error
-        if named and key in self._failed:
-            raise self._failed[key]
-        return self._known[key]
-
-
-def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: _Shelf) -> _Told:
+def _believed(group: Group, beside: Sequence[Path], wish: Wish, shelf: LogShelf) -> _Told:
     """The logs that speak of these checkpoints; those that the user names are not doubted."""
     named = {place_of(path) for path in wish.logs}
     found: list[tuple[Path, LogReading]] = []

@@ -38,6 +38,12 @@ class Group:
     sides: tuple[Member, ...] = ()
     copies: tuple[Member, ...] = ()
 
+    @property
+    def is_several(self) -> bool:
+        """Whether there is more than one checkpoint in it; the shards of one folder are one."""
+        paths = [member.path for member in self.members]
+        return len({path.parent if name_of(path).is_shard else path for path in paths}) > 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:

@@ -3,24 +3,63 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.places import place_of
 from ckptdoctor.runs.membership import Group
 
-__all__ = ["told_apart"]
+__all__ = ["Homes", "told_apart"]
 
 
-def told_apart(groups: Sequence[Group]) -> list[str]:
+class Homes:
+    """The folders that runs lie in, told apart by the shortest ends of their paths.
+
+    Args:
+        folders: without links.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = frozenset(folders)
+        self._ends = Counter(end for one in self._folders for end in _ends(one))
+
+    def __len__(self) -> int:
+        return len(self._folders)
+
+    def __contains__(self, folder: object) -> bool:
+        return folder in self._folders
+
+    def and_these(self, folders: Iterable[Path]) -> Homes:
+        """With others, if they are not among them."""
+        every = self._folders.union(folders)
+        return self if len(every) == len(self._folders) else Homes(every)
+
+    def name_of(self, folder: Path) -> str:
+        """What a folder among them is called: ``checkpoints``, or ``version_0/checkpoints``."""
+        every = list(_ends(folder))
+        end = next((one for one in every if self._ends[one] == 1), every[-1])
+        return "/".join(end).lstrip("/") or str(folder)
+
+
+def _ends(folder: Path) -> Iterator[tuple[str, ...]]:
+    parts = folder.parts
+    return (parts[at:] for at in range(len(parts) - 1, -1, -1))
+
+
+def told_apart(groups: Sequence[Group], around: Homes | None = None) -> list[str]:
     """A name for each: the folder's, or what its files are called where a folder holds several.
 
     Folders of the same name are told apart by the folders above: ``version_0/checkpoints``.
+
+    Args:
+        groups: all runs of their folders.
+        around: the folders of all runs; None for those of these.
     """
     homes = [place_of(group.folder) for group in groups]
     mates = Counter(homes)
-    names = _folders_apart(homes)
-    several = len(mates) > 1
+    known = Homes(homes) if around is None else around.and_these(homes)
+    names = {home: known.name_of(home) for home in mates}
+    several = len(known) > 1
     found = [
         (f"{names[home]}/{group.name}" if several else group.name)
         if mates[home] > 1
@@ -29,19 +68,6 @@ def told_apart(groups: Sequence[Group]) -> list[str]:
     ]
     order = sorted(range(len(found)), key=lambda at: (str(homes[at]), groups[at].name))
     return _numbered(found, order)
-
-
-def _folders_apart(homes: Sequence[Path]) -> dict[Path, str]:
-    """The shortest ends of paths that differ."""
-    distinct = list(dict.fromkeys(homes))
-    names = {}
-    for home in distinct:
-        for depth in range(1, len(home.parts) + 1):
-            end = home.parts[-depth:]
-            if sum(other.parts[-depth:] == end for other in distinct) == 1:
-                break
-        names[home] = "/".join(end).lstrip("/") or str(home)
-    return names
 
 
 def _numbered(names: Sequence[str], order: Sequence[int]) -> list[str]:

@@ -13,18 +13,23 @@ __all__ = ["notes_of"]
 _MOST_NAMES = 3
 
 
-def notes_of(formed: Formed) -> tuple[str, ...]:
-    """A sentence each: logs that gave nothing, logs set aside, metrics that were not understood."""
-    return tuple(dict.fromkeys(_notes(formed)))
+def notes_of(formed: Formed, *, several: bool | None = None) -> tuple[str, ...]:
+    """A sentence each: logs that gave nothing, logs set aside, metrics that were not understood.
+
+    Args:
+        formed: the runs.
+        several: whether there are other runs beside; None where these are all.
+    """
+    several = len(formed.runs) > 1 if several is None else several
+    return tuple(dict.fromkeys(_notes(formed, several=several)))
 
 
-def _notes(formed: Formed) -> Iterator[str]:
+def _notes(formed: Formed, *, several: bool) -> Iterator[str]:
     for path in formed.silent:
         yield (f"{path}: no epoch with a value was found in it; --log-pattern tells how to read it")
     for path in formed.unmatched:
         if path not in formed.silent:
             yield f"{path}: no line of it fits the --log-pattern, and so it told nothing"
-    several = len(formed.runs) > 1
     for run in formed.runs:
         whose = f"{run.name}: " if several else ""
         for one in run.aside:

@@ -55,6 +55,11 @@ class PendingScan:
     _nbytes: int
     _singles: Singles
 
+    @property
+    def is_done(self) -> bool:
+        """Whether every byte was read."""
+        return all(one.done() for one in self._futures)
+
     def result(self) -> ScanResult:
         """What was found, once every byte was read.
 

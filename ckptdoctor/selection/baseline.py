@@ -64,6 +64,7 @@ class Baseline:
         self._names = {(one.code, one.path, one.subject) for one in self.entries}
         self._is_found = is_found
         self._contents = Contents()
+        self._examined: set[str] = set()
 
     def accepts(self, finding: Finding, owner: CheckpointReport | RunReport) -> bool:
         """Whether a finding stands here; each entry answers for one of them."""
@@ -93,12 +94,28 @@ class Baseline:
             message=finding.message,
         )
 
-    def stale(self, examined: set[str]) -> list[Entry]:
+    def settled(self, report: Report, policy: Policy) -> Report:
+        """A report with what counts and was not accepted."""
+        self._examined |= _examined(report, self)
+        return settled(report, replace(policy, accepts=self.accepts, baseline=str(self.path)))
+
+    def stale_words(self) -> tuple[str, ...]:
+        """A sentence, where nothing in the reports so far answered to some of the entries."""
+        stale = self.stale()
+        if not stale:
+            return ()
+        named = "; ".join(f"{one.code} {one.subject} in {one.path}" for one in stale[:_MOST_NAMED])
+        more = f"; and {len(stale) - _MOST_NAMED} more" if len(stale) > _MOST_NAMED else ""
+        are = "entries are" if len(stale) > 1 else "entry is"
+        words = f"{self.path}: {len(stale)} {are} stale, nothing like it is found any more: "
+        return (f"{words}{named}{more}. Write it anew with --write-baseline",)
+
+    def stale(self) -> list[Entry]:
         """The entries that nothing answered to, of files that were examined or are gone."""
         return sorted(
             one
             for one, left in self._left.items()
-            if left > 0 and (one.path in examined or not self._is_there(one))
+            if left > 0 and (one.path in self._examined or not self._is_there(one))
         )
 
     def _is_there(self, entry: Entry) -> bool:
@@ -115,17 +132,8 @@ def _place(path: Path, baseline: Path) -> str:
 
 def settled_with(report: Report, policy: Policy, baseline: Baseline) -> Report:
     """The report with what counts and was not accepted; stale entries are a note."""
-    found = settled(report, replace(policy, accepts=baseline.accepts, baseline=str(baseline.path)))
-    stale = baseline.stale(_examined(report, baseline))
-    if not stale:
-        return found
-    named = "; ".join(f"{one.code} {one.subject} in {one.path}" for one in stale[:_MOST_NAMED])
-    more = f"; and {len(stale) - _MOST_NAMED} more" if len(stale) > _MOST_NAMED else ""
-    words = (
-        f"{baseline.path}: {len(stale)} {'entries are' if len(stale) > 1 else 'entry is'} stale, "
-        f"nothing like it is found any more: {named}{more}. Write it anew with --write-baseline"
-    )
-    return replace(found, notes=(*found.notes, words))
+    found = baseline.settled(report, policy)
+    return replace(found, notes=(*found.notes, *baseline.stale_words()))
 
 
 def _examined(report: Report, baseline: Baseline) -> set[str]:

@@ -138,7 +138,7 @@ def settled(report: Report, policy: Policy) -> Report:
         checkpoints=tuple(rows[row.path] for row in report.checkpoints),
         runs=runs,
         ranking=places(report.ranking),
-        findings=findings_of(runs) if runs else report.findings,
+        findings=findings_of(runs, several=report.has_several) if runs else report.findings,
     )
 
 

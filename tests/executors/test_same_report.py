@@ -91,7 +91,7 @@ def test_of_cases_that_are_put_away(
     tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What files of one structure share is kept once; those of other sizes share it not."""
-    monkeypatch.setattr("ckptdoctor.diagnose._TENSORS_IN_FULL", 0)
+    monkeypatch.setattr("ckptdoctor.keeper._TENSORS_IN_FULL", 0)
     for epoch in range(6):
         whole = torch.full((64 + 8 * (epoch % 2),), 0.5 + epoch)
         save(tmp_path / f"net_{epoch}.pth", {"model": {"a.weight": whole[:64]}, "epoch": epoch})

@@ -24,6 +24,7 @@ class Site:
         sends: fewer bytes of a file than it tells of.
         slips: so many bytes lie between the range that is asked for and the one that it answers.
         forbidden: a path that it answers by 403.
+        held: a path that it answers once ``release`` is set.
         asked: method, path and range of each request, in order.
         sent: bytes of files that went out.
     """
@@ -37,6 +38,8 @@ class Site:
     sends: int | None = None
     slips: int = 0
     forbidden: str = "/no such path"
+    held: str = "/no such path"
+    release: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     sent: int = 0
 
@@ -57,6 +60,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
         def _answer(self, *, with_body: bool) -> None:
             asked = self.headers.get("Range", "")
             site.asked.append((self.command, self.path, asked))
+            if self.path == site.held and with_body:
+                site.release.wait()
             if site.busy > 0:
                 site.busy -= 1
                 self._head(503, 0)
@@ -122,6 +127,7 @@ def serving(root: Path) -> Iterator[Site]:
     try:
         yield site
     finally:
+        site.release.set()
         server.shutdown()
         server.server_close()
         thread.join()

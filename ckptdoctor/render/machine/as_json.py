@@ -12,6 +12,7 @@ from ckptdoctor.checkpoint import TensorRecord, TensorStats
 from ckptdoctor.finding import Aside, Finding, SetAside, Verdict, Weighed
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metric
+from ckptdoctor.render.machine.tally import Ignored, Tally
 from ckptdoctor.report import CheckpointReport, LastGood, PartReport, Report, RunReport
 from ckptdoctor.version import __version__
 
@@ -41,7 +42,7 @@ TOOL = {"name": "ckptdoctor", "version": __version__}
 
 def scan_json(report: Report) -> str:
     """The result of ``scan``."""
-    total = sum_object(report)
+    total = sum_object(Tally.of(report))
     return dump(
         {
             "schema_version": SCHEMA_VERSION,
@@ -130,17 +131,17 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def sum_object(report: Report) -> dict[str, Any]:
+def sum_object(report: Tally) -> dict[str, Any]:
     """What it adds up to: the last good one, the next command, notes, verdicts, our own bugs."""
     return {
         "last_good": _last_good(report.last_good),
         "next": report.next or None,
         "notes": list(report.notes),
-        "ignored": ignored_sum(report.set_aside),
-        "settings": settings_object(report.settings, report.all_findings()),
+        "ignored": _ignored(report.ignored),
+        "settings": _settings(report.settings, report.lowered),
         "summary": {
-            "checkpoints": len(report.checkpoints),
-            **{verdict.value: report.count(verdict) for verdict in Verdict},
+            "checkpoints": report.checkpoints,
+            **{verdict.value: report.verdicts[verdict] for verdict in Verdict},
         },
         "errors": [
             {"rule": crash.rule, "path": str(crash.path), "error": crash.error}
@@ -224,12 +225,14 @@ def checkpoint_object(report: CheckpointReport) -> dict[str, Any]:
 
 def ignored_sum(found: Iterable[SetAside]) -> dict[str, Any]:
     """How many findings do not count, by code and by reason; which, their owners say."""
-    every = list(found)
-    codes = Counter(one.finding.code for one in every)
+    return _ignored(Ignored(found))
+
+
+def _ignored(found: Ignored) -> dict[str, Any]:
     return {
-        "count": len(every),
-        "codes": dict(sorted(codes.items())),
-        "why": {why.value: sum(one.why is why for one in every) for why in Aside},
+        "count": found.codes.total(),
+        "codes": dict(sorted(found.codes.items())),
+        "why": {why.value: found.why[why] for why in Aside},
     }
 
 
@@ -290,8 +293,11 @@ def weighed_object(weighed: Weighed) -> dict[str, str]:
 
 def settings_object(file: str, counted: Iterable[Finding]) -> dict[str, Any]:
     """The file of settings, and which codes count less by the user's wish, with how many each."""
-    lower = Counter(one.code for one in counted if one.is_lowered)
-    return {"file": file or None, "lowered": dict(sorted(lower.items()))}
+    return _settings(file, Counter(one.code for one in counted if one.is_lowered))
+
+
+def _settings(file: str, lowered: Mapping[str, int]) -> dict[str, Any]:
+    return {"file": file or None, "lowered": dict(sorted(lowered.items()))}
 
 
 def tensor_object(tensor: TensorRecord, stats: TensorStats | None) -> dict[str, Any]:

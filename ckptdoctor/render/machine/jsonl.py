@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.render.machine.as_json import (
@@ -16,25 +17,49 @@ from ckptdoctor.render.machine.as_json import (
     sum_object,
     tensor_object,
 )
-from ckptdoctor.report import CheckpointReport, Report
+from ckptdoctor.render.machine.tally import Tally
+from ckptdoctor.report import CheckpointReport, Report, findings_of
 
-__all__ = ["inspect_jsonl", "scan_jsonl"]
+__all__ = ["inspect_jsonl", "report_lines", "scan_jsonl", "summary_line"]
 
 
 def scan_jsonl(report: Report) -> str:
-    """A line a checkpoint, then one a run and one a finding about it, then the summary."""
-    lines = [
-        *({"type": "checkpoint"} | checkpoint_object(row) for row in report.checkpoints),
-        *({"type": "run"} | run_object(run) for run in report.runs),
-        *({"type": "finding"} | finding_object(finding) for finding in report.findings),
+    """The lines of a report, then its summary."""
+    return report_lines(report) + summary_line(Tally.of(report))
+
+
+def report_lines(report: Report) -> str:
+    """Run by run: a line a checkpoint, one of the run, one a finding about it.
+
+    Then a line for each checkpoint that belongs to none.
+    """
+    return "".join(map(dump_line, _objects(report)))
+
+
+def _objects(report: Report) -> Iterator[dict[str, Any]]:
+    told = set()
+    for run in report.runs:
+        for row in run.checkpoints:
+            told.add(row.path)
+            yield {"type": "checkpoint"} | checkpoint_object(row)
+        yield {"type": "run"} | run_object(run)
+        for finding in findings_of([run], several=report.has_several):
+            yield {"type": "finding"} | finding_object(finding)
+    for row in report.checkpoints:
+        if row.path not in told:
+            yield {"type": "checkpoint"} | checkpoint_object(row)
+
+
+def summary_line(tally: Tally) -> str:
+    """What all of it adds up to."""
+    return dump_line(
         {
             "type": "summary",
             "schema_version": SCHEMA_VERSION,
             "tool": TOOL,
-            **sum_object(report),
-        },
-    ]
-    return "".join(map(dump_line, lines))
+            **sum_object(tally),
+        }
+    )
 
 
 def inspect_jsonl(report: CheckpointReport, shown: Sequence[TensorRecord]) -> str:
