@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -32,6 +33,7 @@ from ckptdoctor.rules import ALL_RULES, Case, Rule, all_rules
 from ckptdoctor.rules.base import PartCase
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.scanning.scanner import Scanner
+from ckptdoctor.sources.ahead import Ahead
 
 __all__ = ["Examination", "Reading", "case_of", "described", "measure", "report_of"]
 
@@ -81,15 +83,20 @@ def measure(
     readings = [Reading(files, repeats, kept) for files in found]
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
+        ahead = stack.enter_context(ahead_of(readings, how.memory))
         waiting: deque[tuple[Reading[T], Part]] = deque()
         for reading in readings:
             for part in reading.to_read:
-                while how.promptly and waiting and waiting[0][0].is_scanned(waiting[0][1]):
+                ahead.begin()
+                while waiting and (
+                    len(waiting) > AHEAD
+                    or ahead.waits(part.path)
+                    or (how.promptly and waiting[0][0].is_scanned(waiting[0][1]))
+                ):
                     _finish_first(waiting)
                 reading.open(part, scanner, how)
+                ahead.opened(part.path)
                 waiting.append((reading, part))
-                if len(waiting) > AHEAD:
-                    _finish_first(waiting)
         while waiting:
             _finish_first(waiting)
     return [reading.result() for reading in readings]
@@ -132,6 +139,19 @@ def _described_before(files: CheckpointFiles, memory: Memory) -> Checkpoint | No
     whole = assembled(files, read)
     joined = with_chunks_joined(files.parts, whole.tensors, {})
     return whole if joined is None else replace(whole, tensors=joined.tensors)
+
+
+def ahead_of(readings: Iterable[Reading[T]], memory: Memory | None) -> Ahead:
+    """What is fetched of far files before they are opened, unless it is remembered."""
+
+    def is_known(part: Part, own: Part | None) -> bool:
+        return memory is not None and memory.holds(part.path, own)
+
+    return Ahead(
+        (part.path, partial(is_known, part, None if reading.files.is_single else part))
+        for reading in readings
+        for part in reading.to_read
+    )
 
 
 def _finish_first(waiting: deque[tuple[Reading[T], Part]]) -> None:

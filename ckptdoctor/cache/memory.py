@@ -127,14 +127,17 @@ class Memory:
 
     def holds_all(self, found: Iterable[CheckpointFiles]) -> bool:
         """Whether, as far as can be seen at once, no file of these checkpoints has to be read."""
-        for files in found:
-            for part in files.parts:
-                if part.form is Form.TEXT:
-                    continue
-                asked = _question(part.path, None if files.is_single else part)
-                if asked is None or not self._database.holds(asked.key, self._program, asked.state):
-                    return False
-        return True
+        return all(
+            self.holds(part.path, None if files.is_single else part)
+            for files in found
+            for part in files.parts
+            if part.form is not Form.TEXT
+        )
+
+    def holds(self, path: Path, part: Part | None) -> bool:
+        """Whether, as far as can be seen at once, a file has not to be read."""
+        asked = _question(path, part)
+        return asked is not None and self._database.holds(asked.key, self._program, asked.state)
 
     def ask(self, path: Path, part: Part | None) -> Question | None:
         """A question about a file; None about one that is read each time."""

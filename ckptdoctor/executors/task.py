@@ -18,6 +18,7 @@ from ckptdoctor.scanning.backends import load_kernels
 from ckptdoctor.scanning.gradual import kernels_for
 from ckptdoctor.scanning.kernels import Kernels
 from ckptdoctor.scanning.scanner import Scanner
+from ckptdoctor.sources.ahead import Ahead
 from ckptdoctor.sources.descriptors import expect_version
 from ckptdoctor.version import __version__
 
@@ -69,14 +70,26 @@ def examined(orders: Orders) -> list[Answer] | str:
     packer = Packer()
     answers: list[Answer] = []
     waiting: deque[Pending | Failed] = deque()
-    with Scanner(1, kernels=_kernels_here()) as scanner:
-        for order in orders.each:
-            for version in order.versions:
-                expect_version(*version)
-            path, part = order.path, order.part
-            if not is_here:
-                path = _seen_from(orders.folder, path)
-                part = None if part is None else _part_from(orders.folder, part)
+    files = [
+        (one.path, one.part)
+        if is_here
+        else (
+            _seen_from(orders.folder, one.path),
+            None if one.part is None else _part_from(orders.folder, one.part),
+        )
+        for one in orders.each
+    ]
+    for order in orders.each:
+        for version in order.versions:
+            expect_version(*version)
+    with (
+        Scanner(1, kernels=_kernels_here()) as scanner,
+        Ahead((path, lambda: False) for path, _ in files) as ahead,
+    ):
+        for order, (path, part) in zip(orders.each, files, strict=True):
+            ahead.begin()
+            while waiting and (len(waiting) > AHEAD or ahead.waits(path)):
+                answers.append(answer_of(_finished(waiting.popleft()), packer))
             pending = begun(
                 path,
                 part,
@@ -84,9 +97,8 @@ def examined(orders: Orders) -> list[Answer] | str:
                 repeats=_mine.repeats,
                 has_note=order.has_note,
             )
+            ahead.opened(path)
             waiting.append(pending)
-            if len(waiting) > AHEAD:
-                answers.append(answer_of(_finished(waiting.popleft()), packer))
         while waiting:
             answers.append(answer_of(_finished(waiting.popleft()), packer))
     return answers

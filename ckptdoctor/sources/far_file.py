@@ -12,7 +12,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ckptdoctor.sources import positioned
-from ckptdoctor.sources.fetching import SEGMENT_NBYTES, Segment, window
+from ckptdoctor.sources.fetching import (
+    LONG_SEGMENT_NBYTES,
+    SEGMENT_NBYTES,
+    WHOLE_NBYTES,
+    Data,
+    Segment,
+    window,
+)
+from ckptdoctor.sources.s3 import Range
 from ckptdoctor.sources.store import NoRangesError, Store
 
 __all__ = ["HEAD_NBYTES", "TAIL_NBYTES", "FarFile"]
@@ -46,8 +54,9 @@ class FarFile:
         self._nbytes = nbytes
         self.mark = mark
         self._lock = threading.RLock()
-        self._ends: list[tuple[int, bytes]] = []
-        self._recent: list[tuple[int, bytes]] = []
+        self._ends: list[tuple[int, Data]] = []
+        self._recent: list[tuple[int, Data]] = []
+        self._etags: set[str] = set()
         self._segments: list[Segment] = []
         self._wanted: list[tuple[int, int]] = []
         self._passed: dict[int, bytes] = {}
@@ -55,6 +64,21 @@ class FarFile:
         self._next = 0
         self._whole: int | None = None
         self._settled = False
+
+    # -- before it is opened ---------------------------------------------------------------------
+
+    def fetch_ahead(self) -> bool:
+        """Have all of it fetched by one request, unless it is large; whether it is not."""
+        if not 0 < self._nbytes <= WHOLE_NBYTES:
+            return False
+        self._segments = [self._segment(0, self._nbytes, None)]
+        window.add(self._segments)
+        return True
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to be fetched ahead, and there is no room for it yet."""
+        return any(one.bytes is None and not one.dropped for one in self._segments)
 
     # -- what readers ask ------------------------------------------------------------------------
 
@@ -75,16 +99,19 @@ class FarFile:
             except NoRangesError:
                 self._fetch_whole()
                 continue
-            piece = data[offset + done - start :][: nbytes - done]
-            buffer[done : done + len(piece)] = piece
-            done += len(piece)
+            at = offset + done - start
+            with memoryview(data) as view:
+                piece = view[at : at + nbytes - done]
+                buffer[done : done + len(piece)] = piece
+                done += len(piece)
+                piece.release()
         self._note_read(offset, nbytes)
         return nbytes
 
     def is_at_hand(self, offset: int, nbytes: int) -> bool:
         """Whether bytes can be had without a request; those that cannot are kept as they pass."""
         end = min(offset + nbytes, self._nbytes)
-        if self._settled or self._whole is not None or offset >= end:
+        if self._settled or self._whole is not None or offset >= end or self._is_ahead():
             return True
         if self._wants_ends():
             with contextlib.suppress(NoRangesError):
@@ -105,11 +132,20 @@ class FarFile:
         Args:
             ranges: offset and size of each.
         """
-        if self._whole is not None or self._nbytes <= _SMALL_NBYTES:
+        if self._whole is not None:
             return
+        if self._is_ahead():
+            (segment,) = self._segments
+            segment.expected, segment.read = sum(size for _, size in ranges), 0
+            if not segment.expected:
+                self._drop(segment)
+            return
+        if self._nbytes <= _SMALL_NBYTES:
+            return
+        size = LONG_SEGMENT_NBYTES if self._store.fills_buffers else SEGMENT_NBYTES
         segments = [
-            Segment(self._fetched, start, end, expected)
-            for start, end, expected in _joined(ranges, self._nbytes)
+            self._segment(start, end, expected)
+            for start, end, expected in _joined(ranges, self._nbytes, size)
         ]
         with self._lock:
             known = [one for one in self._segments if not one.dropped]
@@ -121,6 +157,9 @@ class FarFile:
     def refresh(self, fd: int) -> None:
         """Have the mirror's times changed where the file is another by now."""
         if not self.mark:
+            return
+        own = _fields(self.mark).get(b"ETag", b"").decode("utf-8", "surrogateescape")
+        if own and self._etags == {own}:  # every byte came with it
             return
         try:
             now = self._store.described(self._path, fresh=True)
@@ -156,7 +195,29 @@ class FarFile:
 
     # -- where bytes come from -------------------------------------------------------------------
 
-    def _holding(self, offset: int, nbytes: int) -> tuple[int, bytes]:
+    def _segment(self, start: int, end: int, expected: int | None) -> Segment:
+        copies = 1 if self._store.fills_buffers else 2
+        return Segment(self._fetched, start, end, expected, copies * (end - start))
+
+    def _is_ahead(self) -> bool:
+        """Whether all of it lies in memory, or will soon."""
+        segments = self._segments
+        return len(segments) == 1 and not segments[0].dropped and self._covers(segments[0])
+
+    def _covers(self, segment: Segment) -> bool:
+        return segment.start == 0 and segment.end == self._nbytes
+
+    def _drop(self, segment: Segment) -> None:
+        """Free a range; of a whole file what may be looked at again stays."""
+        self._keep_wanted(segment)
+        if self._covers(segment) and segment.bytes is not None and not segment.dropped:
+            data = segment.bytes.result()
+            with self._lock, memoryview(data) as view:
+                tail = max(0, self._nbytes - TAIL_NBYTES)
+                self._ends = [(0, bytes(view[:HEAD_NBYTES])), (tail, bytes(view[tail:]))]
+        window.drop(segment)
+
+    def _holding(self, offset: int, nbytes: int) -> tuple[int, Data]:
         """A piece of the file with the byte at an offset in it: where it starts, and its bytes."""
         segment = self._segment_at(offset)
         if segment is not None:
@@ -173,7 +234,7 @@ class FarFile:
             return None
         return segments[at]
 
-    def _held_at(self, offset: int) -> tuple[int, bytes] | None:
+    def _held_at(self, offset: int) -> tuple[int, Data] | None:
         with self._lock:
             for start, data in (*self._ends, *self._recent, *self._passed.items()):
                 if start <= offset < start + len(data):
@@ -194,7 +255,7 @@ class FarFile:
     def _fetch_ends(self) -> None:
         """The first and the last bytes, at the same time; all of a small file."""
         if self._nbytes <= _SMALL_NBYTES:
-            ends = [(0, self._fetched(0, self._nbytes))]
+            ends: list[tuple[int, Data]] = [(0, self._fetched(0, self._nbytes))]
         else:
             start = self._nbytes - TAIL_NBYTES
             tail = window.submit(lambda: self._fetched(start, self._nbytes))
@@ -203,7 +264,7 @@ class FarFile:
         with self._lock:
             self._ends = ends
 
-    def _fetch_at(self, offset: int, nbytes: int) -> tuple[int, bytes]:
+    def _fetch_at(self, offset: int, nbytes: int) -> tuple[int, Data]:
         """What was asked for and, where it is read on and on, ever more behind it."""
         with self._lock:
             goes_on = offset == self._next
@@ -217,8 +278,11 @@ class FarFile:
             self._recent = [*self._recent[1 - _KEPT_AHEAD :], (offset, data)]
         return offset, data
 
-    def _fetched(self, start: int, end: int) -> bytes:
-        return self._store.read(self._path, start, end)
+    def _fetched(self, start: int, end: int) -> Data:
+        data = self._store.read(self._path, start, end)
+        with self._lock:
+            self._etags.add(data.etag if isinstance(data, Range) else "")
+        return data
 
     def _note_read(self, offset: int, nbytes: int) -> None:
         """Count what was read of the ranges fetched ahead, and drop those that are done."""
@@ -229,8 +293,7 @@ class FarFile:
                 return
             part = min(segment.end, offset + nbytes) - at
             if window.note_read(segment, part):
-                self._keep_wanted(segment)
-                window.drop(segment)
+                self._drop(segment)
             at += part
 
     def _keep_wanted(self, segment: Segment) -> None:
@@ -241,7 +304,7 @@ class FarFile:
         with self._lock:
             for start, end in self._wanted:
                 if segment.start <= start and end <= segment.end:
-                    self._passed[start] = data[start - segment.start : end - segment.start]
+                    self._passed[start] = bytes(data[start - segment.start : end - segment.start])
 
     def _fetch_whole(self) -> None:
         """The file into its place in the mirror, where a server gives it only whole.
@@ -276,8 +339,15 @@ def _fields(mark: bytes) -> dict[bytes, bytes]:
     return dict(part.partition(b"=")[::2] for part in mark.split(b";"))
 
 
-def _joined(ranges: Iterable[tuple[int, int]], nbytes: int) -> list[tuple[int, int, int]]:
+def _joined(
+    ranges: Iterable[tuple[int, int]], nbytes: int, most: int = SEGMENT_NBYTES
+) -> list[tuple[int, int, int]]:
     """Ranges put together where little lies between, and cut to what one request brings.
+
+    Args:
+        ranges: offset and size of each.
+        nbytes: size of the file.
+        most: bytes that one request brings.
 
     Returns:
         Start and end of each, and how many of its bytes will be read.
@@ -289,11 +359,7 @@ def _joined(ranges: Iterable[tuple[int, int]], nbytes: int) -> list[tuple[int, i
             runs[-1][1] = max(end, runs[-1][1])
         elif start < end:
             runs.append([start, end])
-    cut = [
-        [at, min(at + SEGMENT_NBYTES, end), 0]
-        for start, end in runs
-        for at in range(start, end, SEGMENT_NBYTES)
-    ]
+    cut = [[at, min(at + most, end), 0] for start, end in runs for at in range(start, end, most)]
     starts = [one[0] for one in cut]
     for start, end in asked:
         at = max(0, bisect.bisect_right(starts, start) - 1)

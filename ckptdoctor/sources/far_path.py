@@ -25,6 +25,8 @@ _EXTRAS = {
 _PACKAGES = {"http": "aiohttp", "https": "aiohttp"}
 _LOCAL = ("file", "local")
 _BUFFER_NBYTES = 1 << 16
+_ahead: dict[str, FarFile] = {}
+"""By place in the mirror, those that are fetched and not opened yet."""
 
 
 class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
@@ -144,10 +146,29 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         found = mirror.of(os.fspath(self))
         if found is None:
             raise FileNotFoundError(str(self))
+        place = os.fspath(self)
+        ahead = _ahead.pop(place, None)
+        if ahead is not None:
+            return ahead
         mount, below = found
-        return FarFile(
-            mount.store, mount.at(below), os.fspath(self), self.stat().st_size, self.far_mark
-        )
+        return FarFile(mount.store, mount.at(below), place, self.stat().st_size, self.far_mark)
+
+    def fetched_ahead(self) -> FarFile | None:
+        """Its bytes, fetched before it is opened; None where they are too many, or not there."""
+        try:
+            found = self.far_bytes()
+        except OSError:
+            return None
+        if not found.fetch_ahead():
+            return None
+        _ahead[os.fspath(self)] = found
+        return found
+
+    def not_ahead(self) -> None:
+        """Drop what was fetched for it, if nobody opened it."""
+        found = _ahead.pop(os.fspath(self), None)
+        if found is not None:
+            found.close()
 
     def is_as_seen(self, nbytes: int, mark: bytes, modified_ns: int) -> None:
         """Told by another process what it is; its folder is not looked into for that."""

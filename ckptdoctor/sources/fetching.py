@@ -13,13 +13,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-__all__ = ["CONNECTIONS", "SEGMENT_NBYTES", "Segment", "Window", "window"]
+__all__ = [
+    "CONNECTIONS",
+    "LONG_SEGMENT_NBYTES",
+    "SEGMENT_NBYTES",
+    "WHOLE_NBYTES",
+    "Data",
+    "Segment",
+    "Window",
+    "window",
+]
 
 CONNECTIONS = 8
 SEGMENT_NBYTES = 8 << 20
-_HELD_NBYTES = 64 << 20
-"""What lies in memory fetched ahead of the scan. While it is under way, a range may take twice its
-size: libraries join the pieces of an answer."""
+LONG_SEGMENT_NBYTES = 16 << 20
+"""Of a store that fills buffers: fewer requests, for the same memory."""
+WHOLE_NBYTES = 32 << 20
+"""A file up to here is fetched by one request, before it is opened."""
+_HELD_NBYTES = 128 << 20
+"""What lies in memory fetched ahead of the scan."""
+
+Data = bytes | bytearray
 
 
 @dataclass(slots=True, eq=False)
@@ -29,18 +43,22 @@ class Segment:
     Attributes:
         fetch: brings its bytes.
         start, end: where it lies in its file.
-        expected: how many of its bytes will be read; the rest lies between.
+        expected: how many of its bytes will be read; the rest lies between. None where nobody
+            knows yet.
+        costs: what it may take of memory: where libraries join the pieces of an answer, twice its
+            size.
         read: how many were.
         bytes: once it is under way.
         dropped: whether nobody needs it any more.
     """
 
-    fetch: Callable[[int, int], bytes]
+    fetch: Callable[[int, int], Data]
     start: int
     end: int
-    expected: int
+    expected: int | None
+    costs: int
     read: int = 0
-    bytes: Future[bytes] | None = None
+    bytes: Future[Data] | None = None
     dropped: bool = False
 
 
@@ -54,7 +72,7 @@ class Window:
         self._waiting: deque[Segment] = deque()
         self._held = 0
 
-    def submit(self, ask: Callable[[], bytes]) -> Future[bytes]:
+    def submit(self, ask: Callable[[], Data]) -> Future[Data]:
         """Have something fetched meanwhile."""
         with self._lock:
             if self._pool is None:
@@ -64,7 +82,7 @@ class Window:
         answer.add_done_callback(self._note_answer)
         return answer
 
-    def _note_answer(self, _: Future[bytes]) -> None:
+    def _note_answer(self, _: Future[Data]) -> None:
         """No thread stays in a program that only asked for a scan."""
         with self._lock:
             self._asked -= 1
@@ -78,7 +96,7 @@ class Window:
             self._waiting.extend(segments)
             self._pump()
 
-    def take(self, segment: Segment) -> bytes:
+    def take(self, segment: Segment) -> Data:
         """The bytes of a range, waited for.
 
         Raises:
@@ -92,7 +110,7 @@ class Window:
         """Count bytes of a range that were read; whether these were the last."""
         with self._lock:
             segment.read += nbytes
-            return segment.read >= segment.expected
+            return segment.expected is not None and segment.read >= segment.expected
 
     def drop(self, segment: Segment) -> None:
         """Free a range, and let the next one be fetched."""
@@ -102,7 +120,7 @@ class Window:
             segment.dropped = True
             if segment.bytes is not None:
                 segment.bytes.cancel()
-                self._held -= segment.end - segment.start
+                self._held -= segment.costs
                 segment.bytes = None
             self._pump()
 
@@ -111,13 +129,13 @@ class Window:
             first = self._waiting[0]
             if first.dropped or first.bytes is not None:
                 self._waiting.popleft()
-            elif self._held and self._held + first.end - first.start > _HELD_NBYTES:
+            elif self._held and self._held + first.costs > _HELD_NBYTES:
                 return
             else:
                 self._start(self._waiting.popleft())
 
-    def _start(self, segment: Segment) -> Future[bytes]:
-        self._held += segment.end - segment.start
+    def _start(self, segment: Segment) -> Future[Data]:
+        self._held += segment.costs
         segment.bytes = self.submit(partial(segment.fetch, segment.start, segment.end))
         return segment.bytes
 

@@ -18,6 +18,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from ckptdoctor.sources.s3 import Range, s3_range
 from ckptdoctor.sources.urls import without_secrets
 
 __all__ = ["Entry", "NoRangesError", "Store", "told"]
@@ -55,7 +56,8 @@ _FINAL = (
     NotImplementedError,
     PermissionError,
 )
-_NOT_OVER_ANOTHER = {"s3": {"IfNoneMatch": "*"}, "s3a": {"IfNoneMatch": "*"}}
+_S3 = ("s3", "s3a")
+_NOT_OVER_ANOTHER = {kind: {"IfNoneMatch": "*"} for kind in _S3}
 """How a store is asked to copy only to where nothing is; a library that knows no such option of the
 call that it makes leaves it out."""
 
@@ -128,7 +130,12 @@ class Store:
                 self._system.invalidate_cache(path)
         return _entry(self._asked(lambda: self._system.info(path)))
 
-    def read(self, path: str, start: int, end: int) -> bytes:
+    @property
+    def fills_buffers(self) -> bool:
+        """Whether what comes is put where it stays; else a library joins its pieces."""
+        return self.protocol in _S3 and hasattr(self._system, "_call_s3")
+
+    def read(self, path: str, start: int, end: int) -> bytes | Range:
         """A range of a file, all of it.
 
         Raises:
@@ -136,7 +143,7 @@ class Store:
             OSError: it cannot be read, or ends before.
         """
 
-        def once() -> bytes:
+        def once() -> bytes | Range:
             data = self._range(path, start, end)
             if len(data) > end - start:
                 raise NoRangesError
@@ -146,7 +153,12 @@ class Store:
 
         return self._asked(once)
 
-    def _range(self, path: str, start: int, end: int) -> bytes:
+    def _range(self, path: str, start: int, end: int) -> bytes | Range:
+        if self.fills_buffers:
+            from fsspec.asyn import sync
+
+            found: Range = sync(self._system.loop, s3_range, self._system, path, start, end)
+            return found
         if not self.is_http:
             return bytes(self._system.cat_file(path, start=start, end=end))
         from fsspec.implementations.http import HTTPFile, sync  # stops where a server sends all

@@ -13,6 +13,7 @@ import ckptdoctor
 from ckptdoctor.finding import Verdict
 from ckptdoctor.sources.far_file import _joined
 from ckptdoctor.sources.fetching import SEGMENT_NBYTES
+from ckptdoctor.sources.s3 import Range
 from tests.builders import patched, save
 from tests.cli.support import run
 from tests.sources.servers import Site, serving
@@ -56,12 +57,22 @@ def test_no_thread_that_fetches_stays(store: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["large.pth", "large.safetensors"])
-def test_a_scan_reads_each_byte_about_once_in_ranges(store: Site, large: Path, name: str) -> None:
+def test_a_scan_reads_each_byte_about_once_in_ranges(
+    store: Site, large: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ckptdoctor.sources.far_file.WHOLE_NBYTES", 0)
     nbytes = (large / name).stat().st_size
     found = ckptdoctor.scan(f"{store.url}/{name}")
     assert found.checkpoints[0].verdict.value == "healthy"
     assert nbytes <= store.sent <= 1.05 * nbytes + MOST_NBYTES
     assert len(store.asked) <= 4 + nbytes / SEGMENT_NBYTES + 4
+
+
+def test_a_file_that_is_not_large_is_one_request(store: Site, large: Path) -> None:
+    ckptdoctor.scan(f"{store.url}/")
+    for path in sorted(large.iterdir()):
+        got = [asked for kind, of, asked in store.asked if (kind, of) == ("GET", f"/{path.name}")]
+        assert got == [f"bytes=0-{path.stat().st_size - 1}"]
 
 
 @pytest.mark.slow
@@ -92,7 +103,7 @@ def test_what_stays_unreadable_is_a_finding_of_that_file(
 
     whole = Store.read
 
-    def refuses(self: Store, path: str, start: int, end: int) -> bytes:
+    def refuses(self: Store, path: str, start: int, end: int) -> bytes | Range:
         if path.endswith("_1.pth"):
             raise OSError(5, "the server answers 503 (5 attempts)")
         return whole(self, path, start, end)
@@ -122,7 +133,7 @@ def test_a_file_that_changes_while_it_is_read_is_told(
 
     whole = Store.read
 
-    def meanwhile(self: Store, path: str, start: int, end: int) -> bytes:
+    def meanwhile(self: Store, path: str, start: int, end: int) -> bytes | Range:
         site.etag = '"another"'
         return whole(self, path, start, end)
 
@@ -145,8 +156,11 @@ def test_a_server_that_sends_less_than_it_tells(site: Site) -> None:
     assert finding.code == "CD108"
 
 
-def test_a_server_that_answers_another_range_is_not_believed(site: Site, large: Path) -> None:
+def test_a_server_that_answers_another_range_is_not_believed(
+    site: Site, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It tells so itself: what it sends would be read as other weights."""
+    monkeypatch.setattr("ckptdoctor.sources.far_file.WHOLE_NBYTES", 0)
     site.root, site.slips = large, 4096
     report = ckptdoctor.scan(f"{site.url}/large.safetensors")
     (one,) = report.checkpoints

@@ -11,6 +11,7 @@ import torch
 
 import ckptdoctor
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.sources.far_path import far_path
 from tests.builders import save
 from tests.cli.support import run
 
@@ -67,6 +68,45 @@ def test_three_requests_describe_a_file_in_a_bucket(
     assert len(found.tensors) == 100
     assert sum(sent for _, sent in asked) <= MOST_NBYTES
     assert len(asked) <= 3, asked
+
+
+@pytest.mark.parametrize("most", [32 << 20, 0])
+def test_a_scan_asks_for_each_byte_once_and_for_nothing_else(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """By one request, or in ranges: the last range is that of the end, which came first."""
+    monkeypatch.setattr("ckptdoctor.sources.far_file.WHOLE_NBYTES", most)
+    here = ckptdoctor.scan("s3://bkt/large")  # listed by now
+    asked: list[tuple[str, int]] = []
+    whole = s3fs.S3FileSystem._call_s3
+
+    async def counted(self: Any, method: str, *arguments: Any, **options: Any) -> Any:
+        answer = await whole(self, method, *arguments, **options)
+        asked.append((method, answer.get("ContentLength", 0)))
+        return answer
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    again = ckptdoctor.scan("s3://bkt/large")
+    assert again.checkpoints == here.checkpoints
+    gets = [nbytes for method, nbytes in asked if method == "get_object"]
+    assert {method for method, _ in asked} == {"get_object"}  # no question whether it changed
+    assert len(gets) == (1 if most else 2 + 2)
+    assert sum(gets) <= here.checkpoints[0].nbytes + MOST_NBYTES
+
+
+@pytest.mark.parametrize("most", [32 << 20, 0])
+def test_an_object_that_is_replaced_meanwhile_is_told(
+    bucket: Any, run_folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("ckptdoctor.sources.far_file.WHOLE_NBYTES", most)
+    bucket.put(str(run_folder / "unet_epoch_0.pth"), f"bkt/moves{most}/unet_epoch_0.pth")
+    path = far_path(f"s3://bkt/moves{most}/unet_epoch_0.pth")
+    assert path.stat().st_size  # listed before it is replaced
+    other = (run_folder / "unet_epoch_1.pth").read_bytes()
+    assert len(other) == path.stat().st_size
+    bucket.pipe_file(f"bkt/moves{most}/unet_epoch_0.pth", other)
+    (one,) = ckptdoctor.scan(path).checkpoints
+    assert "CD109" in {finding.code for finding in one.findings}
 
 
 def test_a_bucket_that_is_not_there(bucket: Any) -> None:
