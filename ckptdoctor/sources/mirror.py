@@ -221,8 +221,11 @@ class Mirror:
     def named(self, mount: Mount, below: str, *, is_folder: bool) -> None:
         """Told that the user names a path; what was skimmed there is looked into anew."""
         with self._lock:
-            if below:
+            if below and below not in mount.named:
                 mount.named.add(below)
+                above = below.rpartition("/")[0]
+                if not mount.is_listable(above):  # only what is named is looked for there
+                    mount.filled.discard(above)
             if is_folder or not below:
                 mount.folders.add(below)
             for one in sorted(mount.skimmed):

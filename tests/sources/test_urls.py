@@ -13,7 +13,7 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.sources import path_of
 from ckptdoctor.sources.urls import redacted, without_secrets
 from tests.cli.support import run
-from tests.sources.servers import Site
+from tests.sources.servers import Site, serving
 
 
 def test_a_local_path_is_a_plain_one(tmp_path: Path) -> None:
@@ -57,6 +57,15 @@ def test_a_folder_lists_what_its_store_does() -> None:
     assert not (folder / "none").exists()
     with pytest.raises(OSError, match="only read"):
         (folder / "a.log").open("w")
+
+
+def test_the_roots_of_two_servers_are_both_there(run_folder: Path) -> None:
+    pytest.importorskip("aiohttp")
+    for _ in range(2):
+        with serving(run_folder) as site:
+            found = path_of(f"{site.url}/")
+            assert found.is_dir()
+            assert {one.name for one in found.iterdir()} >= {"unet_epoch_0.pth", "train.log"}
 
 
 @pytest.mark.parametrize(
