@@ -183,10 +183,21 @@ JobsOption = Annotated[
         min=1, max=256, metavar="N", help="Threads. Default: one a core.", show_default=False
     ),
 ]
+
+
+def _an_address(ctx: typer.Context, value: str) -> str:
+    """The address; an empty one, as a variable that is not set leaves it, is no word for none."""
+    source = ctx.get_parameter_source("cluster")
+    if not value.strip() and source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter("the address of a scheduler is empty; give tcp://host:8786")
+    return value
+
+
 ClusterOption = Annotated[
     str,
     typer.Option(
         "--cluster",
+        callback=_an_address,
         metavar="ADDRESS",
         help="Have the files read by a dask cluster: its scheduler, as tcp://host:8786.",
         show_default=False,

@@ -22,6 +22,7 @@ __all__ = [
     "is_far",
     "key_of",
     "mark_of",
+    "names_folder",
     "open_readable",
     "pread",
     "read_into",
@@ -116,6 +117,11 @@ def read_into(fd: int, buffer: memoryview, offset: int) -> int:
 def is_far(file: object) -> bool:
     """Whether a path, or an open descriptor, is of a file that lies elsewhere."""
     return file in _far if isinstance(file, int) else hasattr(file, "far_bytes")
+
+
+def names_folder(path: object) -> bool:
+    """Whether a far path was given with a slash at its end."""
+    return bool(getattr(path, "names_folder", False))
 
 
 def is_at_hand(fd: int, offset: int, nbytes: int) -> bool:

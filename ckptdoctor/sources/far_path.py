@@ -24,6 +24,7 @@ _EXTRAS = {
 }  # fmt: skip
 _PACKAGES = {"http": "aiohttp", "https": "aiohttp"}
 _LOCAL = ("file", "local")
+_CACHES = ("blockcache", "cached", "filecache", "simplecache")
 _BUFFER_NBYTES = 1 << 16
 _ahead: dict[str, FarFile] = {}
 """By place in the mirror, those that are fetched and not opened yet."""
@@ -175,6 +176,12 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         mirror.give(os.fspath(self), nbytes, mark, modified_ns)
 
     @property
+    def names_folder(self) -> bool:
+        """Whether the user named it with a slash at its end."""
+        found = mirror.of(os.fspath(self))
+        return found is not None and found[1] in found[0].folders
+
+    @property
     def far_mark(self) -> bytes:
         """What tells this version of it from others; b"" where nothing does."""
         return mirror.mark(os.fspath(self))
@@ -235,6 +242,11 @@ def far_path(url: str) -> Path:
     """
     first, chain, rest = url.partition("::")
     protocol = first.partition("://")[0] if "://" in first else first
+    if protocol in _CACHES:
+        raise UsageError(
+            f"{redacted(url)}: fsspec's caches are not gone through: bytes are fetched as they are "
+            f"read, and what was read is remembered: give the URL behind it, {redacted(rest)}"
+        )
     if protocol in _LOCAL and not chain:
         return Path(first.partition("://")[2])
     if chain and "://" not in first:

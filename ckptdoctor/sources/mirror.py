@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ckptdoctor import places
+from ckptdoctor.sources import leftovers
 from ckptdoctor.sources.store import Entry, Store
 from ckptdoctor.sources.urls import redacted
 
@@ -110,8 +111,10 @@ class Mirror:
     def _made(self) -> str:
         """The folder, made when the first store is mounted."""
         if not self._root:
-            self._root = os.path.realpath(tempfile.mkdtemp(prefix="ckptdoctor-"))
+            self._root = os.path.realpath(tempfile.mkdtemp(prefix=leftovers.PREFIX))
             atexit.register(shutil.rmtree, self._root, ignore_errors=True)
+            leftovers.hold(self._root)
+            leftovers.sweep(os.path.dirname(self._root))  # noqa: PTH120
             places.looks_elsewhere(self.fill)
         return self._root
 

@@ -30,6 +30,10 @@ _PARTIAL = 206
 _FIRST_BYTE = re.compile(r"bytes (\d{1,19})-")
 _FIRST_PAUSE_S = 0.25
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BUSY_CODES = frozenset({"RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "Throttling"})
+"""What S3 says with a status that is none of these."""
+_FINAL_NAMES = frozenset({"InvalidURL", "TooManyRedirects"})
+"""aiohttp's, of a server that leads nowhere: it will do so the next time as well."""
 _MARKS = (
     "ETag", "etag", "e_tag", "Content-MD5", "Digest", "Last-Modified", "LastModified",
     "last_modified", "last-modified", "generation", "md5Hash", "updated", "version_id",
@@ -269,19 +273,31 @@ def _may_pass(error: Exception) -> bool:
     """Whether the same question may be answered a little later."""
     if isinstance(error, _FINAL) or _is_precondition(error):
         return False
-    status = getattr(error, "status", None)
-    if isinstance(status, int) and status:
-        return status in _BUSY
+    if {one.__name__ for one in type(error).__mro__} & _FINAL_NAMES:
+        return False
+    status, code = _answer(error)
+    if status:
+        return status in _BUSY or code in _BUSY_CODES
     of_a_library = type(error).__module__.startswith(_LIBRARIES)
     return of_a_library or isinstance(error, OSError | TimeoutError | EOFError)
 
 
+def _answer(error: Exception) -> tuple[int, str]:
+    """The status of an answer, and a store's own code; 0 and "" where there was none."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int) and status:
+        return status, ""
+    answer = getattr(error.__cause__ or error, "response", None)  # botocore's
+    if not isinstance(answer, dict):
+        return 0, ""
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    code = answer.get("Error", {}).get("Code")
+    return status if isinstance(status, int) else 0, str(code or "")
+
+
 def _is_precondition(error: Exception) -> bool:
     """Whether a store says that what was asked for holds only where nothing is."""
-    cause = error.__cause__ or error
-    answer = getattr(cause, "response", None)
-    said = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
-    return said in ("PreconditionFailed", "ConditionalRequestConflict", "412")
+    return _answer(error)[1] in ("PreconditionFailed", "ConditionalRequestConflict", "412")
 
 
 def told(error: Exception, attempts: int = 1) -> OSError:

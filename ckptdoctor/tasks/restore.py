@@ -19,6 +19,7 @@ from ckptdoctor.recovery.restore import restore as restore_file
 from ckptdoctor.report import Report
 from ckptdoctor.runs.absent import why_absent
 from ckptdoctor.runs.wish import Wish
+from ckptdoctor.sources.descriptors import names_folder
 from ckptdoctor.tasks.examine import Examine, Note
 
 __all__ = ["Order", "restore"]
@@ -90,10 +91,18 @@ def restore(order: Order, examine: Examine, note: Note) -> Restored | None:
             edits = replace(edits, average=others)
         else:
             files = _chosen(report, order, moment, examine, note)
-    destination = order.output or _default(files, edits)
+    destination = _destination(order, files, edits)
     return restore_file(
         files, destination, edits, force=order.force, dry_run=order.dry_run, jobs=order.jobs
     )
+
+
+def _destination(order: Order, files: CheckpointFiles, edits: Edits) -> Path:
+    """What is written; into a folder that is named by URL, under the usual name."""
+    usual, named = _default(files, edits), order.output
+    if named is None:
+        return usual
+    return named / usual.name if names_folder(named) else named
 
 
 def _default(files: CheckpointFiles, edits: Edits) -> Path:

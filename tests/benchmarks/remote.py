@@ -1,6 +1,7 @@
 """What far files cost: requests and bytes to describe one, and a scan against the download alone.
 
     python -m tests.benchmarks.remote [--files N] [--mb N] [--rounds N]
+    python -m tests.benchmarks.remote --many 10000
 
 A real S3 protocol on this machine (moto's server, a process of its own), asked by s3fs.
 """
@@ -27,6 +28,7 @@ import ckptdoctor
 from tests.builders import save
 
 _TENSOR_NUMEL = 250_000
+_FILES_OF_A_RUN = 100
 
 
 @contextlib.contextmanager
@@ -95,13 +97,65 @@ def spent(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - own
 
 
+def many(count: int) -> None:
+    """Print what becomes of a scan of small objects that is killed at half, and begun again."""
+    with tempfile.TemporaryDirectory() as folder, bucket() as system:
+        small = save(
+            Path(folder) / "small.pth",
+            {"model": {f"l{at}.weight": torch.rand(1000) for at in range(24)}},
+        ).read_bytes()
+        for run in range(0, count, _FILES_OF_A_RUN):
+            system.pipe(
+                {
+                    f"bkt/many/run_{run // _FILES_OF_A_RUN:04}/unet_{at}.pth": small
+                    for at in range(min(_FILES_OF_A_RUN, count - run))
+                }
+            )
+        os.environ |= {"CKPTDOCTOR_NO_CACHE": "", "CKPTDOCTOR_CACHE_DIR": f"{folder}/cache"}
+        time.sleep(2.5)  # what was written a moment ago is not remembered
+        for start, most in (("first", count // 2), ("second", -1), ("third", -1)):
+            told, recall, mb, own = scanned("s3://bkt/many", most)
+            print(
+                f"{count} objects, {start} start: {told} told, {recall or 'nothing remembered'}; "
+                f"{own:.1f} s of processors, {mb:.0f} MB at most",
+                flush=True,
+            )
+
+
+def scanned(url: str, most: int) -> tuple[int, str, float, float]:
+    """A scan that is killed once it has told of so many files; of -1 never.
+
+    Returns:
+        How many it told of, what it said of those remembered, megabytes at most, seconds of
+        processors.
+    """
+    command = [sys.executable, "-m", "ckptdoctor", "scan", url, "--format", "jsonl"]
+    scan = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert scan.stdout is not None
+    assert scan.stderr is not None
+    told = 0
+    for line in scan.stdout:
+        told += line.startswith(b'{"type": "checkpoint"')
+        if told == most:
+            scan.kill()
+            break
+    said = scan.stderr.read().decode().strip()
+    _, _, used = os.wait4(scan.pid, 0)
+    scan.returncode = 0
+    return told, said, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Print the figures."""
     options = argparse.ArgumentParser()
     options.add_argument("--files", type=int, default=100)
     options.add_argument("--mb", type=int, default=20)
     options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--many", type=int, default=0, metavar="N", help="so many small files")
     chosen = options.parse_args()
+    if chosen.many:
+        many(chosen.many)
+        return
     os.environ["CKPTDOCTOR_NO_CACHE"] = "1"
     with tempfile.TemporaryDirectory() as folder, bucket() as system:
         root = Path(folder)

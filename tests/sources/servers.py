@@ -24,6 +24,7 @@ class Site:
         sends: fewer bytes of a file than it tells of.
         slips: so many bytes lie between the range that is asked for and the one that it answers.
         forbidden: a path that it answers by 403.
+        leads_to: where it says that every file is, if anywhere.
         held: a path that it answers once ``release`` is set.
         asked: method, path and range of each request, in order.
         sent: bytes of files that went out.
@@ -38,6 +39,7 @@ class Site:
     sends: int | None = None
     slips: int = 0
     forbidden: str = "/no such path"
+    leads_to: str = ""
     held: str = "/no such path"
     release: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
@@ -65,6 +67,12 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             if site.busy > 0:
                 site.busy -= 1
                 self._head(503, 0)
+                return
+            if site.leads_to:
+                self.send_response(302)
+                self.send_header("Location", site.leads_to)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             if self.path == site.forbidden:
                 self._head(403, 0)

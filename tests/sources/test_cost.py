@@ -117,6 +117,14 @@ def test_what_stays_unreadable_is_a_finding_of_that_file(
     assert finding.message == "cannot be read: the server answers 503 (5 attempts)"
 
 
+def test_a_server_that_leads_round_in_circles_is_asked_once(site: Site) -> None:
+    site.leads_to = "/run/unet_epoch_0.pth"
+    with pytest.raises(OSError, match="unet_epoch_0"):
+        ckptdoctor.open_checkpoint(f"{site.url}/run/unet_epoch_0.pth")
+    rounds = 11  # as often as aiohttp goes on
+    assert len(site.asked) <= 3 * rounds, len(site.asked)
+
+
 def test_the_attempts_come_to_an_end(site: Site) -> None:
     ckptdoctor.open_checkpoint(f"{site.url}/run/unet_epoch_0.pth")
     site.busy = 10_000

@@ -53,6 +53,18 @@ def test_a_copy_and_its_manifest_are_written_and_nothing_else(
     assert str(done.destination) == TO
 
 
+@pytest.mark.parametrize("folder", ["memory://clean/", "memory://clean/of/run/"])
+def test_into_a_folder_it_is_written_under_its_usual_name(
+    memory: Any, source: Path, folder: str
+) -> None:
+    done = restored(source, folder)
+    assert str(done.destination) == f"{folder}best_model_clean.pth"
+    place = folder.removeprefix("memory:/")
+    assert memory.cat(f"{place}best_model_clean.pth") == source.read_bytes()
+    with pytest.raises(RestoreError, match=r"best_model_clean\.pth exists and is not"):
+        restored(source, folder)
+
+
 def test_a_changed_checkpoint_is_written_as_it_is_here(
     memory: Any, source: Path, tmp_path: Path
 ) -> None:

@@ -126,6 +126,14 @@ def test_what_is_not_installed_is_named_with_its_command(monkeypatch: pytest.Mon
             path_of(url)
 
 
+@pytest.mark.parametrize("kind", ["simplecache", "filecache", "blockcache", "cached"])
+def test_caches_of_fsspec_are_refused_with_the_url_to_give(kind: str) -> None:
+    with pytest.raises(UsageError) as met:
+        path_of(f"{kind}::https://me:secret@host/x.pth?key=1")
+    assert "give the URL behind it, https://me:…@host/x.pth?…" in str(met.value)
+    assert "secret" not in str(met.value)
+
+
 def test_a_kind_of_url_that_nobody_knows_is_a_usage_error() -> None:
     outcome = run("scan", "nope://bucket/x.pth")
     assert (outcome.code, outcome.stdout) == (2, "")
