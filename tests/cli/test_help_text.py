@@ -9,7 +9,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from click import HelpFormatter
+from typer.main import get_command
 
 from ckptdoctor.cli import help_text
 from ckptdoctor.cli.app import app
@@ -48,7 +48,8 @@ def test_the_help_tells_where_the_pages_are_once_that_is_set(
         del built["Project-URL"]
         built["Project-URL"] = f"Documentation, {url}"
         assert documentation() == (told and url)
-    formatter = HelpFormatter()
+    command = get_command(app)
+    formatter = command.context_class(command).make_formatter()
     help_text.write_epilog("", formatter)
     assert "Documentation:\n  https://docs.example/x\n" in formatter.getvalue()
 
