@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ckptdoctor.recovery.folders.frameworks import framework_of
 from ckptdoctor.recovery.lr_rules import Advice, advise, as_told
 from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.recovery.option import Basis, Option, Stored, fresh, moments, resuming
+from ckptdoctor.recovery.resume_argument import plain_flag
 from ckptdoctor.recovery.rewrite import Request
 from ckptdoctor.recovery.save_interval import save_advice
 from ckptdoctor.recovery.stored_command import stored_command
@@ -75,12 +76,13 @@ def make_plan(
         several: whether there are other runs beside this one.
 
     Raises:
-        UsageError: the command that the user gives is none.
+        UsageError: the command that the user gives is none, or lacks a flag that the user names.
     """
     stored = functools.cache(stored)  # several ask it of the same file, and it reads
     place = None if run is None else _best(run)
     history = None if run is None else run.history
     line, where, notes = _command(request, history, place, stored)
+    _refuse_unknown(request.lr_flags, line)
     typed = None if where == _STORED else line
     evidence = None if run is None else evidence_of(run, place, typed, stored, request.added)
     trouble = None if evidence is None else evidence.trouble
@@ -207,6 +209,23 @@ def _command(
         "place of train.py"
     )
     return parse_command(found), _STORED, notes
+
+
+def _refuse_unknown(lr_flags: Sequence[str], line: CommandLine | None) -> None:
+    """Refuse a flag for the learning rate that the command does not have.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if line is None:
+        return
+    for name in lr_flags:
+        if not any(flag.value is not None for flag in line.find(plain_flag(name))):
+            has = [flag.written for flag in line.flags if flag.value is not None]
+            raise UsageError(
+                f"--lr-flag {name}: the command has no such flag with a value; "
+                + (f"it has {', '.join(has)}" if has else "it has none at all")
+            )
 
 
 def _told(commands: Iterable[str]) -> str:

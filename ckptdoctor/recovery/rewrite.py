@@ -279,9 +279,7 @@ class Rewrite:
         flags = self._rates(fresh=fresh)
         if not flags:
             self.warnings.append(
-                f"the command has no {' and no '.join(self._request.lr_flags)} with a value"
-                if self._request.lr_flags
-                else "no flag of the command holds a learning rate; --lr-flag names one"
+                "no flag of the command holds a learning rate; --lr-flag names one"
             )
         for flag in flags:
             after = _scaled(flag.value or "", advice.factor)

@@ -195,6 +195,18 @@ def test_weights_alone_are_resumed_by_a_command_that_runs(tmp_path: Path) -> Non
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("flag", ["--eta", "eta", "--amp", "train.py"])
+def test_a_rate_that_is_no_flag_of_the_command_is_refused(story: Path, flag: str) -> None:
+    told = run(
+        *("plan", "--lr-flag", flag, "--lr-flag", "--base-lr", "--command"),
+        "python train.py --base-lr 0.1 --amp --resume=checkpoints/x.pth",
+        cwd=story,
+    )
+    assert told.code == 2
+    assert f"--lr-flag {flag}: the command has no such flag with a value" in told.stderr
+    assert "it has --base-lr, --resume" in told.stderr
+
+
 def test_what_else_the_command_of_a_log_runs_is_told(story: Path) -> None:
     """A log may be a stranger's, and what is printed is there to be pasted."""
     log, text = story / "train.log", (story / "train.log").read_text()
