@@ -165,6 +165,7 @@ DAMAGE: tuple[Callable[[Path], None], ...] = (
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda one: one.__name__)
+@pytest.mark.one_in(3)
 def test_what_is_damaged_or_foreign_is_set_aside_and_said(
     damage: Callable[[Path], None], cache: Path, tmp_path: Path
 ) -> None:
@@ -260,6 +261,7 @@ def test_a_hostile_result_leads_to_a_reading_and_to_nothing_else(
 
 
 @pytest.mark.parametrize("variable", ["HOME", "CKPTDOCTOR_CACHE_DIR"])
+@pytest.mark.one_in(2)
 def test_a_user_without_a_home_or_a_cache_that_cannot_be_made(
     variable: str, tmp_path: Path
 ) -> None:

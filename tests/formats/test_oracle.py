@@ -64,6 +64,7 @@ def two_layouts(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.one_in(3)
 def test_every_dtype_and_shape(tmp_path: Path, dtype: str, two_layouts: dict[str, Any]) -> None:
     def is_listed(shape: tuple[int, ...]) -> None:
         check(tmp_path / "a.pt", {"x": tensor_of(dtype, *shape)}, **two_layouts)
@@ -181,6 +182,7 @@ TREES: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("tree", TREES.values(), ids=TREES.keys())
+@pytest.mark.one_in(3)
 def test_every_kind_of_tree(
     tmp_path: Path, tree: Callable[[], object], layout: dict[str, Any]
 ) -> None:

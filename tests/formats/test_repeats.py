@@ -255,6 +255,7 @@ def _agree(repeats: Repeats, path: Path, data: bytes) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32))
+@pytest.mark.slow
 def test_damage_is_seen_as_by_reading_it_as_the_first(
     seed: int, taught_once: tuple[Repeats, Path, bytes]
 ) -> None:

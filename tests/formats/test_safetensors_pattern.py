@@ -126,6 +126,7 @@ def parts(epoch: int) -> tuple[str, bytes]:
     ],
 )
 @pytest.mark.parametrize("tail", ["", "  ", "\n", "\0", "x", "{}"])
+@pytest.mark.one_in(4)
 def test_metadata_that_nobody_writes_is_read_anew_or_alike(
     lead: str, tail: str, taught: Repeats, tmp_path: Path
 ) -> None:
@@ -182,6 +183,7 @@ def test_shards_of_one_size_are_told_apart(tmp_path: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32))
+@pytest.mark.slow
 def test_damage_is_seen_as_by_reading_it_anew(
     seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

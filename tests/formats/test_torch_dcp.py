@@ -130,6 +130,7 @@ def cut_tensors(draw: st.DrawFn) -> dict[str, tuple[torch.Tensor, list[int]]]:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@pytest.mark.slow
 def test_chunks_are_joined_to_what_torch_joins_them_to(
     tmp_path: Path, cut: dict[str, tuple[torch.Tensor, list[int]]], files: int
 ) -> None:
@@ -161,6 +162,7 @@ def test_chunks_are_joined_to_what_torch_joins_them_to(
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@pytest.mark.slow
 def test_any_state_dict_is_read_back_as_torch_reads_it(
     tmp_path: Path, state: dict[str, Any]
 ) -> None:
@@ -405,6 +407,7 @@ def test_places_beyond_all_files_cost_nothing_but_their_tensors(tmp_path: Path) 
     assert seen(folder).lost == {"model.bias"}
 
 
+@pytest.mark.slow
 def test_items_that_share_a_place_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -279,6 +279,7 @@ def test_what_is_slow_now_and_then_makes_it_patient() -> None:
     assert watchdog.limit_s == 20.0
 
 
+@pytest.mark.slow
 def test_no_alarm_in_a_pause(tmp_path: Path, clock: Clock) -> None:
     watchdog = HangWatchdog(timeout=TIMEOUT_S, file=tmp_path / "hang.txt")
     clock.beat(watchdog)

@@ -177,6 +177,7 @@ def test_a_rule_that_is_bad_is_told_and_the_others_still_run(tmp_path: Path, wha
         ),
     ],
 )
+@pytest.mark.one_in(2)
 def test_a_layout_that_is_bad_is_told_and_ours_still_claim(
     tmp_path: Path, text: str, why: str
 ) -> None:

@@ -102,6 +102,7 @@ def test_figures_are_those_of_torch(tmp_path: Path) -> None:
     assert series[Trait.SQUARES][name][7] == pytest.approx(float(squares.norm()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_folder_gives_the_same_bytes_elsewhere(tmp_path: Path) -> None:
     one = run_of(tmp_path / "here" / "run", flip)
     other = tmp_path / "elsewhere, far" / "deep" / "run"

@@ -97,6 +97,7 @@ def test_the_run_was_fine_and_then_died_by_its_own_arithmetic(story: Story) -> N
     assert any(weight.isnan().any() for weight in best["model_state_dict"].values())
 
 
+@pytest.mark.slow
 def test_scan_tells_the_dead_from_the_sound_and_names_the_last_good(
     plot: Plot, story: Story, good_epoch: int
 ) -> None:

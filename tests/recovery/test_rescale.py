@@ -46,6 +46,7 @@ def times(path: Path, factor: float) -> tuple[float, ...]:
 
 @pytest.mark.parametrize("first", [0.75, 0.1, 0.7, 1 / 3])
 @pytest.mark.parametrize("second", [0.75, 0.5, 0.9])
+@pytest.mark.one_in(3)
 def test_a_second_scaling_is_reckoned_from_the_original(
     first: float, second: float, tmp_path: Path
 ) -> None:

@@ -245,6 +245,7 @@ words = st.text(
 
 @settings(deadline=None, max_examples=60)
 @given(before=words, after=words, rate=st.decimals("1e-9", "1e6", places=9), path=words)
+@pytest.mark.slow
 def test_all_other_words_stay(before: str, after: str, rate: object, path: str) -> None:
     listed = ["python", "t.py", "--keep", before, "--lr", f"{rate}", "--ckpt", "old", "--z", after]
     found = resumed(shlex.join(listed), resume=f"./{path}/new.pth")

@@ -101,6 +101,7 @@ def torch_takes(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.one_in(3)
 def test_a_copy_is_judged_as_torch_judges_it(kind: str, tmp_path: Path) -> None:
     source = KINDS[kind](tmp_path / "source.pth")
     dry = restore(source, tmp_path / "clean.pth", dry_run=True)

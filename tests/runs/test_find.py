@@ -111,6 +111,7 @@ def test_older_comes_before_newer(tmp_path: Path) -> None:
     assert found(laid(tmp_path / "b", dict.fromkeys(dated, LINES))) == dated
 
 
+@pytest.mark.slow
 def test_a_folder_of_a_hundred_thousand_images_costs_a_listing(tmp_path: Path) -> None:
     opened: list[str] = []
 

@@ -63,6 +63,7 @@ def test_the_usual_example_needs_no_stopping(tmp_path: Path) -> None:
     assert found.unread == 1  # `aaa` is no number
 
 
+@pytest.mark.slow
 def test_all_lines_together_take_no_more_than_a_few_seconds(tmp_path: Path) -> None:
     told: list[str] = []
     path = written(tmp_path, "1 50", *[SHORT] * 500, "2 60")

@@ -116,6 +116,7 @@ def test_rows_are_measured_as_a_loop_measures_them(
 @pytest.mark.parametrize("name", ALL_DTYPES)
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
+@pytest.mark.one_in(3)
 def test_both_backends_count_what_a_loop_counts(name: str, data: st.DataObject) -> None:
     dtype = BY_NAME[name]
     raw = data.draw(elements(dtype))
@@ -215,6 +216,7 @@ def test_no_elements_give_nothing(backend: str) -> None:
 @pytest.mark.parametrize("name", ALL_DTYPES)
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())
+@pytest.mark.one_in(3)
 def test_merging_two_runs_is_measuring_them_as_one(name: str, data: st.DataObject) -> None:
     dtype = BY_NAME[name]
     raws = [data.draw(elements(dtype)) for _ in range(3)]

@@ -98,6 +98,7 @@ def dtype_name(tensor: torch.Tensor) -> str:
 
 @pytest.mark.parametrize("jobs", [1, 4])
 @pytest.mark.parametrize("case", TENSORS)
+@pytest.mark.one_in(3)
 def test_a_tensor_is_measured_as_it_shows_itself(
     tmp_path: Path, case: str, kernels: Kernels, jobs: int
 ) -> None:

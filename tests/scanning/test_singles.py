@@ -56,6 +56,7 @@ def scanned(
 
 
 @pytest.mark.parametrize("kernels", backends(), ids=lambda kernels: kernels.name)
+@pytest.mark.one_in(2)
 def test_files_of_one_structure_are_measured_as_if_each_were_the_first(
     kernels: Kernels, tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def cut(draw: st.DrawFn) -> tuple[tuple[int, ...], list[Box]]:
 
 @given(cut())
 @settings(max_examples=300, deadline=None)
+@pytest.mark.slow
 def test_chunks_are_sound_if_and_only_if_each_element_is_in_one(
     made: tuple[tuple[int, ...], list[Box]],
 ) -> None:

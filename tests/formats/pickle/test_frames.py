@@ -133,6 +133,7 @@ def with_lies(chance: random.Random) -> bytes:
     return data
 
 
+@pytest.mark.slow
 def test_every_name_that_the_reader_in_c_asks_for_is_among_ours() -> None:
     outcome = run_mutants(3000, seed=7, workers=1)
     assert outcome.missed == []

@@ -136,6 +136,7 @@ _DATA = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(data=_DATA, protocol=st.integers(0, 5), python_pickler=st.booleans())
+@pytest.mark.slow
 def test_plain_data_is_what_pickle_makes_of_it(
     data: object, protocol: int, python_pickler: bool
 ) -> None:

@@ -24,6 +24,7 @@ CONFIGURED = ("config.json", "adapter_config.json", "training_args.bin")
 
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
+@pytest.mark.one_in(3)
 def test_every_part_has_a_kind_and_faults(layout: Layout, tmp_path: Path) -> None:
     series = layout.build(tmp_path)
     assert len(series.checkpoints) == 3

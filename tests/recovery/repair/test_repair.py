@@ -31,6 +31,7 @@ def large(tmp_path: Path) -> Whole:
     return whole(tmp_path, {"weight": torch.randn(40_000) * 0.02}, "large.pth")
 
 
+@pytest.mark.slow
 def test_wherever_the_bit_is_the_file_is_again_what_it_was(one: Whole) -> None:
     chance = random.Random(0)
     for at in [*range(0, 60, 7), *chance.sample(range(len(one.data)), 60)]:

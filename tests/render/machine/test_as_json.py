@@ -34,6 +34,7 @@ class Mode(enum.StrEnum):
 
 
 @given(PLAIN)
+@pytest.mark.slow
 def test_it_says_what_the_standard_library_says(value: Any) -> None:
     assert dump(value) == json.dumps(value, indent=2) + "\n"
     assert dump_line(value) == json.dumps(value) + "\n"

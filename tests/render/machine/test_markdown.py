@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -100,6 +101,7 @@ def test_nobody_is_called_and_nothing_is_linked() -> None:
     assert "www.forged" not in prose
 
 
+@pytest.mark.slow
 def test_it_fits_a_comment() -> None:
     many = tuple(
         replace(

@@ -213,5 +213,6 @@ reports = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(reports)
+@pytest.mark.slow
 def test_it_is_valid_whatever_was_found(found: Report) -> None:
     run_of(found)
