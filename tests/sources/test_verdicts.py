@@ -54,6 +54,26 @@ def test_a_folder_of_several_parts_is_judged_as_it_is_here(tmp_path: Path, name:
     assert [str(one.path) for one in there.checkpoints]
 
 
+@pytest.mark.parametrize("name", ["transformers-shards", "deepspeed-zero3", "pairs"])
+def test_a_folder_of_several_parts_is_restored_as_it_is_here(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "run"
+    root.mkdir()
+    next(one for one in TWINS if one.name == name).build(root)
+    url = uploaded(root)
+    for source, output in ((root, tmp_path / "here"), (url, tmp_path / "there")):
+        ckptdoctor.restore(source, output=output)
+    assert contents_below(tmp_path / "there") == contents_below(tmp_path / "here")
+
+
+def contents_below(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder, but for the notes that name a source."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and b'"name": "ckptdoctor"' not in path.read_bytes()
+    }
+
+
 def test_a_run_with_its_log_is_judged_as_it_is_here(run_folder: Path) -> None:
     url = uploaded(run_folder)
     here, there = ckptdoctor.scan(run_folder), ckptdoctor.scan(url)

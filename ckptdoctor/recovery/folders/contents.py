@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.places import looks_into
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES
 
 __all__ = ["Contents", "SourceFile", "contents_of"]
@@ -93,6 +94,7 @@ def _file(name: str, path: Path) -> SourceFile:
 
 
 def _walk(folder: Path, prefix: str, parts: Sequence[str], left: list[str]) -> Iterator[SourceFile]:
+    looks_into(folder)
     with os.scandir(folder) as listed:
         entries = sorted(listed, key=lambda entry: entry.name)
     for entry in entries:
@@ -100,13 +102,13 @@ def _walk(folder: Path, prefix: str, parts: Sequence[str], left: list[str]) -> I
         if _is_leftover(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
-            why = _why_left(Path(entry.path), name, parts)
+            why = _why_left(folder / entry.name, name, parts)
             if why:
                 left.append(f"{name}: {why}")
             else:
-                yield from _walk(Path(entry.path), f"{name}/", parts, left)
+                yield from _walk(folder / entry.name, f"{name}/", parts, left)
         elif entry.is_file():
-            yield _file(name, Path(entry.path))
+            yield _file(name, folder / entry.name)
         else:
             left.append(f"{name}: {'a link to a folder' if entry.is_dir() else 'no regular file'}")
 
@@ -121,6 +123,19 @@ def _why_left(folder: Path, name: str, parts: Sequence[str]) -> str:
         return ""
     if folder.name.startswith(".") or folder.name in _CACHES:
         return "hidden, and no part of the checkpoint"
-    if any(file.lower().endswith(_PARTS) for _, _, inside in os.walk(folder) for file in inside):
-        return "checkpoints of its own"
-    return ""
+    return "checkpoints of its own" if _holds_parts(folder) else ""
+
+
+def _holds_parts(folder: Path) -> bool:
+    looks_into(folder)
+    try:
+        with os.scandir(folder) as listed:
+            entries = list(listed)
+    except OSError:
+        return False
+    return any(
+        _holds_parts(folder / entry.name)
+        if entry.is_dir(follow_symlinks=False)
+        else entry.name.lower().endswith(_PARTS)
+        for entry in entries
+    )
