@@ -291,7 +291,7 @@ def _rates(
 
 
 def _is_followed(jump: Jump, trouble: Trouble, course: RateCourse) -> bool:
-    """Whether the trouble began where the rate jumped, or soon after.
+    """Whether the trouble began where the rate jumped, or soon after; all was well until then.
 
     Not where the rate that it jumped to lies far below one that had done no harm: a cycle goes up
     from its lowest rate.
@@ -300,6 +300,10 @@ def _is_followed(jump: Jump, trouble: Trouble, course: RateCourse) -> bool:
         return False
     if jump.after < _HARMLESS * (course.until(jump.at).top or 0.0):
         return False
+    if trouble.gradual and trouble.well is not None and trouble.well < jump.at:
+        since_well = [at for at, _ in course.rates if trouble.well < at <= jump.at]
+        if len(since_well) == 1:  # it was the first thing after all was well
+            return True
     between = course.since(jump.at).until(trouble.at)
     return len(between.rates) <= _SOON
 

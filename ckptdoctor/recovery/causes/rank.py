@@ -80,7 +80,7 @@ def _too_high(evidence: Evidence) -> Iterator[Cause]:
     top = rates.top_before or rates.well or 0.0
     rising = rates.bad >= top and rates.bad > rates.lowest_before * _RISEN
     if rising:
-        told = f"the learning rate was still rising, to {rates.bad:.4g}{where}, its highest so far"
+        told = f"the learning rate had risen to {rates.bad:.4g}{where}, above that of good epochs"
     elif rates.bad >= _NEAR_TOP * top and rates.lowest_before * _RISEN < top:
         told = f"the learning rate stood near its peak of {top:.4g}{where}: {rates.bad:.4g}"
     else:

@@ -65,6 +65,19 @@ def test_a_rate_that_rises_past_the_edge_gets_a_peak_below_it(tmp_path: Path) ->
     assert advice.factor * 5.0 > died_at / 10, "and is not as good as nothing"
 
 
+@pytest.mark.parametrize("low", [0.1, 0.002])
+def test_a_jump_after_which_it_got_worse_by_and_by_is_a_jump(tmp_path: Path, low: float) -> None:
+    """Whether it stood, or had fallen as a cycle does: the rate that was too high came at once."""
+    scores = [*LEARNS, 0.63, 0.6, 0.56, 0.5, 0.02, 0.02]
+    before = [0.1 - (0.1 - low) * at / 9 for at in range(10)]
+    run = dead_run(tmp_path / "run", scores, rates=[*before, *[1.0] * 6])
+    advice = planned(run).advice
+    assert advice.causes[0].kind is CauseKind.RATE_JUMPED
+    assert "to 1, times" in advice.causes[0].evidence[0]
+    assert "at epoch 11" in advice.causes[0].evidence[0]
+    assert 0.01 < advice.factor * 1.0 < 0.1, "as healthy rates were, not as their lowest was"
+
+
 def test_momentum_that_was_gathered_past_the_edge_is_forgotten(tmp_path: Path) -> None:
     rising = dead_run(
         tmp_path / "rising", [0.3, 0.5, 0.6, 0.62, NAN], rates=[0.1, 0.2, 0.3, 0.4, 0.5]
