@@ -213,10 +213,17 @@ def set_rates(draft: Draft, value: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standard:
-    """The largest rates that are stored, to which the others keep their proportion."""
+    """The largest rates that are stored, to which the others keep their proportion.
+
+    Attributes:
+        current: that of now.
+        initial: that which schedules start from.
+        bound: between which they move; 0 where none is stored.
+    """
 
     current: float
     initial: float
+    bound: float = 0.0
 
     def of(self, name: str, rate: float, value: float) -> float | None:
         """A rate once the largest is ``value``; None for one that is a bound, and stays."""
@@ -243,7 +250,8 @@ def standard_of(stored: Mapping[str, float], path: Path) -> Standard:
             "use --weights-only, and give the rate to the training script"
         )
     initial = max((v for name, v in stored.items() if _ends(name, "initial_lr")), default=largest)
-    return Standard(current=largest, initial=initial)
+    bound = max((v for name, v in stored.items() if kind_of(name) is Kind.BOUND), default=0.0)
+    return Standard(current=largest, initial=initial, bound=bound)
 
 
 def _ends(name: str, key: str) -> bool:
@@ -261,11 +269,17 @@ def put_rates(draft: Draft, value: float, now: Standard) -> None:
 
 
 def set_action(value: float, now: Standard) -> Action:
-    """That the rates were set, in words."""
+    """That the rates were set, in words; and that a schedule may lead back to its own."""
+    notice = _WINS
+    if now.bound > value:
+        notice += (
+            f"; the stored schedule goes up to {now.bound:.6g}, which stays: its next step may "
+            f"lead there. --scale-lr {value / now.current:.3g} lowers that as well"
+        )
     return Action(
         name="set-lr",
         message=f"the stored learning rate, {now.current:.6g} (initially {now.initial:.6g}), is "
         f"{value:.6g} now",
-        notice=_WINS,
+        notice=notice,
         set_lr=value,
     )

@@ -327,6 +327,36 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["good.pth"]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "leads"),
+    [
+        (lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.01, total_steps=50), True),
+        (lambda o: torch.optim.lr_scheduler.CyclicLR(o, 1e-3, 0.06, cycle_momentum=False), True),
+        (lambda o: torch.optim.lr_scheduler.StepLR(o, 10), False),
+    ],
+)
+def test_a_schedule_that_leads_back_over_the_rate_that_is_set_is_told(
+    schedule: Any, leads: bool, tmp_path: Path
+) -> None:
+    """As torch's own schedules do at their next step: the oracle beside the words."""
+    model = small_model()
+    adam = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    stored = schedule(adam)
+    for _ in range(7):
+        adam.step()
+        stored.step()
+    state = {"model": model.state_dict(), "optimizer": adam.state_dict()}
+    source = save(tmp_path / "a.pth", state | {"scheduler": stored.state_dict()})
+    done, loaded = restored(source, set_lr=1e-5)
+    adam.load_state_dict(loaded["optimizer"])
+    stored.load_state_dict(loaded["scheduler"])
+    for _ in range(12):
+        adam.step()
+        stored.step()
+    assert (adam.param_groups[0]["lr"] > 1e-4) is leads
+    assert ("lead there. --scale-lr" in done.actions[-1].notice) is leads
+
+
 def test_groups_keep_their_proportions_when_a_rate_is_set(tmp_path: Path) -> None:
     model = small_model()
     groups = [
