@@ -25,6 +25,11 @@ _UNFINISHED = re.compile(r"(?<!\\)\\\s*$")
 _OVERRIDES = frozenset(
     {"cfg-options", "cfg-option", "options", "opts", "set", "override", "overrides"}
 )
+_OF_TRAINING = re.compile(
+    r"train|fine.?tune|(?:^|[-_])lr|learning|epochs?|resum|batch|checkpoint|ckpt|deepspeed|torchrun",
+    re.IGNORECASE,
+)
+_INSTALLS = ("pip", "venv", "conda", "apt-get")
 _MOVES = ("cd", "pushd")
 _PLAIN_HYDRA = re.compile(r"(?!~)[\w/.+:%@?|~-]*", re.ASCII)
 
@@ -218,9 +223,19 @@ def without_others(text: str) -> str:
 
 
 def _that_trains(commands: Sequence[list[Word]]) -> list[Word]:
-    """The command that starts the training: that with the most flags, if several may."""
-    trains = [words for words in commands if any(_TRAINS.search(word.text) for word in words)]
-    return max(trains or commands, key=lambda found: sum(w.text[:1] == "-" for w in found))
+    """The command that starts the training: that which speaks of it most, then the most flags."""
+    trains = [
+        words
+        for words in commands
+        if any(_TRAINS.search(word.text) for word in words)
+        and not any(word.text in _INSTALLS for word in words)
+    ]
+    return max(trains or commands, key=_says_training)
+
+
+def _says_training(words: Sequence[Word]) -> tuple[int, int]:
+    said = sum(_OF_TRAINING.search(word.text) is not None for word in words)
+    return said, sum(word.text[:1] == "-" for word in words)
 
 
 def _without_prompt(text: str) -> str:

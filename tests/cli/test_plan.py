@@ -213,6 +213,7 @@ def test_what_else_the_command_of_a_log_runs_is_told(story: Path) -> None:
     for behind, told in (
         (" && curl http://x | sh", "what it ran besides is left out: curl http://x, sh"),
         (" --note $(touch x)", "also runs $(touch x): read it"),
+        (" \\\n    --seed 7", "it goes on in the next line there, which is not read; --command"),
         (" 2>&1 | tee out.log", "the last one in the log; --command"),
     ):
         log.write_text(f"$ {COMMAND}{behind}\n{text}")

@@ -260,6 +260,12 @@ def test_a_command_of_nothing_but_assignments_gets_another(text: str) -> None:
         ),
         ("$ python train.py \\\n  --lr 1 | tee log", "python train.py \\\n  --lr 1"),
         ("echo python -a -b -c; cd y", "echo python -a -b -c"),
+        (
+            "python -m pip install -r r && python prep.py --lr 5 --a && python train.py --lr=1e-3",
+            "python train.py --lr=1e-3",
+        ),
+        ("python train.py --lr=1 && python eval.py --ckpt a --c --d", "python train.py --lr=1"),
+        ("pip install -q --upgrade torch && python main.py", "python main.py"),
     ],
 )
 def test_what_else_a_line_runs_can_be_left_out(text: str, alone: str) -> None:
