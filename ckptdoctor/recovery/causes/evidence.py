@@ -269,11 +269,7 @@ def _rates(
     if trouble.began is None:
         return Rates(ahead=ahead, growth=growth)
     before = course.until(trouble.began)
-    well = (
-        before
-        if trouble.well is None
-        else RateCourse(tuple(pair for pair in before.rates if pair[0] <= trouble.well))
-    )
+    well = before if trouble.well is None else before.through(trouble.well)
     bad = course.since(trouble.began)
     jump = next((jump for jump in course.jumps() if _is_followed(jump, trouble, course)), None)
     calm = well if jump is None else course.until(jump.at)
@@ -301,8 +297,8 @@ def _is_followed(jump: Jump, trouble: Trouble, course: RateCourse) -> bool:
     if jump.after < _HARMLESS * (course.until(jump.at).top or 0.0):
         return False
     if trouble.gradual and trouble.well is not None and trouble.well < jump.at:
-        since_well = [at for at, _ in course.rates if trouble.well < at <= jump.at]
-        if len(since_well) == 1:  # it was the first thing after all was well
+        since_well = len(course.through(jump.at).rates) - len(course.through(trouble.well).rates)
+        if since_well == 1:  # it was the first thing after all was well
             return True
     between = course.since(jump.at).until(trouble.at)
     return len(between.rates) <= _SOON
