@@ -9,7 +9,6 @@ calls code, is never taken for a pattern.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,13 +16,14 @@ from typing import TypeVar
 
 from ckptdoctor.bulk import instances
 from ckptdoctor.checkpoint import Checkpoint, Scalar, StorageRef, Structure, TensorRecord
+from ckptdoctor.formats.alike import columns_of, plain_refs
 from ckptdoctor.formats.assemble import scalar_tensors
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Located, PickleError
 from ckptdoctor.formats.pickle.pattern import PicklePattern, Pushed, plain_numbers
-from ckptdoctor.formats.safetensors_pattern import SafetensorsPattern
+from ckptdoctor.formats.safetensors_pattern import Header, SafetensorsPattern
 from ckptdoctor.formats.source import PartSource
 from ckptdoctor.formats.tree import harvest
 from ckptdoctor.formats.zip.directory import read_directory
@@ -67,7 +67,10 @@ class Repeats:
         if not (self._known or self._headers) or file.start:
             return None
         if file.source.read(0, 4) != _MAGIC:
-            return _first(self._headers, lambda pattern: pattern.read(file, limits))
+            header = Header.of(file) if self._headers else None
+            if header is None:
+                return None
+            return _first(self._headers, lambda pattern: pattern.read(file, limits, header))
         place = find_directory(file.source)
         if place is None:
             return None
@@ -213,17 +216,12 @@ class _Pattern:
         )
 
     def _refs(self, matched: Matched) -> list[StorageRef]:
-        none = itertools.repeat(None)
-        return instances(
-            StorageRef,
+        return plain_refs(
             len(matched.offsets),
             key=map(matched.folder.__add__, self.directory.rests),
             offset=matched.offsets,
             nbytes=self.directory.nbytes,
             crc32=matched.crc32s,
-            deflated_nbytes=none,
-            inline=none,
-            text_nbytes=none,
         )
 
     def _tensors(self, refs: list[StorageRef]) -> list[TensorRecord]:
@@ -257,7 +255,6 @@ def _pattern_of(file: OpenFile, limits: Limits, read: Checkpoint) -> _Pattern | 
     own = {tensor.fqn for tensor in read.tensors}
     scalars = {name: value for name, value in read.scalars.items() if name not in own}
     texts = (value for value in scalars.values() if isinstance(value, str))
-    fields = ("fqn", "dtype", "shape", "stride", "storage_offset", "role", "lost")
     return _Pattern(
         directory=alike,
         pickle=pickle,
@@ -265,7 +262,7 @@ def _pattern_of(file: OpenFile, limits: Limits, read: Checkpoint) -> _Pattern | 
         taken=2 * sum(map(len, (*scalars, *own, *texts))),
         checkpoint=replace(read, scalars=scalars),
         stored=stored,
-        columns={name: tuple(getattr(t, name) for t in read.tensors) for name in fields},
+        columns=columns_of(read.tensors),
         values=tuple(index for index, t in enumerate(read.tensors) if t.fqn in read.scalars),
         others=tuple(
             index

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import operator
 import re
@@ -12,12 +11,13 @@ from typing import Self
 
 from ckptdoctor.bulk import instances
 from ckptdoctor.checkpoint import Checkpoint, Scalar, StorageRef, Structure, TensorRecord
+from ckptdoctor.formats.alike import columns_of, plain_refs
 from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.stray import code_in_noise
 from ckptdoctor.formats.torch_tar import is_tar
 
-__all__ = ["SafetensorsPattern"]
+__all__ = ["Header", "SafetensorsPattern"]
 
 _LENGTH_NBYTES = 8
 _LEAST_NBYTES = 4096  # what a file is told from others by lies within the header then
@@ -26,11 +26,10 @@ _SUFFIX = ".safetensors"  # other names may make another thing of the same bytes
 _TEXT = rb'"[ !#-\[\]-~]*"'  # nothing in it is escaped
 _PAIR = _TEXT + rb":" + _TEXT
 _LEAD = re.compile(rb'\{"__metadata__":(\{(?:' + _PAIR + rb"(?:," + _PAIR + rb")*)?\}),")
-_FIELDS = ("fqn", "dtype", "shape", "stride", "storage_offset", "role", "lost")
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     """A header in two parts.
 
     Attributes:
@@ -81,7 +80,7 @@ class SafetensorsPattern:
         structure: what files of it are marked with.
     """
 
-    header: _Header
+    header: Header
     checkpoint: Checkpoint
     columns: Mapping[str, tuple[object, ...]]
     structure: Structure
@@ -89,7 +88,7 @@ class SafetensorsPattern:
     @classmethod
     def of(cls, file: OpenFile, read: Checkpoint) -> Self | None:
         """The pattern of a file that was read; None of an unusual one."""
-        header = _Header.of(file)
+        header = Header.of(file)
         stored = [tensor.storage for tensor in read.tensors]
         if (
             header is None
@@ -101,16 +100,15 @@ class SafetensorsPattern:
         return cls(
             header=header,
             checkpoint=read,
-            columns={name: tuple(getattr(each, name) for each in read.tensors) for name in _FIELDS},
+            columns=columns_of(read.tensors),
             structure=Structure(),
         )
 
-    def read(self, file: OpenFile, limits: Limits) -> Checkpoint | None:
+    def read(self, file: OpenFile, limits: Limits, header: Header) -> Checkpoint | None:
         """The checkpoint in a file of this structure; None where anything else differs."""
-        known, header = self.checkpoint, _Header.of(file)
+        known = self.checkpoint
         if (
-            header is None
-            or header.tensors != self.header.tensors
+            header.tensors != self.header.tensors
             or file.nbytes - header.start != known.nbytes - self.header.start
             or not self._suffices(limits, header)
             or code_in_noise(file.source, limits)
@@ -129,7 +127,7 @@ class SafetensorsPattern:
             structure=self.structure,
         )
 
-    def _suffices(self, limits: Limits, header: _Header) -> bool:
+    def _suffices(self, limits: Limits, header: Header) -> bool:
         """Whether the limits of another file let everything through."""
         return (
             max(len(self.checkpoint.tensors), header.objects - 2) <= limits.tensors
@@ -139,15 +137,9 @@ class SafetensorsPattern:
     def _refs(self, moved: int) -> list[StorageRef]:
         """The places of the tensors in a file whose payload begins so many bytes later."""
         known = self.checkpoint.records
-        none = itertools.repeat(None)
-        return instances(
-            StorageRef,
+        return plain_refs(
             len(known),
             key=[ref.key for ref in known],
             offset=[ref.offset + moved for ref in known],
             nbytes=[ref.nbytes for ref in known],
-            crc32=none,
-            deflated_nbytes=none,
-            inline=none,
-            text_nbytes=none,
         )
