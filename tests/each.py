@@ -1,13 +1,11 @@
-"""Many cases: small ones in one test, and of large ones a few where somebody waits."""
+"""Many small cases in one test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import pytest
-
-__all__ = ["assert_each", "each_nth"]
+__all__ = ["assert_each"]
 
 T = TypeVar("T")
 
@@ -39,18 +37,3 @@ def assert_each(cases: Iterable[T], check: Callable[[T], object]) -> None:
     assert count, "there are no cases"
     if errors:
         raise ExceptionGroup(f"{len(errors)} of {count} cases fail", errors[:_MOST_SHOWN])
-
-
-def each_nth(step: int, cases: Iterable[T], name: Callable[[T], str], first: int = 0) -> list[Any]:
-    """Parameters of a test: every so manieth as it is, and the others marked ``slow``.
-
-    Args:
-        step: of how many one is left unmarked.
-        cases: in an order in which neighbours are alike.
-        name: of a case.
-        first: of those that are left unmarked.
-    """
-    return [
-        pytest.param(case, id=name(case), marks=() if at % step == first else pytest.mark.slow)
-        for at, case in enumerate(cases)
-    ]

@@ -22,7 +22,6 @@ from tests.bad_inputs.running import called, made
 from tests.builders import save
 from tests.cache.support import counted, no_answers, settled
 from tests.cli.support import make_run
-from tests.each import each_nth
 from tests.layouts.folders import TWINS
 from tests.layouts.folders.truth import Layout
 
@@ -44,8 +43,8 @@ def same_answers(
     return len(reads), len(again) // len(commands)
 
 
-@pytest.mark.parametrize("kind", each_nth(12, ALL_KINDS, lambda kind: kind.name))
-@pytest.mark.one_in(3)
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.one_in(36)
 def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
     if why := kind.why_not():
         pytest.skip(why)
@@ -54,7 +53,8 @@ def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
     same_answers([made(kind, inside)], COMMANDS[:1])
 
 
-@pytest.mark.parametrize("sample", each_nth(4, EACH_FORMAT, lambda sample: sample.name))
+@pytest.mark.parametrize("sample", EACH_FORMAT, ids=lambda sample: sample.name)
+@pytest.mark.one_in(4)
 def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
     (tmp_path / "model_3.pth").write_bytes(sample.data)
     read, again = same_answers([tmp_path])
@@ -62,8 +62,8 @@ def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
     assert again == 0
 
 
-@pytest.mark.parametrize("layout", each_nth(6, TWINS, lambda layout: layout.name))
-@pytest.mark.one_in(3)
+@pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
+@pytest.mark.one_in(18)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)
     read, again = same_answers([tmp_path], (COMMANDS[0], ("history", "--format", "json")))
