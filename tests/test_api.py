@@ -396,6 +396,7 @@ print(ckptdoctor.scan(sys.argv[1]))
 @pytest.mark.parametrize("backend", ["libtorch", pytest.param("eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("code", [TORCH_FIRST, TORCH_LATER], ids=["before", "after"])
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_torch_may_be_imported_before_or_after(folder: Path, code: str, backend: str) -> None:
     good = folder / "checkpoint_epoch_9.pth"
     outcome = run(folder, good, code=code, env={"CKPTDOCTOR_BACKEND": backend})
@@ -406,6 +407,7 @@ def test_torch_may_be_imported_before_or_after(folder: Path, code: str, backend:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads by /proc")
+@pytest.mark.slow
 def test_no_thread_of_the_library_stays_either(folder: Path) -> None:
     code = (  # a thread that has ended takes a moment to be gone
         "import os, sys, time, ckptdoctor\n"

@@ -180,6 +180,7 @@ def test_each_run_is_told_with_its_files_in_the_order_of_paths(tmp_path: Path) -
     assert all(report.is_part for report in told[:-1])
 
 
+@pytest.mark.slow
 def test_what_was_told_is_not_kept(tmp_path: Path) -> None:
     alive: list[int] = []
 

@@ -118,6 +118,7 @@ HEALTHY, SUSPECT, SALVAGEABLE, CORRUPT, _ = Verdict
         ("rng_state.pth", cut, "CD102", SUSPECT),
     ],
 )
+@pytest.mark.one_in(3)
 def test_it_is_as_good_as_its_worst_needed_part(
     run: Path, part: str, damage: Callable[[Path], None], code: str, verdict: Verdict
 ) -> None:

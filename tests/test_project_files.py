@@ -47,6 +47,7 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
 
 
+@pytest.mark.slow
 def test_one_address_stands_everywhere() -> None:
     assert re.fullmatch(r"https://github\.com/[\w.-]+/ckptdoctor", address())
     assert all(url.startswith(address()) for url in project()["urls"].values())

@@ -114,6 +114,7 @@ def test_files_of_one_structure_share_what_is_not_their_own(mixed: Path) -> None
 
 
 @pytest.mark.parametrize("keep_details", [False, True])
+@pytest.mark.one_in(2)
 def test_the_report_is_that_of_cases_in_full(
     mixed: Path, monkeypatch: pytest.MonkeyPatch, keep_details: bool
 ) -> None:

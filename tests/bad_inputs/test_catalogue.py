@@ -107,6 +107,7 @@ def test_no_command_falls_and_no_source_changes(kind: Kind, tmp_path: Path) -> N
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_one_folder_of_them_all_gets_all_the_verdicts(tmp_path: Path) -> None:
     folder = place(tmp_path)
     wanted = {}

@@ -18,6 +18,7 @@ from tests.benchmarks.bit_repair import (
 from tests.benchmarks.bit_repair_samples import KINDS, packed_samples, sample
 
 
+@pytest.mark.slow
 def test_flips_are_found_and_other_damage_is_refused(tmp_path: Path) -> None:
     pool = [sample(tmp_path, kind, 1 << 10 + 3 * at) for at, kind in enumerate(KINDS[:4])]
     single = flips(pool, tmp_path, 12, random.Random(0))

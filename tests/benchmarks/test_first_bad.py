@@ -35,6 +35,7 @@ def test_there_are_fifty_and_thirty_and_all_differ() -> None:
     assert again != [(run.tensor, run.onset) for run in faulty_runs(seed=1)]
 
 
+@pytest.mark.slow
 def test_a_run_is_judged(tmp_path: Path) -> None:
     run = next(one for one in faulty_runs() if one.kind == "bit flip")
     outcome = judge(tmp_path / "run", run, train(tmp_path / "run", run.plan))

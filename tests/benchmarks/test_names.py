@@ -74,6 +74,7 @@ def test_a_value_is_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
         ("load", "functools: partial, which is code"),
     ],
 )
+@pytest.mark.one_in(4)
 def test_each_kind_of_code_is_found(monkeypatch: pytest.MonkeyPatch, name: str, why: str) -> None:
     wrong = walk_with(monkeypatch, name).wrong
     assert [(module, found) for module, found, _ in wrong] == [("made", name)]

@@ -145,6 +145,7 @@ CHANGES: tuple[Callable[[Path], None], ...] = (
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda one: one.__name__)
 @pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 def test_a_change_is_seen(change: Callable[[Path], None], tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     with settled():
@@ -232,6 +233,7 @@ def test_nothing_is_kept_of_what_was_changed_just_now(tmp_path: Path) -> None:
         b'[0, "x", 1, 1, 1%s, false]' % (b"0" * 400),
     ],
 )
+@pytest.mark.one_in(3)
 def test_a_hostile_answer_is_none(said: bytes, cache: Path, tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     with settled():
@@ -306,6 +308,7 @@ def not_watched(root: Path, *arguments: str | Path) -> list[str]:
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
 @pytest.mark.one_in(4)
+@pytest.mark.one_in(3)
 def test_every_place_that_is_looked_at_is_watched(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)
     for command in ("scan", "history"):

@@ -187,6 +187,7 @@ def test_what_is_damaged_or_foreign_is_set_aside_and_said(
     assert path.is_file()
 
 
+@pytest.mark.slow
 def test_every_flipped_byte_is_noticed_or_does_not_matter(
     cache: Path, tmp_path: Path, stride: int
 ) -> None:
@@ -233,6 +234,7 @@ HOSTILE = (
 @pytest.mark.parametrize("where", ["structure", "details", "figures"])
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 def test_a_hostile_result_leads_to_a_reading_and_to_nothing_else(
     where: str, hostile: bytes, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

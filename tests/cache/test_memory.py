@@ -53,6 +53,7 @@ def _moved(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [os.utime, _rewritten, _replaced, _longer, _moved])
+@pytest.mark.one_in(2)
 def test_a_file_that_changed_in_any_way_is_read_again(
     change: Callable[[Path], object], tmp_path: Path
 ) -> None:

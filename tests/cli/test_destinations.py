@@ -63,6 +63,7 @@ def test_a_socket_stays_where_restore_is_to_replace_it(here: Path) -> None:
     assert stat.S_ISSOCK(place.stat().st_mode)
 
 
+@pytest.mark.slow
 def test_a_device_stays_in_a_namespace_of_its_own(here: Path) -> None:
     """A file over which the null device is mounted, seen by this command alone."""
     unshare = shutil.which("unshare")

@@ -67,6 +67,7 @@ def test_json_holds_it_all(pair: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.one_in(3)
 def test_every_format_has_the_same_exit_code(
     fmt: str, pair: tuple[Path, Path], tmp_path: Path, here: Here
 ) -> None:

@@ -39,6 +39,7 @@ def test_without_a_gpu_there_is_nothing_to_examine() -> None:
     assert outcome.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
     missing = with_module(tmp_path, "raise ModuleNotFoundError('pynvml', name='pynvml')")
     outcome = run("gpu", env=missing)

@@ -104,6 +104,7 @@ def test_it_writes_to_standard_output(fmt: str, folders: Mapping[str, tuple[Path
 
 @pytest.mark.parametrize("name", ["healthy", "broken", "empty", "missing"])
 @pytest.mark.one_in(2)
+@pytest.mark.one_in(2)
 def test_the_exit_code_is_the_same(
     name: str, folders: Mapping[str, tuple[Path, int]], tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_fail_on_counts_in_every_format(
 
 @pytest.mark.parametrize(("epoch", "code"), [(10, 0), (11, 1)])
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_inspect_writes_every_format(
     epoch: int, code: int, folders: Mapping[str, tuple[Path, int]], tmp_path: Path
 ) -> None:

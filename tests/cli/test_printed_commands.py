@@ -111,6 +111,7 @@ def no_command_of_github(text: str) -> None:
 
 @pytest.mark.parametrize("name", odd_names(0))
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(2)
 def test_next_of_scan(name: str, laid: Layout) -> None:
     paths = laid(name)
     _, table, _ = called("scan", *paths)
@@ -131,6 +132,7 @@ def test_next_of_scan(name: str, laid: Layout) -> None:
 
 @pytest.mark.parametrize("name", odd_names(1))
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(2)
 def test_the_options_of_plan(name: str, laid: Layout) -> None:
     paths = laid(name)
     plan = ["plan", *paths, "--command", TRAIN, "--added", "deep-supervision"]
@@ -150,6 +152,7 @@ def test_the_options_of_plan(name: str, laid: Layout) -> None:
 
 @pytest.mark.parametrize("laid", ["folder"], indirect=True)
 @pytest.mark.parametrize("name", odd_names(2))
+@pytest.mark.one_in(2)
 def test_next_of_history(name: str, laid: Layout) -> None:
     _, text, _ = called("history", *laid(name))
     no_command_of_github(text)
@@ -158,6 +161,7 @@ def test_next_of_history(name: str, laid: Layout) -> None:
 
 @pytest.mark.parametrize("laid", ["file"], indirect=True)
 @pytest.mark.parametrize("name", odd_names(3))
+@pytest.mark.one_in(2)
 def test_what_restore_says(name: str, laid: Layout) -> None:
     paths = laid(name)
     _, _, said = called("restore", *paths, "--epoch", "5")
@@ -198,6 +202,7 @@ def test_where_restore_may_write_instead(
 
 @pytest.mark.parametrize("fmt", ["table", "json", "jsonl", "csv", "markdown", "sarif", "junit"])
 @pytest.mark.parametrize("command", ["scan", "rank", "inspect", "diff"])
+@pytest.mark.one_in(3)
 def test_no_output_is_a_command_of_github(
     command: str, fmt: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +245,7 @@ def test_annotations_are_the_only_commands_of_github(
 
 @pytest.mark.parametrize("laid", ["folder"], indirect=True)
 @pytest.mark.parametrize("name", odd_names(4))
+@pytest.mark.one_in(2)
 def test_what_a_watch_says_to_run(name: str, laid: Layout) -> None:
     laid(name)
     alarm = Alarm(
@@ -310,6 +316,7 @@ def program(tmp_path: Path) -> Program:
     ],
 )
 @pytest.mark.one_in(4)
+@pytest.mark.one_in(2)
 def test_copied_from_a_terminal_and_run(
     name: str,
     laid: Layout,

@@ -76,6 +76,7 @@ def test_a_scan_of_more_loads_the_library_and_no_torch(tmp_path: Path) -> None:
     assert "ckptdoctor.scanning.libtorch" in found
 
 
+@pytest.mark.slow
 def test_where_nothing_is_set_no_setting_is_looked_at(tmp_path: Path, small: Path) -> None:
     found = imported(tmp_path, "scan", small, unset=True)
     assert {"ckptdoctor.settings.keys", "ckptdoctor.settings.settings"}.isdisjoint(found)

@@ -42,6 +42,7 @@ def same(executor: Executor, *paths: Path | str) -> str:
     return here
 
 
+@pytest.mark.one_in(3)
 def test_of_a_run_with_damage(many: Path, executor: Executor) -> None:
     told = same(executor, many)
     assert told.count('"verdict": "healthy"') >= 9
@@ -61,6 +62,7 @@ def test_the_files_are_not_opened_here(many: Path, workers: Workers) -> None:
         for one in TWINS
     ],
 )
+@pytest.mark.one_in(2)
 @pytest.mark.one_in(2)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path, workers: Workers) -> None:
     layout.build(tmp_path)

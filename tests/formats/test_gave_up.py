@@ -77,6 +77,7 @@ MADE = {
 
 @pytest.mark.parametrize("make", MADE.values(), ids=MADE)
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(3)
 def test_what_was_not_looked_through_is_told_and_not_restored(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = make(tmp_path)
     found = [p for p in open_checkpoint(path).problems if p.code == "CD107"]
@@ -113,6 +114,7 @@ def test_a_pickle_behind_many_large_records_is_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spaced", [None, 1])
+@pytest.mark.one_in(2)
 def test_an_honest_header_is_no_pickle(spaced: int | None) -> None:
     """Whatever its length is, which a pickle reader takes for opcodes."""
     chance = random.Random(7)

@@ -55,6 +55,7 @@ def check(path: Path, obj: object, protocol: int) -> Checkpoint:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.one_in(4)
+@pytest.mark.one_in(3)
 def test_every_dtype(tmp_path: Path, dtype: str, protocol: int) -> None:
     shapes = {"scalar": (), "empty": (0,), "row": (5,), "cube": (2, 3, 4)}
     tree = {name: tensor_of(dtype, *shape) for name, shape in shapes.items()}
@@ -68,6 +69,7 @@ def test_every_dtype(tmp_path: Path, dtype: str, protocol: int) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", [name for name in TREES if name != "meta"])
+@pytest.mark.one_in(3)
 def test_every_kind_of_tree(tmp_path: Path, name: str, protocol: int) -> None:
     tree = TREES[name]()
     checkpoint = check(tmp_path / "a.pkl", tree, protocol)
@@ -75,6 +77,7 @@ def test_every_kind_of_tree(tmp_path: Path, name: str, protocol: int) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.one_in(3)
 def test_arrays_stand_beside_tensors(tmp_path: Path, protocol: int) -> None:
     tree = {
         "tensor": torch.arange(3.0),

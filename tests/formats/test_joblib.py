@@ -53,6 +53,7 @@ def native(tree: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("compress", COMPRESSIONS, ids=str)
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(3)
 def test_arrays_are_those_that_joblib_loads(tmp_path: Path, compress: Any, protocol: int) -> None:
     path = tmp_path / "a.joblib"
     joblib.dump(arrays(), path, compress=compress, protocol=protocol)
@@ -70,6 +71,7 @@ def test_arrays_are_those_that_joblib_loads(tmp_path: Path, compress: Any, proto
 
 @pytest.mark.parametrize("compress", COMPRESSIONS, ids=str)
 @pytest.mark.parametrize("make", [small_model, lambda: small_model().state_dict()])
+@pytest.mark.one_in(3)
 def test_torch_objects(tmp_path: Path, make: Any, compress: Any) -> None:
     path = tmp_path / "a.joblib"
     obj = make()
@@ -189,6 +191,7 @@ def _uses(path: Path) -> list[Any]:
 
 @pytest.mark.parametrize("compress", [0, 3, ("xz", 3)], ids=str)
 @pytest.mark.one_in(3)
+@pytest.mark.slow
 def test_a_cut_file_is_never_healthy(tmp_path: Path, compress: Any, stride: int) -> None:
     path = tmp_path / "a.joblib"
     tree = {"w": torch.arange(40.0), "a": np.arange(40.0), "b": np.arange(9, dtype=np.int16)}

@@ -207,6 +207,7 @@ def test_every_kind_of_tree(
     ],
     ids="sgd momentum amsgrad adamw rmsprop adagrad adadelta adamax nadam radam rprop asgd".split(),
 )
+@pytest.mark.one_in(3)
 def test_every_optimizer(
     tmp_path: Path, make: Callable[[Any], torch.optim.Optimizer], two_layouts: dict[str, Any]
 ) -> None:

@@ -238,6 +238,7 @@ def test_every_cut_of_the_description_is_refused(tmp_path: Path) -> None:
         seen(folder)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_named_or_changes_nothing(tmp_path: Path, stride: int) -> None:
     folder = small(tmp_path / "d")
     path = folder / "__1_0.distcp"

@@ -159,6 +159,7 @@ def test_cut_at_every_length_is_a_checkpoint_or_an_error(
 AS_TORCH_DID = ("sys_info", "pickle", "tensors", "storages")
 
 
+@pytest.mark.slow
 def test_cut_at_every_length_every_whole_storage_is_listed(tmp_path: Path, stride: int) -> None:
     path = build(tmp_path / "a.tar", views=[(12, 11, 1, 1)], order=AS_TORCH_DID)
     whole = open_checkpoint(path)
@@ -267,6 +268,7 @@ HEADERS: dict[str, tuple[bytes, bytes]] = {
 
 
 @pytest.mark.parametrize(("kind", "nbytes"), HEADERS.values(), ids=list(HEADERS))
+@pytest.mark.one_in(5)
 def test_what_tar_was_extended_by_is_passed_over(
     tmp_path: Path, kind: bytes, nbytes: bytes
 ) -> None:

@@ -41,6 +41,7 @@ _ASYNC = (Fault.NAN_BATCH, Fault.LR)
     ],
 )
 @pytest.mark.one_in(4)
+@pytest.mark.one_in(2)
 def test_a_guarded_training_survives(case: Case, mode: str) -> None:
     told = train(case, guarded=True, mode=mode)
     assert not told.dead
@@ -50,6 +51,7 @@ def test_a_guarded_training_survives(case: Case, mode: str) -> None:
 
 @pytest.mark.parametrize("case", CONV, ids=identified)
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(2)
 def test_an_unguarded_training_dies(case: Case) -> None:
     told = train(case, guarded=False)
     if case.fault is Fault.OVERFLOW_SCALER:  # the scaler's own check is enough for that
@@ -70,6 +72,7 @@ def test_a_transformer(case: Case) -> None:
 
 
 @pytest.mark.parametrize("net", [Net.CONV, Net.CONV_BN])
+@pytest.mark.one_in(2)
 def test_the_guard_changes_nothing_where_nothing_is_wrong(net: Net) -> None:
     told = train(Case(net=net, fault=Fault.NONE), guarded=True)
     assert told == faultless(net)

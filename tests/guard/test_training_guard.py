@@ -57,6 +57,7 @@ def reference(kind: str, count: int = 12, left_out: tuple[int, ...] = ()) -> tor
 
 @pytest.mark.parametrize("mode", ["block", "async"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.one_in(3)
 def test_a_healthy_training_is_not_changed(kind: str, mode: str) -> None:
     model = net()
     optimizer = optimizers(model)[kind]
@@ -69,6 +70,7 @@ def test_a_healthy_training_is_not_changed(kind: str, mode: str) -> None:
 @bad_steps_warn
 @pytest.mark.parametrize("bad", [(0,), (5,), (4, 5), (11,)])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.one_in(3)
 def test_a_bad_batch_leaves_no_trace(kind: str, bad: tuple[int, ...]) -> None:
     model = net()
     optimizer = optimizers(model)[kind]
@@ -81,6 +83,7 @@ def test_a_bad_batch_leaves_no_trace(kind: str, bad: tuple[int, ...]) -> None:
 @bad_steps_warn
 @pytest.mark.parametrize("bad", [(0,), (5,), (4, 5), (11,)])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.one_in(3)
 def test_async_drops_the_step_on_the_device(kind: str, bad: tuple[int, ...]) -> None:
     model = net()
     optimizer = optimizers(model)[kind]

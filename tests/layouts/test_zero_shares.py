@@ -38,6 +38,7 @@ def test_padding_is_never_judged(ranks: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["fp32", "exp_avg"])
+@pytest.mark.one_in(2)
 def test_a_nan_is_told_with_the_name_of_the_parameter(key: str, tmp_path: Path) -> None:
     """The first and the last element that each rank has of each parameter."""
     ranks = 2

@@ -44,6 +44,7 @@ def _torchmetrics() -> dict[str, bool]:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_directions_are_those_of_torchmetrics() -> None:
     shared = 0
     for name, higher in _torchmetrics().items():

@@ -57,6 +57,7 @@ def steady(text: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("suffix", WRITERS)
 @pytest.mark.parametrize("case", RUNS)
+@pytest.mark.one_in(3)
 def test_the_report_is_what_it_was(
     case: str, suffix: str, found: Mapping[str, Autopsy], folder: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_module_outside_its_past_is_said_beside_the_checkpoints(tmp_path: Path
     assert f"epoch_{ONSET - 1}.pth" in good
 
 
+@pytest.mark.slow
 def test_the_target_has_a_time(tmp_path: Path) -> None:
     folder = run_of(tmp_path / "run", flip)
     assert "To 0.7: " in texts(autopsy_of(folder, target=0.7), "timeline")
@@ -201,6 +202,7 @@ def test_all_at_once_is_one_bad_step_and_no_rate(tmp_path: Path) -> None:
     assert all(title.endswith("(unlikely)") for title, _ in others)
 
 
+@pytest.mark.slow
 def test_what_no_step_of_adam_reaches_was_written_by_something_else(tmp_path: Path) -> None:
     found = autopsy_of(run_of(tmp_path / "run", flip))
     first, why = causes(found)[0]

@@ -106,6 +106,7 @@ ALIASES: tuple[Any, ...] = (
 
 @pytest.mark.parametrize("options", [(), ("--force", "--scale-lr", "0.5")])
 @pytest.mark.parametrize("alias", ALIASES)
+@pytest.mark.one_in(3)
 def test_the_source_under_another_name(
     alias: Callable[[Path], Path], options: tuple[str, ...], run: Path
 ) -> None:
@@ -258,6 +259,7 @@ def program() -> tuple[str, ...]:
 @needs_linux
 @pytest.mark.parametrize("what", ["file", "folder"])
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_a_bind_mount(what: str, run: Path) -> None:
     before = state(run / SOURCE)
     output: Path

@@ -77,6 +77,7 @@ def test_offered_in_the_middle_of_a_cosine(tmp_path: Path) -> None:
         (FLAT[:1], [0.1]),  # nothing to average
     ],
 )
+@pytest.mark.one_in(3)
 def test_not_offered(scores: list[float], rates: list[float] | None, tmp_path: Path) -> None:
     assert worth_averaging(report(tmp_path, scores, rates)) == ""
 
@@ -114,6 +115,7 @@ def test_the_command_runs_as_it_is_printed(tmp_path: Path) -> None:
         (FLAT, None, ""),
     ],
 )
+@pytest.mark.one_in(4)
 def test_a_doubt_is_said_of_a_mean_that_is_asked_for(
     scores: list[float], rates: list[float] | None, words: str, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def plain(folder: Path) -> int:
 
 @pytest.mark.parametrize("edits", [Edits(), Edits(scale_lr=0.5), Edits(to_safetensors=True)])
 @pytest.mark.parametrize("mask", UMASKS)
+@pytest.mark.one_in(3)
 def test_a_restored_file_and_its_note(mask: int, edits: Edits, tmp_path: Path) -> None:
     source = save(tmp_path / "source.pth", training_checkpoint())
     source.chmod(0o440)
@@ -54,6 +55,7 @@ def test_a_restored_file_and_its_note(mask: int, edits: Edits, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("mask", UMASKS)
+@pytest.mark.one_in(3)
 def test_what_the_guard_saves(mask: int, tmp_path: Path) -> None:
     state = {"model": {"w": torch.ones(3)}}
     with umask(mask):

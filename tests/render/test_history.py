@@ -187,6 +187,7 @@ def test_the_page_shows_the_curve_and_what_went_wrong() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.one_in(3)
 def test_names_from_a_file_are_neutralised(text: str) -> None:
     one = made(
         STORY,

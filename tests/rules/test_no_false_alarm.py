@@ -147,6 +147,7 @@ KIN = ("nesterov", "amsgrad", "nadam", "radam", "asgd")
     ],
 )
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(3)
 def test_a_residual_net(make: Make, tmp_path: Path) -> None:
     torch.manual_seed(0)
     assert_no_alarm(train(tmp_path, residual_net(), make))
@@ -154,6 +155,7 @@ def test_a_residual_net(make: Make, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 @pytest.mark.one_in(3)
+@pytest.mark.slow
 def test_a_transformer(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     report = train(tmp_path, Transformer(), OPTIMIZERS[name])
@@ -173,6 +175,7 @@ def restarts(optimizer: torch.optim.Optimizer, epochs: int) -> Any:
 @pytest.mark.parametrize("schedule", [warm_up, restarts])
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_warm_up_and_restarts(schedule: Callable[..., Any], name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     assert_no_alarm(train(tmp_path, residual_net(), OPTIMIZERS[name], schedule=schedule))
@@ -215,6 +218,7 @@ def written(folder: Path, *families: str, quick: bool, layouts: tuple[str, ...] 
     ],
 )
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_a_share_of_every_kind(families: tuple[str, ...], least: int, tmp_path: Path) -> None:
     row = healthy.Row("here", "all")
     for layout in written(tmp_path, *families, quick=True):
@@ -249,6 +253,7 @@ def test_every_file_of_the_torch_that_is_here(families: tuple[str, ...], tmp_pat
         assert row.is_silent
 
 
+@pytest.mark.slow
 def test_the_benchmark_tells_a_file_that_is_not_healthy(tmp_path: Path) -> None:
     weights = {"fc.weight": torch.randn(4, 4), "fc.bias": torch.full((4,), torch.nan)}
     for folder in ("a", "b"):

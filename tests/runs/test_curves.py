@@ -54,6 +54,7 @@ def test_a_run_stays_what_it_was() -> None:
 
 
 @kinds
+@pytest.mark.one_in(3)
 def test_every_run(kind: CurveKind) -> None:
     for curve in curves(kind):
         epochs = list(curve.values)
@@ -70,6 +71,7 @@ def test_every_run(kind: CurveKind) -> None:
 
 
 @kinds
+@pytest.mark.one_in(3)
 def test_values_are_in_range_and_finite_where_nothing_is_wrong(kind: CurveKind) -> None:
     for curve in curves(kind):
         for epoch, row in curve.values.items():
@@ -125,6 +127,7 @@ def test_restarts_dip_again_and_again() -> None:
         )
 
 
+@pytest.mark.slow
 def test_what_passes_by_itself_has_an_end() -> None:
     for kind in CurveKind:
         passes = kind in (CurveKind.SPIKE, CurveKind.OTHER_DATA)

@@ -170,6 +170,7 @@ def test_another_setting(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.one_in(3)
 def test_what_schedules_do_by_themselves(make: Make | None, steps: int, tmp_path: Path) -> None:
     assert told(tmp_path, states(adamw(), make, 18, steps=steps)) == []
 

@@ -180,6 +180,7 @@ def test_a_row_that_is_broken_is_told_with_its_number() -> None:
     assert [row.epoch for row in found if isinstance(row, Row)] == [1, 3, 4]
 
 
+@pytest.mark.slow
 def test_of_very_many_rows_those_that_say_something_stay() -> None:
     def row(at: int) -> str:
         loss = "nan" if at == 71_234 else f"{at % 97 / 100}"

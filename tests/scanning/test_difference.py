@@ -30,6 +30,7 @@ def movement(folder: Path, a: torch.Tensor, b: torch.Tensor) -> Movement:
 
 
 @pytest.mark.parametrize("dtype", [name for name in DTYPES if name not in UNCASTABLE])
+@pytest.mark.one_in(3)
 def test_every_type_equals_itself_and_differs_from_another(dtype: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of types that torch calls experimental
@@ -56,6 +57,7 @@ def test_packed_bits_are_equal_or_not(dtype: str, tmp_path: Path) -> None:
     st.booleans(),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_norms_are_torchs(dtype: str, numel: int, seed: int, dirty: bool, turned: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     a = torch.randn(numel, 3, generator=generator).to(getattr(torch, dtype))

@@ -90,6 +90,7 @@ ROW_DTYPES = sorted(
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 def test_rows_are_measured_as_a_loop_measures_them(
     name: str, backend: str, data: st.DataObject
 ) -> None:
@@ -141,6 +142,7 @@ def test_both_backends_count_what_a_loop_counts_at_length(
 
 @pytest.mark.parametrize("backend", sorted(WORKERS))
 @pytest.mark.parametrize("name", REAL_DTYPES)
+@pytest.mark.one_in(3)
 def test_one_bad_element_is_found_wherever_it_stands(name: str, backend: str) -> None:
     dtype = BY_NAME[name]
     clean = finite_bits(dtype)
@@ -189,6 +191,7 @@ def test_buffers_need_not_be_aligned(name: str, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", sorted(WORKERS))
 @pytest.mark.parametrize("name", ALL_DTYPES)
+@pytest.mark.one_in(4)
 @pytest.mark.one_in(4)
 def test_more_than_a_chunk_is_measured_whole(name: str, backend: str) -> None:
     dtype = BY_NAME[name]

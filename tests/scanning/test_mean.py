@@ -31,6 +31,7 @@ def plain_mean(tensors: list[torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize("dtype", sorted(AVERAGED))
 @pytest.mark.parametrize("count", [2, 3, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.one_in(4)
+@pytest.mark.one_in(3)
 def test_it_is_the_mean_in_float64(dtype: str, count: int) -> None:
     tensors = samples(dtype, count)
     found = mean_of([raw(one) for one in tensors], dtype)
@@ -52,6 +53,7 @@ def test_what_does_not_move_stays_to_the_bit(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.one_in(4)
 def test_two_steps_of_the_type_beside_the_mean_are_noticed(dtype: str) -> None:
     tensors = [raw(one) for one in samples(dtype, 5)]
     size = len(tensors[0]) // 4096

@@ -110,6 +110,7 @@ def test_a_tensor_is_measured_as_it_shows_itself(
 
 
 @pytest.mark.parametrize("case", TENSORS)
+@pytest.mark.one_in(3)
 def test_a_legacy_file_gives_the_same_numbers(tmp_path: Path, case: str) -> None:
     tensor = TENSORS[case]()
     if "float8" in case:
@@ -424,6 +425,7 @@ class Watched:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+@pytest.mark.one_in(2)
 def test_an_error_in_the_caller_stops_the_threads(
     tmp_path: Path, error: type[BaseException]
 ) -> None:

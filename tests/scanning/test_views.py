@@ -61,6 +61,7 @@ def shapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 
 @settings(max_examples=60, deadline=None)
 @given(shapes(), st.lists(st.integers(0, NUMEL - 1), max_size=40), st.integers(1, 4000))
+@pytest.mark.slow
 def test_any_view_is_measured_as_by_a_loop(
     where: tuple[tuple[int, ...], tuple[int, ...], int], bad: list[int], chunk: int
 ) -> None:

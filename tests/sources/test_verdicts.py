@@ -43,6 +43,7 @@ def without_last_slash(text: str) -> str:
 
 @pytest.mark.parametrize("name", SEVERAL_FILES)
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(2)
 def test_a_folder_of_several_parts_is_judged_as_it_is_here(tmp_path: Path, name: str) -> None:
     layout = next(one for one in TWINS if one.name == name)
     root = tmp_path / "run"
@@ -55,6 +56,7 @@ def test_a_folder_of_several_parts_is_judged_as_it_is_here(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", ["transformers-shards", "deepspeed-zero3", "pairs"])
+@pytest.mark.one_in(3)
 def test_a_folder_of_several_parts_is_restored_as_it_is_here(tmp_path: Path, name: str) -> None:
     root = tmp_path / "run"
     root.mkdir()
@@ -118,6 +120,7 @@ def test_a_web_server_is_asked_for_a_file_and_for_a_folder(site: Site, run_folde
     "command",
     ["scan", "rank", "history", "plan", "inspect", "diff"],
 )
+@pytest.mark.one_in(2)
 def test_every_command_shows_urls_and_no_mirror(command: str, site: Site) -> None:
     paths = {
         "inspect": [f"{site.url}/run/unet_epoch_0.pth"],

@@ -580,6 +580,7 @@ def _corpus() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("raw", list(_corpus()), ids=[f"protocol {p}" for p in range(6)])
+@pytest.mark.one_in(3)
 def test_cut_at_every_length(raw: bytes) -> None:
     for length in range(len(raw)):
         with pytest.raises(PickleError):
@@ -748,6 +749,7 @@ def test_small_bombs_cost_next_to_nothing(bomb: bytes) -> None:
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
+@pytest.mark.one_in(3)
 def test_large_bombs_cost_no_more_than_their_bytes(bomb: Callable[[int], bytes]) -> None:
     assert_linear(fed, bomb(2_500), bomb(20_000))
 

@@ -94,6 +94,7 @@ def test_what_picklers_write_is_held(makers: dict[str, Any], protocols: range) -
                 assert missing(pickled(part, protocol)) == set(), (name, protocol)
 
 
+@pytest.mark.slow
 def test_every_layer_is_held() -> None:
     import torch.ao.nn.quantized.dynamic as dynamic
 

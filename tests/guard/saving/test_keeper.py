@@ -459,6 +459,7 @@ def test_a_file_that_the_user_deleted_is_not_missed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("at", ["announced", "written"])
+@pytest.mark.one_in(4)
 def test_a_kill_between_the_file_and_the_note(tmp_path: Path, at: str, before: bool) -> None:
     keeper = CheckpointKeeper(tmp_path)
     keeper.save(state_of(4), epoch=4, metric=0.4)

@@ -114,6 +114,7 @@ def test_any_object_can_be_saved(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # rare types
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.one_in(3)
 def test_every_type_of_element(tmp_path: Path, dtype: str) -> None:
     values = tensor_of(dtype, 3, 4)
     if (values.dtype.is_floating_point or values.dtype.is_complex) and "float4" not in dtype:

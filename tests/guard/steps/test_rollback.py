@@ -50,6 +50,7 @@ class Training:
 
 @pytest.mark.parametrize("kind", ["adamw_fused", "adam", "sgd_momentum", "rmsprop"])
 @pytest.mark.parametrize("mode", ["block", "async"])
+@pytest.mark.one_in(3)
 def test_all_goes_back(kind: str, mode: str) -> None:
     training = Training(kind, mode)
     for _ in range(6):
@@ -92,6 +93,7 @@ def test_before_the_first_good_step_there_is_nothing_to_go_back_from(mode: str) 
 
 @pytest.mark.parametrize("mode", ["block", "async"])
 @pytest.mark.parametrize("poisoned", range(1, 8))
+@pytest.mark.one_in(3)
 def test_a_snapshot_never_holds_what_a_bad_batch_left(mode: str, poisoned: int) -> None:
     """The forward pass wrote NaN to the running statistics, whenever a snapshot was due."""
     training = Training(mode=mode, snapshot_every=2)

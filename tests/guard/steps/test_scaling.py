@@ -23,6 +23,7 @@ def scaler_of(init_scale: float = 1024.0, growth_interval: int = 2000) -> GradSc
 @MODES
 @KINDS
 @pytest.mark.parametrize("overflows", [(), (2, 5)])
+@pytest.mark.one_in(3)
 def test_it_does_what_the_scaler_does_alone(
     kind: str, mode: str, overflows: tuple[int, ...]
 ) -> None:

@@ -93,6 +93,7 @@ def spiky(on_spike: str, mode: str) -> tuple[TrainingGuard, list[bool]]:
 
 
 @pytest.mark.parametrize("mode", ["block", "async"])
+@pytest.mark.one_in(2)
 def test_spikes_in_training(mode: str) -> None:
     with pytest.warns(RuntimeWarning, match="step 71: gradient norm .* is a spike .*: step"):
         guard, still = spiky("warn", mode)
@@ -107,6 +108,7 @@ def test_spikes_in_training(mode: str) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("net", [Net.CONV, Net.CONV_BN])
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(2)
 def test_healthy_trainings_are_calm(net: Net, seed: int) -> None:
     case = Case(net=net, fault=Fault.NONE, options={"on_spike": "rollback"})
     told = train(case, guarded=True, seed=seed)

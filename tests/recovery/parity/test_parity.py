@@ -55,6 +55,7 @@ def cut(data: bytes, at: int, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [zeroed, overwritten, removed, cut])
+@pytest.mark.one_in(4)
 def test_any_run_of_one_percent_is_given_back(
     saved: Whole, damage: Callable[[bytes, int, int], bytes]
 ) -> None:

@@ -138,6 +138,7 @@ def test_several_bits_are_refused(script: Whole) -> None:
             assert "more than one bit is wrong" in done.refused[0]
 
 
+@pytest.mark.slow
 def test_two_bits_that_give_the_same_contents_are_told_and_a_sha256_decides(tmp_path: Path) -> None:
     """A copy of what stands in several places may come from either."""
     state = {"weight": torch.tensor([1, 2, 3, 4] * 50), "epoch": 88}

@@ -94,6 +94,7 @@ def test_a_saved_dict_is_what_torch_makes_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
 @pytest.mark.parametrize("counts", list(itertools.product((1, 2), (1, 3), (1, 2))))
+@pytest.mark.one_in(4)
 def test_boxes_of_any_cut_are_joined(
     counts: tuple[int, ...], dtype: torch.dtype, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from tests.recovery.weights.zero_folders import LEARNING_RATE, zero_folder
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 5])
 @pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.one_in(3)
 def test_the_weights_are_those_that_were_shared_out(stage: int, ranks: int, tmp_path: Path) -> None:
     expected = zero_folder(tmp_path / "global_step3", stage, ranks)
     target = tmp_path / "clean.safetensors"
@@ -124,6 +125,7 @@ def test_a_pointer_within_the_copy_is_written_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 5])
+@pytest.mark.one_in(3)
 def test_padding_that_holds_nan_is_no_hindrance(ranks: int, tmp_path: Path) -> None:
     expected = zero_folder(tmp_path / "global_step3", 3, ranks, padding=math.nan)
     files = checkpoint_named(tmp_path / "global_step3")

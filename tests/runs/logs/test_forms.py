@@ -64,6 +64,7 @@ def _expected_to_fail(name: str, names: frozenset[str]) -> list[pytest.MarkDecor
 
 @pytest.mark.parametrize(("form", "kind"), list(_cases()))
 @pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 def test_a_course_is_read_as_it_was_printed(form: Form, kind: CourseKind, tmp_path: Path) -> None:
     assert shortfalls(form, make_course(kind, form.name), tmp_path) == []
 
@@ -75,6 +76,7 @@ def test_a_course_is_read_as_it_was_printed(form: Form, kind: CourseKind, tmp_pa
         for name, form in {form.file: form for form in reversed(FORMS)}.items()
     ],
 )
+@pytest.mark.one_in(3)
 def test_a_log_of_that_name_is_found_where_it_lies(form: Form, tmp_path: Path) -> None:
     write(form, make_course(CourseKind.STORY, form.name), tmp_path)
     found = chronicles([tmp_path], Wish())
@@ -88,6 +90,7 @@ def test_a_log_of_that_name_is_found_where_it_lies(form: Form, tmp_path: Path) -
         for who, spelling in _SPELLINGS.items()
     ],
 )
+@pytest.mark.one_in(3)
 def test_what_is_no_number_is_told_however_it_is_spelled(
     who: str, spelling: str, tmp_path: Path
 ) -> None:
@@ -139,6 +142,7 @@ def test_words_that_only_look_like_it_are_no_finding(line: str, tmp_path: Path) 
     ],
 )
 @pytest.mark.parametrize("crlf", [False, True], ids=["lf", "crlf"])
+@pytest.mark.one_in(3)
 def test_an_unfinished_log_says_what_it_has(name: str, tmp_path: Path, *, crlf: bool) -> None:
     """Cut in the middle of a line, as a log is that is still being written."""
     form, course = _BY_NAME[name], make_course(CourseKind.HEALTHY, name)
@@ -167,6 +171,7 @@ def test_an_unfinished_log_says_what_it_has(name: str, tmp_path: Path, *, crlf: 
         for encoding, name in itertools.product(_ENCODERS, _ENCODED)
     ],
 )
+@pytest.mark.one_in(4)
 def test_what_a_log_says_does_not_depend_on_its_bytes(
     encoding: str, name: str, tmp_path: Path
 ) -> None:

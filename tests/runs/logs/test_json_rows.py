@@ -61,6 +61,7 @@ def test_a_message_that_only_says_what_happened_is_no_line_of_text() -> None:
 
 @pytest.mark.parametrize("counts", [{}, {"step": 0}, {"epoch": 1}, {"epoch": 1, "step": 0}])
 @pytest.mark.one_in(4)
+@pytest.mark.slow
 def test_what_is_passed_over_would_not_have_been_read(counts: dict[str, int]) -> None:
     """The same rows come out whether lines are passed over first or not."""
     lines = [
@@ -135,6 +136,7 @@ def test_a_nan_among_them_is_of_another_shape_and_read() -> None:
     ],
     ids=["steps of an epoch", "steps", "parts of an epoch"],
 )
+@pytest.mark.one_in(3)
 def test_rows_that_count_within_an_epoch_are_all_read_until_there_are_thousands(row: Any) -> None:
     rows = read(*(row(n) for n in range(1, 1001)))
     assert len(set(places(rows))) == 1000

@@ -44,6 +44,7 @@ def by_step(*lines: str) -> dict[Position, dict[str, float]]:
     ],
 )
 @pytest.mark.one_in(4)
+@pytest.mark.slow
 def test_what_is_passed_over_would_not_have_been_read(line: str) -> None:
     """The same rows come out whether lines are passed over first or not."""
     lines = []
@@ -90,6 +91,7 @@ def long() -> list[Row]:
     return rows(lines)
 
 
+@pytest.mark.slow
 def test_of_very_many_steps_no_validation_is_passed_over(long: list[Row]) -> None:
     steps = [row.step for row in long if "val_iou" in row.values]
     assert steps == list(range(100, 24_001, 100))

@@ -76,6 +76,7 @@ def jumps(rates: Sequence[float]) -> Iterator[int]:
 
 @pytest.mark.parametrize("every", [1, 2, 3])
 @pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.one_in(3)
 def test_no_schedule_of_torch_jumps(name: str, every: int) -> None:
     assert list(jumps(rates_of(SCHEDULES[name], every))) == []
 
