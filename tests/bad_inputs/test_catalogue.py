@@ -51,7 +51,7 @@ def test_the_catalogue_is_long_and_no_name_is_there_twice() -> None:
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 def test_what_it_is_and_what_to_do_is_said(kind: Kind, tmp_path: Path) -> None:
     skip_what_cannot_be_made(kind)
     answer = answer_to(kind, place(tmp_path))

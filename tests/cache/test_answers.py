@@ -207,6 +207,7 @@ def test_what_does_more_than_print_is_worked_through_each_time(tmp_path: Path) -
     assert len(seen) == 2 * len(commands)
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_what_was_changed_just_now(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     for _ in range(3):

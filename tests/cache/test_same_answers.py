@@ -44,8 +44,8 @@ def same_answers(
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
-@pytest.mark.one_in(36)
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(15)
+@pytest.mark.one_in(15)
 def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
     if why := kind.why_not():
         pytest.skip(why)
@@ -65,8 +65,8 @@ def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
-@pytest.mark.one_in(18)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(8)
+@pytest.mark.one_in(8)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)
     read, again = same_answers([tmp_path], (COMMANDS[0], ("history", "--format", "json")))

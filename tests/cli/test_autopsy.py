@@ -40,6 +40,7 @@ def test_verbose_has_the_whole_guide(folder: Path) -> None:
     ("name", "begins"),
     [("report.html", "<!DOCTYPE html>"), ("report.md", "# Autopsy of "), ("report.json", "{")],
 )
+@pytest.mark.one_in(2)
 def test_the_suffix_says_the_format(name: str, begins: str, folder: Path, tmp_path: Path) -> None:
     told = run("autopsy", folder, "--no-cache", "-o", tmp_path / name)
     assert (told.code, told.stdout) == (0, "")

@@ -316,7 +316,7 @@ def program(tmp_path: Path) -> Program:
     ],
 )
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 def test_copied_from_a_terminal_and_run(
     name: str,
     laid: Layout,

@@ -157,6 +157,7 @@ def three_epochs(folder: Path) -> Whole:
 
 
 @pytest.mark.parametrize("hit", [b"epoch", b"torch._utils", b"\x80\x02"])
+@pytest.mark.one_in(2)
 def test_next_is_repair_though_an_older_file_is_sound(tmp_path: Path, hit: bytes) -> None:
     """A name of the state, one of torch's, which leaves no tensor, and the first of all opcodes."""
     one = three_epochs(tmp_path)

@@ -259,6 +259,7 @@ def test_names_from_a_file_cannot_reach_the_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["libtorch", "eager"])
+@pytest.mark.one_in(2)
 def test_every_backend_says_what_python_alone_says(folder: Path, backend: str) -> None:
     reference = run("scan", folder, "--format", "json").stdout
     chosen = run("scan", folder, "--format", "json", env={"CKPTDOCTOR_BACKEND": backend})

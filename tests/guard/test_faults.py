@@ -41,7 +41,7 @@ _ASYNC = (Fault.NAN_BATCH, Fault.LR)
     ],
 )
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 def test_a_guarded_training_survives(case: Case, mode: str) -> None:
     told = train(case, guarded=True, mode=mode)
     assert not told.dead

@@ -61,6 +61,7 @@ def made(folder: Path) -> dict[str, Result]:
 
 
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.one_in(3)
 def test_its_dictionary_is_the_json_of_the_command(
     name: str, folder: Path, made: dict[str, Result]
 ) -> None:

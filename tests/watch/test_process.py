@@ -133,6 +133,7 @@ def spy(folder: Path, script: str) -> str:
         ("exec sleep 60", ""),
     ],
 )
+@pytest.mark.one_in(2)
 def test_what_py_spy_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, stack: str
 ) -> None:
