@@ -89,6 +89,7 @@ def test_a_hook_takes_checkpoints_and_leaves_other_files(hook: dict[str, Any]) -
 
 @pytest.mark.parametrize("hook", hooks(), ids=lambda hook: str(hook["id"]))
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_the_entry_of_a_hook_runs(hook: dict[str, Any], folder: Path) -> None:
     sound = folder / "tests" / "fixtures"
     (sound / "epoch_1.pth").rename(sound / "--output=taken.pth")
@@ -270,6 +271,7 @@ def test_the_action_fails_on_findings_and_still_has_outputs(folder: Path) -> Non
     ],
 )
 @pytest.mark.one_in(4)
+@pytest.mark.slow
 def test_the_action_tells_the_exit_code(folder: Path, inputs: dict[str, str], code: int) -> None:
     step = run_step(1, folder, **{"format": "table"} | inputs)
     assert step.code == code, step.log
@@ -434,6 +436,7 @@ def test_no_code_block_of_the_page_goes_untried() -> None:
     [('ignore = ["CD"]\n', 0), ('fail-on = "info"\n[severity]\nCD = "info"\n', 1)],
 )
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_the_action_leaves_settings_their_say(folder: Path, settings: str, code: int) -> None:
     (folder / "ckptdoctor.toml").write_text(settings)
     assert run_step(1, folder, paths="tests/broken/nan.pth").code == code

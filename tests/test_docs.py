@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from ckptdoctor.layouts.registry import LAYOUTS
 from tests.docs import COMMANDS, DOCS, pages
 
 ROOT = DOCS.parent
 
 
+@pytest.mark.slow
 def test_generated_pages_are_up_to_date() -> None:
     for path, text in pages().items():
         assert path.read_text(encoding="utf-8") == text, "run: python -m tests.docs"

@@ -160,6 +160,7 @@ def test_the_z_score_alarms_once_an_excursion_and_on_the_bad_side_only() -> None
 
 @pytest.mark.parametrize("kernel", Kernel)
 @pytest.mark.one_in(2)
+@pytest.mark.slow
 def test_change_points_are_told_where_they_are_for_the_worse(kernel: Kernel) -> None:
     pytest.importorskip("ruptures")
     setting = ChangePoints(kernel=kernel, signal=Signal.LEVELS, penalty=3)

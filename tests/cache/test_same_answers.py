@@ -56,7 +56,7 @@ def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sample", EACH_FORMAT, ids=lambda sample: sample.name)
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
     (tmp_path / "model_3.pth").write_bytes(sample.data)
     read, again = same_answers([tmp_path])
@@ -65,8 +65,8 @@ def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
-@pytest.mark.one_in(8)
-@pytest.mark.one_in(8)
+@pytest.mark.one_in(12)
+@pytest.mark.one_in(12)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)
     read, again = same_answers([tmp_path], (COMMANDS[0], ("history", "--format", "json")))

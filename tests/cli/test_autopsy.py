@@ -30,6 +30,7 @@ def test_one_screen_tells_what_was_first_and_why(folder: Path) -> None:
     assert max(map(len, words)) <= COLUMNS
 
 
+@pytest.mark.slow
 def test_verbose_has_the_whole_guide(folder: Path) -> None:
     told = run("autopsy", folder, "-v", "--no-cache")
     for title in ("What happened", "What is still good", "How to restart", "sha256"):
@@ -50,6 +51,7 @@ def test_the_suffix_says_the_format(name: str, begins: str, folder: Path, tmp_pa
     assert str(folder) not in text
 
 
+@pytest.mark.slow
 def test_json_says_what_the_page_says(folder: Path) -> None:
     found = run("autopsy", folder, "--no-cache", "-f", "json").json
     assert found["first"]["tensor"] == "model_state_dict.1.0.weight"
@@ -75,6 +77,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert "<b>" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_commands_that_it_names_work(folder: Path) -> None:
     found = run("autopsy", folder, "-f", "json").json
     proof = next(section for section in found["sections"] if section["key"] == "proof")

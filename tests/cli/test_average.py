@@ -49,6 +49,7 @@ def test_the_mean_of_the_last_good_ones(tmp_path: Path) -> None:
     assert found["epoch"] == 8
 
 
+@pytest.mark.slow
 def test_a_range_and_another_name_as_json(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     target = tmp_path / "soup.pth"
@@ -99,6 +100,7 @@ def test_too_few_good_ones_are_refused_and_nothing_is_written(tmp_path: Path) ->
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_several_runs_are_listed_with_the_command_for_each(tmp_path: Path) -> None:
     a_run(tmp_path / "one")
     a_run(tmp_path / "two", scale=3.0)
@@ -139,6 +141,7 @@ def test_a_mean_is_no_candidate_and_no_copy(tmp_path: Path) -> None:
     assert "best_model_average" not in json.dumps(plan.json["options"])
 
 
+@pytest.mark.slow
 def test_a_mean_stays_a_mean_where_its_newest_source_is_gone(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     assert run("restore", folder, "--average", "3").code == 0

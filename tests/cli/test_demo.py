@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.cli.support import run
 
 
+@pytest.mark.slow
 def test_the_demo_finds_the_last_good_epoch_and_can_be_run_again(tmp_path: Path) -> None:
     for _ in range(2):
         outcome = run("demo", cwd=tmp_path)

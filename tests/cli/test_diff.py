@@ -154,6 +154,7 @@ def test_identical_and_nothing_in_common_are_said(
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.one_in(2)
 def test_names_from_a_file_are_neutralised(
     fmt: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:

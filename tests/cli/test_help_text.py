@@ -90,6 +90,7 @@ def test_exit_codes_are_told() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.one_in(3)
 def test_completion_knows_the_commands(shell: str) -> None:
     words = {"_TYPER_COMPLETE_ARGS": "ckptdoctor rest", "COMP_WORDS": "ckptdoctor rest"}
     how = {"_CKPTDOCTOR_COMPLETE": f"complete_{shell}", "COMP_CWORD": "1"}

@@ -55,6 +55,7 @@ def test_a_folder_in_place_of_a_command(folder: Path) -> None:
         ("settings", "config"),
     ],
 )
+@pytest.mark.one_in(3)
 def test_another_word_for_a_command(word: str, meant: str, folder: Path) -> None:
     code, told = said(word, "run", cwd=folder)
     assert code == 2
@@ -98,6 +99,7 @@ def test_the_version_has_a_letter() -> None:
         (("history", "-f", "xml"), "--format: 'xml' is not one of table, json, "),
     ],
 )
+@pytest.mark.one_in(3)
 def test_a_wrong_option(arguments: tuple[str, ...], sentence: str, folder: Path) -> None:
     code, told = said(*arguments, cwd=folder)
     assert code == 2
@@ -191,6 +193,7 @@ def test_an_epoch_of_files_that_say_none(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["scan", "rank", "history", "plan", "inspect", "explain"])
+@pytest.mark.one_in(2)
 def test_a_result_never_replaces_a_checkpoint(command: str, folder: Path) -> None:
     source = folder / "run" / "checkpoint_epoch_9.pth"
     other = folder / "no_suffix"

@@ -95,6 +95,7 @@ def in_every_format(
 
 
 @pytest.mark.parametrize("fmt", MACHINE)
+@pytest.mark.one_in(3)
 def test_it_writes_to_standard_output(fmt: str, folders: Mapping[str, tuple[Path, int]]) -> None:
     folder, code = folders["broken"]
     outcome = run("scan", folder, "--format", fmt, env={"FORCE_COLOR": "1"})
@@ -116,6 +117,7 @@ def test_the_exit_code_is_the_same(
     assert (int(suite["failures"]) + int(suite["errors"]) > 0) is (code == 1)
 
 
+@pytest.mark.slow
 def test_fail_on_counts_in_every_format(
     folders: Mapping[str, tuple[Path, int]], tmp_path: Path
 ) -> None:

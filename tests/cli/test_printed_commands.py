@@ -110,8 +110,8 @@ def no_command_of_github(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", odd_names(0))
-@pytest.mark.one_in(3)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
+@pytest.mark.one_in(4)
 def test_next_of_scan(name: str, laid: Layout) -> None:
     paths = laid(name)
     _, table, _ = called("scan", *paths)
@@ -131,8 +131,8 @@ def test_next_of_scan(name: str, laid: Layout) -> None:
 
 
 @pytest.mark.parametrize("name", odd_names(1))
-@pytest.mark.one_in(3)
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
+@pytest.mark.one_in(4)
 def test_the_options_of_plan(name: str, laid: Layout) -> None:
     paths = laid(name)
     plan = ["plan", *paths, "--command", TRAIN, "--added", "deep-supervision"]
@@ -315,8 +315,8 @@ def program(tmp_path: Path) -> Program:
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("plain", "it's", "x" * 200)),
     ],
 )
-@pytest.mark.one_in(4)
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
+@pytest.mark.one_in(8)
 def test_copied_from_a_terminal_and_run(
     name: str,
     laid: Layout,

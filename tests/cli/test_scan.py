@@ -155,6 +155,7 @@ def test_a_healthy_folder_exits_with_0_and_needs_no_next_command(tmp_path: Path)
     ("fail_on", "code"), [("never", 0), ("error", 1), ("warning", 1), ("info", 1)]
 )
 @pytest.mark.parametrize("output", ["table", "json"])
+@pytest.mark.one_in(3)
 def test_fail_on_decides_the_exit_code_in_every_format(
     folder: Path, fail_on: str, code: int, output: str
 ) -> None:

@@ -142,6 +142,7 @@ def site(many: Path) -> Iterator[Site]:
         yield running
 
 
+@pytest.mark.slow
 def test_of_a_url(site: Site, workers: Workers) -> None:
     """Files of a server; a worker lists no folder, and asks for no size."""
     url = f"{site.url}/run/"

@@ -232,6 +232,7 @@ def test_a_file_that_cannot_be_written_stops_nothing(
 
 
 @pytest.mark.parametrize("interrupts", [signal.default_int_handler, signal.SIG_IGN])
+@pytest.mark.one_in(2)
 def test_what_hangs_may_hold_the_log(
     interrupts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_text_that_is_no_file_is_not_waited_for(
     assert Folder(tmp_path).text("trainer_state.json") is None
 
 
+@pytest.mark.slow
 def test_a_note_of_a_save_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "CKPT+1"
     folder.mkdir()

@@ -123,6 +123,7 @@ def test_hashes_are_those_of_the_files(tmp_path: Path) -> None:
         assert one.sha256 == hashlib.sha256((folder / one.name).read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_module_outside_its_past_is_said_beside_the_checkpoints(tmp_path: Path) -> None:
     found = autopsy_of(run_of(tmp_path / "run", flip))
     good = texts(found, "good")
@@ -152,6 +153,7 @@ def test_one_checkpoint_has_no_past(tmp_path: Path) -> None:
     assert "One checkpoint has no past" in texts(found, "first")
 
 
+@pytest.mark.slow
 def test_the_heat_map_has_the_first_module_on_top(tmp_path: Path) -> None:
     found = autopsy_of(run_of(tmp_path / "run", flip))
     row = found.heat.rows[0]
@@ -162,6 +164,7 @@ def test_the_heat_map_has_the_first_module_on_top(tmp_path: Path) -> None:
     assert all(math.isfinite(one) for one in row.values if one is not None)
 
 
+@pytest.mark.slow
 def test_a_state_that_only_decays_is_told(tmp_path: Path) -> None:
     def starve(epoch: int, net: torch.nn.Module, _: torch.optim.Optimizer) -> None:
         """From some epoch on no gradient reaches one layer; its weight still gets a zero one."""
@@ -191,6 +194,7 @@ def causes(found: Autopsy) -> list[tuple[str, str]]:
     return [(one.head[1], "\n".join(": ".join(row) for row in one.rows)) for one in tables]
 
 
+@pytest.mark.slow
 def test_all_at_once_is_one_bad_step_and_no_rate(tmp_path: Path) -> None:
     found = autopsy_of(run_of(tmp_path / "run", poison))
     (first, why), *others = causes(found)
@@ -223,6 +227,7 @@ def test_a_rate_that_rises_for_all_is_told_ahead_of_what_follows_from_it(tmp_pat
     assert "grows without a bound (likely)" not in texts(found, "causes")
 
 
+@pytest.mark.slow
 def test_an_average_that_is_not_finite_is_told(tmp_path: Path) -> None:
     folder = run_of(tmp_path / "run")
     for path in folder.glob("epoch_*.pth"):
@@ -249,6 +254,7 @@ def test_a_shard_that_alone_is_not_finite_is_named(tmp_path: Path) -> None:
     assert "which has 2 of 6" in why
 
 
+@pytest.mark.slow
 def test_a_share_of_bad_elements_is_that_of_the_tensor(tmp_path: Path) -> None:
     folder = run_of(tmp_path / "run")
     path = folder / f"epoch_{EPOCHS - 1}.pth"

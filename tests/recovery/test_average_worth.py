@@ -95,6 +95,7 @@ def test_a_loss_that_no_longer_falls_counts_likewise(tmp_path: Path) -> None:
     assert "val_loss jumps about" in worth_averaging(found)
 
 
+@pytest.mark.slow
 def test_the_command_runs_as_it_is_printed(tmp_path: Path) -> None:
     folder = tmp_path / "a run"
     folder.mkdir()

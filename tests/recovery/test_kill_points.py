@@ -24,6 +24,7 @@ def wrong(name: str, step: int, fault: Fault, first: int = 1) -> list[str]:
     return [one.wrong for one in found if one.wrong]
 
 
+@pytest.mark.slow
 def test_there_is_something_to_strike() -> None:
     assert {"open", "fchmod", "write", "fsync", "close", "unlink"} <= set(calls_of("copy"))
     assert calls_of("copy").count("linkat") == 1

@@ -89,6 +89,7 @@ def test_lines_that_take_long_and_end_are_bounded_too(
     assert found.unread == 200 - read
 
 
+@pytest.mark.slow
 def test_the_command_ends_and_says_so(tmp_path: Path) -> None:
     path = written(tmp_path, "1 50", *[SHORT] * 50, "2 60", "3 70")
     code, out, err = called("history", "--log", path, "--log-pattern", ENDLESS, "--metric", "iou")

@@ -120,7 +120,7 @@ def test_a_web_server_is_asked_for_a_file_and_for_a_folder(site: Site, run_folde
     "command",
     ["scan", "rank", "history", "plan", "inspect", "diff"],
 )
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 def test_every_command_shows_urls_and_no_mirror(command: str, site: Site) -> None:
     paths = {
         "inspect": [f"{site.url}/run/unet_epoch_0.pth"],

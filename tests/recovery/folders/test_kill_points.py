@@ -24,6 +24,7 @@ def wrong(name: str, fault: Fault, step: int, first: int = 1) -> list[str]:
     return [found for at in points if (found := wrong_after(name, at, fault))]
 
 
+@pytest.mark.slow
 def test_there_is_something_to_strike() -> None:
     calls = calls_of("over a copy of ours")
     assert {"open", "fchmod", "write", "fsync", "renameat2"} <= set(calls)
