@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["ProcessState", "has_ended", "look_at"]
 
 _SAMPLE_S = 0.5
+_LOOKS = 5
 _BUSY_PERCENT = 20.0
 _STACK_TIMEOUT_S = 20.0
 _MOST_LINES = 40
@@ -42,7 +45,7 @@ def look_at(pid: int) -> ProcessState:
         family = [process, *process.children(recursive=True)]
         for one in family:
             one.cpu_percent(None)
-        psutil.cpu_percent(_SAMPLE_S)
+        is_ready = _is_always_ready(family)
         cpu = sum(_cpu_percent(one) for one in family)
         status = process.status()
     except psutil.NoSuchProcess:
@@ -60,6 +63,8 @@ def look_at(pid: int) -> ProcessState:
     doing = (
         f"computes ({cpu:.0f} % of a core): it may loop for ever, on NaN for instance"
         if cpu >= _BUSY_PERCENT
+        else f"computes as far as others let it ({cpu:.0f} % of a core): too much runs beside it"
+        if is_ready
         else f"sleeps ({cpu:.0f} % of a core): it waits, for data, a lock, a disk or another rank"
     )
     return ProcessState(
@@ -81,6 +86,26 @@ def has_ended(pid: int) -> bool:
         return True
     except psutil.Error:  # it may not be looked at, so it is there
         return False
+
+
+def _is_always_ready(family: Sequence[object]) -> bool:
+    """Whether one of them runs, or waits for nothing but a core, each time it is looked at."""
+    import psutil
+
+    ready = set(family)
+    for _ in range(_LOOKS):
+        time.sleep(_SAMPLE_S / _LOOKS)
+        ready = {one for one in ready if _status(one) == psutil.STATUS_RUNNING}
+    return bool(ready)
+
+
+def _status(process: object) -> str:
+    import psutil
+
+    try:
+        return str(process.status())  # type: ignore[attr-defined]
+    except psutil.Error:
+        return ""
 
 
 def _cpu_percent(process: object) -> float:
