@@ -12,7 +12,8 @@ from urllib.parse import quote
 from ckptdoctor.errors import UsageError
 from ckptdoctor.sources import descriptors
 from ckptdoctor.sources.far_file import FarFile
-from ckptdoctor.sources.mirror import Mount, mirror
+from ckptdoctor.sources.mirror import mirror
+from ckptdoctor.sources.mount import Mount
 from ckptdoctor.sources.store import Store
 from ckptdoctor.sources.urls import redacted
 
