@@ -30,7 +30,7 @@ from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.shell import command_line
-from ckptdoctor.sources.descriptors import is_far
+from ckptdoctor.sources.descriptors import is_far, trouble_of
 
 __all__ = ["Chronicles", "chronicles", "survey", "why_nothing", "with_next"]
 
@@ -158,6 +158,9 @@ def why_nothing(found: Discovery) -> Iterator[str]:
     yield from _missing(found)
     for folder in found.empty:
         where = "the current folder" if folder == Path() else str(folder)
+        if (trouble := trouble_of(folder)) is not None:
+            yield f"{where}: {trouble.strerror or trouble}"
+            continue
         yield f"{where}: no checkpoint in it (.pth, .pt, .ckpt, .bin, .safetensors, ...)"
         logs = [] if is_far(folder) else logs_in(folder)
         if logs:

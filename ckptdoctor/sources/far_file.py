@@ -323,7 +323,7 @@ class FarFile:
                     f"for {self._nbytes} bytes",
                 )
             times = Path(self._place).stat()
-            self._store.download(self._path, self._place)
+            self._store.download(self._path, self._place, self._nbytes)
             there = Path(self._place).stat().st_size
             os.utime(self._place, ns=(times.st_atime_ns, times.st_mtime_ns))
             if there != self._nbytes:

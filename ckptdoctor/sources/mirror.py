@@ -22,8 +22,9 @@ from pathlib import Path, PurePosixPath
 
 from ckptdoctor import places
 from ckptdoctor.sources import leftovers
+from ckptdoctor.sources.entry import Entry
 from ckptdoctor.sources.mount import Mount
-from ckptdoctor.sources.store import Entry, Store
+from ckptdoctor.sources.store import Store
 
 __all__ = ["Mirror", "mirror"]
 
@@ -173,7 +174,7 @@ class Mirror:
     def _list(self, mount: Mount, below: str) -> bool:
         """Whether a folder could be listed; one that is not there could."""
         try:
-            entries = mount.store.listed(mount.at(below) + "/" * mount.store.is_http)
+            entries = mount.store.listed(mount.at(below))
         except FileNotFoundError:
             return True
         except OSError as error:
@@ -213,7 +214,7 @@ class Mirror:
             os.makedirs(f"{mount.folder}/{below}", exist_ok=True)  # noqa: PTH103
             return
         try:
-            entry = mount.store.described(mount.at(below))
+            entry = mount.store.described(mount.at(below), may_be_folder=below in mount.named)
         except FileNotFoundError:
             if any(one.startswith(f"{below}/") for one in mount.named):
                 os.makedirs(f"{mount.folder}/{below}", exist_ok=True)  # noqa: PTH103
@@ -224,6 +225,9 @@ class Mirror:
         if not entry.is_folder and entry.nbytes < 0:
             mount.trouble[below] = OSError(errno.EIO, "the server does not tell its size")
             return
+        if entry.is_folder and mount.store.is_http:
+            mount.folders.add(below)
+            mount.filled.discard(below)
         self._make_one(mount, below, entry)
 
     def _make_one(self, mount: Mount, below: str, entry: Entry) -> None:

@@ -9,46 +9,29 @@ from __future__ import annotations
 import contextlib
 import errno
 import random
-import re
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ckptdoctor.sources.entry import Entry, entry_of
 from ckptdoctor.sources.s3 import Range, s3_range
 from ckptdoctor.sources.urls import without_secrets
+from ckptdoctor.sources.web import Web
 
-__all__ = ["Entry", "NoRangesError", "Store", "told"]
+__all__ = ["NoRangesError", "Store", "told"]
 
 T = TypeVar("T")
 
 ATTEMPTS = 5
-_PARTIAL = 206
-_FIRST_BYTE = re.compile(r"bytes (\d{1,19})-")
 _FIRST_PAUSE_S = 0.25
+_PATIENCE_S = 120.0
+"""After so long nothing is asked again: whoever hangs took all of it for one answer."""
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BUSY_CODES = frozenset({"RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "Throttling"})
 """What S3 says with a status that is none of these."""
 _FINAL_NAMES = frozenset({"InvalidURL", "TooManyRedirects"})
 """aiohttp's, of a server that leads nowhere: it will do so the next time as well."""
-_MARKS = (
-    "ETag", "etag", "e_tag", "Content-MD5", "Digest", "Last-Modified", "LastModified",
-    "last_modified", "last-modified", "generation", "md5Hash", "updated", "version_id",
-    "VersionId", "blob_id", "mtime", "modified", "created", "CRC", "date_time",
-)  # fmt: skip
-"""What stores call that which changes with an object."""
-_TIMES = (
-    "LastModified",
-    "last_modified",
-    "Last-Modified",
-    "updated",
-    "mtime",
-    "modified",
-    "created",
-)
 _LIBRARIES = (
     "aiohttp", "botocore", "aiobotocore", "httpx", "requests", "urllib3", "azure", "gcsfs",
 )  # fmt: skip
@@ -70,25 +53,6 @@ class NoRangesError(Exception):
     """The server gives files whole or not at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file or a folder, as its store tells.
-
-    Attributes:
-        name: within its folder.
-        is_folder: whether it is one.
-        nbytes: its size; -1 where the store does not say.
-        mark: what changes when it does; b"" where the store tells nothing.
-        modified_ns: when it was written, in nanoseconds since 1970; 0 where nothing tells.
-    """
-
-    name: str
-    is_folder: bool
-    nbytes: int
-    mark: bytes
-    modified_ns: int
-
-
 class Store:
     """Files of one place.
 
@@ -102,6 +66,7 @@ class Store:
         self.protocol = protocol
         self.requests = 0
         self._lock = threading.Lock()
+        self._web = Web(system, self._asked)
 
     @property
     def is_http(self) -> bool:
@@ -114,16 +79,19 @@ class Store:
         Raises:
             OSError: it cannot be listed, or is not there.
         """
+        if self.is_http:
+            return self._web.listed(path)
         found = self._asked(lambda: self._system.ls(path, detail=True))
         own = path.strip("/")
-        return [_entry(one) for one in found if str(one["name"]).strip("/") != own or not own]
+        return [entry_of(one) for one in found if str(one["name"]).strip("/") != own or not own]
 
-    def described(self, path: str, *, fresh: bool = False) -> Entry:
+    def described(self, path: str, *, fresh: bool = False, may_be_folder: bool = False) -> Entry:
         """A file or a folder.
 
         Args:
             path: within the store.
             fresh: ask anew, whatever was told before.
+            may_be_folder: whether what a web server shows a page for is asked for a list of files.
 
         Raises:
             OSError: it is not there, or cannot be asked for.
@@ -132,7 +100,9 @@ class Store:
             with contextlib.suppress(Exception):  # a cache that cannot be emptied is none
                 self._system.invalidate_cache(path.rpartition("/")[0])
                 self._system.invalidate_cache(path)
-        return _entry(self._asked(lambda: self._system.info(path)))
+        if self.is_http:
+            return self._web.described(path, may_be_folder=may_be_folder)
+        return entry_of(self._asked(lambda: self._system.info(path)))
 
     @property
     def fills_buffers(self) -> bool:
@@ -165,31 +135,26 @@ class Store:
             return found
         if not self.is_http:
             return bytes(self._system.cat_file(path, start=start, end=end))
-        from fsspec.implementations.http import HTTPFile, sync  # stops where a server sends all
-
-        session = _Exact(sync(self._system.loop, self._system.set_session))
-        file = HTTPFile(
-            self._system,
-            path,
-            session=session,
-            size=end,
-            block_size=end - start,
-            cache_type="none",
-            loop=self._system.loop,
-            **self._system.kwargs,
-        )
         try:
-            return bytes(file._fetch_range(start, end))  # noqa: SLF001  (what its reads come to)
+            return self._web.bytes_of(path, start, end)
         except ValueError as error:
             raise NoRangesError from error
 
-    def download(self, path: str, into: str) -> None:
+    def download(self, path: str, into: str, nbytes: int) -> None:
         """Copy a whole file to a local path.
+
+        Args:
+            path: within the store.
+            into: the local path.
+            nbytes: its size; no byte behind it is written.
 
         Raises:
             OSError: it cannot be read.
         """
-        self._asked(lambda: self._system.get_file(path, into))
+        if self.is_http:
+            self._web.download(path, into, nbytes)
+        else:
+            self._asked(lambda: self._system.get_file(path, into))
 
     def is_one_with(self, other: Store) -> bool:
         """Whether both are one place; fsspec opens one with the same options only once."""
@@ -227,6 +192,7 @@ class Store:
         self._asked(lambda: self._system.rm_file(path))
 
     def _asked(self, ask: Callable[[], T]) -> T:
+        began_s = time.monotonic()
         for attempt in range(ATTEMPTS):
             with self._lock:
                 self.requests += 1
@@ -236,29 +202,11 @@ class Store:
                 raise
             except Exception as raised:  # noqa: BLE001  (each library has errors of its own)
                 error = _behind(raised)
-                last = attempt == ATTEMPTS - 1
+                last = attempt == ATTEMPTS - 1 or time.monotonic() - began_s > _PATIENCE_S
                 if last or not _may_pass(error):
                     raise told(error, attempt + 1) from None  # the first one may hold a key
             time.sleep(_FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
         raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-class _Exact:
-    """A session whose answers are of the range that was asked for, as far as a server tells."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    async def get(self, url: Any, *, headers: Mapping[str, str], **options: Any) -> Any:
-        answer = await self._session.get(url, headers=headers, **options)
-        told = _FIRST_BYTE.match(answer.headers.get("Content-Range", ""))
-        asked = _FIRST_BYTE.match(headers.get("Range", "").replace("=", " "))
-        if answer.status == _PARTIAL and told and asked and int(told[1]) != int(asked[1]):
-            answer.close()
-            raise ConnectionError(
-                f"asked for bytes from {asked[1]} on, the server sends those from {told[1]} on"
-            )
-        return answer
 
 
 def _behind(error: Exception) -> Exception:
@@ -325,42 +273,3 @@ def told(error: Exception, attempts: int = 1) -> OSError:
         return PermissionError(errno.EACCES, f"{said}; fsspec found no credentials")
     tried = f" ({attempts} attempts)" if attempts > 1 else ""
     return OSError(errno.EIO, f"{said}{tried}")
-
-
-def _entry(one: Mapping[str, Any]) -> Entry:
-    name = str(one["name"]).rstrip("/").rpartition("/")[2]
-    size = one.get("size")
-    marks = [f"{key}={_plain(one[key])}" for key in _MARKS if one.get(key)]
-    return Entry(
-        name=name,
-        is_folder=one.get("type") == "directory",
-        nbytes=-1 if size is None else int(size),
-        mark=f"size={size};{';'.join(marks)}".encode("utf-8", "surrogateescape") if marks else b"",
-        modified_ns=_modified_ns(one),
-    )
-
-
-def _plain(value: object) -> object:
-    """A time as a number: one store tells it as either."""
-    return value.timestamp() if isinstance(value, datetime) else value
-
-
-def _modified_ns(one: Mapping[str, Any]) -> int:
-    """When it was written, in nanoseconds since 1970; 0 where nothing is told."""
-    for key in _TIMES:
-        value = one.get(key)
-        with contextlib.suppress(ValueError, OverflowError):
-            if isinstance(value, str):
-                value = _date(value)
-            if isinstance(value, datetime):
-                return int(value.timestamp()) * 1_000_000_000
-            if isinstance(value, int | float) and value > 0:
-                return int(value * 1_000_000_000)
-    return 0
-
-
-def _date(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return parsedate_to_datetime(text)

@@ -9,11 +9,11 @@ import secrets
 from pathlib import Path
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.sources.entry import Entry
 from ckptdoctor.sources.far_path import FarPath
 from ckptdoctor.sources.fetching import SEGMENT_NBYTES
 from ckptdoctor.sources.mirror import mirror
 from ckptdoctor.sources.mount import Mount
-from ckptdoctor.sources.store import Entry
 
 __all__ = ["described", "is_same", "remove", "upload", "why_never"]
 

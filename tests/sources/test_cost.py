@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import ckptdoctor
 from ckptdoctor.finding import Verdict
 from ckptdoctor.sources.far_file import _joined
 from ckptdoctor.sources.fetching import SEGMENT_NBYTES
+from ckptdoctor.sources.mirror import mirror
 from ckptdoctor.sources.s3 import Range
 from tests.builders import patched, save
 from tests.cli.support import run
@@ -123,6 +125,27 @@ def test_a_server_that_leads_round_in_circles_is_asked_once(site: Site) -> None:
         ckptdoctor.open_checkpoint(f"{site.url}/run/unet_epoch_0.pth")
     rounds = 11  # as often as aiohttp goes on
     assert len(site.asked) <= 3 * rounds, len(site.asked)
+
+
+def test_a_server_that_hangs_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ckptdoctor.sources.web._SILENT_S", 0.1)
+    monkeypatch.setattr("ckptdoctor.sources.store._PATIENCE_S", 0.0)
+    site.held = "/run/unet_epoch_0.pth"
+    found = ckptdoctor.scan(f"{site.url}/run/unet_epoch_0.pth")
+    assert [one.code for one in found.checkpoints[0].findings] == ["CD108"]
+    assert len(site.asked) <= 20, "asked on and on"
+
+
+def test_a_server_that_never_ends_fills_no_disk(site: Site, tmp_path: Path) -> None:
+    from ckptdoctor.sources.far_path import far_path
+    from ckptdoctor.sources.store import Store
+
+    path = far_path(f"{site.url}/run/unet_epoch_0.pth")
+    mount = mirror.of(os.fspath(path))
+    assert mount is not None
+    into = tmp_path / "copy"
+    Store.download(mount[0].store, mount[0].at(mount[1]), str(into), 1000)
+    assert into.stat().st_size == 1001, "one byte more than was told is enough to refuse it"
 
 
 def test_the_attempts_come_to_an_end(site: Site) -> None:
