@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from typing import TypeAlias
 from ckptdoctor.bulk import instances
 from ckptdoctor.checkpoint import TensorStats
 
-__all__ = ["Drawer", "Figures", "are_finite", "sample_of"]
+__all__ = ["Drawer", "Figures", "are_finite", "sample_of", "samples_of"]
 
 _COUNTS = ("nan", "posinf", "neginf", "saturated")
 _NOTHING: Mapping[str, array[int]] = MappingProxyType({})
@@ -125,6 +125,10 @@ class Figures(Mapping[str, TensorStats]):
     def __getitem__(self, fqn: str) -> TensorStats:
         return self._columns.one(self._chosen[fqn])
 
+    def items(self) -> ItemsView[str, TensorStats]:
+        """With their names; made at once, which takes a third of the time."""
+        return self.whole().items()
+
     def whole(self) -> dict[str, TensorStats]:
         """All of them at once."""
         every = self._columns.every()
@@ -169,6 +173,16 @@ def sample_of(stats: Mapping[str, TensorStats], fqn: str) -> tuple[int, bytes] |
         return stats.sample_of(fqn)
     one = stats.get(fqn)
     return None if one is None else (one.numel, one.sample)
+
+
+def samples_of(
+    stats: Mapping[str, TensorStats], names: Sequence[str]
+) -> list[tuple[int, bytes] | None]:
+    """:func:`sample_of` of many tensors."""
+    if isinstance(stats, Figures):
+        return list(map(stats.sample_of, names))
+    found = map(stats.get, names)
+    return [None if one is None else (one.numel, one.sample) for one in found]
 
 
 class Drawer:

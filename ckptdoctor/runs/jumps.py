@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckptdoctor.figures import sample_of
+from ckptdoctor.figures import sample_of, samples_of
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.member import Member, is_trained
-from ckptdoctor.runs.samples import Distance, Move, SampledTensor, moves, sum_of
+from ckptdoctor.runs.samples import Distance, Move, SampledTensor, Samples, moves, sum_of
 
-__all__ = ["Jump", "Seen", "jumps_of", "moves_between"]
+__all__ = ["Jump", "Mover", "Seen", "jumps_of"]
 
 # How far weights may move between two neighbours. They move fast at first and slower later, so
 # that a jump shows against what came before; from a single interval little can be said.
@@ -54,13 +54,14 @@ def jumps_of(course: Sequence[Member], seen: Seen | None = None) -> Iterator[tup
     anchor: Member | None = None
     rates: list[float] = []  # how far an epoch moved the weights, so far; sorted
     limit, jumped = math.inf, False
+    mover = Mover()
     for member in course:
         if not member.is_finite or not member.weights_id:
             continue
         if anchor is None:
             anchor = member
             continue
-        moved = _between(anchor, member, seen)
+        moved = _between(anchor, member, mover, seen)
         if moved is None:  # all zeros before: every distance from there is infinite
             anchor = member
             continue
@@ -112,20 +113,40 @@ def _is_better(after: Member, before: Member) -> bool:
     return new.value > old.value if new.mode is Mode.MAX else new.value < old.value
 
 
-def _between(before: Member, after: Member, seen: Seen | None) -> Distance | None:
-    found = moves_between(before, after)
+def _between(before: Member, after: Member, mover: Mover, seen: Seen | None) -> Distance | None:
+    found = mover.between(before, after)
     if seen is not None:
         seen(before, after, found)
-    return sum_of(move for move in found if is_trained(move.pair.fqn))
+    return sum_of(move for move in found if is_trained(move.fqn))
 
 
-def moves_between(before: Member, after: Member) -> list[Move]:
-    """How far each tensor of the model moved that both have samples of."""
-    return list(
-        moves(
-            SampledTensor(fqn, dtype, old[0], old[1], new[1])
-            for fqn, dtype, _ in before.layout or ()
-            if (old := sample_of(before.stats, fqn)) is not None
-            and (new := sample_of(after.stats, fqn)) is not None
+class Mover:
+    """Says how far tensors moved; remembers the numbers of the checkpoints that it saw last."""
+
+    def __init__(self) -> None:
+        self._last: list[tuple[Member, Samples]] = []
+
+    def between(self, before: Member, after: Member) -> list[Move]:
+        """How far each tensor of the model moved that both have samples of."""
+        if before.layout is not None and before.layout is after.layout:
+            here, there = self._samples(before), self._samples(after)
+            if here.can_be_held_against(there):
+                return here.moved_to(there)
+        return list(
+            moves(
+                SampledTensor(fqn, dtype, old[0], old[1], new[1])
+                for fqn, dtype, _ in before.layout or ()
+                if (old := sample_of(before.stats, fqn)) is not None
+                and (new := sample_of(after.stats, fqn)) is not None
+            )
         )
-    )
+
+    def _samples(self, member: Member) -> Samples:
+        found = next((samples for known, samples in self._last if known is member), None)
+        if found is None:
+            layout = member.layout or ()
+            known = samples_of(member.stats, [fqn for fqn, _, _ in layout])
+            found = Samples.of(layout, known, self._last[-1][1] if self._last else None)
+        others = [one for one in self._last if one[0] is not member]
+        self._last = [*others[-1:], (member, found)]
+        return found

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ckptdoctor.dtypes import BY_NAME
 
-__all__ = ["Distance", "Move", "SampledTensor", "distance", "moves", "sum_of"]
+__all__ = ["Distance", "Move", "SampledTensor", "Samples", "distance", "moves", "sum_of"]
 
 _CODES = {"float64": "d", "float32": "f", "float16": "e"}
 _MOST_VALUES = 20_000  # of all tensors together: what two of them cost is milliseconds
@@ -64,6 +65,13 @@ def _decode(raw: bytes, dtype: str, most: int) -> Sequence[float]:
     return values[:: -(-len(values) // most)]
 
 
+def _decoder(dtype: str, nbytes: int, most: int) -> Callable[[bytes], Sequence[float]]:
+    """:func:`_decode` for samples of so many bytes."""
+    if code := _CODES.get(dtype):
+        return _layout(code, nbytes, most).unpack
+    return functools.partial(_decode, dtype=dtype, most=most)
+
+
 def _decoded(raw: bytes, dtype: str) -> tuple[float, ...]:
     if dtype == "bfloat16":  # the upper half of a float32
         wide = bytearray(2 * len(raw))
@@ -81,15 +89,16 @@ def _one_byte_floats(dtype: str) -> tuple[float, ...]:
 
 
 class Move(NamedTuple):
-    """How far the samples of one tensor moved; all by the root of their number.
+    """How far the samples of one tensor moved; distances are by the root of their number.
 
     Attributes:
-        pair: the tensor.
+        fqn, numel: of the tensor.
         apart: the norm of the difference.
         before, after: the norms.
     """
 
-    pair: SampledTensor
+    fqn: str
+    numel: int
     apart: float
     before: float
     after: float
@@ -98,17 +107,132 @@ class Move(NamedTuple):
 def moves(pairs: Iterable[SampledTensor]) -> Iterator[Move]:
     """How far each tensor moved; those whose samples do not match are left out."""
     pairs = [pair for pair in pairs if pair.before and len(pair.before) == len(pair.after)]
-    most = max(1, _MOST_VALUES // max(1, len(pairs)))
+    most = _most_of(len(pairs))
     for pair in pairs:
         before = _decode(pair.before, pair.dtype, most)
         after = _decode(pair.after, pair.dtype, most)
         root = math.sqrt(len(before))
         yield Move(
-            pair,
+            pair.fqn,
+            pair.numel,
             math.dist(before, after) / root,
             math.hypot(*before) / root,
             math.hypot(*after) / root,
         )
+
+
+def _most_of(tensors: int) -> int:
+    """How many values are compared of each of so many tensors."""
+    return max(1, _MOST_VALUES // max(1, tensors))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What samples of checkpoints of one model have in common.
+
+    Attributes:
+        layout: the model.
+        sizes: bytes of the sample of each tensor; None of one that was not measured.
+        every: elements of each tensor.
+        names, numels: of the tensors that have a sample.
+        decoders: what gives its values.
+        roots: of their number.
+    """
+
+    layout: Sequence[tuple[str, str, object]]
+    sizes: list[int | None]
+    every: list[int]
+    names: Sequence[str]
+    numels: Sequence[int]
+    decoders: Sequence[Callable[[bytes], Sequence[float]]]
+    roots: Sequence[float]
+
+    @classmethod
+    def of(
+        cls,
+        layout: Sequence[tuple[str, str, object]],
+        sizes: list[int | None],
+        numels: list[int],
+    ) -> Self:
+        own = [
+            (fqn, dtype, size, numel)
+            for (fqn, dtype, _), size, numel in zip(layout, sizes, numels, strict=True)
+            if size
+        ]
+        most = _most_of(len(own))
+        decoders = [_decoder(dtype, size, most) for _, dtype, size, _ in own]
+        return cls(
+            layout=layout,
+            sizes=sizes,
+            every=numels,
+            names=[fqn for fqn, *_ in own],
+            numels=[numel for *_, numel in own],
+            decoders=decoders,
+            roots=[
+                math.sqrt(len(decode(bytes(size))))
+                for decode, (_, _, size, _) in zip(decoders, own, strict=True)
+            ],
+        )
+
+    def fits(
+        self,
+        layout: Sequence[tuple[str, str, object]],
+        sizes: list[int | None],
+        numels: list[int],
+    ) -> bool:
+        """Whether it is that of other samples too."""
+        return layout is self.layout and sizes == self.sizes and numels == self.every
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Those of one checkpoint as numbers: it is compared with the one before and the one behind.
+
+    Attributes:
+        plan: of which tensors.
+        values: of each.
+        norms: theirs, by the root of their number.
+    """
+
+    plan: _Plan
+    values: Sequence[Sequence[float]]
+    norms: Sequence[float]
+
+    @classmethod
+    def of(
+        cls,
+        layout: Sequence[tuple[str, str, object]],
+        known: Sequence[tuple[int, bytes] | None],
+        like: Samples | None = None,
+    ) -> Self:
+        """The samples of a checkpoint.
+
+        Args:
+            layout: name and type of each tensor come first.
+            known: elements and sample of each; None where it was not measured.
+            like: those of another checkpoint, of which is taken what holds of both.
+        """
+        raw = [one[1] for one in known if one is not None and one[1]]
+        sizes = [None if one is None else len(one[1]) for one in known]
+        numels = [0 if one is None else one[0] for one in known]
+        plan = like.plan if like is not None else None
+        if plan is None or not plan.fits(layout, sizes, numels):
+            plan = _Plan.of(layout, sizes, numels)
+        values = [decode(each) for decode, each in zip(plan.decoders, raw, strict=True)]
+        norms = [math.hypot(*each) for each in values]
+        return cls(plan, values, list(map(operator.truediv, norms, plan.roots)))
+
+    def can_be_held_against(self, other: Samples) -> bool:
+        """Whether both have the same tensors, and as much of each."""
+        return self.plan is other.plan or (
+            self.plan.layout is other.plan.layout and self.plan.sizes == other.plan.sizes
+        )
+
+    def moved_to(self, after: Samples) -> list[Move]:
+        """As :func:`moves`, where both can be held against each other."""
+        plan, apart = self.plan, map(math.dist, self.values, after.values)
+        by_root = map(operator.truediv, apart, plan.roots)
+        return list(map(Move, plan.names, plan.numels, by_root, self.norms, after.norms))
 
 
 def distance(pairs: Iterable[SampledTensor]) -> Distance | None:
@@ -123,15 +247,15 @@ def sum_of(found: Iterable[Move]) -> Distance | None:
     """How far tensors moved, all together."""
     moved = norm_before = norm_after = 0.0
     farthest, farthest_relative = "", -1.0
-    for pair, apart, before, after in found:
+    for fqn, numel, apart, before, after in found:
         if not math.isfinite(apart):
             continue
-        moved += pair.numel * apart * apart
-        norm_before += pair.numel * before * before
-        norm_after += pair.numel * after * after
+        moved += numel * apart * apart
+        norm_before += numel * before * before
+        norm_after += numel * after * after
         relative = apart / before if before else math.inf if apart else 0.0
-        if relative > farthest_relative and pair.numel > 1:
-            farthest, farthest_relative = pair.fqn, relative
+        if relative > farthest_relative and numel > 1:
+            farthest, farthest_relative = fqn, relative
     if not norm_before:
         return None
     return Distance(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +11,9 @@ import pytest
 
 from ckptdoctor.checkpoint import TensorStats
 from ckptdoctor.metadata import Metric, MetricKind, Mode, Source
-from ckptdoctor.runs.jumps import Jump, jumps_of
-from ckptdoctor.runs.member import Member
+from ckptdoctor.runs.jumps import Jump, Mover, jumps_of
+from ckptdoctor.runs.member import Layout, Member
+from ckptdoctor.runs.samples import SampledTensor, moves
 from tests.runs.members import holding
 
 LAYOUT = (("w", "float32", (2,)), ("norm.running_mean", "float32", (2,)))
@@ -153,7 +155,7 @@ def test_who_looks_on_is_told_of_every_pair_that_was_looked_at() -> None:
         jumps_of(
             members,
             lambda before, after, moves: told.append(
-                (before.path.name, after.path.name, [move.pair.fqn for move in moves])
+                (before.path.name, after.path.name, [move.fqn for move in moves])
             ),
         )
     )
@@ -164,3 +166,33 @@ def test_who_looks_on_is_told_of_every_pair_that_was_looked_at() -> None:
         ("e2.pth", "e3.pth", names),
         ("e2.pth", "e4.pth", names),
     ]
+
+
+MIXED = (("w", "float32", (9,)), ("b", "bfloat16", (4,)), ("f", "float8_e5m2", (8,)))
+
+
+def drawn(dice: random.Random, layout: Layout) -> Member:
+    """Any bytes for samples; now and then a tensor was not measured, has none, or fewer."""
+    one = holding("e1.pth", {}, MIXED)
+    sizes = {"w": 36, "b": 8, "f": 8}
+    stats = {}
+    for fqn, nbytes in sizes.items():
+        odd = dice.random()
+        if odd > 0.15:
+            nbytes = 0 if odd < 0.3 else nbytes // 2 if odd < 0.4 else nbytes  # noqa: PLW2901
+            numel = dice.choice([9, 10])
+            stats[fqn] = TensorStats(fqn=fqn, numel=numel, sample=dice.randbytes(nbytes))
+    return replace(one, stats=stats, layout=layout)
+
+
+def test_how_far_tensors_moved_is_the_same_whatever_was_looked_at_before() -> None:
+    dice, mover = random.Random(7), Mover()
+    members = [drawn(dice, MIXED if dice.random() < 0.8 else (*MIXED,)) for _ in range(9)]
+    for _ in range(300):
+        before, after = dice.choices(members, k=2)
+        expected = [
+            SampledTensor(fqn, dtype, old.numel, old.sample, new.sample)
+            for fqn, dtype, _ in MIXED
+            if (old := before.stats.get(fqn)) and (new := after.stats.get(fqn))
+        ]
+        assert repr(mover.between(before, after)) == repr(list(moves(expected)))

@@ -136,6 +136,17 @@ class CourseBuilder:
             known = series[name] = array("d", [UNKNOWN]) * self._count
         known[place] = value
 
+    def note_all(self, trait: Trait, place: int, values: Mapping[str, float]) -> None:
+        """The same figure of many tensors at a checkpoint, by name."""
+        if not values:
+            return
+        series = self.series.setdefault(trait, {})
+        for name, value in values.items():
+            known = series.get(name)
+            if known is None:
+                known = series[name] = array("d", [UNKNOWN]) * self._count
+            known[place] = value
+
 
 def module_of(fqn: str) -> str:
     """The module that a tensor is of: its name without the last part, or all of it."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ckptdoctor.histories import Clock, Position
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.runs.departure.course import Course, CourseBuilder, Moment, Trait
-from ckptdoctor.runs.jumps import moves_between
+from ckptdoctor.runs.jumps import Mover
 from ckptdoctor.runs.member import Member, is_trained
 from ckptdoctor.runs.samples import Move
 
@@ -60,11 +60,12 @@ class SampledCourse:
 
     def course(self) -> Course:
         """What is known of the run."""
+        mover = Mover()
         for place, member in enumerate(self._members):
             self._extremes(place, member)
             self._rates(place, member)
             if place and place not in self._looked:
-                self._note(place, moves_between(self._members[place - 1], member))
+                self._note(place, mover.between(self._members[place - 1], member))
         numel: Counter[str] = Counter()
         shapes = {fqn: shape for one in self._members for fqn, _, shape in one.layout or ()}
         for fqn, shape in shapes.items():
@@ -79,33 +80,33 @@ class SampledCourse:
 
     def _note(self, place: int, moves: Sequence[Move]) -> None:
         self._looked[place] = None
-        apart: Counter[str] = Counter()
-        before: Counter[str] = Counter()
-        after: Counter[str] = Counter()
-        for move in moves:
-            if not math.isfinite(move.apart):
-                continue
-            name, numel = self._groups.get(move.pair.fqn, move.pair.fqn), move.pair.numel
-            apart[name] += numel * move.apart * move.apart  # type: ignore[assignment]
-            before[name] += numel * move.before * move.before  # type: ignore[assignment]
-            after[name] += numel * move.after * move.after  # type: ignore[assignment]
-        gap, note = gap_of(self._moments[place - 1], self._moments[place]), self._course.note
-        for name, square in apart.items():
-            note(Trait.MOVED, name, place, math.sqrt(square) / gap)
-            note(Trait.NORM, name, place, math.sqrt(after[name]))
-            if place == 1:
-                note(Trait.NORM, name, 0, math.sqrt(before[name]))
+        finite = [move for move in moves if math.isfinite(move.apart)]
+        names = [move.fqn for move in finite]
+        if self._groups:
+            names = [self._groups.get(name, name) for name in names]
+        apart: dict[str, float] = {}
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
+        for name, (_, numel, way, old, new) in zip(names, finite, strict=True):
+            apart[name] = apart.get(name, 0) + numel * way * way
+            before[name] = before.get(name, 0) + numel * old * old
+            after[name] = after.get(name, 0) + numel * new * new
+        gap, note = gap_of(self._moments[place - 1], self._moments[place]), self._course.note_all
+        note(Trait.MOVED, place, {name: math.sqrt(one) / gap for name, one in apart.items()})
+        note(Trait.NORM, place, {name: math.sqrt(one) for name, one in after.items()})
+        if place == 1:
+            note(Trait.NORM, 0, {name: math.sqrt(one) for name, one in before.items()})
 
     def _extremes(self, place: int, member: Member) -> None:
         largest: dict[str, float] = {}
+        groups = self._groups
         for fqn, stats in member.stats.items():
-            name = self._groups.get(fqn, fqn)
+            name = groups.get(fqn, fqn) if groups else fqn
             if stats.non_finite:
                 self._course.note(Trait.NON_FINITE, fqn, place, stats.non_finite / stats.numel)
             elif stats.min is not None and stats.max is not None and stats.sample:
                 largest[name] = max(abs(stats.min), abs(stats.max), largest.get(name, 0.0))
-        for name, value in largest.items():
-            self._course.note(Trait.LARGEST, name, place, value)
+        self._course.note_all(Trait.LARGEST, place, largest)
 
     def _rates(self, place: int, member: Member) -> None:
         if self._groups:
