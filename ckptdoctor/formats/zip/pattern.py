@@ -26,7 +26,10 @@ _FIELDS = 14  # of it, with the folder and the rest of the name
 _SIG, _FLAGS, _METHOD, _CRC, _STORED, _NBYTES, _NAME, _EXTRA, _COMMENT = range(9)
 _DISK, _ATTRIBUTES, _OFFSET, _FOLDER, _REST = range(9, _FIELDS)
 _EQUAL = (_SIG, _FLAGS, _METHOD, _STORED, _NBYTES, _EXTRA, _COMMENT, _DISK, _ATTRIBUTES, _REST)
-_LOCAL_FIELDS = "<4s2xHH4xIIIHH"
+_LOCAL_FIELDS = "4s2xHH4xIIIHH"  # without versions and times
+_LOCAL_COLUMNS = 10  # of it, with the folder and the rest of the name
+_LOCAL_CRC, _LOCAL_NAME, _LOCAL_EXTRA, _LOCAL_FOLDER, _LOCAL_REST = 3, 6, 7, 8, 9
+_LOCAL_EQUAL = (0, 1, 2, 4, 5)
 _WIDE = 0xFFFF_FFFF
 _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}_.=+ -".encode())
 _STORAGES = (b"data/", b"constants/", b"tensors/")  # names of folders that mean something
@@ -54,7 +57,7 @@ class DirectoryPattern:
 
     Args:
         columns: the fields of its entries, a column each.
-        headers: flags, method and sizes of the local headers.
+        headers: magic, flags, method and sizes of the local headers.
     """
 
     def __init__(
@@ -68,8 +71,11 @@ class DirectoryPattern:
                 columns[_REST], columns[_EXTRA], columns[_COMMENT], strict=True
             )
         ]
-        self._headers = headers
+        self._own_rests = tuple(self._rests)
+        self._locals = list(zip(*headers, strict=True)) or [()] * len(_LOCAL_EQUAL)
+        self._bare = [at for at, (_, flags, *_) in enumerate(headers) if not _describes(flags)]
         self._layouts: dict[int, struct.Struct] = {}
+        self._local_layouts: dict[int, tuple[struct.Struct, Sequence[int]]] = {}
         self.rests = [rest.decode("ascii") for rest in self._rests]
         self.nbytes: tuple[int, ...] = columns[_NBYTES]  # type: ignore[assignment]
 
@@ -148,40 +154,57 @@ class DirectoryPattern:
         self, source: ByteSource, folder: bytes, columns: Sequence[tuple[int, ...]]
     ) -> list[int] | None:
         """Where the bytes of each record begin, if the local headers are those of the pattern."""
-        found: list[int] = []
-        data, start, layouts = b"", 0, dict[int, struct.Struct]()
-        longest = LOCAL.size + max(columns[_NAME], default=0)
-        many = columns[_OFFSET][-1] < _NEAR_NBYTES * len(columns[_OFFSET])
-        for offset, crc32, rest, expected in zip(
-            columns[_OFFSET], columns[_CRC], self._rests, self._headers, strict=True
+        layout, sizes = self._local_layout(len(folder))
+        data = b"".join(_headers_of(source, columns[_OFFSET], sizes))
+        if len(data) != layout.size:
+            return None
+        local = _columns(layout.unpack(data), _LOCAL_COLUMNS)
+        if (
+            any(local[field] != own for field, own in zip(_LOCAL_EQUAL, self._locals, strict=True))
+            or local[_LOCAL_FOLDER].count(folder) != len(self._rests)
+            or local[_LOCAL_REST] != self._own_rests
+            or local[_LOCAL_NAME] != columns[_NAME]
+            or any(local[_LOCAL_CRC][at] not in (0, columns[_CRC][at]) for at in self._bare)
         ):
-            at = offset - start
-            if at < 0 or at + longest > len(data):
-                near = many and 0 <= at < _HEADERS_NBYTES
-                data = source.read(offset, _HEADERS_NBYTES if near else longest)
-                start, at = offset, 0
-            name = folder + rest
-            layout = layouts.get(len(name))
-            if layout is None:
-                layout = layouts[len(name)] = struct.Struct(f"{_LOCAL_FIELDS}{len(name)}s")
-            if at + layout.size > len(data):
-                return None
-            sig, flags, method, crc, stored, nbytes, name_nbytes, extra_nbytes, own = (
-                layout.unpack_from(data, at)
-            )
-            if (
-                (sig, flags, method, stored, nbytes) != expected
-                or own != name
-                or name_nbytes != len(name)
-                or not (flags & HAS_DESCRIPTOR or crc in (0, crc32))
-            ):
-                return None
-            found.append(offset + LOCAL.size + name_nbytes + extra_nbytes)
-        return found
+            return None
+        ends = map(operator.add, columns[_OFFSET], sizes)
+        return list(map(operator.add, ends, local[_LOCAL_EXTRA]))
+
+    def _local_layout(self, folder_nbytes: int) -> tuple[struct.Struct, Sequence[int]]:
+        """The local headers one behind the other, and the size of each with its name."""
+        known = self._local_layouts.get(folder_nbytes)
+        if known is None:
+            fields = f"{_LOCAL_FIELDS}{folder_nbytes}s"
+            layout = struct.Struct("<" + "".join(f"{fields}{rest}s" for rest, _ in self._gaps))
+            sizes = [LOCAL.size + folder_nbytes + rest for rest, _ in self._gaps]
+            known = self._local_layouts[folder_nbytes] = layout, sizes
+        return known
 
 
-def _columns(flat: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
-    return [flat[field::_FIELDS] for field in range(_FIELDS)]
+def _headers_of(
+    source: ByteSource, offsets: Sequence[int], sizes: Sequence[int]
+) -> Iterator[bytes]:
+    """The local headers, each with its name."""
+    data, start = b"", 0
+    many = offsets[-1] < _NEAR_NBYTES * len(offsets)
+    for offset, nbytes in zip(offsets, sizes, strict=True):
+        at = offset - start
+        if at < 0 or at + nbytes > len(data):
+            near = many and 0 <= at < _HEADERS_NBYTES
+            if not near:
+                yield source.read(offset, nbytes)
+                continue
+            data, start, at = source.read(offset, _HEADERS_NBYTES), offset, 0
+        yield data[at : at + nbytes]
+
+
+def _columns(flat: tuple[object, ...], count: int = _FIELDS) -> list[tuple]:  # type: ignore[type-arg]
+    return [flat[field::count] for field in range(count)]
+
+
+def _describes(flags: object) -> bool:
+    """Whether the true checksum stands behind the bytes, and that in the header says nothing."""
+    return isinstance(flags, int) and bool(flags & HAS_DESCRIPTOR)
 
 
 def _is_plain(folder: bytes) -> bool:
