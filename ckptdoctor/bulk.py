@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import threading
 from collections import deque
@@ -28,12 +29,17 @@ def instances(cls: type[T], count: int, **columns: Iterable[Any]) -> list[T]:
     Raises:
         TypeError: the columns are not the fields of the class.
     """
-    if columns.keys() != {field.name for field in dataclasses.fields(cls)}:  # type: ignore[arg-type]
+    if columns.keys() != _fields_of(cls):  # type: ignore[arg-type]
         raise TypeError(f"columns that are not the fields of {cls.__name__}")
     made: list[T] = list(map(object.__new__, repeat(cls, count)))
     for name, values in columns.items():
         deque(map(getattr(cls, name).__set__, made, values), maxlen=0)
     return made
+
+
+@functools.cache
+def _fields_of(cls: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(cls))
 
 
 _SELDOM = 100

@@ -7,6 +7,7 @@ planned) and ai-toolkit (``training_info``) write into safetensors.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 
@@ -66,14 +67,16 @@ def _first(
     scalars: Mapping[str, Scalar], keys: tuple[str, ...], *, whole: bool = False
 ) -> int | float | None:
     """The first plausible counter under one of the keys, near the root."""
-    for key in keys:
-        for holder in _HOLDERS:
-            path = holder + key
-            if path in scalars:
-                count = _count(scalars[path])
-                if count is not None and not (whole and isinstance(count, float)):
-                    return count
+    for path in filter(scalars.__contains__, _places_of(keys)):
+        count = _count(scalars[path])
+        if count is not None and not (whole and isinstance(count, float)):
+            return count
     return None
+
+
+@functools.cache
+def _places_of(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(holder + key for key in keys for holder in _HOLDERS)
 
 
 def _count(value: Scalar) -> int | float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -95,7 +96,11 @@ def metrics_in_name(path: Path, held: Sequence[Metric]) -> tuple[list[Metric], l
 
 def _stem(path: Path) -> str:
     """The name without its endings: ``.pth.tar`` is two; ``.31`` in ``loss=0.31`` is none."""
-    name = path.name
+    return _without_endings(path.name)
+
+
+@functools.lru_cache(maxsize=256)
+def _without_endings(name: str) -> str:
     while (suffix := Path(name).suffix) and suffix[1:].isalpha():
         name = name[: -len(suffix)]
     return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,8 +129,7 @@ def contents_id(tensors: Sequence[TensorRecord], stats: Mapping[str, TensorStats
     """Equal for equal tensors: by the checksums of all of them, else by figures and samples."""
     exact = _have_checksums(tensors)
     digest = hashlib.blake2b(digest_size=16)
-    layout = [(one.fqn, one.dtype, one.shape, one.stride, one.storage_offset) for one in tensors]
-    digest.update(repr(layout).encode("utf-8", "surrogatepass"))
+    digest.update(_spelled([_AS_LAID_OUT(one) for one in tensors]))
     if exact:
         digest.update(repr([one.storage and one.storage.crc32 for one in tensors]).encode())
         return digest.hexdigest()
@@ -139,6 +139,20 @@ def contents_id(tensors: Sequence[TensorRecord], stats: Mapping[str, TensorStats
         if figures is not None:
             digest.update(figures.sample)
     return digest.hexdigest()
+
+
+_AS_LAID_OUT = operator.attrgetter("fqn", "dtype", "shape", "stride", "storage_offset")
+_last_spelled: tuple[list[object], bytes] = [], b"[]"
+
+
+def _spelled(layout: list[object]) -> bytes:
+    """Tensors in bytes; nearly all files of a run have those of the file before."""
+    global _last_spelled  # noqa: PLW0603  (both at once, so that threads see what fits)
+    known, spelled = _last_spelled
+    if known != layout:
+        spelled = repr(layout).encode("utf-8", "surrogatepass")
+        _last_spelled = layout, spelled
+    return spelled
 
 
 def _have_checksums(tensors: Sequence[TensorRecord]) -> bool:
