@@ -160,7 +160,7 @@ class DanglingPointer(Rule):
 
     def check_run(self, run: Run, rows: Sequence[CheckpointReport]) -> Iterator[Finding]:
         """One finding a pointer that lies beside the checkpoints."""
-        folders = {place_of(row.path) for row in rows}
+        folders = {place_of(row.path) for row in rows} if run.pointers else set()
         for pointer in run.pointers:
             if pointer.leads_to is None and place_of(pointer.path.parent) not in folders:
                 yield self._say(pointer)
