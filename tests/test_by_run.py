@@ -22,7 +22,7 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.render.machine.jsonl import report_lines, summary_line
 from ckptdoctor.render.machine.tally import Tally
 from ckptdoctor.report import Report
-from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.discover import Discovery, discover
 from ckptdoctor.runs.logs import compile_pattern
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.wish import Wish
@@ -165,6 +165,46 @@ def test_it_tells_what_is_told_of_all_at_once(kinds: Path, tmp_path: Path) -> No
         shutil.rmtree(root)
 
 
+@pytest.mark.parametrize("other", ["other", "checkpoints"])
+def test_a_run_is_told_apart_from_one_that_has_only_begun(other: str, tmp_path: Path) -> None:
+    """Whether ``a/checkpoints`` needs its parent's name is known once the lone file is read."""
+    numbered(tmp_path / "a" / "checkpoints", "unet_", range(2))
+    numbered(tmp_path / "b" / other, "unet_", range(2))
+    numbered(tmp_path / "c" / "checkpoints", "unet_", [0])
+    told = by_run(tmp_path)
+    assert sorted_lines(told) == sorted_lines([in_one(tmp_path)])
+    names = {run.name for report in told for run in report.runs}
+    assert {"a/checkpoints", "c/checkpoints"} < names
+
+
+def test_a_copy_waits_until_it_is_known_whether_its_source_is_a_run(tmp_path: Path) -> None:
+    numbered(tmp_path / "a", "unet_", range(2))
+    for name in ("b/resnet_0", "c/resnet_0", "c/resnet_1"):
+        path = tmp_path / f"{name}.pth"
+        path.parent.mkdir(exist_ok=True)
+        save(path, state(RESNET, int(name[-1])))
+    copy = tmp_path / "a" / "clean.pth"
+    ckptdoctor.restore(tmp_path / "b" / "resnet_0.pth", output=copy)
+    told = by_run(tmp_path)
+    assert sorted_lines(told) == sorted_lines([in_one(tmp_path)])
+    (owner,) = (run for one in told for run in one.runs if run.run.metadata_of(copy) is not None)
+    assert owner.name == "b"
+
+
+def test_files_named_one_by_one_are_runs_by_their_models(tmp_path: Path) -> None:
+    """By their names there are two runs; what they hold says otherwise."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for at, model in enumerate((UNET, RESNET)):
+            save(tmp_path / folder / f"net_{at}.pth", state(model, at + (folder == "b")))
+    found = discover(sorted(tmp_path.glob("*/*.pth")))
+    told: list[Report] = []
+    end = survey_by_run(found, Examination(jobs=1), None, told.append)
+    whole = survey(found, Examination(jobs=1))
+    assert sorted_lines([*told, end]) == sorted_lines([whole])
+    assert [len(run.checkpoints) for run in whole.runs] == [2, 2]
+
+
 def of_runs(root: Path, count: int) -> Path:
     for at in range(count):
         numbered(root / f"run_{at:02}", "unet_", range(2), val_iou=0.5)
@@ -202,9 +242,18 @@ def test_no_run_is_told_before_one_has_the_metric_that_is_asked_for(tmp_path: Pa
     found, how = discover([tmp_path]), Examination(jobs=1)
     with pytest.raises(UsageError, match="val_f1: no such metric; there are"):
         survey_by_run(found, how, Wish(metric="val_f1"), told.append)
+    with pytest.raises(UsageError, match="val_wobble: say which direction is better"):
+        survey_by_run(of_unknown_direction(tmp_path), how, Wish(metric="val_wobble"), told.append)
     assert not told
     wish = Wish(metric="val_dice")
     assert sorted_lines(by_run(tmp_path, wish)) == sorted_lines([in_one(tmp_path, wish)])
+
+
+def of_unknown_direction(root: Path) -> Discovery:
+    for at in range(2):
+        log = root / f"run_{at:02}" / "log.jsonl"
+        log.write_text("".join(f'{{"epoch": {e}, "val_wobble": {e}}}\n' for e in range(2)))
+    return discover([root])
 
 
 def test_what_is_said_of_logs_is_said_once(tmp_path: Path) -> None:

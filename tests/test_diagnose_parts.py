@@ -15,7 +15,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
-from tests.builders import save
+from tests.builders import data_span, save
 
 SHARDS = [f"model-{at:05d}-of-00002.safetensors" for at in (1, 2)]
 
@@ -94,6 +94,12 @@ def cut(path: Path) -> None:
     path.write_bytes(data[: len(data) // 2])
 
 
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[data_span(path, f"{path.stem}/data/0")[0]] ^= 1
+    path.write_bytes(data)
+
+
 def page(path: Path) -> None:
     path.write_text("<html></html>")
 
@@ -112,10 +118,12 @@ HEALTHY, SUSPECT, SALVAGEABLE, CORRUPT, _ = Verdict
         ("optimizer.pt", Path.unlink, "CD111", SALVAGEABLE),
         ("optimizer.pt", cut, "CD102", SALVAGEABLE),
         ("optimizer.pt", page, "CD101", SALVAGEABLE),
+        ("optimizer.pt", flipped, "CD103", SALVAGEABLE),
         ("scheduler.pt", Path.unlink, "CD111", SUSPECT),
         ("scheduler.pt", page, "CD101", SUSPECT),
         ("rng_state.pth", Path.unlink, "CD111", SUSPECT),
         ("rng_state.pth", cut, "CD102", SUSPECT),
+        ("rng_state.pth", flipped, "CD103", SUSPECT),
     ],
 )
 @pytest.mark.one_in(3)
@@ -140,6 +148,7 @@ def test_it_is_as_good_as_its_worst_needed_part(
 
 def named(finding: Finding, part: str) -> bool:
     tensors = {SHARDS[0]: "layers.0", SHARDS[1]: "layers.1", "optimizer.pt": "optimizer."}
+    tensors["rng_state.pth"] = "rng_state."
     return part in finding.subject or finding.subject.startswith(tensors.get(part, part))
 
 

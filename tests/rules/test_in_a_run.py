@@ -26,17 +26,21 @@ State = dict[str, Any]
 
 
 def run(folder: Path, *states: State, first: int = 1, step: int = 1) -> Report:
-    """The report on a checkpoint for each epoch."""
+    """The report on a checkpoint for each epoch; no rule may have crashed."""
     for at, state in enumerate(states):
         epoch = first + at * step
         save(folder / f"epoch_{epoch}.pth", {"epoch": epoch} | state)
     files = sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name))
-    return examine(files)
+    report = examine(files)
+    assert not report.crashes
+    return report
 
 
 def one(folder: Path, state: State) -> CheckpointReport:
-    """The report on a single checkpoint."""
-    return examine([save(folder / "model.pth", state)]).checkpoints[0]
+    """The report on a single checkpoint; no rule may have crashed."""
+    report = examine([save(folder / "model.pth", state)])
+    assert not report.crashes
+    return report.checkpoints[0]
 
 
 def codes(report: CheckpointReport, least: Severity = Severity.WARNING) -> set[str]:
@@ -454,6 +458,8 @@ def test_copies_without_checksums_are_judged_by_their_figures(tmp_path: Path) ->
         ({"epoch": 3, "best_iou": 0.0}, Severity.INFO),  # a young net may score nothing
         ({"epoch": 0, "best_loss": INF}, None),
         ({"epoch": 0, "best_iou": 0.0}, None),
+        ({"best_loss": INF}, None),  # nobody knows whether it was trained
+        ({"best_iou": NAN}, Severity.WARNING),
         ({"epoch": 3, "best_iou": 0.5}, None),
         ({"epoch": 3, "val_loss": INF}, None),  # its own score; the log has more to say of it
     ],

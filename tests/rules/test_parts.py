@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.finding import Finding, Severity, Verdict
-from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole
+from ckptdoctor.layouts.files import Absent, CheckpointFiles, Part, PartRole, Pointer
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.rules import Case
-from ckptdoctor.rules.parts import IncompleteCheckpoint, of_part
+from ckptdoctor.rules.parts import DanglingPointer, IncompleteCheckpoint, of_part
 from ckptdoctor.rules.verdict import verdict_of_part
-from tests.cases import checkpoint
+from ckptdoctor.runs.run import Run
+from tests.cases import case, checkpoint
+from tests.reports import report
 
 
 def damaged(role: Role) -> Finding:
@@ -71,3 +74,19 @@ def test_what_an_index_names_beyond_a_bound_is_told_as_one_for_each_role() -> No
     assert more["rng"].severity is Severity.WARNING
     assert more["rng"].message.startswith("400 more parts are missing: ")
     assert len(found) < 600
+
+
+def test_a_pointer_that_leads_nowhere_is_told_once() -> None:
+    """Of the run where it lies beside the checkpoints, of a checkpoint where it lies in that."""
+    beside = Pointer(path=Path("/run/latest"), target="global_step3", leads_to=None)
+    inside = Pointer(path=Path("/run/global_step2/latest"), target="x", leads_to=None)
+    sound = Pointer(path=Path("/run/last"), target="a", leads_to=Path("/run/global_step2"))
+    run = Run(pointers=(beside, inside, sound))
+    row = report("/run/global_step2")
+    told = [*DanglingPointer().check_run(run, [row])]
+    assert [one.evidence["path"] for one in told] == [str(beside.path)]
+    own = replace(case(), checkpoint=checkpoint(path=str(row.path)), run=run)
+    told = [*DanglingPointer().check(own)]
+    assert [one.evidence["path"] for one in told] == [str(inside.path)]
+    other = replace(own, checkpoint=checkpoint(path="/run/global_step1"))
+    assert [*DanglingPointer().check(other)] == []

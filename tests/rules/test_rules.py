@@ -41,6 +41,7 @@ def findings(path: Path) -> list[Finding]:
     else:
         files = {file for file in path.parent.iterdir() if file.suffix not in (".json", ".log")}
         report = ranked(examine(sorted({path, *files}), wish=Wish()))
+    assert not report.crashes
     return [
         *report.findings,
         *(f for r in report.checkpoints if r.path == path for f in r.findings),
@@ -292,7 +293,9 @@ def test_every_rule_explains_itself(rule: type[Rule]) -> None:
     assert title.endswith(".")
     assert rule.title() == title[:-1]
     assert len(rest.split()) > 20
-    assert rule.remedy()
+    said, _, advice = rest.partition("What to do:")
+    assert rule.meaning() == said.strip()
+    assert rule.remedy().split()[1:] == advice.replace("``", "`").split()[1:]
     assert rule.severity in Severity
 
 

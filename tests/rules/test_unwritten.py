@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,14 @@ def unwritten_behind(path: Path, share: float) -> Path:
     return path
 
 
+def holder_of(raw: bytes, at: int) -> str | None:
+    """The tensor with bytes on both sides of a place in the file."""
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:start])
+    spans = {name: one["data_offsets"] for name, one in header.items() if name != "__metadata__"}
+    return next((name for name, (a, b) in spans.items() if start + a < at < start + b), None)
+
+
 def told(path: Path) -> tuple[Verdict, list[Finding]]:
     (report,) = examine([path]).checkpoints
     return report.verdict, [found for found in report.findings if found.code == "CD102"]
@@ -60,6 +69,9 @@ def test_an_end_that_was_never_written_is_suspect(
     assert found[0].evidence["start"] == len(raw.rstrip(b"\0"))
     assert found[0].evidence["zeros"] == len(raw) - len(raw.rstrip(b"\0"))
     assert f"({found[0].evidence['zeros'] / len(raw):.0%} of it)" in found[0].message
+    border = holder_of(raw, found[0].evidence["start"])
+    assert found[0].evidence["border"] == border
+    assert (f"{border} is written in part" in found[0].message) is (border is not None)
 
 
 def test_zeros_that_begin_with_a_layer_are_told_by_the_layers_before(tmp_path: Path) -> None:

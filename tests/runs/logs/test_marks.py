@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ckptdoctor.histories import Position
-from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in
+from ckptdoctor.runs.logs import epoch_of
+from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in, is_of_epoch
 
 
 def mark(line: str, *, in_words: bool = False) -> Mark | None:
@@ -219,3 +220,21 @@ def test_the_fraction_of_a_line() -> None:
     assert fraction_in(b"{'loss': 0.4, 'epoch': 0.33}") == 0.33
     assert fraction_in(b"Epoch 4 loss 0.5") == 4.0
     assert fraction_in(b"loss 0.5") is None
+
+
+def test_a_line_of_the_same_shape_is_of_the_epoch_that_it_names() -> None:
+    """Fractions are of the epoch that they lie in, and whole ones end it."""
+    within = mark("{'loss': 0.4, 'epoch': 0.33}")
+    assert within is not None
+    lines = {f"{{'loss': 0.4, 'epoch': {at}}}".encode(): at for at in (0.5, 0.97, 1.02, 2.5)}
+    of_first = [at for line, at in lines.items() if is_of_epoch(line, within, epoch_of(0.33))]
+    assert of_first == [0.5, 0.97]
+    assert not is_of_epoch(b"{'loss': 0.4, 'epoch': nan}", within, epoch_of(0.33))
+    named = mark("Epoch 3 loss 1")
+    assert named is not None
+    assert [is_of_epoch(line, named, 3) for line in (b"Epoch 3 loss 2", b"Epoch 4 loss 2")] == [
+        *(True, False)
+    ]
+    step = mark("step 3 loss 1")
+    assert step is not None
+    assert is_of_epoch(b"step 4 loss 1", step, 7)

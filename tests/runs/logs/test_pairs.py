@@ -120,6 +120,10 @@ def test_what_says_no_data_is_of_that_of_the_line_but_the_rate_is_of_none() -> N
         ("mean Dice: 0.7", {"mean Dice"}),
         ("Dice score: 0.8", {"Dice score"}),
         ("focal loss: 0.3 dice loss: 0.2", {"focal loss", "dice loss"}),
+        (
+            "policy loss: 0.3 value loss: 0.2 entropy loss: 0.1",
+            {"policy loss", "value loss", "entropy loss"},
+        ),
         ("best val acc: 0.3", {"best val acc"}),
         ("the loss: 0.3", {"loss"}),
     ],
