@@ -22,6 +22,7 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.render.machine.jsonl import report_lines, summary_line
 from ckptdoctor.render.machine.tally import Tally
 from ckptdoctor.report import Report
+from ckptdoctor.rules import Case, Rule
 from ckptdoctor.runs.discover import Discovery, discover
 from ckptdoctor.runs.logs import compile_pattern
 from ckptdoctor.runs.member import Member
@@ -266,6 +267,34 @@ def test_what_is_said_of_logs_is_said_once(tmp_path: Path) -> None:
         notes = [report.notes for report in by_run(tmp_path, wish)]
         assert notes == [(), (), (), in_one(tmp_path, wish).notes]
         assert notes[-1]
+
+
+def test_what_was_not_understood_of_a_run_is_said_in_the_end(tmp_path: Path) -> None:
+    of_unknown_direction(of_runs(tmp_path, 2))
+    for path in tmp_path.rglob("*.pth"):
+        save(path, state(UNET))
+    notes = [report.notes for report in by_run(tmp_path)]
+    assert notes == [(), (), in_one(tmp_path).notes]
+    assert [note.partition(";")[0] for note in notes[-1]] == [
+        *(f"run_0{at}: not understood: val_wobble" for at in range(2))
+    ]
+
+
+def test_a_rule_that_crashed_is_told_in_the_end(tmp_path: Path) -> None:
+    class Broken(Rule):
+        """Broken."""
+
+        code = "CD999"
+
+        def check(self, case: Case) -> Any:
+            raise ZeroDivisionError
+
+    how = Examination(jobs=1, rules=(Broken,))
+    told: list[Report] = []
+    end = survey_by_run(discover([of_runs(tmp_path, 2)]), how, None, told.append)
+    assert [report.crashes for report in told] == [(), ()]
+    paths = [(crash.rule, crash.path) for crash in end.crashes]
+    assert paths == [("Broken", path) for path in sorted(tmp_path.rglob("*.pth"))]
 
 
 class Holding(ThreadPoolExecutor):
