@@ -130,6 +130,19 @@ def test_of_one_that_is_named_alone_the_others_are_looked_up(tmp_path: Path) -> 
     assert [one.name for one in checkpoint_at(tmp_path / "global_step2").absent] == [names[1]]
 
 
+def test_where_the_user_named_several_no_others_are_asked(tmp_path: Path) -> None:
+    from ckptdoctor.runs.discover import discover
+
+    names = ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt")
+    for step, own in ((1, names), (2, names[:1]), (3, names[:1])):
+        touch(tmp_path / f"global_step{step}", own)
+    found = discover([tmp_path / "global_step1", tmp_path / "global_step2"]).checkpoints
+    told = {files.path.name: [one.name for one in files.absent] for files in found}
+    assert told == {"global_step1": [], "global_step2": [names[1]]}
+    every = discover([tmp_path]).checkpoints
+    assert not any(files.absent for files in every)  # two of three have none
+
+
 def test_what_no_checkpoint_of_the_run_has_is_not_missed_where_a_layout_would_expect_it() -> None:
     index = Absent(name="index.json", role=PartRole.STATE, because="-", unless_usual=True)
     shards = {"a-1-of-2": PartRole.MODEL, "a-2-of-2": PartRole.MODEL}

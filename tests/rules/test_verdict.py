@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,7 @@ def test_a_healthy_training_raises_no_alarm(name: str, steps: int, tmp_path: Pat
 
 MODEL = record("model.w")
 OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER)
+SALVAGEABLE = Verdict.SALVAGEABLE
 LOST_MODEL = record("model.w", lost=True)
 LOST_OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER, lost=True)
 LOST_SCHEDULE = record("scheduler.t", role=Role.SCHEDULER, lost=True)
@@ -233,6 +235,9 @@ LOST_SCHEDULE = record("scheduler.t", role=Role.SCHEDULER, lost=True)
             Verdict.CORRUPT,
         ),
         ([finding("CD103")], [MODEL], Verdict.SUSPECT),
+        ([replace(finding("CD103"), subject="model.w")], [MODEL], Verdict.CORRUPT),
+        ([replace(finding("CD104"), subject="optimizer.m")], [MODEL, OPTIMIZER], SALVAGEABLE),
+        ([replace(finding("CD102"), subject="model.w")], [MODEL], Verdict.SALVAGEABLE),
         ([finding("CD301"), finding("CD201")], [MODEL], Verdict.CORRUPT),
         ([finding("CD304")], [MODEL], Verdict.SALVAGEABLE),
     ],

@@ -150,6 +150,19 @@ def test_every_cut_of_a_zip_is_named(tmp_path: Path) -> None:
     assert "the archive is cut: it ends within 'policy.pth', and what followed is lost" in told
 
 
+def test_a_cut_zip_says_in_which_member_it_ends(tmp_path: Path) -> None:
+    path = baselines(tmp_path / "ppo.zip")
+    with zipfile.ZipFile(path) as archive:
+        behind = archive.start_dir
+    part = next(part for part in claimed(path).parts if part.name == "policy.pth")
+    assert part.member is not None
+    inside = part.member.start + part.member.nbytes // 2
+    for length, where in ((behind + 20, ""), (inside, " within 'policy.pth'")):
+        os.truncate(path, length)
+        told = [one.message for one in claimed(path).problems if one.code == "CD102"]
+        assert f"the archive is cut: it ends{where}, and what followed is lost" in told
+
+
 def test_a_cut_member_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     path = baselines(tmp_path / "ppo.zip")
     part = next(part for part in claimed(path).parts if part.name == "policy.pth")

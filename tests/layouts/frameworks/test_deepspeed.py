@@ -8,7 +8,7 @@ import torch
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.layouts.folder import Folder
-from ckptdoctor.layouts.frameworks.deepspeed.names import TagNames
+from ckptdoctor.layouts.frameworks.deepspeed.names import TagNames, names_in
 from ckptdoctor.layouts.frameworks.deepspeed.tags import LAYOUT, parts_of
 from tests.layouts.claims import absent, claim, claims, prefixes, roles, touch
 
@@ -312,6 +312,32 @@ def test_lightnings_folder_is_the_checkpoint(tmp_path: Path) -> None:
 def test_other_folders_are_left_alone(tmp_path: Path, names: list[str]) -> None:
     assert claims(LAYOUT, touch(tmp_path, names)) == []
     assert parts_of(Folder(tmp_path), "x") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mp_rank_00_model_states.pt",
+        "zero_pp_rank_3_mp_rank_12_model_states.pt",
+        "bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt",
+        "zero_pp_rank_1_mp_rank_00optim_states.pt",
+        "expp_rank_1_mp_rank_00_optim_states.pt",
+        "expert_7_mp_rank_00_model_states.pt",
+        "layer_0_expert_7_mp_rank_01_model_states.pt",
+        "layer_03-model_states.pt",
+        "layer_03-model_01-model_states.pt",
+        "layer_112-model_01-model_states.pt",
+    ],
+)
+def test_what_is_missed_would_have_the_name_that_deepspeed_gives_it(
+    name: str, tmp_path: Path
+) -> None:
+    found = names_in(Folder(touch(tmp_path, [name])))
+    kinds = (
+        *(found.models, found.optimizers, found.expert_optimizers),
+        *(found.experts, found.layers),
+    )
+    assert [one.file for kind in kinds for one in kind] == [name]
 
 
 def test_names_of_no_rank_tell_of_none() -> None:

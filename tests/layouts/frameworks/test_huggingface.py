@@ -52,6 +52,7 @@ class TestTrainer:
         files = of_trainer(tmp_path)
         assert files.path.name == "checkpoint-500"
         assert files.layout == "huggingface"
+        assert not files.problems
         assert roles(files) == {
             "model.safetensors": PartRole.MODEL,
             "optimizer.pt": PartRole.OPTIMIZER,
@@ -97,6 +98,12 @@ class TestTrainer:
         files = of_trainer(tmp_path, without=("trainer_state.json",))
         assert absent(files) == {"trainer_state.json": PartRole.STATE}
         assert files.scalars == {"global_step": 500}
+
+    @pytest.mark.parametrize("other", ["scheduler.pt", "training_args.bin", ""])
+    def test_an_optimizer_alone_may_be_that_of_a_script(self, other: str, tmp_path: Path) -> None:
+        names = ("model.safetensors", "config.json", "optimizer.pt", *([other] if other else []))
+        files = claimed(LAYOUT, folder_of(tmp_path / "checkpoint-500", *names))
+        assert absent(files) == ({"trainer_state.json": PartRole.STATE} if other else {})
 
     def test_a_state_that_is_cut(self, tmp_path: Path) -> None:
         path = folder_of(tmp_path / "checkpoint-500", *OF_TRAINER)

@@ -58,11 +58,12 @@ class TestWhole:
         assert not weights.problems
 
     def test_two_forms_of_one_model(self, tmp_path: Path) -> None:
-        names = ("model.fp16.safetensors", "model.safetensors", "pytorch_model.bin")
+        variants = ("model.bf16.safetensors", "model.fp16.safetensors")
+        names = (*variants, "model.safetensors", "pytorch_model.bin")
         weights = found(folder_of(tmp_path, *names))
         assert loaded(weights) == ["model.safetensors"]
-        assert sorted(beside(weights)) == ["model.fp16.safetensors", "pytorch_model.bin"]
-        assert len({part.prefix for part in weights.parts}) == 3
+        assert sorted(beside(weights)) == [*variants, "pytorch_model.bin"]
+        assert len({part.prefix for part in weights.parts}) == 4
         assert not any(part.needed for part in weights.parts[1:])
 
     def test_a_second_model_of_accelerate(self, tmp_path: Path) -> None:
@@ -170,6 +171,16 @@ class TestLeftOver:
         assert beside(weights) == [old]
         assert not weights.absent
         assert [problem.severity for problem in weights.problems] == [Severity.WARNING]
+
+    @pytest.mark.parametrize(("whole", "part"), [(2, 3), (3, 2)])
+    def test_without_an_index_the_save_with_the_fewest_holes(
+        self, tmp_path: Path, whole: int, part: int
+    ) -> None:
+        names = [f"model-{at:05d}-of-{whole:05d}.bin" for at in range(1, whole + 1)]
+        left = f"model-00001-of-{part:05d}.bin"
+        weights = found(folder_of(tmp_path, *names, left))
+        assert (loaded(weights), beside(weights)) == (names, [left])
+        assert [one.role for one in weights.absent] == [PartRole.STATE]  # the index
 
     def test_an_index_of_another_form_without_its_shards(self, tmp_path: Path) -> None:
         weights = found(folder_of(tmp_path, "pytorch_model.bin", texts={INDEX: three_shards()}))
