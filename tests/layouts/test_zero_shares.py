@@ -10,6 +10,8 @@ import torch
 
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance
+from ckptdoctor.layouts.zero_shares import shape_of
 from ckptdoctor.recovery.named import checkpoint_named
 from ckptdoctor.report import CheckpointReport
 from tests.builders import load, save
@@ -147,3 +149,35 @@ def test_slices_that_leave_out_more_than_padding_are_not_believed(tmp_path: Path
     _sliced(tag, left_out=1, padding=0)
     names = set(examined(tag).stats)
     assert f"zero_pp_rank_1.{STATE}.single_partition_of_fp32_groups.0" in names
+
+
+def test_where_no_count_of_ranks_is_told_nothing_counts_as_padding(tmp_path: Path) -> None:
+    tag = tmp_path / "global_step3"
+    zero_folder(tag, 3, 2)
+    state = load(optimizer(tag, 0))
+    del state[STATE]["partition_count"]
+    for at in (0, -1):
+        groups = [group.clone() for group in state[STATE]["fp32_flat_groups"]]
+        groups[1][at] = math.nan
+        save(optimizer(tag, 0), {STATE: state[STATE] | {"fp32_flat_groups": groups}})
+        assert examined(tag).verdict is Verdict.CORRUPT, at
+
+
+def test_a_frozen_parameter_is_whole_where_no_count_of_ranks_is_told(tmp_path: Path) -> None:
+    tag = tmp_path / "global_step3"
+    zero_folder(tag, 3, 2)
+    path = tag / "zero_pp_rank_1_mp_rank_00_model_states.pt"
+    model = {key: value for key, value in load(path).items() if key != "dp_world_size"}
+    model["frozen_param_fragments"]["frozen.weight"][-1] = math.nan
+    save(path, model)
+    assert examined(tag).verdict is Verdict.CORRUPT
+
+
+def test_a_shape_is_read_from_what_a_pickle_may_hold_instead() -> None:
+    size = GlobalRef("torch.Size")
+    assert shape_of(Instance(size, ((3, 4),))) == (3, 4)
+    assert shape_of([3, 4]) == (3, 4)
+    for odd in (Instance(size, ()), Instance(size, Instance(size, ())), Instance(size, 7)):
+        assert shape_of(odd) == ()
+    for none in (7, None, "34", (3, -4), (3, "4"), Instance(size, (7,))):
+        assert shape_of(none) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import zipfile
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def test_an_archive_is_copied_byte_by_byte(tmp_path: Path) -> None:
     target.write_bytes(archive(tmp_path / "other.zip", nan_in="optimizer").read_bytes())
     (report,) = examine([checkpoint_named(target)]).checkpoints
     assert "CD110" in {finding.code for finding in report.findings}
+
+
+def test_a_copy_of_a_protected_archive_can_be_written_by_its_owner(tmp_path: Path) -> None:
+    source = archive(tmp_path / "model_100_steps.zip")
+    source.chmod(0o440)
+    target = tmp_path / "clean.zip"
+    restore(checkpoint_named(source), target)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (source, target)]
+    assert modes == [0o440, 0o640]
 
 
 @pytest.mark.parametrize(("nan_in", "edits"), [("optimizer", Edits()), ("", Edits(scale_lr=0.5))])

@@ -486,9 +486,11 @@ def test_a_best_that_stands_still_is_a_note(tmp_path: Path) -> None:
     ("name", "state", "told"),
     [
         ("checkpoint_epoch_88.pth", {"epoch": 42}, True),
+        ("checkpoint_epoch_88.pth", {"epoch": 86}, True),
         ("checkpoint_epoch_88.pth", {"epoch": 87}, False),
         ("checkpoint_epoch_88.pth", {"epoch": 89}, False),
         ("checkpoint_1000.pth", {"epoch": 3, "global_step": 1000}, False),
+        ("epoch_1000.pth", {"epoch": 3, "global_step": 1000}, False),  # the number of the step
         ("model_0004999.pth", {"iteration": 4999}, False),
         ("step_1000.pth", {"global_step": 20}, True),
         ("yolov7-e6.pt", {"epoch": 300}, False),

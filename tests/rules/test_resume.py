@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from ckptdoctor import open_checkpoint
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.histories import Alarm, AlarmKind, History, Point, Position
-from ckptdoctor.metadata import Metadata, Mode, Source
+from ckptdoctor.metadata import Metadata, Metric, MetricKind, Mode, Source
 from ckptdoctor.rules.base import Case
 from ckptdoctor.rules.resume import ResumeChangedOptimizer
 from ckptdoctor.runs.discover import discover
+from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.optimizer_facts import Change, ChangeKind
 from ckptdoctor.runs.run import Run
 from ckptdoctor.survey import survey
+from tests.cases import case, checkpoint
+from tests.reports import metric
 
 FALLING = [2e-4 * 0.6**at for at in range(12)]
 LEVEL = [0.71 + at % 3 / 500 for at in range(12)]
@@ -47,7 +51,7 @@ def test_what_the_files_store(tmp_path: Path) -> None:
     changes = tuple(
         Change(at=1, kind=kind, message=kind.value, before=1.0, after=2.0) for kind in ChangeKind
     )
-    case = Case(
+    stored = Case(
         checkpoint=open_checkpoint(path),
         stats={},
         problems=(),
@@ -55,7 +59,7 @@ def test_what_the_files_store(tmp_path: Path) -> None:
         metadata=Metadata(),
         run=Known(optimizer_changes={path: changes}),
     )
-    found = [*ResumeChangedOptimizer().check(case)]
+    found = [*ResumeChangedOptimizer().check(stored)]
     notes = {f.evidence["changed"] for f in found if f.severity is Severity.INFO}
     assert notes == {"groups added", "setting"}
     assert len(found) == len(ChangeKind)
@@ -70,6 +74,65 @@ def test_a_jump_in_a_log_that_did_harm() -> None:
     assert [*ResumeChangedOptimizer().check_history(sound)] == []
     long_before = history([*LEVEL, *LEVEL, 0.6, 0.6], [*FALLING, *[2e-4] * 14])
     assert [*ResumeChangedOptimizer().check_history(long_before)] == []
+
+
+@pytest.mark.parametrize(
+    ("behind", "lasting", "told"),
+    [(0, True, True), (1, True, True), (2, True, True), (3, True, False), (1, False, False)],
+)
+def test_harm_is_done_by_a_jump_within_two_values(behind: int, lasting: bool, told: bool) -> None:
+    """Of a loss that exploded for good; not of one that the run came back from."""
+    known = history([*LEVEL, *[0.72] * 6], [*FALLING, *[2e-4] * 6])
+    alarm = Alarm(
+        kind=AlarmKind.EXPLOSION,
+        name="loss",
+        at=45,
+        since=42 + behind,
+        value=99.0,
+        before=1.0,
+        message="",
+        lasting=lasting,
+    )
+    found = [*ResumeChangedOptimizer().check_history(replace(known, alarms=(alarm,)))]
+    assert [one.evidence["epoch"] for one in found] == ([42] if told else [])
+
+
+def scored(
+    value: float, kind: MetricKind, name: str = "iou", mode: Mode | None = Mode.MAX
+) -> Metric:
+    return metric(value, name=name, mode=mode, kind=kind)
+
+
+SCORE, BEST = MetricKind.SCORE, MetricKind.RUNNING_BEST
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "severity"),
+    [
+        (scored(0.5, SCORE), scored(0.5, SCORE), Severity.INFO),
+        (scored(0.5, SCORE), scored(0.4, SCORE), Severity.WARNING),
+        (scored(0.5, SCORE, mode=Mode.MIN), scored(0.4, SCORE, mode=Mode.MIN), Severity.INFO),
+        (scored(0.5, SCORE, mode=None), scored(0.6, SCORE, mode=None), Severity.WARNING),
+        (scored(0.5, BEST), scored(0.6, SCORE), Severity.WARNING),  # a best is no score of a file
+        (scored(0.5, SCORE), scored(0.6, BEST), Severity.WARNING),
+        (scored(0.5, SCORE, "dice"), scored(0.6, SCORE), Severity.WARNING),
+        (None, scored(0.6, SCORE), Severity.WARNING),
+        (scored(0.5, SCORE), None, Severity.WARNING),
+    ],
+)
+def test_a_score_that_went_on_as_well_makes_a_change_a_note(
+    before: Metric | None, after: Metric | None, severity: Severity
+) -> None:
+    members = tuple(
+        Member(path=Path(f"e{at}.pt"), metadata=Metadata(epoch=at, metric=found))
+        for at, found in enumerate((before, after))
+    )
+    change = Change(at=1, kind=ChangeKind.RATE, message="rate", before=1.0, after=9.0)
+    last = members[1].path
+    run = Known(members=members, placed=2, optimizer_changes={last: (change,)})
+    seen = replace(case(), checkpoint=checkpoint(path=str(last)), run=run)
+    seen = replace(seen, metadata=members[1].metadata)
+    assert [one.severity for one in ResumeChangedOptimizer().check(seen)] == [severity]
 
 
 def alarmed(scores: list[float], rates: list[float], at: int) -> list[Finding]:

@@ -43,8 +43,9 @@ def test_a_number_that_is_added_is_not_the_name_of_another() -> None:
     assert len(set(found)) == 3
 
 
-def test_a_family_that_is_called_like_a_folder_is_told_apart_in_any_order() -> None:
-    runs = [("a", "G"), ("a", "ckpt"), ("a/ckpt", "G"), ("b/ckpt", "G")]
+@pytest.mark.parametrize("family", ["G", "ckpt"])
+def test_a_family_that_is_called_like_a_folder_is_told_apart_in_any_order(family: str) -> None:
+    runs = [("a", "G"), ("a", "ckpt"), ("a/ckpt", family), ("b/ckpt", family)]
     there, back = called(*runs), called(*runs[::-1])
     assert there == back[::-1]
 

@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 
 from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.formats import open_checkpoint
-from ckptdoctor.layouts.files import Index, PartRole
-from ckptdoctor.layouts.weights.index_check import misplaced_in, missing_in
+from ckptdoctor.layouts.assemble import in_checkpoint
+from ckptdoctor.layouts.files import CheckpointFiles, Index, Part, PartRole
+from ckptdoctor.layouts.weights.index_check import misplaced_in, missing_in, with_indexes
 
 MAPPED = {"1": ("a", "b"), "2": ("c",)}
 NBYTES = 3 * 16
@@ -84,3 +85,27 @@ def test_weights_that_are_tied_are_stored_once(tmp_path: Path) -> None:
 def test_names_that_safetensors_gives_to_another_tensor(tmp_path: Path) -> None:
     shards = held(tmp_path, _1={"a": 4}, _2={"c": 4})
     assert not list(missing_in(index(), shards, stored_once={"b"}))
+
+
+def test_tensors_are_looked_for_under_the_names_that_the_shards_give_them(tmp_path: Path) -> None:
+    """The checkpoint puts a prefix before them, and the file where two shards have the same."""
+    read, taken = [], set[str]()
+    for name, tensor in (("1", "a"), ("2", "c"), ("3", "c")):
+        path = tmp_path / f"{name}.safetensors"
+        save_file({tensor: torch.ones(4)}, path)
+        part = Part(path=path, name=name, role=PartRole.MODEL, prefix="unet.")
+        known = in_checkpoint(open_checkpoint(path), part, taken)
+        taken |= {one.fqn for one in known.tensors}
+        read.append((part, known))
+    assert taken == {"unet.a", "unet.c", "3:unet.c"}
+    parts = tuple(part for part, _ in read)
+    mapped = {"1": ("a", "b"), "2": ("c",), "3": ("c",)}
+    files = CheckpointFiles(
+        path=tmp_path,
+        layout="any",
+        parts=parts,
+        indexes=(Index(name="index.json", mapped=mapped, prefix="unet."),),
+    )
+    checked = with_indexes(files, read)
+    assert [(one.name, one.tensors) for one in checked.absent] == [("1", ("unet.b",))]
+    assert not checked.problems

@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.recovery.causes.cause import CauseKind
+from ckptdoctor.recovery.causes.grown import grown_of
+from ckptdoctor.recovery.causes.settings import Setting
+from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind
 from ckptdoctor.recovery.lr_rules import Advice
+from ckptdoctor.runs.run import Run
 from tests.recovery.causes.dead_runs import dead_run, planned
+from tests.runs.members import member
 
 NAN = math.nan
 SCORES = [0.2, 0.4, 0.5, 0.56, 0.6, 0.62, 0.02, 0.01, 0.01]
@@ -87,3 +93,28 @@ def test_adam_divides_by_the_size_of_the_gradient(tmp_path: Path) -> None:
 
     kinds = [c.kind for c in advised(tmp_path, "accumulate", 16, poison=as_adam).causes]
     assert CauseKind.GRADIENTS_GREW not in kinds
+
+
+@pytest.mark.parametrize(
+    ("well", "at", "is_cause"),
+    [(3, 7, True), (4, 7, True), (5, 7, False), (3, 4, False), (None, 7, False), (3, None, False)],
+)
+def test_it_changed_behind_the_last_sound_place_and_before_the_death(
+    well: int | None, at: int | None, is_cause: bool
+) -> None:
+    """Where either is not known, neither is whether the change lies between."""
+    sgd: dict[str, Scalar] = {
+        f"optimizer.param_groups.0.{name}": value
+        for name, value in {"lr": 0.1, "momentum": 0.9, "dampening": 0, "nesterov": False}.items()
+    }
+    held = {epoch: {"args.accumulate": 16 if epoch > 4 else 1} | sgd for epoch in range(9)}
+    members = tuple(member(f"e_{epoch}.pth", epoch=epoch) for epoch in held)
+    of_path = {one.path: held[epoch] for epoch, one in enumerate(members)}
+    found = grown_of(
+        (Setting(name="accumulate", before=1, after=16),),
+        Run(members=members, placed=len(members)),
+        Trouble(kind=TroubleKind.FILES, at=at, began=None, well=well, gradual=False, said=""),
+        sgd,
+        of_path.get,
+    )
+    assert (found is not None) is is_cause
