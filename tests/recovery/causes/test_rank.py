@@ -188,6 +188,24 @@ def test_larger_batches_are_no_cause(tmp_path: Path, larger: int) -> None:
     assert all(one.kind is not CauseKind.BATCH_SIZE for one in planned(run).advice.causes)
 
 
+@pytest.mark.parametrize(
+    ("setting", "is_cause"),
+    [
+        (Setting(name="batch_size", before=128, after=8), True),
+        (Setting(name="batch_size", before=128, after=128), False),
+        (Setting(name="batch_size", before=128, after="auto"), False),
+        (Setting(name="workers", before=128, after=8), False),
+        (Setting(name="weight_decay", before=0.1, after=0.01), False),
+    ],
+)
+def test_what_became_smaller_and_is_no_batch_is_no_batch_size(
+    setting: Setting, *, is_cause: bool
+) -> None:
+    known = replace(evidence(0.4, 0.4, 0.5, gradual=False, falls=True), settings=(setting,))
+    kinds = [cause.kind for cause in causes_of(known)]
+    assert (CauseKind.BATCH_SIZE in kinds) is is_cause
+
+
 @pytest.mark.parametrize("dies", [True, False])
 def test_larger_batches_of_a_summed_loss_are_one(tmp_path: Path, *, dies: bool) -> None:
     run = dead_run(
