@@ -196,3 +196,19 @@ def test_how_far_tensors_moved_is_the_same_whatever_was_looked_at_before() -> No
             if (old := before.stats.get(fqn)) and (new := after.stats.get(fqn))
         ]
         assert repr(mover.between(before, after)) == repr(list(moves(expected)))
+
+
+def test_checkpoints_of_one_epoch_lie_one_apart() -> None:
+    """Scripts save in the middle of an epoch too, and some count no epochs on."""
+    within = [at(3, 1.0 + 0.01 * step) for step in range(6)]
+    named = [replace(one, path=one.path.with_name(f"s{n}.pth")) for n, one in enumerate(within)]
+    assert found(named) == {}
+    jumped = replace(at(3, 3.0), path=named[0].path.with_name("s9.pth"))
+    assert list(found([*named, jumped])) == ["s9.pth"]
+
+
+def test_time_that_goes_by_behind_a_jump_heals_nothing() -> None:
+    away = found([*STEADY, at(8, 3.0), at(60, 3.0), at(200, 3.0)])
+    assert [(name, jump.first) for name, jump in away.items()] == [
+        *(("e8.pth", True), ("e60.pth", False), ("e200.pth", False))
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.runs.membership import Group
-from ckptdoctor.runs.names import told_apart
+from ckptdoctor.runs.names import Homes, told_apart
 
 ROOT = Path("/no/such")
 
@@ -40,7 +41,24 @@ def test_by_what_differs(runs: Sequence[tuple[str, str]], wanted: list[str]) -> 
 
 def test_a_number_that_is_added_is_not_the_name_of_another() -> None:
     found = called(("a", "G"), ("a", "G"), ("a", "G (2)"))
-    assert len(set(found)) == 3
+    assert found == ["G (1)", "G (3)", "G (2)"]
+
+
+def test_at_the_root_of_the_disk_there_is_a_name_as_well() -> None:
+    groups = [Group(folder=Path(one), name="G", members=()) for one in ("/ckpt", "/a/ckpt", "/")]
+    assert told_apart(groups) == ["ckpt", "a/ckpt", "/"]
+
+
+def test_runs_that_were_told_before_count_as_well() -> None:
+    """Each run is told as soon as it is read, by a name that no other has."""
+    last = Group(folder=ROOT / "c/ckpt", name="epoch", members=())
+    assert told_apart([last]) == ["ckpt"]
+    assert told_apart([last], Homes([ROOT / "a/ckpt"])) == ["c/ckpt"]
+    every = Homes([ROOT / "a/ckpt", ROOT / "c/ckpt"])
+    assert told_apart([last], every) == ["c/ckpt"]
+    assert told_apart([last], Homes([ROOT / "a/other"])) == ["ckpt"]
+    two = [replace(last, name=name) for name in ("G", "D")]
+    assert told_apart(two, Homes([ROOT / "a/other"])) == ["ckpt/G", "ckpt/D"]
 
 
 @pytest.mark.parametrize("family", ["G", "ckpt"])

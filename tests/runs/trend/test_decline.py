@@ -75,3 +75,41 @@ def test_one_that_starts_again_higher_than_ever_is_one() -> None:
 def test_what_is_not_back_when_the_rate_has_come_down_is_one() -> None:
     worse = [0.335, 0.356, 0.411, 0.42, 0.42, 0.43, 0.44, 0.45, 0.46, 0.47, 0.48, 0.49]
     assert declined([*worse, 0.5], [*RATES, 0.0005])
+
+
+def level(count: int) -> list[float]:
+    """Noise in which no value falls three times in a row."""
+    return [0.6 + (0.004, -0.003, 0.002, -0.004)[at % 4] for at in range(count)]
+
+
+def test_a_decline_that_was_made_up_for_but_for_noise_may_be_told_again() -> None:
+    before, falls = level(40), [0.55 - at / 40 for at in range(8)]
+    back = [max(before) - 0.001] * 6
+    assert len(taken([*before, *falls])) == 1
+    assert len(taken([*before, *falls, *back, *falls])) == 2
+    assert len(taken([*before, *falls, 0.5, 0.5, *falls])) == 1  # it was never back
+
+
+@pytest.mark.parametrize(("is_changed", "count"), [(True, 1), (False, 0)])
+def test_right_after_a_change_three_in_a_row_are_enough(is_changed: bool, count: int) -> None:
+    """Whatever the run came back from with the settings that it had."""
+    detector = DeclineDetector()
+    for value in [*level(30), 0.3, 0.4, 0.5, *(0.62 + at / 500 for at in range(5))]:
+        detector.update(value)
+    if is_changed:
+        detector.changed()
+    told = [detector.update(value) for value in (0.6, 0.58, 0.56, 0.54)]
+    assert sum(one is not None for one in told) == count
+
+
+def test_what_is_on_its_way_back_is_no_decline() -> None:
+    """As where a schedule began again, and the rate has come down since."""
+    rates = [0.1 * 0.9**at for at in range(30)]
+    high, low = [0.09, 0.09, 0.09], [0.004, 0.003]
+    fallen = [0.5, 0.45, 0.4]
+    detector = DeclineDetector()
+    before = zip([*level(29), 0.62], rates, strict=True)
+    assert [detector.update(value, rate) for value, rate in before] == [None] * 30
+    assert [detector.update(*one) for one in zip(fallen, high, strict=True)] == [None] * 3
+    assert [detector.update(*one) for one in zip([0.42, 0.44], low, strict=True)] == [None] * 2
+    assert detector.update(0.39, 0.002) is not None

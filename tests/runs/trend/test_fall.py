@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.histories import AlarmKind
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.trend.fall import Gained, is_back
+from ckptdoctor.runs.trend.fall import Gained, is_back, is_fall, is_risen
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.trend import trend_of
 
@@ -105,6 +105,41 @@ def test_a_decline_that_was_made_up_for_is_none() -> None:
     assert trend_of(dict(enumerate(declined, start=80)), Mode.MAX).decline == (82, 85)
     back = [*declined, 0.56, 0.597]
     assert trend_of(dict(enumerate(back, start=80)), Mode.MAX).decline is None
+
+
+@pytest.mark.parametrize(
+    ("value", "best", "mode", "is_one"),
+    [
+        (0.29, 0.6, Mode.MAX, True),
+        (0.31, 0.6, Mode.MAX, False),
+        (6.1, 0.6, Mode.MIN, True),
+        (5.9, 0.6, Mode.MIN, False),
+        (-5.0, 0.0, Mode.MAX, False),  # shares say nothing of what is not above zero
+        (-5.0, -1.0, Mode.MAX, False),
+        (5.0, 0.0, Mode.MIN, False),
+        (5.0, -1.0, Mode.MIN, False),
+    ],
+)
+def test_a_fall_is_half_of_the_best_or_ten_times_it(
+    value: float, best: float, mode: Mode, *, is_one: bool
+) -> None:
+    assert is_fall(value, best, mode) is is_one
+
+
+def test_what_stands_at_twice_what_is_usual_has_risen_where_less_is_better() -> None:
+    risen = [is_risen(value, 0.5, Mode.MIN) for value in (0.9, 1.0, 1.1)]
+    assert risen == [False, False, True]
+    assert not is_risen(1.1, 0.5, Mode.MAX)
+    assert not is_risen(1.1, 0.0, Mode.MIN)
+    assert not is_risen(1.1, -0.5, Mode.MIN)
+
+
+def test_what_a_run_came_back_from_before_it_may_come_back_from_again() -> None:
+    gained = Gained(Mode.MAX)
+    for at in range(40):
+        gained.update(-100.0 if at == 20 else -100.0 + 2 * at)  # 38 below the best before
+    assert not gained.is_lost(-75.0, young=False)  # 53 below, and half of what was gained is 39
+    assert gained.is_lost(-85.0, young=False)
 
 
 def test_back_is_within_the_noise_or_nine_tenths_of_the_way() -> None:
