@@ -58,6 +58,7 @@ class Standstill:
         """
         watched = {n: v for n, v in values.items() if n == self._metric or is_loss(n)}
         same = bool(watched) and watched == self._held and not set(watched.values()) & _ENDS
+        same = same and not any(map(math.isnan, watched.values()))  # told already, as NaN
         if not same:
             self._learn(self._held)
             self._same, self._held, self._needed = 1, watched, math.inf

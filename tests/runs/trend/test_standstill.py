@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -29,6 +30,11 @@ def told(
         if many is not None:
             found.append(many)
     return found
+
+
+def test_nan_stands_for_nothing() -> None:
+    """One that is read out of JSON is the same object each time, which a list finds equal."""
+    assert told([*FINE, *[math.nan] * 60]) == []
 
 
 def test_it_is_told_once_after_six() -> None:
