@@ -60,10 +60,11 @@ class ResumeChangedOptimizer(Rule):
     def check_history(self, history: History) -> Iterator[Finding]:
         """One finding: on the first jump of the log's rate that did harm, else on the last one."""
         rates = rates_of(history)
-        harmed, ordered = list(_harmed(history)), sorted(rates)
+        ordered = sorted(rates)
         sure = [alarm for alarm in history.alarms if alarm.kind is AlarmKind.RATE]
         jumps = {alarm.at: (alarm.before or 0.0, alarm.value) for alarm in sure}
         jumps |= {at: (before, after) for at, before, after in rate_jumps(rates)}
+        harmed = list(_harmed(history)) if jumps else []
         for at, (before, after) in sorted(jumps.items()):
             soon = [position for position in ordered if position >= at][: _SOON + 1]
             if soon and any(soon[0] <= position <= soon[-1] for position in harmed):

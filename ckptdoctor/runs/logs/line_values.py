@@ -8,16 +8,16 @@ import re
 from collections.abc import Iterable
 
 from ckptdoctor.metadata import is_loss
+from ckptdoctor.runs.logs.known_lines import mark_of, values_of
 from ckptdoctor.runs.logs.letters import LetteredLosses
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
-from ckptdoctor.runs.logs.marks import Mark, find_mark
+from ckptdoctor.runs.logs.marks import Mark
 from ckptdoctor.runs.logs.numbers import number
 from ckptdoctor.runs.logs.pairs import (
     begins_with_split,
     headed_by,
     is_watched,
     may_be_watched,
-    values_in,
 )
 from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.sections import Sections
@@ -86,23 +86,23 @@ class LineValues:
             return self.watched(line, known.section)
         mark = known.mark
         if mark.epoch is None:
-            mark = here or find_mark(line, in_words=True) or mark
+            mark = here or mark_of(line, in_words=True) or mark
         split = mark.phase.decode() or _split_of(line)
         line = line[: mark.cut[0]] + line[mark.cut[1] :]
-        text = line[mark.values_from :].decode("utf-8", "replace")
-        split = split or headed_by(text)
+        text = line[mark.values_from :]
+        split = split or headed_by(text.decode("utf-8", "replace"))
         if self._sections.of_losses:
             return self._losses_in(text, split)
         found = self.of_text(text, split, is_bare=mark.is_bare)
         if mark.values_from and (mark.is_amid or not any(map(is_watched, found))):
-            before = line[: mark.values_from].decode("utf-8", "replace")
+            before = line[: mark.values_from]
             found = self.of_text(before, split) | found  # they stand before the moment
         return found
 
-    def _losses_in(self, text: str, split: str) -> dict[str, float]:
+    def _losses_in(self, text: bytes, split: str) -> dict[str, float]:
         """Those of a log that says above them all that they are losses: ``cycle_A`` is one."""
-        before, bracket, behind = text.partition(")")
-        text = behind if bracket and "(" not in before else text  # beside the epoch in brackets
+        before, bracket, behind = text.partition(b")")
+        text = behind if bracket and b"(" not in before else text  # beside the epoch in brackets
         found = self.of_text(text, split)
         if len(found) < _SEVERAL - 1:  # `End of epoch 3 / 200 Time Taken: 67 sec`
             return found
@@ -122,7 +122,7 @@ class LineValues:
             split = split or self._said
         else:
             self._said = split
-        found = self.of_text(line, split or section)
+        found = self.of_text(raw[:LINE_CHARS], split or section)
         return {name: value for name, value in found.items() if may_be_watched(name)}
 
     def non_finite(self, lines: Iterable[bytes]) -> dict[str, float]:
@@ -132,19 +132,20 @@ class LineValues:
             told |= self.watched(raw)
         return {name: value for name, value in told.items() if not math.isfinite(value)}
 
-    def of_text(self, text: str, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
+    def of_text(self, raw: bytes, split: str = "", *, is_bare: bool = False) -> dict[str, float]:
         """Those of a text without the moment that it names."""
-        self._commas = self._commas or has_decimal_comma(text)
-        found = values_in(text, split, commas=self._commas, is_bare=is_bare)
-        if " | " in text and not any(map(is_watched, found)):
-            return found | self._letters.of(text)
+        if not self._commas and b"," in raw:
+            self._commas = has_decimal_comma(raw.decode("utf-8", "replace"))
+        found = values_of(raw, split, commas=self._commas, is_bare=is_bare)
+        if b" | " in raw and not any(map(is_watched, found)):
+            return found | self._letters.of(raw.decode("utf-8", "replace"))
         return found
 
     def speaks(self, raw: bytes, mark: Mark) -> bool:
         """Whether a line that names an epoch has values of its own, or says that it is over."""
         if _ENDS.search(raw) is not None:
             return True
-        names = self.of_text(raw[mark.values_from : LINE_CHARS].decode("utf-8", "replace"))
+        names = self.of_text(raw[mark.values_from : LINE_CHARS])
         return any(is_watched(name) for name in names if not name.lower().endswith(_RATES))
 
     def are_settings(self, raw: bytes, mark: Mark | None) -> bool:
@@ -152,7 +153,7 @@ class LineValues:
         if mark is None or (b"=" not in raw and b":" not in raw):
             return False
         line = raw[:LINE_CHARS].decode("utf-8", "replace")
-        return tells_settings(line, self.of_text(line))
+        return tells_settings(line, self.of_text(raw[:LINE_CHARS]))
 
     def count_step(self, raw: bytes, mark: Mark) -> bool:
         """Whether the step that a line names counts: with values beside it, or alone there."""
@@ -177,7 +178,7 @@ class LineValues:
             return False
         if _BEST_METRIC.search(raw) is not None or _OF_A_BATCH.search(raw) is not None:
             return False
-        return any(is_watched(name) for name in self.of_text(raw.decode("utf-8", "replace")))
+        return any(is_watched(name) for name in self.of_text(raw))
 
 
 def _split_of(raw: bytes) -> str:

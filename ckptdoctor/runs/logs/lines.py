@@ -13,6 +13,7 @@ from ckptdoctor.runs.logs.ahead import LinesAhead
 from ckptdoctor.runs.logs.cleaning import Cleaning, without_colours
 from ckptdoctor.runs.logs.commands import with_command
 from ckptdoctor.runs.logs.counted import CountedLines
+from ckptdoctor.runs.logs.known_lines import mark_of
 from ckptdoctor.runs.logs.line_values import (
     LineValues,
     Summaries,
@@ -23,7 +24,7 @@ from ckptdoctor.runs.logs.line_values import (
     told_once,
 )
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
-from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, is_of_epoch
+from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, is_of_epoch
 from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.sections import Sections
 from ckptdoctor.runs.logs.shapes import (
@@ -228,7 +229,7 @@ class LineReader:
         habit = self._habits.of(shape, raw)
         mark = None
         if habit.may_name:
-            mark = find_mark(raw, in_words=self._in_words, in_pairs=self._in_pairs)
+            mark = mark_of(raw, in_words=self._in_words, in_pairs=self._in_pairs)
             mark = self.sections.claimed(mark, raw)
             habit.unmarked = habit.unmarked + 1 if mark is None else 0
         if self._table is None and mark is None and b"G " in raw[:40]:
@@ -387,7 +388,7 @@ class LineReader:
         epoch: Position | None = self._epoch if is_told else None
         step = None
         named = waiting.raw if waiting.above is None else waiting.above
-        mark = find_mark(named[:LINE_CHARS], in_words=True)
+        mark = mark_of(named[:LINE_CHARS], in_words=True)
         if mark is not None:
             step = mark.step
             epoch = mark.epoch if isinstance(mark.epoch, float) else epoch

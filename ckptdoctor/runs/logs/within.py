@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptdoctor.runs.logs.marks import find_mark
+from ckptdoctor.runs.logs.known_lines import mark_of
 
 __all__ = ["EpochsWithin"]
 
@@ -34,7 +34,7 @@ class EpochsWithin:
         """
         if before is None or epoch >= before or above is None:
             return
-        mark = find_mark(above, in_words=True)
+        mark = mark_of(above, in_words=True)
         step = -1 if mark is None or mark.step is None else mark.step
         again = (before, epoch) == self._turn and step > self._step
         self._turns = self._turns + 1 if again else 1

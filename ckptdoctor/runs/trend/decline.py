@@ -16,7 +16,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.runs.trend.noise import FEWEST_FOR_NOISE, noise_of
 from ckptdoctor.runs.trend.resolution import resolution_of
 
 __all__ = ["Decline", "DeclineDetector"]
@@ -109,12 +109,16 @@ class DeclineDetector:
             self._rate_at_best, self._top_at_best = rate, self._top_rate
             return None
         self._fallen = max(self._fallen, values[self._best] - value)
-        noise = self._noise(at)
         if self._declining:
+            noise = self._noise(at)
             if noise is not None and value > values[self._best] - noise:
                 self._declining = False  # as good as back
             return None
-        if not self._has_restarted(rate) and self._is_sure(at, noise):
+        if (
+            not self._has_restarted(rate)
+            and self._may_be(at)
+            and self._is_sure(at, self._noise(at))
+        ):
             self._declining = True
             return Decline(best=self._best, at=at, in_a_row=self._in_a_row)
         return None
@@ -125,6 +129,16 @@ class DeclineDetector:
         if rate is None or then is None:
             return False
         return _RATE_ROSE * then < rate <= _SAME_PEAK * self._top_at_best
+
+    def _may_be(self, at: int) -> bool:
+        """Whether the noise has to be known: most values are not the lowest since the best."""
+        values = self._values
+        if self._changed_at is not None and at - self._changed_at < _AFTER_CHANGE:
+            return True
+        if values[self._best] - values[at] < _DEEPER * self._deepest_return:
+            return False
+        is_lowest = values[at] <= self._lowest
+        return is_lowest or at - 2 - self._known_from(at) < FEWEST_FOR_NOISE
 
     def _is_sure(self, at: int, noise: float | None) -> bool:
         values, in_a_row = self._values, self._in_a_row
@@ -160,10 +174,13 @@ class DeclineDetector:
 
     def _noise(self, at: int) -> float | None:
         """What chance does, as the epochs before tell; not those of the fall itself."""
-        known = self._values[max(0, self._best - _WINDOW, at - 2 - _FAR) : at - 2]
+        known = self._values[self._known_from(at) : at - 2]
         noise = noise_of(known, self._resolution(at))
         least = max(_SMALLEST * abs(self._values[self._best]), _ABOVE_ZERO)
         return None if noise is None else max(noise, least)
+
+    def _known_from(self, at: int) -> int:
+        return max(0, self._best - _WINDOW, at - 2 - _FAR)
 
     def _resolution(self, at: int) -> float:
         return resolution_of(self._values[max(0, at - _WINDOW) : at + 1])

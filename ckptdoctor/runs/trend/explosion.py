@@ -54,6 +54,7 @@ class LossWatch:
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._usual: float | None = None  # until a value is added
         self._gained = Gained(Mode.MIN)
         self._exploded = False
         self._most = -math.inf
@@ -63,7 +64,9 @@ class LossWatch:
     @property
     def usual(self) -> float | None:
         """What it was in the last values."""
-        return statistics.median(list(self._recent)[-5:]) if self._recent else None
+        if self._usual is None and self._recent:
+            self._usual = statistics.median(list(self._recent)[-5:])
+        return self._usual
 
     def update(self, at: Position, value: float, *, is_calm: bool = False) -> ExplodedLoss | None:
         """The explosion that this value makes sure.
@@ -112,6 +115,7 @@ class LossWatch:
 
     def _learn(self, value: float) -> None:
         self._recent.append(value)
+        self._usual = None
         self._gained.update(value)
         self._most = max(self._most, value)
 

@@ -15,10 +15,12 @@ from collections.abc import Sequence
 
 from ckptdoctor.runs.trend.resolution import ROUNDED
 
-__all__ = ["deviation", "noise_of"]
+__all__ = ["FEWEST_FOR_NOISE", "deviation", "noise_of"]
 
 _TO_SIGMA = 1.4826  # of a normal distribution: its standard deviation over its MAD
 _FEWEST = 6
+FEWEST_FOR_NOISE = _FEWEST + 2
+"""Of fewer values the noise is not known."""
 
 
 def deviation(values: Sequence[float]) -> float:

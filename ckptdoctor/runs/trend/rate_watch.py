@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from ckptdoctor.histories import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.runs.trend.named import is_rate
-from ckptdoctor.runs.trend.rates import is_sure
+from ckptdoctor.runs.trend.rates import RISE, is_sure
 
 __all__ = ["RateWatch"]
 
@@ -44,8 +44,11 @@ class RateWatch:
         if self._names != rates.keys():  # of other groups
             self._names, self._known = frozenset(rates), []
         name = max(rates, key=lambda one: rates[one])
-        self._known = [(place, rate) for place, rate in self._known if place < at]
+        if self._known and self._known[-1][0] >= at:
+            self._known = [(place, rate) for place, rate in self._known if place < at]
         self._known.append((at, rates[name]))
+        if len(self._known) < 2 or rates[name] < RISE * self._known[-2][1]:
+            return  # as nearly always, which asks for no more
         if not is_sure([rate for _, rate in self._known]):
             return
         before = self._known[-2][1]

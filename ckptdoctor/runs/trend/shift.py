@@ -33,7 +33,6 @@ _LARGE = 0.3  # of what the run had gained: no restart of a schedule costs as mu
 _LARGE_SHARE, _LARGE_FACTOR, _LARGE_SIGMAS = 0.2, 0.4, 15.0  # of the level; of a loss; of the noise
 _AGREE_LARGE = 0.5
 _LEVEL = 5  # values
-_FEWEST = 5
 _FEWEST_FOR_NOISE = 8
 _USUAL_MOVES = 10.0
 _WINDOW = 25
@@ -193,13 +192,14 @@ class ShiftDetector:
         Args:
             fallen: how many of them lie below; of three the first may be on the way down.
         """
-        earlier = self._values[:-fallen]
-        if len(earlier) < _FEWEST:
+        level = sorted(self._values[-fallen - _LEVEL : -fallen])
+        if len(level) < _LEVEL:
             return None
         one, two = self._values[-2:]
         better = max if self._mode is Mode.MAX else min
-        if better(one, two, _middle(earlier)) in (one, two):
+        if better(one, two, level[_LEVEL // 2]) in (one, two):
             return None  # as most values are, which asks for no more
+        earlier = self._values[:-fallen]
         scale = Scale([*self._values, *self._first], self._mode)
         before = self._before(earlier, scale)
         high, low = sorted((scale.of(one), scale.of(two)), reverse=True)

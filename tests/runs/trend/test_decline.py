@@ -32,7 +32,7 @@ def test_what_is_looked_at_does_not_grow_with_the_run(monkeypatch: pytest.Monkey
         return noise.noise_of(values, resolution)
 
     monkeypatch.setattr(decline, "noise_of", measured)
-    taken(plateau(1000))
+    taken([*plateau(100), *(0.5 - 0.0001 * step for step in range(950))])
     assert len(lengths) > 900
     assert max(lengths) == 300
 
