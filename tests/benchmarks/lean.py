@@ -28,7 +28,7 @@ from ckptdoctor.report import CheckpointReport
 from ckptdoctor.rules import Case
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.shelf import Folded, Shelf
-from tests.benchmarks.scan_processes import peak_anonymous
+from tests.benchmarks.scan_processes import as_installed, peak_anonymous
 from tests.benchmarks.scan_shapes import SHAPES
 
 _OURS = [sys.executable, "-m", "ckptdoctor"]
@@ -68,18 +68,13 @@ def _starts(folder: Path, rounds: int) -> None:
     for name, found in took.items():
         seconds = statistics.median(found[1:])
         print(f"  {name:<25} {seconds:7.3f} s  {seconds / torch_takes:5.2f} of import torch")
-    nbytes = peak_anonymous(["--no-cache", str(folder)])
+    nbytes = peak_anonymous([str(folder)])
     print(f"  anonymous memory of the scan at most {nbytes / 1e6:.0f} MB\n", flush=True)
 
 
 def _run(command: Sequence[str]) -> float:
     """Seconds of processors that a command took."""
-    unset = ("PYTHONDONTWRITEBYTECODE",)
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        env={name: value for name, value in os.environ.items() if name not in unset},
-    ) as child:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=as_installed()) as child:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -133,7 +128,7 @@ def _many(folder: Path) -> None:
             for at in range(1000)
         }
         torch.save({"model": state, "epoch": epoch}, folder / f"checkpoint_epoch_{epoch}.pth")
-    nbytes = peak_anonymous(["--no-cache", str(folder)], runs=1)
+    nbytes = peak_anonymous([str(folder)], runs=1)
     print(f"1,000 files of 1,000 tensors: anonymous memory at most {nbytes / 1e6:.0f} MB")
 
 

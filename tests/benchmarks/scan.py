@@ -35,7 +35,7 @@ from ckptdoctor.checkpoint import Checkpoint, StorageRef
 from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Task, make_plan
 from ckptdoctor.scanning.scanner import Scanner, available_cores
-from tests.benchmarks.scan_processes import measure_shape, peak_anonymous
+from tests.benchmarks.scan_processes import as_installed, measure_shape, peak_anonymous
 from tests.benchmarks.scan_shapes import SHAPES
 
 _PARTS = ("memory", "inside", "whole", "headers", "shapes")
@@ -201,7 +201,7 @@ def _mapped(path: Path) -> None:
 def _whole(files: FileSet, rounds: int) -> None:
     paths = [str(path) for path in files.paths]
     python = sys.executable
-    ours = [python, "-m", "ckptdoctor", "scan", str(files.paths[0].parent)]
+    ours = [python, "-m", "ckptdoctor", "scan", "--no-cache", str(files.paths[0].parent)]
     candidates: dict[str, Callable[[], object]] = {
         "ckptdoctor scan, CRC too": lambda: _run(ours),
         "python -c 'import torch'": lambda: _run([python, "-c", "import torch"]),
@@ -267,7 +267,7 @@ def _memory(root: Path, scale: int) -> None:
 
 
 def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=as_installed())
 
 
 def _take_turns(

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from tests.benchmarks.scan_shapes import USUAL_SCRIPT, Shape
 
-__all__ = ["measure_shape", "peak_anonymous"]
+__all__ = ["as_installed", "measure_shape", "peak_anonymous"]
 
 _MOST_BY_SCRIPT = 1_000_000  # tensors that the usual script is made to go through
 _OURS = "ckptdoctor scan, CRC too"
 _IMPORT = "python -c 'import torch'"
 _SCRIPT = "the usual script"
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 def measure_shape(root: Path, shape: Shape, counts: Sequence[int], rounds: int) -> None:
@@ -36,7 +37,7 @@ def measure_shape(root: Path, shape: Shape, counts: Sequence[int], rounds: int) 
         folder.mkdir()
         paths = list(shape.files(folder, count))
         commands = {
-            _OURS: [sys.executable, "-m", "ckptdoctor", "scan", str(folder)],
+            _OURS: [sys.executable, "-m", "ckptdoctor", "scan", "--no-cache", str(folder)],
             _IMPORT: [sys.executable, "-c", "import torch"],
         }
         if count * shape.tensors < _MOST_BY_SCRIPT:
@@ -78,7 +79,7 @@ def _least(
 def _run(command: Sequence[str]) -> tuple[float, float]:
     """Seconds that a command took, and seconds of processors."""
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=as_installed()) as child:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -86,13 +87,18 @@ def _run(command: Sequence[str]) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
+def as_installed() -> dict[str, str]:
+    """An environment in which bytecode is kept, as it is of a package that pip installed."""
+    return {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+
+
 def peak_anonymous(arguments: Sequence[str], runs: int = 3) -> int:
     """The most ``RssAnon`` that was seen in the process, in bytes, over so many runs."""
-    command = [sys.executable, "-m", "ckptdoctor", "scan", *arguments]
+    command = [sys.executable, "-m", "ckptdoctor", "scan", "--no-cache", *arguments]
     peak = 0
     for _ in range(runs):
         with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=as_installed()
         ) as child:
             while child.poll() is None:
                 peak = max(peak, _anonymous(child.pid))
