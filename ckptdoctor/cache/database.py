@@ -88,7 +88,7 @@ class Database:
 
     def close(self) -> None:
         """Write what waits, and close it."""
-        self._flush()
+        self.flush()
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -155,9 +155,9 @@ class Database:
         most = min(_MOST_WAITING_NBYTES, self._most_nbytes // 4)
         many = len(self._waiting) >= _MOST_WAITING or self._waiting_nbytes >= most
         if many or time.monotonic() - self._flushed_at > _WAIT_S:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Write what waits, in one short transaction."""
         rows, used, now = self._waiting, self._used, int(time.time())
         self._waiting, self._used, self._waiting_nbytes = [], [], 0

@@ -99,6 +99,14 @@ class Memory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def write(self) -> None:
+        """Have what was kept be remembered from now on: it waits for more otherwise."""
+        self._database.flush()
+
+    def close(self) -> None:
+        """Let go of the database."""
         self._database.close()
 
     @property

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ckptdoctor.cli.alerts import Alerts
+    from ckptdoctor.watch.afar import Afar
     from ckptdoctor.watch.events import Event
 
 __all__ = ["watch"]
+
+_INTERVAL_S = 5.0
 
 
 class _Format(Enum):
@@ -48,7 +51,7 @@ def watch(
         Path | None,
         typer.Argument(
             metavar="DIR",
-            help="The folder that the run saves its checkpoints in. "
+            help="The folder that the run saves its checkpoints in, here or by URL. "
             "Default: $CKPTDOCTOR_DIR, else checkpoints/, else the current folder.",
             show_default=False,
         ),
@@ -85,8 +88,14 @@ def watch(
         ),
     ] = None,
     interval: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="From one look to the next.")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            help="From one look to the next. Default: 5, and 30 for what a URL names.",
+            show_default=False,
+        ),
+    ] = None,
     stall_factor: Annotated[
         float,
         typer.Option(
@@ -107,38 +116,39 @@ def watch(
 ) -> int:
     """Watch a run: new checkpoints are scanned, the log is followed, silence is noticed.
 
-    A checkpoint is read once it is complete. With -q only findings are told. What was wrong before
-    the watch began is said once and is no alert. Stop it with Ctrl-C.
+    A checkpoint is read once it is complete. Of a bucket each look is a listing. With -q only
+    findings are told. What was wrong before the watch began is said once and is no alert. Stop it
+    with Ctrl-C.
     """
+    from ckptdoctor.cache.memory import memory_for
     from ckptdoctor.cli.alerts import Alerts
     from ckptdoctor.cli.output import has_reader, note
     from ckptdoctor.cli.work import wish_of
-    from ckptdoctor.errors import UsageError
-    from ckptdoctor.runs.absent import why_absent
     from ckptdoctor.runs.discover import default_paths
-    from ckptdoctor.shell import command_line
     from ckptdoctor.sources.descriptors import is_far
+    from ckptdoctor.watch.afar import FAR_INTERVAL_S, Afar
     from ckptdoctor.watch.watcher import Watcher, Watching
 
     gc.enable()  # off for commands that end soon
     where = folder or default_paths()[0]
-    if is_far(where):
-        raise UsageError(f"{where}: a URL is not watched: scan it from time to time")
-    if not where.is_dir():
-        if where.exists():
-            folder_of = command_line("ckptdoctor", "watch", where.parent)
-            raise UsageError(f"{where} is a file; a watch is kept on its folder:  {folder_of}")
-        note(why_absent(where, "folder"))
+    is_any_far = any(map(is_far, (where, *(log or ()))))
+    afar = Afar(where, interval or FAR_INTERVAL_S) if is_any_far else None
+    if why := _why_nothing(where, afar, log or ()):
+        note(why)
         return Exit.NOTHING
+    memory = memory_for(wanted=is_any_far)
+    interval_s = interval or (FAR_INTERVAL_S if is_far(where) else _INTERVAL_S)
     watcher = Watcher(
         Watching(
             folder=where,
             wish=wish_of(log, log_pattern, metric, mode),
-            interval_s=interval,
+            interval_s=interval_s,
             stall_factor=stall_factor,
             stall_least_s=stall_least,
             pid=pid,
             jobs=jobs,
+            afar=afar,
+            memory=memory,
             is_own=_own_files(output),
         )
     )
@@ -151,11 +161,12 @@ def watch(
         if once:
             alarmed = teller.tell(watcher.finish()) or alarmed
             if not watcher.found_anything:
-                note(f"{where}: no checkpoint in it, and no log")
+                if watcher.has_begun:
+                    note(f"{where}: no checkpoint in it, and no log")
                 return Exit.NOTHING
             return Exit.FINDINGS if alarmed else Exit.OK
         while not (alarmed and exit_on_alert):
-            time.sleep(interval)
+            time.sleep(interval_s)
             if output is None and not has_reader():
                 return Exit.OK
             alarmed = teller.tell(watcher.poll())
@@ -164,8 +175,49 @@ def watch(
         return Exit.OK
     finally:
         watcher.close()
+        if memory is not None:
+            memory.close()
         alerts.wait()
     return Exit.FINDINGS
+
+
+def _why_nothing(where: Path, afar: Afar | None, logs: Iterable[Path]) -> str:
+    """Why there is nothing to watch; "" where there is, or behind a URL may come.
+
+    Raises:
+        UsageError: it is nothing that can be watched.
+    """
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.runs.absent import why_absent
+    from ckptdoctor.shell import command_line
+    from ckptdoctor.sources.descriptors import is_far
+    from ckptdoctor.sources.errors import NoListError
+
+    if not is_far(where) and not where.is_dir():
+        if where.exists():
+            raise UsageError(_is_a_file(where))
+        return why_absent(where, "folder")
+    if getattr(where, "lies_within_another", False):
+        raise UsageError(f"{where}: what lies within another file is not watched")
+    if afar is not None:
+        try:
+            afar.begin(time.monotonic(), logs)
+        except NotADirectoryError:
+            raise UsageError(_is_a_file(where)) from None
+        except NoListError:
+            scan = command_line("ckptdoctor", "scan", where / "NAME.pth")
+            words = "the server lists no files there, so that no new one is seen"
+            raise UsageError(f"{where}: {words}; scan each by its name:  {scan}") from None
+        except PermissionError as error:
+            return f"{where}: {error.strerror or error}"
+    return ""
+
+
+def _is_a_file(path: Path) -> str:
+    from ckptdoctor.shell import command_line
+
+    folder = command_line("ckptdoctor", "watch", path.parent)
+    return f"{path} is a file; a watch is kept on its folder:  {folder}"
 
 
 class _Teller:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ckptdoctor.sources import positioned
+from ckptdoctor.sources.errors import NoRangesError
 from ckptdoctor.sources.fetching import (
     LONG_SEGMENT_NBYTES,
     SEGMENT_NBYTES,
@@ -20,8 +21,9 @@ from ckptdoctor.sources.fetching import (
     Segment,
     window,
 )
+from ckptdoctor.sources.kept_ends import Ends, kept_ends
 from ckptdoctor.sources.s3 import Range
-from ckptdoctor.sources.store import NoRangesError, Store
+from ckptdoctor.sources.store import Store
 
 __all__ = ["HEAD_NBYTES", "TAIL_NBYTES", "FarFile"]
 
@@ -54,9 +56,10 @@ class FarFile:
         self._nbytes = nbytes
         self.mark = mark
         self._lock = threading.RLock()
-        self._ends: list[tuple[int, Data]] = []
+        kept = kept_ends.of(place, mark)
+        self._ends: list[tuple[int, Data]] = list(kept.pieces)
         self._recent: list[tuple[int, Data]] = []
-        self._etags: set[str] = set()
+        self._etags: set[str] = set(kept.etags)
         self._segments: list[Segment] = []
         self._wanted: list[tuple[int, int]] = []
         self._passed: dict[int, bytes] = {}
@@ -183,6 +186,8 @@ class FarFile:
         for segment in self._segments:
             window.drop(segment)
         with self._lock:
+            ends = Ends(tuple(self._ends), frozenset(self._etags))
+            kept_ends.keep(self._place, self.mark, self._nbytes, ends)
             self._segments, self._ends, self._recent, self._passed = [], [], [], {}
             if self._whole is not None:
                 os.close(self._whole)

@@ -176,6 +176,38 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         """Told by another process what it is; its folder is not looked into for that."""
         mirror.give(os.fspath(self), nbytes, mark, modified_ns)
 
+    def list_anew(self) -> bool:
+        """Have the folder, with all below it, be what its store says now; whether it was not.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            NotADirectoryError: it is a file.
+            OSError: it cannot be listed; all stays as it was.
+        """
+        return mirror.relist(os.fspath(self))
+
+    def list_beside_anew(self) -> bool:
+        """Have what was looked into beside the folder be what its store says; whether it was not.
+
+        Raises:
+            OSError: it cannot be listed.
+        """
+        return mirror.relist_beside(os.fspath(self))
+
+    def ask_anew(self) -> None:
+        """Have the file be what its store says now.
+
+        Raises:
+            OSError: it cannot be asked for.
+        """
+        mirror.ask_anew(os.fspath(self))
+
+    @property
+    def lies_within_another(self) -> bool:
+        """Whether it is a part of an archive, or reached by way of another URL."""
+        found = mirror.of(os.fspath(self))
+        return found is not None and bool(found[0].suffix)
+
     @property
     def names_folder(self) -> bool:
         """Whether the user named it with a slash at its end."""

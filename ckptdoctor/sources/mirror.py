@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -23,13 +23,22 @@ from pathlib import Path, PurePosixPath
 from ckptdoctor import places
 from ckptdoctor.sources import leftovers
 from ckptdoctor.sources.entry import Entry
+from ckptdoctor.sources.mirror_files import (
+    LONGEST_NAME,
+    fits,
+    gone,
+    is_as_told,
+    make_file,
+    nbytes_of,
+)
 from ckptdoctor.sources.mount import Mount
 from ckptdoctor.sources.store import Store
 
 __all__ = ["Mirror", "mirror"]
 
-_LONGEST_NAME = 255
 _AT_ONCE = 8
+_MADE = ".made"
+"""A file on its way to its place."""
 
 
 class Mirror:
@@ -65,7 +74,7 @@ class Mirror:
                 told_by = hashlib.blake2b(f"{prefix} {query} {suffix}".encode(), digest_size=6)
                 folder += f"-{told_by.hexdigest()}"
                 last = PurePosixPath(suffix.partition("?")[0]).name
-                folder += f"/{last}" if last and len(os.fsencode(last)) <= _LONGEST_NAME else ""
+                folder += f"/{last}" if last and len(os.fsencode(last)) <= LONGEST_NAME else ""
             Path(folder).mkdir(parents=True, exist_ok=True)
             mount = Mount(store, folder, prefix, suffix, lead, query)
             self._mounts.append(mount)
@@ -99,7 +108,7 @@ class Mirror:
             return
         mount, below = found
         with self._lock:
-            if below in mount.filled:
+            if below in mount.filled or mount.is_whole(below):
                 return
             mount.filled.add(below)
             listed = mount.is_listable(below) and self._list(mount, below)
@@ -134,12 +143,109 @@ class Mirror:
             return
         mount, below = found
         with self._lock:
-            if self._marks.get(place) == mark and _nbytes(place) == nbytes:
+            if self._marks.get(place) == mark and nbytes_of(place) == nbytes:
                 return
             with contextlib.suppress(OSError):
                 os.unlink(place)  # noqa: PTH108
             self._make_one(mount, below, Entry(below, False, nbytes, mark, modified_ns))  # noqa: FBT003
             mount.given.add(below)
+
+    def relist(self, place: str) -> bool:
+        """Have a folder, with all below it, be what its store says now; it is listed no more else.
+
+        Returns:
+            Whether anything is otherwise than it was.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            NotADirectoryError: it is a file.
+            OSError: it cannot be listed; all stays as it was.
+        """
+        found = self.of(place)
+        if found is None:
+            return False
+        mount, below = found
+        try:
+            entries = mount.store.below(mount.at(below))
+        except FileNotFoundError:
+            with self._lock:
+                mount.whole.add(below)
+                self._reconcile(mount, below, {})
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        with self._lock:
+            mount.whole.add(below)
+            os.makedirs(place, exist_ok=True)  # noqa: PTH103
+            return self._reconcile(mount, below, entries)
+
+    def relist_beside(self, place: str) -> bool:
+        """Have what was looked into outside of a folder be what its store says now.
+
+        Returns:
+            Whether anything is otherwise than it was.
+
+        Raises:
+            OSError: it cannot be listed.
+        """
+        found = self.of(place)
+        if found is None or found[0].store.is_http:  # a web server is asked for each file there
+            return False
+        mount, changed = found[0], False
+        for below in sorted(mount.filled):
+            if mount.is_listable(below) and not mount.is_whole(below):
+                with contextlib.suppress(FileNotFoundError):
+                    entries = {one.name: one for one in mount.store.listed_anew(mount.at(below))}
+                    with self._lock:
+                        changed |= self._reconcile(mount, below, entries, deep=False)
+        return changed
+
+    def ask_anew(self, place: str) -> None:
+        """Have a file be what its store says now, without a look into its folder.
+
+        Raises:
+            OSError: it cannot be asked for.
+        """
+        found = self.of(place)
+        if found is None:
+            return
+        mount, below = found
+        folder = below.rpartition("/")[0]
+        try:
+            entry = mount.store.described(mount.at(below), fresh=True)
+        except FileNotFoundError:
+            entry = None
+        with self._lock:
+            mount.filled.add(folder)
+            if entry is None or entry.is_folder:
+                self._drop(mount, below)
+            elif not is_as_told(place, entry, self.mark(place)):
+                self._make_one(mount, below, entry, replaces=True)
+
+    def _reconcile(
+        self, mount: Mount, below: str, found: Mapping[str, Entry], *, deep: bool = True
+    ) -> bool:
+        """Files that are gone go, new ones come, and those that changed become other files."""
+        changed = False
+        root = f"{mount.folder}/{below}" if below else mount.folder
+        own = f"{below}/" if below else ""
+        names = {name: one for name, one in found.items() if all(map(fits, name.split("/")))}
+        for name in gone(root, names, deep=deep):
+            self._drop(mount, own + name)
+            changed = True
+        for name, entry in sorted(names.items()):
+            place = f"{root}/{name}"
+            mount.trouble.pop(own + name, None)
+            if entry.is_folder or not is_as_told(place, entry, self._marks.get(place, b"")):
+                self._make_one(mount, own + name, entry, replaces=True)
+                changed |= not entry.is_folder
+        return changed
+
+    def _drop(self, mount: Mount, below: str) -> None:
+        place = f"{mount.folder}/{below}"
+        with contextlib.suppress(OSError):
+            os.unlink(place)  # noqa: PTH108
+        self._marks.pop(place, None)
+        mount.given.discard(below)
 
     def forget(self, place: str) -> None:
         """Have a file, which was written or removed there, asked for anew."""
@@ -190,7 +296,7 @@ class Mirror:
 
     def _make(self, mount: Mount, below: str, entries: Iterable[Entry]) -> None:
         own = f"{below}/" if below else ""
-        known = [one for one in entries if _fits(one.name)]
+        known = [one for one in entries if fits(one.name)]
         unsized = [one for one in known if not one.is_folder and one.nbytes < 0]
         if unsized and mount.is_beside(below):  # counted by their names, and not read
             mount.skimmed.add(below)
@@ -230,44 +336,27 @@ class Mirror:
             mount.filled.discard(below)
         self._make_one(mount, below, entry)
 
-    def _make_one(self, mount: Mount, below: str, entry: Entry) -> None:
+    def _make_one(self, mount: Mount, below: str, entry: Entry, *, replaces: bool = False) -> None:
         place = f"{mount.folder}/{below}"
         if below in mount.given:  # what the store says now counts
             mount.given.discard(below)
             os.unlink(place)  # noqa: PTH108
-        if entry.is_folder:
-            with contextlib.suppress(FileExistsError):  # an object may have the name of a folder
+        with contextlib.suppress(FileExistsError, NotADirectoryError):
+            if entry.is_folder:  # an object may have the name of a folder
                 os.makedirs(place, exist_ok=True)  # noqa: PTH103
-            return
-        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
-        try:
-            fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:
-            return
-        try:
-            os.ftruncate(fd, entry.nbytes)
-            if entry.modified_ns:
-                os.utime(fd, ns=(entry.modified_ns, entry.modified_ns))
-        except OSError as error:
-            os.unlink(place)  # noqa: PTH108
-            mount.trouble[below] = error
-        finally:
-            os.close(fd)
-        self._marks[place] = entry.mark
-
-
-def _nbytes(place: str) -> int:
-    try:
-        return os.stat(place).st_size  # noqa: PTH116
-    except OSError:
-        return -1
-
-
-def _fits(name: str) -> bool:
-    """Whether a name can be that of a file here."""
-    if name in ("", ".", "..") or "/" in name or "\0" in name:
-        return False
-    return len(name.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
+                return
+            os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+            made = f"{self._root}/{_MADE}" if replaces else place
+            try:
+                make_file(made, entry)
+            except FileExistsError:
+                raise
+            except OSError as error:
+                mount.trouble[below] = error
+            else:
+                if replaces and not os.path.isdir(place):  # noqa: PTH112
+                    os.replace(made, place)  # noqa: PTH105  (another inode: the file is another)
+                self._marks[place] = entry.mark
 
 
 mirror = Mirror()

@@ -29,6 +29,7 @@ class Mount:
         skimmed: those of them whose files were not asked for their sizes.
         trouble: why something cannot be looked at, by path.
         given: files that somebody else has listed, who told what they are.
+        whole: folders that are listed with all below them, whenever somebody says so.
     """
 
     store: Store
@@ -43,6 +44,7 @@ class Mount:
     skimmed: set[str] = field(default_factory=set)
     trouble: dict[str, OSError] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
 
     def url(self, below: str) -> str:
         """What a path is shown as: no key is in it."""
@@ -63,6 +65,10 @@ class Mount:
         if self.lead or self.suffix:
             return True
         return bool(below) * (below.count("/") + 1) >= _TOPS.get(self.store.protocol, 0)
+
+    def is_whole(self, below: str) -> bool:
+        """Whether a folder is listed only when somebody says so."""
+        return any(f"{below}/".startswith(f"{one}/") for one in self.whole)
 
     def is_inside(self, below: str) -> bool:
         """Whether a path is a folder that the user named, or lies in one."""

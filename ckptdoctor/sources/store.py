@@ -12,14 +12,16 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ckptdoctor.sources.entry import Entry, entry_of
+from ckptdoctor.sources.errors import NoListError, NoRangesError
 from ckptdoctor.sources.s3 import Range, s3_range
 from ckptdoctor.sources.urls import without_secrets
 from ckptdoctor.sources.web import Web
 
-__all__ = ["NoRangesError", "Store", "told"]
+__all__ = ["Store", "told"]
 
 T = TypeVar("T")
 
@@ -47,10 +49,6 @@ _S3 = ("s3", "s3a")
 _NOT_OVER_ANOTHER = {kind: {"IfNoneMatch": "*"} for kind in _S3}
 """How a store is asked to copy only to where nothing is; a library that knows no such option of the
 call that it makes leaves it out."""
-
-
-class NoRangesError(Exception):
-    """The server gives files whole or not at all."""
 
 
 class Store:
@@ -84,6 +82,45 @@ class Store:
         found = self._asked(lambda: self._system.ls(path, detail=True))
         own = path.strip("/")
         return [entry_of(one) for one in found if str(one["name"]).strip("/") != own or not own]
+
+    def listed_anew(self, path: str) -> list[Entry]:
+        """What lies in a folder now, whatever was told before.
+
+        Raises:
+            OSError: it cannot be listed, or is not there.
+        """
+        self._forget()
+        return self.listed(path)
+
+    def below(self, path: str) -> dict[str, Entry]:
+        """All that lies below a folder now, by its path there; one question for 1,000 objects.
+
+        Raises:
+            FileNotFoundError: nothing does.
+            NotADirectoryError: it is a file.
+            OSError: it cannot be listed.
+        """
+        if self.is_http:
+            return self._web.below(path)
+        self._forget()
+        own = f"{path.strip('/')}/"
+        found: dict[str, Entry] = {}
+        for one in self._asked(lambda: self._system.find(path, detail=True)).values():
+            name = str(one["name"]).lstrip("/")
+            if name == own[:-1]:
+                raise NotADirectoryError(errno.ENOTDIR, "a file")
+            if name.startswith(own):
+                below = name[len(own) :]
+                entry = entry_of(one)
+                is_folder = entry.is_folder or below.endswith("/") or not below
+                found[below.rstrip("/")] = replace(entry, is_folder=is_folder)
+        if not found:
+            raise FileNotFoundError(errno.ENOENT, "no such folder")
+        return found
+
+    def _forget(self) -> None:
+        with contextlib.suppress(Exception):  # a cache that cannot be emptied is none
+            self._system.invalidate_cache()
 
     def described(self, path: str, *, fresh: bool = False, may_be_folder: bool = False) -> Entry:
         """A file or a folder.
@@ -198,7 +235,7 @@ class Store:
                 self.requests += 1
             try:
                 return ask()
-            except NoRangesError:
+            except (NoListError, NoRangesError):
                 raise
             except Exception as raised:  # noqa: BLE001  (each library has errors of its own)
                 error = _behind(raised)

@@ -8,18 +8,23 @@ it, with its escapes.
 from __future__ import annotations
 
 import asyncio
-import errno
 import html
 import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 from ckptdoctor.sources.entry import Entry, entry_of
+from ckptdoctor.sources.errors import NoListError
 
 __all__ = ["Web", "with_slash"]
 
+_AT_ONCE = 8
+_MOST_FOLDERS = 1000
+"""A server may lead from folder to folder without end."""
 _PARTIAL = 206
 _FIRST_BYTE = re.compile(r"bytes (\d{1,19})-")
 _PAGES = ("text/html", "application/xhtml+xml", "")
@@ -38,13 +43,6 @@ _IS_INDEX = re.compile(
 )
 _KEPT = "!$&'()*+,;=:@~"
 """What stands in a name of a URL as it is."""
-
-
-class NoListError(OSError):
-    """The server shows no list of files there."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.ENOTSUP, "the server lists no files there; name them one by one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +90,35 @@ class Web:
         if not (page.titled or page.entries):
             raise NoListError
         return list(page.entries)
+
+    def below(self, url: str) -> dict[str, Entry]:
+        """All that lies below a folder, by its path there; each file is asked for its size.
+
+        Raises:
+            NoListError: the server shows something else there.
+            OSError: it cannot be listed, or is not there.
+        """
+        plain = without_slash(url)
+        found = {"": Entry("", True, 0, b"", 0)}  # noqa: FBT003
+        todo, folders = [""], 0
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while todo and folders < _MOST_FOLDERS:
+                at, folders = todo.pop(), folders + 1
+                named = [(f"{at}{one.name}", one) for one in self.listed(_joined(plain, at))]
+                todo += [f"{name}/" for name, one in named if one.is_folder]
+                files = [name for name, one in named if not one.is_folder]
+                sized = zip(files, pool.map(partial(self._file, plain), files), strict=True)
+                found |= {name: entry for name, entry in sized if entry is not None}
+                found |= {name: one for name, one in named if one.is_folder}
+        return found
+
+    def _file(self, folder: str, name: str) -> Entry | None:
+        """A file of a folder; None where it is gone by now, or nothing tells its size."""
+        try:
+            found = self.described(_joined(folder, name), may_be_folder=False)
+        except FileNotFoundError:
+            return None
+        return found if found.nbytes >= 0 else None
 
     def described(self, url: str, *, may_be_folder: bool) -> Entry:
         """A file; or a folder, if the server shows a list of files in its place.
@@ -262,6 +289,12 @@ def with_slash(url: str) -> str:
     """The URL of a folder."""
     path, mark, query = url.partition("?")
     return f"{path.rstrip('/')}/{mark}{query}"
+
+
+def _joined(url: str, below: str) -> str:
+    """The URL of what lies in a folder."""
+    path, mark, query = url.partition("?")
+    return f"{path.rstrip('/')}/{below}{mark}{query}"
 
 
 def without_slash(url: str) -> str:

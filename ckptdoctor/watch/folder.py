@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,17 @@ class FolderWatch:
     Args:
         folder: it may vanish and come back.
         settle_s: a file is looked into once it has not changed for so long.
+        version: a number that is another once something may have changed; None where nobody knows.
     """
 
-    def __init__(self, folder: Path, settle_s: float) -> None:
+    def __init__(
+        self, folder: Path, settle_s: float, version: Callable[[], int] | None = None
+    ) -> None:
         self._folder = folder
         self._settle_s = settle_s
         self._seen: dict[Path, _Seen] = {}
+        self._version = version
+        self._looked_at = -1
         self.is_there = True
 
     def poll(self, now_s: float) -> tuple[list[Path], bool]:
@@ -55,6 +60,17 @@ class FolderWatch:
         Args:
             now_s: of a clock that never goes back.
         """
+        version = -1 if self._version is None else self._version()
+        if version < 0 or version != self._looked_at:
+            changed = self._look(now_s)
+            self._looked_at = version
+        else:
+            changed = False
+        ready = [path for path, seen in self._seen.items() if self._is_ready(seen, now_s)]
+        return ready, changed
+
+    def _look(self, now_s: float) -> bool:
+        """Whether anything was written since."""
         self.is_there = _can_be_listed(self._folder)
         changed, there = False, set()
         for files in named_checkpoints(self._folder) if self.is_there else ():
@@ -68,8 +84,7 @@ class FolderWatch:
                 changed = True
         if self.is_there:
             self._seen = {path: seen for path, seen in self._seen.items() if path in there}
-        ready = [path for path, seen in self._seen.items() if self._is_ready(seen, now_s)]
-        return ready, changed
+        return changed
 
     def _is_ready(self, seen: _Seen, now_s: float) -> bool:
         patience = self._settle_s if seen.is_whole else max(self._settle_s, _PATIENCE_S)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +16,7 @@ from ckptdoctor.runs.logs import LogPattern, Row, SlowLineError, read_logs
 from ckptdoctor.runs.logs.last_line import MOST_BEFORE, without_cut_number
 from ckptdoctor.runs.logs.reading import is_read_whole, row_reader
 from ckptdoctor.runs.logs.shapes import LINE_CHARS
-from ckptdoctor.sources.positioned import pread
+from ckptdoctor.sources.descriptors import is_far, pread
 
 __all__ = ["Followed", "LogFollower"]
 
@@ -24,6 +25,8 @@ _LINE_NBYTES = 1 << 20
 _LONG_S = 0.5
 _PAUSE = 20.0
 """A log that takes long to read and has to be read whole gets a twentieth of our time."""
+_EXACT_NBYTES = 1 << 20
+"""So much of a log that lies elsewhere is read again to see that it begins as it did."""
 _MARK_NBYTES = 256
 """Of the beginning and of the end of what was read, by which a file is known again."""
 
@@ -47,7 +50,8 @@ class LogFollower:
     """Reads a log from its beginning, then what is added, whenever it is asked.
 
     Whether a file is the log that was read so far is told by its content, not by its inode: a log
-    that was fetched anew from another machine goes on where the last copy ended.
+    that was fetched anew from another machine goes on where the last copy ended, and so does one
+    in a bucket, which is always written anew.
 
     Args:
         path: the log; it may not be there yet.
@@ -56,6 +60,9 @@ class LogFollower:
 
     def __init__(self, path: Path, pattern: LogPattern | None = None) -> None:
         self.path = path
+        self._is_far = is_far(path)
+        self._read_so_far = hashlib.blake2b()
+        self._broken: OSError | None = None
         self._pattern = pattern
         self._file: IO[bytes] | None = None
         self._identity: tuple[int, int] | None = None
@@ -85,7 +92,8 @@ class LogFollower:
         if signature == self._signature:
             return Followed(note=note)
         try:
-            if is_read_whole(self.path, self._pattern):
+            goes_on = self._is_far and self._offset  # it costs a request, and lines stay lines
+            if not goes_on and is_read_whole(self.path, self._pattern):
                 if time.monotonic() < self._not_before_s:
                     return Followed(grew=True, note=note)
                 rows = self._whole()
@@ -94,6 +102,12 @@ class LogFollower:
                 note = note or moved
         except OSError as error:
             return self._unreadable(error)
+        finally:
+            if self._is_far:  # the next version of it is another object
+                self.close()
+        if self._broken is not None:  # what came of it is told; the rest is asked for again
+            broken, self._broken = self._broken, None
+            return replace(self._unreadable(broken), rows=tuple(rows))
         first = self._signature is None and not was_missing
         self._signature, self._trouble = signature, ""
         return Followed(rows=tuple(rows), grew=not first, note=note)
@@ -147,7 +161,8 @@ class LogFollower:
             self._file = self.path.open("rb")
             self._identity = identity
         if self._offset and not self._goes_on(self._file):
-            note = f"{self.path.name} was {'rotated' if moved else 'truncated'}"
+            what = "written anew" if self._is_far else "rotated" if moved else "truncated"
+            note = f"{self.path.name} was {what}"
             rows += self._last_line()
             self._forget()
         rows += self._read_on()
@@ -155,6 +170,9 @@ class LogFollower:
 
     def _goes_on(self, file: IO[bytes]) -> bool:
         """Whether the file still holds what was read of it."""
+        if self._is_far and self._offset <= _EXACT_NBYTES:
+            known = hashlib.blake2b(pread(file.fileno(), self._offset, 0))
+            return known.digest() == self._read_so_far.digest()
         head = pread(file.fileno(), len(self._head), 0)
         tail = pread(file.fileno(), len(self._tail), self._offset - len(self._tail))
         return head == self._head and tail == self._tail
@@ -167,6 +185,7 @@ class LogFollower:
     def _forget(self) -> None:
         self._offset, self._rest, self._head, self._tail = 0, b"", b"", b""
         self._lines.clear()
+        self._read_so_far = hashlib.blake2b()
         self._reader = row_reader(self._pattern)
 
     def _read_on(self) -> Iterator[Row]:
@@ -198,8 +217,11 @@ class LogFollower:
             return b""
         try:
             piece = pread(self._file.fileno(), _PIECE_NBYTES, self._offset)
-        except OSError:  # the file's disk went away; it is opened again later
+        except OSError as error:  # the file's disk went away; it is opened again later
+            self._broken = error if self._is_far else None
             return b""
+        if self._is_far and self._offset <= _EXACT_NBYTES:
+            self._read_so_far.update(piece)
         self._offset += len(piece)
         self._head = (self._head + piece[:_MARK_NBYTES])[:_MARK_NBYTES]
         self._tail = (self._tail + piece[-_MARK_NBYTES:])[-_MARK_NBYTES:]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ckptdoctor.cache.memory import Memory
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.histories import History
@@ -15,7 +16,9 @@ from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.discover import checkpoint_at, discover
 from ckptdoctor.runs.wish import Wish
+from ckptdoctor.sources.descriptors import is_far
 from ckptdoctor.survey import chronicles, survey
+from ckptdoctor.watch.afar import Afar
 from ckptdoctor.watch.early import EarlyWarning, Series, series_of
 from ckptdoctor.watch.epochs import EpochFeed, SeenEpoch
 from ckptdoctor.watch.events import Event, EventKind
@@ -47,6 +50,8 @@ class Watching:
         stall_least_s: and never before so many seconds.
         pid: of the training process; None where it was not named.
         jobs: threads of a scan.
+        afar: lists what lies behind URLs; None where all of it lies here.
+        memory: what is remembered of files, for those that are far; None to read each.
         is_own: whether a file is what the watch writes; it is no log of the run.
         clock: seconds since 1970.
         steady: seconds of a clock that never goes back.
@@ -59,6 +64,8 @@ class Watching:
     stall_least_s: float = 60.0
     pid: int | None = None
     jobs: int | None = None
+    afar: Afar | None = None
+    memory: Memory | None = None
     is_own: Callable[[Path], bool] = _none
     clock: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
@@ -78,33 +85,45 @@ class Watcher:
 
     Attributes:
         found_anything: whether there was a checkpoint or a log at the beginning.
+        has_begun: whether it is known what was there; behind a URL that may take some looks.
         not_judged: a sentence for each file that may have been being written then.
     """
 
     def __init__(self, how: Watching) -> None:
         self._how = how
-        self._folder = FolderWatch(how.folder, settle_s=max(1.0, 0.9 * how.interval_s))
+        self._folder = FolderWatch(
+            how.folder, max(1.0, 0.9 * how.interval_s), None if how.afar is None else self._version
+        )
         self._feed = EpochFeed(how.wish)
         self._pace = Pace(how.stall_factor, how.stall_least_s)
         self._followers: dict[Path, LogFollower] = {}
-        self._looked_for_logs_s = 0.0
+        self._looked_for_logs_s, self._logs_of = 0.0, -1
         self._references: dict[Series, Path] = {}
         self._early = EarlyWarning()
         self._stalled = False
         self._was_there = True
         self._process_ended = False
+        self._examination = Examination(jobs=how.jobs, memory=how.memory)
+        self.has_begun = False
         self.found_anything = False
         self.not_judged: list[str] = []
 
     # -- the beginning ---------------------------------------------------------------------------
 
     def start(self) -> Iterator[Event]:
-        """What is there: a sum, and what is wrong with it already."""
+        """What is there: a sum, and what is wrong with it already.
+
+        Where it lies elsewhere and cannot be asked for, only that is told, and a later look begins.
+        """
         now = self._how.steady()
+        if not (yield from self._asked_afar(now)):
+            return
+        self.has_begun = True
         self._folder.poll(now)  # before it is examined: what changes meanwhile is new
         self._was_there = self._folder.is_there
         self._find_logs(now)
         there = self._survey()
+        self._remember()
         report = there.report
         finished = [row for row in report.checkpoints if not self._is_being_written(row)]
         self._folder.done(row.path for row in finished)
@@ -119,6 +138,9 @@ class Watcher:
         self._learn(there.histories)
         self.found_anything = bool(report.checkpoints) or self._feed.last_epoch is not None
         yield self._event(EventKind.START, self._sum(report), data=_sum_data(report))
+        if not self._was_there:
+            words = f"{self._how.folder} is not there yet; waiting for it"
+            yield self._event(EventKind.NOTE, words, path=self._how.folder)
         yield from self._crashes(report.crashes)
         for finding in there.findings:
             if finding.severity >= Severity.WARNING:
@@ -134,7 +156,7 @@ class Watcher:
         wish = replace(how.wish, logs=logs, may_come=True)
         found = discover([how.folder] if self._folder.is_there else [])
         if found.checkpoints:
-            report = survey(found, Examination(jobs=how.jobs), wish)
+            report = survey(found, self._examination, wish)
             return _Survey(report=report, findings=report.findings, histories=report.histories)
         logs = tuple(path for path in self._followers if path.is_file())
         told = chronicles([], replace(wish, logs=logs)) if logs else None
@@ -181,9 +203,13 @@ class Watcher:
     def poll(self) -> Iterator[Event]:
         """What is new since the last look."""
         now = self._how.steady()
+        if not self.has_begun:
+            yield from self.start()
+            return
+        is_known = yield from self._asked_afar(now)
         ready, alive = self._folder.poll(now)
         yield from self._presence()
-        if now - self._looked_for_logs_s >= _LOOK_FOR_LOGS_S:
+        if now - self._looked_for_logs_s >= _LOOK_FOR_LOGS_S and self._may_have_logs():
             self._find_logs(now)
         for path, follower in self._followers.items():
             followed = follower.poll()
@@ -196,7 +222,18 @@ class Watcher:
             yield from self._epoch(seen)
         for path in ready:
             yield from self._examine(path, now)
-        yield from self._silence(now, alive=alive)
+        if is_known:  # else nobody knows whether it is silent
+            yield from self._silence(now, alive=alive)
+
+    def _asked_afar(self, now_s: float) -> Generator[Event, None, bool]:
+        """Have what is far be what it is now; whether all of it could be asked for."""
+        afar = self._how.afar
+        if afar is None:
+            return True
+        note = afar.look(now_s, [*self._how.wish.logs, *self._followers])
+        if note:
+            yield self._event(EventKind.NOTE, note, path=self._how.folder)
+        return afar.is_known
 
     def finish(self) -> Iterator[Event]:
         """Whether it has been silent for too long; for a single look."""
@@ -217,9 +254,17 @@ class Watcher:
             yield self._event(EventKind.NOTE, f"{self._how.folder} {what}", path=self._how.folder)
         self._was_there = there
 
+    def _version(self) -> int:
+        """A number that stays while a far folder is as it was; -1 of one that lies here."""
+        afar = self._how.afar
+        return -1 if afar is None or not is_far(self._how.folder) else afar.changes
+
+    def _may_have_logs(self) -> bool:
+        return self._version() < 0 or self._version() != self._logs_of
+
     def _find_logs(self, now_s: float) -> None:
         """Follow the logs that the user named, or else those that lie beside the checkpoints."""
-        self._looked_for_logs_s = now_s
+        self._looked_for_logs_s, self._logs_of = now_s, self._version()
         home = Home(folder=self._how.folder, name="", inside=(self._how.folder,))
         logs = self._how.wish.logs or logs_beside(home, [])
         for path in logs:
@@ -231,7 +276,8 @@ class Watcher:
         good = self._references.get(series_of(path))
         beside = good is not None and good != path and _is_there(good)
         pair = [good, path] if good is not None and beside else [path]
-        report = examine([checkpoint_at(one) for one in pair], Examination(jobs=self._how.jobs))
+        report = examine([checkpoint_at(one) for one in pair], self._examination)
+        self._remember()
         yield from self._crashes(report.crashes)
         row = next(row for row in report.checkpoints if row.path == path)
         if not _is_there(path) or self._folder.may_be_unfinished(row, now_s):
@@ -242,6 +288,11 @@ class Watcher:
         yield of_checkpoint(row, self._how.clock())
         for finding in self._early.look(path, (run.run for run in report.runs)):
             yield of_finding(finding, self._how.clock())
+
+    def _remember(self) -> None:
+        """Have what was read of far files not be read again for the next one beside them."""
+        if self._how.memory is not None:
+            self._how.memory.write()
 
     def _silence(self, now_s: float, *, alive: bool) -> Iterator[Event]:
         if alive:

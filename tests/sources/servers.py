@@ -25,6 +25,7 @@ class Site:
         slips: so many bytes lie between the range that is asked for and the one that it answers.
         forbidden: a path that it answers by 403.
         leads_to: where it says that every file is, if anywhere.
+        pages: what it shows at these paths.
         held: a path that it answers once ``release`` is set.
         asked: method, path and range of each request, in order.
         sent: bytes of files that went out.
@@ -41,6 +42,7 @@ class Site:
     forbidden: str = "/no such path"
     leads_to: str = ""
     held: str = "/no such path"
+    pages: dict[str, bytes] = field(default_factory=dict)
     release: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     sent: int = 0
@@ -76,6 +78,11 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 return
             if self.path == site.forbidden:
                 self._head(403, 0)
+                return
+            if self.path in site.pages:
+                page = site.pages[self.path]
+                self._head(200, len(page), "text/html")
+                self.wfile.write(page if with_body else b"")
                 return
             path = site.root / self.path.partition("?")[0].strip("/")
             if path.is_dir():
