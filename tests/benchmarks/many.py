@@ -1,6 +1,7 @@
 """Thousands of files read by workers: killed at half and begun again, memory, two against one.
 
     python -m tests.benchmarks.many [--files N] [--runs N]
+    python -m tests.benchmarks.many --files 2000 --mb 20    # two against one, of files of that size
 
 Seconds of processors say more than those of a clock where others use the machine: beside what a
 scan took stands the least that it could take with its workers side by side.
@@ -28,6 +29,8 @@ from ckptdoctor.survey import survey
 
 _NUMEL = 1_000
 _TENSORS = 24
+_DIFFERENT = 24
+"""Large files that are not alike; the others are links to them, so that the cache holds all."""
 
 
 def main() -> None:
@@ -35,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--mb", type=int, default=0, metavar="N", help="size of a file")
     parser.add_argument("--scan", nargs=3, metavar=("FOLDER", "WORKERS", "CACHED"))
     chosen = parser.parse_args()
     if chosen.scan:
@@ -43,6 +47,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as made:
         root = Path(made)
+        if chosen.mb:
+            _make_large(root / "all", chosen.files, chosen.mb)
+            _two_against_one(root / "all")
+            return
         _make(root / "all", chosen.files, chosen.runs)
         os.environ["CKPTDOCTOR_CACHE_DIR"] = str(root / "cache")
         os.environ["CKPTDOCTOR_NO_CACHE"] = ""
@@ -64,6 +72,22 @@ def _make(root: Path, files: int, runs: int) -> None:
         for epoch in range(files // runs):
             state = {f"l{at}.weight": torch.rand(_NUMEL) for at in range(_TENSORS)}
             save(folder / f"unet_{epoch}.pth", {"model_state_dict": state, "epoch": epoch})
+
+
+def _make_large(root: Path, files: int, mb: int) -> None:
+    import torch
+
+    from tests.builders import save
+
+    for at in range(files):
+        path = root / f"run_{at % _DIFFERENT:03}" / f"unet_{at // _DIFFERENT}.pth"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if at < _DIFFERENT:
+            numel = mb * 250_000 // _TENSORS
+            state = {f"l{i}.weight": torch.rand(numel) for i in range(_TENSORS)}
+            save(path, {"model_state_dict": state, "epoch": 0})
+        else:
+            os.link(path.parent / "unet_0.pth", path)
 
 
 def _killed_at_half(folder: Path, files: int) -> None:
