@@ -269,3 +269,21 @@ def test_tensors_nested_in_each_other_are_measured_together(
     assert len(plan._cut(scan)) == 199
     monkeypatch.setattr(plan, "_MAX_SHARED", 1000)
     assert len(plan._cut(scan)) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride", "nbytes", "dense"),
+    [
+        ((2, 3), (3, 1), 24, True),
+        ((3, 2), (1, 3), 24, True),
+        ((2, 3), (4, 1), 28, False),
+        ((2, 3), (6, 2), 44, False),
+        ((2, 3), (5, 2), 40, False),  # the rows lie close, and what is in them does not
+        ((2, 3), (0, 1), 12, True),
+    ],
+)
+def test_a_run_is_dense_where_every_element_of_it_is_the_tensors(
+    shape: tuple[int, ...], stride: tuple[int, ...], nbytes: int, *, dense: bool
+) -> None:
+    found = Extent.of(record("w", shape, stride=stride, storage_offset=2))
+    assert (found.start, found.nbytes, found.dense) == (8, nbytes, dense)

@@ -20,6 +20,7 @@ from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Sure
 from ckptdoctor.recovery.causes.evidence import Evidence, Rates, has_momentum, is_adaptive
 from ckptdoctor.recovery.causes.grown import Grown
 from ckptdoctor.recovery.causes.rank import causes_of
+from ckptdoctor.recovery.causes.remedies import from_rates
 from ckptdoctor.recovery.causes.settings import Setting
 from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind
 from tests.builders import save
@@ -451,6 +452,17 @@ def test_losses_that_a_resume_added_are_no_standstill() -> None:
     grown = replace(stalled, grown=Grown(setting=setting, times=2.0))
     remedies = [causes_of(one)[0].remedy for one in (stalled, grown)]
     assert [one is not None and one.factor * 0.5 < 0.1 for one in remedies] == [True, False]
+
+
+@pytest.mark.parametrize("jumped", [True, False])
+def test_where_it_went_wrong_at_no_known_rate_the_last_sound_one_counts(*, jumped: bool) -> None:
+    known = evidence(0.4, 0.5, 0.5, gradual=False, falls=True)
+    unknown = replace(known, rates=replace(known.rates, bad=None))
+    remedy = from_rates(unknown, jumped=jumped)
+    assert remedy is not None
+    assert "well" in remedy.reason
+    neither = replace(unknown, rates=replace(unknown.rates, well=None, top_before=None))
+    assert from_rates(neither, jumped=jumped) is None
 
 
 def test_a_script_without_a_warm_up_gets_one_from_the_stored_schedule(tmp_path: Path) -> None:
