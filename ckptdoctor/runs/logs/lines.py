@@ -14,15 +14,7 @@ from ckptdoctor.runs.logs.cleaning import Cleaning, without_colours
 from ckptdoctor.runs.logs.commands import with_command
 from ckptdoctor.runs.logs.counted import CountedLines
 from ckptdoctor.runs.logs.known_lines import mark_of
-from ckptdoctor.runs.logs.line_values import (
-    LineValues,
-    Summaries,
-    of_all_classes,
-    row_by_pattern,
-    step_among,
-    time_of,
-    told_once,
-)
+from ckptdoctor.runs.logs.line_values import LineValues, row_by_pattern, time_of
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, is_of_epoch
 from ckptdoctor.runs.logs.pattern import LogPattern
@@ -42,6 +34,7 @@ from ckptdoctor.runs.logs.shapes import (
     word_with_digits,
 )
 from ckptdoctor.runs.logs.text_tables import TextTable, UprightTable, bare_table_of
+from ckptdoctor.runs.logs.waiting_rows import Now, WaitingRows
 from ckptdoctor.runs.logs.within import EpochsWithin
 
 __all__ = ["LineReader"]
@@ -76,7 +69,7 @@ class LineReader:
         self._above: bytes | None = None
         self._table: TextTable | None = None
         self._upright = UprightTable()
-        self._summaries, self._ahead = Summaries(), LinesAhead()
+        self._rows, self._ahead = WaitingRows(self._values), LinesAhead()
         self._cleaning, self._counted = Cleaning(), CountedLines()
         self.commands: list[str] = []
 
@@ -356,46 +349,18 @@ class LineReader:
     # -- lines to rows ---------------------------------------------------------------------------
 
     def _flush(self) -> Iterator[Row]:
-        """The lines that wait: one row for those of the epoch, one each for those with a step."""
+        """The rows of the lines that wait."""
         pending, self._pending = self._pending, {}
-        values: dict[str, float] = {}
-        named: set[str] = set()
-        below: set[str] = set()
-        time_s = None
-        for waiting in pending.values():
-            mark = waiting.shape.mark
-            if waiting.above is not None or (mark is not None and mark.moves):
-                yield from self._row(waiting)
-                continue
-            told = self._values.of(waiting)
-            if mark is not None:
-                named |= told.keys()
-            else:
-                told = self._summaries.left_out(told, named) if named else told
-                below |= told.keys()
-            values |= told
-            time_s = time_of(waiting.raw) or time_s
-        values = told_once(values, named)
-        if values and self._epoch is not None:
-            self._summaries.epoch_ends()
-            values = of_all_classes(values, below)
-            step, words = step_among(values), self._in_words
-            yield Row(epoch=self._epoch, values=values, step=step, time_s=time_s, in_words=words)
+        yield from self._rows.of_epoch(pending.values(), self._now())
 
     def _row(self, waiting: Waiting) -> Iterator[Row]:
         """The row of a line that knows its own moment, or that of the line above it."""
-        is_told = waiting.of_epoch and not self._within.are_there
-        epoch: Position | None = self._epoch if is_told else None
-        step = None
-        named = waiting.raw if waiting.above is None else waiting.above
-        mark = mark_of(named[:LINE_CHARS], in_words=True)
-        if mark is not None:
-            step = mark.step
-            epoch = mark.epoch if isinstance(mark.epoch, float) else epoch
-        elif self._table is not None:
-            row = self._table.row(named[:LINE_CHARS].decode("utf-8", "replace"))
-            step = None if row is None else row.step
-        values = self._values.of(waiting, mark if waiting.above is None else None)
-        if values and (epoch is not None or step is not None):
-            words, time_s = self._in_words, time_of(waiting.raw)
-            yield Row(epoch=epoch, step=step, values=values, time_s=time_s, in_words=words)
+        yield from self._rows.of(waiting, self._now())
+
+    def _now(self) -> Now:
+        return Now(
+            epoch=self._epoch,
+            is_told=not self._within.are_there,
+            in_words=self._in_words,
+            table=self._table,
+        )
