@@ -215,9 +215,14 @@ def _preference(one: Series) -> tuple[object, ...]:
         FLOATS.search(one.name) is not None,
         -one.count,
         weight_of(one.plain),
+        is_loss(one.name) or _SAID_MEAN.search(one.name) is None,
         one.in_log,
         one.name,
     )
+
+
+_SAID_MEAN = re.compile(r"(?<![a-zA-Z])(?:mean|avg|average)(?![a-zA-Z])", re.IGNORECASE)
+"""Of two of one metric, what a name calls so is no value of a class or of a batch."""
 
 
 def _is_best_of(best: Metric, one: Series) -> bool:

@@ -421,3 +421,35 @@ def test_a_best_that_a_smoothed_score_reached_is_followed_by_the_score_itself() 
 def test_of_two_scores_the_one_that_is_told_more_often_wins() -> None:
     assert chosen([], told(val_precision=RISING, val_recall=RISING[:2])).name == "val_precision"
     assert chosen([], told(val_precision=RISING[:2], val_recall=RISING)).name == "val_recall"
+
+
+# -- a list and its mean -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "mean"),
+    [
+        ("dice", "mean_dice"),
+        ("val_dice", "val_mean_dice"),
+        ("val/iou", "val/iou/mean"),
+        ("acc", "avg_acc"),
+        ("f1", "average f1"),
+    ],
+)
+def test_what_is_named_a_mean_stands_before_what_is_of_a_class_or_a_batch(
+    one: str, mean: str
+) -> None:
+    """`dice=[0.8, 0.7] mean_dice=0.71`: who prints both has weighted the second himself."""
+    assert chosen([], rows(one, mean)).name == mean
+    assert chosen([], rows(mean, one)).name == mean
+
+
+def test_a_mean_now_and_then_does_not_stand_before_what_every_epoch_has() -> None:
+    told = rows("val_dice", "val_mean_dice")
+    for epoch in (1, 2, 4):
+        del told[epoch]["val_mean_dice"]
+    assert chosen([], told).name == "val_dice"
+
+
+def test_a_mean_of_a_loss_is_no_better_than_the_loss() -> None:
+    assert chosen([], rows("val_loss", "val_mean_loss")).name == "val_loss"
