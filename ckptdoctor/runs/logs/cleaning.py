@@ -1,9 +1,10 @@
-"""A line without what is for the eye alone: colours, spaces of other kinds, tracebacks."""
+"""A line without what is for the eye alone: colours, spaces of other kinds, tracebacks, echoes."""
 
 from __future__ import annotations
 
 import re
 
+from ckptdoctor.runs.logs.ranks import Ranks
 from ckptdoctor.runs.logs.shapes import blanked
 
 __all__ = ["Cleaning", "without_colours"]
@@ -33,15 +34,19 @@ class Cleaning:
     Attributes:
         in_traceback: whether the last line was one of a traceback.
         has_blanked: whether there were spaces of other kinds.
+        ranks: which processes print.
     """
 
     def __init__(self) -> None:
+        self.ranks = Ranks()
         self.in_traceback = False
         self.has_blanked = False
 
     def of(self, raw: bytes) -> bytes | None:
-        """The line as it reads; None where it is one of a traceback."""
+        """The line as it reads; None where it is one of a traceback, or of another rank."""
         raw = without_colours(raw)
+        if self.ranks.is_of_another(raw):
+            return None
         if b"\xe2" in raw or b"\xc2\xa0" in raw or b"\x08" in raw:
             bare = blanked(raw)
             self.has_blanked = self.has_blanked or bare != raw

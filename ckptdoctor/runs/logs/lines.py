@@ -149,6 +149,7 @@ class LineReader:
             or self._upright.is_open
             or self._cleaning.in_traceback
             or self._cleaning.has_blanked
+            or self._cleaning.ranks.are_told
             or self.sections.are_there
         )
 
