@@ -40,6 +40,7 @@ from ckptdoctor.runs.series import (
     Series,
     bests_of,
     class_of,
+    falls,
     series_of,
     unknown_in,
     values_of,
@@ -62,6 +63,7 @@ class Choice:
         bests: the names under which files carry the best of it along.
         known: every metric that there is, with its direction, to choose another from.
         unknown: names that look like scores and are not understood.
+        falling: those of them whose values fall over the run.
     """
 
     name: str = ""
@@ -71,6 +73,7 @@ class Choice:
     bests: frozenset[str] = frozenset()
     known: Mapping[str, Mode | None] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    falling: frozenset[str] = frozenset()
 
     def is_of(self, metric: Metric) -> bool:
         """Whether a value is one of this metric."""
@@ -126,7 +129,9 @@ def choose_metric(members: Sequence[Member], reading: LogReading, wish: Wish) ->
         chosen = _found(series, bests, members, reading)
         if wish.mode is not None:
             chosen = replace(chosen, mode=wish.mode)
-    return replace(chosen, known=known, unknown=unknown_in(members, reading))
+    unknown = unknown_in(members, reading)
+    falling = frozenset(name for name in unknown if falls(name, members, reading))
+    return replace(chosen, known=known, unknown=unknown, falling=falling)
 
 
 # -- choosing ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ckptdoctor.metadata import Split, is_loss, split_of
+from ckptdoctor.metadata import Mode, Split, is_loss, split_of
 from ckptdoctor.runs.run import Formed, Run
 
 __all__ = ["notes_of"]
@@ -36,9 +36,10 @@ def _notes(formed: Formed, *, several: bool) -> Iterator[str]:
             yield f"{whose}{one.path} was set aside: it {one.reason}"
         unknown = _not_understood(run)
         if unknown:
+            mode = Mode.MIN if unknown[0] in run.choice.falling else Mode.MAX
             yield (
                 f"{whose}not understood: {', '.join(unknown[:_MOST_NAMES])}; "
-                f"try --metric {shlex.quote(unknown[0])} --mode max"
+                f"try --metric {shlex.quote(unknown[0])} --mode {mode.value}"
             )
 
 

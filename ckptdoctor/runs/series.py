@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ __all__ = [
     "Series",
     "bests_of",
     "class_of",
+    "falls",
     "series_of",
     "unknown_in",
     "values_of",
@@ -75,6 +78,23 @@ def unknown_in(members: Sequence[Member], reading: LogReading) -> tuple[str, ...
         told |= values
     held = [metric.name for member in members for metric in member.metadata.not_understood]
     return tuple(dict.fromkeys([*held, *unknown_metrics(told)]))
+
+
+def falls(name: str, members: Sequence[Member], reading: LogReading) -> bool:
+    """Whether what nobody knows is lower in the second third of a run than in the first.
+
+    What should rise may have collapsed by the last.
+    """
+    values = [told[name] for told in reading.told.values() if name in told] or [
+        metric.value
+        for member in members
+        for metric in member.metadata.not_understood
+        if metric.name == name
+    ]
+    finite = [value for value in values if math.isfinite(value)]
+    third = len(finite) // 3 or 1
+    first, second = finite[:third], finite[third : 2 * third]
+    return bool(second) and statistics.median(second) < statistics.median(first)
 
 
 def _in_files(members: Sequence[Member]) -> list[Series]:

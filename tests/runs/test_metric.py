@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -14,6 +15,7 @@ from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice, choose_metric, refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
+from ckptdoctor.runs.run import Formed, Run
 from ckptdoctor.runs.wish import Wish
 from tests.runs.members import holding, log, member
 
@@ -340,6 +342,32 @@ def test_the_note_says_how_to_name_it() -> None:
     (note,) = notes_of(formed)
     assert "not understood: val_wibble; try --metric val_wibble --mode max" in note
     assert notes_of(form_runs(files("val_wibble", "val_iou"))) == ()
+
+
+@pytest.mark.parametrize("in_log", [True, False])
+@pytest.mark.parametrize(
+    ("values", "mode"),
+    [
+        ([0.9, 0.7, 0.5, 0.4, 0.35, 0.33], "min"),
+        ([0.9, 0.5, 0.6, 0.3, math.nan, 0.4], "min"),  # by its third parts, not by every step
+        ([-1.0, -2.0, -4.0, -5.0], "min"),
+        ([0.1, 0.3, 0.5, 0.6], "max"),
+        ([0.5, 0.5, 0.5, 0.5], "max"),
+        ([0.1, 0.5, 0.6, 0.7, 0.65, 0.64], "max"),  # a decline at its end is none of the run
+        ([0.1, 0.3, 0.5, 0.6, 0.6, 0.0, 0.0, 0.0], "max"),  # nor is a collapse
+        ([0.5], "max"),
+        ([math.nan, math.nan], "max"),
+    ],
+)
+def test_the_note_names_the_direction_that_the_values_take(
+    values: list[float], mode: str, *, in_log: bool
+) -> None:
+    """Whoever types what is printed shall not be shown the worst epoch as the best."""
+    told = {e: {"val_wibble": value} for e, value in enumerate(values)}
+    held = [holding(f"m_{e}.pth", {"epoch": e, **row}) for e, row in told.items()]
+    found = choose_metric([] if in_log else held, log(told if in_log else {}), Wish())
+    (note,) = notes_of(Formed(runs=(Run(choice=found),)))
+    assert note.endswith(f"try --metric val_wibble --mode {mode}")
 
 
 @pytest.mark.parametrize(
