@@ -94,6 +94,7 @@ class _Marks(Templates[Mark | None, _MarkPlan]):
             mark.is_alone,
             mark.in_pairs,
             mark.is_amid,
+            mark.is_in_path,
         )
 
 

@@ -59,7 +59,7 @@ class LineReader:
     def __init__(self, pattern: LogPattern | None = None) -> None:
         self._pattern = pattern
         self._epoch: int | None = None
-        self._in_words = self._in_pairs = self._is_calm = False
+        self._in_words = self._in_pairs = self._is_calm = self._is_plain = False
         self._within = EpochsWithin()
         self.sections = Sections()
         self._values = LineValues(self.sections)
@@ -225,6 +225,8 @@ class LineReader:
         if habit.may_name:
             mark = mark_of(raw, in_words=self._in_words, in_pairs=self._in_pairs)
             mark = self.sections.claimed(mark, raw)
+            if mark is not None and mark.is_in_path and self._is_no_news(mark):
+                mark = None
             habit.unmarked = habit.unmarked + 1 if mark is None else 0
         if self._table is None and mark is None and b"G " in raw[:40]:
             self._table = bare_table_of(raw.decode("utf-8", "replace"))
@@ -251,6 +253,11 @@ class LineReader:
             self.sections.begins(raw)
             yield from self._begin(raw, self.sections.outside(shape), mark, mark.epoch)
 
+    def _is_no_news(self, mark: Mark) -> bool:
+        """Whether an epoch in a path goes no further than those that are named without one."""
+        at, now = mark.epoch, self._epoch
+        return self._is_plain and at is not None and now is not None and at <= now
+
     def _begin(self, raw: bytes, shape: bytes, mark: Mark, epoch: Position) -> Iterator[Row]:
         """A line that names an epoch."""
         if epoch_of(epoch) != self._epoch:
@@ -259,6 +266,7 @@ class LineReader:
             self._epoch = epoch_of(epoch)
             self._shapes = {}
         self._in_words = self._in_words or mark.in_words
+        self._is_plain = self._is_plain or (mark.in_words and not mark.is_in_path)
         self._in_pairs = self._in_pairs or mark.in_pairs
         self._name(raw, mark)
         known = Shape(mark=mark, holds=True)

@@ -161,6 +161,8 @@ class Mark:
         moves: whether lines of this shape name another moment each.
         in_words: whether it is not only a number in brackets.
         is_amid: whether it is one of a row of names, so that values stand in front of it as well.
+        is_in_path: whether it is named in a path, as `time/epoch`: beside an epoch that is not, it
+            is a value.
     """
 
     epoch: Position | None
@@ -177,6 +179,7 @@ class Mark:
     is_alone: bool = False
     in_pairs: bool = False
     is_amid: bool = False
+    is_in_path: bool = False
 
 
 _STEPS = ("n", "bare", "first", "barred", "counted", "listed", "boxed", "headed", "batch", "bar")
@@ -260,6 +263,7 @@ def find_mark(raw: bytes, *, in_words: bool, in_pairs: bool = False) -> Mark | N
         moves=bool(fraction) or step is not None,
         is_bare=which == "round",
         is_amid=before.rstrip()[-1:] in (b",", b"|", b";"),
+        is_in_path=before[-1:] == b"/",
     )
 
 

@@ -266,3 +266,22 @@ def test_the_order_of_the_lines_below_an_epoch_says_nothing(lines: list[str]) ->
     found = by_epoch("Epoch 1", *lines, "Epoch 2", *lines)
     values = {"loss": 0.5, "val_iou": 0.4, "lr": 0.1, "val_dice": 0.3}
     assert found == {1: values, 2: values}
+
+
+EPOCHS = range(1, 7)
+
+
+def scored(*lines: str) -> dict[Position, float]:
+    return {at: row["val_acc"] for at, row in by_epoch(*lines).items()}
+
+
+def test_an_epoch_in_a_path_is_a_value_beside_one_that_is_not() -> None:
+    """Composer's `time/epoch` counts the epochs that are over."""
+    three = ([f"[epoch={e}]:", f"\ttime/epoch: {e - 1}", f"\tval_acc: {e / 10}"] for e in EPOCHS)
+    assert scored(*itertools.chain(*three)) == {e: e / 10 for e in EPOCHS}
+
+
+def test_an_epoch_in_a_path_is_one_where_no_other_goes_on() -> None:
+    lines = [*itertools.chain(*([f"train/epoch: {e}", f"\tval_acc: {e / 10}"] for e in EPOCHS))]
+    assert scored(*lines) == {e: e / 10 for e in EPOCHS}
+    assert scored("Epoch 0 begins", *lines) == {e: e / 10 for e in EPOCHS}

@@ -93,6 +93,25 @@ def olmo(course: Sequence[Moment]) -> str:
     return "\n".join(out) + "\n"
 
 
+@form("train.log", metric="(?i)eval.*acc", shown=lambda m: as_read(f"{m.score:.4f}"))
+def composer_epochs(course: Sequence[Moment]) -> str:
+    """mosaicml/composer: composer/loggers/console_logger.py: `[epoch=1][batch=50/50]:` counts from
+    1, and `time/epoch` below it, a value among others, those that are over."""
+    out = []
+    for at, one in enumerate(course, start=1):
+        for it in (25, 50):
+            out.append(f"[epoch={at}][batch={it}/50]:")
+            out += [
+                f"\t Train time/epoch: {at - 1}",
+                f"\t Train time/batch: {50 * (at - 1) + it}",
+                f"\t Train time/batch_in_epoch: {it}",
+                f"\t Train loss/train/total: {one.train:.4f}",
+            ]
+        out += ["[Eval batch=1/10] Eval on eval data:", "[Eval batch=10/10] Eval on eval data:"]
+        out.append(f"\t Eval metrics/eval/MulticlassAccuracy: {one.score:.4f}")
+    return "\n".join(out) + "\n"
+
+
 @form(
     "train.log",
     metric="(?i)eval.*acc",
