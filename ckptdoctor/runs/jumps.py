@@ -138,6 +138,7 @@ class Mover:
                 for fqn, dtype, _ in before.layout or ()
                 if (old := sample_of(before.stats, fqn)) is not None
                 and (new := sample_of(after.stats, fqn)) is not None
+                and (old[0] == new[0] or len(old[1]) == len(new[1]))
             )
         )
 

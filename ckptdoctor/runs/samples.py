@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 from ckptdoctor.dtypes import BY_NAME
 
-__all__ = ["Distance", "Move", "SampledTensor", "Samples", "distance", "moves", "sum_of"]
+__all__ = ["Distance", "Move", "SampledTensor", "Samples", "alike", "distance", "moves", "sum_of"]
 
 _CODES = {"float64": "d", "float32": "f", "float16": "e"}
 _MOST_VALUES = 20_000  # of all tensors together: what two of them cost is milliseconds
@@ -106,7 +106,7 @@ class Move(NamedTuple):
 
 def moves(pairs: Iterable[SampledTensor]) -> Iterator[Move]:
     """How far each tensor moved; those whose samples do not match are left out."""
-    pairs = [pair for pair in pairs if pair.before and len(pair.before) == len(pair.after)]
+    pairs = [pair for pair in map(alike, pairs) if pair.before and pair.after]
     most = _most_of(len(pairs))
     for pair in pairs:
         before = _decode(pair.before, pair.dtype, most)
@@ -119,6 +119,29 @@ def moves(pairs: Iterable[SampledTensor]) -> Iterator[Move]:
             math.hypot(*before) / root,
             math.hypot(*after) / root,
         )
+
+
+def alike(pair: SampledTensor) -> SampledTensor:
+    """The elements that both samples have; none where they do not match.
+
+    Of a file with many tensors every second or fourth element is kept of those that are kept of
+    others: see :func:`ckptdoctor.scanning.plan.sample_step`.
+    """
+    before, after, itemsize = pair.before, pair.after, BY_NAME[pair.dtype].itemsize
+    if len(before) == len(after):
+        return pair
+    fewest = min(len(before), len(after))
+    return pair._replace(
+        before=_thinned(before, fewest, itemsize), after=_thinned(after, fewest, itemsize)
+    )
+
+
+def _thinned(raw: bytes, nbytes: int, itemsize: int) -> bytes:
+    """Every other element, as often as it takes to have so many bytes; none where that misses."""
+    while nbytes and len(raw) > nbytes:
+        items = [raw[at : at + itemsize] for at in range(0, len(raw), 2 * itemsize)]
+        raw = b"".join(items)
+    return raw if len(raw) == nbytes else b""
 
 
 def _most_of(tensors: int) -> int:

@@ -8,8 +8,10 @@ Pieces that lie close together in the file are read by one call.
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import operator
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +29,7 @@ __all__ = [
     "make_plan",
     "make_scans",
     "make_tasks",
+    "sample_step",
 ]
 
 CHUNK_NBYTES = 2 << 20
@@ -43,6 +46,8 @@ to be kept of a large file."""
 _TASK_NBYTES = 16 << 20  # enough to keep a thread busy, little enough to share a file out
 _GAP_NBYTES = 1 << 14  # reading over a gap is cheaper than another call
 _SAMPLED = (Role.MODEL, Role.EMA)
+_MOST_SAMPLED, _FEWEST_SAMPLED = 32, 8  # of a chunk
+_SAMPLED_OF_A_FILE = 20_000  # no more are compared of two checkpoints: see runs/samples.py
 _MAX_SHARED = 2_000_000  # pieces that its tensors have together, counted for each of them
 _MAX_CUTS = 50_000  # a storage viewed in more ways than this is measured as a whole
 
@@ -54,7 +59,7 @@ class Piece:
     start: int
     nbytes: int
     dtype: DType | None
-    sampled: bool = False
+    sampled: int = 0  # the most elements that are kept of a chunk
     measurement: Measurement = EMPTY
     crc32: int = 0
     saturated: int = 0
@@ -163,12 +168,32 @@ def make_plan(checkpoint: Checkpoint) -> tuple[list[StorageScan], list[Task]]:
     return scans, list(make_tasks(scans))
 
 
-def make_scans(tensors: Iterable[TensorRecord], records: Iterable[StorageRef]) -> list[StorageScan]:
-    """Every storage of these tensors, and every record with a checksum, cut into pieces."""
+def make_scans(
+    tensors: Iterable[TensorRecord], records: Iterable[StorageRef], most: int | None = None
+) -> list[StorageScan]:
+    """Every storage of these tensors, and every record with a checksum, cut into pieces.
+
+    Args:
+        tensors: to be measured.
+        records: to be checked.
+        most: elements to keep of a chunk; None where the tensors are all of a file, and say it.
+    """
     scans = _storages(tensors, records)
+    most = _sampled_of_each(scans) if most is None else most
     for scan in scans:
-        scan.pieces = _cut(scan)
+        scan.pieces = _cut(scan, most)
     return scans
+
+
+def _sampled_of_each(scans: Iterable[StorageScan]) -> int:
+    """How many elements to keep of a chunk: fewer where there are many weights.
+
+    An EMA is compared with the model tensor by tensor, so that one role counts, not both.
+    """
+    roles = Counter(tensor.role for scan in scans if scan.sampled for tensor in scan.tensors)
+    weights = max((roles[role] for role in _SAMPLED), default=0)
+    share = _SAMPLED_OF_A_FILE // max(1, weights)
+    return min(_MOST_SAMPLED, max(_FEWEST_SAMPLED, share))
 
 
 def _storages(tensors: Iterable[TensorRecord], records: Iterable[StorageRef]) -> list[StorageScan]:
@@ -195,11 +220,26 @@ def _storages(tensors: Iterable[TensorRecord], records: Iterable[StorageRef]) ->
     return list(itertools.chain.from_iterable(by_ref.values()))
 
 
-def _cut(scan: StorageScan) -> list[Piece]:
+@functools.lru_cache(maxsize=1 << 12)
+def sample_step(numel: int, most: int) -> int:
+    """Every so many elements of a chunk are kept.
+
+    Of every other file of the run so many are kept, or twice, four times as many, and then these
+    are among them: :func:`ckptdoctor.runs.samples.alike` finds them.
+    """
+    step = -(-numel // _MOST_SAMPLED)
+    kept = -(-numel // max(1, step))
+    while kept > most:
+        step, kept = 2 * step, -(-kept // 2)
+    return step
+
+
+def _cut(scan: StorageScan, most: int) -> list[Piece]:
     """The pieces of a storage: no view starts or ends inside one."""
     total = scan.ref.nbytes
+    sampled = most if scan.sampled else 0
     if [(e.start, e.nbytes) for e in scan.extents] == [(0, total)] and total <= CHUNK_NBYTES:
-        return [Piece(0, total, scan.dtype, scan.sampled)]  # one tensor on a storage of its own
+        return [Piece(0, total, scan.dtype, sampled)]  # one tensor on a storage of its own
     if scan.dtype is not None:
         total -= total % scan.dtype.itemsize
     cuts = {0, total}
@@ -217,14 +257,13 @@ def _cut(scan: StorageScan) -> list[Piece]:
     pieces: list[Piece] = []
     decoded = not scan.ref.is_plain
     step = CHUNK_NBYTES if decoded else PIECE_NBYTES
-    sampled = scan.sampled
     for start, end in itertools.pairwise(borders):
         inside = measured_start <= start and end <= measured_end and end <= total
         dtype = scan.dtype if inside else None
         if dtype is None and not scan.check_crc:
             continue
         pieces.extend(
-            Piece(at, min(step, end - at), dtype, sampled and inside)
+            Piece(at, min(step, end - at), dtype, sampled if inside else 0)
             for at in range(start, end, step)
         )
     return pieces

@@ -95,7 +95,8 @@ class Template:
         records: which of the records hold no tensor.
         nbytes: of the singles' storages.
         dtypes: theirs.
-        sampled: whether a few elements of them are kept.
+        sampled: how many elements of each are kept at most.
+        most: the same of any weight.
         numels: how many elements they have.
         listed: how many records there are.
     """
@@ -105,7 +106,8 @@ class Template:
     records: tuple[int, ...]
     nbytes: tuple[int, ...]
     dtypes: tuple[DType | None, ...]
-    sampled: tuple[bool, ...]
+    sampled: tuple[int, ...]
+    most: int
     numels: tuple[int, ...]
     listed: int
 
@@ -132,6 +134,7 @@ class Template:
             nbytes=tuple(scan.ref.nbytes for _, scan in single),
             dtypes=tuple(scan.dtype for _, scan in single),
             sampled=tuple(scan.pieces[0].sampled for _, scan in single),
+            most=max((piece.sampled for scan in scans for piece in scan.pieces), default=0),
             numels=tuple(checkpoint.tensors[at].numel for at in places),
             listed=len(checkpoint.records),
         )
@@ -159,7 +162,9 @@ class Template:
         )
         singles = Singles(own, list(map(_STORAGE, own)), pieces, self.numels)
         scans = make_scans(
-            [tensors[at] for at in self.others], [records[at] for at in self.records]
+            [tensors[at] for at in self.others],
+            [records[at] for at in self.records],
+            self.most,
         )
         return singles, scans, list(make_tasks(scans, singles.placed()))
 

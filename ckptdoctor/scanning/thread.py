@@ -13,20 +13,17 @@ from zlib_ng import zlib_ng
 
 from ckptdoctor.dtypes import DType
 from ckptdoctor.scanning.kernels import EMPTY, Extremes, Measurement, Worker, merge
-from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan
+from ckptdoctor.scanning.plan import CHUNK_NBYTES, Piece, StorageScan, sample_step
 from ckptdoctor.scanning.reading import read_into
 from ckptdoctor.scanning.rows import RowKind, Rows, note_finite
 from ckptdoctor.scanning.spelled import spelled
 from ckptdoctor.sources.descriptors import pread
 
-__all__ = ["SAMPLE_NUMEL", "InflateError", "ThreadState", "decode"]
+__all__ = ["InflateError", "ThreadState", "decode"]
 
 _PRIVATE: dict[str, int] = (
     {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 )
-
-SAMPLE_NUMEL = 32
-"""The most elements that are kept of a chunk."""
 
 _UNSIGNED: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -106,7 +103,7 @@ class ThreadState:
         """A few elements of what lies in the buffer, evenly spaced."""
         if not piece.sampled or byteorder == "big" or piece.dtype is None:
             return b""
-        step = -(-len(view) // (SAMPLE_NUMEL * piece.dtype.itemsize))
+        step = sample_step(len(view) // piece.dtype.itemsize, piece.sampled)
         if step == 1:
             return view.tobytes()
         return view.cast(_UNSIGNED[piece.dtype.itemsize])[::step].tobytes()

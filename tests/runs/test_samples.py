@@ -6,9 +6,14 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ckptdoctor.runs import samples
-from ckptdoctor.runs.samples import SampledTensor, distance, moves
+from ckptdoctor.runs.samples import SampledTensor, alike, distance, moves
+from ckptdoctor.scanning.plan import make_plan, sample_step
+from tests.cases import checkpoint, record
+from tests.scanning.test_plan import storage
 
 
 def raw(values: torch.Tensor) -> bytes:
@@ -84,3 +89,45 @@ def test_of_very_many_samples_some_are_taken_evenly(
     for move in moves(two):  # four of each: those at 0, 3, 6 and 9
         taken = [0.0, 3.0, 6.0, 1.0]
         assert move.apart == pytest.approx(math.hypot(*taken) / 2)
+
+
+@pytest.mark.parametrize(
+    ("weights", "kept"), [(625, 32), (626, 16), (1250, 16), (1251, 8), (99_999, 8)]
+)
+def test_of_files_with_many_weights_no_element_is_missed_that_would_be_compared(
+    weights: int, kept: int
+) -> None:
+    each = checkpoint(
+        [record(f"w{at}", (1,), storage=storage(64 + 64 * at, 4)) for at in range(weights)]
+    )
+    most = make_plan(each)[0][0].pieces[0].sampled
+    numel = 5000
+    values = torch.randn(2, numel)
+    every, fewer = (values[:, :: sample_step(numel, one)] for one in (32, most))
+    assert fewer.shape[1] == kept
+    others = [pair(f"w{at}", torch.ones(1), torch.ones(1)) for at in range(1, weights)]
+    before, after = (next(moves([pair("w", *kind), *others])) for kind in (every, fewer))
+    if weights <= 1250:
+        assert before == after._replace(numel=before.numel)
+    assert before.fqn == after.fqn
+
+
+@given(st.integers(1, 1 << 19), st.integers(8, 32), st.integers(8, 32))
+def test_the_sample_of_a_file_with_more_weights_lies_within_that_of_one_with_fewer(
+    numel: int, some: int, others: int
+) -> None:
+    first, second = (
+        torch.arange(numel, dtype=torch.float64)[:: sample_step(numel, most)]
+        for most in (some, others)
+    )
+    assert len(first) <= some
+    assert len(first) >= min(numel, some) / 2
+    both = alike(pair("w", first, second, numel))
+    fewer = min(first, second, key=len)
+    assert both.before == both.after == raw(fewer)
+
+
+def test_samples_of_which_none_is_part_of_the_other_are_not_compared() -> None:
+    assert not list(moves([pair("a", torch.ones(32), torch.ones(9))]))
+    assert not list(moves([pair("a", torch.ones(9), torch.ones(32))]))
+    assert not list(moves([pair("a", torch.ones(9), torch.ones(0))]))
