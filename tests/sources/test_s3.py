@@ -14,8 +14,9 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.sources.far_path import far_path
 from tests.builders import save
 from tests.cli.support import run
+from tests.sources.buckets import s3_here
 
-moto_server = pytest.importorskip("moto.server")
+pytest.importorskip("moto.server")
 s3fs = pytest.importorskip("s3fs")
 
 pytestmark = pytest.mark.slow  # a server of its own, and botocore's 31 MB
@@ -26,22 +27,14 @@ MOST_NBYTES = 256_000
 @pytest.fixture(scope="module")
 def bucket(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A bucket with the run in it, and a zip of 24 MB; the environment leads fsspec there."""
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "KeyOfTheTest")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "SecretOfTheTest")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        system = s3fs.S3FileSystem()
-        system.mkdir("bkt")
+    with s3_here() as system:
+        if not system.exists("bkt"):  # made anew where tests of others lay between
+            system.mkdir("bkt")
         system.put(str(run_folder), "bkt/run", recursive=True)
         large = tmp_path_factory.mktemp("large") / "large.pth"
         save(large, {"model": {f"l{at}.weight": torch.rand(60_000) for at in range(100)}})
         system.put(str(large), "bkt/large/large.pth")
         yield system
-    server.stop()
 
 
 def test_a_run_in_a_bucket_is_judged_as_it_is_here(bucket: Any, run_folder: Path) -> None:

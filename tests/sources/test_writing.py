@@ -24,13 +24,10 @@ def test_a_copy_of_a_far_checkpoint_is_written_here(
     assert {method for method, *_ in site.asked} == {"HEAD", "GET"}
 
 
-def test_a_web_server_takes_nothing_and_is_not_watched(site: Site, run_folder: Path) -> None:
+def test_a_web_server_takes_nothing(site: Site, run_folder: Path) -> None:
     far = f"{site.url}/run/clean.pth"
     refused = run("restore", "--from", run_folder / "unet_epoch_0.pth", "-o", far)
     assert refused.code == 4
     assert f"{far}: a web server takes no files" in refused.stderr
     report = run("scan", run_folder, "-o", f"{site.url}/run/report.txt")
     assert report.code == 4
-    watched = run("watch", f"{site.url}/run/")
-    assert watched.code == 2
-    assert "a URL is not watched" in watched.stderr

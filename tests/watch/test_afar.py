@@ -25,6 +25,7 @@ from ckptdoctor.watch.events import Event, EventKind
 from ckptdoctor.watch.watcher import Watcher, Watching
 from tests.builders import save
 from tests.cli.support import run
+from tests.sources.buckets import s3_here
 
 AT = 1_700_000_000.0
 
@@ -278,21 +279,12 @@ def run_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_bucket_is_one_listing_a_look_and_nothing_is_read_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moto_server = pytest.importorskip("moto.server")
     s3fs = pytest.importorskip("s3fs")
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "SecretOfTheTest")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        monkeypatch.setenv("CKPTDOCTOR_NO_CACHE", "")
-        monkeypatch.setenv("CKPTDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
-        system = s3fs.S3FileSystem()
-        system.mkdir("bkt")
-        desk = Desk(system, "bkt/x/run", "s3://bkt/x/run/", tmp_path)
+    monkeypatch.setenv("CKPTDOCTOR_NO_CACHE", "")
+    monkeypatch.setenv("CKPTDOCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    with s3_here() as system:
+        system.mkdir("watched")
+        desk = Desk(system, "watched/x/run", "s3://watched/x/run/", tmp_path)
         for epoch in range(3):
             desk.save(epoch)
         desk.say(0, 1, 2)
@@ -321,5 +313,3 @@ def test_a_bucket_is_one_listing_a_look_and_nothing_is_read_twice(
             assert sorted(one.code for one in events) == ["", "CD201"]
             fresh = {key for method, key in asked if method == "get_object"}
             assert fresh == {"x/run/u_3.pth", "x/run/u_1.pth"}, "the last good one is remembered"
-    finally:
-        server.stop()
