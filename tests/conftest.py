@@ -24,11 +24,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from tests.crashes import no_rule_crashes
+from tests.crashes import no_rule_crashes, note_crashes
 
 __all__ = ["no_rule_crashes"]
 
 torch.set_num_threads(1)
+note_crashes()
 
 # The same few examples each time for whoever waits; CI asks for the profile of many, at random.
 # Neither holds a clock against an example: beside others, it takes as long as it gets.

@@ -1,41 +1,54 @@
 """No rule crashes while tests run, but those that a test breaks itself.
 
 A rule that fails is our bug: it is reported, the others still run, and the command ends with 70.
-A test that looks at other findings would not see it.
+A test that looks at other findings would not see it. Commands in processes of their own are told
+apart by that code, see :func:`tests.cli.support.run`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["no_rule_crashes"]
+__all__ = ["look", "no_rule_crashes", "note_crashes"]
 
+_TOLD: list[str] = []
+_FORMAT_EXC = traceback.format_exc
+_TELLS = "ckptdoctor.diagnose"
 _OF_A_TEST = f'File "{Path(__file__).parent}{os.sep}'
+
+
+def note_crashes() -> None:
+    """Listen from now on, also in fixtures that tests share, and before anything is imported.
+
+    Whoever catches what a rule raises asks for its text.
+    """
+    traceback.format_exc = _noted
+
+
+def _noted(*arguments: Any, **named: Any) -> str:
+    text = _FORMAT_EXC(*arguments, **named)
+    asks = sys._getframe(1).f_globals.get("__name__")
+    if asks == _TELLS and _OF_A_TEST not in text:
+        _TOLD.append(text)
+    return text
+
+
+def look() -> None:
+    """Fails where a rule crashed since it was called last, with where it did."""
+    told = _TOLD.copy()
+    _TOLD.clear()
+    assert not told, "\n".join(told)
 
 
 @pytest.fixture(autouse=True)
 def no_rule_crashes() -> Iterator[None]:
-    """Fails the test in which a rule failed by itself, with where it did."""
-    diagnose = sys.modules.get("ckptdoctor.diagnose")
-    if diagnose is None:
-        yield
-        return
-    crash, told = diagnose.Crash, []
-
-    def noted(**what: Any) -> Any:
-        if what["error"].startswith("Traceback") and _OF_A_TEST not in what["error"]:
-            told.append(what["error"])
-        return crash(**what)
-
-    diagnose.Crash = noted  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        diagnose.Crash = crash  # type: ignore[attr-defined]
-    assert not told, "\n".join(told)
+    """Fails the test in which a rule failed by itself, or in whose fixtures."""
+    yield
+    look()
