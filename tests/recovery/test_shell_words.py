@@ -19,7 +19,7 @@ LINES = [
     "python $'a\\tb\\'c'",
     'python "a\\"b" "c\\\\d" "e\\$f"',
     "python a < /dev/null b",
-    "python a 2>/dev/null b 2>&1 c",
+    "python a 2>/dev/null b 2>&1 c 2>&- d",
     "python a # and not this",
     "python a#b",
     "python --a=b=c --d='e f'",
@@ -32,6 +32,7 @@ LINES = [
 def test_one_command_has_the_words_of_bash(line: str) -> None:
     found = [words for words, _ in commands_of(line) if words]
     assert [[word.text for word in words] for words in found] == [words_of(line)]
+    assert not any(word.live for words in found for word in words)
 
 
 def test_each_word_says_where_it_stands() -> None:
@@ -51,7 +52,11 @@ def test_commands_are_told_apart_by_what_joins_them(operator: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["$(a 'b )' c)", '"$(a "b c" d)"', '${A:-"b }"}', '`a "b c"`', "$(a $(b) `c`)", "~/a"]
+    "word",
+    [
+        *("$(a 'b )' c)", "$(a 'b' \")\" c)", '"$(a "b c" d)"', '${A:-"b }"}'),
+        *('`a "b c"`', '`a "it\'s"`', "$(a $(b) `c`)", "~/a"),
+    ],
 )
 def test_what_the_shell_has_yet_to_fill_in_is_one_word(word: str) -> None:
     ((words, behind),) = commands_of(f"python {word} last")

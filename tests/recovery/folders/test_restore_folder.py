@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ckptdoctor.diagnose import examine
+from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, PartRole
@@ -22,6 +22,7 @@ from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.restore import restore_folder
 from ckptdoctor.recovery.restore import restore
 from ckptdoctor.recovery.restored import Restored
+from ckptdoctor.report import Report
 from tests.builders import data_span, load, patched, save
 from tests.recovery.folders.builders import (
     LEARNING_RATE,
@@ -78,6 +79,21 @@ def test_the_manifest_lists_each_file_and_a_digest_that_sha256sum_gives(tmp_path
     assert origin is not None
     assert origin.source == tmp_path / "checkpoint-3"
     assert origin.scale == 1.0
+
+
+def test_what_the_disk_took_and_did_not_keep_is_told_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoiled(copies: list[CheckpointFiles], how: Examination) -> Report:
+        (written,) = (one.path / "optimizer.pt" for one in copies)
+        os.truncate(written, written.stat().st_size // 2)
+        return examine(copies, how)
+
+    files = trainer_checkpoint(tmp_path / "checkpoint-3")
+    monkeypatch.setattr("ckptdoctor.recovery.folders.restore.examine", spoiled)
+    with pytest.raises(RestoreError, match=r"is not sound, and was not kept: CD102 optimizer\.pt"):
+        restored(files)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
 
 
 def test_a_later_change_to_a_file_of_the_copy_is_noticed(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from ckptdoctor.runs.logs.spelled import NUMBER, has_decimal_comma, plain
         ("-nan(ind)", "-nan"),
         ("nan(0x7f)", "nan"),
         ("nanxxx", "nan"),
+        ("-infxx", "-inf"),
         ("-∞", "-inf"),
         ("1.#QNAN", "nan"),
         ("-1.#IND00", "nan"),
