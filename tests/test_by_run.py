@@ -17,8 +17,10 @@ import torch
 
 import ckptdoctor
 from ckptdoctor.by_run import survey_by_run
-from ckptdoctor.diagnose import Examination
+from ckptdoctor.diagnose import Examination, judged
 from ckptdoctor.errors import UsageError
+from ckptdoctor.keeper import Kept
+from ckptdoctor.measure import Reading
 from ckptdoctor.render.machine.jsonl import report_lines, summary_line
 from ckptdoctor.render.machine.tally import Tally
 from ckptdoctor.report import Report
@@ -27,6 +29,7 @@ from ckptdoctor.runs.discover import Discovery, discover
 from ckptdoctor.runs.logs import compile_pattern
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.wish import Wish
+from ckptdoctor.shelf import Folded
 from ckptdoctor.survey import survey
 from tests.builders import save
 
@@ -219,6 +222,36 @@ def test_each_run_is_told_with_its_files_in_the_order_of_paths(tmp_path: Path) -
         [],
     ]
     assert all(report.is_part for report in told[:-1])
+
+
+def test_a_run_whose_files_are_scanned_waits_for_none_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reading, "is_scanned", lambda *_: True)  # as if it took no time
+    seen: list[str] = []
+    how = Examination(jobs=1, expect=lambda path, _: seen.append(path.parent.name))
+    found = discover([of_runs(tmp_path, 3)])
+    survey_by_run(found, how, None, lambda told: seen.append(f"told {told.runs[0].name}"))
+    of_first = seen.index("told run_00")
+    assert seen[:of_first] == ["run_00"] * 2
+    assert seen[of_first + 1 :].count("run_02") == 2
+
+
+def test_of_the_runs_that_workers_read_none_is_kept_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[type] = []
+
+    def noted(waiting: Sequence[tuple[Member, Kept]], *more: Any, **named: Any) -> Report:
+        kept.extend(type(case) for _, case in waiting)
+        return judged(waiting, *more, **named)
+
+    monkeypatch.setattr("ckptdoctor.by_run.judged", noted)
+    of_runs(tmp_path, 2)
+    with ThreadPoolExecutor(2) as workers:
+        how = Examination(executor=workers)
+        survey_by_run(discover([tmp_path]), how, None, lambda _: None)
+    assert kept == [Folded] * 4
 
 
 @pytest.mark.slow
