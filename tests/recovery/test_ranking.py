@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.layouts.files import Part, PartRole
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Mode
-from ckptdoctor.report import CheckpointReport, Place, Report
+from ckptdoctor.report import CheckpointReport, PartReport, Place, Report
 from tests.reports import metric, report, score, with_last_good
 
 
@@ -49,6 +50,50 @@ def test_what_was_learned_outweighs_what_can_be_reset() -> None:
     assert order(*sound, near) == ["e4", "e3", "e2", "e1", "e24"]
     unknown = report("e24", 24, None, Verdict.SALVAGEABLE, codes=("CD305",))
     assert order(*sound, unknown)[-1] == "e24"
+
+
+def test_what_came_after_a_collapse_says_nothing_of_the_noise_before() -> None:
+    sound = [report(f"e{epoch}", epoch, score(0.60 + 0.0001 * epoch)) for epoch in range(1, 9)]
+    salvageable = report("e9", 9, score(0.68), Verdict.SALVAGEABLE, codes=("CD305",))
+    wild = [report(f"e{at}", at, score(0.002 if at % 2 else 0.09)) for at in range(10, 24)]
+    assert order(*sound, salvageable)[0] == "e9"
+    assert order(*sound, salvageable, *wild)[0] == "e9"
+
+
+def test_a_folder_that_lacks_something_is_never_lifted() -> None:
+    sound = [report(f"e{epoch}", epoch, score(0.60 + 0.01 * epoch)) for epoch in range(1, 5)]
+    part = Part(path=Path("e24/optimizer.pt"), name="optimizer.pt", role=PartRole.OPTIMIZER)
+    lost = PartReport(part=part, format="", nbytes=0, verdict=Verdict.UNREADABLE)
+    salvageable = report("e24", 24, score(0.94), Verdict.SALVAGEABLE, codes=("CD305",))
+    assert order(*sound, salvageable)[0] == "e24"
+    assert order(*sound, replace(salvageable, parts=(lost,)))[0] == "e4"
+
+
+def test_a_score_inside_a_decline_neither_lifts_nor_is_what_others_are_held_against() -> None:
+    def run(**verdicts: Verdict) -> list[CheckpointReport]:
+        values = [0.50 + 0.002 * at for at in range(10)] + [0.64 - 0.01 * at for at in range(11)]
+        values[9] = 0.60
+        return [
+            report(
+                f"e{at}",
+                at,
+                score(value),
+                verdicts.get(f"e{at}", Verdict.HEALTHY),
+                codes=("CD305",) if f"e{at}" in verdicts else (),
+            )
+            for at, value in enumerate(values)
+        ]
+
+    before, inside = {"e9": Verdict.SALVAGEABLE}, {"e11": Verdict.SALVAGEABLE}
+    top = {"e10": Verdict.CORRUPT}
+    assert order(*run(**top, **before))[0] == "e9", "0.63 in the decline is no score to beat"
+    assert order(*run(**top, **inside))[-2:] == ["e11", "e10"]
+
+
+def test_where_no_sound_one_has_a_score_a_score_says_nothing() -> None:
+    salvageable = report("e9", 9, score(0.94), Verdict.SALVAGEABLE, codes=("CD305",))
+    assert order(report("e1", 1), report("e2", 2), salvageable) == ["e2", "e1", "e9"]
+    assert order(salvageable)[0] == "e9"
 
 
 def test_a_better_score_behind_a_collapse_lifts_nothing() -> None:

@@ -99,8 +99,8 @@ def test_nan_does_not_wait_and_is_told_once() -> None:
     assert run.feed.holds_nan
     assert alarms(run.tell(row(2, loss=NAN, iou=0.3), row(3, loss=NAN))) == []
     assert run.feed.holds_nan
-    run.tell(row(4, loss=0.5))
-    assert not run.feed.holds_nan
+    run.tell(row(4, loss=0.5, lr=NAN))
+    assert not run.feed.holds_nan, "a rate that was not set is no loss"
 
 
 def test_a_collapse_is_told_with_its_epoch() -> None:

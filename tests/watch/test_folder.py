@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from ckptdoctor.diagnose import examine
+from ckptdoctor.finding import Severity
+from ckptdoctor.layouts.files import Absent, PartRole, single
 from ckptdoctor.watch.folder import FolderWatch, looks_unfinished
 from tests.builders import save
+from tests.reports import report as reported
 
 
 def checkpoint(path: Path, fill: float = 1.0) -> Path:
@@ -137,6 +142,32 @@ def test_what_looks_cut_is_left_alone_for_a_minute(tmp_path: Path) -> None:
     (report,) = examine([path]).checkpoints
     assert not watch.may_be_unfinished(report, 101.0)
     assert not FolderWatch(tmp_path, settle_s=1.0).may_be_unfinished(report, 0.0)
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"finished": "written_last.json"},
+        {"absent": (Absent(name="shard_2.pth", role=PartRole.MODEL, because="the index"),)},
+    ],
+)
+def test_a_checkpoint_that_lacks_a_file_is_left_alone_for_a_minute(
+    lacks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoint(tmp_path / "shard_1.pth")
+    files = replace(single(path), **lacks)
+    monkeypatch.setattr("ckptdoctor.watch.folder.named_checkpoints", lambda _: [files])
+    watch = FolderWatch(tmp_path, settle_s=4.0)
+    assert watch.poll(0.0) == ([], True)
+    assert watch.poll(59.9) == ([], False)
+    assert watch.poll(60.0) == ([path], False), "nothing more will come"
+
+
+def test_what_is_odd_and_whole_is_not_being_written() -> None:
+    bad = reported("a.pth", 1, codes=("CD104",))
+    assert looks_unfinished(bad)
+    odd = tuple(replace(one, severity=Severity.WARNING) for one in bad.findings)
+    assert not looks_unfinished(replace(bad, findings=odd))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

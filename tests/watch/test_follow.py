@@ -142,6 +142,23 @@ def test_truncated_and_grown_beyond_where_it_was(log: Path, follower: LogFollowe
     assert followed.note == "train.log was truncated"
 
 
+@pytest.mark.parametrize("which", ["beginning", "end"])
+def test_one_that_only_begins_or_only_ends_as_it_did_is_another(which: str, log: Path) -> None:
+    log.write_text("".join(line(epoch) for epoch in range(100, 120)))
+    follower = LogFollower(log)
+    assert epochs(follower.poll()) == list(range(100, 120))
+    others = [*range(100, 110), *range(210, 225)] if which == "beginning" else [*range(200, 205)]
+    text = "".join(line(epoch) for epoch in others)
+    if which == "end":
+        text = text.ljust(len(line(100)) * 10 - 1) + "\n"
+        text += "".join(line(epoch) for epoch in range(110, 120)) + line(120)
+    log.write_text(text)
+    followed = follower.poll()
+    follower.close()
+    assert followed.note == "train.log was truncated"
+    assert epochs(followed)[:5] == others[:5]
+
+
 def test_deleted_and_made_anew_with_the_same_inode(log: Path, follower: LogFollower) -> None:
     log.unlink()
     assert "gone" in follower.poll().note

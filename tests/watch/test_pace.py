@@ -52,7 +52,7 @@ def test_a_validation_is_remembered_once_it_was_there_twice() -> None:
 
 def test_what_is_known_from_before_counts() -> None:
     pace = Pace(2.0, 0.0)
-    pace.learn([60.0, 0.0, -5.0, 60.0, 60.0])
+    pace.learn([60.0, 0.0, -5.0, 0.0, 60.0, 60.0])
     assert (pace.usual_s, pace.limit_s) == (60.0, 120.0)
 
 
