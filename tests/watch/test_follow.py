@@ -252,9 +252,9 @@ def test_a_line_without_an_end_takes_no_memory_without_an_end(
 ) -> None:
     add(log, "x" * (5 << 20))
     assert follower.poll().grew
+    assert len(follower._rest) <= 1 << 20
     add(log, "\n" + line(3))
     assert epochs(follower.poll()) == [3]
-    assert len(follower._rest) < 1 << 20
 
 
 def test_a_table_gives_the_epochs_that_changed(tmp_path: Path) -> None:

@@ -243,6 +243,15 @@ def test_a_jump_is_seen_against_the_last_good_one(desk: Desk) -> None:
     assert [event.path for event in events] == [desk.folder / "epoch_6.pth"]
 
 
+def test_what_follows_a_bad_one_is_held_against_the_last_good_one(desk: Desk) -> None:
+    for epoch in range(1, 4):
+        desk.save(epoch, 0.5 + epoch / 1000)
+    desk.start()
+    for epoch, fill, code in ((4, float("nan"), "CD201"), (5, 0.0, "CD206"), (6, 0.0, "CD206")):
+        desk.save(epoch, fill)
+        assert told(desk.look(times=2)) == [("checkpoint", code)], epoch
+
+
 def test_epochs_are_told_as_the_log_grows(desk: Desk) -> None:
     desk.say(1, 2)
     start, *_ = desk.start()
@@ -310,6 +319,7 @@ def test_logs_that_appear_are_found_and_what_the_watch_writes_is_not(tmp_path: P
     desk.say(1, 2)
     assert desk.look() == [], "they are looked for every half minute"
     assert [event.epoch for event in desk.look(30.0)] == [1]
+    assert [event.epoch for event in desk.look(times=12)] == [2]
 
 
 def test_what_happens_to_the_log_is_a_note(desk: Desk) -> None:
@@ -382,6 +392,14 @@ def test_a_checkpoint_that_grows_is_a_sign_of_life(tmp_path: Path) -> None:
     for _ in range(40):
         with path.open("ab") as file:
             file.write(bytes(10))
+        assert EventKind.STALL not in [event.kind for event in desk.look()]
+
+
+def test_a_log_that_says_nothing_of_epochs_is_a_sign_of_life_too(tmp_path: Path) -> None:
+    desk = stalling(tmp_path)
+    for _ in range(40):
+        with desk.log.open("a") as file:
+            file.write("still copying the data\n")
         assert EventKind.STALL not in [event.kind for event in desk.look()]
 
 
@@ -464,7 +482,20 @@ def test_a_module_that_leaves_its_past_is_told_with_its_checkpoint(tmp_path: Pat
     desk.touch(Path(shutil.copy(made / f"epoch_{ONSET}.pth", desk.folder)))
     found = desk.look(times=4)
     assert [event.code for event in found if event.code == "CD413"] == ["CD413"]
+    desk.touch(desk.folder / f"epoch_{ONSET}.pth")  # written again, as it was
+    assert "CD413" not in {event.code for event in desk.look(times=4)}
     desk.touch(Path(shutil.copy(made / f"epoch_{ONSET + 1}.pth", desk.folder)))
+    assert "CD413" not in {event.code for event in desk.look(times=4)}
+
+
+def test_one_that_had_left_it_before_is_not_told_as_news(tmp_path: Path) -> None:
+    made = run_of(tmp_path / "made", flip, log=False)
+    desk = Desk(tmp_path)
+    for epoch in range(ONSET + 1):
+        desk.touch(Path(shutil.copy(made / f"epoch_{epoch}.pth", desk.folder)))
+    start = desk.start()
+    assert "CD413" in {event.code for event in start}
+    desk.touch(desk.folder / f"epoch_{ONSET}.pth")
     assert "CD413" not in {event.code for event in desk.look(times=4)}
 
 
