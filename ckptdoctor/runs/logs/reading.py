@@ -172,7 +172,7 @@ class RowReader:
     @property
     def commands(self) -> list[str]:
         """Command lines that were seen."""
-        return self._text.commands
+        return self._text.commands.shown
 
     def passes(self, line: bytes) -> bool:
         """Whether a line only takes the place of the one before of its shape, and is done with."""
