@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Split, is_loss, split_of
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
+from ckptdoctor.runs.logs.nulls import Nulls
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
 from ckptdoctor.runs.logs.pairs import may_be_watched
 from ckptdoctor.runs.logs.settings import are_settings
@@ -44,9 +45,13 @@ class JsonRows:
 
     As with lines of text, of the rows of one shape in an epoch only the first and the last are
     read; of rows that count steps all, until there are thousands.
+
+    Attributes:
+        nulls: which null was read as NaN.
     """
 
     def __init__(self) -> None:
+        self.nulls = Nulls()
         self._epoch: Position | None = None
         self._step: int | None = None
         self._same = _NONE
@@ -124,7 +129,7 @@ class JsonRows:
             raise ValueError("no object")  # noqa: TRY004  (a line that cannot be read)
         if "schema_version" in row or are_settings(row.keys()):  # the first is our own output
             return None
-        row = _by_name(_counted_in_a_list(_unwrapped(row)))
+        row = self.nulls.filled(_by_name(_counted_in_a_list(_unwrapped(row))))
         epoch, step = epoch_in(row), step_in(row)
         if row.get("mode") in ("val", "eval", "test"):
             step = None  # of the validation's own batches, as old MMCV counts them

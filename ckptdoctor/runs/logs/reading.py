@@ -162,7 +162,8 @@ class RowReader:
     @property
     def form(self) -> str:
         """What the lines were, in words."""
-        return "JSON lines" if self._has_json and not self._has_text else "lines of text"
+        also = ", null as NaN" if self._json is not None and self._json.nulls.are_nan else ""
+        return f"{'lines of text' if self._has_text or not self._has_json else 'JSON lines'}{also}"
 
     @property
     def folds(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.log_reading import Row
+from ckptdoctor.runs.logs.nulls import Nulls
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers, position
 from ckptdoctor.runs.logs.pairs import is_watched
 
@@ -55,7 +56,7 @@ def rows_of_records(
                 yield Row(epoch=at, values=_values(record))
         return
     above: Position | None = None
-    for record in records:
+    for record in map(Nulls().filled, map(dict, records)):
         epoch, step = axis_of(record)
         if epoch is None and above is not None:
             epoch = above
