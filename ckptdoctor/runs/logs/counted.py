@@ -9,19 +9,30 @@ import math
 import re
 import statistics
 from collections.abc import Iterator
+from typing import TypeVar
 
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, values_in
 from ckptdoctor.runs.logs.shapes import LINE_CHARS
 from ckptdoctor.runs.logs.spelled import NUMBER
 
-__all__ = ["CountedLines"]
+__all__ = ["CountedLines", "once_each"]
 
 _BARE = re.compile(rf"\s{{0,9}}\(?(\d{{1,7}})(?:,\s?|[\s:]\s{{0,3}})({NUMBER})\)?\s{{0,9}}")
 _LONGEST = 80
 _FEWEST = 5
 _MOST = 100_000
 _OVERFLOW = b"reducing"
+_Value = TypeVar("_Value")
+
+
+def once_each(values: list[_Value]) -> list[_Value]:
+    """Every second value, where each came twice in turn, as of a logger with two handlers.
+
+    Counted twice they would seem to move half as much as they do.
+    """
+    first, second = values[::2], values[1::2]
+    return first if first == second and len(set(map(repr, first))) > 1 else values
 
 
 class CountedLines:
@@ -47,7 +58,10 @@ class CountedLines:
     def _count(self, number: int, value: float) -> None:
         if self._first is None:
             self._first = number
-        goes_on = self._first in (0, 1) and number == self._first + len(self._values)
+        at = number - self._first
+        if self._values and at == len(self._values) - 1 and repr(value) == repr(self._values[-1]):
+            return  # by another handler
+        goes_on = self._first in (0, 1) and at == len(self._values)
         if goes_on and len(self._values) < _MOST:
             self._values.append(value)
         else:  # numbers of something else, or of several trainings

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Split, is_loss, split_of
+from ckptdoctor.runs.logs.counted import once_each
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.nulls import Nulls
 from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
@@ -112,7 +113,7 @@ class JsonRows:
 
     def counted(self) -> Iterator[Row]:
         """A row a time that the same names came, where no row of the log names a moment."""
-        rows = [rows for rows in self._uncounted.values() if len(rows) >= _FEWEST]
+        rows = [once_each(rows) for rows in self._uncounted.values() if len(rows) >= _FEWEST]
         if self._epoch is None and self._step is None and _tell_of_training(self._uncounted):
             for at, same in enumerate(itertools.zip_longest(*rows, fillvalue={})):
                 yield Row(epoch=at, values={n: one for values in same for n, one in values.items()})

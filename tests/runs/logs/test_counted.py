@@ -91,3 +91,37 @@ def test_nothing_but_steps_that_overflowed(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert {one.code for one in chronicles([], Wish(logs=(path,))).findings} == {"CD304"}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_two_handlers_print_is_counted_once(first: int) -> None:
+    lines = [f"{e} {loss}" for e, loss in enumerate(LOSSES, start=first)]
+    twice = [line for line in lines for _ in range(2)]
+    assert rows(twice) == rows(lines)
+    assert len(rows(lines)) == len(LOSSES)
+
+
+def test_a_number_that_comes_again_with_another_value_counts_something_else() -> None:
+    assert rows(f"{e // 2} {loss}" for e, loss in enumerate(LOSSES)) == []
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_rows_that_name_no_moment_are_counted_once_where_each_is_there_twice(
+    tmp_path: Path, *, stands: bool
+) -> None:
+    """Else the noise looks half as large as it is. A row that is there by chance is another."""
+    scores = [0.5 if stands else 1 - loss / 4 for loss in LOSSES]
+    every = [
+        f'{{"train_loss": {a}, "val_acc": {b}}}\n' for a, b in zip(LOSSES, scores, strict=True)
+    ]
+    path = tmp_path / "log.jsonl"
+
+    def read(lines: Iterable[str]) -> list[dict[str, float]]:
+        path.write_text("".join(lines))
+        return [dict(values) for values in read_logs([path]).epochs.values()]
+
+    once = read(every)
+    assert len(once) == len(LOSSES)
+    assert read(one for one in every for _ in range(2)) == once
+    assert len(read([*every[:3], *every[2:]])) == len(LOSSES) + 1
+    assert len(read(every[:1] * 8)) == 8  # what stands still was printed once each
