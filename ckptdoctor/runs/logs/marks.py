@@ -137,6 +137,8 @@ _ASIDE = re.compile(rb"\([^()]{0,20}\bbest\b[^()]{0,60}\)", re.IGNORECASE)
 _OF_ANOTHER = re.compile(
     rb"\b(?:best|max|top|highest|lowest|improv|sav|load|restor|resum|checkpoint)", re.IGNORECASE
 )
+_BEST_ROW = re.compile(rb"\b(?:best|max)\w{0,20}\s?[:=]\s?\{['\"]{0,2}$", re.IGNORECASE)
+"""A dictionary that is called so: `best_stat: {'epoch': 14, 'coco_eval_bbox': 0.5}`."""
 _NUMBER = re.compile(rb"\d|nan|inf", re.IGNORECASE)
 _VALIDATED = re.compile(rb"\bIter\((?:val|test)\)")  # in brackets stand its own batches
 _ONE_PASS = b"] Complete. Time taken"  # of an evaluator of Ignite, which counts its own passes
@@ -232,7 +234,7 @@ def find_mark(raw: bytes, *, in_words: bool, in_pairs: bool = False) -> Mark | N
     which = next(name for name in _GROUPS if found[name] is not None)
     start, end = found.span(which)
     fraction = found["fraction"] or b""
-    if _BEST_AT.search(before) is not None:
+    if _BEST_AT.search(before) or (b"{" in before and _BEST_ROW.search(before)):
         return ELSEWHERE
     opens = before.rfind(b"{")
     behind = _NAMED_BEFORE.search(before)
@@ -241,9 +243,9 @@ def find_mark(raw: bytes, *, in_words: bool, in_pairs: bool = False) -> Mark | N
         cut = behind.start("cut"), max(found.end(), told.end("total"))
         return Mark(int(found[which]), None, start, end + 1, raw[start : end + 1], cut=cut)
     ends = _NUMBER.search(raw, found.end()) is None and _NUMBER.search(before) is not None
-    if ends and _OF_ANOTHER.search(before) is not None:
-        return ELSEWHERE
     as_key = found["key"] is not None or before.lstrip()[:1] == b"{"
+    if ends and _OF_ANOTHER.search(_title(before) if as_key else before) is not None:
+        return ELSEWHERE
     named = (found["train"] or b"").lower()
     phase = found["phase"] or (b"val" if named == b"test" else named if found["paren"] else b"")
     phase = phase or (found["said"] or b"").lower()
@@ -289,6 +291,12 @@ def _find_step(raw: bytes) -> Mark | None:
     if behind is not None and told is not None:
         return Mark(None, step, cut=(behind.start("cut"), told.end("total")), moves=True)
     return Mark(None, step, cut=cut, moves=True, is_bare=which == "first", is_alone=is_alone)
+
+
+def _title(before: bytes) -> bytes:
+    """What stands before a dictionary, and its first key; the others name values beside it."""
+    above, brace, row = before.rpartition(b"{")
+    return above + brace + (row.partition(b",")[0] if brace else row)
 
 
 def _blank(found: re.Match[bytes]) -> bytes:

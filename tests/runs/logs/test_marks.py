@@ -28,6 +28,8 @@ def moment(line: str) -> tuple[Position | None, int | None]:
         ("Epoch #007 loss 0.5", 7),
         ("{'loss': 0.4, 'epoch': 0.33}", 0.33),
         ("{'epoch': '2.0', 'loss': '0.4'}", 2.0),
+        ("{'loss': 0.4, 'completions/max_length': 256.0, 'epoch': 0.03}", 0.03),
+        ("{'loss': 0.4, 'best_loss': 0.3, 'epoch': 3}", 3),
         ("('epoch', 3), ('loss', 0.4)", 3),
         ("Train: 88 [  10/100 ( 10%)]", 88),
         ("Train (3/20) loss 0.5", 3),
@@ -97,6 +99,8 @@ def test_both_and_the_step_of_the_whole_training_first(
         "Total epoch: 100",
         "patience until epoch 9",
         "previous checkpoint epoch 4",
+        "best_stat: {'epoch': 14, 'coco_eval_bbox': 0.5}",
+        "{'best_iou': 0.6, 'epoch': 12}",
     ],
 )
 def test_a_line_may_speak_of_another_epoch_than_now(line: str) -> None:

@@ -358,3 +358,33 @@ def light_gcn(course: Sequence[Moment]) -> str:
         )
         out.append(f"EPOCH[{at}/{len(course)}] loss{one.train:.3f}-|Sample:1.{at + 10}|")
     return "\n".join(out) + "\n"
+
+
+@form(
+    "train.log",
+    metric="reward",
+    shown=lambda m: as_read(f"{m.score:.6f}"),
+    place=lambda at: Place(epoch=round(0.01 * (at + 1), 2)),
+)
+def trl_grpo(course: Sequence[Moment]) -> str:
+    """huggingface/trl: trl/trainer/grpo_trainer.py: dictionaries with `completions/max_length` and
+    the epoch behind it; a loss that is about zero."""
+    rows = (
+        {
+            "loss": round(one.train / 1000, 6),
+            "grad_norm": 0.512,
+            "learning_rate": one.lr,
+            "num_tokens": 5120.0 * at,
+            "completions/mean_length": 200.5,
+            "completions/max_length": 256.0,
+            "completions/clipped_ratio": 0.25,
+            "rewards/accuracy_reward/mean": round(one.score, 6),
+            "rewards/accuracy_reward/std": 0.4,
+            "reward": round(one.score, 6),
+            "reward_std": 0.21,
+            "kl": round(0.0001 * at, 6),
+            "epoch": round(0.01 * at, 2),
+        }
+        for at, one in enumerate(course, start=1)
+    )
+    return "".join(f"{row}\n" for row in rows)

@@ -142,3 +142,26 @@ def detectron2_json(course: Sequence[Moment]) -> str:
         row = {"bbox/AP": one.score * 100, "bbox/AP50": one.score * 115, "bbox/APs": float("nan")}
         out.append(json.dumps(row | {"iteration": at * 500 - 1}))
     return "\n".join(out) + "\n"
+
+
+@form("log.txt", metric=r"(?i)\bap\b", shown=lambda m: as_read(f"{m.score:.3f}"), place=epochs(0))
+def d_fine(course: Sequence[Moment]) -> str:
+    """Peterande/D-FINE: src/solver/det_solver.py, as of RT-DETR: below each table `best_stat:` and
+    a dictionary, which names the epoch that was best."""
+    out, best, when = [], -1.0, 0
+    for at, one in enumerate(course):
+        out += [
+            f"Epoch: [{at}]  [{batch:4d}/3697]  eta: 0:34:51  lr: {one.lr:.6f}  loss:"
+            f" {one.train * 1.03:.4f} ({one.train:.4f})  loss_vfl: {one.train * 0.3:.4f}"
+            f" ({one.train * 0.31:.4f})  time: 0.5401  data: 0.0120  max mem: 10343"
+            for batch in (0, 3696)
+        ]
+        out.append(f"Epoch: [{at}] Total time: 0:33:12 (0.5389 s / it)")
+        out.append(f"Averaged stats: lr: {one.lr:.6f}  loss: {one.train:.4f} ({one.train:.4f})")
+        out.append("Test:  [  0/157]  eta: 0:02:03    time: 0.7880  data: 0.5342  max mem: 10343")
+        out.append("Accumulating evaluation results...\nDONE (t=10.12s).\nIoU metric: bbox")
+        out.append(coco_table(one))
+        if one.score > best:
+            best, when = one.score, at
+        out.append(f"best_stat: {{'epoch': {when}, 'coco_eval_bbox': {best}}}")
+    return "\n".join(out) + "\n"
