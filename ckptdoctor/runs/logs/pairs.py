@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ckptdoctor.metadata import SPLIT_WORDS, Source, is_loss, is_unknown_score, named_metric
+from ckptdoctor.runs.logs.coco_lines import of_coco
 from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
 
@@ -51,10 +52,6 @@ _FILE = re.compile(
 _TUPLE = re.compile(
     rf"\b(train|val|valid|test|eval)[a-z]*\s?[:=]?\s?\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)",
     re.IGNORECASE,
-)
-_COCO = re.compile(
-    rf"\((A[PR])\)\s*@\s*\[\s*IoU\s*=\s*([\d.:]+)\s*\|(?:\s*area\s*=\s*(\w+)\s*\|)?"
-    rf"[^\]]{{0,60}}?maxDets\s{{0,4}}=\s*(\d+)[^\]]{{0,20}}\]\s*=\s*({NUMBER})"
 )
 _RANGE = re.compile(r"(@\[?\d?\.\d+):(\d?\.\d+)")
 """The thresholds of a mean AP, in its name."""
@@ -170,8 +167,8 @@ def values_in(
         text = _OF_WHAT.sub(_in_short, text)
     text = _levelled(text)
     if "@" in text:
-        if _COCO.search(text) is not None:
-            return _of_coco(text)
+        if (figures := of_coco(text)) is not None:
+            return figures
         text = _RANGE.sub(r"\1-\2", text)
     if "/" in text:
         text = _TWO.sub(_apart, text)
@@ -363,20 +360,6 @@ def _told_apart(name: str, between: str) -> str:
 
 def _is_rate(lower: str) -> bool:
     return lower.endswith(("lr", "rate"))
-
-
-def _of_coco(text: str) -> dict[str, float]:
-    """What a line of COCO's table says: AP, AP50, APs, AR@100; nothing of an absent size."""
-    values = {}
-    for kind, iou, area, most, value in _COCO.findall(text):
-        name = kind if kind == "AP" else f"AR@{most}"
-        if ":" not in iou:
-            name += f"{round(float(iou) * 100)}"
-        if area and area != "all":
-            name += area[0]
-        if float(value) != -1:
-            values[name] = float(value)
-    return values
 
 
 def _tuples(text: str) -> Iterator[tuple[str, float]]:
