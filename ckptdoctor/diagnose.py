@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -108,7 +108,8 @@ def judged(
         else _diagnose(unfolded(case), formed.run_of(member.path), member.restored, how, crashes)
         for member, case in waiting
     ]
-    runs = [_judged(run, rows, how.rules, crashes) for run in formed.runs]
+    by_path = {row.path: row for row in rows}
+    runs = [_judged(run, by_path, how.rules, crashes) for run in formed.runs]
     several = is_part or len(runs) > 1
     return Report(
         is_part=is_part,
@@ -142,7 +143,7 @@ def judge_history(
     """
     rules = all_rules() if rules is None else rules
     crashes = failed_plugins()
-    return [_judged(run, (), rules, crashes) for run in runs], crashes
+    return [_judged(run, {}, rules, crashes) for run in runs], crashes
 
 
 def failed_plugins() -> list[Crash]:
@@ -152,13 +153,12 @@ def failed_plugins() -> list[Crash]:
 
 def _judged(
     run: Run,
-    rows: Sequence[CheckpointReport],
+    rows: Mapping[Path, CheckpointReport],
     rules: Sequence[type[Rule]],
     crashes: list[Crash],
 ) -> RunReport:
     """The report on a run, with its own rows in its order."""
-    by_path = {row.path: row for row in rows}
-    own = [by_path[member.path] for member in run.every if member.path in by_path]
+    own = [rows[member.path] for member in run.every if member.path in rows]
     counted = own[: len(run.members)] if rows else []
     found = [
         *_apply(rules, lambda rule: rule.check_history(run.history), run.folder, crashes),

@@ -8,10 +8,11 @@ others, less of it is enough: then two witnesses say the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ckptdoctor.runs.departure.course import Course, Trait
-from ckptdoctor.runs.departure.past import lead_of, usual_distance
+from ckptdoctor.runs.departure.past import Past, RunningMedian, lead_of, usual_of_median
 from ckptdoctor.runs.departure.peers import Crowd
 from ckptdoctor.runs.departure.signals import logs_of
 
@@ -25,6 +26,51 @@ _APART, _APART_BEFORE = 1.2, 0.9
 _OVER_PEERS = 3.5
 _OVER_OWN, _OVER_OWN_BEFORE = 3.0, 2.0
 _RATE = 0.35
+
+
+class _Ways:
+    """How far a tensor was apart at each checkpoint, as far as it was gone through."""
+
+    def __init__(self, logs: Sequence[float | None], crowd: Crowd) -> None:
+        self._past = Past(logs)
+        self._crowd = crowd
+        self._next = 0
+        self._values: list[float] = []
+        self._sizes = RunningMedian()
+        self._medians: list[float] = []  # of the sizes before each value
+        self.last_place = -1
+
+    def go_to(self, place: int) -> None:
+        """Take what comes up to a checkpoint."""
+        for at in range(self._next, place + 1):
+            lead = self._past.lead(at)
+            if lead is None:
+                continue
+            apart = lead.middle - self._crowd.at(at).middle
+            self._medians.append(self._sizes.value if self._values else 0.0)
+            self._values.append(apart)
+            self._sizes.add(abs(apart))
+            self.last_place = at
+        self._next = max(self._next, place + 1)
+
+    @property
+    def now(self) -> float:
+        """The last of them."""
+        return self._values[-1]
+
+    @property
+    def before(self) -> float:
+        """The one before."""
+        return self._values[-2] if len(self._values) > 1 else -math.inf
+
+    def deviations(self, numel: int) -> tuple[float, float]:
+        """Both in standard deviations of those before them; 0.0 where these are too few."""
+        return self._deviations(-1, numel), self._deviations(-2, numel)
+
+    def _deviations(self, at: int, numel: int) -> float:
+        if len(self._values) + at < _FEWEST_BEFORE:
+            return 0.0
+        return self._values[at] / usual_of_median(self._medians[at], numel)
 
 
 class Apart:
@@ -42,38 +88,31 @@ class Apart:
             name: logs_of(values) for name, values in course.series.get(Trait.RATE, {}).items()
         }
         self._rate_crowd = Crowd(self._rates)
+        self._ways: tuple[str, _Ways] | None = None
 
     def look(self, name: str, logs: Sequence[float | None], place: int) -> float | None:
         """By how much a tensor is apart from the others, as a log; None where it is not enough."""
         peers = self._crowd.at(place)
         if peers.count < _FEWEST_PEERS:
             return None
-        history = self._history(logs, place)
-        if not history or history[-1][0] != place:
+        ways = self._ways_of(name, logs, place)
+        ways.go_to(place)
+        if ways.last_place != place:
             return None
-        apart = history[-1][1]
+        apart = ways.now
         if apart >= LEAST_APART and self._has_risen_rate(name, place):
             return apart
         if apart < max(_APART, _OVER_PEERS * peers.around):
             return None
-        values = [value for _, value in history]
-        now, before = self._deviations(name, values), self._deviations(name, values[:-1])
-        lasts = len(values) > 1 and values[-2] >= _APART_BEFORE
+        now, before = ways.deviations(self._numel[name])
+        lasts = ways.before >= _APART_BEFORE
         return apart if lasts and now >= _OVER_OWN and before >= _OVER_OWN_BEFORE else None
 
-    def _history(self, logs: Sequence[float | None], place: int) -> list[tuple[int, float]]:
-        """How far it was apart at each checkpoint up to this one."""
-        return [
-            (at, lead.middle - self._crowd.at(at).middle)
-            for at in range(place + 1)
-            if (lead := lead_of(logs, at)) is not None
-        ]
-
-    def _deviations(self, name: str, apart: Sequence[float]) -> float:
-        """The last of them in standard deviations of those before."""
-        if len(apart) <= _FEWEST_BEFORE:
-            return 0.0
-        return apart[-1] / usual_distance(apart[:-1], self._numel[name])
+    def _ways_of(self, name: str, logs: Sequence[float | None], place: int) -> _Ways:
+        """Those of a tensor, gone through once where it is looked at in order."""
+        if self._ways is None or self._ways[0] != name or self._ways[1].last_place >= place:
+            self._ways = name, _Ways(logs, self._crowd)
+        return self._ways[1]
 
     def _has_risen_rate(self, name: str, place: int) -> bool:
         """Whether the stored rate of a tensor rose above its past while those of others did not."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ckptdoctor.runs.departure.apart import LEAST_APART, Apart
 from ckptdoctor.runs.departure.course import Course, Trait, module_of
-from ckptdoctor.runs.departure.past import FEWEST, WINDOW, Lead, Peers, lead_of, leaps
+from ckptdoctor.runs.departure.past import FEWEST, WINDOW, Lead, Past, Peers, leaps
 from ckptdoctor.runs.departure.peers import Crowd
 from ckptdoctor.runs.departure.signals import Logs, signals_of
 from ckptdoctor.runs.departure.stopped import stopped
@@ -135,17 +135,17 @@ def _of_trait(course: Course, trait: Trait, logs: Logs) -> Iterator[Departure]:
     limits, crowd = _LIMITS[trait], Crowd(logs)
     apart = Apart(course, crowd) if trait is Trait.MOVED else None
     for name, own in logs.items():
-        is_buffer = name in course.buffers
+        is_buffer, past = name in course.buffers, Past(own)
         for place, middle in _risen(own, crowd, apart=apart is not None and not is_buffer):
-            lead = lead_of(own, place)
+            lead = past.lead(place)
             if lead is None:
                 continue
             excess = _outside(lead, crowd.at(place), limits)
             if excess is None and apart is not None and middle:
                 excess = apart.look(name, own, place)
-            if trait in _SIZES and not leaps(course.series[trait][name], place):
+            if excess is None:
                 continue
-            if excess is not None:
+            if trait not in _SIZES or leaps(course.series[trait][name], place):
                 yield Departure(
                     name=name,
                     trait=trait,

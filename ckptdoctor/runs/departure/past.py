@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 import statistics
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.runs.trend.noise import deviation
 
-__all__ = ["FEWEST", "WINDOW", "Lead", "Peers", "lead_of", "leaps", "peers_of", "usual_distance"]
+__all__ = [
+    "FEWEST",
+    "WINDOW",
+    "Lead",
+    "Past",
+    "Peers",
+    "RunningMedian",
+    "lead_of",
+    "leaps",
+    "peers_of",
+    "usual_distance",
+    "usual_of_median",
+]
 
 FEWEST = 5
 """Known values before a figure is judged: what is young moves far."""
@@ -62,6 +76,71 @@ def lead_of(logs: Sequence[float | None], place: int) -> Lead | None:
         middle=now - statistics.median(recent),
         noise=max(_FLOOR, _TO_SIGMA * statistics.median(steps)),
     )
+
+
+class RunningMedian:
+    """The median of values that come one by one."""
+
+    def __init__(self) -> None:
+        self._sorted: list[float] = []
+
+    def add(self, value: float) -> None:
+        """One more."""
+        bisect.insort(self._sorted, value)
+
+    @property
+    def value(self) -> float:
+        """As ``statistics.median`` has it, of one value at least."""
+        half, is_odd = divmod(len(self._sorted), 2)
+        upper = self._sorted[half]
+        return upper if is_odd else (self._sorted[half - 1] + upper) / 2
+
+
+class Past:
+    """:func:`lead_of` at one checkpoint after the other, at a cost that does not grow.
+
+    Args:
+        logs: of a tensor's trait, by checkpoint, all finite that are known.
+    """
+
+    def __init__(self, logs: Sequence[float | None]) -> None:
+        self._logs = logs
+        self._start()
+
+    def _start(self) -> None:
+        self._place = 0
+        self._known = 0
+        self._recent = deque[float](maxlen=WINDOW + LAG)
+        self._steps = RunningMedian()
+
+    def lead(self, place: int) -> Lead | None:
+        """How far ahead of its past the figure is; quick where no later one was asked for."""
+        now = self._logs[place]
+        if now is None:
+            return None
+        if place < self._place:
+            self._start()
+        while self._place < place:
+            self._take(self._logs[self._place])
+            self._place += 1
+        if self._known < FEWEST:
+            return None
+        recent = list(self._recent)
+        last = recent[-WINDOW:]
+        return Lead(
+            sudden=now - max(last),
+            grown=now - max(recent[: 1 - LAG]),
+            middle=now - statistics.median(last),
+            noise=max(_FLOOR, _TO_SIGMA * self._steps.value),
+        )
+
+    def _take(self, value: float | None) -> None:
+        if value is None:
+            return
+        if self._recent:
+            self._steps.add(abs(value - self._recent[-1]))
+        self._recent.append(value)
+        self._known += 1
 
 
 def leaps(values: Sequence[float], place: int) -> bool:
@@ -128,5 +207,9 @@ def usual_distance(apart: Sequence[float], numel: int) -> float:
         apart: from their median, checkpoint by checkpoint.
         numel: of the tensor. The way of a few elements is a matter of chance.
     """
-    floor = 0.15 + 0.5 / math.sqrt(numel)
-    return max(floor, _TO_SIGMA * statistics.median(map(abs, apart)))
+    return usual_of_median(statistics.median(map(abs, apart)), numel)
+
+
+def usual_of_median(median: float, numel: int) -> float:
+    """:func:`usual_distance`, where the median of the distances is known."""
+    return max(0.15 + 0.5 / math.sqrt(numel), _TO_SIGMA * median)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ckptdoctor.runs.departure.past import Peers, lead_of, peers_of
+from ckptdoctor.runs.departure.past import Past, Peers, peers_of
 from ckptdoctor.runs.departure.signals import Logs
 
 __all__ = ["Crowd"]
@@ -22,15 +20,13 @@ class Crowd:
 
     def __init__(self, logs: Logs) -> None:
         every = sorted(logs)
-        self._logs: list[Sequence[float | None]] = [
-            logs[name] for name in every[:: -(-len(every) // _MOST) or 1]
-        ]
+        self._pasts = [Past(logs[name]) for name in every[:: -(-len(every) // _MOST) or 1]]
         self._known: dict[int, Peers] = {}
 
     def at(self, place: int) -> Peers:
         """What they do at a checkpoint."""
         found = self._known.get(place)
         if found is None:
-            leads = [lead for own in self._logs if (lead := lead_of(own, place)) is not None]
+            leads = [lead for own in self._pasts if (lead := own.lead(place)) is not None]
             found = self._known[place] = peers_of(leads)
         return found

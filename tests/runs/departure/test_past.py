@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ckptdoctor.runs.departure.past import (
     FEWEST,
     Lead,
+    Past,
     Peers,
+    RunningMedian,
     lead_of,
     leaps,
     peers_of,
     usual_distance,
 )
+from tests.costs import calls
 
 SLOPE = [float(at) for at in range(30)]
 
@@ -91,3 +98,34 @@ def test_the_way_of_a_few_elements_is_a_matter_of_chance() -> None:
     assert usual_distance([0.0, 0.0], 100) == pytest.approx(0.2)
     assert usual_distance([0.0], 1) == pytest.approx(0.65)
     assert usual_distance([-2.0, 1.0, -1.0], 100) == pytest.approx(1.4826)
+
+
+_LOGS = st.lists(st.none() | st.floats(-50, 50), min_size=1, max_size=40)
+
+
+@given(_LOGS, st.data())
+def test_a_past_says_the_same_of_any_checkpoint_in_any_order(
+    logs: list[float | None], data: st.DataObject
+) -> None:
+    past = Past(logs)
+    places = data.draw(st.lists(st.integers(0, len(logs) - 1), max_size=12))
+    assert [past.lead(at) for at in places] == [lead_of(logs, at) for at in places]
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1))
+def test_a_running_median_is_that_of_all_so_far(values: list[float]) -> None:
+    median = RunningMedian()
+    for count, value in enumerate(values, 1):
+        median.add(value)
+        assert median.value == statistics.median(values[:count])
+
+
+def test_a_longer_run_costs_no_more_a_checkpoint() -> None:
+    def looked_at(count: int) -> Callable[[], None]:
+        def look() -> None:
+            past = Past([float(at % 7) for at in range(count)])
+            assert all(past.lead(at) is not None for at in range(FEWEST, count))
+
+        return look
+
+    assert calls(looked_at(2000)) < 12 * calls(looked_at(200))
