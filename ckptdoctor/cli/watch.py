@@ -199,6 +199,10 @@ def _why_nothing(where: Path, afar: Afar | None, logs: Iterable[Path]) -> str:
         return why_absent(where, "folder")
     if getattr(where, "lies_within_another", False):
         raise UsageError(f"{where}: what lies within another file is not watched")
+    if not getattr(where, "may_be_listed", True):
+        raise UsageError(
+            f"{where}: name a folder: a bucket, or a model of a hub, and what is in it"
+        )
     if afar is not None:
         try:
             afar.begin(time.monotonic(), logs)
@@ -208,8 +212,12 @@ def _why_nothing(where: Path, afar: Afar | None, logs: Iterable[Path]) -> str:
             scan = command_line("ckptdoctor", "scan", where / "NAME.pth")
             words = "the server lists no files there, so that no new one is seen"
             raise UsageError(f"{where}: {words}; scan each by its name:  {scan}") from None
+        except FileNotFoundError as error:
+            return f"{where}: {error.strerror}: {error.filename}"
         except PermissionError as error:
             return f"{where}: {error.strerror or error}"
+        except OSError as error:
+            raise UsageError(f"{where}: {error.strerror or error}") from None
     return ""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ckptdoctor.natural import natural_key
 from ckptdoctor.shell import command_line
-from ckptdoctor.sources.descriptors import trouble_of
+from ckptdoctor.sources.descriptors import missing_top_of, trouble_of
 
 __all__ = ["why_absent"]
 
@@ -35,6 +35,8 @@ def why_absent(path: Path, what: str = "file or folder") -> str:
     trouble = trouble_of(path)
     if trouble is not None:
         return f"{path}: {trouble.strerror or trouble}"
+    if missing := missing_top_of(path):
+        return f"{path}: no such bucket: {missing}"
     said = f"{path}: no such {what}"
     if _WINDOWS.match(str(path)) and os.sep == "/":
         return f"{said}; this is no Windows: {_without_backslashes(str(path))}"

@@ -22,6 +22,7 @@ __all__ = [
     "is_far",
     "key_of",
     "mark_of",
+    "missing_top_of",
     "names_folder",
     "open_readable",
     "pread",
@@ -164,6 +165,12 @@ def trouble_of(path: object) -> OSError | None:
     """Why a far file cannot be looked at; None where it can, or is not there, or is local."""
     found = getattr(path, "trouble", None)
     return found if isinstance(found, OSError) else None
+
+
+def missing_top_of(path: object) -> str:
+    """The bucket of a far file, where that is not there; "" where it is, or the file is local."""
+    ask = getattr(path, "missing_top", None)
+    return "" if ask is None else str(ask())
 
 
 def mark_of(file: object) -> bytes | None:

@@ -202,6 +202,18 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         """
         mirror.ask_anew(os.fspath(self))
 
+    def missing_top(self) -> str:
+        """The URL of the bucket that it would lie in, which is not there; "" where that is."""
+        found = mirror.of(os.fspath(self))
+        top = "" if found is None else found[0].top(found[1])
+        return "" if found is None or not top or found[0].store.has(top) else found[0].url(top)
+
+    @property
+    def may_be_listed(self) -> bool:
+        """Whether a store lists such a folder: not what it has of buckets, or of users' models."""
+        found = mirror.of(os.fspath(self))
+        return found is None or found[0].store.is_http or found[0].is_listable(found[1])
+
     @property
     def lies_within_another(self) -> bool:
         """Whether it is a part of an archive, or reached by way of another URL."""

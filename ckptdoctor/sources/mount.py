@@ -66,6 +66,12 @@ class Mount:
             return True
         return bool(below) * (below.count("/") + 1) >= _TOPS.get(self.store.protocol, 0)
 
+    def top(self, below: str) -> str:
+        """The bucket that a path lies in, or what else a store calls that; "" where it has none."""
+        if self.store.is_http or self.lead or self.suffix:
+            return ""
+        return "/".join(below.split("/")[: _TOPS.get(self.store.protocol, 0)])
+
     def is_whole(self, below: str) -> bool:
         """Whether a folder is listed only when somebody says so."""
         return any(f"{below}/".startswith(f"{one}/") for one in self.whole)

@@ -7,9 +7,51 @@ half of what a download costs; a scan computes the checksums that the file itsel
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-__all__ = ["Range", "s3_range"]
+__all__ = ["Range", "impatient", "s3_range"]
+
+_SILENT_S = 60.0
+_SHORT = frozenset(
+    {
+        "get_object", "head_bucket", "head_object", "list_buckets", "list_object_versions",
+        "list_objects_v2",
+    }
+)  # fmt: skip
+"""What is answered by a page, or begun to be answered, in no time."""
+
+
+def impatient(system: Any) -> Any:
+    """The same store, where no question is waited for longer than a minute.
+
+    botocore asks five times, s3fs that five times, each time waiting for 15 s: a server that takes
+    questions and answers none holds for six minutes what asks once.
+
+    Args:
+        system: of fsspec's; any but S3's is given back.
+    """
+    if not hasattr(system, "_call_s3"):
+        return system
+    from fsspec.asyn import mirror_sync_methods
+
+    kind = type(system)
+    found = object.__new__(kind)  # the user's own stays as patient as it was
+    own = {name: it for name, it in vars(system).items() if not hasattr(kind, f"_{name}")}
+    vars(found).update(own)  # without those that wait for a coroutine of the user's own
+
+    async def call(method: str, *terms: Any, **named: Any) -> Any:
+        asked = kind._call_s3(found, method, *terms, **named)  # noqa: SLF001
+        if method not in _SHORT:
+            return await asked
+        try:
+            return await asyncio.wait_for(asked, _SILENT_S)
+        except TimeoutError:
+            raise ConnectionError(f"no answer within {_SILENT_S:.0f} s") from None
+
+    found._call_s3 = call
+    mirror_sync_methods(found)
+    return found
 
 
 class Range(bytearray):

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from ckptdoctor.sources.entry import Entry, entry_of
 from ckptdoctor.sources.errors import NoListError, NoRangesError
-from ckptdoctor.sources.s3 import Range, s3_range
+from ckptdoctor.sources.s3 import Range, impatient, s3_range
 from ckptdoctor.sources.urls import without_secrets
 from ckptdoctor.sources.web import Web
 
@@ -32,8 +32,9 @@ _PATIENCE_S = 120.0
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BUSY_CODES = frozenset({"RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "Throttling"})
 """What S3 says with a status that is none of these."""
-_FINAL_NAMES = frozenset({"InvalidURL", "TooManyRedirects"})
-"""aiohttp's, of a server that leads nowhere: it will do so the next time as well."""
+_FINAL_NAMES = frozenset({"InvalidURL", "ParamValidationError", "TooManyRedirects"})
+"""aiohttp's, of a server that leads nowhere, and botocore's of a name that nothing can have:
+it will be so the next time as well."""
 _LIBRARIES = (
     "aiohttp", "botocore", "aiobotocore", "httpx", "requests", "urllib3", "azure", "gcsfs",
 )  # fmt: skip
@@ -60,7 +61,8 @@ class Store:
     """
 
     def __init__(self, system: Any, protocol: str) -> None:
-        self._system = system
+        self._given = system
+        self._system = impatient(system)
         self.protocol = protocol
         self.requests = 0
         self._lock = threading.Lock()
@@ -117,6 +119,20 @@ class Store:
         if not found:
             raise FileNotFoundError(errno.ENOENT, "no such folder")
         return found
+
+    def has(self, path: str) -> bool:
+        """Whether something is there, asked anew; whoever must not ask is not told that it is not.
+
+        Args:
+            path: of a bucket, or what else a store calls its uppermost folders.
+        """
+        try:
+            self.described(path, fresh=True)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def _forget(self) -> None:
         with contextlib.suppress(Exception):  # a cache that cannot be emptied is none
@@ -195,7 +211,7 @@ class Store:
 
     def is_one_with(self, other: Store) -> bool:
         """Whether both are one place; fsspec opens one with the same options only once."""
-        return self._system is other._system
+        return self._given is other._given
 
     def upload(self, local: str, path: str) -> None:
         """Copy a file of this machine into the store.
@@ -285,6 +301,12 @@ def _is_precondition(error: Exception) -> bool:
     return _answer(error)[1] in ("PreconditionFailed", "ConditionalRequestConflict", "412")
 
 
+def _is_no_name(error: BaseException) -> bool:
+    """Whether botocore says that nothing can be called so; its own words are a page long."""
+    behind = error.__cause__ or error
+    return "ParamValidationError" in (type(error).__name__, type(behind).__name__)
+
+
 def told(error: Exception, attempts: int = 1) -> OSError:
     """As an error of the system, on one line and without keys.
 
@@ -292,7 +314,11 @@ def told(error: Exception, attempts: int = 1) -> OSError:
         error: of any library.
         attempts: how often it was tried.
     """
-    if isinstance(error, FileNotFoundError):
+    if _is_no_name(error):
+        return OSError(errno.EINVAL, "no bucket and no object can have such a name")
+    if _answer(error)[1] == "NoSuchBucket":
+        return FileNotFoundError(errno.ENOENT, "no such bucket")
+    if isinstance(error, FileNotFoundError) or _answer(error)[1] == "404":
         return FileNotFoundError(errno.ENOENT, "no such file")
     if isinstance(error, FileExistsError) or _is_precondition(error):
         return FileExistsError(errno.EEXIST, "something is there")

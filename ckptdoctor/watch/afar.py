@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ckptdoctor.sources.descriptors import is_far
+from ckptdoctor.sources.descriptors import is_far, missing_top_of
 from ckptdoctor.sources.errors import NoListError
 
 __all__ = ["FAR_INTERVAL_S", "Afar"]
@@ -54,14 +56,20 @@ class Afar:
 
         Raises:
             NotADirectoryError: a file is to be watched.
+            FileNotFoundError: the bucket that it would lie in is not there. A folder is waited for:
+                in a bucket there is none before its first file.
             PermissionError: it must not be listed.
             NoListError: a web server lists no files there.
+            OSError: with EINVAL, where nothing can have that name.
         """
         try:
             self._ask(now_s, logs)
-        except (NotADirectoryError, PermissionError, NoListError):
+            self._look_for_bucket()
+        except (FileNotFoundError, NotADirectoryError, PermissionError, NoListError):
             raise
         except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise
             self._to_say = self._failed(now_s, error)
             return
         self._next_s, self.is_known = now_s + self._interval_s, True
@@ -87,6 +95,12 @@ class Afar:
         back, self._said = self._said, ""
         self._failures, self.is_known = 0, True
         return f"{self._folder} can be listed again" if back else ""
+
+    def _look_for_bucket(self) -> None:
+        is_there = os.path.isdir(self._folder)  # noqa: PTH112  (in the mirror, as it was listed)
+        missing = "" if is_there else missing_top_of(self._folder)
+        if missing:
+            raise FileNotFoundError(errno.ENOENT, "no such bucket", missing)
 
     def _ask(self, now_s: float, logs: Iterable[Path]) -> None:
         is_folder_far = is_far(self._folder)

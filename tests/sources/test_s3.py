@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 import ckptdoctor
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.sources.far_path import far_path
+from ckptdoctor.sources.store import Store
 from tests.builders import save
 from tests.cli.support import run
 from tests.sources.buckets import s3_here
@@ -102,13 +104,6 @@ def test_an_object_that_is_replaced_meanwhile_is_told(
     assert "CD109" in {finding.code for finding in one.findings}
 
 
-def test_a_bucket_that_is_not_there(bucket: Any) -> None:
-    outcome = run("scan", "s3://no-such-bucket/x.pth")
-    assert outcome.code == 3
-    assert "s3://no-such-bucket/x.pth" in outcome.stderr
-    assert "SecretOfTheTest" not in outcome.stderr
-
-
 def test_restore_writes_a_copy_into_a_bucket(
     bucket: Any, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,3 +162,46 @@ def test_a_key_that_appears_while_it_is_copied_stays(
     bucket.invalidate_cache()
     assert bucket.ls("bkt/race", detail=False) == [far]
     assert bucket.cat(far) == b"mine"
+
+
+@pytest.mark.parametrize("command", ["scan", "watch"])
+def test_a_bucket_with_a_mistaken_name_is_said_and_not_waited_for(
+    bucket: Any, command: str
+) -> None:
+    outcome = run(command, "s3://no-such-bucket/run")
+    assert outcome.code == 3
+    assert outcome.stderr == (
+        "ckptdoctor: s3://no-such-bucket/run: no such bucket: s3://no-such-bucket\n"
+    )
+
+
+def test_what_cannot_be_a_bucket_is_refused(bucket: Any) -> None:
+    outcome = run("watch", "s3://")
+    assert outcome.code == 2
+    assert "s3://: name a folder" in outcome.stderr
+    outcome = run("watch", "s3://key:SecretOfTheTest@bkt/run")
+    assert outcome.code == 2
+    assert "no bucket and no object can have such a name" in outcome.stderr
+    assert "SecretOfTheTest" not in outcome.stderr
+
+
+@pytest.mark.parametrize("ask", ["below", "listed", "described", "read"])
+def test_a_store_that_takes_questions_and_answers_none_is_left(
+    ask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ckptdoctor.sources.s3._SILENT_S", 0.2)
+    monkeypatch.setattr("ckptdoctor.sources.store._PATIENCE_S", 0.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(100)
+        given = s3fs.S3FileSystem(
+            key="x",
+            secret="SecretOfTheTest",
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            skip_instance_cache=True,
+        )
+        store = Store(given, "s3")
+        terms = (0, 10) if ask == "read" else ()
+        with pytest.raises(OSError, match=r"^\[Errno \d+\] no answer within 0 s$"):
+            getattr(store, ask)("bkt/run", *terms)
+    assert "_call_s3" not in vars(given), "that of whoever opened it waits as long as before"

@@ -275,6 +275,79 @@ def run_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield site.url
 
 
+def test_a_listing_in_another_order_is_no_change(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for epoch in range(2):
+        desk.save(epoch)
+    desk.start()
+    whole, before = Store.below, desk.afar.changes
+
+    def turned(self: Store, path: str) -> Any:
+        return dict(reversed(whole(self, path).items()))
+
+    monkeypatch.setattr(Store, "below", turned)
+    assert desk.look(3) == []
+    assert desk.afar.changes == before
+
+
+@pytest.fixture
+def s3_desk(tmp_path: Path) -> Iterator[Desk]:
+    with s3_here() as system:
+        bucket = f"b-{tmp_path.name.replace('_', '-')}".lower()[:60]
+        system.mkdir(bucket)
+        yield Desk(system, f"{bucket}/run", f"s3://{bucket}/run", tmp_path)
+
+
+@pytest.mark.slow
+def test_an_object_that_is_replaced_between_list_and_reading_is_judged_as_it_is_then(
+    s3_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = s3_desk
+    desk.save(0)
+    desk.start()
+    desk.save(1)
+    assert desk.look() == []
+    whole, todo = Store.below, [float("nan")]
+
+    def then_replaced(self: Store, path: str) -> Any:
+        found = whole(self, path)
+        if todo:
+            desk.save(1, todo.pop())
+        return found
+
+    monkeypatch.setattr(Store, "below", then_replaced)
+    assert desk.look() == [], "neither of the two was read from end to end"
+    assert [one.code for one in desk.look(4)] == ["CD201"]
+
+
+@pytest.mark.slow
+def test_a_list_of_many_pages_and_an_upload_in_parts(
+    s3_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+    desk = s3_desk
+    for at in range(7):
+        desk.put(f"samples/{at}.png", b"x")
+    desk.save(0)
+    (first,) = desk.start()
+    assert first.message.startswith(f"watching {desk.folder}: 1 checkpoint, last good u_0.pth")
+    path = desk.scratch / "u_9.pth"
+    save(path, {"epoch": 9, "model": {"w": torch.full((64,), float("nan"))}})
+    bucket, _, key = f"{desk.root}/{path.name}".partition("/")
+    whole = {"Bucket": bucket, "Key": key}
+    upload = desk.system.call_s3("create_multipart_upload", **whole)["UploadId"]
+    part = desk.system.call_s3(
+        "upload_part", **whole, UploadId=upload, PartNumber=1, Body=path.read_bytes()
+    )
+    assert desk.look(3) == [], "nobody sees it before its last part is there"
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    desk.system.call_s3(
+        "complete_multipart_upload", **whole, UploadId=upload, MultipartUpload=parts
+    )
+    assert [one.code for one in desk.look(2)] == ["CD201"]
+
+
 @pytest.mark.slow
 def test_a_bucket_is_one_listing_a_look_and_nothing_is_read_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
