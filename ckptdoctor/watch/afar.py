@@ -62,6 +62,7 @@ class Afar:
             NoListError: a web server lists no files there.
             OSError: with EINVAL, where nothing can have that name.
         """
+        began_s = self._took()
         try:
             self._ask(now_s, logs)
             self._look_for_bucket()
@@ -70,9 +71,10 @@ class Afar:
         except OSError as error:
             if error.errno == errno.EINVAL:
                 raise
-            self._to_say = self._failed(now_s, error)
+            self._to_say = self._failed(now_s + self._took() - began_s, error)
             return
-        self._next_s, self.is_known = now_s + self._interval_s, True
+        self._next_s = now_s + self._took() - began_s + self._interval_s
+        self.is_known = True
 
     def look(self, now_s: float, logs: Iterable[Path]) -> str:
         """Have all of it be what it is now; a sentence where that failed, or works again.
@@ -90,7 +92,7 @@ class Afar:
         try:
             self._ask(now_s, logs)
         except OSError as error:
-            return self._failed(now_s, error)
+            return self._failed(now_s + self._took() - began_s, error)
         self._next_s = now_s + max(self._interval_s, _SHARE * (self._took() - began_s))
         back, self._said = self._said, ""
         self._failures, self.is_known = 0, True

@@ -210,6 +210,30 @@ def test_what_cannot_be_asked_for_at_first_is_begun_later(
     assert events[-1].known, "it was there before, and is no alert"
 
 
+def test_a_store_that_took_long_to_fail_is_not_asked_again_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    now = 0.0
+
+    def hangs(*_: object) -> Any:
+        nonlocal now
+        asked.append(now)
+        now += 120.0
+        raise OSError(errno.EIO, "no answer within 60 s (2 attempts)")
+
+    monkeypatch.setattr(Store, "below", hangs)
+    afar = Afar(desk.folder, 30.0, lambda: now)
+    afar.begin(now, [])
+    assert "no answer within 60 s" in afar.look(now, [])
+    now += 61.0
+    assert afar.look(now, []) == "", "told once"
+    assert asked == [0.0, 181.0]
+    now += 61.0
+    afar.look(now, [])
+    assert asked == [0.0, 181.0], "and later each time"
+
+
 def test_a_log_by_url_is_asked_for_at_each_look_without_its_folder(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
