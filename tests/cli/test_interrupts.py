@@ -51,8 +51,14 @@ def test_in_a_destructor_it_is_not_lost(capfd: pytest.CaptureFixture[str]) -> No
     assert capfd.readouterr().err == ""  # "Exception ignored in" is how Python loses one
 
 
-def test_a_lock_that_is_being_given_back_is_given_back() -> None:
-    names: dict[str, Any] = {"signal": signal, "threading": threading}
+@pytest.mark.parametrize("takes_s", [0.0, 0.12])
+def test_a_lock_that_is_being_given_back_is_given_back(takes_s: float) -> None:
+    names: dict[str, Any] = {
+        "signal": signal,
+        "threading": threading,
+        "time": time,
+        "takes_s": takes_s,
+    }
     source = """
 class Held:
     lock = threading.Lock()
@@ -60,6 +66,7 @@ class Held:
         self.lock.acquire()
     def __exit__(self, *error):
         signal.raise_signal(signal.SIGINT)
+        time.sleep(takes_s)
         self.lock.release()
 """
     exec(compile(source, "/lib/threading.py", "exec"), names)
@@ -84,10 +91,15 @@ def test_one_during_another_is_one() -> None:
         def __del__(self) -> None:
             for _ in range(3):
                 signal.raise_signal(signal.SIGINT)
+                time.sleep(0.004)
 
     holder: list[Any] = [Ends()]
     with pytest.raises(KeyboardInterrupt):
         comes_within(holder.clear)
+    try:
+        time.sleep(0.1)
+    except KeyboardInterrupt:
+        pytest.fail("it came again")
 
 
 def test_a_handler_of_somebody_else_stays() -> None:
