@@ -39,6 +39,19 @@ def test_values_are_those_of_torch(name: str) -> None:
         assert found == expected or (math.isnan(expected) and math.isnan(found or 0.0))
 
 
+@pytest.mark.parametrize("name", FLOATS)
+def test_the_first_infinity_nan_and_every_code_of_a_byte_are_those_of_torch(name: str) -> None:
+    dtype, size = getattr(torch, name), BY_NAME[name].itemsize
+    codes = list(range(256)) if size == 1 else []
+    raw = b"".join(code.to_bytes(size, "little") for code in codes)
+    ends = torch.tensor([math.inf, -math.inf, math.nan, -0.0, torch.finfo(dtype).max]).to(dtype)
+    raw += bytes(ends.view(torch.uint8).untyped_storage())
+    expected = torch.frombuffer(bytearray(raw), dtype=dtype).double().tolist()
+    for number, value in enumerate(expected):
+        found = value_of(BY_NAME[name], raw[number * size : (number + 1) * size], "little")
+        assert found == value or (math.isnan(value) and math.isnan(found or 0.0)), number
+
+
 @pytest.mark.parametrize("name", ["float32", "bfloat16", "float16", "float64", "float8_e5m2"])
 def test_parts_do_what_their_names_say(name: str) -> None:
     """Of 1.5: the sign turns it, the mantissa keeps it below 2, the exponent does not."""
@@ -78,6 +91,15 @@ def test_the_element_is_found_in_views_and_transposed_tensors() -> None:
             if found is not None:
                 assert found.part is Part.SIGN
         assert storage.nbytes() == 240
+
+
+def test_in_windows_that_overlap_it_is_an_element_that_is_there() -> None:
+    base = torch.arange(6, dtype=torch.float32)
+    windows = base.as_strided((3, 4), (1, 1))
+    for number in range(6):
+        found = element_at([record(windows)], number * 4, 0, "little")
+        assert found is not None
+        assert windows[found.index].item() == number
 
 
 def test_tied_weights_are_named() -> None:
