@@ -63,6 +63,11 @@ def test_a_bad_one_that_would_be_written_over_is_none_to_resume_from() -> None:
     assert "no checkpoint here is fit to go on from" in refused(run, None, "e3.pth")
 
 
+def test_of_many_that_are_bad_a_few_are_named_with_why() -> None:
+    told = refused(ranked_run(*map(bad, range(9))), None).splitlines()
+    assert [line.partition(": ")[2] for line in told[1:]] == ["corrupt: CD201 what CD201 says"] * 5
+
+
 def test_an_epoch_that_only_the_name_says_can_be_asked_for() -> None:
     row = report("net.pth")
     named = replace(row, metadata=replace(row.metadata, name_epoch=7))

@@ -45,6 +45,27 @@ def test_of_what_resumes_changed_only_what_lies_behind_the_sound_checkpoint_coun
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"bs": 16, "sum_loss": True}, {"bs": 256, "sum_loss": True}, True),
+        ({"bs": 256, "sum_loss": True}, {"bs": 16, "sum_loss": True}, False),
+        ({"workers": 2, "sum_loss": True}, {"workers": 8, "sum_loss": True}, False),
+        ({"bs": 16}, {"bs": 256}, False),
+    ],
+)
+def test_of_a_run_that_does_well_larger_batches_of_a_summed_loss_are_told_and_nothing_else(
+    before: dict[str, Any], after: dict[str, Any], told: bool, tmp_path: Path
+) -> None:
+    well = [0.2, 0.4, 0.5, 0.56, 0.6, 0.62, 0.63, 0.629, 0.628]  # the seventh is the best
+    run = dead_run(
+        tmp_path / "run", well, rates=[0.1], arguments=lambda epoch: before if epoch < 8 else after
+    )
+    found = evidence(run)
+    assert (found is not None) is told
+    assert found is None or found.trouble.kind is TroubleKind.SETTINGS
+
+
+@pytest.mark.parametrize(
     ("norms", "usual"),
     [
         ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 900.0, 900.0, 900.0], 3.5),

@@ -207,6 +207,10 @@ def test_what_became_smaller_and_is_no_batch_is_no_batch_size(
     assert (CauseKind.BATCH_SIZE in kinds) is is_cause
 
 
+def test_how_far_the_evidence_goes_has_three_words_in_their_order() -> None:
+    assert [sure.word for sure in sorted(Sure)] == ["possible", "likely", "clear"]
+
+
 @pytest.mark.parametrize("dies", [True, False])
 def test_larger_batches_of_a_summed_loss_are_one(tmp_path: Path, *, dies: bool) -> None:
     run = dead_run(
