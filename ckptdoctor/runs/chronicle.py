@@ -18,6 +18,7 @@ from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.named import is_loss, is_norm, is_telling, rate_of
+from ckptdoctor.runs.trend.repeated import printed_again
 from ckptdoctor.runs.trend.trend import Beside, trend_of
 from ckptdoctor.runs.trend.witness import training_loss
 
@@ -46,8 +47,10 @@ def chronicle(
     every = _points(course.members, choice, told, clock)
     points = tuple(p for p in every if p.at not in told.superseded)
     own = {p.at: p.value for p in points if p.kind is MetricKind.SCORE}
-    current = told.current()
+    current = _each_once(told.current())
     own = _without_nothing(own, choice, current)
+    again = printed_again(own)
+    own = {at: value for at, value in own.items() if at not in again}
     beside = _beside(choice.name, current)
     trend = trend_of(own, mode, clock, beside) if mode is not None else None
     best = next((p for p in points if trend is not None and p.at == trend.best), None)
@@ -210,6 +213,23 @@ def _alarms(
             before, later = _series(alarm, own if alarm.name == name else None, current)
             lasting = not came_back(alarm, before, later, mode or Mode.MAX)
             yield replace(alarm, lasting=lasting)
+
+
+def _each_once(
+    current: Mapping[Position, Mapping[str, float]],
+) -> Mapping[Position, Mapping[str, float]]:
+    """The values of a log without what it only prints once more."""
+    series: dict[str, dict[Position, float]] = {}
+    for at, values in current.items():
+        for name, value in values.items():
+            series.setdefault(name, {})[at] = value
+    again = {name: places for name, one in series.items() if (places := printed_again(one))}
+    if not again:
+        return current
+    return {
+        at: {name: value for name, value in values.items() if at not in again.get(name, ())}
+        for at, values in current.items()
+    }
 
 
 def _is_passing(alarm: Alarm, current: Mapping[Position, Mapping[str, float]]) -> bool:

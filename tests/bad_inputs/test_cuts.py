@@ -25,7 +25,6 @@ def hold(sample: Sample, folder: Path, lengths: list[int]) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES)
 @pytest.mark.one_in(3)
-@pytest.mark.one_in(3)
 def test_a_cut_file_gives_back_what_it_holds(sample: Sample, tmp_path: Path) -> None:
     hold(sample, tmp_path, every_length(sample, most=50, seed=1))
 

@@ -31,7 +31,6 @@ def hold(sample: Sample, folder: Path, bits: list[int]) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES)
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(4)
 def test_a_flipped_bit_is_noticed(sample: Sample, tmp_path: Path) -> None:
     hold(sample, tmp_path, every_bit(sample, most=60, seed=1))
 

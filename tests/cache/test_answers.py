@@ -145,7 +145,6 @@ CHANGES: tuple[Callable[[Path], None], ...] = (
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda one: one.__name__)
 @pytest.mark.one_in(6)
-@pytest.mark.one_in(6)
 def test_a_change_is_seen(change: Callable[[Path], None], tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     with settled():
@@ -308,7 +307,6 @@ def not_watched(root: Path, *arguments: str | Path) -> list[str]:
 
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
-@pytest.mark.one_in(6)
 @pytest.mark.one_in(6)
 def test_every_place_that_is_looked_at_is_watched(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)

@@ -234,7 +234,6 @@ HOSTILE = (
 @pytest.mark.parametrize("where", ["structure", "details", "figures"])
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.one_in(8)
-@pytest.mark.one_in(8)
 def test_a_hostile_result_leads_to_a_reading_and_to_nothing_else(
     where: str, hostile: bytes, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

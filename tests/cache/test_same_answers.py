@@ -45,7 +45,6 @@ def same_answers(
 
 @pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
 @pytest.mark.one_in(15)
-@pytest.mark.one_in(15)
 def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
     if why := kind.why_not():
         pytest.skip(why)
@@ -56,7 +55,6 @@ def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sample", EACH_FORMAT, ids=lambda sample: sample.name)
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(4)
 def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
     (tmp_path / "model_3.pth").write_bytes(sample.data)
     read, again = same_answers([tmp_path])
@@ -65,7 +63,6 @@ def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
-@pytest.mark.one_in(12)
 @pytest.mark.one_in(12)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)

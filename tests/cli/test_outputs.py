@@ -105,7 +105,6 @@ def test_it_writes_to_standard_output(fmt: str, folders: Mapping[str, tuple[Path
 
 @pytest.mark.parametrize("name", ["healthy", "broken", "empty", "missing"])
 @pytest.mark.one_in(2)
-@pytest.mark.one_in(2)
 def test_the_exit_code_is_the_same(
     name: str, folders: Mapping[str, tuple[Path, int]], tmp_path: Path
 ) -> None:

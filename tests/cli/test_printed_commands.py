@@ -111,7 +111,6 @@ def no_command_of_github(text: str) -> None:
 
 @pytest.mark.parametrize("name", odd_names(0))
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(4)
 def test_next_of_scan(name: str, laid: Layout) -> None:
     paths = laid(name)
     _, table, _ = called("scan", *paths)
@@ -131,7 +130,6 @@ def test_next_of_scan(name: str, laid: Layout) -> None:
 
 
 @pytest.mark.parametrize("name", odd_names(1))
-@pytest.mark.one_in(4)
 @pytest.mark.one_in(4)
 def test_the_options_of_plan(name: str, laid: Layout) -> None:
     paths = laid(name)
@@ -315,7 +313,6 @@ def program(tmp_path: Path) -> Program:
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("plain", "it's", "x" * 200)),
     ],
 )
-@pytest.mark.one_in(8)
 @pytest.mark.one_in(8)
 def test_copied_from_a_terminal_and_run(
     name: str,

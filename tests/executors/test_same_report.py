@@ -63,7 +63,6 @@ def test_the_files_are_not_opened_here(many: Path, workers: Workers) -> None:
     ],
 )
 @pytest.mark.one_in(2)
-@pytest.mark.one_in(2)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path, workers: Workers) -> None:
     layout.build(tmp_path)
     same(workers, tmp_path)

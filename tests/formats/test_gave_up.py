@@ -77,7 +77,6 @@ MADE = {
 
 @pytest.mark.parametrize("make", MADE.values(), ids=MADE)
 @pytest.mark.one_in(8)
-@pytest.mark.one_in(8)
 def test_what_was_not_looked_through_is_told_and_not_restored(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = make(tmp_path)
     found = [p for p in open_checkpoint(path).problems if p.code == "CD107"]

@@ -54,7 +54,6 @@ def check(path: Path, obj: object, protocol: int) -> Checkpoint:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.one_in(4)
 @pytest.mark.one_in(3)
 def test_every_dtype(tmp_path: Path, dtype: str, protocol: int) -> None:
     shapes = {"scalar": (), "empty": (0,), "row": (5,), "cube": (2, 3, 4)}

@@ -53,7 +53,6 @@ def native(tree: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("compress", COMPRESSIONS, ids=str)
 @pytest.mark.one_in(3)
-@pytest.mark.one_in(3)
 def test_arrays_are_those_that_joblib_loads(tmp_path: Path, compress: Any, protocol: int) -> None:
     path = tmp_path / "a.joblib"
     joblib.dump(arrays(), path, compress=compress, protocol=protocol)

@@ -41,7 +41,6 @@ _ASYNC = (Fault.NAN_BATCH, Fault.LR)
     ],
 )
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(4)
 def test_a_guarded_training_survives(case: Case, mode: str) -> None:
     told = train(case, guarded=True, mode=mode)
     assert not told.dead
@@ -50,7 +49,6 @@ def test_a_guarded_training_survives(case: Case, mode: str) -> None:
 
 
 @pytest.mark.parametrize("case", CONV, ids=identified)
-@pytest.mark.one_in(4)
 @pytest.mark.one_in(4)
 def test_an_unguarded_training_dies(case: Case) -> None:
     told = train(case, guarded=False)

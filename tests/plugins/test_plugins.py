@@ -149,7 +149,6 @@ BAD_RULES = {
 
 @pytest.mark.parametrize("what", BAD_RULES)
 @pytest.mark.one_in(6)
-@pytest.mark.one_in(6)
 def test_a_rule_that_is_bad_is_told_and_the_others_still_run(tmp_path: Path, what: str) -> None:
     text, why = BAD_RULES[what]
     site = made(tmp_path, {"rules": text}, rules="other.rules:Mine")

@@ -147,7 +147,6 @@ KIN = ("nesterov", "amsgrad", "nadam", "radam", "asgd")
     ],
 )
 @pytest.mark.one_in(8)
-@pytest.mark.one_in(8)
 def test_a_residual_net(make: Make, tmp_path: Path) -> None:
     torch.manual_seed(0)
     assert_no_alarm(train(tmp_path, residual_net(), make))

@@ -89,7 +89,6 @@ ROW_DTYPES = sorted(
 @pytest.mark.parametrize("name", ROW_DTYPES)
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
-@pytest.mark.one_in(3)
 @pytest.mark.one_in(4)
 def test_rows_are_measured_as_a_loop_measures_them(
     name: str, backend: str, data: st.DataObject
@@ -191,7 +190,6 @@ def test_buffers_need_not_be_aligned(name: str, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", sorted(WORKERS))
 @pytest.mark.parametrize("name", ALL_DTYPES)
-@pytest.mark.one_in(4)
 @pytest.mark.one_in(4)
 def test_more_than_a_chunk_is_measured_whole(name: str, backend: str) -> None:
     dtype = BY_NAME[name]

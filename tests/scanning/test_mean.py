@@ -30,7 +30,6 @@ def plain_mean(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 @pytest.mark.parametrize("dtype", sorted(AVERAGED))
 @pytest.mark.parametrize("count", [2, 3, pytest.param(7, marks=pytest.mark.slow)])
-@pytest.mark.one_in(4)
 @pytest.mark.one_in(3)
 def test_it_is_the_mean_in_float64(dtype: str, count: int) -> None:
     tensors = samples(dtype, count)

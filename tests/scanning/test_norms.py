@@ -30,7 +30,6 @@ def raw(values: torch.Tensor) -> bytes:
 @pytest.mark.parametrize("name", sorted(MEASURED))
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.one_in(3)
-@pytest.mark.one_in(3)
 def test_sums_are_those_of_torch(backend: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CKPTDOCTOR_BACKEND", backend)
     norms, dtype = load_norms(), BY_NAME[name]

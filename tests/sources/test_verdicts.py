@@ -42,7 +42,6 @@ def without_last_slash(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", SEVERAL_FILES)
-@pytest.mark.one_in(3)
 @pytest.mark.one_in(2)
 def test_a_folder_of_several_parts_is_judged_as_it_is_here(tmp_path: Path, name: str) -> None:
     layout = next(one for one in TWINS if one.name == name)

@@ -113,7 +113,6 @@ def test_frames_around_anything_give_an_answer_or_a_pickle_error(tail: bytes, nb
 
 @pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(4)
 def test_another_reading_holds_what_the_reader_in_c_takes(reading: Any) -> None:
     """Fed with what we think that it takes, without frames, it asks for the same names."""
     named = 0

@@ -129,7 +129,6 @@ def archive_of(name: str, data: bytes, method: int = zipfile.ZIP_STORED) -> byte
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("start", [b"", b"\x80\x02", b"\x80\x04"], ids=["0", "2", "4"])
 @pytest.mark.one_in(4)
-@pytest.mark.one_in(4)
 def test_an_archive_that_is_cut_tells_what_its_pickle_names_before_the_cut(
     start: bytes, method: int, tmp_path: Path
 ) -> None:
@@ -279,7 +278,6 @@ def _tar_nbytes(part: bytes) -> int:
 
 
 @pytest.mark.parametrize("kind", ["bare", "legacy", "zip", "cut zip", "tar"])
-@pytest.mark.one_in(4)
 @pytest.mark.one_in(4)
 def test_what_the_reader_saw_far_into_a_damaged_pickle_is_told(kind: str, tmp_path: Path) -> None:
     """Farther than a search goes that starts anew."""

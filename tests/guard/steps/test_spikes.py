@@ -108,7 +108,6 @@ def test_spikes_in_training(mode: str) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("net", [Net.CONV, Net.CONV_BN])
 @pytest.mark.one_in(8)
-@pytest.mark.one_in(8)
 def test_healthy_trainings_are_calm(net: Net, seed: int) -> None:
     case = Case(net=net, fault=Fault.NONE, options={"on_spike": "rollback"})
     told = train(case, guarded=True, seed=seed)

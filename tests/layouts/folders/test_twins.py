@@ -53,7 +53,6 @@ def test_a_fault_changes_its_part_alone(layout: Layout, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
 @pytest.mark.one_in(6)
-@pytest.mark.one_in(6)
 def test_nan_is_what_torch_loads(layout: Layout, tmp_path: Path) -> None:
     sound = tmp_path / "sound"
     sound.mkdir()

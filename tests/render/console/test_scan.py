@@ -142,7 +142,6 @@ def test_a_finding_stands_with_its_run() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 12, 40])
 @pytest.mark.parametrize("corrupt", [0, 1, 20])
 @pytest.mark.parametrize("beside", [0, 6])
-@pytest.mark.one_in(4)
 @pytest.mark.one_in(3)
 def test_it_fits_a_screen(count: int, corrupt: int, beside: int) -> None:
     strays = [

@@ -64,7 +64,6 @@ def _expected_to_fail(name: str, names: frozenset[str]) -> list[pytest.MarkDecor
 
 @pytest.mark.parametrize(("form", "kind"), list(_cases()))
 @pytest.mark.one_in(8)
-@pytest.mark.one_in(8)
 def test_a_course_is_read_as_it_was_printed(form: Form, kind: CourseKind, tmp_path: Path) -> None:
     assert shortfalls(form, make_course(kind, form.name), tmp_path) == []
 
