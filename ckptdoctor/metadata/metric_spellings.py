@@ -87,6 +87,8 @@ _PHRASES = """
     der: diarization error rate
     ter: translation edit rate
     eer: equal error rate
+    fpr: false positive rate
+    fnr: false negative rate
     mcd: mel cepstral distortion
     fid: frechet inception distance
     kid: kernel inception distance

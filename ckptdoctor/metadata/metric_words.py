@@ -99,7 +99,8 @@ FIELDS = (
         _terms(
             """
             error, err, err1, err5, error rate, ece, calibration error, brier, hinge, fpr, fpr95,
-            fnr, miss rate, misclassification, misclassification rate, hamming, hamming distance
+            fnr, miss rate, misclassification, misclassification rate, hamming, hamming distance,
+            collision rate, violation rate, hallucination rate
             """
         ),
     ),

@@ -339,6 +339,8 @@ def _qualified(name: str, words: Sequence[str]) -> str:
         return f"{name} {words[-1]}" if words and is_watched(words[-1]) else name
     if name.lower() == "value" and words and is_watched(words[-1]):
         *words, name = words  # `lm_loss value: 2.4`
+    if name.lower() == "rate":  # `test error rate: 4.1`
+        *words, name = _with_rate(words, name)
     for word in reversed(words):
         head = name.split(maxsplit=1)[0].lower()
         belongs = word.lower() in SPLIT_WORDS or (word.lower() in _JOINED and word != name)
@@ -350,6 +352,15 @@ def _qualified(name: str, words: Sequence[str]) -> str:
             break
         name = f"{word} {name}"
     return name
+
+
+def _with_rate(words: Sequence[str], name: str) -> list[str]:
+    """The words, with those together that name a rate which is a metric."""
+    for count in (2, 1):
+        whole = " ".join([*words[-count:], name])
+        if len(words) >= count and named_metric(whole, 0.0, Source.LOG) is not None:
+            return [*words[:-count], whole]
+    return [*words, name]
 
 
 def _told_apart(name: str, between: str) -> str:

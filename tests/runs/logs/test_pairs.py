@@ -38,6 +38,10 @@ from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, begins_with_split, is_watc
         ("loss: np.float64(0.5)", {"loss": 0.5}),
         ("best val iou    0.5", {"best val iou": 0.5}),
         ("samples per second    12.5", {}),
+        ("test error rate: 0.04", {"test error rate": 0.04}),
+        ("Word Error Rate: 4.1 loss: 0.5", {"Word Error Rate": 4.1, "loss": 0.5}),
+        ("false positive rate: 0.1, acc: 0.9", {"false positive rate": 0.1, "acc": 0.9}),
+        ("learning rate: 0.1 loss: 0.5", {"learning rate": 0.1, "loss": 0.5}),
     ],
 )
 def test_a_name_and_its_number(line: str, values: dict[str, float]) -> None:

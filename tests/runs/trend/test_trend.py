@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.trend import Trend, trend_of
+from ckptdoctor.runs.wish import Wish
+from ckptdoctor.survey import chronicles
 
 STORY = {
     85: 0.6408,
@@ -90,3 +93,24 @@ def test_any_curve_has_a_trend_that_makes_sense(points: dict[Position, float], m
         assert points[first] != points[trend.best]
     if trend.best is not None:
         assert trend.speaks_against(trend.best) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("val_wer", "Word Error Rate", "test error rate", "equal error rate", "miss rate"),
+        *("false_positive_rate", "eval/collision_rate", "val/violation_rate"),
+    ],
+)
+def test_a_rate_of_errors_that_doubles_after_a_long_flat_time_is_told(
+    name: str, tmp_path: Path
+) -> None:
+    """Under its own name: the loss of the training beside it goes on falling."""
+    path = tmp_path / "train.log"
+    rates = [0.1 + 0.9 * 0.8**at + 0.001 * (at % 3) if at < 60 else 0.23 for at in range(66)]
+    path.write_text(
+        "".join(f"Epoch {e}: loss: {3 - e / 40:.3f} {name}: {r:.4f}\n" for e, r in enumerate(rates))
+    )
+    found = chronicles([], Wish(logs=(path,)))
+    assert [history.metric for history in found.histories] == [name]
+    assert "CD402" in {finding.code for finding in found.findings}
