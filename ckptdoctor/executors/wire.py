@@ -92,14 +92,17 @@ def result_of(
     """
     assert answer.packed is not None  # noqa: S101  (for the type checker)
     result = structures.unpacked(answer.packed, path, _state_here(path))
-    checkpoint = replace(
-        result.checkpoint,
-        problems=_problems(answer.problems),
-        calls=tuple(CallUse(name=a, call=b, offset=c) for a, b, c in answer.calls),
-    )
+    checkpoint = result.checkpoint
+    if answer.problems or answer.calls:  # of a sound file there are none, and a copy takes long
+        checkpoint = replace(
+            checkpoint,
+            problems=_problems(answer.problems),
+            calls=tuple(CallUse(name=a, call=b, offset=c) for a, b, c in answer.calls),
+        )
     if answer.inline != ((), ()):
         checkpoint = _marked_inline(checkpoint, *answer.inline)
-    result = replace(result, checkpoint=checkpoint, problems=_problems(answer.scan_problems))
+    if checkpoint is not result.checkpoint or answer.scan_problems:
+        result = replace(result, checkpoint=checkpoint, problems=_problems(answer.scan_problems))
     return result, _problems(answer.manifest)
 
 
