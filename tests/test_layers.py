@@ -45,6 +45,7 @@ def circle(package: Path) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle() -> None:
     found = circle(Path(ckptdoctor.__file__).parent)
     assert not found, "\n imports ".join(found)

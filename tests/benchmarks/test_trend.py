@@ -171,6 +171,7 @@ def test_change_points_are_told_where_they_are_for_the_worse(kernel: Kernel) -> 
     assert change_point_alarms(setting, curve(CurveKind.NOISY, values=low + high)) == ()
 
 
+@pytest.mark.slow
 def test_a_change_of_slope_counts_where_it_points_down() -> None:
     pytest.importorskip("ruptures")
     setting = ChangePoints(kernel=Kernel.L2, signal=Signal.DIFFERENCES, penalty=3)

@@ -63,7 +63,7 @@ def test_of_each_format(sample: Sample, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", TWINS, ids=lambda layout: layout.name)
-@pytest.mark.one_in(12)
+@pytest.mark.one_in(24)
 def test_of_checkpoints_of_several_files(layout: Layout, tmp_path: Path) -> None:
     layout.build(tmp_path)
     read, again = same_answers([tmp_path], (COMMANDS[0], ("history", "--format", "json")))

@@ -90,6 +90,7 @@ def test_the_commands_that_it_names_work(folder: Path) -> None:
         assert told.stdout
 
 
+@pytest.mark.slow
 def test_diff_gives_the_figure_again(folder: Path) -> None:
     found = run("autopsy", folder, "-f", "json").json
     proof = next(section for section in found["sections"] if section["key"] == "proof")

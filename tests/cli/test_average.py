@@ -64,6 +64,7 @@ def test_a_range_and_another_name_as_json(tmp_path: Path) -> None:
     torch.testing.assert_close(load(target)["model"]["layer.weight"], expected(2, 3, 4))
 
 
+@pytest.mark.slow
 def test_until_an_epoch_and_as_safetensors(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     done = run("restore", folder, "--average", "2", "--epoch", "5", "--to", "safetensors")
@@ -150,6 +151,7 @@ def test_a_mean_stays_a_mean_where_its_newest_source_is_gone(tmp_path: Path) -> 
     assert Path(after["last_good"]["path"]).name == "epoch_7.pth"
 
 
+@pytest.mark.slow
 def test_a_change_of_the_mean_is_noticed(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     assert run("restore", folder, "--average", "3").code == 0

@@ -141,6 +141,7 @@ def test_exit_ends_the_process(tmp_path: Path) -> None:
     assert "training hangs" in done.stderr
 
 
+@pytest.mark.slow
 def test_log_goes_on_and_says_it_once_a_hang(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

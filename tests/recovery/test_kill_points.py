@@ -34,7 +34,7 @@ def test_there_is_something_to_strike() -> None:
 
 
 @pytest.mark.parametrize("fault", Fault)
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 def test_every_third_point_of_a_copy(fault: Fault) -> None:
     assert wrong("copy", 3, fault, first=1 + list(Fault).index(fault) % 3) == []
 

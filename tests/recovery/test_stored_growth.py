@@ -226,6 +226,7 @@ def test_both_schedules_of_a_file_are_changed_and_nothing_that_only_looks_like_o
 
 
 @pytest.mark.parametrize("value", ["0", "1.5", "nan"])
+@pytest.mark.one_in(3)
 def test_a_factor_that_is_none_is_refused(value: str, tmp_path: Path) -> None:
     source = saved(GROWING["step"], tmp_path / "a.pth")
     done = run("restore", "--from", source, "--lr-decay", value)

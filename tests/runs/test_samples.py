@@ -94,6 +94,7 @@ def test_of_very_many_samples_some_are_taken_evenly(
 @pytest.mark.parametrize(
     ("weights", "kept"), [(625, 32), (626, 16), (1250, 16), (1251, 8), (99_999, 8)]
 )
+@pytest.mark.one_in(5)
 def test_of_files_with_many_weights_no_element_is_missed_that_would_be_compared(
     weights: int, kept: int
 ) -> None:

@@ -102,7 +102,7 @@ def test_no_output_holds_the_key_of_a_url(site: Site) -> None:
 
 
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "sarif", "html"])
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 def test_no_output_holds_the_password_of_a_url(site: Site, form: str) -> None:
     """Also where the run has its name of the host, for its files lie in no folder there."""
     site.root = site.root / "run"

@@ -151,6 +151,7 @@ def test_a_folder_is_one_with_its_slash_and_without_whatever_serves_it(run_folde
 
 
 @pytest.mark.parametrize("command", ["plan", "rank", "history", "restore"])
+@pytest.mark.one_in(4)
 def test_each_command_takes_a_folder_without_its_slash(
     run_folder: Path, command: str, tmp_path: Path
 ) -> None:

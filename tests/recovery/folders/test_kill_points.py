@@ -33,7 +33,7 @@ def test_there_is_something_to_strike() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", FOLDER_PATHS)
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(12)
 def test_some_points_of_a_folder(name: str, fault: Fault) -> None:
     first = 1 + (3 * list(FOLDER_PATHS).index(name) + FAULTS.index(fault)) % _STEP
     assert wrong(name, fault, _STEP, first) == []
