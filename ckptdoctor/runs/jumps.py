@@ -132,11 +132,13 @@ class Mover:
             here, there = self._samples(before), self._samples(after)
             if here.can_be_held_against(there):
                 return here.moved_to(there)
+        dtypes = {fqn: dtype for fqn, dtype, _ in after.layout or ()}
         return list(
             moves(
                 SampledTensor(fqn, dtype, old[0], old[1], new[1])
                 for fqn, dtype, _ in before.layout or ()
-                if (old := sample_of(before.stats, fqn)) is not None
+                if dtypes.get(fqn) == dtype  # the bytes of another type say something else
+                and (old := sample_of(before.stats, fqn)) is not None
                 and (new := sample_of(after.stats, fqn)) is not None
                 and (old[0] == new[0] or len(old[1]) == len(new[1]))
             )

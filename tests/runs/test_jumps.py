@@ -185,6 +185,22 @@ def drawn(dice: random.Random, layout: Layout) -> Member:
     return replace(one, stats=stats, layout=layout)
 
 
+@pytest.mark.parametrize("other", ["float16", "bfloat16"])
+def test_a_tensor_that_was_saved_in_another_type_did_not_move(other: str) -> None:
+    """Its samples are other bytes, fewer of them or as many."""
+    dice, first = random.Random(1), (("w", "float16", (9,)), ("b", "float32", (9,)))
+    second = (("w", other, (9,)), ("b", other, (9,)))
+    here, there = drawn(dice, first), drawn(dice, second)
+    stats = {
+        fqn: TensorStats(fqn=fqn, numel=9, sample=dice.randbytes(size))
+        for fqn, size in (("w", 18), ("b", 36))
+    }
+    here = replace(here, stats=stats)
+    there = replace(there, stats=stats | {"b": replace(stats["w"], fqn="b")})
+    moved = {move.fqn for move in Mover().between(here, there)}
+    assert moved == ({"w"} if other == "float16" else set())
+
+
 def test_how_far_tensors_moved_is_the_same_whatever_was_looked_at_before() -> None:
     dice, mover = random.Random(7), Mover()
     members = [drawn(dice, MIXED if dice.random() < 0.8 else (*MIXED,)) for _ in range(9)]
