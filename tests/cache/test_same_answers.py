@@ -44,7 +44,7 @@ def same_answers(
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
-@pytest.mark.one_in(15)
+@pytest.mark.one_in(30)
 def test_of_a_bad_input(kind: Kind, tmp_path: Path) -> None:
     if why := kind.why_not():
         pytest.skip(why)

@@ -61,6 +61,7 @@ def test_json_says_what_the_page_says(folder: Path) -> None:
     assert run("autopsy", folder, "--quick", "-f", "json").json["exact"] is False
 
 
+@pytest.mark.slow
 def test_the_page_asks_for_nothing_else(folder: Path, tmp_path: Path) -> None:
     run("autopsy", folder, "-o", tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -106,6 +107,7 @@ def test_where_nothing_is_it_says_so(tmp_path: Path) -> None:
     assert run("autopsy", tmp_path).code == 3
 
 
+@pytest.mark.slow
 def test_several_runs_are_to_be_told_apart(tmp_path: Path) -> None:
     run_of(tmp_path / "one", log=False)
     run_of(tmp_path / "two", log=False)

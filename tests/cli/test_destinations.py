@@ -49,7 +49,7 @@ def refused(outcome: Outcome, kind: str) -> None:
 
 @pytest.mark.parametrize("command", WITH_OUTPUT)
 @pytest.mark.parametrize("kind", ["a FIFO", "a link to a FIFO", "a folder"])
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 def test_no_output_goes_there(kind: str, command: str, here: Path) -> None:
     place = NO_FILES[kind](here / "place")
     before = sorted(here.iterdir())

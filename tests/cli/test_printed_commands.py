@@ -314,6 +314,7 @@ def program(tmp_path: Path) -> Program:
     ],
 )
 @pytest.mark.one_in(8)
+@pytest.mark.slow
 def test_copied_from_a_terminal_and_run(
     name: str,
     laid: Layout,

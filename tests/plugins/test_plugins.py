@@ -99,6 +99,7 @@ def test_it_can_be_left_out(tmp_path: Path, site: Path) -> None:
     assert "NIGHT001" not in asked(site, "scan", path, "-v", CKPTDOCTOR_NO_PLUGINS="1").stdout
 
 
+@pytest.mark.slow
 def test_a_layout_of_another_package_says_which_files_belong_together(
     tmp_path: Path, site: Path
 ) -> None:
@@ -212,6 +213,7 @@ def test_the_page_shows_the_example_as_it_is(name: str) -> None:
     assert f"\n{shown.rstrip()}\n```\n" in page
 
 
+@pytest.mark.slow
 def test_without_any_nothing_is_imported_for_them(tmp_path: Path) -> None:
     path = checkpoint(tmp_path / "run")
     code = (

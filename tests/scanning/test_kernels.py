@@ -190,7 +190,7 @@ def test_buffers_need_not_be_aligned(name: str, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", sorted(WORKERS))
 @pytest.mark.parametrize("name", ALL_DTYPES)
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 def test_more_than_a_chunk_is_measured_whole(name: str, backend: str) -> None:
     dtype = BY_NAME[name]
     component = dtype if dtype.component is None else BY_NAME[dtype.component]

@@ -127,6 +127,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_a_folder_is_one_with_its_slash_and_without_whatever_serves_it(run_folder: Path) -> None:
     root = run_folder.parent
     servers = {

@@ -15,7 +15,7 @@ from tests.torch_errors.page import PAGE, page
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.said[:60])
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 def test_torch_says_it_and_the_command_answers(case: Case, tmp_path: Path) -> None:
     path, other = tmp_path / case.name, tmp_path / "other" / "other.pth"
     other.parent.mkdir()

@@ -130,7 +130,7 @@ def test_what_torch_distributed_writes_is_held(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS)
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(2)
 def test_what_frameworks_write_is_no_code(make: Any, tmp_path: Path) -> None:
     """Classes of them that stand in no table are told, and never called."""
     for part in make(tmp_path):
