@@ -13,11 +13,12 @@ from ckptdoctor.histories import Alarm, AlarmKind, Clock, History, Point, Positi
 from ckptdoctor.metadata import MetricKind, Mode, Source, named_metric
 from ckptdoctor.runs.clock import Course, standing
 from ckptdoctor.runs.logs import ByClock, LogReading
+from ckptdoctor.runs.logs.pairs import is_scale
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back
 from ckptdoctor.runs.trend.monitor import Monitor
-from ckptdoctor.runs.trend.named import is_loss, is_norm, is_telling, rate_of
+from ckptdoctor.runs.trend.named import is_loss, is_norm, is_rate, is_telling, rate_of
 from ckptdoctor.runs.trend.repeated import printed_again
 from ckptdoctor.runs.trend.trend import Beside, trend_of
 from ckptdoctor.runs.trend.witness import training_loss
@@ -218,11 +219,12 @@ def _alarms(
 def _each_once(
     current: Mapping[Position, Mapping[str, float]],
 ) -> Mapping[Position, Mapping[str, float]]:
-    """The values of a log without what it only prints once more."""
+    """The values of a log without what it only prints once more; what is set stays as it is."""
     series: dict[str, dict[Position, float]] = {}
     for at, values in current.items():
         for name, value in values.items():
-            series.setdefault(name, {})[at] = value
+            if not (is_rate(name) or is_scale(name)):
+                series.setdefault(name, {})[at] = value
     again = {name: places for name, one in series.items() if (places := printed_again(one))}
     if not again:
         return current

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -293,3 +294,19 @@ def test_a_name_that_says_nothing_may_be_nan_now_and_then(values: tuple[float, .
 
 def test_a_score_that_the_run_is_not_judged_by_may_end_in_nan() -> None:
     assert codes(0.3, 0.4, 0.5, math.nan, name="val_dice") == set()
+
+
+def test_a_rate_that_many_lines_print_is_known_at_each_of_them(tmp_path: Path) -> None:
+    """It is set, and holds until it is set anew: what it did to the run is told all the same."""
+    noise, text = random.Random(0), ""
+    for at in range(360):
+        epoch = at // 10
+        rate = 1e-3 * (0.5 + 0.5 * math.cos(math.pi * (epoch % 9) / 9)) + 1e-6
+        restarted = 0.35 * math.exp(-(at % 90) / 15) if epoch >= 9 else 0.0
+        loss = 0.4 + 1.6 * math.exp(-at / 60) + restarted + noise.gauss(0.0, 0.01)
+        text += f"step {100 * at + 100} | loss {loss:.5f} | lr {rate:.6e}\n"
+    log = tmp_path / "train.log"
+    log.write_text(text)
+    reports, _ = judge_history(form_runs([], Wish(logs=(log,))).runs)
+    (jump,) = [one for one in reports[0].findings if one.code == "CD411"]
+    assert "at step 9100" in jump.message
