@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ckptdoctor.postmortem.document import Heat, Row
 from ckptdoctor.runs.departure.course import Course, Trait, module_of
 from ckptdoctor.runs.departure.departures import Departure
-from ckptdoctor.runs.departure.past import lead_of
+from ckptdoctor.runs.departure.past import Past
 from ckptdoctor.runs.departure.peers import Crowd
 from ckptdoctor.runs.departure.signals import signals_of
 
@@ -38,8 +38,9 @@ def heat_of(course: Course, left: Sequence[Departure]) -> Heat:
             cells = rows.get(module_of(name))
             if cells is None or name not in logs:
                 continue
+            past = Past(logs[name])
             for place in columns:
-                lead = lead_of(logs[name], place)
+                lead = past.lead(place)
                 if lead is not None:
                     apart = lead.middle - crowd.at(place).middle
                     cells[place] = max(cells.get(place, apart), apart, key=abs)

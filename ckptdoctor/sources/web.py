@@ -287,8 +287,7 @@ def _timeout(total_s: float | None) -> Any:
 
 def with_slash(url: str) -> str:
     """The URL of a folder."""
-    path, mark, query = url.partition("?")
-    return f"{path.rstrip('/')}/{mark}{query}"
+    return _joined(url, "")
 
 
 def _joined(url: str, below: str) -> str:

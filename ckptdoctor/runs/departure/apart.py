@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 
 from ckptdoctor.runs.departure.course import Course, Trait
-from ckptdoctor.runs.departure.past import Past, RunningMedian, lead_of, usual_of_median
+from ckptdoctor.runs.departure.past import Past, RunningMedian, lead_of, usual_distance
 from ckptdoctor.runs.departure.peers import Crowd
 from ckptdoctor.runs.departure.signals import logs_of
 
@@ -70,7 +70,7 @@ class _Ways:
     def _deviations(self, at: int, numel: int) -> float:
         if len(self._values) + at < _FEWEST_BEFORE:
             return 0.0
-        return self._values[at] / usual_of_median(self._medians[at], numel)
+        return self._values[at] / usual_distance(self._medians[at], numel)
 
 
 class Apart:

@@ -23,7 +23,6 @@ __all__ = [
     "leaps",
     "peers_of",
     "usual_distance",
-    "usual_of_median",
 ]
 
 FEWEST = 5
@@ -200,16 +199,11 @@ def peers_of(leads: Sequence[Lead]) -> Peers:
     )
 
 
-def usual_distance(apart: Sequence[float], numel: int) -> float:
+def usual_distance(median: float, numel: int) -> float:
     """How far a tensor usually lies from what its peers do, as a standard deviation.
 
     Args:
-        apart: from their median, checkpoint by checkpoint.
+        median: of how far it lay from them, checkpoint by checkpoint.
         numel: of the tensor. The way of a few elements is a matter of chance.
     """
-    return usual_of_median(statistics.median(map(abs, apart)), numel)
-
-
-def usual_of_median(median: float, numel: int) -> float:
-    """:func:`usual_distance`, where the median of the distances is known."""
     return max(0.15 + 0.5 / math.sqrt(numel), _TO_SIGMA * median)

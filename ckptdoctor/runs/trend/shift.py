@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckptdoctor.metadata import Mode
-from ckptdoctor.runs.trend.noise import noise_of
+from ckptdoctor.runs.trend.noise import FEWEST_FOR_NOISE, noise_of
 from ckptdoctor.runs.trend.resolution import ROUNDED, resolution_of
 from ckptdoctor.runs.trend.scale import Scale
 
@@ -33,7 +33,6 @@ _LARGE = 0.3  # of what the run had gained: no restart of a schedule costs as mu
 _LARGE_SHARE, _LARGE_FACTOR, _LARGE_SIGMAS = 0.2, 0.4, 15.0  # of the level; of a loss; of the noise
 _AGREE_LARGE = 0.5
 _LEVEL = 5  # values
-_FEWEST_FOR_NOISE = 8
 _USUAL_MOVES = 10.0
 _WINDOW = 25
 _FIRST_VALUES = 3
@@ -89,7 +88,7 @@ class _Before:
     @property
     def least(self) -> float:
         """What has to be lost at least."""
-        if self.known < _FEWEST_FOR_NOISE:
+        if self.known < FEWEST_FOR_NOISE:
             return max(_USUAL_MOVES * self.noise, self.large)
         floor = _LEAST_FACTOR if self.by_factor else 0.0
         return max(_SIGMAS * self.noise, _SHARE * self.gained, floor)
@@ -221,7 +220,7 @@ class ShiftDetector:
         finest = resolution_of(self._values[-_WINDOW:])
         finest = finest / abs(_middle(earlier)) if scale.by_factor else finest
         noise = noise_of(known[-_WINDOW:], finest)
-        if noise is None or len(known) < _FEWEST_FOR_NOISE:
+        if noise is None or len(known) < FEWEST_FOR_NOISE:
             moves = [abs(after - before) for before, after in itertools.pairwise(known)]
             noise = statistics.median(moves)
         level = statistics.median(known[-_LEVEL:])

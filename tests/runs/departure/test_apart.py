@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,9 @@ def test_gone_through_once_it_is_what_the_whole_past_says(
         assert ways.now == values[-1]
         assert len(values) < 2 or ways.before == values[-2]
         expected = tuple(
-            some[-1] / usual_distance(some[:-1], 100) if len(some) > 2 else 0.0
+            some[-1] / usual_distance(statistics.median(map(abs, some[:-1])), 100)
+            if len(some) > 2
+            else 0.0
             for some in (values, values[:-1])
         )
         assert ways.deviations(100) == pytest.approx(expected, rel=1e-12)
