@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.diagnose import Examination, failed_plugins, files_of, judged, measured
 from ckptdoctor.keeper import Keeper, Kept
 from ckptdoctor.layouts.files import CheckpointFiles, Pointer
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifests import Manifests
 from ckptdoctor.places import Places, place_of
 from ckptdoctor.recovery import ranked

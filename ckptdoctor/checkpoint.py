@@ -6,12 +6,13 @@ import enum
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
 from ckptdoctor.dtypes import BY_NAME, DType
 from ckptdoctor.finding import Evidence, Severity
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "CallUse",

@@ -7,7 +7,6 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord
@@ -16,6 +15,7 @@ from ckptdoctor.errors import CorruptCheckpointError
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats.roles import role_of_key
 from ckptdoctor.layouts.opened import OpenCheckpoint, Piece, open_files, overlap
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import read_metadata
 from ckptdoctor.runs.discover import checkpoint_at
 from ckptdoctor.scanning.difference import Side, compare_tensors

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Role, Scalar
 from ckptdoctor.dtypes import BY_NAME, Kind
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Change", "Difference", "Movement", "Reshaped", "TensorDifference"]
 

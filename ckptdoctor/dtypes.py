@@ -11,7 +11,9 @@ import enum
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["BY_NAME", "NUMPY", "SAFETENSORS", "STORAGE_CLASSES", "DType", "Kind"]
 

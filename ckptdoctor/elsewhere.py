@@ -10,7 +10,7 @@ import contextlib
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from ckptdoctor.cache.memory import Question
@@ -25,6 +25,7 @@ from ckptdoctor.executors.wire import Answer, failed_of, result_of
 from ckptdoctor.formats import Repeats
 from ckptdoctor.layouts.assemble import in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Part
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.measure import Examination, Reading, case_of, report_of
 from ckptdoctor.one_file import Failed
 from ckptdoctor.report import CheckpointReport

@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeAlias
 
 from ckptdoctor.bulk import instances
 from ckptdoctor.checkpoint import TensorStats
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Drawer", "Figures", "are_finite", "sample_of", "samples_of"]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Aside", "Evidence", "Finding", "SetAside", "Severity", "Verdict", "Weighed"]
 

@@ -12,7 +12,6 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ckptdoctor.checkpoint import Problem
 from ckptdoctor.destination import opened_for_reading
 from ckptdoctor.errors import DestinationError
 from ckptdoctor.finding import Severity
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.places import named
 from ckptdoctor.sources import is_url
 from ckptdoctor.sources.descriptors import is_far, pread

@@ -9,7 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -25,6 +25,7 @@ from ckptdoctor.layouts.describe import describe
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part
 from ckptdoctor.layouts.reading import with_chunks_joined
 from ckptdoctor.layouts.weights.index_check import with_indexes
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import check_folder
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.one_file import AHEAD, Failed, Pending, begun, finished

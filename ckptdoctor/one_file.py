@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Container
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.believed import scanned_anew
@@ -20,6 +19,7 @@ from ckptdoctor.formats import OpenFile, Repeats, opened, read_checkpoint
 from ckptdoctor.layouts.assemble import in_checkpoint
 from ckptdoctor.layouts.files import Part
 from ckptdoctor.layouts.reading import read_part
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import check_manifest
 from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner

@@ -14,7 +14,8 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["LAYOUTS", "RULES", "Plugin", "failed", "offered", "plugins_of"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from ckptdoctor.checkpoint import Checkpoint, TensorStats
 from ckptdoctor.finding import Finding, SetAside, Severity, Verdict
 from ckptdoctor.histories import History
 from ckptdoctor.layouts.files import CheckpointFiles, Part
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata, Mode
 from ckptdoctor.runs.run import LogAside, Run

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from ckptdoctor.bulk import instances
 from ckptdoctor.checkpoint import Checkpoint, Scalar, StorageRef, Structure, TensorRecord
 from ckptdoctor.figures import Drawer, Figures
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.rules import Case
 from ckptdoctor.rules.base import PartCase
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.cache.memory import Memory
@@ -14,6 +14,7 @@ from ckptdoctor.finding import Finding, SetAside
 from ckptdoctor.formats import Repeats
 from ckptdoctor.histories import History, LogFacts
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifests import Manifests
 from ckptdoctor.measure import described
 from ckptdoctor.metadata import read_metadata

@@ -12,13 +12,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.cache.file import lies_on_a_network, opened_as_it_is
 from ckptdoctor.cache.place import cache_folder, is_wanted
 from ckptdoctor.cache.program import fingerprint
 from ckptdoctor.cache.surroundings import TooManyError, asked_how, folders_now
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.plugins import offered
 
 __all__ = ["Answer", "Inquiry", "answer_to", "inquiry", "keep_answer"]

@@ -10,13 +10,13 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ckptdoctor.cache.file import NAME, Opened, is_damage, opened, set_aside
 from ckptdoctor.cache.packing import Packed
 from ckptdoctor.cache.result import FileState
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["MOST_NBYTES", "Database", "Row"]
 

@@ -10,8 +10,9 @@ import contextlib
 import os
 import sqlite3
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "NAME",

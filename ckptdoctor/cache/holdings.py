@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.cache.database import MOST_NBYTES, Database
 from ckptdoctor.cache.file import files_in
 from ckptdoctor.cache.place import cache_folder, is_wanted
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Holdings", "clear", "holdings"]
 

@@ -12,7 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +28,7 @@ from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.zero_shares import ZeroShare
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import manifest_path
 from ckptdoctor.places import looks_into
 from ckptdoctor.sources.descriptors import is_far, key_of, mark_of

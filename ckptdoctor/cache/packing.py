@@ -11,11 +11,11 @@ import os
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ckptdoctor.cache.result import Result, scanned_as
 from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef, TensorStats
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["NONE", "Packed", "Packer"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Self
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, Role, TensorStats, ZeroTail, inode_of
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources.descriptors import mark_of
 
 __all__ = ["FileState", "Result", "scanned_as"]

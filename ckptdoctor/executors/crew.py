@@ -17,7 +17,7 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from ckptdoctor.cache.packing import Packer
@@ -26,6 +26,7 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.executors.task import Order, Orders, examined
 from ckptdoctor.executors.wire import Answer, answer_of
 from ckptdoctor.finding import Severity
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.one_file import Failed
 
 __all__ = ["Crew", "LostWorkersError"]

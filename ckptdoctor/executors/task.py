@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.cache.packing import Packer
@@ -13,6 +13,7 @@ from ckptdoctor.executors.wire import Answer, answer_of
 from ckptdoctor.formats import Repeats
 from ckptdoctor.layouts.files import Part
 from ckptdoctor.layouts.zero_shares import ZeroShare
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.one_file import AHEAD, Failed, Found, Pending, begun, finished
 from ckptdoctor.scanning.backends import load_kernels
 from ckptdoctor.scanning.gradual import kernels_for

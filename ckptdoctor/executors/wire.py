@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ckptdoctor.cache.result import FileState, Result
 from ckptdoctor.cache.unpacking import Structures
 from ckptdoctor.checkpoint import CallUse, Checkpoint, Problem, StorageRef, inode_of
 from ckptdoctor.finding import Severity
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.one_file import Failed, Found
 
 __all__ = ["Answer", "answer_of", "failed_of", "result_of"]

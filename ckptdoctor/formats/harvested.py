@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.checkpoint import Problem, Scalar, TensorRecord
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.paths import Link
 from ckptdoctor.formats.pickle.nodes import Located
 from ckptdoctor.formats.raw import RawTensor
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Harvest", "Leaf", "passed_over"]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Problem, StorageRef
 from ckptdoctor.dtypes import DType
@@ -15,6 +14,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.raw import Storage, class_dtype, is_storage_id
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["LegacyStorages", "storage_keys"]
 

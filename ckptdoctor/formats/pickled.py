@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Problem, TensorRecord
@@ -33,6 +32,7 @@ from ckptdoctor.formats.pickle.nodes import (
 )
 from ckptdoctor.formats.pickle.unfinished import unfinished
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "CUT_REMEDY",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.dtypes import BY_NAME, STORAGE_CLASSES, DType
 from ckptdoctor.formats.byte_strings import ByteStrings, MalformedTensorError
 from ckptdoctor.formats.pickle.nodes import GlobalRef, Instance, Node, unwrap
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "Call",

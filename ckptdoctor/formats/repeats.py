@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from ckptdoctor.bulk import instances
@@ -32,6 +32,7 @@ from ckptdoctor.formats.zip.others import other_pickles
 from ckptdoctor.formats.zip.pattern import DirectoryPattern, Matched
 from ckptdoctor.formats.zip.records import STORED, ZipRecord
 from ckptdoctor.formats.zip.storages import ZipStorages, is_storage_name
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Repeats"]
 

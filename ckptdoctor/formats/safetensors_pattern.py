@@ -6,7 +6,7 @@ import json
 import operator
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 from ckptdoctor.bulk import instances
@@ -16,6 +16,7 @@ from ckptdoctor.formats.limits import Limits
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.stray import code_in_noise
 from ckptdoctor.formats.torch_tar import is_tar
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Header", "SafetensorsPattern"]
 

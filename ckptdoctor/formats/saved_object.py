@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import StorageRef
 from ckptdoctor.errors import UnsupportedCheckpointError
@@ -13,6 +12,7 @@ from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.nodes import DictNode, Node
 from ckptdoctor.formats.safetensors import is_safetensors
 from ckptdoctor.formats.source import ByteSource, FileSource
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["SavedObject", "bytes_alone", "read_object"]
 

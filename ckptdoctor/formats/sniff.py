@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from dataclasses import dataclass
 from typing import Any
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["TEXT", "UNPACK", "describe_stranger", "describe_zip"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources import descriptors
 from ckptdoctor.sources.descriptors import pread
 

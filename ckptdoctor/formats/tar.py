@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 
 if TYPE_CHECKING:
     import tarfile

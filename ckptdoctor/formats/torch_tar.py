@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Checkpoint, Problem, StorageRef, TensorRecord
 from ckptdoctor.dtypes import STORAGE_CLASSES, DType
@@ -41,6 +40,7 @@ from ckptdoctor.formats.raw import RawTensor, Storage, class_dtype
 from ckptdoctor.formats.source import FileSource
 from ckptdoctor.formats.tar import BLOCK_NBYTES, TarSizeError, is_tar, tar_members
 from ckptdoctor.formats.tree import harvest
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["is_tar", "read_torch_tar"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ckptdoctor.gpu.report import Activity, Gpu, GpuProcess, GpuReport, ProcessState
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Advice", "advise"]
 

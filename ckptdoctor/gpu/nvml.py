@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ckptdoctor.gpu.proc import Seen, ancestors, cuda_pids, look_at
 from ckptdoctor.gpu.report import Activity, Gpu, GpuProcess, GpuReport, ProcessState
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["activity_of", "read_gpus"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.gpu.report import ProcessState
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Seen", "ancestors", "cuda_pids", "look_at"]
 

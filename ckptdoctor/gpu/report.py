@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Activity", "Gpu", "GpuProcess", "GpuReport", "ProcessState"]
 

@@ -11,12 +11,12 @@ import enum
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ckptdoctor.guard.learning_rate import scale_learning_rate
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 
 __all__ = ["Advice", "LRAdvisor", "Reason"]

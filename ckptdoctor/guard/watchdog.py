@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from typing import Self, SupportsFloat
 from ckptdoctor.destination import opened_for_writing
 from ckptdoctor.errors import TrainingStalledError, UsageError
 from ckptdoctor.guard.last_value import LastValue
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Alarm", "HangWatchdog", "OnHang"]
 

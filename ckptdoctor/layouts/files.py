@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ from ckptdoctor.checkpoint import Problem, Role, Scalar
 from ckptdoctor.formats.dcp.described import DcpMetadata
 from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.layouts.zero_shares import ZeroShare
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "Absent",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ckptdoctor.formats.open_file import OpenFile, opened
 from ckptdoctor.layouts.files import Member
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["FilesIn", "FilesInArchive", "FilesInFolder"]
 

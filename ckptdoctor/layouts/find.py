@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, Pointer
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.registry import all_layouts
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Claims", "claims_in"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ckptdoctor.checkpoint import Problem
 from ckptdoctor.finding import Severity
 from ckptdoctor.layouts.files import Absent, Form, Index, Part, PartRole
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Found", "Place"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.layouts.files import CheckpointFiles, Pointer
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Layout"]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, TensorRecord
 from ckptdoctor.formats import opened, read_checkpoint
 from ckptdoctor.layouts.describe import Parts
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["OpenCheckpoint", "Piece", "open_files", "overlap"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.layouts.files import Absent, Form, Part, PartRole
 from ckptdoctor.layouts.found import Found, Place
 from ckptdoctor.layouts.numbered import holes
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["SideFile", "side_files"]
 

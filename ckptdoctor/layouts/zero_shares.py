@@ -16,7 +16,7 @@ import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ckptdoctor.errors import CheckpointError
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, unwrap
 from ckptdoctor.formats.saved_object import read_object
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["WEIGHTS", "ZeroShare", "shape_of", "with_parameters"]
 

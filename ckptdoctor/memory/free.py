@@ -8,9 +8,9 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.memory.held import HeldName, held_names
 from ckptdoctor.memory.leftovers import drop_leftovers
 from ckptdoctor.render.text import bytes_text, printable

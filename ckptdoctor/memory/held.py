@@ -9,8 +9,9 @@ import sys
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["HeldName", "Holding", "held_names", "holding", "shell"]
 

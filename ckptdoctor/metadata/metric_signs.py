@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ckptdoctor.metadata.metric_spellings import SPELLINGS_OF
 from ckptdoctor.metadata.metric_words import KNOWN, KNOWN_BEST, UNDIRECTED
@@ -36,12 +36,16 @@ def _one_of(words: Iterable[str]) -> str:
 
 _SPELLINGS = itertools.chain.from_iterable(SPELLINGS_OF.values())
 _SIGNS = {_sign(term) for term in (*KNOWN, *UNDIRECTED, *_SPELLINGS)} | KNOWN_BEST
-_WITHIN = {
-    sign
-    for sign in _SIGNS
-    if len(sign) >= _LONG
-    and not any(other in sign for other in _SIGNS - {sign} if len(other) >= _LONG)
-}
+_LONG_ONES = {sign for sign in _SIGNS if len(sign) >= _LONG}
+
+
+def _parts(word: str) -> Iterator[str]:
+    """What a word has within it, of the length of a sign."""
+    for size in range(_LONG, len(word)):
+        yield from (word[start : start + size] for start in range(len(word) - size + 1))
+
+
+_WITHIN = {sign for sign in _LONG_ONES if _LONG_ONES.isdisjoint(_parts(sign))}
 _ALONE = {sign for sign in _SIGNS if len(sign) < _LONG}.union(_SIZED)
 METRIC_SIGNS = (
     rf"(?i:{_one_of(_WITHIN)})"

@@ -10,7 +10,7 @@ the rules of Kaggle's competitions call what they print.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "AMBIGUOUS",

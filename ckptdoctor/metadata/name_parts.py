@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata.metric_names import metric_tail
 
 __all__ = ["NameNumber", "NameParts", "name_parts"]

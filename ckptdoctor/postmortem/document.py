@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.histories import History, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.postmortem.causes.suspicion import Suspicion
 from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure

@@ -9,12 +9,13 @@ import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Role, TensorRecord
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.layouts.opened import OpenCheckpoint, Piece, open_files, overlap
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.postmortem.parameters import States, states_of
 from ckptdoctor.rules.averaged import tails
 from ckptdoctor.runs.departure.course import Course, CourseBuilder, Moment, Trait

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.postmortem.causes.suspicion import Suspicion
 from ckptdoctor.postmortem.document import Hashed
 from ckptdoctor.postmortem.figures import Figures

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.checkpoint import Checkpoint, Role, Scalar, TensorRecord
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.member import is_trained
 
 __all__ = ["States", "states_of"]

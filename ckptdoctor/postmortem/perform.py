@@ -33,7 +33,7 @@ from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure, departures
 from ckptdoctor.runs.departure.words import figure_at, in_words
 from ckptdoctor.runs.discover import checkpoint_at
-from ckptdoctor.runs.logs.pairs import is_scale
+from ckptdoctor.runs.logs.watched import is_scale
 from ckptdoctor.shell import command_line
 
 __all__ = ["perform"]

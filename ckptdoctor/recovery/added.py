@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Added", "Addition", "parse_added"]
 

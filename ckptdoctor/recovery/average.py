@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord
 from ckptdoctor.dtypes import Kind
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.open_file import OpenFile
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.draft import Action, Draft, FilePatch, Mean, Patch, storage_key
 from ckptdoctor.scanning.elements import elements
 from ckptdoctor.scanning.mean import AVERAGED, mean_of, off_mean

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.errors import RestoreError, UsageError
 from ckptdoctor.finding import Severity
 from ckptdoctor.histories import Clock, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import count_text
 from ckptdoctor.report import CheckpointReport, Place, RunReport
 from ckptdoctor.runs.families import name_of

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.histories import Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.average_choice import Averaging, Chosen, choose_average
 from ckptdoctor.recovery.next_step import Asked, same_question
 from ckptdoctor.report import CheckpointReport, RunReport

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import count_text
 from ckptdoctor.recovery.next_step import clean_name, makes_folder
 from ckptdoctor.report import Place, Report, RunReport

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef, TensorRecord, TensorStats
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.saved_object import SavedObject
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find, pairs_of
 

@@ -6,7 +6,7 @@ Each edit changes the draft and notes what it did, in words that a person reads.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Role, TensorRecord
@@ -14,6 +14,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance
 from ckptdoctor.formats.pickle.unfinished import REST
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.patches import exchange, reset_batch_norm, zero_non_finite
 from ckptdoctor.recovery.rates import change_rates, set_rates

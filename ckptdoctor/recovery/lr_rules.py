@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.added import Added, Addition
 from ckptdoctor.recovery.causes.cause import Cause, Remedy
 from ckptdoctor.recovery.causes.remedies import HALF

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.places import named
 from ckptdoctor.report import CheckpointReport, RunReport
 from ckptdoctor.rules.rescue import repair_command, rescue_command

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Verdict
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import actions_of
 from ckptdoctor.metadata import count_text
 from ckptdoctor.places import place_of

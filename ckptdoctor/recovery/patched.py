@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import IO
 
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.formats.source import ByteSource, FileSource
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.draft import Draft, FilePatch, storage_key
 
 __all__ = ["PatchedSource", "patches_of", "write_patched"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.errors import UsageError
 from ckptdoctor.histories import History
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.average_worth import worth_averaging
 from ckptdoctor.recovery.causes.cause import CauseKind
 from ckptdoctor.recovery.causes.evidence import Evidence, evidence_of

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.finding import Severity, Verdict
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import MetricKind, Mode, count_text
 from ckptdoctor.natural import natural_key
 from ckptdoctor.recovery.next_step import Asked, next_command

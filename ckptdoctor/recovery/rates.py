@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.draft import Action, Draft, number_of
 from ckptdoctor.recovery.patches import put_number, stored_number

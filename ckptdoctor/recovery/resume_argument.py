@@ -8,9 +8,9 @@ values say nothing, as for a path of another machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.places import place_of
 from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.own_checkpoints import OwnCheckpoints

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.added import Addition
 from ckptdoctor.recovery.causes.settings import (
     Setting,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.shell import unescaped
 
 __all__ = ["Word", "commands_of"]

@@ -15,9 +15,9 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.draft import Draft, number_of, text_keys
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.draft import Action, Draft, number_of, text_keys
 from ckptdoctor.recovery.tree import Place, entries, everywhere, find
 from ckptdoctor.runs.optimizer_facts import plain_number

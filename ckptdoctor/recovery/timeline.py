@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.histories import History, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 
 __all__ = ["Timeline", "duration", "timeline_of"]

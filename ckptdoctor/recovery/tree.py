@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.formats.pickle.nodes import DictNode, Instance, Node, unwrap
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Place", "entries", "everywhere", "find", "pairs_of", "places", "remove", "rename"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.command_line import CommandLine, Flag
 from ckptdoctor.recovery.stored_rise import Rise
 from ckptdoctor.report import CheckpointReport

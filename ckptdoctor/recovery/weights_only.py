@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import pickletools
-from dataclasses import dataclass
 from typing import cast
 
 from ckptdoctor.checkpoint import Checkpoint
@@ -18,6 +17,7 @@ from ckptdoctor.errors import CheckpointError
 from ckptdoctor.formats.open_file import OpenFile
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["SafeLoad", "safe_load_of"]
 

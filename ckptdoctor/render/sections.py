@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.render.paths import names_apart
 from ckptdoctor.render.text import plural
 from ckptdoctor.render.wording import brief, folded, label

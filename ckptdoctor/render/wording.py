@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.histories import Clock, LogFacts
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.text import bytes_text, plural, printable, shorten_middle
 from ckptdoctor.report import CheckpointReport, Place, Report

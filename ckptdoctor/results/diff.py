@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.difference import Difference, TensorDifference
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.results.result import Result, named_one
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.report import RunReport
 from ckptdoctor.results.result import ResultOfRuns, named_one
 from ckptdoctor.survey import Chronicles

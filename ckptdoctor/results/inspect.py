@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ckptdoctor.checkpoint import TensorRecord, TensorStats
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.results.result import Result, named_one
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.postmortem.document import Autopsy, Section
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.option import Option

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from ckptdoctor.checkpoint import (
@@ -19,6 +19,7 @@ from ckptdoctor.checkpoint import (
 from ckptdoctor.finding import Evidence, Finding, Severity
 from ckptdoctor.histories import History
 from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.runs.run import NO_RUN, Run

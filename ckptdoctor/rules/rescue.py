@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from ckptdoctor.checkpoint import Role, TensorRecord, TensorStats
 from ckptdoctor.dtypes import Kind
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.formats.zip.flipped_bit import MOST_ODDS
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.rules.averaged import twins
 from ckptdoctor.rules.base import Case
 from ckptdoctor.rules.by_design import is_by_design

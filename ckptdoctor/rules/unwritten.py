@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Role, TensorRecord, TensorStats, ZeroTail
 from ckptdoctor.dtypes import Kind
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.rules.base import Case
 
 __all__ = ["Unwritten", "unwritten_end"]

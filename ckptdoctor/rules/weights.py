@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Role, TensorRecord, TensorStats
 from ckptdoctor.dtypes import BY_NAME, Kind
 from ckptdoctor.finding import Finding, Severity
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.rules.base import Case, Rule
 from ckptdoctor.rules.by_design import is_by_design, is_named_by_design
 from ckptdoctor.rules.rescue import Rescue

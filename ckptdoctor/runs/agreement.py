@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ckptdoctor.histories import Clock, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,

@@ -10,9 +10,9 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import looks_into, place_of
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES

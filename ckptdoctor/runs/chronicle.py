@@ -13,7 +13,7 @@ from ckptdoctor.histories import Alarm, AlarmKind, Clock, History, Point, Positi
 from ckptdoctor.metadata import MetricKind, Mode, Source, named_metric
 from ckptdoctor.runs.clock import Course, standing
 from ckptdoctor.runs.logs import ByClock, LogReading
-from ckptdoctor.runs.logs.pairs import is_scale
+from ckptdoctor.runs.logs.watched import is_scale
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.trend.lasting import came_back

@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ckptdoctor.histories import Clock, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Metadata, Source, position
 from ckptdoctor.runs.families import Name, name_of
 from ckptdoctor.runs.member import Member

@@ -7,7 +7,7 @@ import fnmatch
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole, Pointer, single
@@ -15,6 +15,7 @@ from ckptdoctor.layouts.find import Claims, claims_in
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks.archives import claim_file
 from ckptdoctor.layouts.siblings import with_siblings
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import Places, looks_into, named
 from ckptdoctor.sources import path_of

@@ -7,10 +7,10 @@ in both.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.layouts.files import Pointer
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.places import Places
 from ckptdoctor.runs.families import name_of, run_folder

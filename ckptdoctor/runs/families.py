@@ -8,9 +8,9 @@ one, ``D_3`` is of another.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import METRIC_WORDS, NameNumber, name_parts
 
 __all__ = ["Name", "name_of", "run_folder"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.member import Member
 
 __all__ = ["StrangePart", "strange_parts"]

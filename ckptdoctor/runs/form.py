@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.histories import LogFacts
 from ckptdoctor.layouts.files import Pointer
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Metadata, Metric, Source, split_of
 from ckptdoctor.places import place_of
 from ckptdoctor.runs.agreement import agreement, contradict, shifted

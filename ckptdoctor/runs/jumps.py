@@ -5,10 +5,10 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.figures import sample_of, samples_of
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.member import Member, is_trained
 from ckptdoctor.runs.samples import Distance, Move, SampledTensor, Samples, moves, sum_of

@@ -7,11 +7,12 @@ import hashlib
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord, TensorStats
 from ckptdoctor.figures import are_finite
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.runs.optimizer_facts import OptimizerFacts

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.places import Places, place_of
 from ckptdoctor.runs.families import Name, name_of, run_folder
 from ckptdoctor.runs.member import Layout, Member

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,

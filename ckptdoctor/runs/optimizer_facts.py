@@ -11,9 +11,9 @@ import enum
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.trend.rates import RISE, is_above_all, rises
 
 __all__ = [

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorStats
 from ckptdoctor.histories import History, Position
 from ckptdoctor.layouts.files import Pointer
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Metadata, MetricKind
 from ckptdoctor.runs.clock import standing
 from ckptdoctor.runs.departure.course import Course

@@ -7,10 +7,10 @@ import math
 import operator
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from ckptdoctor.dtypes import BY_NAME
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Distance", "Move", "SampledTensor", "Samples", "alike", "distance", "moves", "sum_of"]
 

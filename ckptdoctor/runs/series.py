@@ -6,8 +6,9 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import (
     Metric,
     MetricKind,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 
 if TYPE_CHECKING:

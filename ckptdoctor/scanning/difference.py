@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.difference import Movement
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.elements import elements
 
 if TYPE_CHECKING:

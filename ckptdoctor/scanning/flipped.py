@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.dtypes import BY_NAME, DType, Kind
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.plan import Extent
 from ckptdoctor.scanning.stats import index_of
 

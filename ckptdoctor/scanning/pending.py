@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zlib_ng import zlib_ng
 
 from ckptdoctor.checkpoint import Checkpoint, FileIdentity, Problem, Role, TensorStats, ZeroTail
 from ckptdoctor.finding import Severity
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.one_bit import one_bit
 from ckptdoctor.scanning.plan import StorageScan
 from ckptdoctor.scanning.reading import FileShrankError

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ckptdoctor.checkpoint import TensorRecord
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.difference import Side
 from ckptdoctor.scanning.elements import elements
 from ckptdoctor.scanning.norms import CHUNK_NUMEL, MEASURED, Norms

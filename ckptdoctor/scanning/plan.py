@@ -13,10 +13,11 @@ import itertools
 import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.checkpoint import Checkpoint, Role, StorageRef, TensorRecord
 from ckptdoctor.dtypes import DType, Kind
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.kernels import EMPTY, Measurement
 
 __all__ = [

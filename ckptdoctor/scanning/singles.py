@@ -8,7 +8,6 @@ and the others from what came of that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter, itemgetter
 from typing import Self
@@ -16,6 +15,7 @@ from typing import Self
 from ckptdoctor.bulk import instances
 from ckptdoctor.checkpoint import Checkpoint, StorageRef, TensorRecord, TensorStats
 from ckptdoctor.dtypes import DType
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.kernels import EMPTY
 from ckptdoctor.scanning.plan import (
     CHUNK_NBYTES,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Self
 
 from ckptdoctor.checkpoint import TensorRecord
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.kernels import EMPTY, Measurement, merge
 from ckptdoctor.scanning.plan import CHUNK_NBYTES
 from ckptdoctor.scanning.reading import read_into

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.finding import Aside, Finding, SetAside, Severity, Weighed
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.report import CheckpointReport, Place, Report, RunReport, findings_of
 from ckptdoctor.selection.codes import longest
 from ckptdoctor.selection.path_patterns import is_meant

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["NAMES", "Found", "candidates_now", "find_file", "read_bytes", "table_of"]
 

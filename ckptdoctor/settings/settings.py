@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 
 from ckptdoctor.errors import UsageError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.settings.files import NAMES, Found, find_file, read_bytes, table_of
 from ckptdoctor.settings.keys import KEYS, Key, Value, nearest
 

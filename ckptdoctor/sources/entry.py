@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Entry", "entry_of"]
 

@@ -10,8 +10,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "CONNECTIONS",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources.fetching import Data
 
 __all__ = ["Ends", "KeptEnds", "kept_ends"]

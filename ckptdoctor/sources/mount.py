@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources.store import Store
 from ckptdoctor.sources.urls import redacted
 

@@ -12,11 +12,11 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources.entry import Entry, entry_of
 from ckptdoctor.sources.errors import NoListError
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorRecord
 from ckptdoctor.errors import NothingToExamineError, UsageError
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.places import place_of
 from ckptdoctor.render.select import none_called, select_tensors
 from ckptdoctor.report import CheckpointReport, Report

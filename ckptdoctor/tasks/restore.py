@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.errors import NothingToExamineError, RestoreError, UsageError
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.average_choice import Averaging, choose_average, read_averaging
 from ckptdoctor.recovery.average_worth import doubt_of
 from ckptdoctor.recovery.choose import Moment, choose, sound_beside

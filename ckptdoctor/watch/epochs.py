@@ -6,11 +6,11 @@ import copy
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from ckptdoctor.histories import Alarm, AlarmKind, Clock, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.logs import LogReading, Row, epoch_of
 from ckptdoctor.runs.metric import choose_metric

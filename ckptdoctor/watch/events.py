@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
 from ckptdoctor.finding import Evidence, Finding, Severity
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Event", "EventKind"]
 

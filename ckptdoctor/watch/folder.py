@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.report import CheckpointReport
 from ckptdoctor.runs.discover import named_checkpoints
 

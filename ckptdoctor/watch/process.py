@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["ProcessState", "has_ended", "look_at"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ckptdoctor.cache.memory import Memory
 from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.histories import History
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.runs.beside import Home, logs_beside
 from ckptdoctor.runs.discover import checkpoint_at, discover

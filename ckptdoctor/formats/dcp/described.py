@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
 from ckptdoctor.checkpoint import CallUse, FileIdentity, GlobalUse, Problem
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Chunk", "DcpMetadata", "Item", "Key", "WholeTensor", "place_of"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from zlib_ng import zlib_ng
 
 from ckptdoctor.checkpoint import Problem, Role, StorageRef, TensorRecord, TensorStats
 from ckptdoctor.formats.dcp.described import Chunk, WholeTensor
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Joined", "Piece", "joined"]
 

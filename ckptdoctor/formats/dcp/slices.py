@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from ckptdoctor.checkpoint import Role
 from ckptdoctor.formats.dcp.described import DcpMetadata, Item, WholeTensor, place_of
 from ckptdoctor.formats.roles import Unsettled, role_of_key, settle_roles
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["FileSlices", "Slice", "roles_of", "slices_by_file"]
 

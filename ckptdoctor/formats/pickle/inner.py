@@ -10,7 +10,6 @@ Source: ``_StorageBase.__reduce__`` in ``torch/storage.py``, ``_legacy_load`` in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ckptdoctor.formats.pickle.nodes import (
@@ -25,6 +24,7 @@ from ckptdoctor.formats.pickle.nodes import (
 )
 from ckptdoctor.formats.pickle.runner import Runner
 from ckptdoctor.formats.source import ByteSource, PartSource
+from ckptdoctor.lean_dataclass import dataclass
 
 if TYPE_CHECKING:
     from ckptdoctor.formats.zip.records import ZipDirectory, ZipRecord

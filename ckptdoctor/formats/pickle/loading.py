@@ -10,7 +10,7 @@ anything.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ckptdoctor.formats.pickle.handed_on import HandedOn
 from ckptdoctor.formats.pickle.inner import EarlierEnd, InnerFile, latin1_text, read_inner
@@ -19,6 +19,7 @@ from ckptdoctor.formats.pickle.nodes import BytesRef, GlobalRef, Node, PickleLim
 from ckptdoctor.formats.pickle.runner import Runner
 from ckptdoctor.formats.pickle.stack import Stack
 from ckptdoctor.formats.source import ByteSource, MemorySource
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["LOADER", "LOAD_FROM_BYTES", "Loading"]
 

@@ -6,10 +6,10 @@ Nothing here knows an opcode or a tensor: these are the shapes that every pickle
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ckptdoctor.formats.pickle.names import Use
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "UNSET",

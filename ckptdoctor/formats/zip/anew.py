@@ -15,10 +15,10 @@ import itertools
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.records import LOCAL, LOCAL_MAGIC, Bone
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Written", "is_wide", "written_anew"]
 

@@ -13,7 +13,6 @@ import bisect
 import itertools
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
@@ -32,6 +31,7 @@ from ckptdoctor.formats.zip.records import (
     ZipRecord,
     wide_sizes,
 )
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources.descriptors import is_far
 
 __all__ = ["read_directory"]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["DirectoryPlace", "find_directory"]
 

@@ -14,8 +14,9 @@ S. Pohlig, M. Hellman, IEEE Trans. Inf. Theory 24 (1978); D. Shanks, Proc. Symp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["MOST_ODDS", "ORDER", "Suspects", "exponent_of", "odds_of_chance", "suspects_of"]
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.end import find_directory
 from ckptdoctor.formats.zip.records import LOCAL, LOCAL_MAGIC, STORED, wide_sizes
 from ckptdoctor.formats.zip.serialization_id import folded
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["BytesAt", "PlacedRecord", "checksums", "placed_records"]
 

@@ -11,12 +11,12 @@ import operator
 import string
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.end import DirectoryPlace
 from ckptdoctor.formats.zip.records import HAS_DESCRIPTOR, LOCAL, LOCAL_MAGIC, STORED, ZipRecord
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["DirectoryPattern", "Matched"]
 

@@ -6,10 +6,11 @@ Source: PKWARE APPNOTE 6.3.10, sections 4.3 (structures) and 4.4.4 (flags).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.checkpoint import Problem
 from ckptdoctor.finding import Severity
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = [
     "DEFLATED",

@@ -14,12 +14,12 @@ import itertools
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.anew import Written, is_wide, written_anew
 from ckptdoctor.formats.zip.end import find_directory
 from ckptdoctor.formats.zip.records import HAS_DESCRIPTOR, LOCAL, LOCAL_MAGIC, Bone, wide_sizes
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Skeleton", "skeletons"]
 

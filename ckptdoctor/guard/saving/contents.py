@@ -11,7 +11,7 @@ import io
 import pickle
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import torch
@@ -31,6 +31,7 @@ from ckptdoctor.formats.pickle.nodes import Node, PickleError, unwrap
 from ckptdoctor.formats.raw import Storage, class_dtype
 from ckptdoctor.formats.source import MemorySource
 from ckptdoctor.formats.tree import harvest
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.rules import Case, Rule
 

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from ckptdoctor.guard.saving.saver import (
     safe_save,
     save_snapshot,
 )
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 from ckptdoctor.recovery.parity.form import is_parity, parity_path
 

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import CheckpointError, SaveError
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.guard.saving.saver import Check, digest_of, why_bad
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.publish import mode_to_keep, publish, temporary_beside
 from ckptdoctor.version import __version__
 

@@ -12,7 +12,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from ckptdoctor.guard.saving.parity import (
     refuse_stranger,
 )
 from ckptdoctor.guard.saving.sink import FileSink, MemorySink, Sink, torch_save
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import check_manifest, manifest_path
 from ckptdoctor.metadata import Metric, Source
 from ckptdoctor.recovery.parity.form import Description, digest_of_records, parity_path

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.distributed as dist
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Ranks", "copies_of", "ranks_of", "whole"]
 

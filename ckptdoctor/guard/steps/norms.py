@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
 from ckptdoctor.guard.steps.distributed import copies_of
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Gradients", "Norms", "blank", "gather", "joined", "measure", "norms_unseen", "scale"]
 

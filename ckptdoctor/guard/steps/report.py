@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Action", "GuardMode", "OnSpike", "StepReport"]
 

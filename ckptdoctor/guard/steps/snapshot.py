@@ -7,10 +7,11 @@ have been taken in the middle of it. Going back a second time goes to the older 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Snapshots", "Stateful"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 
 from ckptdoctor.guard.steps.distributed import Ranks
 from ckptdoctor.guard.steps.norms import Gradients, Norms, measure
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Loss", "PendingVerdict", "Seen", "Verdict", "judge", "one_number"]
 

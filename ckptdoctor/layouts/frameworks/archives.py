@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Problem, Scalar
@@ -33,6 +33,7 @@ from ckptdoctor.layouts.files_in import FilesInArchive
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks import dcp
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["LAYOUT", "claim_file"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Problem, Role
 from ckptdoctor.errors import CheckpointError
@@ -25,6 +24,7 @@ from ckptdoctor.layouts.files import Absent, CheckpointFiles, Form, Part, PartRo
 from ckptdoctor.layouts.files_in import FilesIn, FilesInFolder
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.layout import Layout
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["LAYOUT", "METADATA", "parts_in", "parts_of"]
 

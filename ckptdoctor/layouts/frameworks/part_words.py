@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
 
 from ckptdoctor.layouts.files import PartRole
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["PartWords", "is_checkpoint_name", "part_words"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ckptdoctor.layouts.frameworks.part_words import PartWords, is_checkpoint_name, part_words
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["RankName", "rank_name"]
 

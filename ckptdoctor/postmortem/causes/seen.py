@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.histories import Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.postmortem.figures import Figures
 from ckptdoctor.postmortem.order import Onset
 from ckptdoctor.recovery.causes.evidence import Evidence

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.causes.cause import CauseKind
 
 __all__ = ["KIND_OF", "Kind", "Suspicion", "Witness"]

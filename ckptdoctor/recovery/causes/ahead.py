@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.histories import Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.causes.course import RateCourse
 from ckptdoctor.recovery.stored_growth import growth_of
 from ckptdoctor.recovery.stored_rates import Kind, is_rate, kind_of, stores_schedule

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Cause", "CauseKind", "Remedy", "Sure"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.histories import Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.trend.named import rates_of
 from ckptdoctor.runs.trend.rates import RISE, rate_jumps

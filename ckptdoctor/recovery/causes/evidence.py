@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.finding import Severity
 from ckptdoctor.histories import AlarmKind, History, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.added import Addition
 from ckptdoctor.recovery.causes.ahead import Ahead, ahead_of, start_of
 from ckptdoctor.recovery.causes.course import Jump, RateCourse

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Scalar
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.causes.settings import (
     Setting,
     adds_losses,

@@ -16,8 +16,9 @@ told to lower it: then the rate itself may stay as high as it was while all was 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.causes.cause import Remedy
 from ckptdoctor.recovery.causes.evidence import Evidence, Rates
 from ckptdoctor.recovery.causes.trouble import TroubleKind

@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.histories import AlarmKind, Clock, History, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.causes.unrest import first_good, last_good, unrest_of
 from ckptdoctor.report import CheckpointReport, RunReport
 

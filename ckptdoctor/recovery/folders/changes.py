@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from ckptdoctor.checkpoint import Role
@@ -16,6 +16,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.layouts.files import Form, PartRole
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import MeanOf, RestoredFrom
 from ckptdoctor.recovery.draft import Action, Draft
 from ckptdoctor.recovery.edits import Edits, apply_edits, salvage

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, PartRole
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.places import named
 
 __all__ = ["Framework", "Placement", "caution_of", "framework_of", "placed", "taken_as"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.checkpoint import Role
@@ -12,6 +11,7 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.layouts.files import Form, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.texts.json_object import is_json
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.draft import Action
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.frameworks import framework_of

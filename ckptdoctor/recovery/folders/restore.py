@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ckptdoctor.diagnose import Examination, examine
@@ -16,6 +16,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.layouts.files import CheckpointFiles
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import (
     FileNote,
     digest_of,

@@ -14,10 +14,10 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.errors import RestoreError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import is_manifest, manifest_path
 from ckptdoctor.recovery.publish import (
     RENAME_EXCHANGE,

@@ -21,12 +21,12 @@ import os
 import struct
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ckptdoctor.destination import opened_for_reading
 from ckptdoctor.errors import DestinationError
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.places import named
 from ckptdoctor.version import __version__
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from zlib_ng import zlib_ng
 
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.parity.form import Description, Parity
 
 __all__ = ["Gap", "Rebuilt", "lost_blocks", "rebuilt", "widened"]

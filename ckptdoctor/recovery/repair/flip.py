@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.scanning.flipped import Part
 
 __all__ = ["Certainty", "Flip", "FlipIn", "GivenBack", "Repaired"]

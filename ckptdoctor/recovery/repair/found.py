@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ckptdoctor.errors import CheckpointError
@@ -11,6 +11,7 @@ from ckptdoctor.formats import OpenFile, read_checkpoint
 from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.torch_zip import MAGIC
 from ckptdoctor.formats.zip.flipped_bit import MOST_ODDS
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.repair.flip import Certainty, Repaired
 from ckptdoctor.recovery.repair.judge import Verdict, judged
 from ckptdoctor.recovery.repair.sums import with_bits

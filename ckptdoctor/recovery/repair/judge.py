@@ -11,7 +11,7 @@ bit as it was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.errors import CheckpointError
@@ -19,6 +19,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats import OpenFile, read_checkpoint
 from ckptdoctor.formats.zip.flipped_bit import MOST_ODDS, ORDER, odds_of_chance
 from ckptdoctor.formats.zip.records import ZipRecord
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.repair.flip import Certainty, Flip, FlipIn
 from ckptdoctor.recovery.repair.likeness import Crowd, Range, odd_zeros
 from ckptdoctor.recovery.repair.sums import with_bits

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +19,7 @@ from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import OpenFile, opened
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import manifest_path, manifest_text, restored_from, sha256_of
 from ckptdoctor.recovery.next_step import repaired_name
 from ckptdoctor.recovery.notes import check_note, publish_noted

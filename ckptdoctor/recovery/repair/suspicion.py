@@ -6,7 +6,7 @@ import itertools
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats.limits import Limits
@@ -24,6 +24,7 @@ from ckptdoctor.formats.zip.patching import placed_records
 from ckptdoctor.formats.zip.records import DEFLATED, STORED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.serialization_id import folded
 from ckptdoctor.formats.zip.skeleton import Skeleton, skeletons
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.repair.flip import FlipIn
 from ckptdoctor.recovery.repair.sums import Sums, with_bits
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.errors import CheckpointError
@@ -16,6 +15,7 @@ from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.torch_zip import MAGIC
 from ckptdoctor.formats.zip.patching import PlacedRecord, placed_records
 from ckptdoctor.formats.zip.records import STORED, ZipRecord
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import actions_of
 from ckptdoctor.recovery.repair.sums import Sums
 from ckptdoctor.runs.discover import CHECKPOINT_SUFFIXES

@@ -7,12 +7,12 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.destination import opened_for_reading
 from ckptdoctor.errors import DestinationError, UsageError
 from ckptdoctor.formats.source import ByteSource
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import sha256_noted
 
 __all__ = ["Digest", "digests_of", "given_digest", "sha256_of_source"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from ckptdoctor.checkpoint import Checkpoint, Role, TensorRecord
@@ -17,6 +17,7 @@ from ckptdoctor.formats.dcp.described import Chunk, DcpMetadata, WholeTensor
 from ckptdoctor.formats.dcp.slices import FileSlices
 from ckptdoctor.formats.open_file import opened
 from ckptdoctor.layouts.files import Form
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.recovery.folders.part_draft import PartView
 from ckptdoctor.recovery.weights.weight import Weight
 from ckptdoctor.report import CheckpointReport

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ckptdoctor.dtypes import BY_NAME
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Weight"]
 

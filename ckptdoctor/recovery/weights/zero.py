@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from ckptdoctor.formats.open_file import opened
 from ckptdoctor.formats.pickle.nodes import Node, unwrap
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.layouts.zero_shares import shape_of
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.natural import natural_key
 from ckptdoctor.recovery.folders.part_draft import PartView
 from ckptdoctor.recovery.tree import entries, find

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from ckptdoctor.finding import Finding, Severity, Verdict
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.render.text import printable
 from ckptdoctor.render.wording import summary
 from ckptdoctor.report import Report

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.histories import History, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.postmortem.document import Autopsy, Worst
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
 from ckptdoctor.render.text import number, printable, shorten_middle

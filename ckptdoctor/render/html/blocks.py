@@ -10,8 +10,9 @@ black.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.render.html.template import rendered
 
 __all__ = ["Block", "Command", "Grid", "Heading", "Line", "fragment", "page"]

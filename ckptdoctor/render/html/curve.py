@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Verdict
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Metric, MetricKind, Mode
 from ckptdoctor.render.text import number, plural
 from ckptdoctor.render.wording import brief, epoch_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ckptdoctor.histories import History, Point
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Source
 from ckptdoctor.render.html.plot import Tick, labels_of, padded, scale, ticks
 from ckptdoctor.render.html.template import rendered

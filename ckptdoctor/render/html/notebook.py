@@ -6,9 +6,8 @@ on white and on black, and as a bare table where the notebook takes styles away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ckptdoctor.finding import Finding
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import count_text
 from ckptdoctor.render.html.template import rendered
 from ckptdoctor.render.paths import common_folder, relative, shorten_apart

@@ -6,9 +6,9 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import MetricKind, Mode
 from ckptdoctor.render.html.curve import Curve, Point
 from ckptdoctor.render.text import number

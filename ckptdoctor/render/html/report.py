@@ -7,10 +7,10 @@ is ``report.html.jinja``, which escapes them all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ckptdoctor.finding import Finding, Verdict
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import MetricKind, count_text
 from ckptdoctor.render.html.curve import Curve, curve_of
 from ckptdoctor.render.html.plot import Drawing, draw

@@ -6,9 +6,10 @@ import enum
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.histories import Clock, Position
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Course", "CourseBuilder", "Moment", "Trait", "module_of"]
 

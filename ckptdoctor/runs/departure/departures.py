@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.departure.apart import LEAST_APART, Apart
 from ckptdoctor.runs.departure.course import Course, Trait, module_of
 from ckptdoctor.runs.departure.past import FEWEST, WINDOW, Lead, Past, Peers, leaps

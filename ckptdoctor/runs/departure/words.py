@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.departure.course import Course, Trait
 from ckptdoctor.runs.departure.departures import Departure
 from ckptdoctor.runs.departure.sampled import gap_of

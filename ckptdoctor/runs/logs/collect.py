@@ -6,10 +6,11 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ckptdoctor.histories import LogFacts, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.logs.log_reading import LogReading, Row, epoch_of
 
 __all__ = ["Collector"]

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from ckptdoctor.runs.logs.log_reading import Row
-from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, values_in
+from ckptdoctor.runs.logs.pairs import values_in
 from ckptdoctor.runs.logs.shapes import LINE_CHARS
 from ckptdoctor.runs.logs.spelled import NUMBER
+from ckptdoctor.runs.logs.watched import REDUCED_SCALE
 
 __all__ = ["CountedLines", "once_each"]
 

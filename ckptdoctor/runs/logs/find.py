@@ -6,9 +6,9 @@ import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import looks_into, place_of
 from ckptdoctor.runs.logs.nested import Found, nested_logs

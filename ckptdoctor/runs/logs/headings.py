@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata.metric_names import Split, is_loss, split_of
 from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES
-from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.spelled import number_spelled
+from ckptdoctor.runs.logs.watched import is_watched
 
 __all__ = ["MOST_COLUMNS", "Heading", "cells_of", "decimal", "heading_of", "heading_of_row"]
 

@@ -13,18 +13,14 @@ from ckptdoctor.runs.logs.letters import LetteredLosses
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.marks import Mark
 from ckptdoctor.runs.logs.numbers import number
-from ckptdoctor.runs.logs.pairs import (
-    begins_with_split,
-    headed_by,
-    is_watched,
-    may_be_watched,
-)
+from ckptdoctor.runs.logs.pairs import begins_with_split, headed_by, may_be_watched
 from ckptdoctor.runs.logs.pattern import LogPattern
 from ckptdoctor.runs.logs.sections import Sections
 from ckptdoctor.runs.logs.settings import tells_settings
 from ckptdoctor.runs.logs.shapes import LINE_CHARS, Waiting
 from ckptdoctor.runs.logs.spelled import has_decimal_comma
 from ckptdoctor.runs.logs.stamps import without_stamp
+from ckptdoctor.runs.logs.watched import is_watched
 
 __all__ = [
     "LineValues",

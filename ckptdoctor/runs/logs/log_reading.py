@@ -7,10 +7,11 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ckptdoctor.histories import Clock, LogFacts, Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Source, Split, is_loss, named_metric, split_of
 
 __all__ = ["ByClock", "Epochs", "LogReading", "Row", "epoch_of", "merged"]

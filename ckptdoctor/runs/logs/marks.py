@@ -8,9 +8,9 @@ the ``Train loss 499 0.51`` of Tacotron, whose first number is the step.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ckptdoctor.histories import Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.logs.log_reading import epoch_of
 
 __all__ = ["ELSEWHERE", "Mark", "find_mark", "fraction_in", "is_of_epoch"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import looks_into
-from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.watched import is_watched
 
 __all__ = ["TRACKERS", "Found", "Takes", "Tracker", "nested_logs"]
 

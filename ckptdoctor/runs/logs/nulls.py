@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ckptdoctor.metadata import is_best, is_loss
-from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.watched import is_watched
 
 __all__ = ["Nulls"]
 

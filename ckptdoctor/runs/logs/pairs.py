@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -11,13 +10,11 @@ from ckptdoctor.metadata import SPLIT_WORDS, Source, is_loss, is_unknown_score, 
 from ckptdoctor.runs.logs.coco_lines import of_coco
 from ckptdoctor.runs.logs.languages import in_english
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
+from ckptdoctor.runs.logs.watched import REDUCED_SCALE, is_watched
 
 __all__ = [
-    "REDUCED_SCALE",
     "begins_with_split",
     "headed_by",
-    "is_scale",
-    "is_watched",
     "may_be_watched",
     "values_in",
 ]
@@ -107,32 +104,10 @@ _LOSSES = frozenset(
 )
 """Words that say which of several losses it is."""
 _MARKS = ("epoch", "epochs", "ep")
-_LABELS = ("loss", "lr", "grad_norm", "grad norm", "gradnorm", "learning_rate", "learning rate")
-_SCALE = re.compile(r"loss[_ ]?scale(?!\w)", re.IGNORECASE)
 _SCALED = re.compile(
     rf"(?:attempted loss scale: {NUMBER}, reducing to|reducing loss scale to) ({NUMBER})",
     re.IGNORECASE,
 )
-REDUCED_SCALE = "reduced loss scale"
-"""What a scaler falls to when a step overflows: a loss scale that stands in a line may be fixed."""
-
-
-@functools.lru_cache(maxsize=4096)  # a log says the same names in every epoch
-def is_watched(name: str) -> bool:
-    """Whether a value is a metric, a loss, a learning rate, a gradient norm or a loss scale."""
-    lower = name.lower()
-    return (
-        lower.endswith(_LABELS)
-        or lower.startswith(_LABELS)
-        or lower.rpartition("/")[2].startswith(_LABELS)
-        or named_metric(name, 0.0, Source.LOG) is not None
-        or is_scale(name)
-    )
-
-
-def is_scale(name: str) -> bool:
-    """Whether a value is the scale of the loss in mixed precision."""
-    return _SCALE.search(name) is not None
 
 
 def headed_by(text: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.logs.log_reading import Row
 
 __all__ = ["Scalar", "rows_of_scalars"]

@@ -6,8 +6,8 @@ A training script prints the same few shapes of line a million times.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import METRIC_SIGNS
 from ckptdoctor.runs.logs.any_word import any_word
 from ckptdoctor.runs.logs.marks import Mark

@@ -17,9 +17,9 @@ from ckptdoctor.runs.logs.documents import Unread, document_of
 from ckptdoctor.runs.logs.encoding import LogText
 from ckptdoctor.runs.logs.headings import heading_of
 from ckptdoctor.runs.logs.log_reading import Row
-from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.reading import RowReader, row_reader
 from ckptdoctor.runs.logs.settings import length_of_settings
+from ckptdoctor.runs.logs.watched import is_watched
 from ckptdoctor.sources.descriptors import pread
 
 __all__ = ["shows_training"]

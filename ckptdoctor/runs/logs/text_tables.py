@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import SPLIT_WORDS, is_loss
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, position
-from ckptdoctor.runs.logs.pairs import is_watched
 from ckptdoctor.runs.logs.spelled import NUMBER, plain
+from ckptdoctor.runs.logs.watched import is_watched
 
 __all__ = ["TableRow", "TextTable", "UprightTable", "bare_table_of", "head_of"]
 

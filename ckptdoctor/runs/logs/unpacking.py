@@ -11,8 +11,10 @@ import importlib
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["PACKED_SUFFIXES", "Unpacking", "unpacking"]
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.trend.noise import FEWEST_FOR_NOISE, noise_of
 from ckptdoctor.runs.trend.resolution import resolution_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from dataclasses import dataclass
 
 from ckptdoctor.histories import Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.fall import Gained
 from ckptdoctor.runs.trend.noise import deviation

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from ckptdoctor.histories import Alarm, AlarmKind, Clock, Position
 from ckptdoctor.metadata import Mode, Split, is_best, split_of
-from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, is_scale
+from ckptdoctor.runs.logs.watched import REDUCED_SCALE, is_scale
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.explosion import SIGMAS, LossWatch

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ckptdoctor import metadata
 from ckptdoctor.histories import History, Position
-from ckptdoctor.runs.logs.pairs import is_scale
+from ckptdoctor.runs.logs.watched import is_scale
 
 __all__ = ["is_loss", "is_norm", "is_rate", "is_telling", "rate_of", "rates_of"]
 

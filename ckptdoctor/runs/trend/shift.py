@@ -13,8 +13,8 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.noise import FEWEST_FOR_NOISE, noise_of
 from ckptdoctor.runs.trend.resolution import ROUNDED, resolution_of

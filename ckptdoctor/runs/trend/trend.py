@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.histories import Clock, History, Position, Shift
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.age import Age
 from ckptdoctor.runs.trend.decline import DeclineDetector

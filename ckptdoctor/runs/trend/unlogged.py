@@ -6,9 +6,9 @@ import itertools
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.histories import Position
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import Mode
 
 __all__ = ["FrozenBest", "JumpedBuffer", "frozen_best", "jumped_buffers"]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptdoctor.runs.logs.pairs import REDUCED_SCALE, begins_with_split, is_watched, values_in
+from ckptdoctor.runs.logs.pairs import begins_with_split, values_in
+from ckptdoctor.runs.logs.watched import REDUCED_SCALE, is_watched
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ckptdoctor.layouts.folder import Folder
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Expert", "Layer", "Model", "Optimizer", "TagNames", "names_in"]
 

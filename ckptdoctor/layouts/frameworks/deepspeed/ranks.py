@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.layouts.contents import count_in, values_in
 from ckptdoctor.layouts.files import Absent, PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks.deepspeed.names import Expert, Layer, Model, Optimizer, TagNames
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["Facts", "absent_ranks", "facts_of"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.runs.logs.log_reading import Row
 
 __all__ = ["Document", "Part", "Unread"]

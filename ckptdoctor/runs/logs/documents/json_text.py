@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from ckptdoctor.lean_dataclass import dataclass
 
 __all__ = ["bare_name", "is_json_lines", "objects", "parsed"]
 

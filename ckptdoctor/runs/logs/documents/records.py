@@ -9,7 +9,7 @@ from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.nulls import Nulls
 from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, number, numbers, position
-from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.watched import is_watched
 
 __all__ = ["axis_of", "is_epoch", "is_step", "rows_of_records"]
 

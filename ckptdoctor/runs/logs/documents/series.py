@@ -11,7 +11,7 @@ from ckptdoctor.runs.logs.documents.document import Unread
 from ckptdoctor.runs.logs.documents.records import is_epoch, is_step
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.numbers import number, numbers, position
-from ckptdoctor.runs.logs.pairs import is_watched
+from ckptdoctor.runs.logs.watched import is_watched
 
 __all__ = ["rows_of_series"]
 
