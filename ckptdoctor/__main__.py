@@ -20,7 +20,7 @@ def main() -> NoReturn:
     catch_interrupts()
     code = run(sys.argv[1:])
     # Python would end itself by the signal where one came in a class that was being made.
-    if code == _INTERRUPTED or "ckptdoctor.scanning.libtorch" in sys.modules:
+    if code == _INTERRUPTED or _has_library():
         _leave(code)
     sys.exit(code)
 
@@ -34,6 +34,13 @@ def _fill_closed_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def _has_library() -> bool:
+    """Whether torch's library is loaded, by whoever computed with it or for copies of us."""
+    preload = sys.modules.get("ckptdoctor.scanning.preload")
+    is_preloaded = preload is not None and preload.is_preloaded()
+    return is_preloaded or "ckptdoctor.scanning.libtorch" in sys.modules
 
 
 def _leave(code: int) -> NoReturn:
@@ -76,6 +83,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _work(arguments: list[str]) -> int:
+    from ckptdoctor.cli.ahead import load_ahead
+
+    load_ahead(arguments)
     from typer.main import get_command
 
     from ckptdoctor.cli.app import app

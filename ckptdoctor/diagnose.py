@@ -73,12 +73,21 @@ def examine(
         UsageError: no run has the metric that the user names.
     """
     how = how or Examination()
-    waiting = measured(files_of(found), how, Keeper(how).kept)
+    waiting = _kept(files_of(found), how)
     members = [member for member, _ in waiting]
     formed = form_runs(members, wish, one_by_one=one_by_one, pointers=pointers)
     refuse_what_is_not_there([run.choice for run in formed.runs], wish)
     report = judged(waiting, formed, how)
     return replace(report, crashes=(*failed_plugins(), *report.crashes))
+
+
+def _kept(files: Sequence[CheckpointFiles], how: Examination) -> list[tuple[Member, Kept]]:
+    """What is kept of every checkpoint, in order."""
+    if not how.copies:
+        return measured(files, how, Keeper(how).kept)
+    from ckptdoctor.by_copies import measured_by_copies
+
+    return measured_by_copies(files, how, {})
 
 
 def files_of(found: Sequence[Path | CheckpointFiles]) -> list[CheckpointFiles]:

@@ -53,6 +53,7 @@ class Examination:
         expect: told of the bytes that a file will take, before they are scanned.
         memory: asked before a file is read, and told after; None to read each.
         executor: of ``concurrent.futures``, whose workers read the files; None to read them here.
+        copies: of this process, which read a share of the files each; 0 for none.
         promptly: whether somebody waits for each checkpoint: one that is scanned is not kept
             waiting while more are opened.
     """
@@ -64,6 +65,7 @@ class Examination:
     expect: Callable[[Path, int], None] | None = None
     memory: Memory | None = None
     executor: Executor | None = None
+    copies: int = 0
     promptly: bool = False
 
 

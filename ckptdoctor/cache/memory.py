@@ -33,7 +33,7 @@ from ckptdoctor.manifest import manifest_path
 from ckptdoctor.places import looks_into
 from ckptdoctor.sources.descriptors import is_far, key_of, mark_of
 
-__all__ = ["Memory", "Question", "Recall", "memory_for"]
+__all__ = ["Learnt", "Memory", "Question", "Recall", "memory_for"]
 
 _SETTLED_NS = 2_000_000_000
 """Whoever wrote a file within this time may write again without a change of its times: those of
@@ -75,6 +75,21 @@ class Recall:
     newest: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What was asked and kept, by the keys of files.
+
+    Attributes:
+        asked: all that was asked for.
+        read_at: when those were read that were remembered.
+        kept: when those were read that are remembered from now on.
+    """
+
+    asked: set[bytes]
+    read_at: dict[bytes, int]
+    kept: dict[bytes, int]
+
+
 class Memory:
     """What is remembered, for the time of one command.
 
@@ -84,6 +99,7 @@ class Memory:
     """
 
     def __init__(self, folder: Path, program: bytes) -> None:
+        self._folder = folder
         self._database = Database(folder)
         self._program = program
         self._structures, self._packer = Structures(), Packer()
@@ -119,6 +135,21 @@ class Memory:
     def known(self) -> Recall:
         """How much is remembered now, what was read just now as well."""
         return self._recall_of(self._kept | self._read_at)
+
+    def again(self) -> Memory:
+        """The same anew, for a copy of this process: it must not touch what another has open."""
+        return Memory(self._folder, self._program)
+
+    @property
+    def learnt(self) -> Learnt:
+        """What was asked and kept so far."""
+        return Learnt(self._asked, self._read_at, self._kept)
+
+    def learn(self, learnt: Learnt) -> None:
+        """Count what another has asked and kept, who remembers in the same place."""
+        self._asked |= learnt.asked
+        self._read_at |= learnt.read_at
+        self._kept |= learnt.kept
 
     def _recall_of(self, read_at: Mapping[bytes, int]) -> Recall:
         times = read_at.values()

@@ -180,7 +180,7 @@ NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text.")]
 JobsOption = Annotated[
     int | None,
     typer.Option(
-        min=1, max=256, metavar="N", help="Threads. Default: one a core.", show_default=False
+        min=1, max=256, metavar="N", help="Cores to use. Default: all.", show_default=False
     ),
 ]
 

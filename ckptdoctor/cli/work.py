@@ -12,7 +12,7 @@ from ckptdoctor.cli.options import FailOn, Format, Mode
 from ckptdoctor.cli.output import ProgressBar, note, write_result
 from ckptdoctor.cli.remembering import remembering
 from ckptdoctor.runs.discover import discover
-from ckptdoctor.scanning.gradual import FEW_NBYTES
+from ckptdoctor.scanning.amount import FEW_NBYTES
 from ckptdoctor.scanning.preload import preload
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ckptdoctor.tasks.examine import Examine
 
 __all__ = ["examine_files", "examine_paths", "examining", "screen_for", "wish_of", "write_scan"]
+
+
+_FEWEST_SHARED = 8
+"""Of fewer files it is not asked whether copies of this process shall read them."""
 
 
 def examine_paths(
@@ -74,9 +78,13 @@ def examine_paths(
 
         return survey(found, how, wish)
 
-    with _workers_of(cluster) as executor, remembering(wanted=cached, quiet=quiet) as memory:
+    with contextlib.ExitStack() as stack:
+        memory = stack.enter_context(remembering(wanted=cached, quiet=quiet))
         is_known = memory is not None and memory.holds_all(found.checkpoints)
         parts = [one.path for files in found.checkpoints for one in files.parts]
+        executor = stack.enter_context(_workers_of(cluster))
+        is_shared = not (cluster or take or is_known)
+        copies = _copies(found.checkpoints, jobs, memory) if is_shared else 0
         return _watched(
             whole_run,
             jobs=jobs,
@@ -86,6 +94,7 @@ def examine_paths(
             has_much=executor is None and not is_known and _is_much(parts),
             files=parts,
             executor=executor,
+            copies=copies,
         )
 
 
@@ -95,6 +104,18 @@ def _workers_of(cluster: str) -> contextlib.AbstractContextManager[Executor | No
     from ckptdoctor.executors.cluster import cluster_at
 
     return cluster_at(cluster)
+
+
+def _copies(checkpoints: Sequence[CheckpointFiles], jobs: int | None, memory: Memory | None) -> int:
+    """How many copies of this process shall help to read the files."""
+    single = [files.parts[0].path for files in checkpoints if files.is_single]
+    if len(single) < _FEWEST_SHARED or jobs == 1:
+        return 0
+    from ckptdoctor.executors.worth import copies_for
+    from ckptdoctor.scanning.scanner import available_cores
+
+    unknown = [path for path in single if memory is None or not memory.holds(path, None)]
+    return copies_for(unknown, min(available_cores(), jobs or available_cores()))
 
 
 def examining(*, jobs: int | None, quiet: bool, cached: bool = False, cluster: str = "") -> Examine:
@@ -165,6 +186,7 @@ def _watched(
     files: Iterable[Path],
     memory: Memory | None = None,
     executor: Executor | None = None,
+    copies: int = 0,
 ) -> Report:
     """The report, with a progress bar while it is made, and a note for every bug of ours."""
     if has_much:
@@ -180,6 +202,7 @@ def _watched(
                 expect=bar.expect,
                 memory=memory,
                 executor=executor,
+                copies=copies,
             )
         )
     for crash in report.crashes:

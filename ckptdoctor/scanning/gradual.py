@@ -8,14 +8,12 @@ import threading
 from collections.abc import Callable
 
 from ckptdoctor.dtypes import DType
+from ckptdoctor.scanning.amount import FEW_NBYTES
 from ckptdoctor.scanning.kernels import Extremes, Kernels, Measurement, Worker
 from ckptdoctor.scanning.plain import PlainWorker
 from ckptdoctor.scanning.preload import is_preloaded
 
-__all__ = ["FEW_NBYTES", "Gradual", "kernels_for"]
-
-FEW_NBYTES = 2 << 20
-"""So much is measured by Python alone: it takes a quarter of the time that loading takes."""
+__all__ = ["Gradual", "kernels_for"]
 
 _BACKEND_VARIABLE = "CKPTDOCTOR_BACKEND"
 _SHORT_NBYTES = 1 << 17

@@ -11,9 +11,10 @@ import pytest
 from ckptdoctor.dtypes import BY_NAME
 from ckptdoctor.errors import UsageError
 from ckptdoctor.scanning import gradual
+from ckptdoctor.scanning.amount import FEW_NBYTES
 from ckptdoctor.scanning.backends import load_kernels
 from ckptdoctor.scanning.eager import load_eager
-from ckptdoctor.scanning.gradual import FEW_NBYTES, Gradual, kernels_for
+from ckptdoctor.scanning.gradual import Gradual, kernels_for
 from ckptdoctor.scanning.kernels import Kernels, Measurement
 from ckptdoctor.scanning.libtorch import load_libtorch
 
