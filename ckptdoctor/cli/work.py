@@ -112,7 +112,7 @@ def _copies(checkpoints: Sequence[CheckpointFiles], jobs: int | None, memory: Me
     if len(single) < _FEWEST_SHARED or jobs == 1:
         return 0
     from ckptdoctor.executors.worth import copies_for
-    from ckptdoctor.scanning.scanner import available_cores
+    from ckptdoctor.scanning.cores import available_cores
 
     unknown = [path for path in single if memory is None or not memory.holds(path, None)]
     return copies_for(unknown, min(available_cores(), jobs or available_cores()))

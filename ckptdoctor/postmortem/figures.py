@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from ckptdoctor.runs.departure.course import Course, CourseBuilder, Moment, Trai
 from ckptdoctor.runs.departure.sampled import SampledCourse, gap_of
 from ckptdoctor.runs.discover import checkpoint_at
 from ckptdoctor.runs.run import Run
+from ckptdoctor.scanning.cores import available_cores
 from ckptdoctor.scanning.difference import Side
 from ckptdoctor.scanning.elements import elements
 from ckptdoctor.scanning.norms import Norms, load_norms
@@ -103,7 +103,7 @@ def measure(run: Run, how: Looking) -> Figures:
     for trait in (Trait.LARGEST, Trait.NON_FINITE):
         if trait in sampled.series:
             builder.series[trait] = dict(sampled.series[trait])  # type: ignore[arg-type]
-    with ThreadPoolExecutor(how.jobs or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(how.jobs or available_cores()) as pool:
         measuring = _Measuring(builder, pool, how)
         measuring.run([one.path for one in run.saved], sampled.moments)
     course = Course(

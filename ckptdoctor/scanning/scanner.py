@@ -6,7 +6,6 @@ training overwrites meanwhile would kill us with SIGBUS. Memory does not grow wi
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from ckptdoctor.checkpoint import Checkpoint, Structure
 from ckptdoctor.scanning.backends import load_kernels
+from ckptdoctor.scanning.cores import available_cores
 from ckptdoctor.scanning.gradual import kernels_for
 from ckptdoctor.scanning.kernels import Kernels
 from ckptdoctor.scanning.pending import PendingScan
@@ -25,17 +25,10 @@ from ckptdoctor.scanning.thread import ThreadState, decode
 from ckptdoctor.scanning.views import Budget, measure_view
 from ckptdoctor.sources.descriptors import expect
 
-__all__ = ["Scanner", "available_cores"]
+__all__ = ["Scanner"]
 
 Progress = Callable[[int], None]
 """Called from the threads with the number of bytes just done."""
-
-
-def available_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Scanner:

@@ -33,8 +33,9 @@ import torch
 
 from ckptdoctor.checkpoint import Checkpoint, StorageRef
 from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.scanning.cores import available_cores
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, Task, make_plan
-from ckptdoctor.scanning.scanner import Scanner, available_cores
+from ckptdoctor.scanning.scanner import Scanner
 from tests.benchmarks.scan_processes import as_installed, measure_shape, peak_anonymous
 from tests.benchmarks.scan_shapes import SHAPES
 

@@ -27,7 +27,7 @@ from ckptdoctor.scanning import views
 from ckptdoctor.scanning.backends import BACKEND_VARIABLE
 from ckptdoctor.scanning.kernels import EMPTY, Extremes, Kernels, Measurement
 from ckptdoctor.scanning.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
-from ckptdoctor.scanning.scanner import Scanner, available_cores
+from ckptdoctor.scanning.scanner import Scanner
 from ckptdoctor.sources import positioned
 from tests.builders import data_span, patched, rezip, save, tensor_of
 from tests.scanning.builders import backends, scan_file, scan_tensors, stats_of
@@ -452,14 +452,6 @@ def test_a_bogus_backend_is_told_to_whoever_waits(
     path = save(tmp_path / "a.pt", {"x": ramp(3)})
     with pytest.raises(UsageError, match="bogus"):
         scan_file(path)
-
-
-def test_the_number_of_threads_is_that_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert available_cores() >= 1
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    for known, told in ((6, 6), (None, 1)):
-        monkeypatch.setattr(os, "cpu_count", lambda known=known: known)
-        assert available_cores() == told
 
 
 # -- checksums -----------------------------------------------------------------------------------
