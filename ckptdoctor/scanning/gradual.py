@@ -57,10 +57,15 @@ class Gradual:
         """A worker for the calling thread."""
         return _GradualWorker(self)
 
-    def is_enough(self, nbytes: int) -> bool:
-        """Whether so many more bytes make it worth while to load the backend."""
+    def is_enough(self, nbytes: int, longest: int) -> bool:
+        """Whether so many more bytes make it worth while to load the backend.
+
+        Args:
+            nbytes: all of them.
+            longest: those of the longest tensor.
+        """
         self._left -= nbytes
-        return self._loaded is not None or nbytes > _SHORT_NBYTES or self._left < 0
+        return self._loaded is not None or longest > _SHORT_NBYTES or self._left < 0
 
     def loaded(self) -> Kernels:
         """The backend."""
@@ -83,21 +88,21 @@ class _GradualWorker:
         self._turn: contextlib.AbstractContextManager[object] = _NOBODY_WAITS
         self._is_plain = True
 
-    def _prepare(self, nbytes: int) -> None:
-        if self._is_plain and self._kernels.is_enough(nbytes):
+    def _prepare(self, nbytes: int, longest: int) -> None:
+        if self._is_plain and self._kernels.is_enough(nbytes, longest):
             self._worker = self._kernels.loaded().worker()
             self._turn = self._kernels.turn()
             self._is_plain = False
 
     def measure(self, buffer: memoryview, dtype: DType) -> Measurement:
         """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
-        self._prepare(len(buffer))
+        self._prepare(len(buffer), len(buffer))
         with self._turn:
             return self._worker.measure(buffer, dtype)
 
     def rows(self, buffer: memoryview, dtype: DType, count: int, width: int) -> Extremes:
         """See :class:`~ckptdoctor.scanning.kernels.Worker`."""
-        self._prepare(count * width * dtype.itemsize)
+        self._prepare(count * width * dtype.itemsize, width * dtype.itemsize)
         with self._turn:
             return self._worker.rows(buffer, dtype, count, width)
 

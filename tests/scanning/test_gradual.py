@@ -86,6 +86,15 @@ def test_rows_count_by_their_bytes(load: Counting) -> None:
     assert load.count == 0
 
 
+def test_many_short_tensors_together_are_no_long_one(load: Counting) -> None:
+    """A small model is measured before the library would be loaded."""
+    worker = kernels_for(load).worker()
+    rows = floats(100 * 1024)
+    low, high = worker.rows(rows, FLOATS, 100, 1024)
+    assert (min(low), max(high)) == (min(rows.cast("f")), max(rows.cast("f")))
+    assert load.count == 0
+
+
 def test_a_backend_that_measures_one_at_a_time_is_asked_in_turn() -> None:
     kernels = Gradual(load_eager)
     worker = kernels.worker()
