@@ -101,38 +101,18 @@ def _repr(self: Any) -> str:
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-class _Values:
-    """The values of an instance that tell it from others, as a tuple."""
-
-    __slots__ = ("_cls", "_get", "_hashed")
-
-    def __init__(self, cls: type[Any], *, hashed: bool) -> None:
-        self._cls = cls
-        self._hashed = hashed
-        self._get: Any = None
-
-    def __call__(self, instance: object) -> tuple[object, ...]:
-        if self._get is None:
-            self._get = self._getter()
-        values: tuple[object, ...] = self._get(instance)
-        return values
-
-    def _getter(self) -> Any:
-        names = [
-            field.name
-            for field in dataclasses.fields(self._cls)
-            if (field.hash if self._hashed and field.hash is not None else field.compare)
-        ]
-        if len(names) > 1:
-            return attrgetter(*names)
-        return lambda instance: tuple(getattr(instance, name) for name in names)
+def _values_of(names: list[str]) -> Callable[[Any], Any]:
+    """What gives the values of these fields, as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda instance: tuple(getattr(instance, name) for name in names)
 
 
 def _add_comparison(cls: type[Any], *, frozen: bool) -> None:
-    own = cls.__dict__
+    own, fields = cls.__dict__, dataclasses.fields(cls)
     has_hash = own.get("__hash__") is not None
     if "__eq__" not in own:
-        compared = _Values(cls, hashed=False)
+        compared = _values_of([field.name for field in fields if field.compare])
 
         def equal(self: object, other: object) -> Any:
             if other.__class__ is self.__class__:
@@ -145,7 +125,8 @@ def _add_comparison(cls: type[Any], *, frozen: bool) -> None:
     if not frozen:
         setattr(cls, "__hash__", None)  # noqa: B010  (for mypy)
         return
-    hashed = _Values(cls, hashed=True)
+    counts = [(field.name, field.compare if field.hash is None else field.hash) for field in fields]
+    hashed = _values_of([name for name, is_hashed in counts if is_hashed])
 
     def hash_of(self: object) -> int:
         return hash(hashed(self))

@@ -33,6 +33,7 @@ from typing import Self
 import torch
 from zlib_ng import zlib_ng
 
+from ckptdoctor.bulk import few_collections
 from ckptdoctor.checkpoint import Checkpoint, StorageRef
 from ckptdoctor.dtypes import BY_NAME, DType
 from ckptdoctor.formats import opened, read_checkpoint
@@ -280,7 +281,7 @@ def _headers(root: Path, count: int, rounds: int) -> None:
     torch.save({"model": {f"block.{i}.weight": torch.zeros(2) for i in range(count)}}, path)
 
     def ours() -> None:
-        with opened(path) as file:
+        with few_collections(), opened(path) as file:  # as commands and functions read
             read_checkpoint(file)
 
     candidates: dict[str, Callable[[], object]] = {
