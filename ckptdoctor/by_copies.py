@@ -69,7 +69,7 @@ def measured_by_copies(
                 work = partial(_there, [found[at] for at in share], alone)
                 copies.append(Copy(work, partial(_told, how), copies))
                 stack.callback(copies[-1].end)
-        keeper = Keeper(how, layouts, one_of_many=True)
+        keeper = Keeper(how, layouts)
 
         def read_here(share: Sequence[int], how: Examination) -> None:
             files = [found[at] for at in share]
