@@ -21,23 +21,12 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that tests start: before torch
 
 import pytest
-import torch
-from hypothesis import HealthCheck, settings
 
 from tests.crashes import no_rule_crashes, note_crashes
 
 __all__ = ["no_rule_crashes"]
 
-torch.set_num_threads(1)
 note_crashes()
-
-# The same few examples each time for whoever waits; CI asks for the profile of many, at random.
-# Neither holds a clock against an example: beside others, it takes as long as it gets.
-settings.register_profile(
-    "many", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile("few", settings.get_profile("many"), derandomize=True, max_examples=25)
-settings.load_profile("few")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,19 +56,6 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
 def _looked_at(file: Any) -> None:
     """Refuses what is closed, as a system does that is asked to sync it."""
     os.fstat(file if isinstance(file, int) else file.fileno())
-
-
-def _one_handler_for_torch() -> None:
-    """Have torch's loggers hand on what they are told.
-
-    There are sixty that do not; pytest puts its handlers on each of them, six times a test.
-    """
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("torch") and isinstance(logger, logging.Logger):
-            logger.propagate = True
-
-
-_one_handler_for_torch()
 
 
 @pytest.fixture(
@@ -154,15 +130,55 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     Looking through them again and again took a tenth of the time of all tests.
     """
     gc.enable()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Import torch and Hypothesis, once their bytecode is kept, in whatever runs tests.
+
+    Who hands them out to workers needs neither, and every worker waits for it. This is called
+    after pytest's cache is there, and before Hypothesis looks for the profile that is asked for.
+    """
+    _keep_bytecode(config)
+    hands_out = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if not hands_out or config.getoption("--hypothesis-profile"):
+        _profiles_of_hypothesis()
+        _prepare_torch()
+
+
+def _keep_bytecode(config: pytest.Config) -> None:
     if not sys.dont_write_bytecode or not config.pluginmanager.has_plugin("cacheprovider"):
         return
     sys.dont_write_bytecode = False
     sys.pycache_prefix = str(config.cache.mkdir("bytecode"))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+
+
+def _profiles_of_hypothesis() -> None:
+    """The same few examples each time for whoever waits; CI asks for many, at random.
+
+    Neither holds a clock against an example: beside others, it takes as long as it gets.
+    """
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "many", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    many = settings.get_profile("many")
+    settings.register_profile("few", many, derandomize=True, max_examples=25)
+    settings.load_profile("few")
+
+
+def _prepare_torch() -> None:
+    """One thread, and loggers that hand on what they are told.
+
+    There are sixty that do not; pytest puts its handlers on each of them, six times a test.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("torch") and isinstance(logger, logging.Logger):
+            logger.propagate = True
