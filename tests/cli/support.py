@@ -5,11 +5,14 @@ Most of them are forked, see :mod:`tests.cli.forking`; the others start anew.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,7 @@ from tests.cli.forking import CAN_FORK, run_forked
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m|\x1b")
 _BUG = 70
+_ROOT = Path(__file__).parents[2]
 _OF_A_START = re.compile("PYTHON|LANG|LC_|LD_|HOME|COVERAGE")
 
 
@@ -54,7 +58,7 @@ def run(
 
     Args:
         arguments: of the command.
-        cwd: its folder.
+        cwd: its folder. Of one that is forked it is never ours, whose settings it would look for.
         env: set in its environment.
         code: a piece of Python to run with the arguments instead.
         anew: whether Python is to start anew. It does for ``code``, and where ``env`` has a word
@@ -72,6 +76,8 @@ def run(
     }
     whole = clean | dict(env or {})
     if CAN_FORK and code is None and not anew and not any(map(_OF_A_START.match, env or {})):
+        if cwd is None and Path.cwd() == _ROOT:
+            cwd = _nowhere()
         ended, out, err = run_forked([*map(str, arguments)], cwd=cwd, env=whole, timeout_s=120)
         return _sound(Outcome(ended, out.decode(), err.decode()))
     finished = subprocess.run(
@@ -85,6 +91,14 @@ def run(
     )
     outcome = Outcome(finished.returncode, finished.stdout.decode(), finished.stderr.decode())
     return outcome if code is not None or "PYTHONPATH" in (env or {}) else _sound(outcome)
+
+
+@functools.cache
+def _nowhere() -> Path:
+    """An empty folder, below none that has settings."""
+    folder = tempfile.mkdtemp(prefix="ckptdoctor-nowhere-")
+    atexit.register(os.rmdir, folder)
+    return Path(folder)
 
 
 def _sound(outcome: Outcome) -> Outcome:
