@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ckptdoctor.dtypes import BY_NAME, NUMPY, SAFETENSORS, STORAGE_CLASSES, DType, Kind
+from tests.each import each
 
 SMALL_FLOATS = [
     dtype for dtype in BY_NAME.values() if dtype.finite_bits is not None and dtype.itemsize <= 2
@@ -15,7 +16,10 @@ SMALL_FLOATS = [
 FLOATS = [dtype for dtype in BY_NAME.values() if dtype.kind is Kind.FLOAT]
 
 
-@pytest.mark.parametrize("dtype", SMALL_FLOATS, ids=lambda dtype: dtype.name)
+@each(
+    "dtype",
+    SMALL_FLOATS,
+)
 def test_every_finite_magnitude_decodes_as_torch_reads_it(dtype: DType) -> None:
     assert dtype.finite_bits is not None
     integer = torch.int16 if dtype.itemsize == 2 else torch.uint8
@@ -24,13 +28,19 @@ def test_every_finite_magnitude_decodes_as_torch_reads_it(dtype: DType) -> None:
     assert [dtype.decode(magnitude) for magnitude in range(dtype.finite_bits + 1)] == expected
 
 
-@pytest.mark.parametrize("dtype", FLOATS, ids=lambda dtype: dtype.name)
+@each(
+    "dtype",
+    FLOATS,
+)
 def test_the_largest_finite_value_is_torchs(dtype: DType) -> None:
     assert dtype.max_finite == torch.finfo(getattr(torch, dtype.name)).max
     assert dtype.decode(dtype.finite_bits or 0) == dtype.max_finite
 
 
-@pytest.mark.parametrize("dtype", FLOATS, ids=lambda dtype: dtype.name)
+@each(
+    "dtype",
+    FLOATS,
+)
 def test_just_above_the_largest_finite_value_is_none(dtype: DType) -> None:
     integer = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize]
     above = 0x80 if dtype.nan_is_negative_zero else (dtype.finite_bits or 0) + 1
@@ -39,7 +49,10 @@ def test_just_above_the_largest_finite_value_is_none(dtype: DType) -> None:
     assert math.isinf(value.to(torch.float64).item()) is (dtype.inf_bits == above)
 
 
-@pytest.mark.parametrize("dtype", BY_NAME.values(), ids=lambda dtype: dtype.name)
+@each(
+    "dtype",
+    BY_NAME.values(),
+)
 def test_sizes_are_torchs(dtype: DType) -> None:
     assert getattr(torch, dtype.name).itemsize == dtype.itemsize
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import ckptdoctor
+from tests.each import each
 
 
 def modules_of(package: Path) -> dict[str, Path]:
@@ -51,7 +52,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not found, "\n imports ".join(found)
 
 
-@pytest.mark.parametrize(
+@each(
     "back",
     [
         "import house.a",

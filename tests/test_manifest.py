@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from ckptdoctor.diagnose import examine
 from ckptdoctor.finding import Verdict
 from ckptdoctor.manifest import RestoredFrom, manifest_path, manifest_text, restored_from
 from tests.builders import save
+from tests.each import each
 
 
 def restored(folder: Path, *, trusted: bool = True) -> tuple[Path, Path]:
@@ -61,7 +61,7 @@ def test_a_file_that_is_not_to_be_trusted_says_so(tmp_path: Path) -> None:
     assert codes(path) == {"CD206"}
 
 
-@pytest.mark.parametrize(
+@each(
     "content",
     [
         *("", "[]", "{", "null", "[" * 5000, '{"tool": 1}', '{"tool": {"name": "other"}}'),
@@ -93,7 +93,7 @@ def changed(content: dict[str, Any], **parts: Any) -> str:
     return json.dumps(content | parts)
 
 
-@pytest.mark.parametrize(
+@each(
     "parts",
     [
         {"schema_version": 2},
@@ -119,7 +119,7 @@ def test_no_note_tells_nothing(tmp_path: Path) -> None:
     assert restored_from(path) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("parts", "scale"),
     [
         ({"scale": 0.75}, 0.75),

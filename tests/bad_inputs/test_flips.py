@@ -15,6 +15,7 @@ from ckptdoctor.formats import Limits, safetensors
 from ckptdoctor.formats.open_file import OpenFile
 from tests.bad_inputs.each_format import EACH_FORMAT, Sample
 from tests.bad_inputs.flipping import Outcome, every_bit, tallied
+from tests.each import each
 
 ELEMENT = struct.pack("<f", 2.75)  # stands in a.weight and nowhere else
 SAMPLES = [pytest.param(sample, id=sample.name) for sample in EACH_FORMAT]
@@ -47,7 +48,7 @@ def test_many_flipped_bits_are_noticed(sample: Sample, tmp_path: Path) -> None:
 STORED = [pytest.param(one, id=one.name) for one in EACH_FORMAT if ELEMENT in one.data]
 
 
-@pytest.mark.parametrize("sample", STORED)
+@each("sample", STORED)
 def test_a_flip_in_a_weight_counts_as_a_change(sample: Sample, tmp_path: Path) -> None:
     tally = tallied(sample, tmp_path, [8 * sample.data.index(ELEMENT)])
     expected = Outcome.REPORTED if sample.checked else Outcome.SILENT

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tests.bad_inputs.execution import LIMIT_MB, LIMIT_S, TARGETS, Tally, run_target
+from tests.each import each
 
 FEW, MANY = 150, 3000
 
@@ -34,7 +35,7 @@ def test_many_more_inputs_are_read_or_refused(target: str) -> None:
     check(run_target(target, MANY, seed=1), MANY)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@each("target", TARGETS)
 def test_an_input_follows_from_seed_and_number(target: str) -> None:
     make, _ = TARGETS[target]
     once, again = ([make(random.Random(f"7:{n}")) for n in range(50)] for _ in range(2))

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from tests.builders import load, save
 from tests.cli.support import run
+from tests.each import each
 
 
 def a_run(folder: Path, *, word: str = "epoch", scale: float = 1.0, nan_at: int = 0) -> Path:
@@ -73,7 +74,7 @@ def test_until_an_epoch_and_as_safetensors(tmp_path: Path) -> None:
     torch.testing.assert_close(found["layer.weight"], expected(4, 5))
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "words"),
     [
         (["--average", "1"], "at least 2 checkpoints"),

@@ -9,6 +9,7 @@ import pytest
 from ckptdoctor.errors import UsageError
 from ckptdoctor.rules import ALL_RULES, FAMILIES, find_rule
 from tests.cli.support import ANSI, run
+from tests.each import each
 
 
 def test_without_a_code_every_code_is_listed() -> None:
@@ -21,7 +22,10 @@ def test_without_a_code_every_code_is_listed() -> None:
     assert all(len(line) <= 80 for line in outcome.stdout.splitlines())
 
 
-@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.code)
+@each(
+    "rule",
+    ALL_RULES,
+)
 def test_a_page_says_what_it_means_and_what_to_do(rule: type) -> None:
     from ckptdoctor.render.console.screen import Screen
     from ckptdoctor.render.explain import explain_text

@@ -12,9 +12,10 @@ from ckptdoctor.errors import (
     NothingToExamineError,
     UsageError,
 )
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "code"),
     [
         (DestinationError("out.json: a folder"), Exit.REFUSED),

@@ -18,6 +18,7 @@ from torch import nn
 from tests.bad_inputs.running import called
 from tests.builders import save
 from tests.cli.support import Outcome, run
+from tests.each import each
 
 NAN = float("nan")
 RISING = [0.34, 0.47, 0.55, 0.61, 0.66, 0.69]
@@ -357,7 +358,7 @@ def test_next_is_the_plan_where_the_run_holds_nan_and_it_runs(tmp_path: Path) ->
     assert "tern_5.pth" in planned.stdout
 
 
-@pytest.mark.parametrize("command", ["scan", "rank", "restore", "plan", "history", "watch"])
+@each("command", ["scan", "rank", "restore", "plan", "history", "watch"])
 def test_metric_and_mode_are_asked_by_every_command_that_ranks(command: str) -> None:
     text = ask(command, "--help").stdout
     assert "--metric" in text

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from ckptdoctor.cli.app import app as ours
 from ckptdoctor.cli.values import take_plain_values
+from tests.each import each
 
 
 class Colour(Enum):
@@ -85,7 +86,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("line", LINES)
+@each("line", LINES)
 def test_values_are_those_of_typer(line: str) -> None:
     arguments = line.split()
     assert outcome(arguments, plainly=True) == outcome(arguments, plainly=False)

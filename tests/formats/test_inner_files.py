@@ -20,6 +20,7 @@ from ckptdoctor.errors import CheckpointError, LimitExceededError
 from ckptdoctor.finding import Finding, Verdict
 from ckptdoctor.formats import open_checkpoint
 from tests.builders import DTYPES, small_model, tensor_of, trained, training_checkpoint
+from tests.each import each
 from tests.formats.oracle import assert_same_scalars, assert_same_tensors, listed
 from tests.formats.test_oracle import TREES, quantized
 
@@ -96,7 +97,7 @@ def test_arrays_stand_beside_tensors(tmp_path: Path, protocol: int) -> None:
     assert_same_tensors(open_checkpoint(tmp_path / "b.pkl"), tree)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@each("protocol", PROTOCOLS)
 def test_a_whole_module_is_named_as_its_state_dict(tmp_path: Path, protocol: int) -> None:
     net = small_model()
     path = dumped(tmp_path / "net.pkl", net, protocol)
@@ -211,8 +212,8 @@ def report_of(path: Path, data: bytes) -> tuple[Verdict, dict[str, Finding]]:
     return report.verdict, {finding.code: finding for finding in report.findings}
 
 
-@pytest.mark.parametrize("protocol", [b"\x80\x02", b"\x80\x04"])
-@pytest.mark.parametrize("misuse", MISUSES.values(), ids=MISUSES.keys())
+@each("protocol", [b"\x80\x02", b"\x80\x04"])
+@each("misuse", MISUSES.values(), ids=MISUSES.keys())
 def test_other_uses_of_the_loader_are_code(misuse: bytes, protocol: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.pkl"
     path.write_bytes(protocol + misuse + b".")
@@ -397,7 +398,7 @@ def test_an_optimizer_keeps_its_names(tmp_path: Path) -> None:
     check(tmp_path / "a.pkl", {"optimizer": optimizer.state_dict()}, 4)
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@each("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_records_are_passed_over(tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "a.pkl"
     records = np.zeros(2, dtype=[("a", "f4"), ("b", "i8")]).view(np.recarray)

@@ -19,6 +19,7 @@ from ckptdoctor.errors import CheckpointError, UnsupportedCheckpointError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import compressed, locate_scalars, open_checkpoint
 from tests.builders import small_model, training_checkpoint
+from tests.each import each
 from tests.formats.oracle import assert_same_tensors
 
 COMPRESSIONS = [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)]
@@ -132,7 +133,10 @@ def calls_of(path: Path) -> list[str]:
     return [call.call for call in open_checkpoint(path).calls]
 
 
-@pytest.mark.parametrize("compress", COMPRESSIONS, ids=str)
+@each(
+    "compress",
+    COMPRESSIONS,
+)
 def test_code_in_an_array_of_objects_is_named(tmp_path: Path, compress: Any) -> None:
     path = tmp_path / "a.joblib"
     tree = {"w": torch.ones(2), "a": np.array([Evil(), 1], dtype=object)}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ckptdoctor.formats import json_stream
 from ckptdoctor.formats.json_stream import JsonError, JsonStream, TooLongError
 from ckptdoctor.formats.source import MemorySource
+from tests.each import each
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -46,7 +47,7 @@ def test_any_object_is_read_through_windows_of_any_size(
         assert read(text) == found
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "message", "offset"),
     [
         (b"", "'{' is expected", 0),

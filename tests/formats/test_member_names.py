@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.formats.member_names import odd_names
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "/etc/passwd",
@@ -39,7 +39,7 @@ def test_a_backslash_is_a_warning() -> None:
     assert problem.severity is Severity.WARNING
 
 
-@pytest.mark.parametrize(
+@each(
     "name", ["a/data.pkl", "a..b/x", "...", ".data/serialization_id", "a:1/data.pkl", "a//b", " "]
 )
 def test_other_names_are_plain(name: str) -> None:
@@ -52,7 +52,7 @@ def test_of_very_many_the_first_are_told_and_the_rest_counted() -> None:
     assert found[-1].message == "99980 more members have names like these"
 
 
-@pytest.mark.parametrize("name", ["..pth", "....pth", "a:1.pth", "C:x.pth", " .pth", "ü\u202e.pth"])
+@each("name", ["..pth", "....pth", "a:1.pth", "C:x.pth", " .pth", "ü\u202e.pth"])
 def test_torch_writes_no_such_name_for_any_file(name: str, tmp_path: Path) -> None:
     torch.save({"w": torch.zeros(2)}, tmp_path / name)
     assert open_checkpoint(tmp_path / name).problems == ()

@@ -28,6 +28,7 @@ from ckptdoctor.formats import (
     read_checkpoint,
 )
 from tests.builders import safetensors_file, save
+from tests.each import each
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title> Sign in \n</title></head><body>"
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456\n"
@@ -60,7 +61,7 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize(("what", "content"), STRANGERS.items(), ids=list(STRANGERS))
+@each(("what", "content"), STRANGERS.items(), ids=list(STRANGERS))
 def test_strangers_are_named(tmp_path: Path, what: str, content: bytes) -> None:
     path = tmp_path / "model.pth"
     path.write_bytes(content)
@@ -88,7 +89,7 @@ def test_strangers_come_with_a_remedy(tmp_path: Path, content: bytes, remedy: st
     assert caught.value.remedy == remedy
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "Sieben Zwerge, äöü\n",
@@ -181,7 +182,7 @@ def test_the_name_does_not_matter(tmp_path: Path) -> None:
 # -- damaged pickles -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "error"),
     [
         (b"\x80\x04\x95", TruncatedCheckpointError),
@@ -191,7 +192,6 @@ def test_the_name_does_not_matter(tmp_path: Path) -> None:
         (b"\xffctorch\n", UnknownFormatError),
         (b"ctorch\nFloatStorage\n\xff", CorruptCheckpointError),
     ],
-    ids=repr,
 )
 def test_damaged_pickles_are_told_apart(
     tmp_path: Path, content: bytes, error: type[CheckpointError]

@@ -24,6 +24,7 @@ from ckptdoctor.formats import Limits, Repeats, opened, read_checkpoint
 from ckptdoctor.formats.pickle.nodes import PickleError
 from ckptdoctor.formats.pickle.opcodes import TRACKING_DISPATCH
 from tests.builders import patched, save, small_model, training_checkpoint
+from tests.each import each
 
 
 def contents(epoch: int) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def test_a_name_of_another_length_is_no_other_structure(tmp_path: Path) -> None:
     assert read(longer, repeats) == read(longer)
 
 
-@pytest.mark.parametrize(
+@each(
     "change",
     [
         lambda made: made.update(epoch=300),  # an opcode of another length

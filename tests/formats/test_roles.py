@@ -12,6 +12,7 @@ from ckptdoctor.checkpoint import Role
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.formats.roles import Unsettled, role_of_dict, role_of_key, settle_roles
 from tests.builders import save
+from tests.each import each
 
 KEYS = {
     Role.MODEL: "model model_state_dict state_dict MODEL net network_weights encoder_state_dict "
@@ -26,9 +27,7 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("key", "role"), [(key, role) for role, keys in KEYS.items() for key in keys.split()]
-)
+@each(("key", "role"), [(key, role) for role, keys in KEYS.items() for key in keys.split()])
 def test_keys_announce_roles(key: str, role: Role | None) -> None:
     assert role_of_key(key) is role
 

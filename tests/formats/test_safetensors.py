@@ -22,6 +22,7 @@ from ckptdoctor.errors import (
 )
 from ckptdoctor.formats import Limits, locate_scalars, open_checkpoint
 from tests.builders import safetensors_file, tensor_of
+from tests.each import each
 from tests.formats.oracle import described, listed
 
 DTYPES = """
@@ -123,7 +124,7 @@ def test_two_hundred_thousand_tensors_are_all_there(tmp_path: Path) -> None:
     assert (len(checkpoint.tensors), checkpoint.problems) == (count, ())
 
 
-@pytest.mark.parametrize(
+@each(
     "header",
     [
         b"{nonsense}",
@@ -141,7 +142,7 @@ def test_a_header_that_is_no_json_is_corrupt(tmp_path: Path, header: bytes) -> N
         open_checkpoint(path)
 
 
-@pytest.mark.parametrize(
+@each(
     ("bad", "why"),
     [
         (5, "describes no tensor"),

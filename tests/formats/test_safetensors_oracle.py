@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 import safetensors
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from ckptdoctor.errors import CheckpointError
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import open_checkpoint
+from tests.each import each
 
 ENTRY = '{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
 PAYLOAD = bytes(8)
@@ -93,14 +93,14 @@ def called_sound(path: Path) -> bool:
     return not any(problem.severity is Severity.ERROR for problem in problems)
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@each("name", REFUSED)
 def test_what_the_library_refuses_is_not_called_sound(name: str, tmp_path: Path) -> None:
     path = written(tmp_path, filled(REFUSED[name]))
     assert not library_takes(path)
     assert not called_sound(path)
 
 
-@pytest.mark.parametrize("name", TAKEN)
+@each("name", TAKEN)
 def test_what_the_library_takes_is_called_sound(name: str, tmp_path: Path) -> None:
     path = written(tmp_path, filled(TAKEN[name]))
     assert library_takes(path)

@@ -35,6 +35,7 @@ from ckptdoctor.formats.open_file import opened
 from ckptdoctor.formats.torch_dcp import read_slices
 from ckptdoctor.sources import positioned
 from tests.costs import calls
+from tests.each import each
 from tests.formats.dcp.folders import Seen, described, grid, read_by_torch, save, seen, write
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.uint8)
@@ -390,9 +391,7 @@ def test_code_before_the_damage_of_a_description_is_told(tmp_path: Path) -> None
     assert any("eval" in name for name, _ in caught.value.runs)
 
 
-@pytest.mark.parametrize(
-    "size", [(1 << 62,), (1 << 40, 1 << 40), (-1,), (1.5,), ("a",), (1,) * 200]
-)
+@each("size", [(1 << 62,), (1 << 40, 1 << 40), (-1,), (1.5,), ("a",), (1,) * 200])
 def test_sizes_that_no_tensor_has_are_named(tmp_path: Path, size: tuple[Any, ...]) -> None:
     def change(metadata: Metadata) -> None:
         metadata.state_dict_metadata["model.bias"].size = size  # type: ignore[union-attr]

@@ -16,6 +16,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.formats import Limits, open_checkpoint
 from ckptdoctor.formats.torch_legacy import MAGIC_NUMBER, PROTOCOL_VERSION
 from tests.builders import load, load_unsafe, patched, save, training_checkpoint
+from tests.each import each
 from tests.formats.oracle import assert_same_tensors, described, listed
 
 
@@ -256,7 +257,7 @@ def test_keys_that_cannot_be_read_are_corrupt(tmp_path: Path) -> None:
         open_checkpoint(path)
 
 
-@pytest.mark.parametrize(
+@each(
     "pid_of",
     [
         b"N",

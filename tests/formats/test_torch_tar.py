@@ -23,6 +23,7 @@ from ckptdoctor.errors import (
 from ckptdoctor.finding import Severity
 from ckptdoctor.formats import Limits, locate_scalars, open_checkpoint
 from tests.builders import TarPid, load_unsafe, torch_tar
+from tests.each import each
 from tests.formats.oracle import assert_same_tensors, listed, read_elements
 
 
@@ -106,7 +107,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("changes", BROKEN.values(), ids=list(BROKEN))
+@each("changes", BROKEN.values(), ids=list(BROKEN))
 def test_parts_as_torch_never_wrote_them_are_corrupt(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:

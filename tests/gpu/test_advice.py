@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from ckptdoctor.gpu import Activity, Advice, Gpu, GpuProcess, GpuReport, ProcessState, advise
+from tests.each import each
 
 GB = 10**9
 
@@ -25,7 +24,7 @@ def advice(*people: GpuProcess, used: int | None = None) -> tuple[Advice, ...]:
     return advise(GpuReport(gpus=(Gpu(index=0, processes=people, used_bytes=used),)))
 
 
-@pytest.mark.parametrize(
+@each(
     ("process", "command", "said"),
     [
         (person(), "kill 7", "computes nothing"),

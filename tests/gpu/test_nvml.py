@@ -16,6 +16,7 @@ from ckptdoctor.gpu import Activity, GpuReport, ProcessState, proc, read_gpus
 from ckptdoctor.gpu import nvml as asking
 from ckptdoctor.gpu.nvml import activity_of
 from ckptdoctor.gpu.proc import Seen
+from tests.each import each
 from tests.gpu import fake_nvml
 from tests.gpu.fake_nvml import GIB, NVMLError, process, sample
 
@@ -221,7 +222,7 @@ def test_where_the_driver_lists_nobody_open_devices_tell(
     assert gpu.processes == ()
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "sm", "cpu", "gpu", "activity"),
     [
         (ProcessState.ZOMBIE, 90, 1.0, 90, Activity.ZOMBIE),
@@ -284,7 +285,7 @@ def test_a_number_that_nobody_has() -> None:
     assert proc.look_at(2**31 - 2) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "name"),
     [
         ([], ""),

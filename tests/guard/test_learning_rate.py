@@ -11,6 +11,7 @@ from torch.optim import SGD, Optimizer, lr_scheduler
 
 from ckptdoctor.guard.learning_rate import scale_learning_rate
 from tests.benchmarks.comes_back.schedules import TimmCosine
+from tests.each import each
 
 
 def sequential(optimizer: Optimizer) -> Any:
@@ -46,8 +47,8 @@ def rates_of(make: Callable[[Optimizer], Any], factor: float, at: int) -> list[f
     return found
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("at", [0, 3, 11])
+@each("name", SCHEDULES)
+@each("at", [0, 3, 11])
 def test_what_follows_is_the_curve_times_the_factor(name: str, at: int) -> None:
     plain, scaled = (rates_of(SCHEDULES[name], factor, at) for factor in (1.0, 0.25))
     assert scaled[:at] == plain[:at]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ckptdoctor.layouts.numbered import holes, renumbered
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "old", "new", "expected"),
     [
         ("optimizer_3.pth", "model_3.pth", "model_12.pth", "optimizer_12.pth"),

@@ -13,6 +13,7 @@ import torch
 from ckptdoctor.memory import held
 from ckptdoctor.memory.held import HeldName, held_names
 from ckptdoctor.memory.leftovers import drop_leftovers
+from tests.each import each
 
 
 def holding(value: Any) -> held.Holding:
@@ -56,7 +57,7 @@ class LoudDict(dict[str, Any]):
         raise AssertionError("values was called")
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         tensor(),
@@ -71,16 +72,14 @@ class LoudDict(dict[str, Any]):
         torch.nn.Parameter(tensor()),
         tensor().as_subclass(LoudTensor),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_tensors_are_found_wherever_they_are(value: Any) -> None:
     assert holding(value).nbytes == 100
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [None, 1, "x", torch, torch.Tensor, lambda: 0, [], Trainer(3)],
-    ids=lambda value: type(value).__name__,
 )
 def test_the_rest_holds_nothing(value: Any) -> None:
     assert holding(value).nbytes == 0

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.metadata import Metadata, Source, count_text, read_metadata
 from tests.builders import save
+from tests.each import each
 
 WEIGHTS = {"w.weight": torch.zeros(2)}
 
@@ -45,14 +46,14 @@ def test_plain_keys_of_safetensors_metadata_are_text(tmp_path: Path, key: str) -
     assert 15 in (found.epoch, found.global_step)
 
 
-@pytest.mark.parametrize(
+@each(
     "key",
     [
         *("iter_num", "current_step", "global_steps", "steps", "iters", "num_iterations"),
         *("iteration", "num_updates", "total_steps_trained"),
     ],
 )
-@pytest.mark.parametrize("kind", [int, torch.tensor, str])
+@each("kind", [int, torch.tensor, str])
 def test_the_step_under_its_many_keys(tmp_path: Path, key: str, kind: Any) -> None:
     assert read(tmp_path, {"model": WEIGHTS, key: kind(3500)}).global_step == 3500
 
@@ -91,7 +92,7 @@ def test_a_bare_number_that_is_the_step_is_no_epoch(tmp_path: Path) -> None:
     assert (found.epoch, found.name_epoch) == (12, 12)
 
 
-@pytest.mark.parametrize(
+@each(
     ("count", "text"),
     [
         *((12, "12"), (0, "0"), (12.0, "12"), (1.5, "1.5"), (1 / 3, "0.33"), (2.101, "2.1")),

@@ -17,6 +17,7 @@ from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.metadata import Metadata, MetricKind, Mode, Source, read_metadata
 from ckptdoctor.metadata.courses import courses_in, scores_of_courses
 from tests.builders import save
+from tests.each import each
 
 DICE = [0.3, 0.5, 0.6, 0.55]
 
@@ -70,7 +71,7 @@ def test_a_list_has_one_value_an_epoch_counted_from_0_or_from_1(
     assert bool(courses_in(listed(val_iou=DICE), epoch)) is is_one
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "optimizer__loss",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.metadata import Metadata, MetricKind, Mode, Source, epoch_from_name, read_metadata
 from tests.builders import save
+from tests.each import each
 
 WEIGHTS = {"w": torch.zeros(2)}
 
@@ -21,7 +21,7 @@ def read(tmp_path: Path, name: str, state: dict[str, Any] | None = None) -> Meta
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "epoch"),
     [
         *(("epoch_1.5.pth", 1.5), ("epoch=0.33-x.ckpt", 0.33), ("ep2.0.pt", 2), ("ep08.pth", 8)),
@@ -34,7 +34,7 @@ def test_a_fraction_of_epochs_in_a_name_stays_one(name: str, epoch: float | None
     assert (found, type(found)) == (epoch, type(epoch))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value", "mode"),
     [
         *(("model_0.823.pth", 0.823, Mode.MAX), ("best_0.91.pt", 0.91, Mode.MAX)),
@@ -52,7 +52,7 @@ def test_a_decimal_number_without_a_word_is_a_score(
     assert (found.kind, found.source) == (MetricKind.SCORE, Source.FILENAME)
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         *("model_v1.5.pth", "llama-3.1.bin", "sd_2.1.ckpt", "torch2.0.pt", "model_lr0.001.pth"),
@@ -73,7 +73,7 @@ def test_a_number_in_a_name_may_be_a_metric_of_the_contents_rounded(tmp_path: Pa
     assert [metric.name for metric in found.metrics] == ["val_loss", "score"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "metric", "value"),
     [
         *(("best_model_val_iou_0.64.pth", "val_iou", 0.64), ("model_dice_0.8.pth", "dice", 0.8)),

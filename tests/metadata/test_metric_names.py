@@ -19,6 +19,7 @@ from ckptdoctor.metadata import (
     split_of,
     unknown_metrics,
 )
+from tests.each import each
 
 HIGHER = """
     dsc val_dsc mean_dsc best_dice pseudo_dice fwIoU fw_iou biou mIoU mDice aAcc map50_95 mAP50-95
@@ -129,7 +130,7 @@ def test_a_score_that_is_not_understood_is_told_by_its_name() -> None:
     assert unknown_metrics(row) == ["val_foo", "best_quality", "test/zzz", "dev bar", "best"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "split"),
     [
         *((name, Split.VALIDATION) for name in ("val_loss", "valid/acc", "validation.iou")),
@@ -155,7 +156,7 @@ def test_which_names_are_those_of_losses() -> None:
     assert [is_loss(name) for name in (*losses, *others)] == [True] * 11 + [False] * 5
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "of"),
     [
         *(("best_val_loss", "val_loss"), ("bestIoU", "IoU"), ("val_iou_best", "val_iou")),

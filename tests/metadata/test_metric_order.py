@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ckptdoctor.metadata import is_half, plain_of, weight_of
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ("NDS", "mAP", "car_AP50"),

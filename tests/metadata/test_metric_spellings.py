@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ckptdoctor.metadata import Source, Split, named_metric, plain_of, split_of
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "plain"),
     [
         ("mAP50-95(B)|mAP50-95(M)|mAP_0.5:0.95|mAP@[.5:.95]|mAP@0.5:0.95|map50_95|map5095", "map"),
@@ -44,7 +43,7 @@ def test_a_metric_has_one_plain_name_however_it_is_spelled(names: str, plain: st
         assert told.removesuffix(" score") == plain, name
 
 
-@pytest.mark.parametrize(
+@each(
     ("one", "other"),
     [
         *(("mAP50-95(B)", "mAP50(B)"), ("recall@10", "recall@20"), ("bbox_mAP", "bbox_mAP_s")),

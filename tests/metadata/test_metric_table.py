@@ -19,6 +19,7 @@ from ckptdoctor.metadata.metric_words import (
     ONLY_QUALIFIED,
     PARTS,
 )
+from tests.each import each
 
 # What is lower there is higher by its own paper and the other way round, or is of no direction.
 _TORCHMETRICS_ERRS = frozenset({"WordInfoPreserved", "DaviesBouldinScore", "PerceptualPathLength"})
@@ -56,7 +57,7 @@ def test_directions_are_those_of_torchmetrics() -> None:
     assert shared >= _FEWEST_SHARED
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "mode"),
     [
         # lm_eval/api/metrics.py of EleutherAI/lm-evaluation-harness, `higher_is_better`
@@ -119,7 +120,7 @@ def test_names_that_frameworks_print_have_their_direction(names: str, mode: Mode
         assert found.mode is mode, name
 
 
-@pytest.mark.parametrize("form", ["val_{}", "eval/{}", "test-{}", "valid {}", "best_{}", "{}/val"])
+@each("form", ["val_{}", "eval/{}", "test-{}", "valid {}", "best_{}", "{}/val"])
 def test_every_term_is_understood_in_each_form(form: str) -> None:
     for term in KNOWN - {"mate", "mase"}:
         found = named_metric(form.format(term.replace(" ", "_")), 0.5, Source.LOG)
@@ -134,7 +135,7 @@ def test_no_term_is_of_two_directions_or_stands_in_two_places() -> None:
     assert (AMBIGUOUS | ONLY_QUALIFIED | MAIN | PARTS - {"explained"}) <= KNOWN
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["iou_loss", "ssim_loss", "1 - dice", "1-SSIM", "val_1-dice", "one_minus_iou", "loss_iou"],
 )

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.metadata import NameParts, name_parts
+from tests.each import each
 
 
 def parts(name: str) -> NameParts:
     return name_parts(Path("some/epoch_7", name))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "numbers"),
     [
         ("unet_5.pth", [("unet", 5)]),
@@ -40,7 +41,7 @@ def test_each_number_knows_the_word_before_it(name: str, numbers: list[tuple[str
         assert isinstance(number.value, float) == number.is_decimal
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "family"),
     [
         *(("unet_5.pth", "unet"), ("unet_epoch_5_val_iou=0.64.pth.tar", "unet"), ("11.pth", "")),

@@ -10,6 +10,7 @@ import torch
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.metadata import Source, named_metric, read_metadata, unknown_metrics
 from tests.builders import save
+from tests.each import each
 from tests.metadata.settings_of_scripts import (
     DETR,
     NNUNET,
@@ -45,7 +46,7 @@ def test_what_settings_hold_is_no_score_even_by_the_name_of_one(
     assert (found.metrics, found.not_understood) == ((), ())
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         *("bbox/AP-person", "sem_seg/IoU-road", "IoU.car", "dice_tumor", "Car_aos/easy_R40"),

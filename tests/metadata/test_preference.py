@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.metadata import Mode, metric_called, read_metadata
 from tests.builders import save
+from tests.each import each
 
 WEIGHTS = {"w": torch.zeros(2)}
 
@@ -27,7 +27,7 @@ def chosen(tmp_path: Path, state: dict[str, Any]) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(
+@each(
     ("keys", "name"),
     [
         ("train_loss val_loss", "val_loss"),
@@ -54,7 +54,7 @@ def test_validation_before_training(tmp_path: Path, keys: str, name: str) -> Non
     assert chosen(tmp_path, dict.fromkeys(keys.split(), 0.5)) == {name}
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "name"),
     [
         ({"metrics": {"train": {"loss": 0.1}, "val": {"loss": 0.2}}}, "val.loss"),

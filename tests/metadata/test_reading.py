@@ -13,6 +13,7 @@ import torch
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.metadata import Metadata, MetricKind, Mode, Source, epoch_from_name, read_metadata
 from tests.builders import save
+from tests.each import each
 
 WEIGHTS = {"w": torch.zeros(2)}
 
@@ -117,7 +118,7 @@ def test_torchtune(tmp_path: Path) -> None:
     assert read(tmp_path, {"epochs_run": 2, "model": WEIGHTS}).epoch == 2
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "epoch"),
     [
         ("checkpoint_epoch_88.pth", 88),
@@ -151,7 +152,7 @@ def test_the_contents_count_where_both_say_something(tmp_path: Path) -> None:
     assert (found.epoch, found.epoch_source, found.name_epoch) == (6, Source.CONTENTS, 5)
 
 
-@pytest.mark.parametrize(
+@each(
     ("stored", "epoch"),
     [
         *((torch.tensor(4), 4), (torch.tensor([4]), 4), (torch.tensor(2.5), 2.5)),
@@ -165,7 +166,7 @@ def test_an_epoch_may_be_a_number_of_any_kind(tmp_path: Path, stored: Any, epoch
     assert (found, type(found)) == (epoch, type(epoch))
 
 
-@pytest.mark.parametrize(
+@each(
     "senseless", [True, math.nan, math.inf, 1e30, -1, "-1", "four", "4e3", "", " ", torch.ones(2)]
 )
 def test_an_epoch_is_no_flag_and_no_nan(tmp_path: Path, senseless: Any) -> None:
@@ -185,7 +186,7 @@ def test_words_that_only_look_like_metrics_are_none(tmp_path: Path) -> None:
     assert {m.name for m in read(tmp_path, state).metrics} == set()
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "mode"),
     [
         *(("mIoU", Mode.MAX), ("IoU", Mode.MAX), ("best_mIoU", Mode.MAX), ("bestIoU", Mode.MAX)),
@@ -207,7 +208,7 @@ def test_the_many_spellings_of_a_metric(tmp_path: Path, key: str, mode: Mode | N
     assert (found.kind is MetricKind.RUNNING_BEST) == ("best" in key.lower())
 
 
-@pytest.mark.parametrize(
+@each(
     "key",
     [
         *("feature_map", "map_size", "best_iou_epoch", "best_epoch", "loss_scale", "loss_weight"),
@@ -249,7 +250,7 @@ def test_hugging_face_writes_weights_alone(tmp_path: Path) -> None:
     assert read(tmp_path, WEIGHTS, "checkpoint-500/pytorch_model.bin").global_step == 500
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "epoch", "step"),
     [
         ("epoch=88-step=1000.ckpt", 88, 1000),

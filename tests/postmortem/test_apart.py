@@ -18,6 +18,7 @@ from ckptdoctor.survey import survey
 from ckptdoctor.tasks.stored import stored_scalars
 from tests.benchmarks.comes_back.cases import CASES
 from tests.benchmarks.comes_back.play import SCRIPT, Stage
+from tests.each import each
 from tests.postmortem.test_perform import autopsy_of, texts
 
 
@@ -39,7 +40,7 @@ def test_every_cause_of_the_plan_has_a_sort_here() -> None:
     assert set(KIND_OF) == set(CauseKind)
 
 
-@pytest.mark.parametrize("kind", list(CauseKind))
+@each("kind", list(CauseKind))
 def test_where_both_tell_of_the_same_nothing_is_added(kind: CauseKind) -> None:
     own = suspicion(KIND_OF[kind], 0.0 if kind is CauseKind.UNKNOWN else 2.0)
     assert apart(advice(kind), [own]) == ""

@@ -20,6 +20,7 @@ from ckptdoctor.recovery.average_choice import (
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.survey import survey
 from tests.builders import save
+from tests.each import each
 
 
 def put(folder: Path, epoch: int, *, name: str = "", nan: bool = False, **more: Any) -> Path:
@@ -60,7 +61,7 @@ def test_a_number_or_a_range(text: str, expected: Averaging) -> None:
     assert read_averaging(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0", "1", "five", "-3", "3.5", "88-70", "7-7", "1-2-3"])
+@each("text", ["", "0", "1", "five", "-3", "3.5", "88-70", "7-7", "1-2-3"])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--average"):
         read_averaging(text)

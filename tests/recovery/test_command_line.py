@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ckptdoctor.errors import UsageError
 from ckptdoctor.recovery.command_line import parse_command, without_others
 from tests.bash import words_of
+from tests.each import each
 
 GUIDE = """python train_ultimate.py train \\
     --dataset-path /kaggle/input/cod10k-dataset/COD10K-v3 \\
@@ -38,7 +39,7 @@ def test_the_guides_command() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("python t.py --lr=0.1 --name 'a b'", {"lr": "0.1", "name": "a b"}),
@@ -86,7 +87,7 @@ def test_cells_and_prompts(text: str, shell: str) -> None:
     assert flags(text) == {"lr": "1"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "where"),
     [
         ("python 'train", "quote ' at line 1, column 8"),
@@ -137,7 +138,7 @@ def test_hydra_wants_quotes_of_its_own_around_an_equals_sign() -> None:
     assert shlex.split(line.text())[2] == r"ckpt_path='it\'s/epoch=8 a.ckpt'"
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "told"),
     [  # each was read back by Hydra 1.3 and OmegaConf 2.3
         ("ends\\", r"'ends\\'"),
@@ -176,7 +177,7 @@ def test_a_value_that_stands_for_itself() -> None:
         assert not parse_command(f"python t.py --out {value}").find("out")[0].live
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "moves", "several"),
     [
         ("python t.py --lr 1", False, False),
@@ -249,7 +250,7 @@ def test_a_command_of_nothing_but_assignments_gets_another(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "alone"),
     [
         ("cd /w/x && python train.py --lr 1 && curl x | sh", "cd /w/x && python train.py --lr 1"),

@@ -10,6 +10,7 @@ from ckptdoctor.errors import UsageError
 from ckptdoctor.recovery.added import parse_added
 from ckptdoctor.recovery.causes.cause import Cause, CauseKind, Remedy, Sure
 from ckptdoctor.recovery.lr_rules import advise
+from tests.each import each
 
 COLLAPSED = Remedy(factor=0.5, low=0.4, high=0.6, warmup_epochs=5, reason="it collapsed")
 DECLINED = Remedy(factor=0.8, low=0.75, high=0.85, warmup_epochs=5, reason="it declined")
@@ -23,7 +24,7 @@ def because(
     return Cause(kind=kind, sure=sure, evidence=("e",), remedy=remedy)
 
 
-@pytest.mark.parametrize(
+@each(
     ("added", "remedy", "factor", "low", "high", "warmup"),
     [
         (["deep-supervision"], None, 0.75, 0.7, 0.8, 0),
@@ -58,9 +59,9 @@ def test_the_table(
     assert math.isfinite(found.factor)
 
 
-@pytest.mark.parametrize("what", ["deep-supervision", "augmentation", "ema", "batch-size:X8"])
-@pytest.mark.parametrize("remedy", [COLLAPSED, DECLINED, SEEN, WELL])
-@pytest.mark.parametrize("kind", [CauseKind.RATE_TOO_HIGH, CauseKind.ADDED, CauseKind.UNKNOWN])
+@each("what", ["deep-supervision", "augmentation", "ema", "batch-size:X8"])
+@each("remedy", [COLLAPSED, DECLINED, SEEN, WELL])
+@each("kind", [CauseKind.RATE_TOO_HIGH, CauseKind.ADDED, CauseKind.UNKNOWN])
 def test_naming_what_was_added_never_gives_a_weaker_remedy(
     what: str, remedy: Remedy, kind: CauseKind
 ) -> None:

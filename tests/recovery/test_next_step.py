@@ -13,6 +13,7 @@ from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.recovery.next_step import Asked, clean_name, free_name, same_question
 from ckptdoctor.report import CheckpointReport, Report
+from tests.each import each
 from tests.reports import report, score, with_last_good
 
 
@@ -38,7 +39,7 @@ def test_all_is_well_and_there_is_nothing_to_do() -> None:
     assert following(*sound(1, 2, 3)) == ""
 
 
-@pytest.mark.parametrize("code", ["CD401", "CD402", "CD403", "CD404", "CD411", "CD412"])
+@each("code", ["CD401", "CD402", "CD403", "CD404", "CD411", "CD412"])
 def test_where_the_run_went_wrong_a_copy_would_repeat_it(code: str) -> None:
     rows = [*sound(1, 2, 3), cut(4)]
     told = following(*rows, findings=(of_run(code, Severity.WARNING),))

@@ -15,6 +15,7 @@ from ckptdoctor.recovery.lr_rules import Advice
 from ckptdoctor.recovery.rewrite import Request, Rewrite
 from ckptdoctor.recovery.warm_up import Facts
 from tests.bash import words_of
+from tests.each import each
 
 LESS = Advice(factor=0.75, low=0.7, high=0.8, warmup_epochs=0, reasons=("why",))
 SAME = replace(LESS, factor=1.0, low=1.0, high=1.0)
@@ -38,7 +39,7 @@ def resumed(command: str, resume: str = "new.pth", *, resume_flag: str = "") -> 
     return found
 
 
-@pytest.mark.parametrize(
+@each(
     ("command", "after"),
     [
         ("python t.py --resume a.pth", "python t.py --resume new.pth"),
@@ -102,7 +103,7 @@ def test_the_folder_of_a_checkpoint() -> None:
     assert any("takes a folder" in warning for warning in found.warnings)
 
 
-@pytest.mark.parametrize(
+@each(
     ("command", "after", "warned"),
     [
         ("python t.py --resume a --skip-stage1 --lr 1", "python t.py --lr 1", False),
@@ -152,7 +153,7 @@ def test_a_folder_that_the_shell_fills_in_stays_so() -> None:
     assert "does not exist yet" in found.warnings[0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("command", "after"),
     [
         ("python t.py --lr 0.0002", "python t.py --lr 0.00015"),
@@ -187,7 +188,7 @@ def test_what_is_no_rate_is_left(command: str) -> None:
     assert "no flag of the command holds a learning rate" in found.warnings[0]
 
 
-@pytest.mark.parametrize("value", ["$LR", "auto", "nan", "inf", "0", "-1", "1e999999999", "''"])
+@each("value", ["$LR", "auto", "nan", "inf", "0", "-1", "1e999999999", "''"])
 def test_what_cannot_be_scaled_is_left_and_said(value: str) -> None:
     found = rewrite(f"python t.py --lr {value}")
     found.scale_rates(fresh=False)

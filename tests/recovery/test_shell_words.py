@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from ckptdoctor.errors import UsageError
 from ckptdoctor.recovery.shell_words import commands_of
 from tests.bash import words_of
+from tests.each import each
 
 LINES = [
     "python a.py --lr 1",
@@ -28,7 +29,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("line", LINES)
+@each("line", LINES)
 def test_one_command_has_the_words_of_bash(line: str) -> None:
     found = [words for words, _ in commands_of(line) if words]
     assert [[word.text for word in words] for words in found] == [words_of(line)]
@@ -44,14 +45,14 @@ def test_each_word_says_where_it_stands() -> None:
     assert [word.text for word in words if word.live] == ["--lr=$LR", "$OUT/log"]
 
 
-@pytest.mark.parametrize("operator", ["&&", "||", ";", "|", "&", "\n"])
+@each("operator", ["&&", "||", ";", "|", "&", "\n"])
 def test_commands_are_told_apart_by_what_joins_them(operator: str) -> None:
     for line in (f"a b{operator}c d", f"a b {operator} c d", f"'a' b{operator} c \"d\""):
         told = [([word.text for word in words], behind) for words, behind in commands_of(line)]
         assert told == [(["a", "b"], operator), (["c", "d"], "")]
 
 
-@pytest.mark.parametrize(
+@each(
     "word",
     [
         *("$(a 'b )' c)", "$(a 'b' \")\" c)", '"$(a "b c" d)"', '${A:-"b }"}'),
@@ -64,7 +65,7 @@ def test_what_the_shell_has_yet_to_fill_in_is_one_word(word: str) -> None:
     assert (words[1].end - words[1].start, behind) == (len(word), "")
 
 
-@pytest.mark.parametrize("line", ["a 'b", 'a "b', "a $(b", "a ${b", "a `b", 'a "$(b"', "a $'b\\'"])
+@each("line", ["a 'b", 'a "b', "a $(b", "a ${b", "a `b", 'a "$(b"', "a $'b\\'"])
 def test_what_is_never_closed_is_told_with_its_place(line: str) -> None:
     with pytest.raises(UsageError, match="at line 2, column 3 is never closed"):
         list(commands_of(f"x\n{line}"))

@@ -25,6 +25,7 @@ from ckptdoctor.recovery.restore import restore
 from ckptdoctor.recovery.stored_growth import Growth, growth_of, growths_of
 from tests.builders import load, save
 from tests.cli.support import run
+from tests.each import each
 
 EPOCHS, SAVED = 30, 10
 
@@ -149,7 +150,7 @@ def resumed(make: Callable[[Optimizer], Any], path: Path) -> list[float]:
     return [now, *rates(optimizer, schedule, SAVED + 1, EPOCHS)]
 
 
-@pytest.mark.parametrize("name", GROWING)
+@each("name", GROWING)
 def test_a_copy_that_was_told_to_fall_falls_to_its_end(name: str, tmp_path: Path) -> None:
     source = saved(GROWING[name], tmp_path / "grows.pth")
     growth = growth_of(open_checkpoint(source).scalars)

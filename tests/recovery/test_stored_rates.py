@@ -23,6 +23,7 @@ from ckptdoctor.recovery.restore import restore
 from ckptdoctor.recovery.stored_rates import Kind, is_rate, kind_of, names_rate, what_stays
 from tests.builders import load, save
 from tests.cli.support import run
+from tests.each import each
 
 FACTOR, BEFORE, AFTER = 0.3, 4, 14
 METRIC = 1.0
@@ -270,7 +271,7 @@ def test_the_arguments_that_ultralytics_resumes_with(tmp_path: Path) -> None:
     assert "optimizer=auto" in done["actions"][0]["notice"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("scalars", "words"),
     [
         ({"optimizer_history.0.num_updates": 1200}, "--warmup-init-lr"),
@@ -288,7 +289,7 @@ def test_what_cannot_be_scaled_is_named(scalars: dict[str, Any], words: str) -> 
     assert words in " ".join(said)
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "expected"),
     [
         ("lr", True),

@@ -6,8 +6,6 @@ import collections
 import pickle
 from typing import Any
 
-import pytest
-
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import (
     DictNode,
@@ -30,6 +28,7 @@ from ckptdoctor.recovery.tree import (
     remove,
     rename,
 )
+from tests.each import each
 
 STATE = {
     "model": collections.OrderedDict([("a.weight", 1), ("a", {"bias": 2}), ("b", [10, {"c": 11}])]),
@@ -54,7 +53,7 @@ def place(root: Node, fqn: str) -> Place:
     return found
 
 
-@pytest.mark.parametrize(
+@each(
     ("fqn", "node"),
     [
         ("epoch", 3),
@@ -69,7 +68,7 @@ def test_a_name_leads_to_its_place(fqn: str, node: object) -> None:
     assert place(tree(), fqn).node == node
 
 
-@pytest.mark.parametrize("fqn", ["", "epo", "epoch.x", "groups.2", "model.a.weight.x", "model.a.x"])
+@each("fqn", ["", "epo", "epoch.x", "groups.2", "model.a.weight.x", "model.a.x"])
 def test_a_name_that_is_none_leads_nowhere(fqn: str) -> None:
     assert find(tree(), fqn) is None
 

@@ -9,10 +9,11 @@ import pytest
 from ckptdoctor.metadata import Metadata
 from ckptdoctor.recovery.command_line import parse_command
 from ckptdoctor.recovery.warm_up import Facts, Unit, epoch_steps_of, unit_of, warm_up_of
+from tests.each import each
 from tests.reports import report
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "unit"),
     [
         ("warmup-epochs", Unit.EPOCHS),
@@ -38,7 +39,7 @@ def test_the_unit_is_in_the_name(name: str, unit: Unit | None) -> None:
     assert unit_of(name) is unit
 
 
-@pytest.mark.parametrize(
+@each(
     ("flags", "value", "said"),
     [
         ("--warmup-epochs 2", "5", ""),

@@ -7,12 +7,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.events import event_json, event_text
 from ckptdoctor.watch.events import Event, EventKind
+from tests.each import each
 
 NOON_S = 1_700_000_000.25
 HOSTILE = "a\x1b[2Jb\nc\rd\u202ee[red]f\x9b\u2028g\udcff.pth"
@@ -38,7 +37,7 @@ def parsed(one: Event) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(
+@each(
     ("one", "words"),
     [
         (event(), "· so"),
@@ -125,7 +124,7 @@ def test_what_is_not_known_is_null() -> None:
     assert (found["findings"], found["data"]) == ([], {})
 
 
-@pytest.mark.parametrize("kind", EventKind)
+@each("kind", EventKind)
 def test_every_kind_can_be_written(kind: EventKind) -> None:
     assert parsed(event(kind))["type"] == kind.value
     assert text(event(kind)).endswith(" so\n")

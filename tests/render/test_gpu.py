@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ckptdoctor.gpu import Activity, Gpu, GpuProcess, GpuReport, ProcessState
 from ckptdoctor.render.console.gpu import gpu_text
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.render.machine.gpu import gpu_json
+from tests.each import each
 
 GB = 10**9
 PAGE = Path(__file__).parent.parent.parent / "docs" / "gpu.md"
@@ -105,7 +104,7 @@ def crowd(gpus: int, people: int) -> GpuReport:
     return GpuReport(gpus=listed)
 
 
-@pytest.mark.parametrize(("gpus", "people"), [(1, 1), (1, 40), (2, 2), (8, 0), (8, 3), (16, 16)])
+@each(("gpus", "people"), [(1, 1), (1, 40), (2, 2), (8, 0), (8, 3), (16, 16)])
 def test_it_fits_a_screen(gpus: int, people: int) -> None:
     lines = text(crowd(gpus, people)).splitlines()
     assert max(map(len, lines)) <= 80

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from ckptdoctor.cli.options import Format
 from tests.docs import DOCS
+from tests.each import each
 from tests.render.outputs import WRITERS, collapse
 
 PAGE = (DOCS / "outputs.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"<!-- (\w+) -->\n```\w+\n(.*?)```\n", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize(("suffix", "example"), EXAMPLES)
+@each(("suffix", "example"), EXAMPLES)
 def test_examples_are_true(suffix: str, example: str) -> None:
     written = iter(WRITERS[suffix](collapse()).splitlines())
     for line in example.splitlines():

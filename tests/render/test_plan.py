@@ -15,6 +15,7 @@ from ckptdoctor.render.console.screen import Screen, height
 from ckptdoctor.render.machine.plan import plan_json
 from ckptdoctor.report import CheckpointReport, RunReport
 from tests.cli.support import ANSI
+from tests.each import each
 from tests.recovery.test_command_line import GUIDE
 from tests.recovery.test_plan import ranked
 from tests.render.outputs import HOSTILE
@@ -47,8 +48,8 @@ def test_the_recommended_command_stands_first_and_whole() -> None:
     assert " why " not in plan_text(made(), Screen(width=80, colour=False, verbosity=-1))
 
 
-@pytest.mark.parametrize("colour", [False, True])
-@pytest.mark.parametrize(
+@each("colour", [False, True])
+@each(
     "command",
     [
         "python t.py --lr 0.2 --resume a.pth --out x",
@@ -130,7 +131,7 @@ def test_nothing_to_go_on_from() -> None:
     assert "no checkpoint to go on from, and no command to start" in text
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@each("text", HOSTILE)
 def test_names_from_a_file_are_neutralised(text: str) -> None:
     run = one_run(report(f"{text}.pth".replace("\0", ""), 3, score(0.5)))
     plan = make_plan(run, Request(command=f"python t.py --resume '{text.replace(chr(39), '')}'"))

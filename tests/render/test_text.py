@@ -17,6 +17,7 @@ from ckptdoctor.render.text import (
     printable,
     shorten_middle,
 )
+from tests.each import each
 
 
 @given(st.text())
@@ -70,7 +71,7 @@ def test_no_csv_cell_starts_a_formula(text: str) -> None:
     assert cell.removeprefix("'") == printable(text).removeprefix("'")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(1)", "＝1", "－1"])
+@each("text", ["=1+1", "+1", "-1", "@SUM(1)", "＝1", "－1"])
 def test_a_formula_becomes_text(text: str) -> None:
     assert csv_cell(text) == f"'{text}"
 
@@ -80,7 +81,7 @@ def test_ordinary_cells_stay_as_they_are() -> None:
     assert csv_cell("a, b") == "a, b"
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "cell"),
     [
         ("a_b*c", r"a\_b\*c"),

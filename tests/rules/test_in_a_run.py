@@ -20,6 +20,7 @@ from ckptdoctor.rules import Rule
 from ckptdoctor.rules.run import NoRecentBackup
 from ckptdoctor.runs.run import Run
 from tests.builders import save, small_model, trained
+from tests.each import each
 
 NAN, INF = math.nan, math.inf
 State = dict[str, Any]
@@ -174,7 +175,7 @@ def matrices(parameters: Iterable[torch.nn.Parameter]) -> list[torch.nn.Paramete
     return [parameter for parameter in parameters if parameter.ndim == 2]
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "options"),
     [
         pytest.param(kind, options, id=" ".join((kind.__name__, *options)))
@@ -226,7 +227,7 @@ def test_flattened_moments_are_left_aside(tmp_path: Path) -> None:
     assert codes(one(tmp_path, {"model": {"w": weights()}, "optimizer": flat})) == set()
 
 
-@pytest.mark.parametrize(
+@each(
     ("scale", "tracker", "severity"),
     [
         (65536.0, 0, None),
@@ -325,7 +326,7 @@ def test_running_var(values: tuple[float, ...], severity: Severity | None, tmp_p
     assert severities == ([] if severity is None else [severity])
 
 
-@pytest.mark.parametrize(
+@each(
     ("tensor", "told"),
     [
         (torch.tensor([4e4]).half(), True),
@@ -447,7 +448,7 @@ def test_copies_without_checksums_are_judged_by_their_figures(tmp_path: Path) ->
     assert get(reports[1].findings, "CD407").evidence["method"] == "extremes and samples"
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "severity"),
     [
         ({"epoch": 3, "best_iou": NAN}, Severity.WARNING),
@@ -482,7 +483,7 @@ def test_a_best_that_stands_still_is_a_note(tmp_path: Path) -> None:
     assert all(c.verdict is Verdict.HEALTHY for c in report.checkpoints)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "state", "told"),
     [
         ("checkpoint_epoch_88.pth", {"epoch": 42}, True),

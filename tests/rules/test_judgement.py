@@ -13,6 +13,7 @@ from ckptdoctor.rules import ALL_RULES, Case, Rule
 from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.runs.run import NO_RUN
 from tests.cases import case, measured, problem, record
+from tests.each import each
 
 BY_CODE = {rule.code: rule for rule in ALL_RULES}
 
@@ -124,7 +125,7 @@ def check(code: str, examined: Case) -> list[Finding]:
     return list(BY_CODE[code]().check(examined))
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "number"), [(code, at) for code, cases in SPEAKS.items() for at in range(len(cases))]
 )
 def test_the_rule_speaks(code: str, number: int) -> None:
@@ -137,7 +138,7 @@ def test_the_rule_speaks(code: str, number: int) -> None:
         assert finding.remedy
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "number"), [(code, at) for code, cases in SILENT.items() for at in range(len(cases))]
 )
 def test_the_rule_is_silent(code: str, number: int) -> None:
@@ -238,7 +239,7 @@ def test_each_bad_tensor_has_its_own_finding() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "model.attn_mask",
@@ -274,7 +275,7 @@ def test_a_square_of_any_name_is_a_mask_only_if_what_is_finite_is_zero(
     assert [other for other in ("CD202", "CD203") if check(other, square)] == [code]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "bad", "effect"),
     [
         ("exp_avg", {"nan": 1}, "poisons"),
@@ -303,7 +304,7 @@ def test_a_scale_that_is_both_tensor_and_number_is_told_once() -> None:
     assert len(check("CD304", found)) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "is_infamous"),
     [
         ("os.system", True),

@@ -19,6 +19,7 @@ from ckptdoctor.rules.metrics import (
     NonFiniteInLog,
     Stalled,
 )
+from tests.each import each
 
 RULES: dict[type[Rule], tuple[str, dict[str, int]]] = {
     MetricDeclining: (
@@ -81,14 +82,14 @@ def found(rule: type[Rule], known: History) -> list[Finding]:
     return [*rule().check_history(known)]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@each("rule", RULES)
 def test_nothing_is_said_where_nothing_is_wrong(rule: type[Rule]) -> None:
     assert found(rule, History()) == []
     sound = replace(history(), decline=None, collapse=None, shift=None, alarms=())
     assert found(rule, sound) == []
 
 
-@pytest.mark.parametrize("rule", RULES)
+@each("rule", RULES)
 def test_what_is_wrong_is_told_with_its_epoch_and_with_its_step_where_steps_count(
     rule: type[Rule],
 ) -> None:

@@ -16,6 +16,7 @@ from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.report import Report
 from tests.benchmarks import healthy, healthy_writer
 from tests.builders import save
+from tests.each import each
 
 EPOCHS, STEPS = 8, 12
 
@@ -284,7 +285,7 @@ def model(folder: Path, **tensors: torch.Tensor) -> Path:
 INF, LOWEST = float("inf"), torch.finfo(torch.float32).min
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "buffer"),
     [
         ("act__activation_post_process__min_val", torch.tensor(INF)),
@@ -304,7 +305,7 @@ def test_what_is_infinite_or_lowest_by_design(
     assert codes(model(tmp_path, **{name: buffer})) == set()
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "tensor", "code"),
     [
         ("conv__weight", torch.full((4, 4), -INF).triu(1), "CD202"),

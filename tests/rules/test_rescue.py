@@ -14,6 +14,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.rules import Case
 from ckptdoctor.rules.rescue import Rescue, repair_command, rescue_command, rescue_option
 from tests.cases import case, finding, measured, problem, record
+from tests.each import each
 
 PATH = Path("model.pth")
 BAD, FINE = measured("net.w", nan=1), measured("net.w")
@@ -67,7 +68,7 @@ def stored(key: str, **how: Any) -> tuple[TensorRecord, TensorStats]:
     return replace(tensor, storage=ref), stats
 
 
-@pytest.mark.parametrize(
+@each(
     "broken",
     [
         case(BAD, averaged("ema.net.w", nan=1)),

@@ -21,6 +21,7 @@ from ckptdoctor.runs.optimizer_facts import Change, ChangeKind
 from ckptdoctor.runs.run import Run
 from ckptdoctor.survey import survey
 from tests.cases import case, checkpoint
+from tests.each import each
 from tests.reports import metric
 
 FALLING = [2e-4 * 0.6**at for at in range(12)]
@@ -106,7 +107,7 @@ def scored(
 SCORE, BEST = MetricKind.SCORE, MetricKind.RUNNING_BEST
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "after", "severity"),
     [
         (scored(0.5, SCORE), scored(0.5, SCORE), Severity.INFO),

@@ -24,6 +24,7 @@ from ckptdoctor.runs.discover import discover
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import survey
 from tests.builders import save
+from tests.each import each
 from tests.postmortem.trained import flip, run_of
 
 NAN, INF = float("nan"), float("inf")
@@ -286,7 +287,10 @@ def test_codes_are_unique_and_in_order() -> None:
     assert codes == sorted(set(codes))
 
 
-@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.code)
+@each(
+    "rule",
+    ALL_RULES,
+)
 def test_every_rule_explains_itself(rule: type[Rule]) -> None:
     text = inspect.cleandoc(rule.__doc__ or "")
     title, _, rest = text.partition("\n")

@@ -20,6 +20,7 @@ from ckptdoctor.rules import verdict_of
 from ckptdoctor.rules.verdict import verdict_of_parts
 from tests.builders import patched, rezip, save
 from tests.cases import finding, record
+from tests.each import each
 from tests.rules.test_rules import FIRES, INF, NAN, doubled, model, optimizer
 
 GOOD_STATE = optimizer(exp_avg=torch.zeros(1), exp_avg_sq=torch.ones(1))
@@ -56,9 +57,7 @@ STATES: list[tuple[str, dict[str, Any], Verdict]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("state", "verdict"), [case[1:] for case in STATES], ids=[case[0] for case in STATES]
-)
+@each(("state", "verdict"), [case[1:] for case in STATES], ids=[case[0] for case in STATES])
 def test_what_is_in_the_tensors_decides(
     state: dict[str, Any], verdict: Verdict, tmp_path: Path
 ) -> None:
@@ -205,7 +204,7 @@ LOST_OPTIMIZER = record("optimizer.m", role=Role.OPTIMIZER, lost=True)
 LOST_SCHEDULE = record("scheduler.t", role=Role.SCHEDULER, lost=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("findings", "tensors", "verdict"),
     [
         ([], None, Verdict.UNREADABLE),

@@ -16,6 +16,7 @@ from ckptdoctor.metadata import Source
 from ckptdoctor.runs.clock import Course, counted, course_of, trainings
 from ckptdoctor.runs.member import Member
 from tests.builders import save
+from tests.each import each
 from tests.runs.members import holding, member, names, numbered
 
 OUT_OF_ORDER = (10, 2, 9, 1)
@@ -32,7 +33,7 @@ def placed(found: Course) -> list[str]:
 # -- what counts ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     "pattern",
     [
         *("heron_{}.pth", "{}.pth", "name-{:06d}.pth", "epoch2_{}.pt", "epoch_no_thresh_{}.pt"),
@@ -50,7 +51,7 @@ def test_the_number_in_otherwise_equal_names_counts(pattern: str) -> None:
     assert {one.metadata.epoch_source for one in found.members} == {Source.FILENAME}
 
 
-@pytest.mark.parametrize(
+@each(
     "pattern",
     [
         *("iter_{}0000.pth", "model_{:07d}.pth", "checkpoint-{}/model.safetensors"),

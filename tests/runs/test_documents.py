@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.runs.logs import Row
 from ckptdoctor.runs.logs.documents import DOCUMENTS, Part, Unread, document_of
+from tests.each import each
 
 nbformat: Any = importlib.import_module("nbformat")  # it has no types
 NAN = math.nan
@@ -85,7 +86,7 @@ def test_lists_of_batches_and_of_every_few_epochs_go_with_the_others() -> None:
     assert every_second[2][2] == {"train_loss": 2}
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         EPOCHS,
@@ -97,7 +98,7 @@ def test_lists_of_batches_and_of_every_few_epochs_go_with_the_others() -> None:
         {key: [one[key] for one in EPOCHS] for key in EPOCHS[0]},
     ],
 )
-@pytest.mark.parametrize("indent", [None, 2])
+@each("indent", [None, 2])
 def test_the_same_epochs_in_every_shape(value: object, indent: int | None) -> None:
     assert told(json.dumps(value, indent=indent)) == [
         (one["epoch"], None, {"train_loss": one["train_loss"], "val_iou": one["val_iou"]})
@@ -183,7 +184,7 @@ def test_the_summary_of_weights_and_biases_is_one_row() -> None:
     assert set(row.values) == {"val/iou", "loss"}
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         {"architectures": ["Net"], "layers": [3, 4, 6], "id2label": {"0": "cat", "1": "dog"}},
@@ -203,7 +204,7 @@ def test_of_what_is_no_training_nothing_is_said(value: object) -> None:
     assert parts(json.dumps(value, indent=2)) == []
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         '{"epoch": 1, "loss": 0.5}\n{"epoch": 2, "loss": 0.4}\n',

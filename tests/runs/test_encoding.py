@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ckptdoctor.runs.logs import unpacking
 from ckptdoctor.runs.logs.encoding import LogText
 from ckptdoctor.runs.logs.unpacking import PACKED_SUFFIXES
+from tests.each import each
 
 LINES = [f"Epoch {n}: loss 0.{n:04d} — Genauigkeit 0,{n}".encode() for n in range(2000)]
 TEXT = b"\n".join(LINES).decode()
@@ -35,8 +36,8 @@ def lines_of(raw: bytes) -> list[bytes]:
     return list(text_of(raw).lines())
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n"])
-@pytest.mark.parametrize(
+@each("end", ["\n", "\r\n", "\r\r\n"])
+@each(
     ("encoding", "bom", "name"),
     [
         ("utf-8", b"", "utf-8"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.runs.families import name_of, run_folder
+from tests.each import each
 
 
 def whose(name: str) -> tuple[object, object]:
@@ -16,7 +17,7 @@ def whose(name: str) -> tuple[object, object]:
     return found.series, found.labels
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ("tern_epoch_3.pth", "tern_best.pth", "tern.pth", "tern_last.pt", "tern-final.ckpt"),
@@ -37,7 +38,7 @@ def test_names_of_one_family(names: tuple[str, ...]) -> None:
     assert len({whose(name) for name in names}) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ("segformer_epoch_1.pth", "tern_epoch_1.pth", "epoch_1.pth"),
@@ -75,7 +76,7 @@ def test_the_last_calls_itself_so(name: str) -> None:
     assert not name_of(Path("tern_best.pth")).is_last
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "folder"),
     [
         ("out/checkpoint-500/model.safetensors", "out"),

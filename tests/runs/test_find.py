@@ -11,6 +11,7 @@ import pytest
 
 from ckptdoctor.runs.logs import find, is_log, logs_in
 from tests.costs import calls
+from tests.each import each
 
 LINES = "".join(f"Epoch {n}/9 - train_loss: 0.{n} - val_iou: 0.{n}\n" for n in range(1, 9))
 TABLE = "epoch,loss,val_loss\n1,0.5,0.6\n2,0.4,0.5\n"
@@ -30,7 +31,7 @@ def found(folder: Path) -> list[str]:
     return [str(path.relative_to(folder.resolve())) for path in logs_in(folder)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text"),
     [
         *((name, LINES) for name in ("train.log", "log", "LOG", "nohup.out", "slurm-12345.out")),
@@ -60,7 +61,7 @@ def test_what_a_training_left_is_found(tmp_path: Path, name: str, text: str) -> 
     assert is_log(tmp_path / name)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text"),
     [
         ("config.json", json.dumps({"epochs": 90, "lr": 0.1, "loss": "bce", "layers": [3, 4]})),

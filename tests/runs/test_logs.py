@@ -21,6 +21,7 @@ from ckptdoctor.runs.logs import (
     read_logs,
 )
 from ckptdoctor.runs.logs.reading import is_read_whole
+from tests.each import each
 
 
 def read(path: Path, text: str) -> dict[float, dict[str, float]]:
@@ -28,7 +29,7 @@ def read(path: Path, text: str) -> dict[float, dict[str, float]]:
     return {epoch: dict(values) for epoch, values in read_logs([path]).epochs.items()}
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "epoch", "values"),
     [
         (
@@ -53,7 +54,7 @@ def test_lines(line: str, epoch: int, values: dict[str, float], tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["", "no numbers here", "loss: 0.5", "Epoch without a number: 1", "Epoch 3", "\x00\xff" * 50],
 )
@@ -129,7 +130,7 @@ def reading(path: Path, text: str, pattern: str = "") -> LogReading:
     return read_logs([path], compile_pattern(pattern) if pattern else None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text", "expected"),
     [
         (
@@ -216,7 +217,6 @@ def reading(path: Path, text: str, pattern: str = "") -> LogReading:
             {95: {"IoU": 0.61}},
         ),
     ],
-    ids=lambda value: value if isinstance(value, str) and "\n" not in value else "",
 )
 def test_the_ways_in_which_scripts_print(
     name: str, text: str, expected: dict[int, dict[str, float]], tmp_path: Path

@@ -14,6 +14,7 @@ from ckptdoctor.metadata import Source
 from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.runs.membership import Membership, grouped
+from tests.each import each
 from tests.runs.members import (
     HERON,
     LYNX,
@@ -48,7 +49,7 @@ def family(pattern: str, numbers: Iterable[int] = EPOCHS, *also: str) -> frozens
 # -- one folder, one family, one model -----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     "also",
     [
         *("best.pth", "last.pth", "latest.pt", "final.ckpt", "egret.pth", "egret_best.pth"),
@@ -88,7 +89,7 @@ def test_the_best_of_two_families_of_one_model_is_of_neither() -> None:
         assert names(found.strays) == ["best.pth"]
 
 
-@pytest.mark.parametrize(
+@each(
     "other",
     [
         wrapped(HERON, "module."),
@@ -131,7 +132,7 @@ def test_what_could_not_be_read_stays_with_its_names() -> None:
 # -- runs of their own ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("first", "second"),
     [
         ("segformer_epoch_{}.pth", "unet_epoch_{}.pth"),
@@ -150,7 +151,7 @@ def test_what_could_not_be_read_stays_with_its_names() -> None:
         ("a/checkpoint-{}/model.safetensors", "b/checkpoint-{}/model.safetensors"),
     ],
 )
-@pytest.mark.parametrize("other", [HERON, OTTER])
+@each("other", [HERON, OTTER])
 def test_two_trainings_are_two_runs_whether_or_not_the_models_differ(
     first: str, second: str, other: Layout
 ) -> None:
@@ -194,8 +195,8 @@ def test_a_family_without_words_is_not_the_family_of_another_name() -> None:
     assert sets(found) == {family("epoch_{}.pth"), family("egret_epoch_{}.pth")}
 
 
-@pytest.mark.parametrize("pattern", ["ckpt_{}_{}.pt", "{}_{}.pth", "tern-{:03d}-{:06d}.pth"])
-@pytest.mark.parametrize("in_contents", [True, False])
+@each("pattern", ["ckpt_{}_{}.pt", "{}_{}.pth", "tern-{:03d}-{:06d}.pth"])
+@each("in_contents", [True, False])
 def test_an_epoch_and_the_batch_within_it_are_of_one_run(pattern: str, in_contents: bool) -> None:
     made = [
         holding(pattern.format(e, at), {"epoch": e, "step": at} if in_contents else {})
@@ -208,7 +209,7 @@ def test_an_epoch_and_the_batch_within_it_are_of_one_run(pattern: str, in_conten
 # -- strays --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "layout"),
     [
         ("resnet18-pretrained.pth", OTTER),

@@ -17,6 +17,7 @@ from ckptdoctor.runs.metric import Choice, choose_metric, refuse_what_is_not_the
 from ckptdoctor.runs.notes import notes_of
 from ckptdoctor.runs.run import Formed, Run
 from ckptdoctor.runs.wish import Wish
+from tests.each import each
 from tests.runs.members import holding, log, member
 
 EPOCHS = range(1, 6)
@@ -60,7 +61,7 @@ def chosen(
 # -- in which order ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "wanted", "mode"),
     [
         (("train_loss", "val_loss"), "val_loss", Mode.MIN),
@@ -92,7 +93,7 @@ def test_what_the_files_hold(names: tuple[str, ...], wanted: str, mode: Mode | N
         assert (found.name, found.mode) == (wanted, mode)
 
 
-@pytest.mark.parametrize(
+@each(
     ("held", "told", "wanted"),
     [
         (("best_val_loss",), ("Loss", "val_loss"), "val_loss"),
@@ -117,7 +118,7 @@ def test_what_files_call_best_and_what_the_log_says_of_it(
         assert found.name == found.in_logs == wanted
 
 
-@pytest.mark.parametrize(
+@each(
     ("told", "wanted"),
     [
         (
@@ -223,7 +224,7 @@ _NAMES = (
 pools = st.lists(st.sampled_from(_NAMES), unique=True, max_size=7)
 
 
-@pytest.mark.parametrize(
+@each(
     ("one", "other"),
     [
         *(("iou", "accuracy"), ("val_iou", "val_dice"), ("train_loss", "train_mae")),
@@ -277,7 +278,7 @@ def test_a_name_in_the_log_that_has_its_twin_in_the_files_is_the_training_value(
 # -- what the user names -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "wish", "wanted"),
     [
         (("val_iou", "val_loss"), "val_loss", "val_loss"),
@@ -344,8 +345,8 @@ def test_the_note_says_how_to_name_it() -> None:
     assert notes_of(form_runs(files("val_wibble", "val_iou"))) == ()
 
 
-@pytest.mark.parametrize("in_log", [True, False])
-@pytest.mark.parametrize(
+@each("in_log", [True, False])
+@each(
     ("values", "mode"),
     [
         ([0.9, 0.7, 0.5, 0.4, 0.35, 0.33], "min"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.runs.member import Layout
 from ckptdoctor.runs.models import Models
+from tests.each import each
 from tests.runs.members import HERON, LYNX, OTTER, model, wrapped
 
 NET: Layout = tuple(
@@ -25,7 +26,7 @@ def are_same(a: Layout | None, b: Layout | None) -> bool:
     return there
 
 
-@pytest.mark.parametrize(
+@each(
     "other",
     [
         NET,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.runs.membership import Group
 from ckptdoctor.runs.names import Homes, told_apart
+from tests.each import each
 
 ROOT = Path("/no/such")
 
@@ -20,7 +21,7 @@ def called(*runs: tuple[str, str]) -> list[str]:
     return told_apart([Group(folder=ROOT / f, name=n, members=()) for f, n in runs])
 
 
-@pytest.mark.parametrize(
+@each(
     ("runs", "wanted"),
     [
         ([("out/ckpt", "epoch")], ["ckpt"]),

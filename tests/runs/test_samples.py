@@ -13,6 +13,7 @@ from ckptdoctor.runs import samples
 from ckptdoctor.runs.samples import SampledTensor, alike, distance, moves
 from ckptdoctor.scanning.plan import make_plan, sample_step
 from tests.cases import checkpoint, record
+from tests.each import each
 from tests.scanning.test_plan import storage
 
 
@@ -25,9 +26,7 @@ def pair(fqn: str, before: torch.Tensor, after: torch.Tensor, numel: int = 0) ->
     return SampledTensor(fqn, dtype, numel or before.numel(), raw(before), raw(after))
 
 
-@pytest.mark.parametrize(
-    "dtype", "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2".split()
-)
+@each("dtype", "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2".split())
 def test_what_torch_reckons_of_every_type(dtype: str) -> None:
     torch.manual_seed(0)
     before, after = (torch.randn(65).to(getattr(torch, dtype)) for _ in range(2))

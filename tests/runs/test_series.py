@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
-
 from ckptdoctor.metadata import Split
 from ckptdoctor.runs.logs import LogReading
 from ckptdoctor.runs.member import Member
@@ -18,6 +16,7 @@ from ckptdoctor.runs.series import (
     unknown_in,
     values_of,
 )
+from tests.each import each
 from tests.runs.members import holding, log, member
 
 NOTHING = LogReading()
@@ -50,7 +49,7 @@ def test_a_bare_name_beside_that_of_a_validation_is_of_training() -> None:
     assert held["iou"].split is Split.TRAINING
 
 
-@pytest.mark.parametrize(
+@each(
     ("told", "split"),
     [
         ([0.1, 0.2, 0.3, 0.4], Split.UNSAID),  # what the files say

@@ -16,6 +16,7 @@ from ckptdoctor.runs.logs.documents import Unread
 from ckptdoctor.runs.logs.headings import heading_of
 from ckptdoctor.runs.logs.log_reading import Row
 from ckptdoctor.runs.logs.tables import table_rows
+from tests.each import each
 
 Told = list[tuple[float | None, int | None, dict[str, float]]]
 
@@ -36,7 +37,7 @@ def told(text: str) -> Told:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("head", "is_watched", "says_data"),
     [
         ("epoch,loss", True, True),
@@ -71,8 +72,8 @@ ROWS = [(1, 0.9, 0.1), (2, 0.5, 0.3), (3, math.nan, 0.2)]
 WANTED: Told = [(1, None, {"loss": 0.9, "val_iou": 0.1}), (2, None, {"loss": 0.5, "val_iou": 0.3})]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+@each("delimiter", [",", ";", "\t"])
+@each("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
 def test_an_epoch_a_row(delimiter: str, quoting: int) -> None:
     found = told(written(NAMES, ROWS, delimiter=delimiter, quoting=quoting))
     assert found[:2] == WANTED
@@ -152,7 +153,7 @@ def test_a_table_of_metrics_alone_is_counted_from_1() -> None:
     assert found[1][2] == {"loss": 0.7, "val_loss": 0.6, "lr": 0.1}
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "image,label\na.png,3\n",

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from ckptdoctor.compare import compare
 from ckptdoctor.difference import Difference, Movement
 from tests.builders import DTYPES, QUANTIZED, UNCASTABLE, save, tensor_of
+from tests.each import each
 
 NAN, INF = math.nan, math.inf
 
@@ -43,7 +44,7 @@ def test_every_type_equals_itself_and_differs_from_another(dtype: str, tmp_path:
         assert moved.changed > 0
 
 
-@pytest.mark.parametrize("dtype", UNCASTABLE)
+@each("dtype", UNCASTABLE)
 def test_packed_bits_are_equal_or_not(dtype: str, tmp_path: Path) -> None:
     a = tensor_of(dtype, 6)
     assert movement(tmp_path, a, a).changed == 0

@@ -11,6 +11,7 @@ from ckptdoctor.checkpoint import Role, StorageRef, TensorRecord
 from ckptdoctor.dtypes import BY_NAME, Kind
 from ckptdoctor.scanning.flipped import Part, element_at, part_of, value_of
 from tests.builders import DTYPES, tensor_of
+from tests.each import each
 
 FLOATS = [name for name in DTYPES if BY_NAME[name].kind is Kind.FLOAT]
 
@@ -29,7 +30,7 @@ def record(values: torch.Tensor, fqn: str = "w") -> TensorRecord:
     )
 
 
-@pytest.mark.parametrize("name", FLOATS)
+@each("name", FLOATS)
 def test_values_are_those_of_torch(name: str) -> None:
     values = tensor_of(name, 64)
     size = values.element_size()
@@ -39,7 +40,7 @@ def test_values_are_those_of_torch(name: str) -> None:
         assert found == expected or (math.isnan(expected) and math.isnan(found or 0.0))
 
 
-@pytest.mark.parametrize("name", FLOATS)
+@each("name", FLOATS)
 def test_the_first_infinity_nan_and_every_code_of_a_byte_are_those_of_torch(name: str) -> None:
     dtype, size = getattr(torch, name), BY_NAME[name].itemsize
     codes = list(range(256)) if size == 1 else []

@@ -30,6 +30,7 @@ from ckptdoctor.scanning.libtorch import load_libtorch
 from ckptdoctor.scanning.plain import PlainWorker
 from ckptdoctor.scanning.plan import Piece
 from ckptdoctor.scanning.rows import ROW_NBYTES, Rows, note_finite
+from tests.each import each
 from tests.scanning.builders import (
     backends,
     bad_bits,
@@ -156,8 +157,8 @@ def test_one_bad_element_is_found_wherever_it_stands(name: str, backend: str) ->
                 assert found.first_bad == place
 
 
-@pytest.mark.parametrize("backend", sorted(WORKERS))
-@pytest.mark.parametrize("name", [name for name in REAL_DTYPES if BY_NAME[name].itemsize == 1])
+@each("backend", sorted(WORKERS))
+@each("name", [name for name in REAL_DTYPES if BY_NAME[name].itemsize == 1])
 def test_every_pattern_of_an_8_bit_float_is_judged_right(name: str, backend: str) -> None:
     dtype = BY_NAME[name]
     for bits in range(256):
@@ -177,8 +178,8 @@ def test_every_pattern_of_a_16_bit_float_is_judged_right(name: str) -> None:
             assert ask(backend, part, dtype) == expected, (backend, start)
 
 
-@pytest.mark.parametrize("backend", sorted(WORKERS))
-@pytest.mark.parametrize("name", ["float64", "float32", "bfloat16", "float8_e5m2", "int64"])
+@each("backend", sorted(WORKERS))
+@each("name", ["float64", "float32", "bfloat16", "float8_e5m2", "int64"])
 def test_buffers_need_not_be_aligned(name: str, backend: str) -> None:
     dtype = BY_NAME[name]
     bits = [*finite_bits(dtype), *bad_bits(dtype)] * 40
@@ -271,7 +272,7 @@ def test_the_self_test_passes(backend: Kernels) -> None:
     assert backend.worker().measure(memoryview(bytearray(4)), BY_NAME["float32"]).max == 0.0
 
 
-@pytest.mark.parametrize("name", ALL_DTYPES)
+@each("name", ALL_DTYPES)
 def test_the_self_test_catches_a_wrong_answer_on_any_type(name: str) -> None:
     with pytest.raises(BackendUnavailableError, match=rf"sabotaged gives .* for {name}, not"):
         self_test(Sabotaged(load_eager(), name))

@@ -19,6 +19,7 @@ from ckptdoctor.scanning.norms import CHUNK_NUMEL, MEASURED, load_norms
 from ckptdoctor.scanning.pieces import is_measured, squares_of
 from ckptdoctor.scanning.spectrum import spectrum_of
 from tests.builders import save
+from tests.each import each
 
 BACKENDS = ("libtorch", "eager")
 
@@ -61,8 +62,8 @@ def test_what_is_not_finite_is_not_finite(
     assert not math.isfinite(load_norms().square(raw(torch.tensor([1.0, bad])), BY_NAME["float32"]))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", sorted(MEASURED))
+@each("backend", BACKENDS)
+@each("name", sorted(MEASURED))
 def test_the_spectral_norm_comes_near(
     name: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from ckptdoctor.scanning.plan import (
     make_plan,
 )
 from tests.cases import checkpoint, record
+from tests.each import each
 
 
 def storage(offset: int, nbytes: int, key: str = "", crc32: int | None = None) -> StorageRef:
@@ -40,7 +41,7 @@ def runs(scan: StorageScan) -> list[tuple[int, int, bool]]:
 # -- the run of a tensor -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("shape", "stride", "expected"),
     [
         ((), (), (1, True)),
@@ -271,7 +272,7 @@ def test_tensors_nested_in_each_other_are_measured_together(
     assert len(plan._cut(scan, 32)) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("shape", "stride", "nbytes", "dense"),
     [
         ((2, 3), (3, 1), 24, True),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from ckptdoctor.scanning.zeroing import zeroed
+from tests.each import each
 
 FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e5m2", "float8_e4m3fn")
 
 
-@pytest.mark.parametrize("name", FLOATS)
+@each("name", FLOATS)
 def test_of_every_float_what_is_finite_stays_as_it_was(name: str) -> None:
     dtype = getattr(torch, name)
     largest = torch.finfo(dtype).max

@@ -14,6 +14,7 @@ from ckptdoctor.layouts.files import CheckpointFiles, Part, PartRole
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.selection.baseline import read_baseline, settled_with, write_baseline
 from ckptdoctor.selection.policy import Listed, Policy
+from tests.each import each
 from tests.reports import report
 
 EVERYTHING = Policy()
@@ -131,7 +132,7 @@ def test_it_can_be_kept_in_a_repository(file: Path, tmp_path: Path) -> None:
     assert codes(after(Report(checkpoints=both), one)) == []
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",

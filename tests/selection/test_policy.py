@@ -15,6 +15,7 @@ from ckptdoctor.selection.from_settings import policy_of
 from ckptdoctor.selection.path_patterns import is_meant
 from ckptdoctor.selection.policy import Listed, Policy, settled
 from ckptdoctor.settings.settings import Origin, Setting, Settings
+from tests.each import each
 from tests.render.outputs import WRITERS, collapse
 from tests.reports import report
 
@@ -77,7 +78,7 @@ def test_verdict_ranking_and_next_do_not_move() -> None:
     assert any(row.verdict is Verdict.CORRUPT for row in after.checkpoints)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@each("name", WRITERS)
 def test_every_output_says_what_does_not_count(name: str) -> None:
     found = settled(collapse(), Policy(ignore=listed("CD201")))
     text = WRITERS[name](found)
@@ -92,7 +93,7 @@ def test_every_output_says_what_does_not_count(name: str) -> None:
         assert [line[-4:] for line in text.splitlines()[1:]].count(",5,0") == 1
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@each("name", WRITERS)
 def test_every_output_says_what_counts_less(name: str) -> None:
     """A file of settings that was found may make errors infos; whoever reads has to know."""
     lower = Policy(severity=((listed("CD201"), Severity.INFO), (listed("CD405"), Severity.ERROR)))
@@ -139,7 +140,7 @@ def test_codes_that_are_none_are_refused_with_the_nearest() -> None:
         checked([""], "--ignore")
 
 
-@pytest.mark.parametrize(
+@each(
     ("pattern", "path", "meant"),
     [
         ("old", "runs/old/a.pth", True),

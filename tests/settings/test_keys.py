@@ -6,6 +6,7 @@ import pytest
 
 from ckptdoctor.cli.options import FailOn, Format
 from ckptdoctor.settings.keys import KEYS, Key
+from tests.each import each
 
 BY_NAME = {key.name: key for key in KEYS}
 WRONG: dict[str, list[object]] = {
@@ -48,14 +49,14 @@ def test_every_kind_of_mistake_is_tried() -> None:
     assert TEXTS.keys() == variables
 
 
-@pytest.mark.parametrize("name", WRONG)
+@each("name", WRONG)
 def test_a_value_of_another_kind_is_refused(name: str) -> None:
     for value in WRONG[name]:
         with pytest.raises(ValueError, match="takes"):
             BY_NAME[name].read(value)
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@each("name", TEXTS)
 def test_a_text_of_the_environment_is_read(name: str) -> None:
     text, value = TEXTS[name]
     parse = BY_NAME[name].parse

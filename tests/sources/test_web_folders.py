@@ -16,7 +16,7 @@ import ckptdoctor
 from ckptdoctor.sources import path_of
 from ckptdoctor.sources.web import _links
 from tests.cli.support import Outcome, run
-from tests.each import assert_each
+from tests.each import assert_each, each
 
 pytest.importorskip("aiohttp")
 
@@ -189,7 +189,7 @@ def test_a_server_that_lists_nothing_is_told_of(tmp_path: Path) -> None:
     assert "the server lists no files there; name them one by one" in outcome.stderr
 
 
-@pytest.mark.parametrize(
+@each(
     ("href", "name"),
     [
         ("a.pth", "a.pth"),

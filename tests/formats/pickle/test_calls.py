@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.source import MemorySource
+from tests.each import each
 
 _JOINER = b"ctorch_geometric.data.batch\nDynamicInheritanceGetter\n)\x81"
 _PARTIAL = b"cfunctools\npartial\n"
@@ -61,7 +60,7 @@ AS_PICKLERS_WRITE = {
 }
 
 
-@pytest.mark.parametrize("data", AS_PICKLERS_WRITE.values(), ids=AS_PICKLERS_WRITE)
+@each("data", AS_PICKLERS_WRITE.values(), ids=AS_PICKLERS_WRITE)
 def test_what_picklers_write_runs_nothing(data: bytes) -> None:
     assert calls_of(data) == []
 
@@ -141,7 +140,7 @@ AS_NO_PICKLER_WRITES = {
 }
 
 
-@pytest.mark.parametrize("data", AS_NO_PICKLER_WRITES.values(), ids=AS_NO_PICKLER_WRITES)
+@each("data", AS_NO_PICKLER_WRITES.values(), ids=AS_NO_PICKLER_WRITES)
 def test_what_no_pickler_writes_is_told(data: bytes) -> None:
     assert len(calls_of(data)) == 1
 

@@ -16,6 +16,7 @@ from ckptdoctor.formats.pickle.machine import PickleMachine
 from ckptdoctor.formats.pickle.nodes import Node, PickleError
 from ckptdoctor.formats.source import MemorySource
 from tests.bad_inputs.opcodes import Opcodes, call, named, pickle_of, push, with_state
+from tests.each import each
 
 DTYPES = [
     "f2", "f4", ">f8", "c8", ">c16", "b1", "i1", "u2", ">i4", "i8", "U3", ">U7", "S5", "V6",
@@ -29,8 +30,11 @@ def read(data: bytes) -> Node:
     return PickleMachine(MemorySource(data)).run()[0]
 
 
-@pytest.mark.parametrize("protocol", [2, 5])
-@pytest.mark.parametrize("described", DTYPES, ids=str)
+@each("protocol", [2, 5])
+@each(
+    "described",
+    DTYPES,
+)
 def test_what_numpy_writes_is_told_as_numpy_tells_it(described: Any, protocol: int) -> None:
     aligned = isinstance(described, list)
     for dtype in (np.dtype(described), np.dtype(described, align=aligned)):
@@ -58,7 +62,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("made", ODD.values(), ids=ODD)
+@each("made", ODD.values(), ids=ODD)
 def test_what_numpy_does_not_write_is_odd(made: Opcodes) -> None:
     assert ElementTypes().elements_of(read(pickle_of(made)))[0] is Elements.ODD
 
@@ -83,7 +87,7 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize("made", FORGED.values(), ids=FORGED)
+@each("made", FORGED.values(), ids=FORGED)
 def test_a_type_that_hides_objects_is_refused(made: Opcodes, tmp_path: Path) -> None:
     path = tmp_path / "a.pkl"
     array = call(named("numpy._core.multiarray", "_reconstruct"), named("numpy", "ndarray"), (0,))
@@ -94,7 +98,7 @@ def test_a_type_that_hides_objects_is_refused(made: Opcodes, tmp_path: Path) -> 
     assert path.read_bytes()[caught.value.offset :][:1] == b"b"  # the BUILD that describes it
 
 
-@pytest.mark.parametrize("made", FORGED.values(), ids=FORGED)
+@each("made", FORGED.values(), ids=FORGED)
 def test_so_is_one_that_stands_alone(made: Opcodes) -> None:
     with pytest.raises(PickleError, match="type of numpy's elements"):
         read(pickle_of(made))

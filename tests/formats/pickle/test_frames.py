@@ -27,6 +27,7 @@ from tests.benchmarks.names_mutants import (
     our_names,
     run_mutants,
 )
+from tests.each import each
 
 _SYSTEM = b"cos\nsystem\nVtouch X\n\x85R"
 
@@ -62,7 +63,7 @@ def test_the_names_of_the_plain_reading_are_kept_beside_it() -> None:
     assert {"torch._utils._rebuild_tensor_v2", "os.system"} <= set(machine.globals)
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "what"),
     {
         "opcode": (b"\x80\x04" + frame(1) + b"K\x01K\x02\x86.", "ends within an opcode, or behind"),
@@ -73,7 +74,6 @@ def test_the_names_of_the_plain_reading_are_kept_beside_it() -> None:
         "past the end": (b"\x80\x04" + frame(9) + b"N.", "a frame of 9 bytes, of which 2"),
         "behind": (b"\x80\x04" + frame(3) + b"N.N.", "or behind the pickle"),
     }.items(),
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_kind_of_lie_is_refused(data: str, what: tuple[bytes, str]) -> None:
     message, _ = refusal(what[0])
@@ -85,8 +85,8 @@ def test_a_frame_that_ends_with_an_opcode_is_no_lie() -> None:
     assert PickleMachine(MemorySource(data)).run()[0] == (1, 2)
 
 
-@pytest.mark.parametrize("protocol", [4, 5])
-@pytest.mark.parametrize(
+@each("protocol", [4, 5])
+@each(
     "value",
     [
         [],

@@ -43,7 +43,7 @@ from ckptdoctor.formats.pickle.opcodes import DISPATCH, STOP
 from ckptdoctor.formats.pickle.scalars import OPCODES
 from ckptdoctor.formats.source import FileSource, MemorySource
 from tests.costs import assert_linear, calls, ending
-from tests.each import assert_each
+from tests.each import assert_each, each
 
 GENEROUS = Limits()
 WINDOW = 1 << 18
@@ -147,7 +147,7 @@ def test_plain_data_is_what_pickle_makes_of_it(
     assert comparable(plain(node)) == comparable(pickle.loads(raw))
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@each("protocol", range(6))
 def test_integers_up_to_the_limit(protocol: int) -> None:
     largest = 2 ** (8 * 1024 - 1) - 1
     for value in (largest, -largest - 1):
@@ -198,7 +198,10 @@ PYTHON2 = {
 }
 
 
-@pytest.mark.parametrize(("raw", "value"), PYTHON2.items(), ids=repr)
+@each(
+    ("raw", "value"),
+    PYTHON2.items(),
+)
 def test_python_2_values(raw: bytes, value: object) -> None:
     assert comparable(run(raw)) == comparable(value)
 
@@ -210,7 +213,7 @@ def test_python_2_names_are_todays() -> None:
     assert reader.globals["builtins.eval"].ref.runs_code
 
 
-@pytest.mark.parametrize(
+@each(
     "raw",
     [
         b"S'open\n.",
@@ -243,7 +246,6 @@ def test_python_2_names_are_todays() -> None:
         b"a.",
         b"\x8a\x01.",
     ],
-    ids=repr,
 )
 def test_what_no_pickler_writes_is_an_error(raw: bytes) -> None:
     with pytest.raises(PickleError):
@@ -284,7 +286,7 @@ def test_objects_are_named_and_kept_with_their_state() -> None:
     assert run(pickle.dumps(dt.date(2024, 1, 2), 2)).name == "datetime.date"
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@each("protocol", range(6))
 def test_items_of_dict_and_list_objects_are_kept(protocol: int) -> None:
     ordered = run(pickle.dumps(OrderedDict([("a", 1), ("b", 2)]), protocol))
     assert ordered.name == "collections.OrderedDict"
@@ -305,7 +307,7 @@ GLOBALS = {
 }
 
 
-@pytest.mark.parametrize(("opcode", "raw"), GLOBALS.items(), ids=GLOBALS.keys())
+@each(("opcode", "raw"), GLOBALS.items(), ids=GLOBALS.keys())
 def test_every_way_to_name_a_class_is_recorded(opcode: str, raw: bytes) -> None:
     reader = machine(raw)
     node, _ = reader.run()
@@ -682,8 +684,11 @@ def test_of_what_is_beyond_a_bound_only_the_names_are_held() -> None:
     assert cut.stack  # of a file that is cut, what was finished is saved
 
 
-@pytest.mark.parametrize("raw", [b"0.", b"R.", b"t.", b"N\x86.", b"]e.", b"a."], ids=repr)
-@pytest.mark.parametrize("behind", [b"", bytes(40)], ids=["at the end", "before more"])
+@each(
+    "raw",
+    [b"0.", b"R.", b"t.", b"N\x86.", b"]e.", b"a."],
+)
+@each("behind", [b"", bytes(40)], ids=["at the end", "before more"])
 def test_what_does_not_fit_is_not_called_cut(raw: bytes, behind: bytes) -> None:
     with pytest.raises(PickleError, match="more than the stack holds") as caught:
         run(raw + behind)
@@ -757,7 +762,7 @@ def test_large_bombs_cost_no_more_than_their_bytes(bomb: Callable[[int], bytes])
 # -- windows -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("raw", "value"),
     [
         (b"G" + struct.pack(">d", 1.5), 1.5),
@@ -770,7 +775,6 @@ def test_large_bombs_cost_no_more_than_their_bytes(bomb: Callable[[int], bytes])
         (b"C\x20" + b"b" * 32, b"b" * 32),
         (b"cmodule\nname_of_a_class\n", "module.name_of_a_class"),
     ],
-    ids=lambda value: repr(value)[:12],
 )
 def test_opcodes_that_straddle_the_edge_of_a_window(raw: bytes, value: object) -> None:
     def is_read(shift: int) -> None:
@@ -818,7 +822,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path: Path) -> No
 # -- spelling ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("node", "text"),
     [
         (1 << 300, "<huge integer>"),
@@ -880,7 +884,7 @@ NAMESPACE = b"cargparse\nNamespace\n)\x81"
 MODULE = b"ctorch.nn.modules.module\nModule\n)\x81"
 
 
-@pytest.mark.parametrize(
+@each(
     ("opcodes", "told"),
     {
         "a member behind a state": (MODULE + b"}S'_modules'\n}sbNa.", "Module.append"),
@@ -922,7 +926,6 @@ MODULE = b"ctorch.nn.modules.module\nModule\n)\x81"
             "datetime.tzinfo",
         ),
     }.items(),
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_would_be_called_by_nobody_in_the_pickle_is_told(
     opcodes: str, told: tuple[bytes, str]
@@ -932,7 +935,7 @@ def test_what_would_be_called_by_nobody_in_the_pickle_is_told(
     assert told[1] in reader.calls[-1].call
 
 
-@pytest.mark.parametrize(
+@each(
     "opcodes",
     [
         b"ccollections\ndefaultdict\n(ctorch.amp.grad_scaler\n_refresh_per_optimizer_state\ntR.",

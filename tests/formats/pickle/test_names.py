@@ -24,6 +24,7 @@ from ckptdoctor.formats.pickle.names import (
 )
 from ckptdoctor.formats.pickle.tables import code
 from ckptdoctor.formats.pickle.tables.packages import COMPANIONS
+from tests.each import each
 
 _LATER = ("torch.distributed.tensor.", "torch.distributed.device_mesh.")
 """Allowed once ``torch.distributed.tensor`` is imported, as another test may have done."""
@@ -196,7 +197,7 @@ def test_all_that_python_has_is_code_unless_it_is_known_to_be_plain() -> None:
         assert judge(module, "SomeClass") is Use.CODE, module
 
 
-@pytest.mark.parametrize(
+@each(
     "module",
     ["torch", "torch.nn", "numpy", "numpy.core", "imp", "xdrlib", "asyncore", "_pyrepl.pager"],
 )
@@ -238,7 +239,7 @@ def test_names_of_python_2_have_todays() -> None:
         assert dotted(module, name) == ".".join(_compat_pickle.NAME_MAPPING[module, name])
 
 
-@pytest.mark.parametrize(
+@each(
     ("owner", "module", "qualname", "attribute", "use"),
     [
         (Use.CALLED, "torch.nn.attention.bias", "CausalVariant", "UPPER_LEFT", Use.NAMED),
@@ -275,7 +276,7 @@ def test_what_getattr_gives(
     assert member(owner, module, qualname, attribute) is use
 
 
-@pytest.mark.parametrize(
+@each(
     ("module", "qualname", "use"),
     [
         ("torch.optim.lr_scheduler", "CyclicLR._triangular_scale_fn", Use.NAMED),

@@ -27,6 +27,7 @@ from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.formats.pickle.machine import PickleMachine
 from tests.builders import rezip, save
+from tests.each import each
 
 CALL = b"\x80\x02cos\nsystem\n(S'true'\ntR0}"
 CODE = (("os.system", "os.system('true')"),)
@@ -57,8 +58,8 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
-@pytest.mark.parametrize("cut", [0, 3])
+@each("pack", PACKERS.values(), ids=PACKERS)
+@each("cut", [0, 3])
 def test_a_pickle_that_is_packed_is_found(
     pack: Callable[[bytes], bytes], cut: int, tmp_path: Path
 ) -> None:
@@ -173,7 +174,7 @@ def test_an_archive_in_an_archive_is_looked_into(tmp_path: Path) -> None:
     assert error_of(tmp_path / "a.zip", data).runs == (("builtins.exec", "builtins.exec('x')"),)
 
 
-@pytest.mark.parametrize("lost", range(1, 60, 11))
+@each("lost", range(1, 60, 11))
 def test_a_compressed_pickle_that_is_damaged_tells_what_comes_before(
     lost: int, tmp_path: Path
 ) -> None:
@@ -219,7 +220,7 @@ NESTED = {
 }
 
 
-@pytest.mark.parametrize("data", NESTED.values(), ids=NESTED)
+@each("data", NESTED.values(), ids=NESTED)
 def test_what_is_packed_twice_is_looked_through(data: bytes, tmp_path: Path) -> None:
     runs = error_of(tmp_path / "a.bin", data).runs
     assert [name for name, _ in runs] == ["builtins.exec"]
@@ -244,8 +245,8 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-@pytest.mark.parametrize("name", OTHERS)
+@each("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@each("name", OTHERS)
 def test_other_records_of_a_sound_archive_are_looked_through(
     name: str, method: int, tmp_path: Path
 ) -> None:

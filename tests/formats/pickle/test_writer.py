@@ -32,7 +32,7 @@ from ckptdoctor.formats.pickle.nodes import (
 from ckptdoctor.formats.pickle.writer import UnwritableError, write_bare_pickle, write_pickle
 from ckptdoctor.formats.saved_object import read_object
 from ckptdoctor.formats.source import MemorySource
-from tests.each import assert_each
+from tests.each import assert_each, each
 
 PROTOCOLS = range(6)
 
@@ -109,7 +109,7 @@ def test_values_of_every_kind(protocol: int) -> None:
     assert_each(VALUES, is_read_back)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@each("protocol", PROTOCOLS)
 def test_numpy(protocol: int) -> None:
     array = np.arange(2000, dtype=np.float32).reshape(40, 50)
     assert np.array_equal(again(array, protocol), array)
@@ -128,7 +128,10 @@ _SHARED: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("shared", _SHARED, ids=lambda one: type(one).__name__)
+@each(
+    "shared",
+    _SHARED,
+)
 def test_so_does_an_object_of_every_kind(shared: Any) -> None:
     found = again([shared, {"a": shared}, 7])
     assert found[0] is found[1]["a"]

@@ -19,6 +19,7 @@ from ckptdoctor.formats.zip.end import find_directory
 from ckptdoctor.formats.zip.pattern import DirectoryPattern
 from ckptdoctor.formats.zip.records import ZipDirectory
 from tests.builders import patched, rezip, save
+from tests.each import each
 
 
 @contextmanager
@@ -69,7 +70,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each("kind", KINDS)
 def test_what_is_believed_of_a_far_archive_is_what_its_headers_say(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +91,7 @@ def test_what_is_believed_of_a_far_archive_is_what_its_headers_say(
         assert len(reads) <= 3  # none of a header: two ends, and the directory
 
 
-@pytest.mark.parametrize(
+@each(
     ("at", "value", "says"),
     [
         (8, b"\x48", "the record is encrypted"),
@@ -114,7 +115,7 @@ def test_what_the_directory_says_otherwise_is_told(
     assert any(says in message for message in told) if says else told == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("at", "value", "says"),
     [
         (14, b"\x01\0\0\0", "crc32"),
@@ -228,7 +229,7 @@ def test_records_that_grew_as_they_were_packed_are_packed_all_the_same(tmp_path:
         assert (pattern_of(again) is not None) == stands
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "stands"),
     [
         ("epoch_88-best", True),

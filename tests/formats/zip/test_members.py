@@ -17,6 +17,7 @@ from ckptdoctor.formats.zip.members import members, plain_start, start_of
 from ckptdoctor.formats.zip.others import other_pickles
 from ckptdoctor.formats.zip.records import DEFLATED, STORED, ZipDirectory, ZipRecord, wide_sizes
 from ckptdoctor.formats.zip.storages import is_storage_name, storage_ref
+from tests.each import each
 
 CODE = b"cposix\nsystem\n(S'true'\ntR."
 
@@ -124,7 +125,7 @@ def test_of_very_many_problems_the_first_are_told_and_the_others_counted() -> No
     assert directory.problems[-2].subject == "999"
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "is_one"),
     [
         ("a/data/0", True),

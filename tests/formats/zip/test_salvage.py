@@ -17,6 +17,7 @@ from ckptdoctor.formats.zip import salvage
 from ckptdoctor.formats.zip.plain import plain_source
 from ckptdoctor.formats.zip.records import DEFLATED, STORED, ZipDirectory, ZipRecord
 from ckptdoctor.formats.zip.salvage import walk_headers
+from tests.each import each
 
 HELD = {"a/data.pkl": b"first" * 30, "a/data/0": bytes(range(256)), "a/data/1": b"", "a/x": b"z"}
 
@@ -110,8 +111,8 @@ def test_a_size_that_somebody_knows_is_looked_at_first() -> None:
     assert walked(data, lambda *_: 99).records[0].nbytes == 40  # and a wrong size is not believed
 
 
-@pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("left", [0, 3, 4, 6, 8, 11, 12, 15])
+@each("wide", [False, True])
+@each("left", [0, 3, 4, 6, 8, 11, 12, 15])
 def test_where_the_file_ends_in_a_descriptor_the_bytes_before_it_are_whole(
     wide: bool, left: int
 ) -> None:

@@ -25,6 +25,7 @@ from ckptdoctor.guard.saving import ledger as ledger_module
 from ckptdoctor.guard.saving.keeper import CheckpointKeeper
 from ckptdoctor.guard.saving.saver import safe_save, save_snapshot
 from tests.builders import data_span, load, patched, save
+from tests.each import each
 
 NAN, INF = float("nan"), float("inf")
 
@@ -390,7 +391,7 @@ def test_a_note_of_another_metric_is_refused(tmp_path: Path) -> None:
         CheckpointKeeper(tmp_path, metric="dice")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema_version": 1}', "\xff"])
+@each("text", ["", "{", "[]", "{}", '{"schema_version": 1}', "\xff"])
 def test_a_note_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "keeper.json").write_text(text, encoding="latin-1")
     with pytest.raises(SaveError, match="cannot be understood"):

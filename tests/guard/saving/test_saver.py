@@ -37,6 +37,7 @@ from tests.builders import (
     tensor_of,
     training_checkpoint,
 )
+from tests.each import each
 from tests.test_destination import NO_FILES
 
 NAN, INF = float("nan"), float("inf")
@@ -628,8 +629,8 @@ def test_killed_at_many_moments(tmp_path: Path) -> None:
 # -- what is no file -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", sorted(set(NO_FILES) - {"a folder", "a link to a folder"}))
-@pytest.mark.parametrize("force", [True, False])
+@each("kind", sorted(set(NO_FILES) - {"a folder", "a link to a folder"}))
+@each("force", [True, False])
 def test_what_is_no_file_is_never_replaced(force: bool, kind: str, tmp_path: Path) -> None:
     place = NO_FILES[kind](tmp_path / "best_model.pth")
     before, listed = place.lstat(), sorted(tmp_path.iterdir())

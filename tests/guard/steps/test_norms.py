@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ckptdoctor.guard.steps.norms import blank, gather, joined, measure, norms_unseen, scale
+from tests.each import each
 
 CPU = torch.device("cpu")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -48,9 +49,9 @@ def test_huge_finite_gradients_are_finite(dtype: torch.dtype) -> None:
     assert total_of(torch.full((9,), 1e20)) == pytest.approx(3e20, rel=1e-5)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("at", [0, 7, 4999])
+@each("bad", [math.nan, math.inf, -math.inf])
+@each("dtype", DTYPES)
+@each("at", [0, 7, 4999])
 def test_one_bad_element_is_found(dtype: torch.dtype, bad: float, at: int) -> None:
     grad = torch.ones(5000, dtype=dtype)
     grad[at] = bad
@@ -111,8 +112,8 @@ def test_shares_are_weighted_by_how_many_ranks_hold_them() -> None:
     assert float(measure(gradients, CPU).squares()) == 13.0
 
 
-@pytest.mark.parametrize("widest", [torch.float32, torch.float64])
-@pytest.mark.parametrize("dtype", DTYPES)
+@each("widest", [torch.float32, torch.float64])
+@each("dtype", DTYPES)
 def test_what_accelerators_do_finds_the_same(dtype: torch.dtype, widest: torch.dtype) -> None:
     """There nothing is looked at, so that the reduction itself has to be right."""
     if dtype is torch.float64 and widest is torch.float32:

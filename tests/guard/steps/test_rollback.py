@@ -10,6 +10,7 @@ import torch
 
 from ckptdoctor.guard import Action, NonFiniteError, TrainingGuard
 from ckptdoctor.guard.learning_rate import scale_learning_rate
+from tests.each import each
 from tests.guard.nets import NAN, batches, is_finite, loss_of, net, normed_net, optimizers, weights
 
 pytestmark = [
@@ -204,7 +205,7 @@ SCHEDULERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+@each("name", SCHEDULERS)
 def test_a_scaled_rate_stays_scaled(name: str) -> None:
     def run(scaled: bool) -> list[float]:
         optimizer = torch.optim.SGD(net().parameters(), lr=0.1)

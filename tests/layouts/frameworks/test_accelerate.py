@@ -6,6 +6,7 @@ import pytest
 
 from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole
 from ckptdoctor.layouts.frameworks.accelerate import LAYOUT
+from tests.each import each
 from tests.layouts.folders_of_names import claimed, claims, folder_of, prefixes, roles
 
 STATE = (
@@ -49,7 +50,7 @@ def test_values_of_parts_do_not_meet(tmp_path: Path) -> None:
     assert prefixes(files)["custom_checkpoint_0.pkl"] == "custom_checkpoint_0."
 
 
-@pytest.mark.parametrize(
+@each(
     ("further", "gone", "role"),
     [
         ("random_states_2.pkl", "random_states_1.pkl", PartRole.RNG),

@@ -10,6 +10,7 @@ from ckptdoctor.checkpoint import Role
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.frameworks.deepspeed.names import TagNames, names_in
 from ckptdoctor.layouts.frameworks.deepspeed.tags import LAYOUT, parts_of
+from tests.each import each
 from tests.layouts.claims import absent, claim, claims, prefixes, roles, touch
 
 EMPTY = torch.empty(0)
@@ -314,7 +315,7 @@ def test_other_folders_are_left_alone(tmp_path: Path, names: list[str]) -> None:
     assert parts_of(Folder(tmp_path), "x") is None
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "mp_rank_00_model_states.pt",

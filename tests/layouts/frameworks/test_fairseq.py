@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.layouts.frameworks.fairseq import LAYOUT
+from tests.each import each
 from tests.layouts.claims import absent, claim, claims, prefixes, touch
 
 SHARDS = [f"checkpoint3-shard{n}.pt" for n in range(3)]
@@ -58,7 +59,7 @@ def test_every_part_is_in_every_shard(tmp_path: Path) -> None:
     assert absent(claim(LAYOUT, tmp_path)) == {names[2]: "model"}
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ["checkpoint3.pt", "checkpoint_last.pt"],

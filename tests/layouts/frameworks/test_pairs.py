@@ -7,6 +7,7 @@ import pytest
 from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.layouts.frameworks.pairs import LAYOUT
 from ckptdoctor.layouts.frameworks.part_words import part_words
+from tests.each import each
 from tests.layouts.claims import claims, touch
 
 
@@ -16,7 +17,7 @@ def together(folder: Path, names: list[str]) -> list[list[str]]:
     return sorted([part.name for part in files.parts] for files in found)
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ["model_epoch_3.pth", "optimizer_epoch_3.pth"],
@@ -41,7 +42,7 @@ def test_a_model_and_what_lies_beside_it_are_one(tmp_path: Path, names: list[str
     assert claims(LAYOUT, tmp_path)[0].parts[0].name == names[0]
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ["3_net_G.pth", "3_net_D.pth"],
@@ -128,7 +129,7 @@ def test_a_folder_of_a_run_is_no_checkpoint(
     assert path == (tmp_path / folder if is_checkpoint else tmp_path / folder / "model.pt")
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "role", "rest"),
     [
         ("optimizer_epoch_3.pth", PartRole.OPTIMIZER, ("epoch", "3")),

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from ckptdoctor.layouts.frameworks.pointers import LAYOUT
+from tests.each import each
 from tests.layouts.claims import claims, pointers, touch
 
 
@@ -16,7 +15,7 @@ def lead(folder: Path, name: str, text: str) -> tuple[str, Path | None]:
     return found.target, found.leads_to
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text", "target"),
     [
         ("latest", "global_step10", "global_step10/mp_rank_00_model_states.pt"),
@@ -42,7 +41,7 @@ def test_a_pointer_leads_to_what_bears_the_name_beside_it(
     assert lead(tmp_path, name, text)[1] == tmp_path / Path(target).parts[0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text", "target"),
     [
         ("latest", "global_step300", "global_step300"),
@@ -77,7 +76,7 @@ def test_what_lies_beside_comes_before_the_place_of_old(tmp_path: Path) -> None:
     assert moved == tmp_path / "copy/epoch_3.pth"
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "raw"),
     [
         ("latest", b"PK\x03\x04\0\0"),

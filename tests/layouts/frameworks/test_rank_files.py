@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.layouts.frameworks.rank_files import LAYOUT
+from tests.each import each
 from tests.layouts.claims import absent, claim, claims, prefixes, roles, touch
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "rank{}.pt",
@@ -36,10 +37,8 @@ def test_ranks_are_one_checkpoint(tmp_path: Path, name: str) -> None:
     assert absent(claim(LAYOUT, tmp_path)) == {names[2]: "model"}
 
 
-@pytest.mark.parametrize(
-    "name", ["m_rank{}_of_4.pt", "m-0{}-of-04.pt", "m_world_size_4_rank_{}.pt"]
-)
-@pytest.mark.parametrize("lost", [0, 3])
+@each("name", ["m_rank{}_of_4.pt", "m-0{}-of-04.pt", "m_world_size_4_rank_{}.pt"])
+@each("lost", [0, 3])
 def test_the_number_of_ranks_is_in_the_name(tmp_path: Path, name: str, lost: int) -> None:
     names = [name.format(rank) for rank in range(4)]
     (touch(tmp_path, names) / names[lost]).unlink()
@@ -104,7 +103,7 @@ def test_actor_and_critic_are_one_checkpoint(tmp_path: Path) -> None:
     assert absent(claims(LAYOUT, step)[0]) == {names[3]: "model"}
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ["checkpoint_rank0.pt"],

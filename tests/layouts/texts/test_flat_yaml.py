@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import math
 
-import pytest
-
 from ckptdoctor.checkpoint import Scalar
 from ckptdoctor.layouts.texts.flat_yaml import flat_yaml
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "value"),
     [
         ("3", 3),

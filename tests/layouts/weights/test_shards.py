@@ -9,6 +9,7 @@ from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.found import Found, Place
 from ckptdoctor.layouts.weights.shards import weights_in
+from tests.each import each
 from tests.layouts.folders_of_names import SHARDS, folder_of, index_of, three_shards
 
 INDEX = "model.safetensors.index.json"
@@ -123,9 +124,7 @@ class TestMissing:
 
 
 class TestBrokenIndex:
-    @pytest.mark.parametrize(
-        "text", ["", "{", "[]", '{"weight_map": {}}', '{"weight_map": {"a": 3}}', "[" * 9000]
-    )
+    @each("text", ["", "{", "[]", '{"weight_map": {}}', '{"weight_map": {"a": 3}}', "[" * 9000])
     def test_with_all_shards_there(self, tmp_path: Path, text: str) -> None:
         folder_of(tmp_path, *SHARDS)
         (tmp_path / INDEX).write_text(text)

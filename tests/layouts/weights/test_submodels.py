@@ -9,12 +9,13 @@ import pytest
 from ckptdoctor.layouts.files import PartRole
 from ckptdoctor.layouts.folder import Folder
 from ckptdoctor.layouts.weights.submodels import models_below, names_of_modules
+from tests.each import each
 from tests.layouts.folders_of_names import folder_of
 
 FILE = "diffusion_pytorch_model.safetensors"
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "role"),
     [
         ("unet", PartRole.MODEL),

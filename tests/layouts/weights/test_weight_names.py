@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import pytest
-
 from ckptdoctor.layouts.weights.names import WeightName, weight_name
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "said"),
     [
         ("model.safetensors", WeightName("model", "model", "", "safetensors")),
@@ -46,7 +45,7 @@ def test_what_a_name_says(name: str, said: WeightName) -> None:
     assert weight_name(name) == said
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         *(

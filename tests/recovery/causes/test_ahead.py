@@ -14,6 +14,7 @@ from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.recovery.causes.ahead import ahead_of
 from ckptdoctor.recovery.causes.course import RateCourse
 from tests.builders import save
+from tests.each import each
 
 EPOCHS = 30
 
@@ -60,8 +61,8 @@ def trained(make: Callable[[Optimizer], Any], folder: Path) -> tuple[list[float]
     return rates, files
 
 
-@pytest.mark.parametrize("name", STEADY)
-@pytest.mark.parametrize("at", [3, 8])
+@each("name", STEADY)
+@each("at", [3, 8])
 def test_no_rate_that_comes_is_higher_than_what_is_said(name: str, at: int, tmp_path: Path) -> None:
     rates, files = trained(SCHEDULES[name], tmp_path)
     course = RateCourse(tuple(enumerate(rates[: at + 2], start=1)))  # it died two epochs later
@@ -74,7 +75,7 @@ def test_no_rate_that_comes_is_higher_than_what_is_said(name: str, at: int, tmp_
         assert found.top <= highest * 1.3
 
 
-@pytest.mark.parametrize("name", STEADY)
+@each("name", STEADY)
 def test_where_all_rates_were_seen_they_tell(name: str, tmp_path: Path) -> None:
     rates, files = trained(SCHEDULES[name], tmp_path)
     course = RateCourse(tuple(enumerate(rates, start=1)))

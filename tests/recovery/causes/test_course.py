@@ -7,6 +7,7 @@ import math
 import pytest
 
 from ckptdoctor.recovery.causes.course import RateCourse
+from tests.each import each
 
 
 def course(*rates: float) -> RateCourse:
@@ -32,7 +33,7 @@ def test_a_jump_is_found_where_it_is(rates: list[float], at: int) -> None:
     assert jumps[0].times == pytest.approx(rates[at - 1] / rates[at - 2])
 
 
-@pytest.mark.parametrize(
+@each(
     "rates",
     [
         WARM_UP,

@@ -16,6 +16,7 @@ from ckptdoctor.recovery.causes.settings import Setting
 from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind
 from ckptdoctor.recovery.lr_rules import Advice
 from ckptdoctor.runs.run import Run
+from tests.each import each
 from tests.recovery.causes.dead_runs import dead_run, planned
 from tests.runs.members import member
 
@@ -95,7 +96,7 @@ def test_adam_divides_by_the_size_of_the_gradient(tmp_path: Path) -> None:
     assert CauseKind.GRADIENTS_GREW not in kinds
 
 
-@pytest.mark.parametrize(
+@each(
     ("well", "at", "is_cause"),
     [(3, 7, True), (4, 7, True), (5, 7, False), (3, 4, False), (None, 7, False), (3, None, False)],
 )

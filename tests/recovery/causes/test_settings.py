@@ -21,6 +21,7 @@ from ckptdoctor.recovery.causes.settings import (
     sums_loss,
 )
 from ckptdoctor.recovery.command_line import CommandLine, parse_command
+from tests.each import each
 
 Stored = dict[str, Scalar]
 
@@ -53,9 +54,7 @@ def test_a_command_comes_before_what_is_stored() -> None:
     assert names(*changed(old, {**old, "lr": 0.2}, line("--lr 0.3"))) == [("lr", 0.1, "0.3")]
 
 
-@pytest.mark.parametrize(
-    "name", ["resume", "checkpoint_dir", "data_path", "seed", "run_name", "epochs", "max_epochs"]
-)
+@each("name", ["resume", "checkpoint_dir", "data_path", "seed", "run_name", "epochs", "max_epochs"])
 def test_names_paths_and_lengths_cause_nothing(name: str) -> None:
     assert changed({name: 1}, {name: 2}, None) == ()
 
@@ -105,7 +104,7 @@ def test_a_switch_that_leaves_the_optimizer_unread_counts_where_it_is_on() -> No
     assert fresh_optimizer_flags(line("--fresh-optimizer false --skip-optim 0")) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("stored", "flags", "summed"),
     [
         ({"sum_loss": True}, "", True),

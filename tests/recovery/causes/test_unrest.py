@@ -7,6 +7,7 @@ import random
 import pytest
 
 from ckptdoctor.recovery.causes.unrest import last_good, last_headway, unrest_of
+from tests.each import each
 
 
 def at_epochs(*values: float) -> list[tuple[int, float]]:
@@ -25,7 +26,7 @@ def test_unrest_is_seen_and_the_last_calm_position_is_given(scores: list[float],
     assert unrest_of(at_epochs(*scores)) == well
 
 
-@pytest.mark.parametrize(
+@each(
     "scores",
     [
         [],
@@ -49,7 +50,7 @@ def test_a_calm_run_with_noise_is_seldom_uneasy() -> None:
     assert uneasy < 20
 
 
-@pytest.mark.parametrize(
+@each(
     ("losses", "headway"),
     [
         ([0.9, 0.7, 0.6, 0.62, 0.66], 3),

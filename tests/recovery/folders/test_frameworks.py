@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.registry import LAYOUTS
 from ckptdoctor.recovery.folders.frameworks import _FRAMEWORKS, caution_of, placed
+from tests.each import each
 
 ROOT = Path("run/best_model_clean")
 
@@ -25,7 +24,7 @@ def test_every_framework_is_one_of_the_layouts() -> None:
     assert set(_FRAMEWORKS) <= {layout.name for layout in LAYOUTS}
 
 
-@pytest.mark.parametrize(
+@each(
     ("files", "inner", "pointer", "resume"),
     [
         (

@@ -16,6 +16,7 @@ from ckptdoctor.render.console.rank import rank_text
 from ckptdoctor.render.console.scan import scan_text
 from ckptdoctor.render.console.screen import Screen
 from ckptdoctor.report import CheckpointReport, Report, RunReport, findings_of
+from tests.each import each
 from tests.render.outputs import CASES, ODD_RUN, collapse, finding, hostile, runs
 from tests.reports import report, score, with_last_good
 
@@ -238,8 +239,8 @@ def test_files_alone_are_no_run_and_nothing_lies_beside() -> None:
     assert "! a.pth" in text
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("screen", [PLAIN, LOUD, QUIET])
+@each("case", CASES)
+@each("screen", [PLAIN, LOUD, QUIET])
 def test_names_from_files_draw_nothing(case: str, screen: Screen) -> None:
     for text in (scan_text(CASES[case](), screen), rank_text(CASES[case](), screen)):
         assert text.replace("\n", "").isprintable() or not text

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ckptdoctor.render.machine.as_json import dump, dump_line, scan_json
 from ckptdoctor.render.machine.rank import rank_csv, rank_json
 from ckptdoctor.render.text import printable
+from tests.each import each
 from tests.render.outputs import ODD_RUN, collapse, runs
 
 PLAIN = st.recursive(
@@ -40,7 +41,7 @@ def test_it_says_what_the_standard_library_says(value: Any) -> None:
     assert dump_line(value) == json.dumps(value) + "\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "plain"),
     [
         (math.nan, "NaN"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-import pytest
 from junitparser import Error, Failure, JUnitXml
 
 from ckptdoctor.finding import Severity, Verdict
 from ckptdoctor.render.machine.junit import scan_junit
 from ckptdoctor.render.text import printable
 from ckptdoctor.report import Report
+from tests.each import each
 from tests.render.outputs import CASES, LONG, ODD_RUN, collapse, finding, hostile, runs
 from tests.reports import report
 
@@ -22,8 +22,8 @@ def results(found: Report, threshold: Severity | None) -> dict[str, list[type]]:
     return {str(case.name): [type(result) for result in case.result] for case in suite}
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("threshold", [*Severity, None])
+@each("case", CASES)
+@each("threshold", [*Severity, None])
 def test_it_fails_exactly_where_the_exit_code_is_1(case: str, threshold: Severity | None) -> None:
     found = CASES[case]()
     root = ET.fromstring(scan_junit(found, threshold=threshold))

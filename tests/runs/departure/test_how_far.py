@@ -9,6 +9,7 @@ import pytest
 
 from ckptdoctor.runs.departure.course import Course, Moment, Trait
 from ckptdoctor.runs.departure.departures import Departure, departures
+from tests.each import each
 
 COUNT, AT = 14, 9
 NAMES = [f"m{at}.w" for at in range(7)]
@@ -34,7 +35,7 @@ def found(trait: Trait, odd: Sequence[float], others: Sequence[float] = ()) -> l
     return [one for one in departures(course(trait, odd, others)) if one.trait is trait]
 
 
-@pytest.mark.parametrize(
+@each(
     ("trait", "log"),
     [
         (Trait.MOVED, 1.0),

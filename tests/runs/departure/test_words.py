@@ -11,6 +11,7 @@ from ckptdoctor.runs.departure.course import Course, Moment, Trait
 from ckptdoctor.runs.departure.departures import Departure
 from ckptdoctor.runs.departure.sampled import gap_of
 from ckptdoctor.runs.departure.words import figure_at, in_words, many, told_of, usual_times
+from tests.each import each
 
 NAN = math.nan
 
@@ -69,7 +70,7 @@ def test_usual_is_the_median_of_the_last_eight() -> None:
     assert math.isnan(usual_times(found, "w", Trait.NORM, 0))
 
 
-@pytest.mark.parametrize(
+@each(
     ("trait", "values", "said"),
     [
         (Trait.NORM, [1.0, 1.0, 4.5], "had a norm of 4.5, 4.5 times what was usual for it"),
@@ -90,7 +91,7 @@ def test_what_stands_still_is_said() -> None:
     assert in_words(course(MOVED), still).startswith("did not change at all")
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "said"),
     [
         (12.5, "12.5"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ckptdoctor.runs.logs.cleaning import Cleaning, without_colours
+from tests.each import each
 
 
 def cleaned(*lines: str) -> list[str | None]:
@@ -13,7 +12,7 @@ def cleaned(*lines: str) -> list[str | None]:
     return [None if one is None else one.decode() for one in found]
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "reads"),
     [
         ("mIoU/mAcc 0.61/0.72", "mIoU: 0.61, mAcc: 0.72"),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from ckptdoctor.runs.logs import read_logs
+from tests.each import each
 
 STAMP = "2026-01-02 10:00:00,123 INFO"
 SCORES = "".join(f"Epoch {e}: val_acc {e / 10}\n" for e in range(1, 6))
@@ -25,7 +24,7 @@ def commands(folder: Path, text: str) -> tuple[str, ...]:
     return reading.commands
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         f"{WHOLE}\n",

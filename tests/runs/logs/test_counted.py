@@ -12,6 +12,7 @@ from ckptdoctor.runs.logs import is_log, read_logs
 from ckptdoctor.runs.logs.counted import CountedLines
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles
+from tests.each import each
 
 LOSSES = [2.0, 1.5, 1.2, 1.0, 0.9, 0.85, 0.8]
 
@@ -23,8 +24,8 @@ def rows(lines: Iterable[str]) -> list[tuple[float | None, int | None, dict[str,
     return [(row.epoch, row.step, dict(row.values)) for row in counted.rows()]
 
 
-@pytest.mark.parametrize("first", [0, 1])
-@pytest.mark.parametrize("line", ["{} {}", "{}, {}", "({}, {})", "{}\t{}", "{}: {}", "  {}  {}"])
+@each("first", [0, 1])
+@each("line", ["{} {}", "{}, {}", "({}, {})", "{}\t{}", "{}: {}", "  {}  {}"])
 def test_an_epoch_and_its_loss(line: str, first: int) -> None:
     found = rows(line.format(e, loss) for e, loss in enumerate(LOSSES, start=first))
     assert found == [(e, None, {"loss": loss}) for e, loss in enumerate(LOSSES, start=first)]

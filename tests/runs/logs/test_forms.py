@@ -14,6 +14,7 @@ import pytest
 
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles
+from tests.each import each
 from tests.runs.logs.forms import FORMS, Course, CourseKind, Form, Moment, make_course
 from tests.runs.logs.forms.judge import alarming, misread, shortfalls, write
 from tests.runs.logs.forms.spellings import INFINITE, INNOCENT, NOT_A_NUMBER
@@ -113,7 +114,7 @@ def test_what_is_no_number_is_told_however_it_is_spelled(
         assert "CD404" in {finding.code for finding in found.findings}, line
 
 
-@pytest.mark.parametrize("line", list(INNOCENT.values()), ids=list(INNOCENT))
+@each("line", list(INNOCENT.values()), ids=list(INNOCENT))
 def test_words_that_only_look_like_it_are_no_finding(line: str, tmp_path: Path) -> None:
     path = tmp_path / "train.log"
     path.write_text(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs import LogReading, Row, read_logs
 from ckptdoctor.runs.logs.json_rows import JsonRows, message_in
+from tests.each import each
 
 
 def read(*objects: Mapping[str, Any]) -> list[Row]:
@@ -150,7 +151,7 @@ def test_epochs_that_are_written_with_a_fraction_of_nothing_are_epochs() -> None
     assert [row.values["loss"] for row in rows] == [0.0, 0.49]
 
 
-@pytest.mark.parametrize("line", [b"", b"[1]", b"3", b"{", b"text", b"[" * 100_000, b'{"epoch": 1'])
+@each("line", [b"", b"[1]", b"3", b"{", b"text", b"[" * 100_000, b'{"epoch": 1'])
 def test_what_is_no_object_is_said(line: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (json's own, or ours)
         list(JsonRows().feed(line))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.runs.logs.languages import in_english
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "english"),
     [
         ("验证损失：0.4", "val loss:0.4"),
@@ -36,7 +36,7 @@ def test_a_line_in_the_terms_of_the_field(text: str, english: str) -> None:
     assert in_english(text) == english
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "Epoch 3 loss: 0.4 val_iou: 0.5",

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from ckptdoctor.runs.logs import read_logs
 from ckptdoctor.runs.logs.last_line import without_cut_number
+from tests.each import each
 
 BEFORE = [f"Epoch {e}: loss 0.{e}123 val_acc 0.{e}413".encode() for e in range(1, 10)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("last", "left"),
     [
         ("Epoch 10: loss 0.1234 val_acc 0", "Epoch 10: loss 0.1234 val_acc "),
@@ -66,8 +67,8 @@ def test_of_any_bytes_the_beginning_is_left(line: bytes, before: list[bytes]) ->
 SCORES = [round(0.3 + 0.021 * at, 4) for at in range(12)]
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize(
+@each("end", ["\n", "\r\n"])
+@each(
     ("name", "head", "line", "cut"),
     [
         ("train.log", "", "Epoch {e}: loss 0.5 val_acc {s:.4f}", "Epoch 13: loss 0.5 val_acc 0"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs import LineReader, LogReading, Row
 from ckptdoctor.runs.logs.shapes import Samples
+from tests.each import each
 
 
 def rows(lines: Iterable[str]) -> list[Row]:
@@ -153,7 +154,7 @@ def test_lines_that_differ_in_the_digits_of_a_name_are_two() -> None:
     assert found[2]["acc1"] == 0.7
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "New best epoch: 1 with loss 0.01",

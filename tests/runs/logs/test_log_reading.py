@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.histories import Clock, LogFacts, Position
 from ckptdoctor.runs.logs import LogReading, Row, epoch_of, merged
+from tests.each import each
 
 
 def at(
@@ -24,7 +24,7 @@ def read(*rows: Row) -> LogReading:
     return LogReading(rows=rows)
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "epoch"),
     [(0, 0), (0.01, 1), (0.3, 1), (1.0, 1), (1.0000001, 1), (1.02, 2), (7, 7)],
 )

@@ -7,6 +7,7 @@ import pytest
 from ckptdoctor.histories import Position
 from ckptdoctor.runs.logs import epoch_of
 from ckptdoctor.runs.logs.marks import ELSEWHERE, Mark, find_mark, fraction_in, is_of_epoch
+from tests.each import each
 
 
 def mark(line: str, *, in_words: bool = False) -> Mark | None:
@@ -20,7 +21,7 @@ def moment(line: str) -> tuple[Position | None, int | None]:
     return found.epoch, found.step
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "epoch"),
     [
         ("Epoch 89: loss 0.5", 89),
@@ -57,7 +58,7 @@ def test_an_epoch_in_the_ways_in_which_scripts_name_it(line: str, epoch: Positio
     assert moment(line)[0] == epoch
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "step"),
     [
         ("step 1500 loss 0.5", 1500),
@@ -91,7 +92,7 @@ def test_both_and_the_step_of_the_whole_training_first(
     assert moment(line) == both
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "best epoch: 12, iou 0.6",
@@ -107,7 +108,7 @@ def test_a_line_may_speak_of_another_epoch_than_now(line: str) -> None:
     assert mark(line) is ELSEWHERE
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "accuracy 0.5",
@@ -147,7 +148,7 @@ def test_a_number_in_brackets_is_an_epoch_only_where_none_was_named_in_words() -
     assert mark("Iter [3/10] loss 0.5", in_words=True) is not None  # that is in words
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "phase"),
     [
         ("Epoch(train) [3][50/100] loss: 0.5", b"train"),
@@ -185,7 +186,7 @@ def test_values_begin_behind_the_moment_or_with_the_dictionary_that_it_stands_in
     assert line[found.values_from :] == ": loss 0.4"
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "left"),
     [
         ("Loss after epoch 3: 0.5", "Loss: 0.5"),

@@ -11,6 +11,7 @@ import pytest
 
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles
+from tests.each import each
 
 EPOCHS = range(20)
 Rows = Iterable[Mapping[str, object]]
@@ -48,11 +49,11 @@ def test_a_loss_that_is_null_in_every_second_step_is_not_measured(tmp_path: Path
     assert "CD404" not in codes(tmp_path, rows)
 
 
-@pytest.mark.parametrize(
+@each(
     "gone",
     [("val_acc",), ("val_loss", "val_acc")],  # validation now and then; and no longer at all
 )
-@pytest.mark.parametrize("when", ["at first", "in between", "at last"])
+@each("when", ["at first", "in between", "at last"])
 def test_what_is_null_beside_a_loss_is_not_measured(
     when: str, gone: tuple[str, ...], tmp_path: Path
 ) -> None:

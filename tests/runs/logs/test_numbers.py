@@ -12,11 +12,12 @@ from ckptdoctor.runs.logs.ahead import LinesAhead
 from ckptdoctor.runs.logs.counted import CountedLines
 from ckptdoctor.runs.logs.numbers import epoch_in, number, numbers, position, step_in
 from ckptdoctor.runs.logs.thinning import Thinning
+from tests.each import each
 
 NAN = math.nan
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "found"),
     [
         (3, 3.0),
@@ -41,7 +42,7 @@ def test_what_a_count_may_be(value: object, found: float | None) -> None:
     assert number(value) == found
 
 
-@pytest.mark.parametrize(
+@each(
     ("row", "epoch", "step"),
     [
         ({"epoch": 3}, 3, None),
@@ -63,7 +64,7 @@ def test_the_moment_of_a_row(
     assert type(position(3.0)) is int
 
 
-@pytest.mark.parametrize(
+@each(
     ("row", "values"),
     [
         ({"epoch": 3, "loss": 0.5, "note": "x", "on": True}, {"loss": 0.5}),

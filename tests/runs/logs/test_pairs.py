@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from ckptdoctor.runs.logs.pairs import begins_with_split, values_in
 from ckptdoctor.runs.logs.watched import REDUCED_SCALE, is_watched
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "values"),
     [
         ("Acc@1: 66.054 ( 64.130)", {"Acc@1": 64.13}),
@@ -49,7 +50,7 @@ def test_a_name_and_its_number(line: str, values: dict[str, float]) -> None:
     assert values_in(line) == pytest.approx(values)
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "values"),
     [
         ("train/val loss: 0.5/0.6", {"train loss": 0.5, "val loss": 0.6}),
@@ -73,7 +74,7 @@ def test_the_mean_of_classes_leaves_out_those_that_are_not_there() -> None:
     assert values_in("Pseudo dice [nan, 0.8]") == {"Pseudo dice": 0.8}
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "values"),
     [
         (
@@ -119,7 +120,7 @@ def test_what_says_no_data_is_of_that_of_the_line_but_the_rate_is_of_none() -> N
     assert found == {"val loss": 0.5, "train_acc": 0.8, "lr": 0.1, "eta": 3.0}
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "names"),
     [
         ("mean Dice: 0.7", {"mean Dice"}),
@@ -140,7 +141,7 @@ def test_words_in_front_that_belong_to_a_name(line: str, names: set[str]) -> Non
 _COCO = " Average {} @[ IoU={:9} | area={:>6s} | maxDets={:>3d} ] = {:0.3f}"
 
 
-@pytest.mark.parametrize(
+@each(
     ("row", "values"),
     [
         (("Precision  (AP)", "0.50:0.95", "all", 100, 0.412), {"AP": 0.412}),
@@ -167,7 +168,7 @@ def test_and_its_place_is_not_minus_one() -> None:
     assert "APs" not in values_in(line)
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "saved best_iou=0.43.pth",

@@ -9,6 +9,7 @@ import pytest
 
 from ckptdoctor.runs.logs import read_logs
 from ckptdoctor.runs.logs.ranks import Ranks
+from tests.each import each
 
 EPOCHS = range(1, 9)
 TAGS = {
@@ -34,8 +35,11 @@ def read(folder: Path, text: str) -> dict[float, dict[str, float]]:
     return {at: dict(values) for at, values in read_logs([path]).by_epoch.values.items()}
 
 
-@pytest.mark.parametrize("turn", [(0, 1), (1, 0), (1, 2, 0, 3), (0, 0, 1, 1)], ids=str)
-@pytest.mark.parametrize("tag", list(TAGS.values()), ids=list(TAGS))
+@each(
+    "turn",
+    [(0, 1), (1, 0), (1, 2, 0, 3), (0, 0, 1, 1)],
+)
+@each("tag", list(TAGS.values()), ids=list(TAGS))
 def test_of_ranks_in_turn_the_first_counts(tag: str, turn: tuple[int, ...], tmp_path: Path) -> None:
     told = read(tmp_path, "".join(said(tag, epoch, rank) for epoch in EPOCHS for rank in turn))
     assert [told[epoch]["val_acc"] for epoch in EPOCHS] == [round(0.1 * e, 4) for e in EPOCHS]

@@ -6,6 +6,7 @@ import pytest
 
 from ckptdoctor.runs.logs import LineReader, LogReading
 from ckptdoctor.runs.logs.sections import Sections
+from tests.each import each
 
 
 def by_epoch(text: str) -> dict[float, dict[str, float]]:
@@ -15,7 +16,7 @@ def by_epoch(text: str) -> dict[float, dict[str, float]]:
     return {at: dict(values) for at, values in reading.epochs.items()}
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "section"),
     [
         ("Validation:", b"val"),
@@ -35,7 +36,7 @@ def test_a_heading_names_the_data(line: str, section: bytes) -> None:
     assert sections.current == section
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "Validation loss: 0.5",

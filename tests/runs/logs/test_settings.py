@@ -9,6 +9,7 @@ import pytest
 
 from ckptdoctor.runs.logs import read_logs
 from ckptdoctor.runs.logs.settings import are_settings, length_of_settings, tells_settings
+from tests.each import each
 
 SETTINGS = {"lr": 0.1, "epoch": 0, "epochs": 50, "batch_size": 4, "loss_weight": 2.0}
 
@@ -44,7 +45,7 @@ def test_settings_over_many_lines_are_passed_over_where_something_follows() -> N
     assert length_of_settings(f"{text}é\nEpoch 1".replace("4", '"é"').encode()) > len(text)
 
 
-@pytest.mark.parametrize(
+@each(
     "settings",
     [
         json.dumps(SETTINGS),
@@ -53,7 +54,7 @@ def test_settings_over_many_lines_are_passed_over_where_something_follows() -> N
         "Namespace(epoch=0, epochs=50, batch_size=4, loss_weight=2.0)",
     ],
 )
-@pytest.mark.parametrize("row", ["Epoch {}: loss 0.{}", '{{"epoch": {}, "loss": 0.{}}}'])
+@each("row", ["Epoch {}: loss 0.{}", '{{"epoch": {}, "loss": 0.{}}}'])
 def test_an_epoch_among_settings_is_none_of_the_run(
     tmp_path: Path, settings: str, row: str
 ) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import pytest
-
 from ckptdoctor.runs.logs.signs import shows_training
+from tests.each import each
 
 EPOCHS = "".join(f"Epoch {at}: train_loss 0.{9 - at} val_iou 0.{at}\n" for at in range(1, 4))
 INSTALLED = "".join(f"Requirement already satisfied: package_{at}\n" for at in range(2000))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "content"),
     [
         ("train.log", EPOCHS),
@@ -32,7 +31,7 @@ def test_what_a_training_wrote_shows_it(name: str, content: str, tmp_path: Path)
     assert shows_training(path)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "content"),
     [
         ("config.json", '{"epochs": 90, "lr": 0.1, "loss": "ce", "width": 64}\n'),

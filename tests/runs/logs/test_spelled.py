@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptdoctor.runs.logs.spelled import NUMBER, has_decimal_comma, plain
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "number"),
     [
         ("np.float64(nan)", "nan"),
@@ -49,7 +50,7 @@ def test_a_number_as_programs_print_it(text: str, number: str) -> None:
     assert plain(f"loss: {text} end") == f"loss: {number} end"
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "shape [1,2,3]",

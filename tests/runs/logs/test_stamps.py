@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ckptdoctor.runs.logs.stamps import without_stamp
+from tests.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     "stamp",
     [
         "2020-01-01 10:00:00,123 [MainThread] INFO Trainer3D - ",
@@ -24,12 +23,12 @@ from ckptdoctor.runs.logs.stamps import without_stamp
         "10:01:00 ",
     ],
 )
-@pytest.mark.parametrize("said", ["Validating...", "val loss: 0.5", "Epoch 3 - loss 0.5"])
+@each("said", ["Validating...", "val loss: 0.5", "Epoch 3 - loss 0.5"])
 def test_a_stamp_is_taken_off(stamp: str, said: str) -> None:
     assert without_stamp(f"{stamp}{said}".encode()) == said.encode()
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "Epoch 3 - loss 0.5",

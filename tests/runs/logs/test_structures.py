@@ -15,6 +15,7 @@ from ckptdoctor.runs.logs.log_reading import LogReading
 from ckptdoctor.runs.logs.marks import find_mark
 from ckptdoctor.runs.logs.pairs import values_in
 from ckptdoctor.runs.logs.text_tables import head_of
+from tests.each import each
 
 
 def read(tmp_path: Path, text: str, name: str = "train.log") -> LogReading:
@@ -23,7 +24,7 @@ def read(tmp_path: Path, text: str, name: str = "train.log") -> LogReading:
     return read_logs([path])
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "epoch"),
     [
         ("Train 7, hinge: 0.2, top: 3", 7),
@@ -44,7 +45,7 @@ def test_an_epoch_is_where_a_line_has_it(line: str, epoch: float) -> None:
     assert (mark.epoch, mark.step) == (epoch, None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "step"),
     [
         ("[  700, 0.0002500]    3.1,  0.4,", 700),
@@ -71,7 +72,7 @@ def test_a_pair_of_brackets_beside_another_is_no_epoch_where_two_name_it(tmp_pat
     assert list(told.epochs) == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "values"),
     [
         ("AP: 0.5  AP .75: 0.4  AP (L): 0.6", {"AP": 0.5, "AP .75": 0.4, "AP (L): 0.6": None}),
@@ -189,7 +190,7 @@ def test_numbers_in_brackets_far_apart_count_steps(tmp_path: Path) -> None:
     assert (near.clock, list(near.told)) == (Clock.EPOCH, [1, 2, 3, 4, 5])
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "mode"),
     [
         ("MeanIU", Mode.MAX),

@@ -15,6 +15,7 @@ from ckptdoctor.runs.logs.text_tables import (
     bare_table_of,
     head_of,
 )
+from tests.each import each
 
 
 def table(head: str) -> TextTable:
@@ -108,7 +109,7 @@ def test_steps_and_fractions_of_epochs_are_places_and_no_values() -> None:
     assert math.isnan(row("step loss val_f1", "100 0.5 nan").values["val_f1"])
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     [
         "this is a line of text",
@@ -126,7 +127,7 @@ def test_what_is_no_head(line: str) -> None:
     assert head_of(line) is None
 
 
-@pytest.mark.parametrize("line", ["", "a,b,c", "1,2", "1,2,3,4,5", "saved 1 of 3", "nothing"])
+@each("line", ["", "a,b,c", "1,2", "1,2,3,4,5", "saved 1 of 3", "nothing"])
 def test_what_does_not_fit_is_no_row(line: str) -> None:
     assert table("epoch,loss,iou").row(line) is None
 

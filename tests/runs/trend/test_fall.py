@@ -14,6 +14,7 @@ from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.fall import Gained, is_back, is_fall, is_risen
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.trend import trend_of
+from tests.each import each
 
 
 def told(values: list[float], mode: Mode, first: int = 1) -> list[tuple[int, AlarmKind]]:
@@ -38,7 +39,7 @@ ELBO = saturating(-900.0, -90.0, 20, 1.5)
 REWARD = saturating(-210.0, 25.0, 30, 6.0)
 
 
-@pytest.mark.parametrize(
+@each(
     ("sound", "fallen", "mode"),
     [
         (SI_SNR_LOSS, [2.1, 2.0], Mode.MIN),  # from below zero to above
@@ -107,7 +108,7 @@ def test_a_decline_that_was_made_up_for_is_none() -> None:
     assert trend_of(dict(enumerate(back, start=80)), Mode.MAX).decline is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "best", "mode", "is_one"),
     [
         (0.29, 0.6, Mode.MAX, True),

@@ -11,6 +11,7 @@ from ckptdoctor.histories import Alarm, AlarmKind
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.lasting import came_back
 from ckptdoctor.runs.trend.rates import RISE
+from tests.each import each
 
 NAN, INF = math.nan, math.inf
 GOOD = [0.60, 0.61, 0.62, 0.63, 0.64, 0.645, 0.65]
@@ -32,7 +33,7 @@ def back(
     return came_back(alarm, past, later, mode)
 
 
-@pytest.mark.parametrize("kind", AlarmKind)
+@each("kind", AlarmKind)
 def test_nothing_behind_it_and_what_is_not_finite_is_no_recovery(kind: AlarmKind) -> None:
     assert not back(kind, [])
     assert not back(kind, [0.65, NAN])
@@ -49,7 +50,7 @@ def test_nan_is_over_once_a_number_comes_but_a_loss_of_nothing_is_no_loss() -> N
         assert back(AlarmKind.NON_FINITE, later, name=name, value=NAN) is is_back
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "value", "last", "is_back"),
     [
         (1.0, 500.0, 2.9, True),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.decline import DeclineDetector
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.noise import deviation, noise_of
+from tests.each import each
 
 SOUND = [0.50 + at / 500 for at in range(12)]
 
@@ -41,7 +41,7 @@ def test_the_guides_own_examples() -> None:
     assert alarms(explosion) == [(1, AlarmKind.EXPLOSION), (1, AlarmKind.COLLAPSE)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("rows", "kinds"),
     [
         (ious(*SOUND, math.nan), [AlarmKind.NON_FINITE]),
@@ -189,7 +189,7 @@ def test_the_loss_of_a_step_may_come_again_for_long() -> None:
     assert [alarm.at for alarm in told] == [5]
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["surrogate_loss", "policy_loss", "actor_loss", "entropy_loss", "critic loss", "g_gan_loss"],
 )

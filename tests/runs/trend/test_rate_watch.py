@@ -15,6 +15,7 @@ from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.monitor import Monitor
 from ckptdoctor.runs.trend.rate_watch import RateWatch
 from ckptdoctor.runs.trend.rates import is_sure
+from tests.each import each
 
 Make = Callable[[torch.optim.Optimizer], Any]
 SCHEDULES: dict[str, Make] = {
@@ -81,7 +82,7 @@ def test_no_schedule_of_torch_jumps(name: str, every: int) -> None:
     assert list(jumps(rates_of(SCHEDULES[name], every))) == []
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@each("name", SCHEDULES)
 def test_thirty_times_its_highest_rate_is_a_jump_in_every_schedule(name: str) -> None:
     rates = rates_of(SCHEDULES[name])
     stood = next(at for at in range(40, 99) if 0.0 < rates[at - 1] <= rates[at - 2])
@@ -90,7 +91,7 @@ def test_thirty_times_its_highest_rate_is_a_jump_in_every_schedule(name: str) ->
     assert list(jumps([*jumped, 30 * max(rates)])) == [stood]  # once
 
 
-@pytest.mark.parametrize(
+@each(
     "rates",
     [
         [0.1] * 10 + [3.0],  # --gamma 30
@@ -106,7 +107,7 @@ def test_what_no_schedule_does_is_told_at_once(rates: list[float]) -> None:
     assert list(jumps(rates)) == [len(rates) - 1]
 
 
-@pytest.mark.parametrize(
+@each(
     "rates",
     [
         [1e-3, 1e-3, 1e-3, 2.9e-3],  # less than three times

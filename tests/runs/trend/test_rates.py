@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import pytest
-
 from ckptdoctor.histories import Position
 from ckptdoctor.runs.trend.rates import rate_jumps, rises
+from tests.each import each
 
 
 def cosine(period: int, count: int, low: float = 1e-6) -> list[float]:
@@ -20,7 +19,7 @@ def cosine(period: int, count: int, low: float = 1e-6) -> list[float]:
 FALLING = [4e-4 * 0.65**at for at in range(9)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("rates", "places"),
     [
         ([*FALLING, *[4e-4] * 3], [9]),  # back at the first rate

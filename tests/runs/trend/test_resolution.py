@@ -14,6 +14,7 @@ from ckptdoctor.runs.trend.noise import noise_of
 from ckptdoctor.runs.trend.resolution import resolution_of
 from ckptdoctor.runs.trend.standstill import Standstill
 from ckptdoctor.runs.trend.trend import trend_of
+from tests.each import each
 
 
 def converging(seed: int, noise: float) -> list[float]:
@@ -27,7 +28,7 @@ def stood(values: list[float]) -> list[int]:
     return [at for at, value in enumerate(values) if watch.update({"iou": value}) is not None]
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "expected"),
     [
         ([0.55, 0.5, 0.47], 0.01),

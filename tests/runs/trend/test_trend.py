@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.trend import Trend, trend_of
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.survey import chronicles
+from tests.each import each
 
 STORY = {
     85: 0.6408,
@@ -38,7 +38,7 @@ def test_the_story() -> None:
     assert trend.speaks_against(98) == trend.speaks_against(150) == "since the collapse at 98"
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "mode", "decline", "collapse"),
     [
         ([0.1, 0.2, 0.3, 0.4], Mode.MAX, None, None),
@@ -95,7 +95,7 @@ def test_any_curve_has_a_trend_that_makes_sense(points: dict[Position, float], m
         assert trend.speaks_against(trend.best) == ""
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         *("val_wer", "Word Error Rate", "test error rate", "equal error rate", "miss rate"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ckptdoctor.histories import Position
 from ckptdoctor.metadata import Mode
 from ckptdoctor.runs.trend.unlogged import frozen_best, jumped_buffers
+from tests.each import each
 
 RISING = [0.31 + at * 0.012 for at in range(10)]
 
@@ -30,7 +31,7 @@ def test_a_best_that_froze_while_it_rose() -> None:
     assert lower.value == falling[-1]
 
 
-@pytest.mark.parametrize(
+@each(
     "values",
     [
         RISING,
