@@ -32,7 +32,10 @@ CAN_FORK = sys.platform == "linux"
 _MOST_NBYTES = 1 << 20
 _ITS_OWN = ("ckptdoctor.guard", "ckptdoctor.memory", "ckptdoctor.scanning.", "ckptdoctor.__main__")
 """What imports torch, and what a command looks for in ``sys.modules``."""
-_THIRD = ("email.message", "importlib.metadata", "pydantic", "rich.table", "zoneinfo")
+_THIRD = (
+    *("email.message", "importlib.metadata", "pydantic", "rich.table", "zoneinfo"),
+    "fsspec.implementations.http",  # and with it aiohttp
+)
 """What the commands import as they go."""
 
 

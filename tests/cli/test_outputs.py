@@ -77,21 +77,18 @@ def plain(outcome: Outcome) -> str:
 def in_every_format(
     tmp_path: Path, *arguments: str | Path
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """Exit codes and results by format, all from one process, to save its start."""
-    code = (
-        "import sys, json; from ckptdoctor.__main__ import run\n"
-        "target, formats, *arguments = sys.argv[1:]\n"
-        "codes = {fmt: run([*arguments, '-f', fmt, '-o', f'{target}/{fmt}'])"
-        " for fmt in formats.split()}\n"
-        "print(json.dumps(codes))"
-    )
-    outcome = run(tmp_path, " ".join(MACHINE), *arguments, code=code, env={"FORCE_COLOR": "1"})
-    assert "Traceback" not in outcome.stderr
-    texts = {fmt: (tmp_path / fmt).read_bytes().decode() for fmt in MACHINE}
-    for fmt, text in texts.items():
-        assert not ANSI.search(text), fmt
-        READ[fmt](text)
-    return outcome.json, texts
+    """Exit codes and results by format."""
+    codes: dict[str, int] = {}
+    texts: dict[str, str] = {}
+    for fmt in MACHINE:
+        target = tmp_path / fmt
+        outcome = run(*arguments, "-f", fmt, "-o", target, env={"FORCE_COLOR": "1"})
+        assert "Traceback" not in outcome.stderr
+        codes[fmt] = outcome.code
+        texts[fmt] = target.read_bytes().decode()
+        assert not ANSI.search(texts[fmt]), fmt
+        READ[fmt](texts[fmt])
+    return codes, texts
 
 
 @pytest.mark.parametrize("fmt", MACHINE)

@@ -73,9 +73,9 @@ def test_a_rule_of_another_package_speaks_as_ours_do(tmp_path: Path, site: Path)
     assert found["message"] == "the rate is 0.5, above 0.1"
     assert found["remedy"] == "Start again with `ckptdoctor restore --set-lr 0.1`."
     assert row["verdict"] == "suspect"
-    assert asked(site, "scan", path, "--fail-on", "warning").code == 1
-    shown = asked(site, "scan", path, "-v", "--no-cache").stdout
-    assert "NIGHT001 large rate" in shown
+    shown = asked(site, "scan", path, "-v", "--no-cache", "--fail-on", "warning")
+    assert shown.code == 1
+    assert "NIGHT001 large rate" in shown.stdout
     sarif = asked(site, "scan", path, "-f", "sarif").json
     (rule,) = (r for r in sarif["runs"][0]["tool"]["driver"]["rules"] if r["id"] == "NIGHT001")
     assert rule["name"] == "LargeRate"

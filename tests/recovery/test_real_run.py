@@ -24,7 +24,7 @@ _SHORT = Plot(stage_one=4, session=6, died=12, warmup=6, lr=0.5)  # dies sooner
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(_SHORT, id="short"),
+        pytest.param(_SHORT, id="short", marks=pytest.mark.slow),
         pytest.param(_FULL, id="full", marks=pytest.mark.slow),
     ],
 )

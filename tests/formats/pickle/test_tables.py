@@ -129,8 +129,14 @@ def test_what_torch_distributed_writes_is_held(tmp_path: Path) -> None:
     assert missing(metadata.read_bytes()) == set()
 
 
-@pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS)
-@pytest.mark.one_in(2)
+@pytest.mark.parametrize(
+    "make",
+    [
+        # What is imported for the others takes a second each.
+        pytest.param(make, id=name, marks=() if name == "configuration" else pytest.mark.slow)
+        for name, make in FRAMEWORKS.items()
+    ],
+)
 def test_what_frameworks_write_is_no_code(make: Any, tmp_path: Path) -> None:
     """Classes of them that stand in no table are told, and never called."""
     for part in make(tmp_path):
