@@ -30,6 +30,7 @@ __all__ = ["CAN_FORK", "run_forked"]
 
 CAN_FORK = sys.platform == "linux"
 _MOST_NBYTES = 1 << 20
+_TORCH = b"another, with torch"
 _ITS_OWN = ("ckptdoctor.guard", "ckptdoctor.memory", "ckptdoctor.scanning.", "ckptdoctor.__main__")
 """What imports torch, and what a command looks for in ``sys.modules``."""
 _THIRD = (
@@ -85,11 +86,18 @@ def _server(*, with_torch: bool) -> socket.socket:
     """The end of a pair of sockets at whose other end commands are forked.
 
     Args:
-        with_torch: whether torch is imported there, as ``diff`` and ``demo`` do.
+        with_torch: whether torch is imported there, as ``diff`` and ``demo`` do; such a process is
+            forked of the other, and ends when we do.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if with_torch:
+        plain = _server(with_torch=False)
+        _send(plain, _TORCH, [theirs.fileno()])
+        theirs.close()
+        plain.recv(64)
+        return ours
     process = subprocess.Popen(
-        [sys.executable, __file__, str(theirs.fileno()), *(["torch"] if with_torch else [])],
+        [sys.executable, __file__, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
     )
@@ -107,8 +115,8 @@ def _server(*, with_torch: bool) -> socket.socket:
 # -- the other process ---------------------------------------------------------------------------
 
 
-def _load(*others: str) -> None:
-    """What the commands import, and the library of torch; torch itself only where it is named."""
+def _load() -> None:
+    """What the commands import, and the library of torch; torch itself is not."""
     package = importlib.import_module("ckptdoctor")
     for found in pkgutil.walk_packages(package.__path__, "ckptdoctor."):
         if not f"{found.name}.".startswith(_ITS_OWN):
@@ -118,7 +126,7 @@ def _load(*others: str) -> None:
 
     ctypes.CDLL(str(preload.library_path()))
     assert "torch" not in sys.modules
-    for name in (*_THIRD, *others):
+    for name in _THIRD:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     _make_parser()
@@ -147,6 +155,12 @@ def _requests(asked: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
 def _serve(asked: socket.socket) -> None:
     for data, fds in _requests(asked):
         child = os.fork()
+        if not child and data == _TORCH:
+            asked.close()
+            importlib.import_module("torch")
+            gc.freeze()
+            _serve(socket.socket(fileno=fds[0]))
+            return
         if not child:
             asked.close()
             _become(fds, *json.loads(data))
@@ -155,6 +169,8 @@ def _serve(asked: socket.socket) -> None:
         for fd in fds:
             os.close(fd)
         asked.send(b"%d" % child)
+        if data == _TORCH:
+            continue
         _, status = os.waitpid(child, 0)
         asked.send(b"%d" % os.waitstatus_to_exitcode(status))
 
@@ -174,6 +190,6 @@ def _become(fds: list[int], arguments: list[str], cwd: str, env: dict[str, str])
 if __name__ == "__main__":
     sys.path[0] = ""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is meant for the tests
-    _load(*sys.argv[2:])
+    _load()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _serve(socket.socket(fileno=int(sys.argv[1])))

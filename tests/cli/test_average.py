@@ -38,6 +38,7 @@ def expected(*epochs: int) -> torch.Tensor:
     return (torch.linspace(1, 2, 32) + sum(epochs) / len(epochs) / 64).float()
 
 
+@pytest.mark.slow
 def test_the_mean_of_the_last_good_ones(tmp_path: Path) -> None:
     folder = a_run(tmp_path, nan_at=7)
     done = run("restore", folder, "--average", "3")
@@ -128,7 +129,12 @@ def test_another_structure_is_refused_with_what_differs(tmp_path: Path) -> None:
 def test_a_mean_is_no_candidate_and_no_copy(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     before = run("scan", folder, "--format", "json").json
-    assert run("restore", folder, "--average", "3").code == 0
+    done = run("restore", folder, "--average", "3")
+    assert done.code == 0, done.stderr
+    assert "epoch_6.pth, epoch_7.pth, epoch_8.pth" in " ".join(done.stdout.split())
+    assert "compared with the mean, reckoned a second way" in done.stdout
+    found = load(folder / "best_model_average.pth")
+    torch.testing.assert_close(found["model"]["layer.weight"], expected(6, 7, 8))
     after = run("scan", folder, "--format", "json").json
     assert after["last_good"] == before["last_good"]
     (row,) = [one for one in after["checkpoints"] if "average" in one["path"]]
