@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ckptdoctor.recovery.added import parse_added
 from ckptdoctor.recovery.command_line import parse_command
 from ckptdoctor.recovery.lr_rules import Advice
 from ckptdoctor.recovery.rewrite import Request, Rewrite
@@ -271,3 +272,21 @@ def test_a_flag_that_is_a_guess_is_written_as_the_others_are(command: str, flag:
     found = rewrite(command)
     found.resume_from(Path("a.pth"), Path("a.pth"), "", None)
     assert f"{flag} a.pth" in found.text()
+
+
+def test_what_a_user_says_is_said_again_in_whole() -> None:
+    """Refusals print the command for each run: none of its options may be missing."""
+    said = ["deep-supervision", "batch-size:X2", "ema"]
+    request = Request(
+        command="python t.py --lr 0.1",
+        added=parse_added(said),
+        lr_flags=("--lr", "--head-lr"),
+        resume_flag="--from",
+    )
+    assert request.words() == [
+        *("--command", "python t.py --lr 0.1"),
+        *(word for one in said for word in ("--added", one)),
+        *("--lr-flag", "--lr", "--lr-flag", "--head-lr"),
+        *("--resume-flag", "--from"),
+    ]
+    assert Request(added=parse_added(["ema"])).words() == ["--added", "ema"]

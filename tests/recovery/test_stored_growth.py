@@ -22,7 +22,7 @@ from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.manifest import restored_from
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.restore import restore
-from ckptdoctor.recovery.stored_growth import Growth, growth_of, growths_of
+from ckptdoctor.recovery.stored_growth import Growth, decay_action, growth_of, growths_of
 from tests.builders import load, save
 from tests.cli.support import run
 from tests.each import each
@@ -233,3 +233,13 @@ def test_a_factor_that_is_none_is_refused(value: str, tmp_path: Path) -> None:
     done = run("restore", "--from", source, "--lr-decay", value)
     assert done.code == 2
     assert "at most 1" in done.stderr
+
+
+def test_of_several_schedules_the_first_is_told_and_the_others_are_counted() -> None:
+    changed = [("gamma", 3.0), ("factor", 2.0), ("decay_rate", 1.5)]
+    told = [decay_action(changed[:many], 1.0, "a.pth").message for many in (1, 2, 3)]
+    assert told == [
+        "gamma 3 is 1 now",
+        "gamma 3 is 1 now and 1 more",
+        "gamma 3 is 1 now and 2 more",
+    ]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from ckptdoctor.recovery.causes.course import RateCourse
+from ckptdoctor.runs.discover import discover
+from ckptdoctor.survey import survey
 from tests.each import each
+from tests.recovery.causes.dead_runs import dead_run
 
 
 def course(*rates: float) -> RateCourse:
@@ -57,3 +61,15 @@ def test_before_and_behind_a_position() -> None:
     assert rates.is_rising
     assert not course(1.0, 2.0, 1.5).is_rising
     assert not course(1.0, 1.0).is_rising
+
+
+@pytest.mark.parametrize("told", [1, 2])
+def test_rates_are_those_of_the_log_once_it_tells_of_two(told: int, tmp_path: Path) -> None:
+    """And never some of the log's and some of the files', which may be an epoch apart."""
+    folder = dead_run(tmp_path / "run", [0.3, 0.4, 0.5], rates=[0.1, 0.2, 0.3])
+    log = folder / "train.log"
+    lines = log.read_text().replace("lr: 0.", "lr: 0.0").splitlines()
+    log.write_text("\n".join(lines[:told] + [one.partition(" | lr")[0] for one in lines[told:]]))
+    (report,) = survey(discover([folder])).runs
+    expected = [0.01, 0.02] if told == 2 else [0.1, 0.2, 0.3]
+    assert [rate for _, rate in RateCourse.of(report.run).rates] == pytest.approx(expected)

@@ -24,6 +24,7 @@ from ckptdoctor.recovery.causes.remedies import from_rates
 from ckptdoctor.recovery.causes.settings import Setting
 from ckptdoctor.recovery.causes.trouble import Trouble, TroubleKind
 from tests.builders import save
+from tests.each import each
 from tests.recovery.causes.dead_runs import dead_run, planned
 
 NAN = math.nan
@@ -447,6 +448,17 @@ def test_a_warm_up_from_nothing_that_died_at_once_went_too_high(tmp_path: Path) 
     advice = planned(dead_run(tmp_path / "run", scores, rates=rates)).advice
     assert advice.causes[0].kind is CauseKind.RATE_TOO_HIGH
     assert advice.factor * 1.0 < 0.2
+
+
+@each(("ahead", "is_told"), [(1.0, True), (0.51, False), (0.5, False), (0.1, False), (None, False)])
+def test_one_that_died_before_anything_was_well_went_too_high_only_where_its_rate_rises_on(
+    ahead: float | None, *, is_told: bool
+) -> None:
+    known = evidence(0.4, 0.5, 1.0, gradual=False, falls=True)
+    rates = Rates(bad=0.5, ahead=Ahead(top=ahead, falls=True))
+    died = replace(known.trouble, well=None)
+    kinds = {one.kind for one in causes_of(replace(known, trouble=died, rates=rates))}
+    assert (CauseKind.RATE_TOO_HIGH in kinds) == is_told
 
 
 def test_losses_that_a_resume_added_are_no_standstill() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Part, PartRole
 from ckptdoctor.layouts.registry import LAYOUTS
-from ckptdoctor.recovery.folders.frameworks import _FRAMEWORKS, caution_of, placed
+from ckptdoctor.recovery.folders.frameworks import _FRAMEWORKS, caution_of, placed, taken_as
 from tests.each import each
 
 ROOT = Path("run/best_model_clean")
@@ -98,3 +98,33 @@ def test_scripts_of_diffusers_find_a_checkpoint_by_its_name_in_their_own_folder(
     assert "copy it there first" in caution_of(files_of("accelerate", "checkpoint-400"))
     assert not caution_of(files_of("accelerate", "epoch_3"))
     assert not caution_of(files_of("huggingface", "checkpoint-400"))
+
+
+@each(
+    ("files", "pointer", "says", "taken"),
+    [
+        (files_of("huggingface", "checkpoint-400"), "latest", "checkpoint-300", "checkpoint-400"),
+        (files_of("deepspeed", "global_step400"), "latest", "global_step400\n", "."),
+        (files_of("deepspeed", "global_step400"), "latest", "global_step300", None),
+        (files_of("deepspeed", "global_step400"), "of another", "global_step400", None),
+        (  # Lightning's strategy: its pointer lies within, and no folder above is asked
+            files_of("deepspeed", "last.ckpt", "checkpoint/mp_rank_00_model_states.pt"),
+            "latest",
+            "global_step300",
+            "last.ckpt",
+        ),
+        (
+            files_of("megatron", "iter_0000400"),
+            "latest_checkpointed_iteration.txt",
+            "400",
+            ".",
+        ),
+    ],
+)
+def test_the_folder_above_is_named_only_where_the_framework_finds_this_checkpoint_from_there(
+    files: CheckpointFiles, pointer: str, says: str, taken: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / files.path.name
+    path.mkdir()
+    (tmp_path / pointer).write_text(says)
+    assert taken_as(files, path) == (None if taken is None else tmp_path / taken)

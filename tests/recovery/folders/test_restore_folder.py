@@ -17,7 +17,7 @@ from ckptdoctor.diagnose import Examination, examine
 from ckptdoctor.errors import RestoreError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.layouts.files import Absent, CheckpointFiles, PartRole
-from ckptdoctor.manifest import check_folder, restored_from
+from ckptdoctor.manifest import check_folder, manifest_path, restored_from
 from ckptdoctor.recovery.edits import Edits
 from ckptdoctor.recovery.folders.restore import restore_folder
 from ckptdoctor.recovery.restore import restore
@@ -325,13 +325,29 @@ def test_links_to_files_are_followed_and_links_to_folders_are_left(tmp_path: Pat
     assert "pipe: no regular file" in notice
 
 
+def test_somebody_elses_file_in_the_place_of_the_manifest_of_its_weights_stays(
+    tmp_path: Path,
+) -> None:
+    files = trainer_checkpoint(tmp_path / "checkpoint-3")
+    target = tmp_path / "weights.safetensors"
+    note = manifest_path(target)
+    note.write_text('{"lr": 0.1}')
+    for dry_run in (True, False):
+        with pytest.raises(RestoreError, match="and is something else"):
+            restore(files, target, Edits(to_safetensors=True), force=True, dry_run=dry_run)
+    assert note.read_text() == '{"lr": 0.1}'
+    assert not target.exists()
+
+
 def test_folders_below_are_copied_but_for_checkpoints_of_their_own(tmp_path: Path) -> None:
     files = trainer_checkpoint(tmp_path / "out")
     (files.path / "tokenizer").mkdir()
     (files.path / "tokenizer" / "vocab.json").write_text("{}")
     trainer_checkpoint(files.path / "checkpoint-1")
+    (files.path / "tokenizer" / "runs").symlink_to(files.path / "checkpoint-1")
     done = restored(files)
     assert (done.destination / "tokenizer" / "vocab.json").read_text() == "{}"
+    assert not (done.destination / "tokenizer" / "runs").exists()
     assert not (done.destination / "checkpoint-1").exists()
     assert "checkpoint-1: checkpoints of its own" in done.actions[-1].notice
 
