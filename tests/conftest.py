@@ -22,35 +22,36 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that tests start:
 
 import pytest
 
-from tests.crashes import no_rule_crashes, note_crashes
-
-__all__ = ["no_rule_crashes"]
+from tests.crashes import look, note_crashes
 
 note_crashes()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache() -> Iterator[None]:
-    """A cache for the session, and none used: a test that is about remembering says so."""
+# A hook and no fixture: that of a session, too, costs every test a tenth of what pytest takes.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Iterator[Any]:
+    """A cache for the session, and none used: a test that is about remembering says so.
+
+    And nothing is synced: no test sees a power cut. That it is asked for, and when, tests watch.
+    It took a tenth of the time of the tests that write.
+    """
     with (
         TemporaryDirectory(prefix="ckptdoctor-tests-") as folder,
         pytest.MonkeyPatch.context() as own,
     ):
         own.setenv("CKPTDOCTOR_CACHE_DIR", str(Path(folder) / "cache"))
         own.setenv("CKPTDOCTOR_NO_CACHE", "1")
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_waiting_for_the_disk() -> Iterator[None]:
-    """Nothing is synced: no test sees a power cut. That it is asked for, and when, tests watch.
-
-    It took a tenth of the time of the tests that write.
-    """
-    with pytest.MonkeyPatch.context() as own:
         for name in ("fsync", "fdatasync"):
             own.setattr(os, name, _looked_at)
-        yield
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[Any]:
+    """Fails the test in which a rule failed by itself, or in whose fixtures."""
+    result = yield
+    look()
+    return result
 
 
 def _looked_at(file: Any) -> None:

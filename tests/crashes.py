@@ -10,13 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-__all__ = ["look", "no_rule_crashes", "note_crashes"]
+__all__ = ["look", "note_crashes"]
 
 _TOLD: list[str] = []
 _FORMAT_EXC = traceback.format_exc
@@ -45,10 +42,3 @@ def look() -> None:
     told = _TOLD.copy()
     _TOLD.clear()
     assert not told, "\n".join(told)
-
-
-@pytest.fixture(autouse=True)
-def no_rule_crashes() -> Iterator[None]:
-    """Fails the test in which a rule failed by itself, or in whose fixtures."""
-    yield
-    look()
