@@ -183,7 +183,7 @@ def _become(fds: list[int], arguments: list[str], cwd: str, env: dict[str, str])
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    sys.path[0] = cwd
+    sys.path[:1] = [cwd, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["ckptdoctor", *arguments]
 
 

@@ -91,6 +91,8 @@ def test_what_was_remembered_without_it_is_not_believed(tmp_path: Path, site: Pa
         assert "NIGHT001" not in run("scan", path.parent, "-v", env=cache).stdout
     for _ in range(2):
         assert "NIGHT001" in asked(site, "scan", path.parent, "-v").stdout
+    begun = run("scan", path.parent, "-v", env={"PYTHONPATH": str(site)}, anew=True)
+    assert "NIGHT001" in begun.stdout, "by a Python that starts with it, too"
     assert "NIGHT001" not in run("scan", path.parent, "-v", env=cache).stdout
 
 
