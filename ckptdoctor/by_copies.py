@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from ckptdoctor.cache.memory import Learnt
 from ckptdoctor.executors.copy_of_us import Copy, LostCopyError, Tell
@@ -23,7 +23,9 @@ from ckptdoctor.places import looking, looks_into
 from ckptdoctor.runs.member import Layout, Member
 from ckptdoctor.scanning.preload import wait_until_preloaded
 
-__all__ = ["measured_by_copies"]
+__all__ = ["in_shares", "measured_by_copies"]
+
+T = TypeVar("T")
 
 _TOGETHER = 8
 """Files side by side are most often alike; so many of them go to one process."""
@@ -86,6 +88,38 @@ def measured_by_copies(
                 continue
             kept.update(zip(share, _taken(there, how, layouts), strict=True))
     return [kept[at] for at in range(len(found))]
+
+
+def in_shares(work: Callable[[int], T], count: int) -> list[T]:
+    """What comes of each share of some work, in order; the first share is done here.
+
+    What a copy was to do that ended before it was done is done here.
+
+    Args:
+        work: does a share, by its number; must not compute by torch's library.
+        count: how many shares.
+    """
+    with contextlib.ExitStack() as stack:
+        copies: list[Copy[T]] = []
+        for share in range(1, count):
+            with contextlib.suppress(OSError):  # no more of them
+                copies.append(Copy(partial(_alone, work, share), _unheard, copies))
+                stack.callback(copies[-1].end)
+        done = [work(0)]
+        for share, copy in enumerate(copies, 1):
+            try:
+                done.append(copy.result())
+            except LostCopyError:
+                done.append(work(share))
+        return done + [work(share) for share in range(1 + len(copies), count)]
+
+
+def _alone(work: Callable[[int], T], share: int, _: Tell) -> T:
+    return work(share)
+
+
+def _unheard(_: object) -> None:
+    pass
 
 
 def _shares(found: Sequence[CheckpointFiles], count: int) -> list[list[int]]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ckptdoctor.finding import Finding, Severity, Verdict
 from ckptdoctor.keeper import Keeper, Kept, unfolded
 from ckptdoctor.layouts.files import CheckpointFiles, Form, Pointer, single
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import RestoredFrom
 from ckptdoctor.measure import Examination, measure
 from ckptdoctor.plugins import failed
@@ -32,7 +33,7 @@ from ckptdoctor.runs.form import form_runs
 from ckptdoctor.runs.member import Member
 from ckptdoctor.runs.metric import refuse_what_is_not_there
 from ckptdoctor.runs.notes import notes_of
-from ckptdoctor.runs.run import Formed, Run
+from ckptdoctor.runs.run import NO_RUN, Formed, Run
 from ckptdoctor.runs.wish import Wish
 from ckptdoctor.weightless import has_weights
 
@@ -110,15 +111,15 @@ def judged(
         how: options.
         is_part: whether there are other runs, which are judged apart.
     """
-    crashes: list[Crash] = []
-    rows = [
-        _placed(case, formed.run_of(case.path))
-        if isinstance(case, CheckpointReport)
-        else _diagnose(unfolded(case), formed.run_of(member.path), member.restored, how, crashes)
-        for member, case in waiting
-    ]
+    found = _judged_in_shares(waiting, formed, how)
+    crashes = [crash for one in found for crash in one.crashes]
+    rows = [row for _, row in sorted((at, row) for one in found for at, row in one.rows)]
     by_path = {row.path: row for row in rows}
-    runs = [_judged(run, by_path, how.rules, crashes) for run in formed.runs]
+    findings = dict(each for one in found for each in one.findings)
+    runs = [
+        RunReport(run=run, checkpoints=tuple(_rows_of(run, by_path)), findings=findings[number])
+        for number, run in enumerate(formed.runs)
+    ]
     several = is_part or len(runs) > 1
     return Report(
         is_part=is_part,
@@ -128,6 +129,68 @@ def judged(
         notes=notes_of(formed, several=several),
         crashes=tuple(crashes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the rules say of some of the runs.
+
+    Attributes:
+        rows: the reports on their checkpoints, with their places in the order of all.
+        findings: of each run, by its number.
+        crashes: our own bugs.
+    """
+
+    rows: list[tuple[int, CheckpointReport]]
+    findings: list[tuple[int, tuple[Finding, ...]]]
+    crashes: list[Crash]
+
+
+def _judged_in_shares(
+    waiting: Sequence[tuple[Member, Kept]], formed: Formed, how: Examination
+) -> list[_Judged]:
+    """What the rules say of all runs, and of what belongs to none.
+
+    Several runs are shared among copies of this process: what one needs of another is formed.
+    """
+    number_of = {
+        member.path: number
+        for number, run in reversed(list(enumerate(formed.runs)))
+        for member in run.every
+    }
+    count = min(how.copies + 1, max(1, len(formed.runs)))
+    if any(map(package_of, how.rules)):  # who knows what they do
+        count = 1
+
+    def judge(share: int) -> _Judged:
+        crashes: list[Crash] = []
+        rows = []
+        for at, (member, case) in enumerate(waiting):
+            number = number_of.get(member.path)
+            if (number or 0) % count == share:
+                run = NO_RUN if number is None else formed.runs[number]
+                row = (
+                    _placed(case, run)
+                    if isinstance(case, CheckpointReport)
+                    else _diagnose(unfolded(case), run, member.restored, how, crashes)
+                )
+                rows.append((at, row))
+        by_path = {row.path: row for _, row in rows}
+        return _Judged(
+            rows,
+            [
+                (number, _findings_on(run, _rows_of(run, by_path), how.rules, crashes))
+                for number, run in enumerate(formed.runs)
+                if number % count == share
+            ],
+            crashes,
+        )
+
+    if count == 1:
+        return [judge(0)]
+    from ckptdoctor.by_copies import in_shares
+
+    return in_shares(judge, count)
 
 
 def measured(
@@ -152,7 +215,9 @@ def judge_history(
     """
     rules = all_rules() if rules is None else rules
     crashes = failed_plugins()
-    return [_judged(run, {}, rules, crashes) for run in runs], crashes
+    return [
+        RunReport(run=run, findings=_findings_on(run, (), rules, crashes)) for run in runs
+    ], crashes
 
 
 def failed_plugins() -> list[Crash]:
@@ -160,24 +225,24 @@ def failed_plugins() -> list[Crash]:
     return [Crash(rule=str(one), path=Path(one.where), error=one.error) for one in failed()]
 
 
-def _judged(
+def _rows_of(run: Run, rows: Mapping[Path, CheckpointReport]) -> list[CheckpointReport]:
+    """The reports on the checkpoints of a run, in its order."""
+    return [rows[member.path] for member in run.every if member.path in rows]
+
+
+def _findings_on(
     run: Run,
-    rows: Mapping[Path, CheckpointReport],
+    rows: Sequence[CheckpointReport],
     rules: Sequence[type[Rule]],
     crashes: list[Crash],
-) -> RunReport:
-    """The report on a run, with its own rows in its order."""
-    own = [rows[member.path] for member in run.every if member.path in rows]
-    counted = own[: len(run.members)] if rows else []
+) -> tuple[Finding, ...]:
+    """What the rules say of a run over its time, worst first."""
+    counted = rows[: len(run.members)]
     found = [
         *_apply(rules, lambda rule: rule.check_history(run.history), run.folder, crashes),
         *_apply(rules, lambda rule: rule.check_run(run, counted), run.folder, crashes),
     ]
-    return RunReport(
-        run=run,
-        checkpoints=tuple(own),
-        findings=tuple(sorted(found, key=lambda finding: -finding.severity)),
-    )
+    return tuple(sorted(found, key=lambda finding: -finding.severity))
 
 
 def _placed(row: CheckpointReport, run: Run) -> CheckpointReport:
@@ -215,16 +280,16 @@ def _diagnose(
     )
 
 
-_Judged = tuple[tuple[Finding, ...], Verdict, tuple[PartReport, ...]]
+_Said = tuple[tuple[Finding, ...], Verdict, tuple[PartReport, ...]]
 
 
-def _of_file(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
+def _of_file(case: Case, how: Examination, crashes: list[Crash]) -> _Said:
     """What the rules say of a single file, worst first."""
     findings = _worst_first(_checked(case, how.rules, case.checkpoint.path, crashes))
     return findings, verdict_of(findings, case.checkpoint.tensors), ()
 
 
-def _of_parts(case: Case, how: Examination, crashes: list[Crash]) -> _Judged:
+def _of_parts(case: Case, how: Examination, crashes: list[Crash]) -> _Said:
     """What the rules say of a checkpoint of several files: of each file, and of the whole."""
     path = case.checkpoint.path
     of_files = [rule for rule in how.rules if rule.of_file]

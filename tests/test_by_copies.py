@@ -5,6 +5,8 @@ In processes of their own, which have not imported torch: those alone are copied
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +18,7 @@ import psutil
 import pytest
 import torch
 
+from ckptdoctor.by_copies import in_shares
 from tests.bad_inputs.each_format import EACH_FORMAT
 from tests.builders import save
 from tests.cli.support import run
@@ -83,6 +86,37 @@ def folders(tmp_path: Path) -> list[Path]:
 def test_the_report_is_the_same_also_where_copies_are_lost(folders: list[Path]) -> None:
     told = run(*folders, code=SAME)
     assert (told.code, told.stdout) == (0, "same\n"), told.stderr
+
+
+def test_shares_come_in_order_from_as_many_processes() -> None:
+    found = in_shares(lambda share: (share, os.getpid()), 4)
+    assert [share for share, _ in found] == [0, 1, 2, 3]
+    assert found[0][1] == os.getpid()
+    assert len({pid for _, pid in found}) == 4
+
+
+@pytest.mark.parametrize("lost", [[1], [3], [1, 2, 3]])
+def test_the_share_of_a_copy_that_ends_is_done_here(lost: list[int]) -> None:
+    here = os.getpid()
+
+    def work(share: int) -> tuple[int, bool]:
+        if share in lost and os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return share, os.getpid() == here
+
+    assert in_shares(work, 4) == [(share, share in [0, *lost]) for share in range(4)]
+
+
+def test_where_the_system_gives_no_process_all_is_done_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> int:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    assert in_shares(lambda share: (share, os.getpid()), 3) == [
+        (share, os.getpid()) for share in range(3)
+    ]
 
 
 MANY = 700

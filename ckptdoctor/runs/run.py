@@ -254,7 +254,3 @@ class Formed:
     strays: tuple[Member, ...] = field(default=(), repr=False)
     silent: tuple[Path, ...] = ()
     unmatched: tuple[Path, ...] = ()
-
-    def run_of(self, path: Path) -> Run:
-        """The run of a file; an empty one for a stray."""
-        return next((run for run in self.runs if run.metadata_of(path) is not None), NO_RUN)
