@@ -75,6 +75,7 @@ class Copy(Generic[T]):
             _live(work, target, [source, *(one.fd for one in others)])
         os.close(target)
         self.fd = source
+        self._pipe = os.fdopen(source, "rb")  # open until the end: its number is not another's
         self._told = told
         self._value: list[T] = []
         self._error = "it ended"
@@ -98,13 +99,14 @@ class Copy(Generic[T]):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
         self._thread.join()
+        self._pipe.close()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
 
     def _listen(self) -> None:
-        with os.fdopen(self.fd, "rb") as pipe, contextlib.suppress(EOFError, OSError):
+        with contextlib.suppress(EOFError, OSError):
             while not self._value:
-                kind, value = _receive(pipe)
+                kind, value = _receive(self._pipe)
                 if kind == _TOLD:
                     self._told(value)
                 elif kind == _DONE:

@@ -135,6 +135,16 @@ def test_the_pipe_of_one_ends_with_it_though_others_live() -> None:
     second.end()
 
 
+def test_one_that_is_done_when_the_next_is_made_takes_nothing_from_it() -> None:
+    """Its pipe stays open until its end, or else the number of it would be the next one's."""
+    copies: list[Copy[int]] = []
+    for number in range(4):
+        copies.append(Copy(lambda _, number=number: number, _ignore, copies))  # type: ignore[misc]
+        assert copies[-1].result() == number
+    for copy in copies:
+        copy.end()
+
+
 def test_a_process_that_has_computed_is_not_copied() -> None:
     """Its threads would be waited for, and are not there."""
     assert "torch" in sys.modules
