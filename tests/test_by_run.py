@@ -156,7 +156,7 @@ def trees() -> Iterator[list[str]]:
     names = [make.__name__ for make in KINDS]
     yield names
     yield from ([name] for name in names)
-    for _ in range(12):
+    for _ in range(24):
         yield chosen.choices(names, k=chosen.randint(2, 5))
 
 
