@@ -84,7 +84,7 @@ def examine(
 
 def _kept(files: Sequence[CheckpointFiles], how: Examination) -> list[tuple[Member, Kept]]:
     """What is kept of every checkpoint, in order."""
-    if not how.copies:
+    if not how.copies or how.keep_details:  # details are too much to send
         return measured(files, how, Keeper(how).kept)
     from ckptdoctor.by_copies import measured_by_copies
 
