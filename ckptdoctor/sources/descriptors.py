@@ -100,7 +100,8 @@ def pread(fd: int, nbytes: int, offset: int) -> bytes:
     if source is None:
         return positioned.pread(fd, nbytes, offset)
     buffer = bytearray(max(0, min(nbytes, os.fstat(fd).st_size - offset)))
-    return bytes(buffer[: source.read_into(memoryview(buffer), offset)])
+    room = memoryview(buffer)
+    return bytes(room[: source.read_into(room, offset)])
 
 
 def read_into(fd: int, buffer: memoryview, offset: int) -> int:

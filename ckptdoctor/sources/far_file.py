@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 from ckptdoctor.sources import positioned
 from ckptdoctor.sources.errors import NoRangesError
 from ckptdoctor.sources.fetching import (
-    LONG_SEGMENT_NBYTES,
+    PIECE_NBYTES,
     SEGMENT_NBYTES,
     WHOLE_NBYTES,
     Data,
@@ -22,7 +23,6 @@ from ckptdoctor.sources.fetching import (
     window,
 )
 from ckptdoctor.sources.kept_ends import Ends, kept_ends
-from ckptdoctor.sources.s3 import Range
 from ckptdoctor.sources.store import Store
 
 __all__ = ["HEAD_NBYTES", "TAIL_NBYTES", "FarFile"]
@@ -67,14 +67,18 @@ class FarFile:
         self._next = 0
         self._whole: int | None = None
         self._settled = False
+        self._comes_whole = False
 
     # -- before it is opened ---------------------------------------------------------------------
 
     def fetch_ahead(self) -> bool:
-        """Have all of it fetched by one request, unless it is large; whether it is not."""
+        """Have all of it fetched, unless it is large; whether it is not."""
         if not 0 < self._nbytes <= WHOLE_NBYTES:
             return False
-        self._segments = [self._segment(0, self._nbytes, None)]
+        count = -(-self._nbytes // PIECE_NBYTES)
+        ends = [at * self._nbytes // count for at in range(count + 1)]
+        self._segments = [self._segment(*both, None) for both in itertools.pairwise(ends)]
+        self._comes_whole = True
         window.add(self._segments)
         return True
 
@@ -103,11 +107,9 @@ class FarFile:
                 self._fetch_whole()
                 continue
             at = offset + done - start
-            with memoryview(data) as view:
-                piece = view[at : at + nbytes - done]
-                buffer[done : done + len(piece)] = piece
-                done += len(piece)
-                piece.release()
+            piece = memoryview(data)[at : at + nbytes - done]
+            buffer[done : done + len(piece)] = piece
+            done += len(piece)
         self._note_read(offset, nbytes)
         return nbytes
 
@@ -138,18 +140,15 @@ class FarFile:
         if self._whole is not None:
             return
         if self._is_ahead():
-            (segment,) = self._segments
-            segment.expected, segment.read = sum(size for _, size in ranges), 0
-            if not segment.expected:
-                self._drop(segment)
+            asked = _asked(ranges, self._nbytes)
+            for segment in self._segments:
+                segment.expected, segment.read = _shared(asked, segment.start, segment.end), 0
+                if not segment.expected:
+                    self._drop(segment)
             return
         if self._nbytes <= _SMALL_NBYTES:
             return
-        size = LONG_SEGMENT_NBYTES if self._store.fills_buffers else SEGMENT_NBYTES
-        segments = [
-            self._segment(start, end, expected)
-            for start, end, expected in _joined(ranges, self._nbytes, size)
-        ]
+        segments = [self._segment(*one) for one in _joined(ranges, self._nbytes)]
         with self._lock:
             known = [one for one in self._segments if not one.dropped]
             if known:  # of a file that is read twice
@@ -206,20 +205,19 @@ class FarFile:
 
     def _is_ahead(self) -> bool:
         """Whether all of it lies in memory, or will soon."""
-        segments = self._segments
-        return len(segments) == 1 and not segments[0].dropped and self._covers(segments[0])
-
-    def _covers(self, segment: Segment) -> bool:
-        return segment.start == 0 and segment.end == self._nbytes
+        return self._comes_whole and not any(one.dropped for one in self._segments)
 
     def _drop(self, segment: Segment) -> None:
         """Free a range; of a whole file what may be looked at again stays."""
         self._keep_wanted(segment)
-        if self._covers(segment) and segment.bytes is not None and not segment.dropped:
+        if self._comes_whole and segment.bytes is not None and not segment.dropped:
             data = segment.bytes.result()
-            with self._lock, memoryview(data) as view:
-                tail = max(0, self._nbytes - TAIL_NBYTES)
-                self._ends = [(0, bytes(view[:HEAD_NBYTES])), (tail, bytes(view[tail:]))]
+            with self._lock:
+                if segment.start == 0:
+                    self._ends.append((0, bytes(data[:HEAD_NBYTES])))
+                if segment.end == self._nbytes:
+                    tail = bytes(data[-TAIL_NBYTES:])
+                    self._ends.append((self._nbytes - len(tail), tail))
         window.drop(segment)
 
     def _holding(self, offset: int, nbytes: int) -> tuple[int, Data]:
@@ -284,10 +282,10 @@ class FarFile:
         return offset, data
 
     def _fetched(self, start: int, end: int) -> Data:
-        data = self._store.read(self._path, start, end)
+        found = self._store.read(self._path, start, end)
         with self._lock:
-            self._etags.add(data.etag if isinstance(data, Range) else "")
-        return data
+            self._etags.add(found.etag)
+        return found.data
 
     def _note_read(self, offset: int, nbytes: int) -> None:
         """Count what was read of the ranges fetched ahead, and drop those that are done."""
@@ -338,33 +336,46 @@ class FarFile:
                     errno.EIO, f"the server told of {self._nbytes} bytes, and sent {there}"
                 )
             self._whole = os.open(self._place, os.O_RDONLY | positioned.AS_BYTES)
+            for segment in self._segments:
+                window.drop(segment)
 
 
 def _fields(mark: bytes) -> dict[bytes, bytes]:
     return dict(part.partition(b"=")[::2] for part in mark.split(b";"))
 
 
-def _joined(
-    ranges: Iterable[tuple[int, int]], nbytes: int, most: int = SEGMENT_NBYTES
-) -> list[tuple[int, int, int]]:
+def _asked(ranges: Iterable[tuple[int, int]], nbytes: int) -> list[tuple[int, int]]:
+    """Start and end of ranges, given by offset and size, as far as they lie in a file; sorted."""
+    return sorted((at, min(at + size, nbytes)) for at, size in ranges if size > 0 and at < nbytes)
+
+
+def _shared(asked: list[tuple[int, int]], start: int, end: int) -> int:
+    """How many bytes of ranges lie between two places; a byte of two ranges is read twice."""
+    return sum(max(0, min(end, until) - max(start, since)) for since, until in asked)
+
+
+def _joined(ranges: Iterable[tuple[int, int]], nbytes: int) -> list[tuple[int, int, int]]:
     """Ranges put together where little lies between, and cut to what one request brings.
 
     Args:
         ranges: offset and size of each.
         nbytes: size of the file.
-        most: bytes that one request brings.
 
     Returns:
         Start and end of each, and how many of its bytes will be read.
     """
-    asked = sorted((at, min(at + size, nbytes)) for at, size in ranges if size > 0)
+    asked = _asked(ranges, nbytes)
     runs: list[list[int]] = []
     for start, end in asked:
         if runs and start - runs[-1][1] < _JOINED_NBYTES:
             runs[-1][1] = max(end, runs[-1][1])
-        elif start < end:
+        else:
             runs.append([start, end])
-    cut = [[at, min(at + most, end), 0] for start, end in runs for at in range(start, end, most)]
+    cut = [
+        [at, min(at + SEGMENT_NBYTES, end), 0]
+        for start, end in runs
+        for at in range(start, end, SEGMENT_NBYTES)
+    ]
     starts = [one[0] for one in cut]
     for start, end in asked:
         at = max(0, bisect.bisect_right(starts, start) - 1)

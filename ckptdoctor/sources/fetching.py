@@ -13,10 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from ckptdoctor.lean_dataclass import dataclass
+from ckptdoctor.sources.rooms import rooms
 
 __all__ = [
     "CONNECTIONS",
-    "LONG_SEGMENT_NBYTES",
+    "PIECE_NBYTES",
     "SEGMENT_NBYTES",
     "WHOLE_NBYTES",
     "Data",
@@ -27,14 +28,16 @@ __all__ = [
 
 CONNECTIONS = 8
 SEGMENT_NBYTES = 8 << 20
-LONG_SEGMENT_NBYTES = 16 << 20
-"""Of a store that fills buffers: fewer requests, for the same memory."""
 WHOLE_NBYTES = 32 << 20
-"""A file up to here is fetched by one request, before it is opened."""
-_HELD_NBYTES = 128 << 20
-"""What lies in memory fetched ahead of the scan."""
+"""A file up to here is fetched before it is opened."""
+PIECE_NBYTES = 16 << 20
+"""Of such a file a request brings so much: one for 20 MB would leave most connections idle, as many
+as there are take a tenth more of the processor."""
+_HELD_NBYTES = 64 << 20
+"""What lies in memory fetched ahead of the scan: a range for each connection. The libraries take
+some 40 MB beside it, and all together shall be 128 MB."""
 
-Data = bytes | bytearray
+Data = bytes | memoryview
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +127,8 @@ class Window:
                 self._held -= segment.costs
                 segment.bytes = None
             self._pump()
+            if not self._held:
+                rooms.clear()
 
     def _pump(self) -> None:
         while self._waiting:

@@ -8,7 +8,10 @@ half of what a download costs; a scan computes the checksums that the file itsel
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
+
+from ckptdoctor.sources.rooms import rooms
 
 __all__ = ["Range", "impatient", "s3_range"]
 
@@ -54,18 +57,21 @@ def impatient(system: Any) -> Any:
     return found
 
 
-class Range(bytearray):
+@dataclass(frozen=True, slots=True)
+class Range:
     """Bytes of an object, and what tells its version as long as they came.
 
     Attributes:
+        data: the bytes.
         etag: "" where the store did not tell.
     """
 
+    data: memoryview
     etag: str = ""
 
 
 async def s3_range(system: Any, path: str, start: int, end: int) -> Range:
-    """A range of an object; shorter where the answer is.
+    """A range of an object, all of it.
 
     Args:
         system: s3fs's file system, in whose loop this runs.
@@ -74,27 +80,26 @@ async def s3_range(system: Any, path: str, start: int, end: int) -> Range:
         end: the byte behind it.
 
     Raises:
+        ConnectionError: the answer is shorter or longer.
         Exception: as s3fs and its libraries raise.
     """
     bucket, key, version = system.split_path(path)
     more = {"VersionId": version} if version else {}
     asked = f"bytes={start}-{end - 1}"
     answer = await system._call_s3("get_object", Bucket=bucket, Key=key, Range=asked, **more)  # noqa: SLF001
-    body, at = answer["Body"], 0
-    found = Range(end - start)
-    found.etag = str(answer.get("ETag") or "")
-    room = memoryview(found)
+    body, at, nbytes = answer["Body"], 0, end - start
+    room = rooms.room(nbytes)
     try:
         async for piece in _pieces(body):
-            if at + len(piece) > len(found):
+            if at + len(piece) > nbytes:
                 raise ConnectionError("the answer is longer than what was asked for")
             room[at : at + len(piece)] = piece
             at += len(piece)
     finally:
-        room.release()
         body.close()
-    del found[at:]
-    return found
+    if at < nbytes:
+        raise ConnectionError(f"the answer ends after {at} of {nbytes} bytes")
+    return Range(room, str(answer.get("ETag") or ""))
 
 
 def _pieces(body: Any) -> Any:

@@ -158,40 +158,38 @@ class Store:
         return entry_of(self._asked(lambda: self._system.info(path)))
 
     @property
-    def fills_buffers(self) -> bool:
-        """Whether what comes is put where it stays; else a library joins its pieces."""
+    def _is_s3(self) -> bool:
         return self.protocol in _S3 and hasattr(self._system, "_call_s3")
 
-    def read(self, path: str, start: int, end: int) -> bytes | Range:
-        """A range of a file, all of it.
+    @property
+    def fills_buffers(self) -> bool:
+        """Whether what comes is put where it stays; else a library joins its pieces."""
+        return self.is_http or self._is_s3
+
+    def read(self, path: str, start: int, end: int) -> Range:
+        """A range of a file, all of it, with its version where the answer tells that.
 
         Raises:
             NoRangesError: the server gives files whole.
             OSError: it cannot be read, or ends before.
         """
 
-        def once() -> bytes | Range:
-            data = self._range(path, start, end)
+        def once() -> Range:
+            if self.is_http:
+                return Range(*self._web.bytes_of(path, start, end))
+            if self._is_s3:
+                from fsspec.asyn import sync
+
+                found: Range = sync(self._system.loop, s3_range, self._system, path, start, end)
+                return found
+            data = bytes(self._system.cat_file(path, start=start, end=end))
             if len(data) > end - start:
                 raise NoRangesError
             if len(data) < end - start:
                 raise ConnectionError(f"the answer ends after {len(data)} of {end - start} bytes")
-            return data
+            return Range(memoryview(data))
 
         return self._asked(once)
-
-    def _range(self, path: str, start: int, end: int) -> bytes | Range:
-        if self.fills_buffers:
-            from fsspec.asyn import sync
-
-            found: Range = sync(self._system.loop, s3_range, self._system, path, start, end)
-            return found
-        if not self.is_http:
-            return bytes(self._system.cat_file(path, start=start, end=end))
-        try:
-            return self._web.bytes_of(path, start, end)
-        except ValueError as error:
-            raise NoRangesError from error
 
     def download(self, path: str, into: str, nbytes: int) -> None:
         """Copy a whole file to a local path.

@@ -143,5 +143,5 @@ def _sha256_there(mount: Mount, path: str, nbytes: int) -> str:
         return ""
     digest = hashlib.sha256()
     for start in range(0, nbytes, SEGMENT_NBYTES):
-        digest.update(mount.store.read(path, start, min(start + SEGMENT_NBYTES, nbytes)))
+        digest.update(mount.store.read(path, start, min(start + SEGMENT_NBYTES, nbytes)).data)
     return digest.hexdigest()

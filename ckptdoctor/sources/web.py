@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -18,7 +18,8 @@ from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources.entry import Entry, entry_of
-from ckptdoctor.sources.errors import NoListError
+from ckptdoctor.sources.errors import NoListError, NoRangesError
+from ckptdoctor.sources.rooms import rooms
 
 __all__ = ["Web", "with_slash"]
 
@@ -214,27 +215,41 @@ class Web:
 
     # -- bytes -----------------------------------------------------------------------------------
 
-    def bytes_of(self, url: str, start: int, end: int) -> bytes:
-        """A range of a file; more where the server gives all of it.
+    def bytes_of(self, url: str, start: int, end: int) -> tuple[memoryview, str]:
+        """A range of a file, all of it, and its etag; "" where the server does not tell that.
 
         Raises:
-            ValueError: the server gives files whole.
+            NoRangesError: the server gives files whole.
+            ConnectionError: the answer is of another range, or shorter.
             Exception: as fsspec and its libraries raise.
         """
-        from fsspec.implementations.http import HTTPFile, sync  # stops where a server sends all
+        room, etag = self._run(self._bytes_of(self.led(url), start, end))
+        return room, etag
 
-        session = _Exact(sync(self._system.loop, self._system.set_session))
-        file = HTTPFile(
-            self._system,
-            self.led(url),
-            session=session,
-            size=end,
-            block_size=end - start,
-            cache_type="none",
-            loop=self._system.loop,
-            **self._system.kwargs | {"timeout": _timeout(_RANGE_S)},
-        )
-        return bytes(file._fetch_range(start, end))  # noqa: SLF001  (what its reads come to)
+    async def _bytes_of(self, url: str, start: int, end: int) -> tuple[memoryview, str]:
+        session = await self._system.set_session()
+        options = {**self._system.kwargs, "timeout": _timeout(_RANGE_S)}
+        of_the_user = options.pop("headers", None) or {}
+        asked = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+        options["headers"] = {**of_the_user, **asked}
+        nbytes, at = end - start, 0
+        async with session.get(self._system.encode_url(url), **options) as answer:
+            answer.raise_for_status()
+            is_range = _is_range(answer, start)
+            if not is_range and start > 0:
+                raise NoRangesError
+            room = rooms.room(nbytes)
+            async for piece in answer.content.iter_any():
+                taken = piece[: nbytes - at]
+                room[at : at + len(taken)] = taken
+                at += len(taken)
+                if len(taken) < len(piece):
+                    if is_range:
+                        raise NoRangesError
+                    break  # all of the file comes, and its start was asked for
+        if at < nbytes:
+            raise ConnectionError(f"the answer ends after {at} of {nbytes} bytes")
+        return room, str(answer.headers.get("ETag", ""))
 
     def download(self, url: str, into: str, nbytes: int) -> None:
         """Copy a whole file to a local path, and one byte at most of what a server sends behind it.
@@ -260,22 +275,20 @@ class Web:
         self._asked(lambda: self._run(once()))
 
 
-class _Exact:
-    """A session whose answers are of the range that was asked for, as far as a server tells."""
+def _is_range(answer: Any, start: int) -> bool:
+    """Whether an answer is a part of the file.
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    async def get(self, url: Any, *, headers: Mapping[str, str], **options: Any) -> Any:
-        answer = await self._session.get(url, headers=headers, **options)
-        told = _FIRST_BYTE.match(answer.headers.get("Content-Range", ""))
-        asked = _FIRST_BYTE.match(headers.get("Range", "").replace("=", " "))
-        if answer.status == _PARTIAL and told and asked and int(told[1]) != int(asked[1]):
-            answer.close()
-            raise ConnectionError(
-                f"asked for bytes from {asked[1]} on, the server sends those from {told[1]} on"
-            )
-        return answer
+    Raises:
+        ConnectionError: the server itself tells that it is another one than was asked for.
+    """
+    told = _FIRST_BYTE.match(answer.headers.get("Content-Range", ""))
+    if answer.status != _PARTIAL:
+        return told is not None and int(told[1]) == start
+    if told and int(told[1]) != start:
+        raise ConnectionError(
+            f"asked for bytes from {start} on, the server sends those from {told[1]} on"
+        )
+    return True
 
 
 def _timeout(total_s: float | None) -> Any:

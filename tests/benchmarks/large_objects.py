@@ -9,6 +9,7 @@ object, a range of it. Not moto: that reads an object whole for each range of it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -17,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
 _WHEN = "2026-01-01T00:00:00.000Z"
-_LIST = (
+_LISTED = (
     "<?xml version='1.0'?><ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>"
     "<IsTruncated>false</IsTruncated>{}</ListBucketResult>"
 )
@@ -33,15 +35,20 @@ _ONE = (
 )
 _FOLDER = "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>"
 _USED = """
-import json, sys, time, ckptdoctor, s3fs
+import json, sys, time, ckptdoctor
+{}
 clock, own = time.perf_counter(), time.process_time()
 {}
 used = time.perf_counter() - clock, time.process_time() - own
+# getrusage's peak begins at that of the parent
 peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(json.dumps([*used, int(peak[0].split()[1]) / 1024]))  # getrusage's begins at the parent's
+print(json.dumps([*used, int(peak[0].split()[1]) * 1024 / 1e6]))
 """
-_SCAN = _USED.format("ckptdoctor.scan(sys.argv[1])")
-_GET = _USED.format("s3fs.S3FileSystem().get(sys.argv[1], sys.argv[2], recursive=True)")
+SCAN = _USED.format("", "ckptdoctor.scan(sys.argv[1])")
+_LIST = _USED.format("", "ckptdoctor.scan(sys.argv[1]); import s3fs; s3fs.S3FileSystem().ls('bkt')")
+_GET = _USED.format(
+    "import s3fs", "s3fs.S3FileSystem().get(sys.argv[1], sys.argv[2], recursive=True)"
+)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -85,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
                 rows[rest] = _FOLDER.format(escape(f"{prefix}{rest}{found}"))
             else:
                 rows[rest] = _ONE.format(escape(key), one.stat().st_size, one.name)
-        body = _LIST.format("".join(rows.values())).encode()
+        body = _LISTED.format("".join(rows.values())).encode()
         self._head(200, {"Content-Type": "application/xml", "Content-Length": str(len(body))})
         self.wfile.write(body)
 
@@ -105,6 +112,24 @@ def _serve(root: Path) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()
+
+
+@contextlib.contextmanager
+def serving(root: Path) -> Iterator[dict[str, str]]:
+    """A server of buckets that are folders, and the environment that leads there."""
+    command = [sys.executable, "-m", "tests.benchmarks.large_objects", "--serve", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield {
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(server.stdout.readline())}",
+                "AWS_ACCESS_KEY_ID": "x",
+                "AWS_SECRET_ACCESS_KEY": "x",
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "CKPTDOCTOR_NO_CACHE": "1",
+            }
+        finally:
+            server.terminate()
 
 
 def _of(code: str, *arguments: str) -> tuple[float, float, float]:
@@ -131,35 +156,23 @@ def main() -> None:
         here.mkdir(parents=True)
         for at in range(2):
             checkpoint(here / f"u_{at}.pth", chosen.mb)
-        command = [sys.executable, "-m", "tests.benchmarks.large_objects"]
-        server = subprocess.Popen(
-            [*command, "--serve", str(root / "store")], stdout=subprocess.PIPE, text=True
-        )
-        assert server.stdout is not None
-        os.environ |= {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(server.stdout.readline())}",
-            "AWS_ACCESS_KEY_ID": "x",
-            "AWS_SECRET_ACCESS_KEY": "x",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "CKPTDOCTOR_NO_CACHE": "1",
-        }
-        try:
+        with serving(root / "store") as environment:
+            os.environ |= environment
             for _ in range(chosen.rounds):
                 got = _of(_GET, "bkt/run", str(root / "got"))
                 shutil.rmtree(root / "got")
-                far, near = _of(_SCAN, "s3://bkt/run"), _of(_SCAN, str(here))
+                far, near = _of(SCAN, "s3://bkt/run"), _of(SCAN, str(here))
+                libraries = _of(_LIST, str(here))[2] - near[2]
                 print(
                     f"2 objects of {chosen.mb} MB: a scan takes {far[0] / got[0]:.2f} of the time "
                     f"of the download ({far[0]:.1f} s, {got[0]:.1f} s; here {near[0]:.1f} s), and "
                     f"{far[1] / got[1]:.2f} of its processor time ({far[1]:.1f} s, {got[1]:.1f} s; "
-                    f"here {near[1]:.1f} s); {far[2]:.0f} MB of memory, here {near[2]:.0f}, "
-                    f"the download {got[2]:.0f}",
+                    f"here {near[1]:.1f} s); {far[2]:.0f} MB of memory, "
+                    f"{far[2] - near[2]:.0f} more than here, {libraries:.0f} of these the "
+                    f"libraries that open S3; the download {got[2]:.0f}",
                     flush=True,
                 )
                 time.sleep(1)
-        finally:
-            server.terminate()
-            server.wait()
 
 
 if __name__ == "__main__":

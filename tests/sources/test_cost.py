@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 import ckptdoctor
 from ckptdoctor.finding import Verdict
 from ckptdoctor.sources.far_file import _joined
-from ckptdoctor.sources.fetching import SEGMENT_NBYTES
+from ckptdoctor.sources.fetching import PIECE_NBYTES, SEGMENT_NBYTES
 from ckptdoctor.sources.mirror import mirror
 from ckptdoctor.sources.s3 import Range
 from tests.builders import patched, save
@@ -72,11 +73,26 @@ def test_a_scan_reads_each_byte_about_once_in_ranges(
     assert len(store.asked) <= 4 + nbytes / SEGMENT_NBYTES + 4
 
 
-def test_a_file_that_is_not_large_is_one_request(store: Site, large: Path) -> None:
-    ckptdoctor.scan(f"{store.url}/")
+@pytest.mark.parametrize("piece", [PIECE_NBYTES, 5_000_000, 32 << 20])
+def test_a_file_that_is_not_large_is_asked_for_once_from_end_to_end(
+    store: Site, large: Path, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one request, or in as few pieces as there must be; and for nothing else."""
+    monkeypatch.setattr("ckptdoctor.sources.far_file.PIECE_NBYTES", piece)
+    here = ckptdoctor.scan(large)
+    there = ckptdoctor.scan(f"{store.url}/")
+    assert [one.verdict for one in there.checkpoints] == [one.verdict for one in here.checkpoints]
     for path in sorted(large.iterdir()):
-        got = [asked for kind, of, asked in store.asked if (kind, of) == ("GET", f"/{path.name}")]
-        assert got == [f"bytes=0-{path.stat().st_size - 1}"]
+        got = sorted(
+            tuple(map(int, re.findall(r"\d+", asked)))
+            for kind, of, asked in store.asked
+            if (kind, of) == ("GET", f"/{path.name}")
+        )
+        nbytes = path.stat().st_size
+        assert len(got) == -(-nbytes // piece)
+        assert [got[0][0], *(end + 1 for _, end in got)] == [*(at for at, _ in got), nbytes]
+    heads = [path for kind, path, _ in store.asked if kind == "HEAD"]
+    assert len(heads) == len(set(heads)), "each answer tells its version: nobody asks afterwards"
 
 
 @pytest.mark.slow
@@ -107,7 +123,7 @@ def test_what_stays_unreadable_is_a_finding_of_that_file(
 
     whole = Store.read
 
-    def refuses(self: Store, path: str, start: int, end: int) -> bytes | Range:
+    def refuses(self: Store, path: str, start: int, end: int) -> Range:
         if path.endswith("_1.pth"):
             raise OSError(5, "the server answers 503 (5 attempts)")
         return whole(self, path, start, end)
@@ -166,7 +182,7 @@ def test_a_file_that_changes_while_it_is_read_is_told(
 
     whole = Store.read
 
-    def meanwhile(self: Store, path: str, start: int, end: int) -> bytes | Range:
+    def meanwhile(self: Store, path: str, start: int, end: int) -> Range:
         site.etag = '"another"'
         return whole(self, path, start, end)
 

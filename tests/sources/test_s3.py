@@ -69,7 +69,7 @@ def test_three_requests_describe_a_file_in_a_bucket(
 def test_a_scan_asks_for_each_byte_once_and_for_nothing_else(
     bucket: Any, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    """By one request, or in ranges: the last range is that of the end, which came first."""
+    """Before it is opened, or in ranges: the last range is that of the end, which came first."""
     monkeypatch.setattr("ckptdoctor.sources.far_file.WHOLE_NBYTES", most)
     here = ckptdoctor.scan("s3://bkt/large")  # listed by now
     asked: list[tuple[str, int]] = []
@@ -85,7 +85,7 @@ def test_a_scan_asks_for_each_byte_once_and_for_nothing_else(
     assert again.checkpoints == here.checkpoints
     gets = [nbytes for method, nbytes in asked if method == "get_object"]
     assert {method for method, _ in asked} == {"get_object"}  # no question whether it changed
-    assert len(gets) == (1 if most else 2 + 2)
+    assert len(gets) == (2 if most else 2 + 3)
     assert sum(gets) <= here.checkpoints[0].nbytes + MOST_NBYTES
 
 
