@@ -8,28 +8,32 @@ half of what a download costs; a scan computes the checksums that the file itsel
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import dataclass
 from typing import Any
 
 from ckptdoctor.sources.rooms import rooms
 
-__all__ = ["Range", "impatient", "s3_range"]
+__all__ = ["Range", "impatient", "part_nbytes", "s3_range"]
 
 _SILENT_S = 60.0
-_SHORT = frozenset(
-    {
-        "get_object", "head_bucket", "head_object", "list_buckets", "list_object_versions",
-        "list_objects_v2",
-    }
-)  # fmt: skip
-"""What is answered by a page, or begun to be answered, in no time."""
+_CANCELLED_S = 1.0
+_COPIED_S = 600.0
+"""A copy within the store, or the end of an upload in parts, takes minutes; S3 lets a space go now
+and then meanwhile, and where none comes botocore asks anew after 15 s, five times."""
+_LONG = frozenset({"complete_multipart_upload", "copy_object", "upload_part_copy"})
+"""All else is answered by a page, or begun to be answered, in no time once it was sent."""
+_PARTS_AT_ONCE = 4
+_PART_NBYTES = 16 << 20
+_MOST_PARTS = 10_000
 
 
 def impatient(system: Any) -> Any:
-    """The same store, where no question is waited for longer than a minute.
+    """The same store, where no silence is waited out for longer than a minute.
 
     botocore asks five times, s3fs that five times, each time waiting for 15 s: a server that takes
-    questions and answers none holds for six minutes what asks once.
+    questions and answers none holds for six minutes what asks once; one that takes no more of what
+    is uploaded, for ever.
 
     Args:
         system: of fsspec's; any but S3's is given back.
@@ -42,19 +46,56 @@ def impatient(system: Any) -> Any:
     found = object.__new__(kind)  # the user's own stays as patient as it was
     own = {name: it for name, it in vars(system).items() if not hasattr(kind, f"_{name}")}
     vars(found).update(own)  # without those that wait for a coroutine of the user's own
+    found.retries = 1  # whoever asks this one asks again
+    found.max_concurrency = _PARTS_AT_ONCE  # of each a part lies in memory
 
     async def call(method: str, *terms: Any, **named: Any) -> Any:
+        body = named.get("Body")
+        moving = _Moving(body) if isinstance(body, bytes) else None
+        if moving is not None:
+            named["Body"] = moving
         asked = kind._call_s3(found, method, *terms, **named)  # noqa: SLF001
-        if method not in _SHORT:
-            return await asked
-        try:
-            return await asyncio.wait_for(asked, _SILENT_S)
-        except TimeoutError:
-            raise ConnectionError(f"no answer within {_SILENT_S:.0f} s") from None
+        return await _heard(asked, moving, _COPIED_S if method in _LONG else _SILENT_S)
 
     found._call_s3 = call
     mirror_sync_methods(found)
     return found
+
+
+class _Moving(io.BytesIO):
+    """What is uploaded, and how often some of it was taken to be sent."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.taken += 1
+        return super().read(size)
+
+
+async def _heard(asked: Any, moving: _Moving | None, silent_s: float) -> Any:
+    """What a store answers, unless it neither answers nor takes what is sent.
+
+    Raises:
+        ConnectionError: it is silent for so long.
+    """
+    task, taken = asyncio.ensure_future(asked), -1
+    try:
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=silent_s)
+            if done:
+                return task.result()
+            if moving is None or moving.taken == taken:
+                task.cancel()
+                await asyncio.wait({task}, timeout=_CANCELLED_S)
+                raise ConnectionError(f"no answer within {silent_s:.0f} s")
+            taken = moving.taken
+    finally:
+        task.cancel()
+
+
+def part_nbytes(nbytes: int) -> int:
+    """In parts of which size a file is uploaded: S3 takes 10,000 of them, each of 5 MiB or more."""
+    return max(_PART_NBYTES, -(-nbytes // _MOST_PARTS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import random
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from ckptdoctor.sources.entry import Entry, entry_of
 from ckptdoctor.sources.errors import NoListError, NoRangesError
-from ckptdoctor.sources.s3 import Range, impatient, s3_range
+from ckptdoctor.sources.s3 import Range, impatient, part_nbytes, s3_range
 from ckptdoctor.sources.urls import without_secrets
 from ckptdoctor.sources.web import Web
 
@@ -30,7 +31,15 @@ _FIRST_PAUSE_S = 0.25
 _PATIENCE_S = 120.0
 """After so long nothing is asked again: whoever hangs took all of it for one answer."""
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_BUSY_CODES = frozenset({"RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "Throttling"})
+_BUSY_CODES = frozenset(
+    {
+        "RequestTimeout",
+        "RequestTimeTooSkewed",
+        "SlowDown",
+        "Throttling",
+        "XAmzContentSHA256Mismatch",
+    }
+)
 """What S3 says with a status that is none of these."""
 _FINAL_NAMES = frozenset({"InvalidURL", "ParamValidationError", "TooManyRedirects"})
 """aiohttp's, of a server that leads nowhere, and botocore's of a name that nothing can have:
@@ -217,7 +226,9 @@ class Store:
         Raises:
             OSError: it cannot be written.
         """
-        self._asked(lambda: self._system.put_file(local, path))
+        size = os.path.getsize(local)  # noqa: PTH202
+        terms = {"chunksize": part_nbytes(size)} if self._is_s3 else {}
+        self._asked(lambda: self._system.put_file(local, path, **terms))
 
     def copy(self, path: str, to: str, *, replaces: bool) -> None:
         """Copy a file within the store.

@@ -46,6 +46,8 @@ def described(path: Path) -> Entry | None:
         return mount.store.described(mount.at(below), fresh=True)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 def is_same(one: Path, other: Path) -> bool:
@@ -114,12 +116,27 @@ def _copied(local: Path, mount: Mount, passing: str, destination: Path, *, repla
         raise FileExistsError(errno.EEXIST, "something is there")
     try:
         store.copy(passing, final, replaces=replaces)
-    except FileExistsError:  # of a copy that was asked for again, by our own first one
-        if _sha256_there(mount, final, nbytes) != sha256:
+    except OSError as error:  # it may be there all the same: by our own first try, or unanswered
+        if not _is_there(mount, final, nbytes, sha256, error):
             raise
     there = described(destination)
     if there is None or there.nbytes != nbytes:
         raise OSError(errno.EIO, "the store copied it to its name otherwise")
+
+
+def _is_there(mount: Mount, path: str, nbytes: int, sha256: str, met: OSError) -> bool:
+    """Whether a copy is whole, that met an error.
+
+    Raises:
+        OSError: the same, if nobody can tell.
+    """
+    try:
+        return _sha256_there(mount, path, nbytes) == sha256
+    except FileNotFoundError:
+        return False
+    except OSError:
+        told = f"{met.strerror}; whether it is there by now, the store does not tell"
+        raise type(met)(met.errno, told) from met
 
 
 def _not_removed(mount: Mount, below: str) -> str:
