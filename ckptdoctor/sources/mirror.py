@@ -108,7 +108,7 @@ class Mirror:
             return
         mount, below = found
         with self._lock:
-            if below in mount.filled or mount.is_whole(below):
+            if below in mount.filled or mount.is_whole(below) or mount.lacks(below):
                 return
             mount.filled.add(below)
             listed = mount.is_listable(below) and self._list(mount, below)
@@ -288,6 +288,7 @@ class Mirror:
                 mount.trouble[below] = error
             return False
         place = f"{mount.folder}/{below}" if below else mount.folder
+        mount.listed.add(below)
         if not entries or os.path.isfile(place):  # noqa: PTH113
             return True
         os.makedirs(place, exist_ok=True)  # noqa: PTH103

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import field
 
 from ckptdoctor.lean_dataclass import dataclass
@@ -27,6 +28,7 @@ class Mount:
         named: paths that the user named.
         folders: those of them that a web server is to list.
         filled: folders that were looked into.
+        listed: those of them that their store gave a list of.
         skimmed: those of them whose files were not asked for their sizes.
         trouble: why something cannot be looked at, by path.
         given: files that somebody else has listed, who told what they are.
@@ -42,6 +44,7 @@ class Mount:
     named: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
     filled: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
     skimmed: set[str] = field(default_factory=set)
     trouble: dict[str, OSError] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
@@ -72,6 +75,20 @@ class Mount:
         if self.store.is_http or self.lead or self.suffix:
             return ""
         return "/".join(below.split("/")[: _TOPS.get(self.store.protocol, 0)])
+
+    def lacks(self, below: str) -> bool:
+        """Whether a folder is in no list of the folder that it would lie in: nobody need ask.
+
+        What the user names may be younger than that list.
+        """
+        at = below
+        while at:
+            above = at.rpartition("/")[0]
+            if above in self.filled and above in self.listed:
+                is_there = os.path.isdir(f"{self.folder}/{at}")  # noqa: PTH112
+                return not (is_there or any(f"{one}/".startswith(f"{at}/") for one in self.named))
+            at = above
+        return False
 
     def is_whole(self, below: str) -> bool:
         """Whether a folder is listed only when somebody says so."""

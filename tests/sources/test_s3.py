@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from ckptdoctor.sources.far_path import far_path
 from ckptdoctor.sources.store import Store
 from tests.builders import save
 from tests.cli.support import run
-from tests.sources.buckets import s3_here
+from tests.sources.buckets import s3_here, stage
 
 pytest.importorskip("moto.server")
 s3fs = pytest.importorskip("s3fs")
@@ -205,3 +207,25 @@ def test_a_store_that_takes_questions_and_answers_none_is_left(
         with pytest.raises(OSError, match=r"^\[Errno \d+\] no answer within 0 s$"):
             getattr(store, ask)("bkt/run", *terms)
     assert "_call_s3" not in vars(given), "that of whoever opened it waits as long as before"
+
+
+def test_each_folder_is_listed_once_and_none_that_is_not_there(
+    bucket: Any, run_folder: Path
+) -> None:
+    """A run, its log, and two runs beside: what lies where is in two lists."""
+    for name in ("a", "b", "c"):
+        bucket.put(str(run_folder), f"bkt/beside/{name}/checkpoints", recursive=True)
+    bucket.invalidate_cache()
+    stage.asked.clear()
+    report = ckptdoctor.scan("s3://bkt/beside/a/checkpoints")
+    assert [str(one) for one in report.runs[0].logs] == ["s3://bkt/beside/a/checkpoints/train.log"]
+    listed = sorted(unquote(asked) for what, asked in stage.asked if what == "list")
+    assert [re.findall(r"prefix=([^&]*)", one) for one in listed] == [
+        ["beside/a/"],
+        ["beside/a/checkpoints/"],
+    ]
+    stage.asked.clear()
+    whole = ckptdoctor.scan("s3://bkt/beside")
+    assert len(whole.runs) == 3
+    folders = re.findall(r"prefix=([^&]*)", " ".join(unquote(one) for _, one in stage.asked))
+    assert len(folders) == len(set(folders)) <= 2 + 2 + 2, folders
