@@ -16,6 +16,7 @@ from ckptdoctor.sources.mirror import mirror
 from ckptdoctor.sources.mount import Mount
 from ckptdoctor.sources.store import Store
 from ckptdoctor.sources.urls import redacted
+from ckptdoctor.sources.web import with_slash
 
 __all__ = ["FarPath", "far_path"]
 
@@ -127,7 +128,7 @@ class FarPath(type(Path())):  # type: ignore[misc]  # PosixPath
         is_folder = (
             found is not None and found[0].store.is_http and os.path.isdir(os.fspath(self))  # noqa: PTH112
         )
-        return f"{self}/" if is_folder else str(self)
+        return with_slash(str(self)) if is_folder else str(self)
 
     def as_posix(self) -> str:
         """Its URL."""

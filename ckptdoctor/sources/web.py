@@ -157,10 +157,14 @@ class Web:
         return Entry(name, True, 0, b"", 0)  # noqa: FBT003
 
     def led(self, url: str) -> str:
-        """A URL, or where the server leads on from the folder that it is in."""
+        """A URL, or where the server leads on from the folder that it is in.
+
+        A query, which may be a key, goes to no other server.
+        """
         for start in sorted(self._leads, key=len, reverse=True):
             if url.startswith(start):
-                return self._leads[start] + url[len(start) :]
+                to = self._leads[start] + url[len(start) :]
+                return to if _is_as_safe(to, start) else to.partition("?")[0]
         return url
 
     def _page(self, url: str) -> _Page:
@@ -337,6 +341,14 @@ def _links(text: str, base: str) -> Iterator[tuple[str, bool]]:
         if rest or known in (b"", b".", b"..") or b"/" in known or b"\0" in known:
             continue
         yield quote(known, safe=_KEPT), bool(slash)
+
+
+def _is_as_safe(to: str, of: str) -> bool:
+    """Whether a URL is of the same server, and no less encrypted."""
+    there, here = urlsplit(to), urlsplit(of)
+    if there.scheme == here.scheme:
+        return there.netloc.rpartition("@")[2] == here.netloc.rpartition("@")[2]
+    return there.scheme == "https" and there.hostname == here.hostname
 
 
 def _without_login(url: str) -> str:

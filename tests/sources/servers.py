@@ -24,7 +24,7 @@ class Site:
         sends: fewer bytes of a file than it tells of.
         slips: so many bytes lie between the range that is asked for and the one that it answers.
         forbidden: a path that it answers by 403.
-        leads_to: where it says that every file is, if anywhere.
+        leads_to: where it says that every file is, if anywhere; ``{path}`` is the one asked for.
         pages: what it shows at these paths.
         held: a path that it answers once ``release`` is set.
         asked: method, path and range of each request, in order.
@@ -72,7 +72,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 return
             if site.leads_to:
                 self.send_response(302)
-                self.send_header("Location", site.leads_to)
+                asked_for = self.path.partition("?")[0]
+                self.send_header("Location", site.leads_to.replace("{path}", asked_for))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return

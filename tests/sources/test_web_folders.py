@@ -17,6 +17,7 @@ from ckptdoctor.sources import path_of
 from ckptdoctor.sources.web import _links
 from tests.cli.support import Outcome, run
 from tests.each import assert_each, each
+from tests.sources.servers import serving
 
 pytest.importorskip("aiohttp")
 
@@ -233,3 +234,31 @@ def test_names_with_escapes_are_fetched(run_folder: Path, tmp_path: Path) -> Non
         assert one.verdict.value == "healthy"
         assert one.path.name == "a%20b%25%C3%A9+.pth"
         assert path_of(f"{url}/{one.path.name}").is_file()
+
+
+def test_the_query_of_a_folder_goes_with_each_file_and_is_never_shown(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    with serving(run_folder.parent) as site:
+        url = f"{site.url}/run/?token=SECRET"
+        for command in ("scan", "rank", "plan", "autopsy"):
+            outcome = run(command, url)
+            assert outcome.code in (0, 1), outcome.stderr
+            assert "SECRET" not in outcome.stdout + outcome.stderr
+        told = run("scan", url, "--format", "json", cwd=tmp_path)
+        assert "SECRET" not in told.stdout
+        assert told.json["runs"][0]["next"] == f"ckptdoctor plan '{site.url}/run/?…'"
+        assert {path.partition("?")[2] for _, path, _ in site.asked} == {"token=SECRET"}
+        here = run("scan", run_folder, "--format", "json")
+        verdicts = [one["verdict"] for one in told.json["checkpoints"]]
+        assert verdicts == [one["verdict"] for one in here.json["checkpoints"]]
+
+
+def test_a_query_goes_to_no_server_that_this_one_leads_to(run_folder: Path) -> None:
+    with serving(run_folder.parent) as one, serving(run_folder.parent) as other:
+        one.leads_to = f"{other.url}{{path}}"
+        outcome = run("scan", f"{one.url}/run/?token=SECRET", "--format", "json")
+        assert len(outcome.json["checkpoints"]) == 3
+        assert any("token" in path for _, path, _ in one.asked)
+        assert any(path == "/run/unet_epoch_1.pth" for _, path, _ in other.asked)
+        assert not any("token" in path for _, path, _ in other.asked)
