@@ -30,7 +30,8 @@ def repair(
             "--output",
             "-o",
             metavar="PATH",
-            help="What to write. Default: beside it, last_repaired.pth for last.pth.",
+            help="What to write. Default: beside it, or here if it lies elsewhere: "
+            "last_repaired.pth for last.pth.",
         ),
     ] = None,
     sha256: Annotated[

@@ -56,7 +56,7 @@ def next_command(run: RunReport, asked: Asked, *, several: bool = False) -> str:
     candidates = [row for row in run.checkpoints if row.path not in beside]
     in_trouble = is_in_trouble(run)
     sound = {row.path for row in candidates if row.verdict is Verdict.HEALTHY}
-    broken = [r for r in candidates if r.path not in sound and repaired_name(r.path) not in sound]
+    broken = [r for r in candidates if r.path not in sound and _repaired(r.path) not in sound]
     if not in_trouble and not broken:
         return ""
     mending = [_mending(row, last=row.path == good.path) for row in reversed(broken)]
@@ -109,7 +109,15 @@ def same_question(run: RunReport, asked: Asked, *, several: bool) -> list[str | 
 
 
 def repaired_name(source: Path) -> Path:
-    """Where a repaired file goes by default: ``last.pth`` -> ``last_repaired.pth``."""
+    """Where a repaired file goes by default: ``last.pth`` -> ``last_repaired.pth``.
+
+    Of a file that lies elsewhere, into the current folder: nothing is written there unasked.
+    """
+    name = _repaired(source)
+    return Path(name.name) if is_far(source) else name
+
+
+def _repaired(source: Path) -> Path:
     return source.with_name(f"{source.stem}_repaired{source.suffix}")
 
 

@@ -10,6 +10,7 @@ from ckptdoctor.render.console.screen import Screen, drawn
 from ckptdoctor.render.machine.as_json import SCHEMA_VERSION, dump
 from ckptdoctor.render.text import plural, printable
 from ckptdoctor.shell import command_line
+from ckptdoctor.sources.descriptors import is_far
 
 __all__ = ["repaired_json", "repaired_text"]
 
@@ -38,8 +39,9 @@ def repaired_text(done: Repaired, screen: Screen) -> str:
         console.print(Text(f"  sha256 {done.sha256}", "dim"))
         command = command_line("ckptdoctor", "scan", done.destination)
         console.print(Text(f"Check it any time:  {command}"), soft_wrap=True)
-        command = command_line("mv", done.destination, done.source)
-        console.print(Text(f"To put it in place:  {command}"), soft_wrap=True)
+        if not (is_far(done.source) or is_far(done.destination)):
+            command = command_line("mv", done.destination, done.source)
+            console.print(Text(f"To put it in place:  {command}"), soft_wrap=True)
     return drawn(console)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from dataclasses import dataclass
 from typing import Any
 
+from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.sources.rooms import rooms
 
 __all__ = ["Range", "impatient", "part_nbytes", "s3_range"]

@@ -41,9 +41,14 @@ _BUSY_CODES = frozenset(
     }
 )
 """What S3 says with a status that is none of these."""
-_FINAL_NAMES = frozenset({"InvalidURL", "ParamValidationError", "TooManyRedirects"})
-"""aiohttp's, of a server that leads nowhere, and botocore's of a name that nothing can have:
-it will be so the next time as well."""
+_FINAL_NAMES = frozenset(
+    {
+        "InvalidURL", "NoCredentialsError", "ParamValidationError", "PartialCredentialsError",
+        "ProfileNotFound", "TooManyRedirects",
+    }
+)  # fmt: skip
+"""aiohttp's, of a server that leads nowhere, and botocore's of a name that nothing can have, or of
+keys that are not there: it will be so the next time as well."""
 _LIBRARIES = (
     "aiohttp", "botocore", "aiobotocore", "httpx", "requests", "urllib3", "azure", "gcsfs",
 )  # fmt: skip
