@@ -107,6 +107,7 @@ class CheckpointReport:
         stats: by fqn; empty if not kept.
         files: those that form it; None for a single file.
         parts: what is known of each of them; () for a single file.
+        headers_only: whether no tensor was looked at, so that nothing being wrong means little.
     """
 
     path: Path
@@ -124,6 +125,12 @@ class CheckpointReport:
     stats: Mapping[str, TensorStats] = field(default_factory=dict, repr=False)
     files: CheckpointFiles | None = field(default=None, repr=False)
     parts: tuple[PartReport, ...] = field(default=(), repr=False)
+    headers_only: bool = False
+
+    @property
+    def told_verdict(self) -> Verdict | None:
+        """The verdict; None where nothing is wrong with headers, and no tensor was looked at."""
+        return None if self.headers_only and self.verdict is Verdict.HEALTHY else self.verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,7 @@ def inspect(
     *,
     tensors: Sequence[str] = (),
     parts: Sequence[str] = (),
+    headers: bool = False,
     jobs: int | None = None,
     progress: Progress | bool | None = None,
 ) -> InspectReport:
@@ -147,20 +148,25 @@ def inspect(
         path: a file, or a folder that is one checkpoint.
         tensors: globs of the names that are wanted; none for all.
         parts: globs of the files of a folder; none for all.
+        headers: whether to read no tensor; there is no verdict then.
         jobs: threads; None for one a core.
         progress: as for ``scan``.
 
     Raises:
         NothingToExamineError: there is no such path.
-        UsageError: it is no one checkpoint, or has no such part or tensor.
+        UsageError: it is no one checkpoint, or has no such part or tensor; parts of headers alone.
     """
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.tasks.inspect import examined_headers
     from ckptdoctor.tasks.inspect import inspect as look_into
 
+    if headers and parts:
+        raise UsageError("parts are not told apart by headers alone")
     with metered(progress) as meter:
         how = examination(jobs, meter, keep_details=True)
 
         def examined(files: Sequence[Path | CheckpointFiles]) -> Report:
-            return examine(files, how)
+            return examined_headers(files) if headers else examine(files, how)
 
         done = look_into(path_of(path), examined, parts=parts, tensors=tensors)
     return as_result(InspectReport, done.checkpoint, tensors_shown=done.shown)

@@ -24,6 +24,9 @@ from ckptdoctor.cli.options import (
 __all__ = ["inspect"]
 
 
+_OF_HEADERS = (Format.TABLE, Format.JSON, Format.JSONL, Format.CSV)
+
+
 def inspect(
     file: Annotated[
         Path,
@@ -43,6 +46,10 @@ def inspect(
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="List every tensor, not only the first ones.")
     ] = False,
+    headers: Annotated[
+        bool,
+        typer.Option("--headers", help="Read no tensor: names, dtypes and shapes, no verdict."),
+    ] = False,
     fmt: FormatOption = Format.TABLE,
     output: OutputOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
@@ -54,14 +61,22 @@ def inspect(
     """Look into one checkpoint: its tensors with dtype, shape, extremes, NaN and Inf.
 
     Tensors with NaN or Inf come first, with the index of the first bad element. A checkpoint that
-    is a folder shows the tensors of all its files; with --part those of some.
+    is a folder shows the tensors of all its files; with --part those of some. With --headers no
+    tensor is read: of a checkpoint in a bucket that takes a few requests.
     """
     from ckptdoctor.cli.documents import TENSOR_FORMATS, inspect_document
     from ckptdoctor.cli.output import write_result
     from ckptdoctor.cli.work import examine_files, screen_for, write_scan
+    from ckptdoctor.errors import UsageError
+    from ckptdoctor.tasks.inspect import examined_headers
     from ckptdoctor.tasks.inspect import inspect as look_into
 
-    examine = partial(examine_files, jobs=jobs, quiet=quiet, keep_details=True)
+    if headers and (part or fmt not in _OF_HEADERS):
+        what = "--part" if part else f"--format {fmt.value}"
+        known = ", ".join(one.value for one in _OF_HEADERS)
+        raise UsageError(f"{what} does not go with --headers, whose formats are {known}")
+    scanned = partial(examine_files, jobs=jobs, quiet=quiet, keep_details=True)
+    examine = examined_headers if headers else scanned
     done = look_into(file, examine, parts=part or [], tensors=tensor or [])
     code, verbosity = exit_for(done.report, fail_on), -1 if quiet else verbose
     if fmt in TENSOR_FORMATS:

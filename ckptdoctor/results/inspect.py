@@ -51,7 +51,10 @@ class InspectReport(Result, CheckpointReport):
 
         totals = self.tensors
         held = f"{plural(totals.count, 'tensor')}, {totals.nan} NaN, {totals.inf} Inf"
-        return f"<InspectReport: {printable(self.path)}: {self.verdict.value}; {held}>"
+        if self.headers_only:
+            held = f"{plural(totals.count, 'tensor')}, none of them read"
+        verdict = "not examined" if self.told_verdict is None else self.told_verdict.value
+        return f"<InspectReport: {printable(self.path)}: {verdict}; {held}>"
 
     def __len__(self) -> int:
         return len(self.tensors_shown)

@@ -8,17 +8,25 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ckptdoctor.checkpoint import TensorRecord
-from ckptdoctor.errors import NothingToExamineError, UsageError
+from ckptdoctor.diagnose import Examination, files_of, judged
+from ckptdoctor.errors import CheckpointError, NothingToExamineError, UsageError
+from ckptdoctor.keeper import Keeper
+from ckptdoctor.layouts.describe import describe
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.lean_dataclass import dataclass
+from ckptdoctor.measure import report_of
+from ckptdoctor.metadata import read_metadata
+from ckptdoctor.one_file import Failed, problem_of
 from ckptdoctor.places import place_of
 from ckptdoctor.render.select import none_called, select_tensors
 from ckptdoctor.report import CheckpointReport, Report
+from ckptdoctor.rules import Case
 from ckptdoctor.runs.absent import why_absent
 from ckptdoctor.runs.discover import checkpoint_in, discover
+from ckptdoctor.runs.form import form_runs
 from ckptdoctor.tasks.examine import ExamineFiles
 
-__all__ = ["Inspected", "inspect"]
+__all__ = ["Inspected", "examined_headers", "inspect"]
 
 _SHOWN = 3
 
@@ -63,6 +71,40 @@ def inspect(
     if tensors and not shown and found.checkpoint is not None:
         raise UsageError(f"{file}: {none_called(found.checkpoint, tensors)}")
     return Inspected(report=report, checkpoint=found, shown=tuple(shown))
+
+
+def examined_headers(files: Sequence[Path | CheckpointFiles]) -> Report:
+    """The report on a checkpoint of which the headers alone are read: nobody looks at a tensor.
+
+    Args:
+        files: a single checkpoint; one of several files is described as a whole.
+    """
+    how = Examination(keep_details=True)
+    (one,) = files_of(files)
+    try:
+        checkpoint = describe(one)
+    except (CheckpointError, OSError) as error:
+        runs = error.runs if isinstance(error, CheckpointError) else ()
+        failed = Failed(nbytes=_nbytes(one.path), problems=(problem_of(error),), runs=runs)
+        return Report(checkpoints=(report_of(one.path, failed),))
+    case = Case(
+        checkpoint=checkpoint,
+        stats={},
+        problems=(*one.problems, *checkpoint.problems),
+        unchecked=0,
+        metadata=read_metadata(checkpoint),
+    )
+    kept = [Keeper(how).kept(case)]
+    report = judged(kept, form_runs([member for member, _ in kept], None, one_by_one=True), how)
+    found = tuple(replace(row, headers_only=True) for row in report.checkpoints)
+    return replace(report, checkpoints=found)
+
+
+def _nbytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _meant(path: Path) -> CheckpointFiles:

@@ -93,3 +93,53 @@ def test_the_folder_where_one_stands_is_the_checkpoint_also_beside_others(
     outcome = run("inspect", ".")
     assert outcome.code == 0
     assert "1 tensor" in outcome.stdout
+
+
+def test_headers_list_what_is_there_without_a_verdict(path: Path) -> None:
+    """A NaN is not seen, and nothing is called healthy."""
+    outcome = run("inspect", path, "--headers")
+    assert outcome.code == 0
+    assert "not examined" in outcome.stdout
+    assert "headers only, no tensor read" in outcome.stdout
+    assert "healthy" not in outcome.stdout
+    assert not {"min", "max", "NaN"} & set(outcome.stdout.split())
+    rows = [line.split() for line in outcome.stdout.splitlines()]
+    assert ["model_state_dict.block.0.weight", "float32", "2×2", "16", "B", "model"] in rows
+
+
+def test_headers_in_json_tell_that_no_tensor_was_read(path: Path) -> None:
+    told = run("inspect", path, "--headers", "--format", "json").json
+    whole = run("inspect", path, "--format", "json").json
+    assert told["checkpoint"]["verdict"] is None
+    counts = told["checkpoint"]["tensors"]
+    assert (counts["count"], counts["scanned"], counts["nan"], counts["inf"]) == (34, 0, None, None)
+    assert told["checkpoint"]["epoch"] == 7
+    assert told["scalars"] == whole["scalars"]
+    figures = {"min", "max", "nan", "posinf", "neginf", "first_bad_index"}
+    described = {one["fqn"]: one for one in told["tensors"]}
+    for one in whole["tensors"]:
+        assert described[one["fqn"]] == {k: v for k, v in one.items() if k not in figures}
+
+
+def test_headers_tell_damage_that_they_show(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3000])
+    told = run("inspect", path, "--headers", "--format", "json")
+    assert told.code == 1
+    assert told.json["checkpoint"]["verdict"] == "corrupt"
+    assert "CD102" in {one["code"] for one in told.json["checkpoint"]["findings"]}
+
+
+def test_headers_of_no_checkpoint(tmp_path: Path) -> None:
+    page = tmp_path / "page.pth"
+    page.write_text("<html><body>404</body></html>")
+    told = run("inspect", page, "--headers", "--format", "json")
+    assert told.code == 1
+    assert told.json["checkpoint"]["verdict"] == "unreadable"
+    assert told.json["checkpoint"]["nbytes"] == page.stat().st_size
+
+
+@pytest.mark.parametrize("others", [("--format", "html"), ("--part", "*")])
+def test_headers_do_not_go_with_what_needs_more(path: Path, others: tuple[str, ...]) -> None:
+    outcome = run("inspect", path, "--headers", *others)
+    assert outcome.code == 2
+    assert " ".join(others[: 2 if others[0] == "--format" else 1]) in outcome.stderr

@@ -51,6 +51,16 @@ def test_three_requests_describe_a_file(store: Site, name: str) -> None:
     assert store.sent <= MOST_NBYTES
 
 
+@pytest.mark.parametrize("name", ["large.pth", "large.safetensors"])
+def test_headers_are_looked_at_for_as_little_twice(store: Site, name: str) -> None:
+    """For which checkpoint the file is one, and for what is in it."""
+    found = ckptdoctor.inspect(f"{store.url}/{name}", headers=True)
+    assert len(found) == 100
+    assert found.told_verdict is None
+    assert "not examined" in repr(found)
+    assert store.sent <= 2 * MOST_NBYTES
+
+
 def test_no_thread_that_fetches_stays(store: Site) -> None:
     before = threading.enumerate()  # some are of fixtures that stay for the session
     ckptdoctor.scan(f"{store.url}/large.pth")

@@ -36,7 +36,7 @@ def inspect_text(
         everything: list them all, not only the first.
     """
     console = screen.console()
-    mark, style = LOOK[report.verdict]
+    mark, style = LOOK[report.verdict] if report.told_verdict is not None else ("·", "")
     console.print(Text(f"{mark} {printable(report.path)}", f"bold {style}"))
     print_hanging(console, _facts(report), 2)
     for finding in report.findings[: None if screen.verbosity > 0 else 8]:
@@ -58,7 +58,7 @@ def inspect_text(
 def _facts(report: CheckpointReport) -> Text:
     data, totals = report.metadata, report.tensors
     facts = [
-        f"{report.verdict.value}",
+        "not examined" if report.told_verdict is None else report.told_verdict.value,
         report.format or "no known format",
         bytes_text(report.nbytes),
         plural(totals.count, "tensor"),
@@ -69,7 +69,9 @@ def _facts(report: CheckpointReport) -> Text:
         facts.append(f"step {data.global_step}")
     if data.metric is not None:
         facts.append(f"{printable(data.metric.name)} {number(data.metric.value)}")
-    if report.verdict is not Verdict.UNREADABLE:
+    if report.headers_only:
+        facts.append("headers only, no tensor read")
+    elif report.verdict is not Verdict.UNREADABLE:
         facts.append(f"{totals.nan} NaN, {totals.inf} Inf")
     return Text("  " + " · ".join(facts))
 
@@ -113,19 +115,27 @@ def _part_table(parts: Sequence[PartReport], screen_width: int) -> Table:
 
 def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width: int) -> Table:
     header = ["tensor", "dtype", "shape", "min", "max", "NaN", "Inf", "first bad"]
+    if report.headers_only:
+        header[3:] = ["size", "role"]
     rows = [
         [
             printable(tensor.fqn),
             tensor.dtype,
             shorten_middle("×".join(map(str, tensor.shape)) or "scalar", 14),
-            *_figures(tensor, report.stats.get(tensor.fqn)),
+            *(
+                _described(tensor)
+                if report.headers_only
+                else _figures(tensor, report.stats.get(tensor.fqn))
+            ),
         ]
         for tensor in shown
     ]
     if width < NARROW:
         return list_table(
             [
-                _item(tensor, report.stats.get(tensor.fqn), width, row[1:])
+                _plain_item(tensor, width, row[1:])
+                if report.headers_only
+                else _item(tensor, report.stats.get(tensor.fqn), width, row[1:])
                 for tensor, row in zip(shown, rows, strict=True)
             ]
         )
@@ -134,7 +144,7 @@ def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width
     name_width = max(20, width - taken + max(longest, len(header[0])))
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for name in header:
-        right = name in ("min", "max", "NaN", "Inf")
+        right = name in ("min", "max", "NaN", "Inf", "size")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for tensor, (name, *figures) in zip(shown, rows, strict=True):
         bad = _is_bad(tensor, report.stats.get(tensor.fqn))
@@ -144,6 +154,24 @@ def _tensor_table(report: CheckpointReport, shown: Sequence[TensorRecord], width
 
 def _is_bad(tensor: TensorRecord, stats: TensorStats | None) -> bool:
     return tensor.lost or (stats is not None and stats.non_finite > 0)
+
+
+def _described(tensor: TensorRecord) -> list[str]:
+    return ["lost" if tensor.lost else bytes_text(tensor.nbytes), tensor.role.value]
+
+
+def _plain_item(
+    tensor: TensorRecord, width: int, row: Sequence[str]
+) -> tuple[Text, Text, list[Text]]:
+    """A tensor of which the header alone was read, for a list."""
+    dtype, shape, *others = row
+    name = shorten_middle(printable(tensor.fqn), max(16, width - 3))
+    said = ", ".join([f"{dtype} {shape}", *others])
+    return (
+        Text("✗" if tensor.lost else "·", "red" if tensor.lost else "dim"),
+        Text(name),
+        [Text(said)],
+    )
 
 
 def _item(
