@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ckptdoctor.bulk import few_collections
 from ckptdoctor.diagnose import Examination
@@ -22,10 +24,48 @@ from ckptdoctor.runs.wish import Wish
 from ckptdoctor.sources import path_of
 from ckptdoctor.survey import survey, why_nothing
 
-__all__ = ["AnyPath", "Examiner", "as_result", "examination", "surveyed", "warn", "wish_of"]
+__all__ = [
+    "AnyPath",
+    "Examiner",
+    "as_result",
+    "examination",
+    "looks_anew",
+    "surveyed",
+    "warn",
+    "wish_of",
+]
 
 AnyPath = str | os.PathLike[str]
 Kept = TypeVar("Kept")
+
+
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
+_lock = threading.Lock()
+_lookers = 0
+
+
+def looks_anew(call: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+    """A function that sees a bucket as it is when it is called, not as it was at the call before.
+
+    What several calls look at side by side is asked for once.
+    """
+
+    @functools.wraps(call)
+    def looking(*args: Parameters.args, **named: Parameters.kwargs) -> Returned:
+        global _lookers  # noqa: PLW0603  (the mirror of far files is one for all)
+        with _lock:
+            far = sys.modules.get("ckptdoctor.sources.mirror")
+            if far is not None and not _lookers:
+                far.mirror.renew()
+            _lookers += 1
+        try:
+            return call(*args, **named)
+        finally:
+            with _lock:
+                _lookers -= 1
+
+    return looking
 
 
 class Examiner:

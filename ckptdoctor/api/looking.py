@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from ckptdoctor.api.asking import AnyPath, as_result, examination, surveyed, wish_of
+from ckptdoctor.api.asking import AnyPath, as_result, examination, looks_anew, surveyed, wish_of
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.compare import Comparison, compare
 from ckptdoctor.diagnose import examine
@@ -25,6 +25,7 @@ from ckptdoctor.survey import chronicles
 __all__ = ["diff", "history", "inspect", "open_checkpoint", "rank", "scan"]
 
 
+@looks_anew
 def scan(
     *paths: AnyPath,
     jobs: int | None = None,
@@ -75,6 +76,7 @@ def scan(
     return as_result(ScanReport, report)
 
 
+@looks_anew
 def rank(
     *paths: AnyPath,
     jobs: int | None = None,
@@ -106,6 +108,7 @@ def rank(
     return as_result(RankReport, report)
 
 
+@looks_anew
 def history(
     *paths: AnyPath,
     logs: Sequence[AnyPath] = (),
@@ -133,6 +136,7 @@ def history(
     return as_result(HistoryReport, found)
 
 
+@looks_anew
 def inspect(
     path: AnyPath,
     *,
@@ -172,6 +176,7 @@ def inspect(
     return as_result(InspectReport, done.checkpoint, tensors_shown=done.shown)
 
 
+@looks_anew
 def open_checkpoint(path: AnyPath, limits: Limits | None = None) -> Checkpoint:
     """What a checkpoint file holds: its tensors, scalars, globals, and the damage that was met.
 
@@ -188,6 +193,7 @@ def open_checkpoint(path: AnyPath, limits: Limits | None = None) -> Checkpoint:
     return _open_checkpoint(path_of(path), limits)
 
 
+@looks_anew
 def diff(
     a: AnyPath,
     b: AnyPath,

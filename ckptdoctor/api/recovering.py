@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ckptdoctor.api.asking import AnyPath, Examiner, as_result, warn, wish_of
+from ckptdoctor.api.asking import AnyPath, Examiner, as_result, looks_anew, warn, wish_of
 from ckptdoctor.errors import NothingToExamineError, RestoreError
 from ckptdoctor.progress import Progress, metered
 from ckptdoctor.recovery.added import parse_added
@@ -21,6 +21,7 @@ from ckptdoctor.tasks.restore import restore as restored
 __all__ = ["autopsy", "plan", "repair", "restore"]
 
 
+@looks_anew
 def repair(
     path: AnyPath,
     output: AnyPath | None = None,
@@ -67,6 +68,7 @@ def repair(
     return as_result(RepairReport, done)
 
 
+@looks_anew
 def restore(
     *paths: AnyPath,
     epoch: int | None = None,
@@ -174,6 +176,7 @@ def restore(
     return as_result(RestoreReport, done)
 
 
+@looks_anew
 def plan(
     *paths: AnyPath,
     command: str = "",
@@ -238,6 +241,7 @@ def plan(
     return as_result(PlanReport, made)
 
 
+@looks_anew
 def autopsy(
     *paths: AnyPath,
     run: str = "",

@@ -60,6 +60,25 @@ class Mirror:
             places.looks_elsewhere(self.fill)
         return self._root
 
+    def renew(self) -> None:
+        """Have whatever is looked at from now on be asked for anew; not while somebody looks.
+
+        What is listed whenever somebody says so stays as it is.
+        """
+        with self._lock:
+            for mount in self._mounts:
+                if mount.whole:
+                    continue
+                mount.store.forget()
+                mount.forget()
+                for one in os.scandir(mount.folder):
+                    if one.is_dir(follow_symlinks=False):
+                        shutil.rmtree(one.path, ignore_errors=True)
+                    else:
+                        os.unlink(one.path)  # noqa: PTH108
+                own = f"{mount.folder}/"
+                self._marks = {at: m for at, m in self._marks.items() if not at.startswith(own)}
+
     def mount(
         self, store: Store, *, prefix: str, suffix: str = "", lead: str = "", query: str = ""
     ) -> Mount:

@@ -50,6 +50,11 @@ class Mount:
     given: set[str] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
 
+    def forget(self) -> None:
+        """Forget what was seen; what the user named is kept."""
+        for seen in (self.filled, self.listed, self.skimmed, self.trouble, self.given):
+            seen.clear()
+
     def url(self, below: str) -> str:
         """What a path is shown as: no key is in it."""
         return redacted(f"{self.prefix}{below}{self.query}{self.suffix}")

@@ -105,7 +105,7 @@ class Store:
         Raises:
             OSError: it cannot be listed, or is not there.
         """
-        self._forget()
+        self.forget()
         return self.listed(path)
 
     def below(self, path: str) -> dict[str, Entry]:
@@ -118,7 +118,7 @@ class Store:
         """
         if self.is_http:
             return self._web.below(path)
-        self._forget()
+        self.forget()
         own = f"{path.strip('/')}/"
         found: dict[str, Entry] = {}
         for one in self._asked(lambda: self._system.find(path, detail=True)).values():
@@ -148,7 +148,9 @@ class Store:
             return True
         return True
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Have all be asked anew, whatever was told before."""
+        self._web.forget()
         with contextlib.suppress(Exception):  # a cache that cannot be emptied is none
             self._system.invalidate_cache()
 

@@ -80,6 +80,11 @@ class Web:
         self._leads: dict[str, str] = {}
         self._seen: dict[str, _Page] = {}
 
+    def forget(self) -> None:
+        """Have every page be asked for anew."""
+        self._leads.clear()
+        self._seen.clear()
+
     def listed(self, url: str) -> list[Entry]:
         """What lies in a folder.
 
