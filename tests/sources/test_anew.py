@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -93,9 +94,10 @@ def test_two_calls_side_by_side_take_nothing_from_each_other(
 
         path = path_of(f"{url}/run/net_1.pth")
         path.stat()
+        before = os.stat(path).st_ctime_ns
         inside.set()
         leave.wait(60)
-        seen.append(Path(path.__fspath__()).exists())
+        seen.append(os.stat(path).st_ctime_ns == before)
 
     other = threading.Thread(target=slow)
     other.start()
