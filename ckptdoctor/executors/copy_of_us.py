@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copyreg
+import ctypes
 import io
 import os
 import pickle
@@ -30,6 +31,7 @@ Tell = Callable[[object], None]
 
 _LENGTH = struct.Struct("<Q")
 _TOLD, _DONE, _FAILED = range(3)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class LostCopyError(Exception):
@@ -66,13 +68,14 @@ class Copy(Generic[T]):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of threads: see above
+                first = os.getpid()
                 self._pid = os.fork()
         except OSError:
             os.close(source)
             os.close(target)
             raise
         if not self._pid:
-            _live(work, target, [source, *(one.fd for one in others)])
+            _live(work, first, target, [source, *(one.fd for one in others)])
         os.close(target)
         self.fd = source
         self._pipe = os.fdopen(source, "rb")  # open until the end: its number is not another's
@@ -115,9 +118,12 @@ class Copy(Generic[T]):
                     self._error = value
 
 
-def _live(work: Callable[[Tell], object], target: int, others: Sequence[int]) -> NoReturn:
+def _live(
+    work: Callable[[Tell], object], first: int, target: int, others: Sequence[int]
+) -> NoReturn:
     """What a copy does from its first moment to its last."""
     try:
+        _end_with(first)
         os.setsid()  # Ctrl-C is for the one that waits for it
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
@@ -132,6 +138,17 @@ def _live(work: Callable[[Tell], object], target: int, others: Sequence[int]) ->
             _write(pipe, data)
     finally:
         os._exit(0)  # what the first one has begun is not for its copies to end
+
+
+def _end_with(first: int) -> None:
+    """Let this process end when the one that copied it does, even by a signal that none catches.
+
+    Else it reads on to the end of its share, for nobody, and holds standard error open.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # no such call: it ends once it is done
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != first:  # it had ended before
+        os._exit(0)
 
 
 def _send(pipe: IO[bytes], kind: int, value: object) -> None:

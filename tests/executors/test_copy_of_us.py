@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -107,6 +108,33 @@ def test_it_is_ended_whatever_it_does() -> None:
     assert started.wait(60)
     copy.end()
     assert not _is_there(int(str(told[0])))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_it_ends_with_the_process_that_was_copied(number: signal.Signals) -> None:
+    """A job that is cancelled leaves nothing that reads on and holds its standard error open."""
+    source, target = os.pipe()
+    first = os.fork()
+    if not first:
+        try:
+            if number is not signal.SIGKILL:
+                signal.signal(number, signal.SIG_DFL)
+
+            def hear(_: object) -> None:
+                os.kill(os.getpid(), number)
+
+            def work(tell: Tell) -> None:
+                tell("begun")
+                time.sleep(90)
+
+            Copy(work, hear).result()
+        finally:
+            os._exit(70)
+    os.close(target)
+    assert os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) == -number
+    assert select.select([source], [], [], 60)[0]  # closed by all, the copy too
+    assert os.read(source, 1) == b""
+    os.close(source)
 
 
 def test_it_neither_prints_nor_ends_what_this_process_has_begun(
