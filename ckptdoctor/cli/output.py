@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
 
 from ckptdoctor.cli.draft import spoil, wrote
 from ckptdoctor.destination import opened_for_writing
@@ -68,7 +69,7 @@ def write_result(text: str, destination: Path | None) -> None:
         return
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        _write_through(sys.stdout.buffer, data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # `| head` has seen enough; the exit code still tells the result
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,6 +108,15 @@ def append_result(text: str, destination: Path | None) -> None:
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
+
+
+def _write_through(stream: BinaryIO, data: bytes) -> None:
+    """All of it: under ``PYTHONUNBUFFERED`` the stream is a raw one, whose write may be short."""
+    while data:
+        written = stream.write(data)
+        if written is None:  # a raw one that would block
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        data = data[written:]
 
 
 def has_reader() -> bool:

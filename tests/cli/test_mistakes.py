@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -228,6 +229,22 @@ def test_a_full_disk_behind_standard_output(folder: Path) -> None:
         "ckptdoctor: standard output: no space left on device; "
         "the result was not written, or not all of it\n"
     )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit of a file's size here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_fills_while_standard_output_is_written(folder: Path, unbuffered: str) -> None:
+    """As much as it takes is written without an error, and the rest is not silently left away."""
+    result = folder / "result.json"
+    with result.open("w") as file:
+        done = subprocess.run(
+            f"ulimit -f 2; exec '{sys.executable}' -m ckptdoctor scan run -f json",
+            shell=True, cwd=folder, stdout=file, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+    assert 0 < result.stat().st_size <= 2048
+    assert done.returncode == 4
+    assert "standard output: file too large; the result was not written" in done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell closes streams so")
