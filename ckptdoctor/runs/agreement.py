@@ -160,13 +160,22 @@ class _Told:
                 for name, value in row.values.items()
                 if row.epoch is not None and (metric := metric_of(name, value)) is not None
             ]
+        since = _held_since(held)
         found = [
-            same for metric, at in held if (same := self._says(metric, at + shift)) is not None
+            same
+            for metric, at in held
+            if (same := self._says(metric, at + shift, since[_key(metric)] + shift)) is not None
         ]
         return Agreement(sum(found), len(found) - sum(found))
 
-    def _says(self, metric: Metric, epoch: Position) -> bool | None:
-        """Whether the log says what a file says; None where it says nothing of it."""
+    def _says(self, metric: Metric, epoch: Position, since: Position) -> bool | None:
+        """Whether the log says what a file says; None where it says nothing of it.
+
+        Args:
+            metric: what a file says.
+            epoch: of that file, as the log counts.
+            since: the first epoch of a file that says the same.
+        """
         value = metric.value
         if metric.source is Source.LOG or not math.isfinite(value) or not value:
             return None
@@ -174,7 +183,10 @@ class _Told:
             name = best_of(metric.name)
             if epoch not in self._values or not self._columns_of(name):
                 return None
-            return self._first(name, value) <= epoch
+            if self._first(name, value) <= epoch:
+                return True
+            # A log that begins later, after a resume, never saw it: so does NaN after a collapse.
+            return False if self._begun(name) <= since else None
         told = [c for c in self._columns_of(metric.name) if epoch in c.values]
         if not told:
             return None
@@ -188,6 +200,10 @@ class _Told:
         if key not in self._reached:
             self._reached[key] = min(column.reached(value) for column in self._columns_of(name))
         return self._reached[key]
+
+    def _begun(self, name: str) -> Position:
+        """The first epoch that the log tells of that metric."""
+        return min(min(column.values, default=math.inf) for column in self._columns_of(name))
 
     def _columns_of(self, name: str) -> list[_Column]:
         """The columns of that metric: by the same name, or by one that may mean the same data."""
@@ -213,6 +229,20 @@ class _Told:
         values = {e: values[key] for e, values in self._values.items() if key in values}
         decimals = max(map(_decimals, values.values()), default=1)
         return _Column(values, decimals, is_named)
+
+
+def _key(metric: Metric) -> tuple[str, MetricKind, float]:
+    return metric.name, metric.kind, metric.value
+
+
+def _held_since(
+    held: Sequence[tuple[Metric, Position]],
+) -> dict[tuple[str, MetricKind, float], Position]:
+    """The first epoch at which each value is held."""
+    since: dict[tuple[str, MetricKind, float], Position] = {}
+    for metric, at in held:
+        since[_key(metric)] = min(at, since.get(_key(metric), at))
+    return since
 
 
 def _plain(name: str) -> str:

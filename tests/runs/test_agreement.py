@@ -92,6 +92,16 @@ def test_the_best_of_the_files_is_what_the_log_reached_until_then() -> None:
     assert match.contradicts
 
 
+@pytest.mark.parametrize("told", [0.002, float("nan")])
+def test_a_log_that_begins_after_the_best_does_not_contradict_it(told: float) -> None:
+    """The best survives a collapse unchanged, and a log that a resume began tells of it alone."""
+    members = files([0.5, 0.6, 0.6, 0.6, 0.6], key="best_iou")
+    late = log({epoch: {"val_iou": told} for epoch in (3, 4, 5)})
+    assert not agreement(late, members)[0].contradicts
+    whole = log({epoch: {"val_iou": 0.1} for epoch in (1, 2, 3, 4, 5)})
+    assert agreement(whole, members)[0].contradicts
+
+
 def test_two_trainings_from_the_beginning_contradict() -> None:
     other = [value * 0.8 for value in VALUES]
     assert contradict(log(curve("val_iou", VALUES)), log(curve("val_iou", other)))
