@@ -76,7 +76,9 @@ def run(arguments: list[str]) -> int:
         return _stopped()
     except Exception as error:  # noqa: BLE001  (the last line of defence)
         if _is_abort(error):
-            return _stopped()
+            if not isinstance(error.__cause__, EOFError):
+                return _stopped()
+            error = error.__cause__  # a bug: nothing is ever asked that input could end on
         from ckptdoctor.cli.failures import failed
 
         return failed(error)

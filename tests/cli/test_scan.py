@@ -332,6 +332,24 @@ def test_a_rule_that_fails_is_our_bug_and_the_others_still_run(folder: Path) -> 
     assert outcome.json["errors"][0]["rule"] == "InfByDesign"
 
 
+def test_the_end_of_a_file_of_ours_is_no_ctrl_c(folder: Path) -> None:
+    """A cut ``.pyc`` raises ``EOFError``, which the parser takes for an end of input."""
+    code = (
+        "import sys\n"
+        "class Cut:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'ckptdoctor.runs.departure':\n"
+        "            raise EOFError('marshal data too short')\n"
+        "sys.meta_path.insert(0, Cut())\n"
+        "from ckptdoctor.__main__ import run\n"
+        f"sys.exit(run(['scan', {str(folder)!r}]))"
+    )
+    outcome = run(code=code)
+    assert outcome.code == 70
+    assert "marshal data too short" in outcome.stderr
+    assert "interrupted" not in outcome.stderr
+
+
 def test_an_unexpected_failure_exits_with_70(folder: Path) -> None:
     code = (
         "import sys, ckptdoctor.diagnose as d\n"
