@@ -1,7 +1,8 @@
 """Handing files out to an executor, and taking back what came of them, whatever becomes of workers.
 
 Batches are so many and so large that no worker waits for another and few files are lost with one. A
-batch that is lost is handed out again, file by file; the file that is lost once more is given up.
+batch that is lost is handed out again, file by file; the file that is lost once more is given up:
+where workers hold several, after a try with no other beside it.
 """
 
 from __future__ import annotations
@@ -56,12 +57,14 @@ class _Task(Generic[K]):
         order: what is to be read.
         nbytes: its size.
         losses: how many workers were lost with it.
+        is_alone: whether no other file is read while it is.
     """
 
     key: K
     order: Order
     nbytes: int
     losses: int = 0
+    is_alone: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +89,7 @@ class Crew(Generic[K]):
         self._flying: dict[Future[list[Answer] | str], list[_Task[K]]] = {}
         self._filling: _Batch[K] = _Batch()
         self._full: deque[list[_Task[K]]] = deque()
+        self._suspects: deque[_Task[K]] = deque()
 
     def __enter__(self) -> Crew[K]:
         return self
@@ -110,8 +114,10 @@ class Crew(Generic[K]):
             self.add(key, order, nbytes)
             while self._full:
                 yield from self._landed()
-        while self._flying or self._full or self._filling.tasks:
+        while self._flying or self._full or self._filling.tasks or self._suspects:
             self._end_batch()
+            if not (self._flying or self._full):
+                self._full.append([self._suspects.popleft()])
             self._send()
             yield from self._landed()
 
@@ -176,6 +182,9 @@ class Crew(Generic[K]):
                 self._full.append([task])
             elif isinstance(error, CancelledError):
                 raise LostWorkersError("the executor has cancelled the work") from error
+            elif _takes_others_along(error) and not task.is_alone:
+                task.is_alone = True
+                self._suspects.append(task)
             else:
                 yield task.key, answer_of(_given_up(task.nbytes), Packer())
         self._send()
@@ -197,9 +206,16 @@ def _width_of(executor: Executor) -> int:
 
 
 def _is_loss(error: BaseException) -> bool:
-    """Whether a worker was lost; dask's error is told by its name, so as not to import dask."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return isinstance(error, BrokenExecutor | CancelledError) or "KilledWorker" in names
+    """Whether a worker was lost."""
+    return isinstance(error, BrokenExecutor | CancelledError) or _takes_others_along(error)
+
+
+def _takes_others_along(error: BaseException) -> bool:
+    """Whether it is dask's, whose workers hold several tasks, of which one alone may have done it.
+
+    Told by its name, so as not to import dask.
+    """
+    return "KilledWorker" in {kind.__name__ for kind in type(error).__mro__}
 
 
 def _given_up(nbytes: int) -> Failed:

@@ -110,6 +110,7 @@ def test_what_came_before_ctrl_c_stands(tmp_path: Path) -> None:
     with held(root) as site, scanning(f"{site.url}/all/") as scan:
         until_run(scan.stdout)
         scan.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # it is put off for a moment where it would leave a lock taken
         site.release.set()  # a request under way is waited for
         rest, _ = scan.communicate()
     assert scan.returncode == 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,49 @@ def test_a_batch_that_was_lost_is_done_again_file_by_file(many: Path) -> None:
     first = executor.sizes[0]
     assert first > 1
     assert executor.sizes.count(1) == first
+
+
+class KilledWorker(Exception):  # noqa: N818  (dask calls it so)
+    """As dask's, which is told of every task that a worker held when it died."""
+
+
+class Holding(Executor):
+    """A worker that holds what it is given for a moment; a file kills it with all that it holds."""
+
+    def __init__(self, name: str) -> None:
+        self._max_workers, self.name = 8, name
+        self.lock = threading.Lock()
+        self.timer = threading.Timer(0.0, self.let_go)
+        self.held: list[tuple[Future[Any], Any, Any]] = []
+
+    def submit(self, work: Any, /, *args: Any, **_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        (orders,) = args
+        with self.lock:
+            self.held.append((future, work, orders))
+            if any(one.path.name == self.name for one in orders.each):
+                for lost, _, _ in self.held:
+                    lost.set_exception(KilledWorker())
+                self.held.clear()
+            self.timer.cancel()
+            self.timer = threading.Timer(0.1, self.let_go)
+            self.timer.start()
+        return future
+
+    def let_go(self) -> None:
+        with self.lock:
+            for future, work, orders in self.held:
+                future.set_result(work(orders))
+            self.held.clear()
+
+
+def test_a_file_that_kills_a_worker_takes_no_other_along(many: Path) -> None:
+    for at in range(60):
+        (many / f"unet_{100 + at}.pth").write_bytes((many / "unet_2.pth").read_bytes())
+    found = ckptdoctor.scan(many, executor=Holding("unet_5.pth"))
+    here = {one.path.name: one.verdict for one in ckptdoctor.scan(many).checkpoints}
+    told = {one.path.name: one.verdict for one in found.checkpoints}
+    assert told == here | {"unet_5.pth": ckptdoctor.Verdict.UNREADABLE}
 
 
 def test_an_executor_that_cancels_all_is_an_error_not_a_verdict(many: Path) -> None:
