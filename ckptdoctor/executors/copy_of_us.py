@@ -15,21 +15,21 @@ import io
 import os
 import pickle
 import signal
-import struct
 import sys
 import threading
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import IO, Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
+
+from ckptdoctor.executors.messages import read_message, write_message
 
 __all__ = ["Copy", "LostCopyError", "Tell", "can_copy"]
 
 T = TypeVar("T")
 Tell = Callable[[object], None]
 
-_LENGTH = struct.Struct("<Q")
 _TOLD, _DONE, _FAILED = range(3)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -109,7 +109,8 @@ class Copy(Generic[T]):
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError):
             while not self._value:
-                kind, value = _receive(self._pipe)
+                message = read_message(self._pipe)
+                kind, value = pickle.loads(message)  # noqa: S301  (from a copy of us)
                 if kind == _TOLD:
                     self._told(value)
                 elif kind == _DONE:
@@ -132,10 +133,12 @@ def _live(
         os.dup2(2, 1)  # what a library prints is no answer
         with os.fdopen(target, "wb") as pipe:
             try:
-                data = _packed(_DONE, work(lambda value: _send(pipe, _TOLD, value)))
+                data = _packed(
+                    _DONE, work(lambda value: write_message(pipe, _packed(_TOLD, value)))
+                )
             except Exception:  # noqa: BLE001  (told to the one that waits)
                 data = _packed(_FAILED, traceback.format_exc())
-            _write(pipe, data)
+            write_message(pipe, data)
     finally:
         os._exit(0)  # what the first one has begun is not for its copies to end
 
@@ -149,10 +152,6 @@ def _end_with(first: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != first:  # it had ended before
         os._exit(0)
-
-
-def _send(pipe: IO[bytes], kind: int, value: object) -> None:
-    _write(pipe, _packed(kind, value))
 
 
 def _packed(kind: int, value: object) -> bytes:
@@ -173,20 +172,3 @@ def _spelled(view: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
 
 _TABLE = {**copyreg.dispatch_table, MappingProxyType: _spelled}
 """What pickle does not know by itself."""
-
-
-def _write(pipe: IO[bytes], data: bytes) -> None:
-    pipe.write(_LENGTH.pack(len(data)))
-    pipe.write(data)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> Any:
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    (nbytes,) = _LENGTH.unpack(head)
-    data = pipe.read(nbytes)
-    if len(data) < nbytes:
-        raise EOFError
-    return pickle.loads(data)  # noqa: S301  (from a copy of us, by a pipe that nobody else has)

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import pickle
-import struct
 import subprocess
 import sys
 import threading
@@ -19,11 +18,12 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import IO, Any, TypeVar
 
+from ckptdoctor.executors.messages import read_message, write_message
+
 __all__ = ["Workers", "serve"]
 
 T = TypeVar("T")
 
-_LENGTH = struct.Struct("<Q")
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from ckptdoctor.executors.workers import serve; serve()"
@@ -68,7 +68,7 @@ class Workers(Executor):
         if process is None:
             process = self._local.process = self._started()
         try:
-            _send(process.stdin, request)
+            write_message(process.stdin, request)
             succeeded, value = _receive(process.stdout)
         except (OSError, EOFError) as error:
             self._local.process = None
@@ -112,24 +112,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _send(pipe: IO[bytes] | None, data: bytes) -> None:
-    if pipe is not None:
-        pipe.write(_LENGTH.pack(len(data)))
-        pipe.write(data)
-        pipe.flush()
-
-
 def _receive(pipe: IO[bytes] | None) -> Any:
-    if pipe is None:
-        raise EOFError
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    (nbytes,) = _LENGTH.unpack(head)
-    data = pipe.read(nbytes)
-    if len(data) < nbytes:
-        raise EOFError
-    return pickle.loads(data)  # noqa: S301  (from a process of ours, by a pipe that nobody else has)
+    return pickle.loads(read_message(pipe))  # noqa: S301  (by a pipe that nobody else has)
 
 
 def serve() -> None:
@@ -143,7 +127,7 @@ def serve() -> None:
     os.dup2(null, 0)
     from ckptdoctor.executors import task  # noqa: F401  (before the first call)
 
-    _send(target, pickle.dumps("ready"))
+    write_message(target, pickle.dumps("ready"))
     with contextlib.suppress(EOFError, OSError):  # whoever asked is gone
         while True:
             work, args, named = _receive(source)
@@ -151,7 +135,7 @@ def serve() -> None:
                 answer = pickle.dumps((True, work(*args, **named)))
             except Exception as error:  # noqa: BLE001  (told to whoever asked)
                 answer = _as_answer(error)
-            _send(target, answer)
+            write_message(target, answer)
     os._exit(0)  # tearing torch's library down takes longer than many a scan
 
 
