@@ -149,7 +149,9 @@ def _taken(
         yield replace(member, layout=same), case
 
 
-def _there(files: Sequence[CheckpointFiles], how: Examination, tell: Tell) -> _Found:
+def _there(  # pragma: no cover  (no tracer sees into a copy)
+    files: Sequence[CheckpointFiles], how: Examination, tell: Tell
+) -> _Found:
     """What a copy does."""
     telling = _Telling(tell)
     memory = None if how.memory is None else how.memory.again()
@@ -167,7 +169,7 @@ def _there(files: Sequence[CheckpointFiles], how: Examination, tell: Tell) -> _F
     return _Found(kept, looks, None if memory is None else memory.learnt)
 
 
-class _Telling:
+class _Telling:  # pragma: no cover
     """Tells of progress, not too often."""
 
     def __init__(self, tell: Tell) -> None:

@@ -119,7 +119,8 @@ class Copy(Generic[T]):
                     self._error = value
 
 
-def _live(
+# No tracer sees into a copy.
+def _live(  # pragma: no cover
     work: Callable[[Tell], object], first: int, target: int, others: Sequence[int]
 ) -> NoReturn:
     """What a copy does from its first moment to its last."""
@@ -143,7 +144,7 @@ def _live(
         os._exit(0)  # what the first one has begun is not for its copies to end
 
 
-def _end_with(first: int) -> None:
+def _end_with(first: int) -> None:  # pragma: no cover
     """Let this process end when the one that copied it does, even by a signal that none catches.
 
     Else it reads on to the end of its share, for nobody, and holds standard error open.
