@@ -6,6 +6,7 @@ Python does one thing at a time, so of many small files threads read no more tha
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from ckptdoctor.scanning.preload import wait_until_preloaded
 __all__ = ["in_shares", "measured_by_copies"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _TOGETHER = 8
 """Files side by side are most often alike; so many of them go to one process."""
@@ -61,33 +63,24 @@ def measured_by_copies(
         layouts: the models that were met.
     """
     wait_until_preloaded()
-    shares = _shares(found, how.copies + 1)
-    kept: dict[int, tuple[Member, Kept]] = {}
-    alone = replace(how, jobs=1)
-    with contextlib.ExitStack() as stack:
-        copies: list[Copy[_Found]] = []
-        for share in shares[1:]:
-            with contextlib.suppress(OSError):  # no more of them: the share is read here
-                work = partial(_there, [found[at] for at in share], alone)
-                copies.append(Copy(work, partial(_told, how), copies))
-                stack.callback(copies[-1].end)
-        keeper = Keeper(how, layouts)
+    places = _shares(found, how.copies + 1)
+    shares = [[found[at] for at in share] for share in places]
+    alone, keeper = replace(how, jobs=1), Keeper(how, layouts)
 
-        def read_here(share: Sequence[int], how: Examination) -> None:
-            files = [found[at] for at in share]
-            kept.update(zip(share, measure(files, how, keeper.kept), strict=True))
+    def read_here(share: int) -> list[tuple[Member, Kept]]:
+        # While the first share is read the others are at work, and have cores of their own.
+        return measure(shares[share], how if share else alone, keeper.kept)
 
-        read_here(shares[0], alone)
-        for share in shares[1 + len(copies) :]:
-            read_here(share, how)
-        for share, copy in zip(shares[1:], copies, strict=False):
-            try:
-                there = copy.result()
-            except LostCopyError:
-                read_here(share, how)
-                continue
-            kept.update(zip(share, _taken(there, how, layouts), strict=True))
-    return [kept[at] for at in range(len(found))]
+    kept = _by_all(
+        read_here,
+        lambda share, tell: _there(shares[share], alone, tell),
+        lambda there: list(_taken(there, how, layouts)),
+        len(shares),
+        partial(_told, how),
+    )
+    chain = itertools.chain.from_iterable
+    by_place = dict(zip(chain(places), chain(kept), strict=True))
+    return [by_place[at] for at in range(len(found))]
 
 
 def in_shares(work: Callable[[int], T], count: int) -> list[T]:
@@ -99,23 +92,38 @@ def in_shares(work: Callable[[int], T], count: int) -> list[T]:
         work: does a share, by its number; must not compute by torch's library.
         count: how many shares.
     """
+    return _by_all(work, lambda share, _: work(share), lambda done: done, count, _unheard)
+
+
+def _by_all(
+    here: Callable[[int], T],
+    there: Callable[[int, Tell], U],
+    taken: Callable[[U], T],
+    count: int,
+    told: Tell,
+) -> list[T]:
+    """What comes of each share, in order: of the first here, of each other by a copy.
+
+    Args:
+        here: does a share in this process: the first, and those for which there is no copy.
+        there: does a share in a copy.
+        taken: makes of what a copy sent what it would be here.
+        count: how many shares.
+        told: told of what copies tell.
+    """
     with contextlib.ExitStack() as stack:
-        copies: list[Copy[T]] = []
+        copies: list[Copy[U]] = []
         for share in range(1, count):
-            with contextlib.suppress(OSError):  # no more of them
-                copies.append(Copy(partial(_alone, work, share), _unheard, copies))
+            with contextlib.suppress(OSError):  # the system gives no more of them
+                copies.append(Copy(partial(there, share), told, copies))
                 stack.callback(copies[-1].end)
-        done = [work(0)]
+        done = [here(0)]
         for share, copy in enumerate(copies, 1):
             try:
-                done.append(copy.result())
+                done.append(taken(copy.result()))
             except LostCopyError:
-                done.append(work(share))
-        return done + [work(share) for share in range(1 + len(copies), count)]
-
-
-def _alone(work: Callable[[int], T], share: int, _: Tell) -> T:
-    return work(share)
+                done.append(here(share))
+        return done + [here(share) for share in range(1 + len(copies), count)]
 
 
 def _unheard(_: object) -> None:
