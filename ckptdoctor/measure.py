@@ -36,7 +36,7 @@ from ckptdoctor.rules.container import CodeInPickle
 from ckptdoctor.scanning.scanner import Scanner
 from ckptdoctor.sources.ahead import Ahead
 
-__all__ = ["Examination", "Reading", "case_of", "described", "measure", "report_of"]
+__all__ = ["Examination", "Reading", "case_of", "described", "measure", "nbytes_of", "report_of"]
 
 T = TypeVar("T")
 
@@ -244,11 +244,12 @@ class Reading(Generic[T]):
             )
         if found is not None:
             return PartCase(part=part, nbytes=found.nbytes, failed=found.findings)
-        nbytes = part.member.nbytes if part.member is not None else _nbytes(part.path)
+        nbytes = part.member.nbytes if part.member is not None else nbytes_of(part.path)
         return PartCase(part=part, nbytes=nbytes, format="text")
 
 
-def _nbytes(path: Path) -> int:
+def nbytes_of(path: Path) -> int:
+    """The size of a file; 0 of one that is gone."""
     try:
         return path.stat().st_size
     except OSError:  # gone since it was listed

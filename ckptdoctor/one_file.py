@@ -24,7 +24,7 @@ from ckptdoctor.manifest import check_manifest
 from ckptdoctor.scanning.pending import PendingScan
 from ckptdoctor.scanning.scanner import Scanner
 
-__all__ = ["AHEAD", "Failed", "Found", "Pending", "begun", "finished", "problem_of"]
+__all__ = ["AHEAD", "Failed", "Found", "Pending", "begun", "failed_by", "finished", "problem_of"]
 
 AHEAD = 16
 """Headers read, and files open, ahead of the scan."""
@@ -114,7 +114,7 @@ def begun(
                 expect(path, file.nbytes)
             read = read_checkpoint(file, repeats=repeats) if part is None else read_part(part, file)
         except (CheckpointError, OSError) as error:
-            return _failed(error, file)
+            return failed_by(error, file)
         checkpoint = read if part is None else in_checkpoint(read, part, taken)
         scan = scanner.submit(checkpoint, file.fd)
         manifest = tuple(check_manifest(path, file.fd)) if has_note and part is None else ()
@@ -139,7 +139,7 @@ def finished(pending: Pending) -> Found | Failed:
             anew = scanned_anew(file, pending.part, read)
             read, checkpoint, scanned = anew or (read, checkpoint, scanned)
         except (CheckpointError, OSError) as error:
-            return _failed(error, file)
+            return failed_by(error, file)
         return Found(
             result=Result(
                 checkpoint=read,
@@ -163,7 +163,8 @@ def _state(fd: int) -> FileState | None:
         return None
 
 
-def _failed(error: CheckpointError | OSError, file: OpenFile | None) -> Failed:
+def failed_by(error: CheckpointError | OSError, file: OpenFile | None) -> Failed:
+    """Why nothing could be read; of a file that is still open, also that it changed meanwhile."""
     problems = [problem_of(error)]
     if file is not None and file.changed():
         problems.append(

@@ -10,6 +10,7 @@ from ckptdoctor.api.asking import AnyPath, as_result, examination, looks_anew, s
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.compare import Comparison, compare
 from ckptdoctor.diagnose import examine
+from ckptdoctor.errors import UsageError
 from ckptdoctor.formats import Limits
 from ckptdoctor.formats import open_checkpoint as _open_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles
@@ -160,7 +161,6 @@ def inspect(
         NothingToExamineError: there is no such path.
         UsageError: it is no one checkpoint, or has no such part or tensor; parts of headers alone.
     """
-    from ckptdoctor.errors import UsageError
     from ckptdoctor.tasks.inspect import examined_headers
     from ckptdoctor.tasks.inspect import inspect as look_into
 

@@ -14,9 +14,9 @@ from ckptdoctor.keeper import Keeper
 from ckptdoctor.layouts.describe import describe
 from ckptdoctor.layouts.files import CheckpointFiles
 from ckptdoctor.lean_dataclass import dataclass
-from ckptdoctor.measure import report_of
+from ckptdoctor.measure import nbytes_of, report_of
 from ckptdoctor.metadata import read_metadata
-from ckptdoctor.one_file import Failed, problem_of
+from ckptdoctor.one_file import failed_by
 from ckptdoctor.places import place_of
 from ckptdoctor.render.select import none_called, select_tensors
 from ckptdoctor.report import CheckpointReport, Report
@@ -84,8 +84,7 @@ def examined_headers(files: Sequence[Path | CheckpointFiles]) -> Report:
     try:
         checkpoint = describe(one)
     except (CheckpointError, OSError) as error:
-        runs = error.runs if isinstance(error, CheckpointError) else ()
-        failed = Failed(nbytes=_nbytes(one.path), problems=(problem_of(error),), runs=runs)
+        failed = replace(failed_by(error, None), nbytes=nbytes_of(one.path))
         return Report(checkpoints=(report_of(one.path, failed),))
     case = Case(
         checkpoint=checkpoint,
@@ -98,13 +97,6 @@ def examined_headers(files: Sequence[Path | CheckpointFiles]) -> Report:
     report = judged(kept, form_runs([member for member, _ in kept], None, one_by_one=True), how)
     found = tuple(replace(row, headers_only=True) for row in report.checkpoints)
     return replace(report, checkpoints=found)
-
-
-def _nbytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _meant(path: Path) -> CheckpointFiles:
