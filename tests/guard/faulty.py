@@ -22,6 +22,7 @@ import torch
 from torch.amp.grad_scaler import GradScaler
 
 from ckptdoctor.guard import NonFiniteError, TrainingGuard
+from tests.leaving import leave
 
 __all__ = ["CASES", "Case", "Fault", "Net", "Outcome", "train"]
 
@@ -297,3 +298,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave()

@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ckptdoctor.guard import NonFiniteError, TrainingGuard
 from tests.guard.nets import NAN, batches, loss_of, normed_net, optimizers
+from tests.leaving import leave
 
 WORLD = 2
 STEPS = 8
@@ -102,3 +103,4 @@ def full(tensor: torch.Tensor) -> torch.Tensor:
 
 if __name__ == "__main__":
     main()
+    leave()

@@ -17,6 +17,7 @@ from tests.formats.dcp.folders import read_by_torch, save, seen
 from tests.formats.test_torch_dcp import assert_as_torch_reads
 
 pytestmark = pytest.mark.real
+ROOT = Path(__file__).parents[3]
 
 TWO_RANKS = """
 import os, sys, warnings
@@ -26,6 +27,8 @@ import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.state_dict import get_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+
+from tests.leaving import leave
 
 warnings.simplefilter("ignore")
 dist.init_process_group("gloo")
@@ -49,6 +52,7 @@ dcp.save(
 )
 dist.barrier()
 dist.destroy_process_group()
+leave()
 """
 
 
@@ -63,6 +67,7 @@ def saved_by_two(folder: Path, how: str) -> Path:
             env=os.environ
             | {"RANK": str(rank), "WORLD_SIZE": "2"}
             | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+            cwd=ROOT,
         )
         for rank in range(2)
     ]

@@ -12,6 +12,7 @@ from torch import nn
 
 from tests.layouts.folders.real.data import batches
 from tests.layouts.folders.training import Net
+from tests.leaving import leave
 
 
 def free_port() -> int:
@@ -64,6 +65,7 @@ def _work(rank: int, what: str, paths: list[Path], saved: Path | None, port: int
             torch.save(ended, str(saved))
     if port:
         dist.destroy_process_group()
+        leave()
 
 
 def _train(root: Path, *, shared: bool) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from tests.layouts.folders.real.data import SCORES, batches
 from tests.layouts.folders.real.processes import free_port
 from tests.layouts.folders.training import Net
+from tests.leaving import leave
 
 
 def train(name: str, root: Path) -> None:
@@ -59,7 +60,7 @@ def _work(
         for epoch, score in enumerate(SCORES, 1):
             _epoch(engine)
             engine.save_checkpoint(str(paths[0]), client_state={"epoch": epoch, "val_acc": score})
-        return
+        leave()
     ended = []
     for path in paths:
         engine = _engine(zero)
@@ -68,6 +69,7 @@ def _work(
         ended.append(_weights(engine))
     if rank == 0:
         torch.save(ended, str(saved))
+    leave()
 
 
 def _weights(engine: Any) -> dict[str, torch.Tensor]:

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from tests.layouts.folders.real.processes import free_port
+from tests.leaving import leave
 
 __all__ = ["PARAMETERS", "Uneven"]
 
@@ -73,6 +74,7 @@ def _work(rank: int, stage: int, root: str, port: int) -> None:
         engine.backward(loss)
         engine.step()
     engine.save_checkpoint(root)
+    leave()
 
 
 def main() -> None:
