@@ -26,6 +26,7 @@ from ckptdoctor.formats import Repeats
 from ckptdoctor.layouts.assemble import in_checkpoint
 from ckptdoctor.layouts.files import CheckpointFiles, Part
 from ckptdoctor.lean_dataclass import dataclass
+from ckptdoctor.manifests import Manifests
 from ckptdoctor.measure import Examination, Reading, case_of, report_of
 from ckptdoctor.one_file import Failed
 from ckptdoctor.report import CheckpointReport
@@ -103,7 +104,7 @@ class _Elsewhere(Reading[T]):
         scanner: Scanner,
         structures: Structures,
     ) -> None:
-        super().__init__(files, repeats, kept)
+        super().__init__(files, repeats, kept, Manifests())
         self._how = how
         self._scanner = scanner
         self._structures = structures

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ckptdoctor.manifest import RestoredFrom, manifest_path, restored_from
-from ckptdoctor.places import looks_into
+from ckptdoctor.places import looks_into, named
 
 __all__ = ["Manifests"]
 
@@ -19,14 +19,16 @@ class Manifests:
 
     def restored_from(self, path: Path) -> RestoredFrom | None:
         """As :func:`~ckptdoctor.manifest.restored_from`."""
-        has_note = self._may_have(manifest_path(path)) or self._may_have(manifest_path(path.parent))
+        has_note = self.has_note(path) or self.has_note(path.parent)
         return restored_from(path) if has_note else None
 
-    def _may_have(self, note: Path) -> bool:
-        folder, name = os.path.split(note)
-        if folder not in self._noted:
-            self._noted[folder] = _notes_in(folder)
-        return name in self._noted[folder]
+    def has_note(self, path: Path) -> bool:
+        """Whether a note of ours may lie beside a file or folder: there is one of its name."""
+        folder, name = os.path.split(named(path))
+        notes = self._noted.get(folder)
+        if notes is None:
+            notes = self._noted[folder] = _notes_in(folder)
+        return bool(notes) and manifest_path(Path(name)).name in notes
 
 
 def _notes_in(folder: str) -> frozenset[str]:

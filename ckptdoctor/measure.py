@@ -27,6 +27,7 @@ from ckptdoctor.layouts.reading import with_chunks_joined
 from ckptdoctor.layouts.weights.index_check import with_indexes
 from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.manifest import check_folder
+from ckptdoctor.manifests import Manifests
 from ckptdoctor.metadata import Metadata, epoch_from_name, read_metadata
 from ckptdoctor.one_file import AHEAD, Failed, Pending, begun, finished
 from ckptdoctor.report import CheckpointReport
@@ -82,8 +83,8 @@ def measure(
         kept: given a checkpoint as the rules want it, or its report where nothing could be read,
             returns what is kept of it. Many of the former do not fit into memory together.
     """
-    repeats = Repeats()
-    readings = [Reading(files, repeats, kept) for files in found]
+    repeats, manifests = Repeats(), Manifests()
+    readings = [Reading(files, repeats, kept, manifests) for files in found]
     with contextlib.ExitStack() as stack:
         scanner = stack.enter_context(Scanner(how.jobs, progress=how.progress))
         ahead = stack.enter_context(ahead_of(readings, how.memory))
@@ -169,6 +170,7 @@ class Reading(Generic[T]):
         files: they.
         repeats: the structures of files that were read before.
         kept: as :func:`measure` is given it.
+        manifests: the notes beside the files.
 
     Attributes:
         files: as given.
@@ -181,8 +183,10 @@ class Reading(Generic[T]):
         files: CheckpointFiles,
         repeats: Repeats,
         kept: Callable[[Case | CheckpointReport], T],
+        manifests: Manifests,
     ) -> None:
         self.files = files
+        self._manifests = manifests
         self._repeats = repeats
         self._kept = kept
         self._results: list[T] = []
@@ -195,11 +199,33 @@ class Reading(Generic[T]):
     def open(self, part: Part, scanner: Scanner, how: Examination) -> None:
         """Read the header of a part and start its scan."""
         own = None if self.files.is_single else part
-        found = _open(part.path, scanner, how, own, self.taken, repeats=self._repeats)
+        found = self._opened(part, own, scanner, how)
         if own is not None and not isinstance(found, CheckpointReport):
             seen = found.pending.checkpoint if isinstance(found, _Begun) else found.checkpoint
             self.taken.update(tensor.fqn for tensor in seen.tensors)
         self._open[part] = found
+
+    def _opened(
+        self, part: Part, own: Part | None, scanner: Scanner, how: Examination
+    ) -> _Begun | Case | CheckpointReport:
+        """Read the header and start the scan; a report at once where nothing can be read."""
+        path, memory = part.path, how.memory
+        asked = None if memory is None else memory.ask(path, own)
+        recalled = _recalled(memory, asked, own, self.taken)
+        if recalled is not None:
+            return case_of(*recalled, own)
+        pending = begun(
+            path,
+            own,
+            scanner,
+            taken=self.taken,
+            repeats=self._repeats,
+            expect=how.expect,
+            has_note=own is None and self._manifests.has_note(path),
+        )
+        if isinstance(pending, Failed):
+            return report_of(path, pending)
+        return _Begun(pending=pending, path=path, part=own, asked=asked, memory=memory)
 
     def is_scanned(self, part: Part) -> bool:
         """Whether nothing is to be waited for of a part that was opened."""
@@ -302,7 +328,7 @@ def _finish(begun_file: _Begun | Case | CheckpointReport) -> Case | CheckpointRe
     """What is known of the file once it is scanned."""
     if not isinstance(begun_file, _Begun):
         return begun_file
-    found = finished(begun_file.pending)
+    found = finished(begun_file.pending, is_remembered=begun_file.memory is not None)
     if isinstance(found, Failed):
         return report_of(begun_file.path, found)
     if begun_file.memory is not None and begun_file.asked is not None and found.state is not None:
@@ -344,26 +370,6 @@ def _recalled(
         memory.forget(asked)
         return None
     return checkpoint, result
-
-
-def _open(
-    path: Path,
-    scanner: Scanner,
-    how: Examination,
-    part: Part | None,
-    taken: Container[str],
-    *,
-    repeats: Repeats,
-) -> _Begun | Case | CheckpointReport:
-    """Read the header and start the scan; a report at once where nothing can be read."""
-    asked = None if how.memory is None else how.memory.ask(path, part)
-    recalled = _recalled(how.memory, asked, part, taken)
-    if recalled is not None:
-        return case_of(*recalled, part)
-    pending = begun(path, part, scanner, taken=taken, repeats=repeats, expect=how.expect)
-    if isinstance(pending, Failed):
-        return report_of(path, pending)
-    return _Begun(pending=pending, path=path, part=part, asked=asked, memory=how.memory)
 
 
 def report_of(path: Path, failed: Failed) -> CheckpointReport:

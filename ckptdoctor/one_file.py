@@ -130,8 +130,13 @@ def begun(
     raise AssertionError("unreachable: the stack swallows no exception")
 
 
-def finished(pending: Pending) -> Found | Failed:
-    """What came of a file that was begun, once it is scanned; it is closed."""
+def finished(pending: Pending, *, is_remembered: bool = True) -> Found | Failed:
+    """What came of a file that was begun, once it is scanned; it is closed.
+
+    Args:
+        pending: the file.
+        is_remembered: whether anybody wants to know what the file was at the end.
+    """
     with pending.closing:
         read, checkpoint, file = pending.read, pending.checkpoint, pending.file
         try:
@@ -151,7 +156,7 @@ def finished(pending: Pending) -> Found | Failed:
             ),
             checkpoint=checkpoint,
             manifest=pending.manifest,
-            state=_state(file.fd),
+            state=_state(file.fd) if is_remembered else None,
         )
     raise AssertionError("unreachable: the stack swallows no exception")
 
