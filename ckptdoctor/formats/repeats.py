@@ -28,7 +28,7 @@ from ckptdoctor.formats.source import PartSource
 from ckptdoctor.formats.tree import harvest
 from ckptdoctor.formats.zip.directory import read_directory
 from ckptdoctor.formats.zip.end import DirectoryPlace, find_directory
-from ckptdoctor.formats.zip.others import other_pickles
+from ckptdoctor.formats.zip.others import is_torchs_own, other_pickles
 from ckptdoctor.formats.zip.pattern import DirectoryPattern, Matched
 from ckptdoctor.formats.zip.records import STORED, ZipRecord
 from ckptdoctor.formats.zip.storages import ZipStorages, is_storage_name
@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 _FORMATS = ("torch-zip", "safetensors")
 _MAGIC = b"PK\x03\x04"
+_AT_ONCE_NBYTES = 1 << 16  # a file that is no larger is read by one call instead of ten
 _MOST_KNOWN = 8  # structures that are kept; a folder of several runs has as many
 _MOST_MET = 256  # of which it is noted that they were met once
 _PICKLE = "data.pkl"
@@ -67,6 +68,8 @@ class Repeats:
         """
         if not (self._known or self._headers) or file.start:
             return None
+        if file.nbytes <= _AT_ONCE_NBYTES and file.source.file_offset is not None:
+            file = file.window(0, file.nbytes, file.source.read(0, file.nbytes))
         if file.source.read(0, 4) != _MAGIC:
             header = Header.of(file) if self._headers else None
             if header is None:
@@ -200,9 +203,15 @@ class _Pattern:
             order = file.source.read(matched.offsets[self.order], self.directory.nbytes[self.order])
             if order != b"little":
                 return False
-        strays = other_pickles(
-            file.source, [self._record(matched, index) for index in self.others], limits
-        )
+        source, offsets, nbytes = file.source, matched.offsets, self.directory.nbytes
+        others = [
+            self._record(matched, index)
+            for index in self.others
+            if not is_torchs_own(source, offsets[index], nbytes[index])
+        ]
+        if not others:
+            return True
+        strays = other_pickles(source, others, limits)
         return not strays.code and not any(True for _ in strays.problems())
 
     def _record(self, matched: Matched, index: int) -> ZipRecord:

@@ -26,6 +26,9 @@ from ckptdoctor.formats.pickle.opcodes import TRACKING_DISPATCH
 from tests.builders import patched, save, small_model, training_checkpoint
 from tests.each import each
 
+SIZES = [8, 40_000]
+"""Elements of the largest tensor: a little file is read by one call, and the other by many."""
+
 
 def contents(epoch: int) -> dict[str, Any]:
     """A training checkpoint with every kind of place that a number can have."""
@@ -69,8 +72,9 @@ def is_repeated(path: Path, repeats: Repeats) -> bool:
         return repeats.read(file, Limits.for_file(file.nbytes)) is not None
 
 
-def test_files_of_a_run_give_what_they_would_as_the_first(tmp_path: Path) -> None:
-    paths = other_epochs(tmp_path)
+@each("longest", SIZES)
+def test_files_of_a_run_give_what_they_would_as_the_first(tmp_path: Path, longest: int) -> None:
+    paths = other_epochs(tmp_path, lambda epoch: contents(epoch) | {"long": torch.zeros(longest)})
     repeats = taught(paths)
     for path in paths:
         found = read(path, repeats)
@@ -216,8 +220,10 @@ def test_a_number_that_is_a_size_as_well_is_no_plain_one(
 SEED_EPOCHS = (30, 31, 33)
 
 
-@pytest.fixture(scope="module")
-def taught_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repeats, Path, bytes]:
+@pytest.fixture(scope="module", params=SIZES)
+def taught_once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Repeats, Path, bytes]:
     folder = tmp_path_factory.mktemp("repeats")
 
     def make(epoch: int) -> dict[str, Any]:
@@ -226,6 +232,7 @@ def taught_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repeats, Path
             "loss": epoch / 7,
             "history": [epoch / 3, 0.5, epoch],
             "model": small_model().state_dict(),
+            "long": torch.zeros(request.param),
             "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]},
         }
 

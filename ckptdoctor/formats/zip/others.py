@@ -10,7 +10,7 @@ from ckptdoctor.formats.source import ByteSource
 from ckptdoctor.formats.zip.members import start_of
 from ckptdoctor.formats.zip.records import ZipRecord
 
-__all__ = ["other_pickles"]
+__all__ = ["is_torchs_own", "other_pickles"]
 
 _SHORT_NBYTES = 40  # of the longest, the id
 _PICKLE = ".pkl"
@@ -26,15 +26,18 @@ def other_pickles(whole: ByteSource, records: Iterable[ZipRecord], limits: Limit
     strays = Strays(limits)
     for record in sorted(records, key=_comes_late):
         name, source = record.name.lower(), start_of(whole, record)
-        if source.nbytes <= _SHORT_NBYTES and _is_torchs_own(source.read(0, _SHORT_NBYTES)):
+        if is_torchs_own(source, 0, source.nbytes):
             continue
         goes_on = name.endswith(_PICKLE) and source.nbytes < record.nbytes
         strays.look_through(source, is_part=goes_on, is_told=not name.endswith(_DEBUG))
     return strays
 
 
-def _is_torchs_own(text: bytes) -> bool:
+def is_torchs_own(source: ByteSource, offset: int, nbytes: int) -> bool:
     """Whether a short record says what torch's do: a number, or the byte order. No pickle does."""
+    if nbytes > _SHORT_NBYTES:
+        return False
+    text = source.read(offset, nbytes)
     return text in (b"little", b"big") or text.removesuffix(b"\n").isdigit()
 
 
