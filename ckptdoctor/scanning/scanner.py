@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 from ckptdoctor.checkpoint import Checkpoint, Structure
@@ -23,12 +23,15 @@ from ckptdoctor.scanning.plan import CHUNK_NBYTES, Extent, Piece, StorageScan, T
 from ckptdoctor.scanning.singles import Singles, Template
 from ckptdoctor.scanning.thread import ThreadState, decode
 from ckptdoctor.scanning.views import Budget, measure_view
-from ckptdoctor.sources.descriptors import expect
+from ckptdoctor.sources.descriptors import expect, is_far
 
 __all__ = ["Scanner"]
 
 Progress = Callable[[int], None]
 """Called from the threads with the number of bytes just done."""
+
+_AT_ONCE_NBYTES = 1 << 16
+"""So little is measured before a thread is awake."""
 
 
 class Scanner:
@@ -92,8 +95,10 @@ class Scanner:
         tasks = [task for task in planned if task.view is None or budget.allows(task.view[1])]
         order = checkpoint.byteorder
         expect(fd, _ranges(tasks))
-        futures = [self._pool.submit(self._run, task, fd, order) for task in tasks]
         nbytes = sum(task.nbytes for task in tasks)
+        at_once = nbytes <= _AT_ONCE_NBYTES and self._kernels is not None and not is_far(fd)
+        start = _done_here if at_once else self._pool.submit
+        futures = [start(self._run, task, fd, order) for task in tasks]
         return PendingScan(checkpoint, fd, scans, futures, nbytes, singles)
 
     def _plan(self, checkpoint: Checkpoint) -> tuple[Singles, list[StorageScan], list[Task]]:
@@ -146,6 +151,17 @@ class Scanner:
             state.fill(fd, read.offset, read.nbytes)
             state.measure_all(read.pieces, byteorder)
         self._progress(task.nbytes)
+
+
+def _done_here(run: Callable[[Task, int, str], None], *task: Any) -> Future[None]:
+    """What has come of a task by the time that it is asked for: nobody waits for a thread."""
+    done = Future[None]()
+    try:
+        run(*task)
+        done.set_result(None)
+    except Exception as error:  # noqa: BLE001  (it is told to whoever takes the result)
+        done.set_exception(error)
+    return done
 
 
 def _ranges(tasks: Iterable[Task]) -> Iterator[tuple[int, int]]:

@@ -30,6 +30,7 @@ from ckptdoctor.scanning.plan import CHUNK_NBYTES, PIECE_NBYTES, make_plan
 from ckptdoctor.scanning.scanner import Scanner
 from ckptdoctor.sources import positioned
 from tests.builders import data_span, patched, rezip, save, tensor_of
+from tests.each import each
 from tests.scanning.builders import backends, scan_file, scan_tensors, stats_of
 
 NAN, INF = math.nan, math.inf
@@ -382,6 +383,28 @@ def test_one_scanner_takes_many_files(tmp_path: Path) -> None:
     assert not any(one.is_alive() for one in own)  # nobody scans behind it
 
 
+def test_a_thread_and_whoever_asks_measure_the_same(tmp_path: Path) -> None:
+    """A little is measured at once by whoever asks, as soon as the backend is there."""
+    many = {case: make() for case, make in TENSORS.items()}
+    path = save(tmp_path / "a.pt", many)
+    measured: list[bool] = []
+    with (
+        opened(path) as file,
+        Scanner(2, progress=lambda _: measured.append(by_thread())) as scanner,
+    ):
+        by_a_thread, by_us = (
+            scanner.submit(read_checkpoint(file), file.fd).result() for _ in range(2)
+        )
+    assert by_us == by_a_thread
+    assert measured == sorted(measured, reverse=True)
+    assert set(measured) == {True, False}
+
+
+def by_thread() -> bool:
+    """Whether another thread than the first one asks this."""
+    return threading.current_thread() is not threading.main_thread()
+
+
 def test_eager_is_asked_by_one_thread_at_a_time(tmp_path: Path) -> None:
     path = save(tmp_path / "a.pt", {f"t{at}": torch.zeros(5 << 20) for at in range(3)})
     lonely = Watched(max_workers=1)
@@ -597,16 +620,24 @@ def test_a_deflate_stream_that_is_cut_is_told(tmp_path: Path) -> None:
     assert "CD104" in [problem.code for problem in result.problems]
 
 
-@pytest.mark.parametrize(
+@each("is_there", [False, True])
+@each(
     "state",
-    [{"x": ramp(400_000)}, {"x": ramp(1000, 400)[:, ::2]}, {"x": ramp(40, 4000)[:, :9]}],
-    ids=["whole", "every second", "columns"],
+    [
+        {"x": ramp(400_000)},
+        {"x": ramp(4000)},
+        {"x": ramp(1000, 400)[:, ::2]},
+        {"x": ramp(40, 4000)[:, :9]},
+    ],
+    ids=["whole", "little", "every second", "columns"],
 )
 def test_a_file_that_is_cut_while_it_is_read_is_told(
-    tmp_path: Path, state: dict[str, torch.Tensor]
+    tmp_path: Path, state: dict[str, torch.Tensor], is_there: bool
 ) -> None:
     path = save(tmp_path / "a.pt", state)
     with opened(path) as file, Scanner(2) as scanner:
+        if is_there:
+            assert scanner.backend
         checkpoint = read_checkpoint(file)
         os.truncate(path, 1000)
         result = scanner.submit(checkpoint, file.fd).result()
