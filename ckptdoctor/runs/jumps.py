@@ -117,7 +117,7 @@ def _between(before: Member, after: Member, mover: Mover, seen: Seen | None) -> 
     found = mover.between(before, after)
     if seen is not None:
         seen(before, after, found)
-    return sum_of(move for move in found if is_trained(move.fqn))
+    return sum_of([move for move in found if is_trained(move[0])])
 
 
 class Mover:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import operator
 import struct
@@ -255,7 +256,8 @@ class Samples:
         """As :func:`moves`, where both can be held against each other."""
         plan, apart = self.plan, map(math.dist, self.values, after.values)
         by_root = map(operator.truediv, apart, plan.roots)
-        return list(map(Move, plan.names, plan.numels, by_root, self.norms, after.norms))
+        rows = zip(plan.names, plan.numels, by_root, self.norms, after.norms, strict=True)
+        return list(map(tuple.__new__, itertools.repeat(Move), rows))  # half of what Move() takes
 
 
 def distance(pairs: Iterable[SampledTensor]) -> Distance | None:

@@ -80,14 +80,14 @@ class SampledCourse:
 
     def _note(self, place: int, moves: Sequence[Move]) -> None:
         self._looked[place] = None
-        finite = [move for move in moves if math.isfinite(move.apart)]
-        names = [move.fqn for move in finite]
-        if self._groups:
-            names = [self._groups.get(name, name) for name in names]
+        groups = self._groups
         apart: dict[str, float] = {}
         before: dict[str, float] = {}
         after: dict[str, float] = {}
-        for name, (_, numel, way, old, new) in zip(names, finite, strict=True):
+        for fqn, numel, way, old, new in moves:
+            if not math.isfinite(way):
+                continue
+            name = groups.get(fqn, fqn) if groups else fqn
             apart[name] = apart.get(name, 0) + numel * way * way
             before[name] = before.get(name, 0) + numel * old * old
             after[name] = after.get(name, 0) + numel * new * new
