@@ -53,6 +53,7 @@ class Shape:
         counts: how many files, one measurement each.
         write: one checkpoint to a path without a suffix; what that is, it returns.
         is_huge: whether it is left out unless it is asked for.
+        a_run: files of a folder, where they lie in several.
     """
 
     what: str
@@ -60,11 +61,15 @@ class Shape:
     counts: tuple[int, ...]
     write: Callable[[Path, int], Path]
     is_huge: bool = False
+    a_run: int | None = None
 
     def files(self, folder: Path, count: int) -> Iterator[Path]:
-        """So many of them, in a folder."""
-        for epoch in range(count):
-            yield self.write(folder / f"checkpoint_epoch_{epoch}", epoch)
+        """So many of them, in a folder or in folders of it."""
+        for number in range(count):
+            run, epoch = divmod(number, self.a_run or count)
+            own = folder / f"run_{run}" if self.a_run else folder
+            own.mkdir(exist_ok=True)
+            yield self.write(own / f"checkpoint_epoch_{epoch}", epoch)
 
 
 def _filled(shapes: dict[str, tuple[int, ...]], epoch: int) -> Weights:
@@ -232,6 +237,8 @@ def _lists(path: Path, epoch: int) -> Path:
 
 _RESNET, _VIT, _LLM, _UNET, _LORA = _resnet(), _vit(), _llm(), _unet(), _lora()
 
+_SMALL = _weights_alone(dict.fromkeys("abcd", (16,)))
+
 SHAPES = {
     "resnet": Shape("ResNet-50 and SGD", 481, (1, 60), _with_sgd),
     "vit": Shape("ViT-B/16 and AdamW", 608, (1, 60), _with_adamw),
@@ -240,8 +247,7 @@ SHAPES = {
     "lora": Shape("LoRA, 1 MB", 60, (500,), _weights_alone(_LORA)),
     "safetensors": Shape("safetensors", 600, (1, 60), _safetensors),
     "lists": Shape("54,000 numbers in a list", 2, (1, 114), _lists),
-    "small": Shape(
-        "small files", 4, (50_000,), _weights_alone(dict.fromkeys("abcd", (16,))), is_huge=True
-    ),
+    "small": Shape("small files, one run", 4, (50_000,), _SMALL, is_huge=True),
+    "small-runs": Shape("small files, 1,000 a run", 4, (50_000,), _SMALL, is_huge=True, a_run=1000),
 }
 """By name; those that are huge only where they are asked for."""
