@@ -210,8 +210,9 @@ class LossExplosion(Rule):
 class NonFiniteInLog(Rule):
     """Non-finite loss or metric in a log.
 
-    The log itself says NaN or Inf: of a loss, of a gradient norm, or of the metric that was a
-    number before. A loss of exactly 0 beside a gradient norm that is NaN is the same thing: the
+    The log itself says NaN or Inf: of a loss, of a gradient norm, or of the metric. One that is NaN
+    in the first epochs and then a number, or NaN throughout beside a sound loss, is one that is not
+    computed there. A loss of exactly 0 beside a gradient norm that is NaN is the same thing: the
     Hugging Face Trainer leaves NaN out of the loss it logs. From here on the weights are NaN unless
     the step was skipped, and operations on NaN may hang. A warning where the values came back.
 

@@ -214,6 +214,51 @@ def _alarms(
             before, later = _series(alarm, own if alarm.name == name else None, current)
             lasting = not came_back(alarm, before, later, mode or Mode.MAX)
             yield replace(alarm, lasting=lasting)
+    if mode is not None and not is_loss(name):
+        yield from _begun_with_nan(name, own, current, clock)
+
+
+def _begun_with_nan(
+    name: str,
+    own: Mapping[Position, float],
+    current: Mapping[Position, Mapping[str, float]],
+    clock: Clock,
+) -> Iterator[Alarm]:
+    """A metric whose first value is not finite already: one that is not computed, or a bad one.
+
+    It was computed where the log did not print it before; where it came back after a single value,
+    later than in the first epochs; and where nothing beside it is finite either.
+    """
+    ordered = sorted(at for at in own if at in current or math.isfinite(own[at]))
+    bad = list(itertools.takewhile(lambda at: not math.isfinite(own[at]), ordered))
+    comes_back = len(bad) < len(ordered)
+    if not bad or (comes_back and (len(bad) > 1 or not _is_grown(bad[0], clock))):
+        return
+    first = bad[0]
+    losses = (v for at in current if at >= first for n, v in current[at].items() if is_loss(n))
+    if not comes_back and first == min(current) and any(map(math.isfinite, losses)):
+        return
+    value = own[first]
+    alarm = Alarm(
+        kind=AlarmKind.NON_FINITE,
+        name=name,
+        at=first,
+        since=first,
+        value=value,
+        before=None,
+        message=f"{name} is {'NaN' if math.isnan(value) else value} at {clock.say(first)}",
+        lasting=not math.isfinite(own[ordered[-1]]),
+    )
+    if not _is_passing(alarm, current):
+        yield alarm
+
+
+def _is_grown(at: Position, clock: Clock) -> bool:
+    """Whether a run is past its first epochs, in which a metric may not be computed yet."""
+    return clock is Clock.EPOCH and at > _FIRST_EPOCHS
+
+
+_FIRST_EPOCHS = 5
 
 
 def _each_once(

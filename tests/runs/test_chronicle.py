@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ckptdoctor.diagnose import judge_history
+from ckptdoctor.finding import Severity
 from ckptdoctor.histories import AlarmKind, Clock, History
 from ckptdoctor.metadata import Metric, MetricKind, Mode, Source, read_metadata
 from ckptdoctor.runs.chronicle import chronicle, clock_of
@@ -22,6 +23,7 @@ from ckptdoctor.runs.metric import Choice
 from ckptdoctor.runs.run import Run
 from ckptdoctor.runs.wish import Wish
 from tests.cases import checkpoint
+from tests.each import each
 from tests.reports import metric, score
 from tests.runs.members import holding
 
@@ -290,6 +292,43 @@ def test_a_name_that_says_nothing_and_is_nan_for_good_is_told() -> None:
 )
 def test_a_name_that_says_nothing_may_be_nan_now_and_then(values: tuple[float, ...]) -> None:
     assert codes(*values, name="G_GAN") == set()
+
+
+NAN = math.nan
+
+
+@each(
+    ("log", "severity"),
+    [
+        ({7: {"val_iou": NAN}}, Severity.ERROR),  # all that it says
+        ({7: {"val_iou": NAN}, 8: {"val_iou": NAN}}, Severity.ERROR),
+        (
+            {6: {"loss": 0.5}, 7: {"val_iou": NAN, "loss": 0.4}},
+            Severity.ERROR,
+        ),  # printed once known
+        ({7: {"val_iou": NAN, "loss": NAN}}, Severity.ERROR),
+        ({7: {"val_iou": NAN}, 8: {"val_iou": 0.5}}, Severity.WARNING),
+        ({7: {"val_iou": NAN}, 8: {"val_iou": 0.5}, 9: {"val_iou": NAN}}, Severity.ERROR),
+        ({1: {"val_iou": NAN}, 2: {"val_iou": 0.5}}, None),  # of the first epochs
+        ({7: {"val_iou": NAN}, 8: {"val_iou": NAN}, 9: {"val_iou": 0.5}}, None),  # every third
+        ({at: {"val_iou": NAN, "loss": 0.5} for at in range(7, 20)}, None),  # never computed
+    ],
+)
+def test_a_metric_that_is_nan_from_its_first_value_is_told_if_it_was_computed(
+    log: dict[int, dict[str, float]], severity: Severity | None
+) -> None:
+    reading = LogReading(rows=tuple(Row(epoch=at, values=values) for at, values in log.items()))
+    found = chronicle(
+        Path("runs"),
+        course_of([]),
+        Choice(name="val_iou", mode=Mode.MAX, in_logs="val_iou"),
+        reading,
+        (),
+    )
+    run = Run(name="a", folder=Path("runs"), choice=Choice(), history=found)
+    (report,), _ = judge_history([run])
+    told = [finding.severity for finding in report.findings if finding.code == "CD404"]
+    assert told == ([] if severity is None else [severity])
 
 
 def test_a_score_that_the_run_is_not_judged_by_may_end_in_nan() -> None:

@@ -200,12 +200,18 @@ def of_all_classes(values: dict[str, float], below: set[str]) -> dict[str, float
 def told_once(values: dict[str, float], named: set[str]) -> dict[str, float]:
     """The values without what the line of the epoch tells in another spelling.
 
+    What is not finite is news in any spelling: `Loss is nan, stopping training`.
+
     Args:
         values: of an epoch: `cv_loss`, and `cv loss` of its last batch.
         named: the names that the line of the epoch told.
     """
     spelled = {_letters_of(name) for name in named}
-    return {n: one for n, one in values.items() if n in named or _letters_of(n) not in spelled}
+    return {
+        name: value
+        for name, value in values.items()
+        if name in named or not math.isfinite(value) or _letters_of(name) not in spelled
+    }
 
 
 def _letters_of(name: str) -> str:

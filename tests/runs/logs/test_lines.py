@@ -286,3 +286,11 @@ def test_an_epoch_in_a_path_is_one_where_no_other_goes_on() -> None:
     lines = [*itertools.chain(*([f"train/epoch: {e}", f"\tval_acc: {e / 10}"] for e in EPOCHS))]
     assert scored(*lines) == {e: e / 10 for e in EPOCHS}
     assert scored("Epoch 0 begins", *lines) == {e: e / 10 for e in EPOCHS}
+
+
+@each("line", ["Loss is nan, stopping training", "Loss: nan", "LOSS = NaN"])
+def test_a_nan_is_news_in_any_spelling(line: str) -> None:
+    """A line of the epoch says the loss of the steps before."""
+    told = rows(["epoch 1 loss 0.5", "epoch 2 loss 0.4", line])
+    values = [value for row in told if row.epoch == 2 for value in row.values.values()]
+    assert any(map(math.isnan, values))
