@@ -38,15 +38,24 @@ _FEWEST_SHARED, _MOST_SHARED = 3, 500
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many values of a log and of the files are the same, and how many are not."""
+    """How many values of a log and of the files are the same, and how many are not.
+
+    Attributes:
+        same: those that are.
+        other: those that are not.
+        sure: of these, scores of the very epoch of a file that nothing explains: one is enough
+            where it is all that can be compared.
+    """
 
     same: int
     other: int
+    sure: int = 0
 
     @property
     def contradicts(self) -> bool:
         """Whether the log speaks of something else."""
-        return self.other >= _FEWEST and self.other > 2 * self.same
+        by_one = self.sure > 0 and not self.same
+        return by_one or (self.other >= _FEWEST and self.other > 2 * self.same)
 
     @property
     def is_whole(self) -> bool:
@@ -70,6 +79,8 @@ def agreement(reading: LogReading, members: Sequence[Member]) -> tuple[Agreement
             found = told.compared(members, shift)
             if found.holds:
                 return found, shift
+            if found.is_whole and plain.other < _FEWEST:  # too little to say that it counts so
+                return replace(plain, sure=0), 0
     shift = 0 if plain.same else _shift_of_ranges(reading, members)
     return (told.compared(members, shift), shift) if shift else (plain, 0)
 
@@ -162,11 +173,44 @@ class _Told:
             ]
         since = _held_since(held)
         found = [
-            same
+            (metric, at, same)
             for metric, at in held
             if (same := self._says(metric, at + shift, since[_key(metric)] + shift)) is not None
         ]
-        return Agreement(sum(found), len(found) - sum(found))
+        others = [(metric, at) for metric, at, same in found if not same]
+        is_alone = len(others) == len(found) < _FEWEST and self._clock is Clock.EPOCH
+        sure = [
+            at
+            for metric, at in others
+            if is_alone
+            and at == since[_key(metric)]
+            and self._should_say(metric, at + shift, _last_other(metric, at, held) + shift)
+        ]
+        return Agreement(len(found) - len(others), len(others), len(sure))
+
+    def _should_say(self, metric: Metric, at: Position, before: Position) -> bool:
+        """Whether the log would say what a file says, if it were of this training.
+
+        A loss may be of a batch or of an epoch, and a name is rounded. What is best was reached
+        since the file before. Against a log that tells of several epochs one file is no witness: it
+        may be left from another training.
+
+        Args:
+            metric: a value of a file, which the log does not say.
+            at: the epoch of the file, as the log counts.
+            before: the last one of a file that says another value; 0 where there is none.
+        """
+        if is_loss(metric.name) or metric.source is not Source.CONTENTS:
+            return False
+        is_best = metric.kind is MetricKind.RUNNING_BEST
+        first = int(before) + 1 if is_best else int(at)
+        columns = self._columns_of(best_of(metric.name) if is_best else metric.name)
+        if max((len(column.values) for column in columns), default=0) >= _FEWEST_SHARED:
+            return False
+        return all(
+            any(math.isfinite(column.values.get(epoch, math.nan)) for column in columns)
+            for epoch in range(first, int(at) + 1)
+        )
 
     def _says(self, metric: Metric, epoch: Position, since: Position) -> bool | None:
         """Whether the log says what a file says; None where it says nothing of it.
@@ -213,7 +257,9 @@ class _Told:
             close = [
                 key for key in self._keys if _plain(key) == wanted and is_smoothed(key) is smoothed
             ]
-            same = [key for key in close if split_of(key) is split]
+            said = (split, Split.VALIDATION) if split is Split.UNSAID else (split,)
+            same = [key for key in close if split_of(key) in said]  # `iou` beside `val_iou`: either
+            same = same if any(split_of(key) is split for key in same) else []
             others = [
                 key
                 for key in close
@@ -243,6 +289,19 @@ def _held_since(
     for metric, at in held:
         since[_key(metric)] = min(at, since.get(_key(metric), at))
     return since
+
+
+def _last_other(metric: Metric, at: Position, held: Sequence[tuple[Metric, Position]]) -> Position:
+    """The last epoch before one at which another value of that name is held; 0 if there is none."""
+    name, kind, value = _key(metric)
+    return max(
+        (
+            known_at
+            for known, known_at in held
+            if known_at < at and (known.name, known.kind) == (name, kind) and known.value != value
+        ),
+        default=0,
+    )
 
 
 def _plain(name: str) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ckptdoctor.runs.agreement import agreement, contradict, shifted
 from ckptdoctor.runs.member import Member
+from tests.each import each
 from tests.runs.members import curve, holding, log
 
 VALUES = [0.312, 0.401, 0.455, 0.498, 0.521, 0.533]
@@ -40,8 +41,53 @@ def test_one_other_value_is_no_contradiction() -> None:
     match, _ = agreement(log(told), files(VALUES))
     assert match.other == 1
     assert not match.contradicts
-    alone, _ = agreement(log(curve("val_iou", [0.9])), files(VALUES))
-    assert not alone.contradicts
+
+
+@each(
+    ("key", "held", "told"),
+    [
+        ("val_iou", {5: 0.45}, {5: 0.9}),
+        ("best_iou", {4: 0.42, 5: 0.45}, {5: 0.9}),  # better than the best of then
+        ("best_iou", {4: 0.42, 5: 0.45}, {5: 0.1}),  # the best rose in that very epoch
+        ("best_iou", {1: 0.3}, {1: 0.1}),
+        ("best_iou", {2: 0.5}, {1: 0.1, 2: 0.2}),  # all that led there
+    ],
+)
+def test_one_other_value_for_the_epoch_of_a_file_contradicts_where_it_is_all_there_is(
+    key: str, held: dict[int, float], told: dict[int, float]
+) -> None:
+    members = [holding(f"m_{at}.pth", {"epoch": at, key: value}) for at, value in held.items()]
+    match, _ = agreement(log({at: {"val_iou": value} for at, value in told.items()}), members)
+    assert match.contradicts
+
+
+@each(
+    ("key", "held", "told"),
+    [
+        ("best_iou", {4: 0.42, 8: 0.45}, {8: 0.1}),  # it rose in between, perhaps
+        ("best_iou", {8: 0.45}, {7: 0.1, 8: 0.2}),  # or before the log begins
+        ("best_iou", {1: 0.5}, {1: 0.1, 2: 0.2, 3: 0.3}),  # the file may be an old one
+        ("best_iou", {4: 0.42, 5: 0.45}, {5: float("nan")}),
+        ("val_loss", {5: 0.45}, {5: 0.9}),  # of the last batch, or of all
+        ("val_iou", {5: 0.45}, {5: 0.1, 6: 0.45}),  # it counts from 1
+        ("val_iou", {5: 0.45}, {6: 0.9}),
+    ],
+)
+def test_one_other_value_that_something_explains_does_not(
+    key: str, held: dict[int, float], told: dict[int, float]
+) -> None:
+    members = [holding(f"m_{at}.pth", {"epoch": at, key: value}) for at, value in held.items()]
+    name = "val_loss" if "loss" in key else "val_iou"
+    match, shift = agreement(log({at: {name: value} for at, value in told.items()}), members)
+    assert not match.contradicts
+    assert shift == 0
+
+
+@each("key", ["iou", "best_iou"])
+def test_beside_its_twin_of_the_validation_a_value_may_be_of_the_training(key: str) -> None:
+    told = {e: {"iou": v + 0.1, "val_iou": v} for e, v in enumerate(VALUES, start=1)}
+    match, _ = agreement(log(told), files(VALUES, key))
+    assert match.is_whole
 
 
 def test_a_log_of_something_else_says_nothing() -> None:

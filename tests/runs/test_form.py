@@ -74,6 +74,14 @@ def test_a_running_best_gives_way_to_the_logs_value(folder: Path) -> None:
     assert scores(run) == [("IoU", 0.03, Source.LOG)]
 
 
+def test_one_value_of_a_log_does_not_overrule_the_best_that_the_files_store(tmp_path: Path) -> None:
+    files = laid(tmp_path / "runs", best_iou=lambda e: e / 10)
+    (tmp_path / "runs/train.log").write_text("Epoch 3: IoU: 0.95\n")
+    run = only(files)
+    assert [one.path.name for one in run.aside] == ["train.log"]
+    assert scores(run)[2] == ("best_iou", 3 / 10, Source.CONTENTS)
+
+
 def test_its_own_score_and_an_unknown_epoch_stay(folder: Path) -> None:
     files = [
         member(folder / "own.pth", epoch=3, iou=0.7),
