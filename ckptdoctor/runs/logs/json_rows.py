@@ -13,7 +13,7 @@ from ckptdoctor.metadata import Split, is_loss, split_of
 from ckptdoctor.runs.logs.counted import once_each
 from ckptdoctor.runs.logs.log_reading import Row, epoch_of
 from ckptdoctor.runs.logs.nulls import Nulls
-from ckptdoctor.runs.logs.numbers import STEP_NAMES, epoch_in, numbers, step_in
+from ckptdoctor.runs.logs.numbers import EPOCH_NAMES, STEP_NAMES, epoch_in, numbers, step_in
 from ckptdoctor.runs.logs.pairs import may_be_watched
 from ckptdoctor.runs.logs.settings import are_settings
 from ckptdoctor.runs.logs.shapes import MOST_SHAPES, VARYING, Samples
@@ -43,6 +43,8 @@ _BARE = re.compile(
 
 class JsonRows:
     """A JSON object a line; one without an epoch belongs to the moment above it.
+
+    One that has a field for it, and no number there, belongs to none but its step.
 
     As with lines of text, of the rows of one shape in an epoch only the first and the last are
     read; of rows that count steps all, until there are thousands.
@@ -134,9 +136,12 @@ class JsonRows:
         epoch, step = epoch_in(row), step_in(row)
         if row.get("mode") in ("val", "eval", "test"):
             step = None  # of the validation's own batches, as old MMCV counts them
+        is_elsewhere = epoch is None and _names_no_number(row)
+        if is_elsewhere and step is None and (self._epoch, self._step) != (None, None):
+            raise ValueError("its epoch is no number")
         if epoch is not None:
             self._epoch = epoch
-        elif step is not None and step == self._epoch:
+        elif step is not None and step == self._epoch and not is_elsewhere:
             step = None  # an epoch again, in MMEngine's rows of a validation
         if step is not None:
             self._step = step
@@ -146,7 +151,13 @@ class JsonRows:
             self._keep(dict(numbers(row)))
             return None
         self._uncounted = {}
-        return Row(epoch=self._epoch, values=dict(numbers(row)), step=step)
+        at = None if is_elsewhere else self._epoch
+        return Row(epoch=at, values=dict(numbers(row)), step=step)
+
+
+def _names_no_number(row: dict[str, object]) -> bool:
+    """Whether a row that tells no epoch has a field for it all the same: `final`, null, NaN."""
+    return any(name in row and not isinstance(row[name], dict) for name in EPOCH_NAMES)
 
 
 def _loaded(line: bytes) -> object:

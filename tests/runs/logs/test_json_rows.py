@@ -36,6 +36,31 @@ def test_a_row_without_an_epoch_is_of_the_moment_above_it() -> None:
     ]
 
 
+NO_NUMBERS = ("x", "final", "", None, math.nan, True, [3])
+
+
+@each("epoch", NO_NUMBERS)
+def test_a_row_whose_epoch_is_no_number_is_not_of_the_epoch_above(
+    epoch: object, tmp_path: Path
+) -> None:
+    rows: list[dict[str, object]] = [{"epoch": e, "val_iou": e / 10} for e in (1, 2)]
+    rows.append({"epoch": epoch, "val_iou": 0.01})
+    lines, whole = tmp_path / "a.jsonl", tmp_path / "a.json"
+    lines.write_text("\n".join(map(json.dumps, rows)))
+    whole.write_text(json.dumps(rows))
+    for log in (lines, whole):
+        reading = read_logs([log])
+        assert reading.epochs == {1: {"val_iou": 0.1}, 2: {"val_iou": 0.2}}, log.name
+        assert reading.unread == 1, log.name
+        assert "0.01" in reading.examples[0], log.name
+
+
+@each("epoch", NO_NUMBERS)
+def test_its_step_still_counts(epoch: object) -> None:
+    rows = read({"epoch": 2, "step": 20, "loss": 0.5}, {"epoch": epoch, "step": 30, "loss": 0.4})
+    assert places(rows) == [(2, 20), (None, 30)]
+
+
 def test_an_envelope_around_a_row_is_opened() -> None:
     rows = read(
         {"type": "metrics", "time": 5, "data": {"epoch": 1, "val": {"iou": 0.5}}},

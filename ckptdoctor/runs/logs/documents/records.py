@@ -45,6 +45,8 @@ def rows_of_records(
 ) -> Iterator[Row | Unread]:
     """A row a record; one without an epoch or a step belongs to the one above it.
 
+    One that has a field for its epoch, and no number there, belongs to none but its step.
+
     Args:
         records: in their order, flat.
         counted: whether records that tell neither are counted from 1; only where they hold
@@ -58,10 +60,11 @@ def rows_of_records(
     above: Position | None = None
     for record in map(Nulls().filled, map(dict, records)):
         epoch, step = axis_of(record)
-        if epoch is None and above is not None:
+        is_elsewhere = epoch is None and any(map(is_epoch, record))  # `final`, null, NaN
+        if epoch is None and above is not None and not is_elsewhere:
             epoch = above
             step = None if step == epoch else step  # MMEngine's of an evaluation counts epochs
-        above = epoch
+        above = epoch if not is_elsewhere else above
         if epoch is None and step is None:
             yield Unread(text=str(record)[:_SHOWN_CHARS])
             continue
