@@ -108,7 +108,12 @@ def _anchors(
     """The folders of runs that a pointer may be of."""
     beside = places.of(pointer.path.parent)
     meant = None if pointer.leads_to is None else home_of.get(places.of(pointer.leads_to))
-    found = (beside if beside in hosts else None, home_of.get(beside), meant)
+    home = places.of(run_folder(pointer.path))  # of a pointer in `version_0/checkpoints`
+    found = (
+        next((one for one in (beside, home) if one in hosts), None),
+        home_of.get(beside),
+        meant,
+    )
     return [one for one in found if one is not None]
 
 

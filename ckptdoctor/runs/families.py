@@ -7,13 +7,14 @@ one, ``D_3`` is of another.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.metadata import METRIC_WORDS, NameNumber, name_parts
 
-__all__ = ["Name", "name_of", "run_folder"]
+__all__ = ["Name", "folder_inside", "name_of", "run_folder"]
 
 _CLOCK = frozenset(
     "epoch epochs ep e step steps globalstep iter iters iteration iterations it updates".split()
@@ -49,6 +50,8 @@ _ONE_EACH = re.compile(
     r"^(?:checkpoint|ckpt|global_?step|step|iter(?:ation)?|epoch|ep|save)[-_=]?(\d+)$",
     re.IGNORECASE,
 )
+_INSIDE = "checkpoints"
+_VERSION = re.compile(r"version_\d+")
 _SAYS_WHICH = re.compile(r"[-_. ](?:best|last|latest|final|current|newest|top)$", re.IGNORECASE)
 _SHARD = re.compile(r"[-_.]?\d{2,6}[-_]of[-_]\d{2,6}")
 _REPAIRED = re.compile(r"[-_.]repaired(?=\.[^.]+\Z|\Z)")
@@ -129,9 +132,30 @@ def _kind(stem: str, numbers: tuple[NameNumber, ...], folder: str) -> str:
 
 
 def run_folder(path: Path) -> Path:
-    """The folder of the run; some write each checkpoint into a folder of its own."""
+    """The folder of the run; some write each checkpoint into a folder of its own.
+
+    Lightning's ``version_0/checkpoints`` is that of ``version_0``, where its log and settings lie.
+    """
     own = _ONE_EACH.match(path.parent.name)
-    return path.parent.parent if own is not None and len(path.parts) > 1 else path.parent
+    folder = path.parent.parent if own is not None and len(path.parts) > 1 else path.parent
+    return _version_above(folder) or folder
+
+
+def folder_inside(path: Path) -> str:
+    """What the folder of a version calls the one that its checkpoints lie in; "" for others."""
+    return _INSIDE if _version_above(path.parent) is not None else ""
+
+
+def _version_above(folder: Path) -> Path | None:
+    """The folder of a version that a folder of checkpoints is of; None where it is of none."""
+    if folder.name not in (_INSIDE, "", ".."):
+        return None
+    whole = folder
+    if folder.parent.name in ("", ".."):
+        whole = type(folder)(os.path.abspath(folder))  # noqa: PTH100  (absolute() keeps "..")
+    if whole.name != _INSIDE or _VERSION.fullmatch(whole.parent.name) is None:
+        return None
+    return folder.parent if folder.name == _INSIDE else folder / ".."
 
 
 def _may_label(number: NameNumber, stem: str) -> bool:

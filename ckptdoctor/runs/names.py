@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ckptdoctor.places import place_of
+from ckptdoctor.runs.families import folder_inside
 from ckptdoctor.runs.membership import Group
 
 __all__ = ["Homes", "told_apart"]
@@ -35,7 +36,7 @@ class Homes:
         return self if len(every) == len(self._folders) else Homes(every)
 
     def name_of(self, folder: Path) -> str:
-        """What a folder among them is called: ``checkpoints``, or ``version_0/checkpoints``."""
+        """What a folder among them is called: ``checkpoints``, or ``a/checkpoints``."""
         every = list(_ends(folder))
         end = next((one for one in every if self._ends[one] == 1), every[-1])
         return "/".join(end).lstrip("/") or str(folder)
@@ -49,7 +50,8 @@ def _ends(folder: Path) -> Iterator[tuple[str, ...]]:
 def told_apart(groups: Sequence[Group], around: Homes | None = None) -> list[str]:
     """A name for each: the folder's, or what its files are called where a folder holds several.
 
-    Folders of the same name are told apart by the folders above: ``version_0/checkpoints``.
+    Folders of the same name are told apart by the folders above: ``a/checkpoints``. Beside others
+    the folder of a version says where its files lie: ``version_0/checkpoints``.
 
     Args:
         groups: all runs of their folders.
@@ -60,6 +62,13 @@ def told_apart(groups: Sequence[Group], around: Homes | None = None) -> list[str
     known = Homes(homes) if around is None else around.and_these(homes)
     names = {home: known.name_of(home) for home in mates}
     several = len(known) > 1
+    if several:
+        inner: dict[Path, set[str]] = {}
+        for home, group in zip(homes, groups, strict=True):
+            inner.setdefault(home, set()).update(folder_inside(one.path) for one in group.members)
+        for home, inside in inner.items():
+            if len(inside) == 1 and (word := inside.pop()):
+                names[home] += f"/{word}"
     found = [
         (f"{names[home]}/{group.name}" if several else group.name)
         if mates[home] > 1

@@ -87,11 +87,27 @@ def test_the_last_calls_itself_so(name: str) -> None:
         ("out/fold_3/epoch_1.pt", "out/fold_3"),
         ("out/stage2/epoch_1.pt", "out/stage2"),
         ("out/version_2/last.ckpt", "out/version_2"),
+        ("out/version_2/checkpoints/epoch=3-step=30.ckpt", "out/version_2"),
+        ("out/version_2/checkpoints/step_30/model.pt", "out/version_2"),
+        ("out/versions/checkpoints/epoch=3.ckpt", "out/versions/checkpoints"),
+        ("out/conversion_2/checkpoints/epoch=3.ckpt", "out/conversion_2/checkpoints"),
+        ("checkpoints/epoch=3.ckpt", "checkpoints"),
         ("epoch_1.pt", "."),
     ],
 )
 def test_a_checkpoint_with_a_folder_of_its_own(path: str, folder: str) -> None:
     assert run_folder(Path(path)) == Path(folder)
+
+
+@each(("inside", "path"), [("", "checkpoints/a"), ("checkpoints", "a"), ("x", "../checkpoints/a")])
+def test_the_folder_of_a_version_is_found_from_inside_too(
+    inside: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = tmp_path / "version_1"
+    for name in ("checkpoints", "x"):
+        (version / name).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(version / inside)
+    assert run_folder(Path(path)).resolve() == version.resolve()
 
 
 @pytest.mark.parametrize(

@@ -185,9 +185,9 @@ def test_the_folder_of_a_run_is_above_the_folders_of_its_checkpoints(
     assert len(group.members) == 3
 
 
-def test_the_folder_of_a_lightning_run_is_that_of_its_files() -> None:
+def test_the_folder_of_a_lightning_run_is_that_of_its_version() -> None:
     (group,) = grouped(numbered("logs/version_3/checkpoints/epoch={}.ckpt", EPOCHS)).groups
-    assert group.folder == ROOT / "logs/version_3/checkpoints"
+    assert group.folder == ROOT / "logs/version_3"
 
 
 def test_a_family_without_words_is_not_the_family_of_another_name() -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from ckptdoctor.runs.membership import Group
 from ckptdoctor.runs.names import Homes, told_apart
 from tests.each import each
+from tests.runs.members import numbered
 
-ROOT = Path("/no/such")
+ROOT = Path("/no/such/place")
 
 
 def called(*runs: tuple[str, str]) -> list[str]:
@@ -38,6 +39,18 @@ def called(*runs: tuple[str, str]) -> list[str]:
 def test_by_what_differs(runs: Sequence[tuple[str, str]], wanted: list[str]) -> None:
     assert called(*runs) == wanted
     assert called(*runs[::-1]) == wanted[::-1]
+
+
+def test_the_folder_of_a_version_says_where_its_files_lie_where_there_are_others() -> None:
+    groups = [
+        Group(
+            folder=ROOT / f"l/version_{at}", name="epoch", members=tuple(numbered(pattern, (1, 2)))
+        )
+        for at in (0, 1)
+        for pattern in [f"l/version_{at}/checkpoints/epoch={{}}.ckpt"]
+    ]
+    assert told_apart(groups) == ["version_0/checkpoints", "version_1/checkpoints"]
+    assert told_apart(groups[:1]) == ["version_0"]
 
 
 def test_a_number_that_is_added_is_not_the_name_of_another() -> None:
