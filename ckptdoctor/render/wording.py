@@ -38,6 +38,7 @@ __all__ = [
     "summary",
     "values_words",
     "verdicts",
+    "why_not_healthy",
     "worst",
 ]
 
@@ -182,6 +183,30 @@ def headline(findings: Sequence[Finding]) -> str:
     others = other_codes(findings)
     times = f" ×{chosen.count}" if chosen.count > 1 else ""
     return _in_short(chosen) + times + (f" +{others}" if others else "")
+
+
+def why_not_healthy(row: CheckpointReport) -> str:
+    """Why a checkpoint is not healthy, in the width of a column; "" for one that is, with no code.
+
+    A verdict stands upon findings that the user set aside or lowered as well, and upon what is not
+    in the file.
+    """
+    said = headline(row.findings)
+    if said or row.verdict is Verdict.HEALTHY:
+        return said
+    aside = folded(one.finding for one in row.set_aside)
+    known = [*folded(row.findings), *aside]
+    weighed = [group for group in known if _once(group.first) >= Severity.WARNING]
+    if weighed:
+        return label(weighed[0].first.code) + (" (set aside)" if weighed[0] in aside else "")
+    if not row.has_weights:
+        return "no model weights" if row.tensors.count else "no tensors"
+    return label(known[0].first.code) if known else ""
+
+
+def _once(finding: Finding) -> Severity:
+    """How serious a finding was before the user gave it another severity."""
+    return finding.severity if finding.weighed is None else finding.weighed.was
 
 
 def other_codes(findings: Sequence[Finding]) -> int:

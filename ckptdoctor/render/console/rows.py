@@ -17,11 +17,11 @@ from ckptdoctor.render.sections import Section
 from ckptdoctor.render.text import plural, printable, shorten_middle
 from ckptdoctor.render.wording import (
     counted_by,
-    headline,
     other_codes,
     place_text,
     restored_words,
     verdicts,
+    why_not_healthy,
 )
 from ckptdoctor.report import CheckpointReport
 
@@ -146,7 +146,7 @@ def _cells(
     is_good: bool,
 ) -> tuple[Text, ...]:
     mark, style = LOOK[row.verdict]
-    why = "; ".join(filter(None, [headline(row.findings), restored_words(row)]))
+    why = "; ".join(filter(None, [why_not_healthy(row), restored_words(row)]))
     return (
         Text(mark, style),
         Text(name, "bold" if is_good else ""),

@@ -19,10 +19,10 @@ from ckptdoctor.render.wording import (
     brief,
     counts,
     epoch_of,
-    headline,
     newest,
     restored_words,
     summary,
+    why_not_healthy,
 )
 from ckptdoctor.report import CheckpointReport, LastGood, Report
 
@@ -107,7 +107,7 @@ def _row(row: CheckpointReport, path: str, *, is_good: bool) -> _Row:
         verdict=row.verdict.value,
         mark=MARK[row.verdict],
         findings=counts(row.findings),
-        why="; ".join(filter(None, [headline(row.findings), restored_words(row)])),
+        why="; ".join(filter(None, [why_not_healthy(row), restored_words(row)])),
         last_good=is_good,
     )
 

@@ -25,11 +25,11 @@ from ckptdoctor.render.wording import (
     counts,
     epoch_of,
     folded,
-    headline,
     label,
     newest,
     summary,
     verdicts,
+    why_not_healthy,
 )
 from ckptdoctor.report import CheckpointReport, Report
 from ckptdoctor.rules import all_rules
@@ -223,7 +223,7 @@ def _ranked(section: Section, most: int) -> list[tuple[str, CheckpointReport, st
             for place in section.ranking[:most]
         ]
     listed, _ = newest(section.rows, section.good_path, most)
-    return [("", row, headline(row.findings)) for row in listed]
+    return [("", row, why_not_healthy(row)) for row in listed]
 
 
 def _rows(

@@ -21,9 +21,9 @@ from ckptdoctor.render.wording import (
     brief,
     counts,
     epoch_of,
-    headline,
     label,
     summary,
+    why_not_healthy,
 )
 from ckptdoctor.report import CheckpointReport, Place, Report
 from ckptdoctor.shell import command_line
@@ -120,8 +120,9 @@ def inspect_blocks(report: CheckpointReport, shown: Sequence[TensorRecord]) -> I
         f"{totals.nan:,} NaN, {totals.inf:,} Inf",
     ]
     yield Line(text=" · ".join(filter(None, facts)), tone=_TONE_OF[report.verdict])
-    if report.findings:
-        yield Line(text=brief(headline(report.findings), 600))
+    said = why_not_healthy(report)
+    if said:
+        yield Line(text=brief(said, 600))
     if shown:
         rows = [_tensor(report, one) for one in shown[:_MOST_ROWS]]
         yield Heading(text="Tensors")

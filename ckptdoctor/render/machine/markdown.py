@@ -19,10 +19,10 @@ from ckptdoctor.render.wording import (
     counts,
     epoch_of,
     folded,
-    headline,
     newest,
     restored_words,
     summary,
+    why_not_healthy,
 )
 from ckptdoctor.report import CheckpointReport, Report
 
@@ -148,7 +148,7 @@ def _table(section: Section, room: int) -> str:
 def _row(row: CheckpointReport, name: str, *, is_good: bool) -> str:
     epoch, metric = epoch_of(row), row.metadata.metric
     name = _code(name)
-    why = "; ".join(filter(None, [headline(row.findings), markdown_cell(restored_words(row))]))
+    why = "; ".join(filter(None, [why_not_healthy(row), markdown_cell(restored_words(row))]))
     if is_good:
         name, why = f"**{name}**", f"{why} ← last good".lstrip()
     cells = [
