@@ -113,6 +113,9 @@ class OpenFile:
 def opened(path: str | Path) -> Iterator[OpenFile]:
     """The file, open for reading; never waits for a FIFO and never follows into a device.
 
+    What is no regular file is not even opened: a writer that waits for a reader would be sent away
+    with a broken pipe, and some devices act when they are opened.
+
     Raises:
         UnknownFormatError: the path is no regular file.
         OSError: it cannot be opened.
@@ -130,14 +133,11 @@ def opened(path: str | Path) -> Iterator[OpenFile]:
 
 
 def _open(path: Path, flags: int) -> int:
-    try:
-        return open_readable(path, flags)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):  # a socket cannot even be opened
-                raise _not_regular(path, status) from error
-        raise
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _not_regular(path, status)
+    return open_readable(path, flags)
 
 
 def _not_regular(path: Path, status: os.stat_result) -> UnknownFormatError:

@@ -23,6 +23,8 @@ _TELLING = re.compile(r"log|train|out|err|metric|result|histor|loss|epoch|summar
 _ROTATED = re.compile(
     r"\A(?P<name>.+\.(?:log|txt|out|err|jsonl?|csv))[.-](?P<number>\d[\d_-]{0,14})"
 )
+_OF_PROCESSES = re.compile(r"/(?:dev|dev/fd|proc(?:/.*)?)\Z")
+"""Where `stdout` and `stderr` are what somebody is writing to, and no logs."""
 _DAY = 8  # digits
 _OLDEST = 10**15
 
@@ -133,7 +135,10 @@ def _bare(name: str) -> str:
 
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    names, folders = [], []
+    names: list[str] = []
+    folders: list[str] = []
+    if _OF_PROCESSES.match(os.path.abspath(folder)):  # noqa: PTH100  (asks the system nothing)
+        return names, folders
     looks_into(folder)
     try:
         with os.scandir(folder) as entries:
