@@ -8,6 +8,8 @@ from typing import NoReturn
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_USAGE = 2
+_NOWHERE = "ckptdoctor: the folder that you are in is gone; cd to one that exists, and ask again\n"
 _ANSWERED_AGAIN = frozenset({"history", "rank", "scan"})
 """Commands whose answers hold names and figures alone; a plan quotes the command of the run."""
 
@@ -64,6 +66,10 @@ def run(arguments: list[str]) -> int:
 
     gc.disable()  # a short life: collecting costs a tenth of reading 20,000 tensors
     try:
+        if _is_nowhere(arguments):
+            if sys.stderr is not None:
+                sys.stderr.write(_NOWHERE)
+            return _USAGE
         if arguments and arguments[0] in _ANSWERED_AGAIN:
             from ckptdoctor.cli.answers import answered
 
@@ -82,6 +88,22 @@ def run(arguments: list[str]) -> int:
         from ckptdoctor.cli.failures import failed
 
         return failed(error)
+
+
+def _is_nowhere(arguments: list[str]) -> bool:
+    """Whether a command that reads files was started in a folder that is gone by now.
+
+    What a path means there nobody knows, and a library of torch ends the program.
+    """
+    import os
+
+    if not arguments or arguments[0].startswith("-") or arguments[0] == "explain":
+        return False
+    try:
+        os.getcwd()  # noqa: PTH109  (pathlib takes long to import)
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _work(arguments: list[str]) -> int:

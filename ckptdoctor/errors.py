@@ -10,6 +10,7 @@
         │   └── LimitExceededError         CD107  asks for more than a file of its size can need
         ├── DestinationError           no file may be written there; an OSError too
         ├── NothingToExamineError      no such path, or no checkpoint in it; a FileNotFoundError too
+        ├── ExhaustedError             the system gives no more open files; says nothing of a file
         ├── NonFiniteError             NaN or Inf where none may be; a FloatingPointError too
         ├── RestoreError               refused, and nothing was written: says why and what to do
         ├── SaveError                  what was written could not be verified, and was not kept
@@ -29,6 +30,7 @@ __all__ = [
     "CkptDoctorError",
     "CorruptCheckpointError",
     "DestinationError",
+    "ExhaustedError",
     "LimitExceededError",
     "NonFiniteError",
     "NothingToExamineError",
@@ -106,6 +108,13 @@ class LimitExceededError(CheckpointError):
 
 class DestinationError(CkptDoctorError, OSError):
     """What is at the place of a file is none: a FIFO, a socket, a device, a folder."""
+
+
+class ExhaustedError(CkptDoctorError):
+    """The system gives no more open files, so that what was asked is not known.
+
+    It is no ``OSError``, so that it is never taken for what is wrong with a file.
+    """
 
 
 class NonFiniteError(CkptDoctorError, FloatingPointError):

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from ckptdoctor.cache.memory import Memory, Question
 from ckptdoctor.cache.result import Result, scanned_as
 from ckptdoctor.checkpoint import Checkpoint, Problem, TensorStats
+from ckptdoctor.errors import ExhaustedError
 from ckptdoctor.finding import Verdict
 from ckptdoctor.formats import Repeats
 from ckptdoctor.formats.dcp.joined import Joined
@@ -98,7 +99,14 @@ def measure(
                     or (how.promptly and waiting[0][0].is_scanned(waiting[0][1]))
                 ):
                     _finish_first(waiting)
-                reading.open(part, scanner, how)
+                try:
+                    reading.open(part, scanner, how)
+                except ExhaustedError:  # the first of those that are open may be closed
+                    if not waiting:
+                        raise
+                    while waiting:
+                        _finish_first(waiting)
+                    reading.open(part, scanner, how)
                 ahead.opened(part.path)
                 waiting.append((reading, part))
         while waiting:

@@ -9,7 +9,13 @@ from typing import Any
 
 from ckptdoctor.cli.exits import Exit
 from ckptdoctor.cli.output import note
-from ckptdoctor.errors import CkptDoctorError, DestinationError, NothingToExamineError, UsageError
+from ckptdoctor.errors import (
+    CkptDoctorError,
+    DestinationError,
+    ExhaustedError,
+    NothingToExamineError,
+    UsageError,
+)
 
 __all__ = ["failed", "plain"]
 
@@ -25,6 +31,10 @@ _WORDS = (
 """What the parser says, and how we do."""
 
 
+_NO_THREAD = "can't start new thread"
+"""What Python says, and `RuntimeError` alone does not tell."""
+
+
 def failed(error: Exception) -> int:
     """The exit code of a command that ended with an error, which is told.
 
@@ -34,8 +44,12 @@ def failed(error: Exception) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         _of_parser(error)
         return Exit.USAGE
-    if isinstance(error, NothingToExamineError):
+    if isinstance(error, NothingToExamineError | ExhaustedError):
         note(str(error))
+        return Exit.NOTHING
+    if isinstance(error, BlockingIOError) or _NO_THREAD in str(error):
+        note("not examined: the system starts no more threads or processes for you (ulimit -u).")
+        note("that is no fault of the files; allow more, or end others, and ask again")
         return Exit.NOTHING
     if isinstance(error, OSError):
         note(plain(error))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from ckptdoctor.checkpoint import FileIdentity
-from ckptdoctor.errors import UnknownFormatError
+from ckptdoctor.errors import ExhaustedError, UnknownFormatError
 from ckptdoctor.formats.source import ByteSource, FileSource, MemorySource
 from ckptdoctor.sources import path_of
 from ckptdoctor.sources.descriptors import close, open_readable, refresh
@@ -117,6 +118,7 @@ def opened(path: str | Path) -> Iterator[OpenFile]:
     with a broken pipe, and some devices act when they are opened.
 
     Raises:
+        ExhaustedError: no more files may be open.
         UnknownFormatError: the path is no regular file.
         OSError: it cannot be opened.
     """
@@ -137,7 +139,15 @@ def _open(path: Path, flags: int) -> int:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise _not_regular(path, status)
-    return open_readable(path, flags)
+    try:
+        return open_readable(path, flags)
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        raise ExhaustedError(
+            f"{path}: not examined: no more files may be open at once ({error.strerror}). That is "
+            "no fault of the file; allow more with ulimit -n 1024, and ask again"
+        ) from error
 
 
 def _not_regular(path: Path, status: os.stat_result) -> UnknownFormatError:

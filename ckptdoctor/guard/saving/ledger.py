@@ -16,7 +16,7 @@ from typing import Any
 
 from ckptdoctor.destination import in_the_way, opened_for_reading
 from ckptdoctor.diagnose import Examination, examine
-from ckptdoctor.errors import CheckpointError, SaveError
+from ckptdoctor.errors import CheckpointError, ExhaustedError, SaveError
 from ckptdoctor.formats import open_checkpoint
 from ckptdoctor.guard.saving.saver import Check, digest_of, why_bad
 from ckptdoctor.lean_dataclass import dataclass
@@ -173,7 +173,10 @@ class Ledger:
     def _read(self, entry: Entry) -> tuple[str, str]:
         """The digest of the file as it is now, and what is wrong with it."""
         how = Examination(keep_details=True)
-        (report,) = examine([self.folder / entry.name], how).checkpoints
+        try:
+            (report,) = examine([self.folder / entry.name], how).checkpoints
+        except ExhaustedError as error:
+            return "", str(error)
         digest = "" if report.checkpoint is None else digest_of(report.checkpoint)
         return digest, why_bad(report, self.check, self.allow)
 
@@ -182,7 +185,7 @@ def _digest_on_disk(path: Path) -> str:
     """The digest of a file by the checksums that it stores; "" where it cannot be read."""
     try:
         checkpoint = open_checkpoint(path)
-    except (CheckpointError, OSError):
+    except (CheckpointError, ExhaustedError, OSError):
         return ""
     return "" if any(p.code == "CD102" for p in checkpoint.problems) else digest_of(checkpoint)
 

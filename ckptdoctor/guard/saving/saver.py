@@ -19,7 +19,7 @@ from pathlib import Path
 from ckptdoctor.checkpoint import Checkpoint
 from ckptdoctor.destination import refuse_what_is_no_file
 from ckptdoctor.diagnose import Examination, examine
-from ckptdoctor.errors import NonFiniteError, RestoreError, SaveError, UsageError
+from ckptdoctor.errors import ExhaustedError, NonFiniteError, RestoreError, SaveError, UsageError
 from ckptdoctor.finding import Finding, Severity
 from ckptdoctor.guard.saving.contents import Contents
 from ckptdoctor.guard.saving.parity import (
@@ -338,12 +338,14 @@ def _verified(temporary: Path, destination: Path, terms: _Terms) -> CheckpointRe
         NonFiniteError: its numbers are broken.
         SaveError: its bytes are, or it cannot be read.
     """
-    (report,) = examine([temporary], Examination(jobs=terms.jobs, keep_details=True)).checkpoints
+    refused = f"{destination} was not written: what torch wrote could not be verified: "
+    how = Examination(jobs=terms.jobs, keep_details=True)
+    try:
+        (report,) = examine([temporary], how).checkpoints
+    except ExhaustedError as error:
+        raise SaveError(f"{refused}{error}") from error
     if damage := _damage(report):
-        raise SaveError(
-            f"{destination} was not written: what torch wrote could not be verified: "
-            f"{damage.code} {damage.subject}: {damage.message}"
-        )
+        raise SaveError(f"{refused}{damage.code} {damage.subject}: {damage.message}")
     if bad := _not_allowed(report.findings, terms):
         raise NonFiniteError(_refusal(destination, bad))
     return report
