@@ -57,13 +57,9 @@ def write_result(text: str, destination: Path | None) -> None:
     wrote(text)
     if destination is not None:
         spoil()
-        try:
-            with os.fdopen(opened_for_writing(destination), "wb") as file:
-                file.write(data)
-        except DestinationError:
-            raise
-        except OSError as error:
-            raise not_written(str(destination), error) from error
+        from ckptdoctor.cli.whole_file import write_whole
+
+        write_whole(destination, data)
         return
     if sys.stdout is None:  # closed by the caller, who wants the exit code alone
         return
@@ -78,10 +74,11 @@ def write_result(text: str, destination: Path | None) -> None:
         raise not_written("standard output", error) from error
 
 
-def not_written(where: str, error: OSError) -> DestinationError:
-    """That a result could not be written, and why."""
+def not_written(where: str, error: OSError, *, partly: bool = True) -> DestinationError:
+    """That a result could not be written, and why; perhaps a part of it was."""
     why = (error.strerror or str(error)).lower()
-    return DestinationError(f"{where}: {why}; the result was not written, or not all of it")
+    rest = ", or not all of it" if partly else "; nothing was changed"
+    return DestinationError(f"{where}: {why}; the result was not written{rest}")
 
 
 def append_result(text: str, destination: Path | None) -> None:

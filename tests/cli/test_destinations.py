@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -14,6 +15,7 @@ import pytest
 from tests.bad_inputs.running import called
 from tests.builders import save
 from tests.cli.support import Outcome, run, training_state
+from tests.each import each
 from tests.test_destination import NO_FILES
 
 WITH_OUTPUT = {
@@ -149,3 +151,54 @@ def test_restore_says_what_it_keeps_free(here: Path, monkeypatch: pytest.MonkeyP
     assert code == 4
     assert "0.5 MB are free, 0.0 MB are needed and a reserve of 1.0 MB is kept free" in said
     assert not (here / "run" / "best_model_clean.pth").exists()
+
+
+@each(("name", "there"), [("report.json", ""), ("link.json", "what was there")])
+def test_a_full_disk_leaves_what_was_there(name: str, there: str, here: Path) -> None:
+    """As far as the file goes: here the system refuses to let it grow."""
+    place = here / "report.json"
+    place.unlink(missing_ok=True)
+    (here / "link.json").unlink(missing_ok=True)
+    if there:
+        place.write_text(there)
+    (here / "link.json").symlink_to(place)
+    before = sorted(here.iterdir())
+    command = f"ulimit -f 1; exec {sys.executable} -m ckptdoctor scan run -f json -o {name}"
+    outcome = subprocess.run(
+        ["bash", "-c", command], cwd=here, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 4
+    assert (
+        f"{name}: file too large; the result was not written; nothing was changed" in outcome.stderr
+    )
+    assert sorted(here.iterdir()) == before
+    assert not there or place.read_text() == there
+
+
+def test_a_report_replaces_what_a_link_leads_to_and_keeps_its_permissions(here: Path) -> None:
+    (here / "target").write_text("old")
+    (here / "target").chmod(0o640)
+    (here / "link").symlink_to("target")
+    assert run("scan", "run", "-f", "json", "-o", "link", cwd=here).code == 0
+    assert (here / "link").is_symlink()
+    assert json.loads((here / "target").read_text())["schema_version"] == 1
+    assert stat.S_IMODE((here / "target").stat().st_mode) == 0o640
+
+
+def test_a_report_with_two_names_stays_one_file(here: Path) -> None:
+    (here / "one").write_text("old")
+    os.link(here / "one", here / "two")
+    assert run("scan", "run", "-f", "json", "-o", "one", cwd=here).code == 0
+    assert (here / "two").read_text() == (here / "one").read_text() != "old"
+
+
+def test_standard_output_by_its_name_is_the_file_that_it_goes_to(here: Path) -> None:
+    with (here / "out.txt").open("wb") as out:
+        subprocess.run(
+            [sys.executable, "-m", "ckptdoctor", "scan", "run", "-f", "json", "-o", "/dev/stdout"],
+            cwd=here,
+            stdout=out,
+            check=True,
+        )
+        assert os.fstat(out.fileno()).st_ino == (here / "out.txt").stat().st_ino
+    assert json.loads((here / "out.txt").read_text())["schema_version"] == 1
