@@ -41,7 +41,7 @@ _C_TYPES: dict[str, Any] = {
     "uint8": ctypes.c_uint8,
     **{name: C_INTEGERS[size] for size, name in INTEGERS.items()},
 }
-_WARM_UP_NUMEL = 1 << 16  # more than torch computes without asking how many threads to use
+_WARM_UP_NUMEL = 1 << 15  # torch asks how many threads to use, and does not split so few
 
 _LONG_NUMEL = 1 << 14  # a reduction over more than this is worth giving up the GIL for
 
@@ -97,14 +97,15 @@ class LibTorch:
     def _claim_one_thread(self, worker: LibTorchWorker) -> None:
         """Make OpenMP use one thread in this thread only.
 
-        torch sets its default at the first call that could be split; after that our setting
-        stands. Each worker has its own core already.
+        torch sets its default at the first call that asks for it; after that our setting stands.
+        That call is not to start threads itself: they would wait for more work by spinning, also
+        where MKL has a number of its own. Each worker has its own core already.
         """
+        set_num_threads = getattr(self.library, "omp_set_num_threads", lambda _: None)
+        set_num_threads(1)
         with mmap.mmap(-1, 4 * _WARM_UP_NUMEL) as scratch, memoryview(scratch) as view:
             worker.measure(view, BY_NAME["float32"])
-        set_num_threads = getattr(self.library, "omp_set_num_threads", None)
-        if set_num_threads is not None:
-            set_num_threads(1)
+        set_num_threads(1)
 
 
 class LibTorchWorker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -447,3 +448,38 @@ def test_thousands_of_calls_leave_no_memory_behind() -> None:
     many(3000)
     gc.collect()
     assert anonymous_kib() - before < 2048  # a tensor handle left behind a call would be > 4 MiB
+
+
+TEAM = """
+import mmap, os, threading, time
+from ckptdoctor.dtypes import BY_NAME
+from ckptdoctor.scanning.libtorch import load_libtorch
+
+torch = load_libtorch()
+
+def scan():
+    worker, many = torch.worker(), memoryview(mmap.mmap(-1, 1 << 23))
+    for dtype in ("float32", "bfloat16"):
+        worker.measure(many, BY_NAME[dtype])
+    deadline = time.monotonic() + 20  # one that has ended may be listed for a moment
+    while len(os.listdir("/proc/self/task")) > 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    print(len(os.listdir("/proc/self/task")))
+
+thread = threading.Thread(target=scan)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads by /proc")
+def test_a_thread_that_measures_starts_no_others() -> None:
+    """OpenMP's would wait for more work by spinning: workers took twice the processors for it."""
+    told = subprocess.run(
+        [sys.executable, "-c", TEAM],
+        env=os.environ | {"OMP_NUM_THREADS": "4", "MKL_NUM_THREADS": "4"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "2\n"
