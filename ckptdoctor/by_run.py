@@ -23,7 +23,6 @@ from ckptdoctor.recovery import ranked
 from ckptdoctor.recovery.next_step import Asked
 from ckptdoctor.report import CheckpointReport, Crash, Report
 from ckptdoctor.rules import Case
-from ckptdoctor.runs.absent import why_absent
 from ckptdoctor.runs.discover import Discovery
 from ckptdoctor.runs.division import Division, divided
 from ckptdoctor.runs.families import run_folder
@@ -110,7 +109,7 @@ class _ByRun:
         self._alone: dict[int, tuple[Member, Kept]] = {}
         self._done: dict[int, Member] = {}
         self._folders: set[Path] = set()
-        self._notes: dict[str, None] = dict.fromkeys(map(why_absent, found.streams))
+        self._notes: dict[str, None] = {}
         self._crashes: list[Crash] = [*failed_plugins()]
         self._gate = _Gate(wish, take)
 

@@ -51,7 +51,6 @@ def survey(found: Discovery, how: Examination | None = None, wish: Wish | None =
     wish = wish or Wish()
     files: list[Path | CheckpointFiles] = [*found.checkpoints, *found.missing]
     report = examine(files, how, wish, one_by_one=found.one_by_one, pointers=found.pointers)
-    report = replace(report, notes=(*map(why_absent, found.streams), *report.notes))
     return ranked(report, Asked(paths=tuple(found.paths), wish=wish))
 
 
@@ -134,7 +133,7 @@ def _is_named_log(path: Path) -> bool:
 
 
 def _missing(found: Discovery) -> Iterator[str]:
-    return map(why_absent, [*found.missing, *found.streams])
+    return map(why_absent, found.missing)
 
 
 def _longest_first(run: Run) -> int:

@@ -6,7 +6,6 @@ import difflib
 import glob
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,35 +13,16 @@ from ckptdoctor.natural import natural_key
 from ckptdoctor.shell import command_line
 from ckptdoctor.sources.descriptors import missing_top_of, trouble_of
 
-__all__ = ["is_stream", "why_absent"]
+__all__ = ["why_absent"]
 
 _WINDOWS = re.compile(r"(?:[A-Za-z]:|\.{0,2})\\")
 _DRIVE = re.compile(r"([A-Za-z]):\\")
-_STREAMS = (
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 _ALIKE = 0.6
 _USUAL = "checkpoints"
 """Where a command looks without a path."""
 _SHOWN = 3
 _LOOKED_AT = 10_000
 """Names of a folder; of more than these nobody is told."""
-
-
-def is_stream(path: Path) -> bool:
-    """Whether something is at a path that has no bytes in places: a FIFO, a socket, a device."""
-    return bool(_kind_of_stream(path))
-
-
-def _kind_of_stream(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return ""
-    return next((kind for is_one, kind in _STREAMS if is_one(mode)), "")
 
 
 def why_absent(path: Path, what: str = "file or folder") -> str:
@@ -55,11 +35,6 @@ def why_absent(path: Path, what: str = "file or folder") -> str:
     trouble = trouble_of(path)
     if trouble is not None:
         return f"{path}: {trouble.strerror or trouble}"
-    if kind := _kind_of_stream(path):
-        return (
-            f"{path}: {kind}, no {what}: nothing was read from it. Write what comes out of it to a "
-            "file, and name that"
-        )
     if missing := missing_top_of(path):
         return f"{path}: no such bucket: {missing}"
     said = f"{path}: no such {what}"

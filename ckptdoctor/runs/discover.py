@@ -18,7 +18,6 @@ from ckptdoctor.layouts.siblings import with_siblings
 from ckptdoctor.lean_dataclass import dataclass
 from ckptdoctor.natural import natural_key
 from ckptdoctor.places import Places, looks_into, named
-from ckptdoctor.runs.absent import is_stream
 from ckptdoctor.sources import path_of
 from ckptdoctor.sources.descriptors import is_far
 
@@ -63,15 +62,13 @@ class Discovery:
         checkpoints: to examine, each once.
         pointers: files that name one of them.
         missing: paths and globs that name nothing.
-        streams: pipes, sockets and devices: nothing is read of them, nor beside them.
         empty: folders without a checkpoint.
-        paths: as the user gave them, but for streams.
+        paths: as the user gave them.
     """
 
     checkpoints: list[CheckpointFiles] = field(default_factory=list)
     pointers: list[Pointer] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
-    streams: list[Path] = field(default_factory=list)
     empty: list[Path] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
 
@@ -104,7 +101,6 @@ def discover(paths: Iterable[Path]) -> Discovery:
     found = Discovery(paths=list(paths))
     claims = Claims()
     every = [one for path in found.paths or default_paths() for one in _expand(path, found)]
-    found.paths = [path for path in found.paths if path not in found.streams]
     together = _together([path for path in every if not path.is_dir()])
     seen: set[Path] = set()
     places = Places()
@@ -173,9 +169,6 @@ def _together(named: Sequence[Path]) -> dict[Path, CheckpointFiles]:
 
 def _expand(path: Path, found: Discovery) -> list[Path]:
     looks_into(path.parent)
-    if is_stream(path):
-        found.streams.append(path)
-        return []
     if os.path.lexists(path):
         return [path]
     if glob.has_magic(os.fspath(path)):

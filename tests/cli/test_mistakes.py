@@ -302,29 +302,13 @@ def test_a_folder_that_holds_a_log_alone_is_told_what_reads_it(tmp_path: Path) -
         assert run(*wanted[1:], cwd=tmp_path).code == 0
 
 
-def test_a_pipe_is_no_checkpoint_and_nothing_beside_it_is_read(tmp_path: Path) -> None:
-    """It cannot be read in several places, and to open it would take it from its reader."""
-    pipe = tmp_path / "pipe.pth"
-    os.mkfifo(pipe)
-    (tmp_path / "train.log").write_text("epoch 1 val_iou 0.5\n")
-    for command in ("scan", "rank", "history", "plan", "autopsy"):
-        outcome = run(command, pipe)
-        assert (outcome.code, outcome.stdout) == (3, ""), command
-        assert f"{pipe}: a pipe, no file" in outcome.stderr, command
-        assert "Write what comes out of it to a file" in outcome.stderr, command
-        assert "train.log" not in outcome.stderr, command
-    assert "a device" in run("scan", "/dev/null").stderr
-
-
-def test_a_pipe_beside_a_checkpoint_is_told_and_the_checkpoint_is_judged(tmp_path: Path) -> None:
-    (tmp_path / "beside").mkdir()
-    pipe, good = tmp_path / "beside/pipe.pth", tmp_path / "a.pth"
-    os.mkfifo(pipe)
-    (tmp_path / "beside/train.log").write_text("epoch 1 val_iou 0.5\n")
-    torch.save({"epoch": 1, "model": {"w": torch.ones(3)}}, good)
-    outcome = run("scan", pipe, good, "--format", "json")
-    document = json.loads(outcome.stdout)
-    assert outcome.code == 0
-    assert [one["path"] for one in document["checkpoints"]] == [str(good)]
-    assert document["runs"][0]["logs"] == []
-    assert any(str(pipe) in note for note in document["notes"])
+def test_what_a_process_writes_to_is_no_log_of_a_training(tmp_path: Path) -> None:
+    """`/dev/stdout` and `/dev/stderr`, which are files here, lie beside it."""
+    out, err = tmp_path / "out", tmp_path / "err"
+    err.write_text("epoch 1 val_iou 0.5\nepoch 2 val_iou 0.6\n")
+    with out.open("w") as stdout, err.open("a") as stderr:
+        command = [sys.executable, "-m", "ckptdoctor", "scan", os.devnull, "--format", "json"]
+        subprocess.run(command, stdout=stdout, stderr=stderr, check=False)
+    document = json.loads(out.read_text())
+    assert [one["verdict"] for one in document["checkpoints"]] == ["unreadable"]
+    assert [one["logs"] for one in document["runs"]] == [[]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from ckptdoctor.formats import opened, read_checkpoint
+from ckptdoctor.errors import UnknownFormatError
+from ckptdoctor.formats import open_file, opened, read_checkpoint
 from ckptdoctor.scanning.scanner import Scanner
 
 
@@ -57,3 +59,17 @@ def test_a_window_reaches_no_farther_than_the_file(tmp_path: Path) -> None:
         held = file.window(2, 3, b"234")
         assert (held.source.read(1, 9), held.source.file_offset) == (b"34", 2)
         assert file.unpacked(b"plain").is_packed
+
+
+def test_what_is_no_regular_file_is_not_even_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that waits for a reader would be sent away, and some devices act when opened."""
+    pipe = tmp_path / "pipe.pth"
+    os.mkfifo(pipe)
+    asked: list[object] = []
+    monkeypatch.setattr(open_file, "open_readable", lambda path, _: asked.append(path))
+    for path in (pipe, Path(os.devnull)):
+        with pytest.raises(UnknownFormatError, match="not a checkpoint but a"), opened(path):
+            pass
+    assert asked == []
