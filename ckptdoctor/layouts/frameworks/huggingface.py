@@ -109,13 +109,26 @@ def _is_one(folder: Folder, weights: Found, step: int | None) -> bool:
         return bool(weights) or of_trainer or _is_empty(folder)
     if not weights:
         return _STATE in folder and _OPTIMIZER in folder
-    if of_trainer or weights.indexes or weights.absent or len(weights.parts) > 1:
+    if of_trainer or weights.indexes or weights.absent or _go_together(weights):
         return True
     if any((said := weight_name(part.name)) and said.total for part in weights.parts):
         return True
     known = {part.name for part in weights.parts}
     strangers = any(is_tensor_file(name) and name not in known for name in folder.files)
     return not strangers and is_model_config(folder)
+
+
+def _go_together(weights: Found) -> bool:
+    """Whether several files are the models of one checkpoint, and not those of several epochs.
+
+    accelerate numbers models without a hole: ``model``, ``model_1``. ``model_5`` and ``model_10``
+    are what somebody numbered by epochs.
+    """
+    if len(weights.parts) < 2:
+        return False
+    names = (said for part in weights.parts if (said := weight_name(part.name)) is not None)
+    numbers = {said.place for said in names}
+    return numbers == set(range(len(numbers)))
 
 
 def _is_of_another(state: Mapping[str, Any], step: int | None) -> bool:

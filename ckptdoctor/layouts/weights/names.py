@@ -26,6 +26,7 @@ _PLAIN = re.compile(rf"({_STEM}){_VARIANT}{_KIND}")
 _INDEX = re.compile(rf"([\w-]{{1,80}}){_VARIANT}{_KIND}\.index{_VARIANT}\.json")
 _SHARD = re.compile(rf"([\w-]{{1,80}}?){_VARIANT}-(\d{{5}})-of-(\d{{5}}){_VARIANT}{_KIND}")
 _SLICE = re.compile(r"shard-(\d{5})-model-(\d{5})-of-(\d{5})\.(safetensors)")
+_FURTHER = re.compile(r"_(\d{1,4})$")
 _ENDINGS = (".safetensors", ".bin", ".json")
 _SAME_MODEL = re.compile(r"(?:diffusion_pytorch_|pytorch_)model(?=_\d|$)")
 
@@ -52,6 +53,12 @@ class WeightName(NamedTuple):
     total: int = 0
     rank: int = 0
     is_index: bool = False
+
+    @property
+    def place(self) -> int:
+        """Which of several models it is of, as accelerate counts them: the first has no number."""
+        number = _FURTHER.search(self.model)
+        return int(number[1]) if number else 0
 
 
 def weight_name(name: str) -> WeightName | None:

@@ -9,6 +9,7 @@ from ckptdoctor.finding import Severity
 from ckptdoctor.layouts.files import CheckpointFiles, Form, PartRole
 from ckptdoctor.layouts.frameworks.huggingface import LAYOUT
 from tests.builders import save
+from tests.each import each
 from tests.layouts.folders_of_names import (
     SHARDS,
     claimed,
@@ -332,3 +333,23 @@ class TestStepsOfTorchtitan:
         assert {roles(files)[name] for name in SHARDS} == {PartRole.MODEL}
         assert {roles(files)[name] for name in self.SLICES} == {PartRole.CUSTOM}
         assert not files.absent
+
+
+@each(
+    "names",
+    [
+        ("model_5.safetensors", "model_10.safetensors", "model_15.safetensors"),
+        ("model_0005.safetensors", "model_0010.safetensors"),
+        ("pytorch_model_1.bin", "pytorch_model_2.bin"),
+        ("model.safetensors", "model_5.safetensors", "model_10.safetensors"),
+    ],
+)
+def test_models_numbered_by_epochs_are_no_parts_of_one_checkpoint(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert not claims(LAYOUT, folder_of(tmp_path, *names))
+
+
+def test_models_numbered_as_accelerate_does_are_parts_of_one_checkpoint(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, *(f"model{at}.safetensors" for at in ("", "_1", "_2")))
+    assert len(claimed(LAYOUT, folder).parts) == 3
