@@ -155,14 +155,16 @@ def checkpoint_in(path: Path) -> CheckpointFiles:
     return claim_file(path) or single(path)
 
 
-def _together(named: Sequence[Path]) -> dict[Path, CheckpointFiles]:
+def _together(paths: Sequence[Path]) -> dict[Path, CheckpointFiles]:
     """By path, the checkpoint of files that were named one by one, where they are one."""
     found: dict[Path, CheckpointFiles] = {}
-    for parent in dict.fromkeys(path.parent for path in named) if len(named) > 1 else ():
-        for files in claims_in(Folder(parent), Claims()):
-            own = [part.path for part in files.parts if part.path in named]
+    for parent in dict.fromkeys(path.parent for path in paths) if len(paths) > 1 else ():
+        folder = named(parent)  # that of `model.safetensors` is `.`, and has no name
+        given = {folder / path.name: path for path in paths if path.parent == parent}
+        for files in claims_in(Folder(folder), Claims()):
+            own = [given[part.path] for part in files.parts if part.path in given]
             model = {p.path for p in files.parts if p.role is PartRole.MODEL and p.needed}
-            if len(own) > 1 and model <= set(own):
+            if len(own) > 1 and model <= given.keys():
                 found |= dict.fromkeys(own, files)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import zipfile
@@ -11,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import ckptdoctor
+from ckptdoctor.finding import Verdict
 from ckptdoctor.natural import natural_key
 from ckptdoctor.runs.discover import default_paths, discover
 from tests.builders import save
@@ -168,3 +171,20 @@ def test_a_part_in_another_folder_is_no_checkpoint_of_its_own(tmp_path: Path) ->
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"tensors")
     assert [files.path.name for files in discover([tmp_path]).checkpoints] == ["epoch_0"]
+
+
+def test_parts_that_are_named_from_within_their_folder_are_their_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoint-500"
+    folder.mkdir()
+    shards = [f"model-0000{at}-of-00002.safetensors" for at in (1, 2)]
+    for name, shard in zip("ab", shards, strict=True):
+        save_file({name: torch.ones(2)}, folder / shard)
+    index = {"weight_map": dict(zip("ab", shards, strict=True))}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    monkeypatch.chdir(folder)
+    (found,) = discover([Path(shard) for shard in shards]).checkpoints
+    assert (found.path.name, len(found.parts)) == ("checkpoint-500", 3)
+    (report,) = ckptdoctor.scan(*shards).checkpoints
+    assert report.verdict is Verdict.HEALTHY
