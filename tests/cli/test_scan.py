@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -361,3 +362,16 @@ def test_an_unexpected_failure_exits_with_70(folder: Path) -> None:
     outcome = run(code=code)
     assert outcome.code == 70
     assert "our bug" in outcome.stderr
+
+
+def test_what_scan_wrote_is_no_log_of_the_training(tmp_path: Path) -> None:
+    """Results are kept beside the run, and tell epochs and metrics of it."""
+    for epoch in (1, 2, 3):
+        save(tmp_path / f"unet_{epoch}.pth", {"epoch": epoch, "model": {"w": torch.ones(3)}})
+    (tmp_path / "training.log").write_text("".join(f"epoch {e} val_iou 0.{e}\n" for e in (1, 2, 3)))
+    for name, form in (("scan.txt", "table"), ("scan.jsonl", "jsonl"), ("scan.json", "json")):
+        assert run("scan", tmp_path, "-f", form, "-o", tmp_path / name).code == 0
+    document = json.loads(run("scan", tmp_path, "-f", "json").stdout)
+    (found,) = document["runs"]
+    assert [Path(log).name for log in found["logs"]] == ["training.log"]
+    assert found["logs_aside"] == []

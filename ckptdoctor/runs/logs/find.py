@@ -103,6 +103,12 @@ def is_log(path: Path) -> bool:
     return kind is not None and (kind.text or (path.is_file() and shows_training(path)))
 
 
+def has_name_of_log(path: Path) -> bool:
+    """Whether a file has a name that trainings give to logs, and hardly anybody to other files."""
+    kind = _kind(path.name)
+    return kind is not None and kind.sure
+
+
 def shows_training(path: Path) -> bool:
     """Whether the content of a file is that of a log."""
     from ckptdoctor.runs.logs import signs  # with all readers, which take long to import

@@ -28,6 +28,12 @@ _NBYTES = 1 << 16
 _ASKS = re.compile(rb"\A\s*+\{[^\n]*+\s*+\Z")
 _TELLS = re.compile(rb'"\w*(?:epoch|step|iter|iteration)"')
 """One object on one line may be a row, or a configuration with a number of epochs."""
+_OURS = re.compile(
+    rb"\A(?:ckptdoctor: [^\n]*+\n)*+"
+    rb"(?:\d++ checkpoints?, [^\n:]*+: \d++ (?:healthy|suspect|salvageable|corrupt|unreadable)\b"
+    rb'|\{"type": ?"checkpoint", ?"path":)'
+)
+"""What `scan` wrote of a training, kept beside it."""
 _OF_NO_TRAINING = ("lr", "rate", "norm")  # a configuration has those as well
 
 
@@ -45,6 +51,8 @@ def _shows(path: Path, nbytes: int, mtime_ns: int) -> bool:  # noqa: ARG001
     with path.open("rb") as file:
         text = LogText(file)
         head = text.head(_NBYTES)[:_NBYTES]
+        if _OURS.match(head) is not None:
+            return False
         head = head[length_of_settings(head) :]
         document = document_of(head, path)
         if document is not None:
