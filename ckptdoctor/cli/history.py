@@ -59,7 +59,7 @@ def history(
     be logs as well: lines of text, CSV, JSON lines, trainer_state.json, TensorBoard events.
     """
     from ckptdoctor.cli.configured import chronicles_settled
-    from ckptdoctor.cli.output import note, write_result
+    from ckptdoctor.cli.output import note, note_lines, write_result
     from ckptdoctor.cli.remembering import remembering
     from ckptdoctor.cli.work import screen_for, wish_of
     from ckptdoctor.render.wording import reading_words
@@ -70,7 +70,7 @@ def history(
     with remembering(wanted=not no_cache, quiet=quiet) as memory:
         found = chronicles_settled(chronicles(paths or [], wish, memory))
     for crash in found.crashes:
-        note(f"the rule {crash.rule} failed; please report this:\n{crash.error}")
+        note_lines(f"the rule {crash.rule} failed; please report this:\n{crash.error}")
     match fmt:
         case _Format.JSON:
             from ckptdoctor.render.machine.history import history_json

@@ -85,11 +85,31 @@ def _place_for_a_file(path: Path | None) -> Path | None:
         if not path.parent.is_dir():
             raise DestinationError(f"{path.parent} is no folder: make it first, or name another")
         refuse_what_is_no_file(path)
-        if path.exists() and _is_checkpoint(path):
+        if path.exists() and (what := _what_is_lost_with(path)):
             raise DestinationError(
-                f"{path} is a checkpoint, which the result would replace: name another file"
+                f"{path} is {what}, which the result would replace: name another file"
             )
     return path
+
+
+def _what_is_lost_with(path: Path) -> str:
+    """What a file is that a report must not replace; "" where it may."""
+    from ckptdoctor.layouts.find import Claims, claims_in
+    from ckptdoctor.layouts.folder import Folder
+    from ckptdoctor.manifest import is_manifest
+    from ckptdoctor.places import named
+    from ckptdoctor.runs.logs.find import has_name_of_log, shows_training
+
+    if _is_checkpoint(path):
+        return "a checkpoint"
+    folder, claims = named(path.parent), Claims()
+    for _ in claims_in(Folder(folder), claims):
+        pass
+    if folder / path.name in claims.taken:
+        return "a part of a checkpoint, or leads to one"
+    if path.name.endswith(".json") and is_manifest(path):
+        return "the note beside a restored checkpoint"
+    return "the log of a training" if has_name_of_log(path) and shows_training(path) else ""
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -22,7 +22,15 @@ from ckptdoctor.render.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ProgressBar", "append_result", "has_reader", "not_written", "note", "write_result"]
+__all__ = [
+    "ProgressBar",
+    "append_result",
+    "has_reader",
+    "not_written",
+    "note",
+    "note_lines",
+    "write_result",
+]
 
 _PATIENCE_S = 1.0
 _BAR_COLUMNS = 20
@@ -41,6 +49,12 @@ def note(message: str, *, by_the_way: bool = False) -> None:
             sys.stderr.write(f"{line}\n")
     except OSError:  # a full disk behind it; a note is no reason to fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def note_lines(message: str) -> None:
+    """As :func:`note`, of several lines."""
+    for line in message.splitlines():
+        note(line)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ckptdoctor.cli.options import FailOn, Format, Mode
-from ckptdoctor.cli.output import ProgressBar, note, write_result
+from ckptdoctor.cli.output import ProgressBar, note, note_lines, write_result
 from ckptdoctor.cli.remembering import remembering
 from ckptdoctor.runs.discover import discover
 from ckptdoctor.scanning.amount import FEW_NBYTES
@@ -206,7 +206,9 @@ def _watched(
             )
         )
     for crash in report.crashes:
-        note(f"{crash.path}: the rule {crash.rule} failed; please report this:\n{crash.error}")
+        note_lines(
+            f"{crash.path}: the rule {crash.rule} failed; please report this:\n{crash.error}"
+        )
     return report
 
 

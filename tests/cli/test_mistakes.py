@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.builders import save
 from tests.cli.support import make_run, run
@@ -208,6 +209,28 @@ def test_a_result_never_replaces_a_checkpoint(command: str, folder: Path) -> Non
         assert code == 4
         assert "is a checkpoint, which the result would replace: name another file" in told
         assert hashlib.sha256(destination.read_bytes()).digest() == before
+
+
+def test_a_result_never_replaces_what_belongs_to_a_training(folder: Path) -> None:
+    """Parts of checkpoints, what leads to them, notes of ours, and logs; but earlier results."""
+    shards = folder / "checkpoint-5"
+    shards.mkdir()
+    save_file({"a": torch.ones(2)}, shards / "model-00001-of-00001.safetensors")
+    index = shards / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "model-00001-of-00001.safetensors"}}))
+    log = folder / "train.log"
+    log.write_text("epoch 1 val_iou 0.5\nepoch 2 val_iou 0.6\n")
+    run("restore", "run", "-o", "clean.pth", cwd=folder)
+    note = folder / "clean.pth.json"
+    for destination in (index, log, note):
+        before = destination.read_bytes()
+        code, told = said("scan", "run", "-f", "json", "-o", destination, cwd=folder)
+        assert (code, destination.read_bytes()) == (4, before), destination
+        assert "which the result would replace: name another file" in told
+    for name in ("scan.log", "scan.json", "scan.csv"):
+        for _ in range(2):
+            code, told = said("scan", "run", "-o", name, "--fail-on", "never", cwd=folder)
+            assert code == 0, told
 
 
 def test_a_destination_in_no_folder_is_told_before_the_work(folder: Path) -> None:
