@@ -321,8 +321,15 @@ def _is_score(key: str) -> bool:
     return split_of(key) is Split.VALIDATION or (split_of(key) is Split.UNSAID and not is_loss(key))
 
 
-def contradict(a: LogReading, b: LogReading) -> bool:
-    """Whether two logs tell of two trainings: both from the beginning, with other values."""
+def contradict(a: LogReading, b: LogReading, *, of_two_sets: bool = False) -> bool:
+    """Whether two logs tell of two trainings: both from the beginning, with other values.
+
+    Args:
+        a: one log.
+        b: the other one.
+        of_two_sets: whether they are called after two sets of data, such as ``train.log`` beside
+            ``val.log``: what a metric is of is then known only where its own name says it.
+    """
     clock = Clock.EPOCH if a.epochs and b.epochs else Clock.STEP
     first, second = a.by(clock).values, b.by(clock).values
     if not first or not second:
@@ -336,7 +343,9 @@ def contradict(a: LogReading, b: LogReading) -> bool:
         (first[at][key], second[at][key])
         for at in shared
         for key in first[at]
-        if key in second[at] and _is_score(key)
+        if key in second[at]
+        and _is_score(key)
+        and not (of_two_sets and split_of(key) is Split.UNSAID)
     ]
     if len(shared) < _FEWEST_SHARED or len(pairs) < _FEWEST_SHARED:
         return False

@@ -207,8 +207,9 @@ def _by_log(group: Group, logs: list[Path], shelf: LogShelf) -> Iterator[tuple[G
 
 
 def _are_rivals(a: tuple[Path, LogReading], b: tuple[Path, LogReading]) -> bool:
-    """Whether two logs tell of two trainings; ``train.log`` and ``val.log`` tell of one."""
-    return split_of(a[0].stem) is split_of(b[0].stem) and contradict(a[1], b[1])
+    """Whether two logs tell of two trainings; ``train.log`` and ``val.log`` may tell of one."""
+    of_two_sets = split_of(a[0].stem) is not split_of(b[0].stem)
+    return contradict(a[1], b[1], of_two_sets=of_two_sets)
 
 
 def _home(group: Group) -> Home:

@@ -191,6 +191,19 @@ def test_of_two_logs_that_disagree_one_is_believed_where_the_files_say_nothing(
     assert run.aside[0].path.name in note
 
 
+@pytest.mark.parametrize(("name", "are_rivals"), [("val_iou", True), ("IoU", False)])
+def test_a_log_called_after_a_set_of_data_is_no_other_training_unless_its_metrics_say_so(
+    name: str, are_rivals: bool, tmp_path: Path
+) -> None:
+    """`IoU` may be of either set; `val_iou` is of one."""
+    members = laid(tmp_path)
+    (tmp_path / "train.log").write_text(told([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], name))
+    (tmp_path / "z.log").write_text(told([0.9, 0.8, 0.7, 0.65, 0.55, 0.45], name))
+    run = only(members)
+    assert len(run.aside) == are_rivals
+    assert len(run.history.logs) == 2 - are_rivals
+
+
 def test_a_log_that_the_user_names_is_believed_and_its_silence_told(tmp_path: Path) -> None:
     mine = laid(tmp_path / "ckpt", val_iou=lambda e: UP[e - 1])
     stale, empty = tmp_path / "x/stale.log", tmp_path / "x/empty.log"
