@@ -61,7 +61,7 @@ def rank(
     """
     from ckptdoctor.cli.configured import report_settled
     from ckptdoctor.cli.output import write_result
-    from ckptdoctor.cli.work import examine_paths, wish_of
+    from ckptdoctor.cli.work import examine_paths, note_silent_logs, wish_of
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
@@ -69,6 +69,8 @@ def rank(
         paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache, cluster=cluster
     )
     report = None if report is None else report_settled(report)
+    if report is not None and (fmt is _Format.CSV or (fmt is _Format.TABLE and quiet)):
+        note_silent_logs(report, wish)
     ranking = report or Report()
     if fmt is _Format.JSON:
         from ckptdoctor.render.machine.rank import rank_json

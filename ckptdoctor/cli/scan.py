@@ -48,7 +48,7 @@ def scan(
     the files is executed, and nothing is changed.
     """
     from ckptdoctor.cli.configured import accepts_findings, report_settled
-    from ckptdoctor.cli.work import examine_paths, wish_of, write_scan
+    from ckptdoctor.cli.work import examine_paths, note_silent_logs, wish_of, write_scan
     from ckptdoctor.report import Report
 
     wish = wish_of(log, log_pattern, metric, mode)
@@ -69,6 +69,8 @@ def scan(
         paths or [], jobs=jobs, quiet=quiet, wish=wish, cached=not no_cache, cluster=cluster
     )
     report = None if report is None else report_settled(report)
+    if report is not None and (fmt is Format.CSV or (fmt is Format.TABLE and quiet)):
+        note_silent_logs(report, wish)
     code = Exit.NOTHING if report is None else exit_for(report, fail_on)
     if report is not None or fmt is not Format.TABLE:  # a machine gets its empty report
         write_scan(

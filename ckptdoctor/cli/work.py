@@ -129,11 +129,21 @@ def examining(*, jobs: int | None, quiet: bool, cached: bool = False, cluster: s
     """
 
     def examine(paths: Sequence[Path], wish: Wish | None) -> Report | None:
-        return examine_paths(
+        report = examine_paths(
             paths, jobs=jobs, quiet=quiet, wish=wish, cached=cached, cluster=cluster
         )
+        if report is not None and wish is not None:
+            note_silent_logs(report, wish)
+        return report
 
     return examine
+
+
+def note_silent_logs(report: Report, wish: Wish) -> None:
+    """A note for each log that the user named and that gave nothing, where the result has none."""
+    for words in report.notes:
+        if any(words.startswith(f"{log}: ") for log in wish.logs):
+            note(words)
 
 
 def examine_files(
