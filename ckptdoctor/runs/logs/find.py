@@ -23,8 +23,6 @@ _TELLING = re.compile(r"log|train|out|err|metric|result|histor|loss|epoch|summar
 _ROTATED = re.compile(
     r"\A(?P<name>.+\.(?:log|txt|out|err|jsonl?|csv))[.-](?P<number>\d[\d_-]{0,14})"
 )
-_OF_PROCESSES = re.compile(r"/(?:dev|dev/fd|proc(?:/.*)?)\Z")
-"""Where `stdout` and `stderr` are what somebody is writing to, and no logs."""
 _DAY = 8  # digits
 _OLDEST = 10**15
 
@@ -143,7 +141,7 @@ def _bare(name: str) -> str:
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
     names: list[str] = []
     folders: list[str] = []
-    if _OF_PROCESSES.match(os.path.abspath(folder)):  # noqa: PTH100  (asks the system nothing)
+    if _is_of_processes(os.path.abspath(folder)):  # noqa: PTH100  (asks the system nothing)
         return names, folders
     looks_into(folder)
     try:
@@ -156,6 +154,11 @@ def _listed(folder: Path) -> tuple[list[str], list[str]]:
     except OSError:
         pass
     return names, folders
+
+
+def _is_of_processes(folder: str) -> bool:
+    """Whether `stdout` and `stderr` are there what somebody is writing to, and no logs."""
+    return folder in ("/dev", "/dev/fd", "/proc") or folder.startswith("/proc/")
 
 
 def _of_logs(folder: Path, names: Iterable[str]) -> Iterator[str]:
