@@ -32,6 +32,8 @@ _OF_TRAINING = re.compile(
 )
 _INSTALLS = ("pip", "venv", "conda", "apt-get")
 _MOVES = ("cd", "pushd")
+_UNTOLD = ([], *([word] for word in (*_MOVES, "tee")))
+"""How a command begins that is run beside the training, and that nobody needs to hear of."""
 _PLAIN_HYDRA = re.compile(r"(?!~)[\w/.+:%@?|~-]*", re.ASCII)
 
 
@@ -201,7 +203,7 @@ def parse_command(text: str) -> CommandLine:
         or any(flag.assigned for flag in flags),
         several=any(separate[:-1]),
         alone=tuple(_alone(behind, flags)),
-        others=(*(one for one in others if one.split()[0] not in (*_MOVES, "tee")), *run),
+        others=(*(one for one in others if one.split()[:1] not in _UNTOLD), *run),
         programs=frozenset(word.text.rpartition("/")[2] for word in words if word not in behind),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ckptdoctor.errors import UsageError
@@ -230,6 +230,7 @@ def test_a_new_value_reads_back_and_the_rest_stays(old: str, new: str) -> None:
 
 
 @given(st.text(max_size=60))
+@example("0)\r")
 def test_any_text_is_a_command_or_a_usage_error(text: str) -> None:
     try:
         line = parse_command(text)
