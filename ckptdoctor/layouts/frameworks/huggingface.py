@@ -25,7 +25,7 @@ from ckptdoctor.layouts.texts.json_object import read_object
 from ckptdoctor.layouts.texts.kinds import CONFIGURATION, TEXTS, broken_texts, is_model_config
 from ckptdoctor.layouts.texts.trainer_state import at_its_best, scalars_of_state, step_of_name
 from ckptdoctor.layouts.unknown import is_tensor_file, unknown_files
-from ckptdoctor.layouts.weights.names import weight_name
+from ckptdoctor.layouts.weights.names import is_further, weight_name
 from ckptdoctor.layouts.weights.shards import weights_in
 from ckptdoctor.layouts.weights.submodels import models_below, names_of_modules
 
@@ -121,13 +121,15 @@ def _is_one(folder: Folder, weights: Found, step: int | None) -> bool:
 def _go_together(weights: Found) -> bool:
     """Whether several files are the models of one checkpoint, and not those of several epochs.
 
-    accelerate numbers models without a hole: ``model``, ``model_1``. ``model_5`` and ``model_10``
-    are what somebody numbered by epochs.
+    accelerate numbers models without a hole, and the first one not: ``model``, ``model_1``. Who
+    has ``model_5`` and ``model_10``, or ``model_0`` and ``model_1``, numbered them by epochs.
     """
     if len(weights.parts) < 2:
         return False
-    names = (said for part in weights.parts if (said := weight_name(part.name)) is not None)
+    names = [said for part in weights.parts if (said := weight_name(part.name)) is not None]
     numbers = {said.place for said in names}
+    if names and all(is_further(said.model) for said in names):
+        return False
     return numbers == set(range(len(numbers)))
 
 

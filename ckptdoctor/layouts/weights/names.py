@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["WeightName", "weight_name"]
+__all__ = ["WeightName", "is_further", "weight_name"]
 
 _STEM = (
     r"(?:(?:diffusion_pytorch_|pytorch_)?model(?:_\d{1,4})?|adapter_model|pytorch_lora_weights"
@@ -59,6 +59,11 @@ class WeightName(NamedTuple):
         """Which of several models it is of, as accelerate counts them: the first has no number."""
         number = _FURTHER.search(self.model)
         return int(number[1]) if number else 0
+
+
+def is_further(model: str) -> bool:
+    """Whether it is the second or a later model that accelerate was given: ``model_1``."""
+    return model[-1].isdecimal()
 
 
 def weight_name(name: str) -> WeightName | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from ckptdoctor.layouts.found import Found, Place
 from ckptdoctor.layouts.weights.forms import WeightForm
 from ckptdoctor.layouts.weights.index import ShardIndex
-from ckptdoctor.layouts.weights.names import weight_name
+from ckptdoctor.layouts.weights.names import is_further, weight_name
 
 __all__ = ["weights_in"]
 
@@ -41,16 +41,11 @@ def weights_in(place: Place) -> Found:
     found = Found()
     for model, forms in models.items():
         first, *others = sorted(forms.items(), key=lambda item: _preference(*item))
-        prefix = f"{model}." if _is_further(model) else ""
+        prefix = f"{model}." if is_further(model) else ""
         found += first[1].read(place._replace(prefix=place.prefix + prefix))
         for _, form in others:
             found += form.read_beside(place)
     return found
-
-
-def _is_further(model: str) -> bool:
-    """Whether it is the second or a later model that accelerate was given: ``model_1``."""
-    return model[-1].isdecimal()
 
 
 def _preference(key: tuple[str, str], form: WeightForm) -> tuple[bool, bool, bool]:

@@ -341,6 +341,7 @@ class TestStepsOfTorchtitan:
         ("model_5.safetensors", "model_10.safetensors", "model_15.safetensors"),
         ("model_0005.safetensors", "model_0010.safetensors"),
         ("pytorch_model_1.bin", "pytorch_model_2.bin"),
+        ("model_0.safetensors", "model_1.safetensors", "model_2.safetensors"),
         ("model.safetensors", "model_5.safetensors", "model_10.safetensors"),
     ],
 )
